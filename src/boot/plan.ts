@@ -1,0 +1,79 @@
+/**
+ * The plan: everything a guest will be told, as data, before anything runs. Printable, comparable, exportable.
+ * Made by `boot/` loaders from an image and options; turned into a live machine by `machine/`.
+ * Must not know any engine or device class. Survives `structuredClone` (it crosses into the worker).
+ */
+import type { CpuState } from "../x86/cpu-state.js";
+import type { CpuidLeaf } from "../engine/contract.js";
+
+/** What an e820 entry means (ACPI 6.5 §15, table 15.8). */
+export type E820Type = "ram" | "reserved" | "acpi" | "nvs" | "unusable";
+
+export interface E820Entry {
+  start: number;
+  size: number;
+  type: E820Type;
+}
+
+/** Contents of a region. `bytes` may be shorter than the region: the rest is zero. */
+export type RegionContent = { kind: "zero" } | { kind: "bytes"; bytes: Uint8Array };
+
+/** A named claim on guest-physical memory, filled before the boot CPU starts. */
+export interface PlanRegion {
+  /** Unique, for people: "kernel", "initrd", "boot_params", "page tables". */
+  name: string;
+  /** Guest-physical address, bytes. */
+  start: number;
+  size: number;
+  /** How e820 shows it; "ram" means the guest may reuse it. */
+  e820: E820Type;
+  content: RegionContent;
+  /** Who claimed it, for overlap errors: a loader, a table builder. */
+  owner: string;
+}
+
+/** A device of the machine, with what it decodes. */
+export interface PlanDevice {
+  name: string;
+  /** Port ranges, inclusive start and size. */
+  ports?: { start: number; size: number }[];
+  /** MMIO ranges. */
+  mmio?: { start: number; size: number }[];
+  /** ISA interrupt or global system interrupt. */
+  irq?: number;
+}
+
+/** Frequencies the guest is told; see design: one clock is the source of all. */
+export interface PlanClock {
+  /** TSC rate, Hz. */
+  tscHz: number;
+  /** APIC timer input rate, Hz. */
+  apicHz: number;
+  /** Instruction count drives time: `nsPerInstruction` each; idle time is skipped. Absent: host time. */
+  deterministic?: { nsPerInstruction: number };
+  /** RTC at power-on, seconds since 1970-01-01 UTC. */
+  rtcStart: number;
+}
+
+export interface Plan {
+  /** Version of this data model. */
+  version: 1;
+  /** What boots it and why it was chosen. */
+  loader: { name: string; entry: string; why: string };
+  image: { name: string; format: string; summary: string };
+  /** RAM as the guest-physical ranges that exist (around the hole below 4 GiB). */
+  ram: { start: number; size: number }[];
+  cpus: number;
+  regions: PlanRegion[];
+  e820: E820Entry[];
+  /** State of the boot CPU at its first instruction. */
+  bootCpu: CpuState;
+  cpuid: CpuidLeaf[];
+  commandLine: string;
+  devices: PlanDevice[];
+  clock: PlanClock;
+  /** Where tables were put, by name: "rsdp", "mp floating pointer", … → guest-physical address. */
+  tables: Record<string, number>;
+  /** Things a person should know that are not errors. */
+  warnings: string[];
+}

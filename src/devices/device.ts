@@ -1,0 +1,54 @@
+/**
+ * What a device is made of. A device knows its registers, a line for its interrupt and the clock it was given;
+ * never the CPU, never the bus that decodes its addresses. Its state is one plain object (`state`), so that it
+ * can be copied, compared and serialised.
+ */
+import type { AccessSize } from "../engine/contract.js";
+
+export type { AccessSize };
+
+/** A level-sensitive wire into an interrupt controller or a fan-out of several. */
+export interface InterruptLine {
+  set(raised: boolean): void;
+}
+
+/** Registers in I/O port space. `offset` counts from the start of the range that was decoded. */
+export interface PortDevice {
+  readonly name: string;
+  /** Returns an unsigned value of `size` bytes; bits of no register read as ones. */
+  readPort(offset: number, size: AccessSize): number;
+  writePort(offset: number, size: AccessSize, value: number): void;
+}
+
+/** Registers in guest-physical memory. */
+export interface MmioDevice {
+  readonly name: string;
+  readMmio(offset: number, size: AccessSize): number;
+  writeMmio(offset: number, size: AccessSize, value: number): void;
+}
+
+/** The one source of time. */
+export interface Clock {
+  /** Nanoseconds since power-on, monotonic; a safe integer. */
+  now(): number;
+}
+
+/** One-shot timers on the machine's clock. */
+export interface Timers {
+  /**
+   * Calls `callback` once when the clock reaches `deadline` (ns since power-on). Deadlines in the past fire at
+   * the next opportunity. Returns a handle for `cancel`. Handles are never reused; cancelling twice is harmless.
+   */
+  schedule(deadline: number, callback: () => void): number;
+  cancel(handle: number): void;
+}
+
+/** How a device ends the machine. `route` names the mechanism, for people and for `--json`. */
+export type PowerEvent =
+  | { kind: "off"; route: string }
+  | { kind: "reset"; route: string }
+  | { kind: "debug-exit"; route: string; value: number };
+
+export interface PowerControl {
+  request(event: PowerEvent): void;
+}

@@ -1,0 +1,125 @@
+/**
+ * What an engine is: something that executes CPUs against guest memory. It knows no device, no boot protocol
+ * and no host. The machine implements `CpuHost`; the engine calls it synchronously.
+ *
+ * Every engine passes the conformance suite in `test/conformance`; what it cannot do it declares.
+ */
+import type { CpuState } from "../x86/cpu-state.js";
+
+/** Sizes of one device access, bytes. An 8-byte access reaches a device as two of 4, low half first. */
+export type AccessSize = 1 | 2 | 4;
+
+/** One row of the CPUID table: `leaf` and `subleaf` in, four registers out (all unsigned 32-bit). */
+export interface CpuidLeaf {
+  leaf: number;
+  /** The sub-leaf this row answers; absent when the leaf does not look at ECX. */
+  subleaf?: number;
+  eax: number;
+  ebx: number;
+  ecx: number;
+  edx: number;
+}
+
+/** Guest RAM as ranges of guest-physical addresses. Anything outside belongs to devices. */
+export interface MemorySpec {
+  /** Ascending, disjoint, 4 KiB aligned. */
+  ranges: readonly { start: number; size: number }[];
+}
+
+/** What an engine asks of the machine around it. All calls are synchronous. */
+export interface CpuHost {
+  /** Reads an I/O port. Absent devices read all ones. Returns an unsigned value of `size` bytes. */
+  readPort(cpu: number, port: number, size: AccessSize): number;
+  writePort(cpu: number, port: number, size: AccessSize, value: number): void;
+  /** Reads guest-physical memory that is not RAM. Absent devices read all ones. */
+  readMmio(cpu: number, address: number, size: AccessSize): number;
+  writeMmio(cpu: number, address: number, size: AccessSize, value: number): void;
+  /**
+   * Called when the CPU's interrupt line is raised and it can take an interrupt: acknowledges and returns the
+   * vector (0–255), or -1 when there is none after all.
+   */
+  acknowledgeInterrupt(cpu: number): number;
+  /** MSRs of the local APIC: IA32_APIC_BASE, 0x800–0x8ff, IA32_TSC_DEADLINE. `undefined` or `false` raise #GP(0). */
+  readApicMsr(cpu: number, index: number): bigint | undefined;
+  writeApicMsr(cpu: number, index: number, value: bigint): boolean;
+  /** CR8: the task-priority class, 0–15. */
+  readTaskPriority(cpu: number): number;
+  writeTaskPriority(cpu: number, value: number): void;
+  /**
+   * The time-stamp counter without TSC_ADJUST, in ticks. `instructions` is what the CPU has executed so far in
+   * the current `run`, so that a deterministic clock can be exact in the middle of it. A safe integer.
+   */
+  readTsc(cpu: number, instructions: number): number;
+}
+
+/** Why `Cpu.run` came back. */
+export type Exit =
+  /** The budget is used up. */
+  | { reason: "budget" }
+  /** `Cpu.stop` was called, from a device or a timer. */
+  | { reason: "stop" }
+  /** HLT (or MWAIT) and no interrupt to take; `interruptible` is RFLAGS.IF. */
+  | { reason: "halt"; interruptible: boolean }
+  /** Triple fault. `first` is the vector that started it. */
+  | { reason: "shutdown"; detail: string }
+  /** A bug of the engine: reported, never swallowed. */
+  | { reason: "error"; detail: string };
+
+/** One CPU. Not re-entrant. */
+export interface Cpu {
+  readonly id: number;
+  /** Runs until `budget` instructions are executed or something else ends it. */
+  run(budget: number): Exit;
+  /** Instructions executed since creation, exact at every exit. A safe integer. */
+  readonly instructions: number;
+  /** Makes a `run` in progress return at the next instruction boundary. Callable from `CpuHost` calls. */
+  stop(): void;
+  /** Level of the maskable-interrupt line (INTR). Callable at any time, also from `CpuHost` calls. */
+  setInterruptLine(raised: boolean): void;
+  /** Latches a non-maskable interrupt. */
+  raiseNmi(): void;
+  /** Copies the architectural state out. */
+  readState(): CpuState;
+  /** Replaces the architectural state. */
+  writeState(state: CpuState): void;
+  /** INIT: the state of SDM vol. 3A §9.1.1 after INIT, waiting for a start-up IPI. */
+  init(): void;
+  /** Start-up IPI: begins in real mode at `vector` × 4096. Ignored unless waiting for it. */
+  startup(vector: number): void;
+}
+
+/** Guest RAM, addressed guest-physically. All accesses are checked: out of range is a RangeError. */
+export interface GuestMemory {
+  readonly ranges: readonly { start: number; size: number }[];
+  /** Copies bytes in, from the host or a device; decoded or compiled code there is invalidated. */
+  write(address: number, bytes: Uint8Array): void;
+  /** Copies bytes out. */
+  read(address: number, length: number): Uint8Array;
+  /** Fills with a byte value. */
+  fill(address: number, length: number, value: number): void;
+}
+
+/** Counters an engine keeps for diagnosis; every value is a plain number. */
+export type EngineCounters = Record<string, number>;
+
+/** Events worth telling a person about, each reported once per distinct cause. */
+export interface EngineEvents {
+  /** An instruction the engine does not implement raised #UD. `bytes` start at it. */
+  unimplemented(cpu: number, rip: bigint, bytes: Uint8Array, text: string): void;
+}
+
+export interface Vm {
+  readonly memory: GuestMemory;
+  createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu;
+  counters(): EngineCounters;
+  dispose(): void;
+}
+
+/** Whether an engine works on this host, and if not, why. */
+export type EngineVerdict = { usable: true; detail: string } | { usable: false; reason: string };
+
+export interface Engine {
+  readonly name: string;
+  probe(): EngineVerdict;
+  createVm(memory: MemorySpec, host: CpuHost, events?: EngineEvents): Vm;
+}

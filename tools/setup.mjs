@@ -1,0 +1,67 @@
+// Brings a clean clone to a built tree: installs the pinned dependencies if they are missing or stale, then
+// compiles if a source is newer than the last build. Plain JavaScript, because nothing is built before it ran.
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+
+const SOURCES = ["src", "test", "bench", "tools"];
+const BUILD_STAMP = "dist/.build-stamp";
+
+/** Runs a command, shows its output on stderr only, and ends this process with its status when it fails. */
+function run(command, args) {
+  const result = spawnSync(command, args, {
+    stdio: ["ignore", 2, 2],
+    shell: process.platform === "win32" && command === "npm",
+  });
+  if (result.error) throw result.error;
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+function installed() {
+  const marker = "node_modules/.locore-lock";
+  const lock = createHash("sha256").update(readFileSync("package-lock.json")).digest("hex");
+  if (existsSync(marker) && readFileSync(marker, "utf8") === lock) return;
+  if (process.stderr.isTTY) console.error("locore: installing dependencies (npm ci)");
+  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  writeFileSync(marker, lock);
+}
+
+function* files(folder) {
+  if (!existsSync(folder)) return;
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const full = path.join(folder, entry.name);
+    if (entry.isDirectory()) yield* files(full);
+    else if (/\.(ts|mts|json)$/.test(entry.name)) yield full;
+  }
+}
+
+/** A digest over names, sizes and times of every source: cheap, and it changes whenever a build could. */
+function sourceStamp() {
+  const hash = createHash("sha256");
+  for (const file of ["tsconfig.json", "package-lock.json", ...SOURCES.flatMap((f) => [...files(f)])]) {
+    const { size, mtimeMs } = statSync(file);
+    hash.update(`${file} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest("hex");
+}
+
+function built() {
+  const stamp = sourceStamp();
+  if (existsSync(BUILD_STAMP) && readFileSync(BUILD_STAMP, "utf8") === stamp) return;
+  if (process.stderr.isTTY) console.error("locore: building (tsc)");
+  run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]);
+  const generator = "dist/tools/generate-interpreter.js";
+  if (existsSync(generator)) run(process.execPath, [generator]);
+  const bin = "dist/src/cli/main.js";
+  if (existsSync(bin)) chmodSync(bin, 0o755);
+  mkdirSync("dist", { recursive: true });
+  writeFileSync(BUILD_STAMP, stamp);
+}
+
+installed();
+built();
