@@ -4,7 +4,7 @@
  * Must not know any engine or device class. Survives `structuredClone` (it crosses into the worker).
  */
 import type { CpuState } from "../x86/cpu-state.js";
-import type { CpuidLeaf } from "../engine/contract.js";
+import type { CpuidLeaf } from "../x86/cpuid.js";
 
 /** What an e820 entry means (ACPI 6.5 §15, table 15.8). */
 export type E820Type = "ram" | "reserved" | "acpi" | "nvs" | "unusable";

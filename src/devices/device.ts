@@ -3,9 +3,8 @@
  * never the CPU, never the bus that decodes its addresses. Its state is one plain object (`state`), so that it
  * can be copied, compared and serialised.
  */
-import type { AccessSize } from "../engine/contract.js";
-
-export type { AccessSize };
+/** Sizes of one register access, bytes. */
+export type AccessSize = 1 | 2 | 4;
 
 /** A level-sensitive wire into an interrupt controller or a fan-out of several. */
 export interface InterruptLine {

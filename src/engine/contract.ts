@@ -5,20 +5,10 @@
  * Every engine passes the conformance suite in `test/conformance`; what it cannot do it declares.
  */
 import type { CpuState } from "../x86/cpu-state.js";
+import type { CpuidLeaf } from "../x86/cpuid.js";
 
 /** Sizes of one device access, bytes. An 8-byte access reaches a device as two of 4, low half first. */
 export type AccessSize = 1 | 2 | 4;
-
-/** One row of the CPUID table: `leaf` and `subleaf` in, four registers out (all unsigned 32-bit). */
-export interface CpuidLeaf {
-  leaf: number;
-  /** The sub-leaf this row answers; absent when the leaf does not look at ECX. */
-  subleaf?: number;
-  eax: number;
-  ebx: number;
-  ecx: number;
-  edx: number;
-}
 
 /** Guest RAM as ranges of guest-physical addresses. Anything outside belongs to devices. */
 export interface MemorySpec {
