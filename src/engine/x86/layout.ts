@@ -1,0 +1,201 @@
+/**
+ * Where everything lives inside the engine's one WebAssembly memory: per-CPU state and TLBs, the cache of decoded
+ * instructions, the map of code lines, guest RAM. Generated code and TypeScript share these numbers and nothing
+ * else. Knows no instruction.
+ *
+ * ```
+ *  0          64 KiB         + cpus × 128 KiB                                              4 GiB
+ *  ┌──────────┬──────────────┬───────────────┬───────────────┬──────────────┬───────────────┐
+ *  │ reserved │ CPU areas    │ decode lookup │ record arena  │ code lines   │ guest RAM     │
+ *  └──────────┴──────────────┴───────────────┴───────────────┴──────────────┴───────────────┘
+ * ```
+ */
+
+export const WASM_PAGE = 0x10000;
+export const PAGE_SIZE = 0x1000;
+export const PAGE_SHIFT = 12;
+
+// ── CPU area ───────────────────────────────────────────────────────────────────────────────────────────────
+// Byte offsets from the CPU's base. Generated code receives the base as its first parameter.
+
+export const CPU_AREA_BASE = WASM_PAGE;
+export const CPU_AREA_SIZE = 0x20000;
+export const MAX_CPUS = 16;
+
+/** 16 general registers, 8 bytes each, in encoding order. 32-bit writes zero the upper half. */
+export const GPR = 0x000;
+/** Always zero: stands for an absent base or index register. */
+export const ZERO_SLOT = 0x080;
+/** The current code page's address as RIP sees it (linear minus CS.base), low 12 bits zero. Base of RIP-relative operands. */
+export const PAGE_RIP = 0x088;
+/** RIP: valid whenever generated code is not running, and when a handler returned 0 ("resolve"). */
+export const RIP = 0x090;
+/** Lazy status flags, see `flags.ts`. */
+export const FLAG_RESULT = 0x098;
+export const FLAG_CARRY = 0x0a0;
+/** RFLAGS without CF PF AF ZF SF OF; bit 1 set. u32. */
+export const FLAG_SYSTEM = 0x0a8;
+/** Current privilege level, u32. */
+export const CPL = 0x0ac;
+
+/** Segment bases, 8 bytes each: ES CS SS DS FS GS, then `SEGMENT_NONE` whose base is always zero, then spare. */
+export const SEGMENT_BASE = 0x0b0;
+/** Segment limits, u32 each, expanded to bytes, in the same order; LDTR and TR at 6 and 7. */
+export const SEGMENT_LIMIT = 0x0f0;
+/** Access rights (VMX format, see x86/cpu-state.ts), u32 each; LDTR and TR at 6 and 7. */
+export const SEGMENT_ACCESS = 0x110;
+/** Selectors, u32 each; LDTR and TR at 6 and 7. */
+export const SEGMENT_SELECTOR = 0x130;
+/** Bases of LDTR and TR, 8 bytes each. */
+export const LDTR_BASE = 0x150;
+export const TR_BASE = 0x158;
+export const GDTR_BASE = 0x160;
+export const IDTR_BASE = 0x168;
+export const GDTR_LIMIT = 0x170;
+export const IDTR_LIMIT = 0x174;
+
+/** Index of a segment without base: CS, DS, ES and SS of 64-bit mode. */
+export const SEGMENT_NONE = 6;
+export const ES = 0;
+export const CS = 1;
+export const SS = 2;
+export const DS = 3;
+export const FS = 4;
+export const GS = 5;
+/** Indices of LDTR and TR in the limit, access and selector arrays. */
+export const LDTR = 6;
+export const TR = 7;
+
+/** ANDed to every linear address: all ones in 64-bit mode, 0xffffffff otherwise. i64. */
+export const LINEAR_MASK = 0x178;
+/** ANDed to the stack pointer by SS.B and mode: 64, 32 or 16 ones. i64. */
+export const STACK_MASK = 0x180;
+/** Base of the stack segment as generated code adds it (0 in 64-bit mode). i64. */
+export const STACK_BASE = 0x188;
+/** Absolute address of the data TLB for the current access mode. u32. */
+export const TLB_CURRENT = 0x190;
+/** The mode that decoded instructions depend on, see `mode.ts`. u32. */
+export const MODE_KEY = 0x194;
+/** Instructions that may still run before control returns to TypeScript. i32. */
+export const LEFT = 0x198;
+/** Non-zero while the INTR line is raised or an NMI is latched: generated code that sets IF must leave. u32. */
+export const INTERRUPT_PENDING = 0x19c;
+/** Non-zero when stack accesses need a limit check (SS not flat outside 64-bit mode). u32. */
+export const STACK_CHECKED = 0x1a0;
+/** Set when the instruction just executed blocks interrupts for one instruction (STI, MOV SS, POP SS). u32. */
+export const INTERRUPT_SHADOW = 0x1a4;
+/** Bit 63 set forms of the linear address handed to slow paths. i64. */
+export const MAIL_ADDRESS = 0x1a8;
+/** Code iTLB selector: 0 supervisor, 1 user; the value ORed into iTLB tags. u32. */
+export const CODE_ACCESS = 0x1b0;
+/** Record of the handler that called out, for fault RIPs. u32. */
+export const CURRENT_RECORD = 0x1b4;
+/** 64-bit results of helper calls. i64. */
+export const MAIL_VALUE = 0x1b8;
+
+export const CR0 = 0x1c0;
+export const CR2 = 0x1c8;
+export const CR3 = 0x1d0;
+export const CR4 = 0x1d8;
+export const EFER = 0x1e0;
+/** Debug registers 0–7, 8 bytes each. */
+export const DR = 0x200;
+/** 0 running, 1 halted, 2 waiting for SIPI. u32. */
+export const ACTIVITY = 0x240;
+/** Non-zero: NMIs are blocked until IRET. u32. */
+export const NMI_BLOCKED = 0x244;
+/** MXCSR, u32. */
+export const MXCSR = 0x248;
+/** x87 state, 256 bytes, layout of x87/fpu-state.ts. */
+export const FPU = 0x300;
+/** XMM registers, 16 × 32 bytes: the stride leaves room for the upper halves of YMM. */
+export const XMM = 0x400;
+export const XMM_STRIDE = 32;
+/** Model-specific registers that generated code reads: see msr.ts for the rest. */
+export const TSC_AUX = 0x600;
+export const MSR_STAR = 0x608;
+export const MSR_LSTAR = 0x610;
+export const MSR_CSTAR = 0x618;
+export const MSR_FMASK = 0x620;
+export const MSR_KERNEL_GS_BASE = 0x628;
+export const MSR_SYSENTER_CS = 0x630;
+export const MSR_SYSENTER_ESP = 0x638;
+export const MSR_SYSENTER_EIP = 0x640;
+export const MSR_PAT = 0x648;
+export const MSR_TSC_ADJUST = 0x650;
+export const MSR_SPEC_CTRL = 0x658;
+export const MSR_MISC_ENABLE = 0x660;
+export const XCR0 = 0x668;
+
+/** Landing place of accesses that cannot go to RAM directly (devices, page crossings): 64 bytes. */
+export const SCRATCH = 0x700;
+/** Second operand and temporary of 128-bit helper calls. */
+export const SCRATCH_B = 0x740;
+
+/**
+ * Data TLBs, one for each access mode. Direct-mapped by linear page number.
+ *
+ * ```
+ *   0            8             16           20          24         28
+ *  ┌────────────┬─────────────┬────────────┬───────────┬──────────┬───────┐
+ *  │ read tag   │ write tag   │ addend     │ phys page │ flags    │ spare │   one entry, 32 bytes
+ *  └────────────┴─────────────┴────────────┴───────────┴──────────┴───────┘
+ * ```
+ * A tag is the linear address of the page, or `TLB_EMPTY`. Host address = low 32 bits of linear + addend.
+ */
+export const TLB = 0x2000;
+export const TLB_ENTRIES = 1024;
+export const TLB_ENTRY_SIZE = 32;
+export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const TLB_READ_TAG = 0;
+export const TLB_WRITE_TAG = 8;
+export const TLB_ADDEND = 16;
+export const TLB_PHYSICAL_PAGE = 20;
+export const TLB_FLAGS = 24;
+/** `TLB_FLAGS` bits. */
+export const TLB_FLAG_GLOBAL = 1;
+/** The mapping is writable and dirty; the write tag may be restored once the page holds no code. */
+export const TLB_FLAG_WRITABLE = 2;
+/** No page-aligned address equals it. */
+export const TLB_EMPTY = 1;
+
+/** Access modes: user; supervisor that may not touch user pages (SMAP, AC=0); supervisor that may. */
+export const ACCESS_USER = 0;
+export const ACCESS_SUPERVISOR = 1;
+export const ACCESS_SUPERVISOR_USER = 2;
+export const ACCESS_MODES = 3;
+
+/**
+ * Instruction TLB: 512 entries of 16 bytes: tag i64 (linear page | `CODE_ACCESS`, or `ITLB_EMPTY`), physical page
+ * address u32 at 8, flags u32 at 12 (bit 0 global). Only RAM pages below 4 GiB of host-addressable RAM are entered.
+ */
+export const ITLB = TLB + ACCESS_MODES * TLB_SIZE;
+export const ITLB_ENTRIES = 512;
+export const ITLB_ENTRY_SIZE = 16;
+export const ITLB_EMPTY = 0xfff;
+
+// ── shared areas ───────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Decode lookup: direct-mapped hash from (RAM offset of an instruction, mode key) to its record.
+ * 16 bytes: RAM offset u32 (or `LOOKUP_EMPTY`), mode key u32, record u32, spare.
+ */
+export const LOOKUP = CPU_AREA_BASE + MAX_CPUS * CPU_AREA_SIZE;
+export const LOOKUP_ENTRIES = 0x10000;
+export const LOOKUP_ENTRY_SIZE = 16;
+export const LOOKUP_EMPTY = 0xffffffff;
+
+/** Records of decoded instructions, see record.ts. */
+export const ARENA = LOOKUP + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
+export const ARENA_RECORDS = 0xc0000;
+export const RECORD_SIZE = 32;
+
+/** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */
+export const CODE_LINES = ARENA + ARENA_RECORDS * RECORD_SIZE;
+export const CODE_LINE_SHIFT = 6;
+
+/** First byte of guest RAM for a guest with `ramBytes` of it: behind the code-line map, 64 KiB aligned. */
+export function ramBase(ramBytes: number): number {
+  const codeLineBytes = Math.ceil(ramBytes / PAGE_SIZE) * 8;
+  return Math.ceil((CODE_LINES + codeLineBytes) / WASM_PAGE) * WASM_PAGE;
+}
