@@ -1,7 +1,18 @@
 // Brings a clean clone to a built tree: installs the pinned dependencies if they are missing or stale, then
 // compiles if a source is newer than the last build. Plain JavaScript, because nothing is built before it ran.
+// One process at a time works; others wait and then usually find everything done.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +22,10 @@ process.chdir(root);
 
 const SOURCES = ["src", "test", "bench", "tools"];
 const BUILD_STAMP = "dist/.build-stamp";
+const LOCK = ".setup.lock";
+const LOCK_POLL_MS = 200;
+/** No install and build takes longer; an older lock was left by a machine that went down. */
+const LOCK_STALE_MS = 15 * 60_000;
 
 /** Runs a command, shows its output on stderr only, and ends this process with its status when it fails. */
 function run(command, args) {
@@ -27,7 +42,7 @@ function installed() {
   const lock = createHash("sha256").update(readFileSync("package-lock.json")).digest("hex");
   if (existsSync(marker) && readFileSync(marker, "utf8") === lock) return;
   if (process.stderr.isTTY) console.error("locore: installing dependencies (npm ci)");
-  run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"]);
   writeFileSync(marker, lock);
 }
 
@@ -63,5 +78,50 @@ function built() {
   writeFileSync(BUILD_STAMP, stamp);
 }
 
+function alive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/** Whether the lock's owner is gone (killed by a signal, or the machine went down). */
+function lockIsStale() {
+  try {
+    const age = Date.now() - statSync(LOCK).mtimeMs;
+    return age > LOCK_STALE_MS || !alive(Number(readFileSync(LOCK, "utf8")));
+  } catch {
+    return false;
+  }
+}
+
+/** Puts this process's lock in place, complete from its first moment; false when another process holds it. */
+function tryLock() {
+  const own = `${LOCK}.${process.pid}`;
+  writeFileSync(own, String(process.pid));
+  try {
+    linkSync(own, LOCK);
+    return true;
+  } catch (error) {
+    if (error.code === "EEXIST") return false;
+    throw error;
+  } finally {
+    rmSync(own, { force: true });
+  }
+}
+
+/** Takes the lock, waiting for whoever holds it. */
+function lock() {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  while (!tryLock()) {
+    if (lockIsStale()) rmSync(LOCK, { force: true });
+    else Atomics.wait(sleeper, 0, 0, LOCK_POLL_MS);
+  }
+  process.on("exit", () => rmSync(LOCK, { force: true }));
+}
+
+lock();
 installed();
 built();

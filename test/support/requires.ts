@@ -1,0 +1,36 @@
+/**
+ * What a test needs from the machine it runs on. A missing thing skips the test with a reason; with
+ * LOCORE_REQUIRE_GUESTS=1 (as `.ci/run` sets it) it fails instead, so that nothing is skipped unnoticed.
+ */
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import type { TestContext } from "node:test";
+
+/** Folders where Debian puts tools that an ordinary user's PATH may not name. */
+const MORE_FOLDERS = ["/usr/sbin", "/sbin"];
+
+/** Skips the test, or throws when nothing may be skipped. */
+function missing(t: TestContext, reason: string): void {
+  if (process.env["LOCORE_REQUIRE_GUESTS"] === "1") throw new Error(`LOCORE_REQUIRE_GUESTS=1, but ${reason}`);
+  t.skip(reason);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The path of a program, or undefined after the test was skipped:
+ * `const qemu = requireTool(t, "qemu-system-x86_64"); if (!qemu) return;`
+ */
+export function requireTool(t: TestContext, name: string): string | undefined {
+  const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), ...MORE_FOLDERS];
+  const found = folders.map((folder) => path.join(folder, name)).find(isExecutable);
+  if (found === undefined) missing(t, `${name} is not installed`);
+  return found;
+}
