@@ -1,0 +1,51 @@
+/**
+ * Reads what a guest prints, line by line, and recognises a kernel's last words. Knows no device and no host;
+ * it is fed bytes and keeps at most one line.
+ *
+ * The texts are Linux's own (kernel/panic.c): "Kernel panic - not syncing: …" when it begins, and
+ * "---[ end Kernel panic - not syncing: … ]---" once nothing is left to try (no reboot was configured).
+ */
+
+/** Longest line that is looked at, bytes; the rest of a longer one is skipped. */
+const LINE_LIMIT = 1024;
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** An optional printk prefix: time stamp, then caller ("[T1]", "[C0]"), then the text at the start of the line. */
+const PREFIX = String.raw`^(?:<\d+>)?(?:\[\s*\d+\.\d+\]\s*)?(?:\[\s*[TC]\d+\]\s*)?`;
+const PANIC = new RegExp(`${PREFIX}(Kernel panic - not syncing.*)$`);
+const PANIC_END = new RegExp(String.raw`${PREFIX}---\[ end Kernel panic - not syncing.*$`);
+
+export class ConsoleWatch {
+  readonly #line = new Uint8Array(LINE_LIMIT);
+  #length = 0;
+  #panic: string | undefined;
+  #panicOver = false;
+
+  /** The first panic line seen, without its time stamp. */
+  get panic(): string | undefined {
+    return this.#panic;
+  }
+
+  /** Whether the kernel has said that it gave up: from here on it only spins. */
+  get panicOver(): boolean {
+    return this.#panicOver;
+  }
+
+  /** Takes the next bytes of the console. */
+  feed(bytes: Uint8Array): void {
+    for (const byte of bytes) {
+      if (byte === LF || byte === CR) this.#endLine();
+      else if (this.#length < LINE_LIMIT) this.#line[this.#length++] = byte;
+    }
+  }
+
+  #endLine(): void {
+    if (this.#length === 0) return;
+    const line = String.fromCharCode(...this.#line.subarray(0, this.#length));
+    this.#length = 0;
+    this.#panic ??= PANIC.exec(line)?.[1]?.trimEnd();
+    if (this.#panic !== undefined && PANIC_END.test(line)) this.#panicOver = true;
+  }
+}

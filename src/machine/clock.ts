@@ -1,0 +1,137 @@
+/**
+ * The one source of time of a machine, in its two modes (design §4). *Real*: the host's monotonic time, handed
+ * in as a function. *Deterministic*: executed instructions × a fixed period, plus the idle time that was skipped.
+ * Knows no host and no device.
+ */
+import type { Clock } from "../devices/device.js";
+import type { PlanClock } from "../boot/plan.js";
+
+const NS_PER_SECOND = 1e9;
+
+/** What the run loop needs beyond `now()`. */
+export interface MachineClock extends Clock {
+  readonly deterministic: boolean;
+  /**
+   * TSC ticks at this moment. `runInstructions` is what the running CPU has executed in its current `run`.
+   * A safe integer that never goes backwards.
+   */
+  tsc(runInstructions: number): number;
+  /** A CPU is about to run; `executed` reports what it has executed since, when asked in the middle. */
+  beginRun(executed: () => number): void;
+  /** The run is over and executed exactly `instructions`. */
+  endRun(instructions: number): void;
+  /** Instructions that surely bring the clock to `deadline`, at least 1; real time answers with infinity. */
+  instructionsUntil(deadline: number): number;
+  /** Every CPU sleeps: time may jump to `deadline`. Real time cannot jump and answers `false`. */
+  skipTo(deadline: number): boolean;
+}
+
+/** Turns nanoseconds into TSC ticks. Exact for rates that are whole multiples of 1 GHz, else within one tick. */
+function ticks(ns: number, tscHz: number): number {
+  return Math.floor(ns * (tscHz / NS_PER_SECOND));
+}
+
+/** Host time since the machine was made. */
+class RealClock implements MachineClock {
+  readonly deterministic = false;
+  readonly #tscHz: number;
+  readonly #hostNow: () => number;
+  readonly #start: number;
+  #last = 0;
+
+  constructor(tscHz: number, hostNow: () => number) {
+    this.#tscHz = tscHz;
+    this.#hostNow = hostNow;
+    this.#start = hostNow();
+  }
+
+  now(): number {
+    const now = Math.floor(this.#hostNow() - this.#start);
+    if (now > this.#last) this.#last = now;
+    return this.#last;
+  }
+
+  tsc(): number {
+    return ticks(this.now(), this.#tscHz);
+  }
+
+  beginRun(): void {
+    // Host time passes by itself.
+  }
+
+  endRun(): void {
+    // Host time passes by itself.
+  }
+
+  instructionsUntil(): number {
+    return Infinity;
+  }
+
+  skipTo(): boolean {
+    return false;
+  }
+}
+
+/**
+ * Instruction time. Devices ask in the middle of a run (a PIT latch, a LAPIC count), so the clock asks the CPU
+ * how far it is; `readTsc` brings that number along.
+ */
+class DeterministicClock implements MachineClock {
+  readonly deterministic = true;
+  readonly #tscHz: number;
+  readonly #nsPerInstruction: number;
+  #instructions = 0;
+  #skipped = 0;
+  #executed: (() => number) | undefined;
+
+  constructor(tscHz: number, nsPerInstruction: number) {
+    if (!(nsPerInstruction > 0) || !Number.isFinite(nsPerInstruction)) {
+      throw new RangeError(`nsPerInstruction ${nsPerInstruction}: expected a positive number`);
+    }
+    this.#tscHz = tscHz;
+    this.#nsPerInstruction = nsPerInstruction;
+  }
+
+  now(): number {
+    return this.#at(this.#executed === undefined ? 0 : this.#executed());
+  }
+
+  tsc(runInstructions: number): number {
+    return ticks(this.#at(runInstructions), this.#tscHz);
+  }
+
+  beginRun(executed: () => number): void {
+    this.#executed = executed;
+  }
+
+  endRun(instructions: number): void {
+    this.#executed = undefined;
+    this.#instructions += instructions;
+  }
+
+  instructionsUntil(deadline: number): number {
+    const target = Math.ceil((deadline - this.#skipped) / this.#nsPerInstruction);
+    return Math.max(1, target - this.#instructions);
+  }
+
+  skipTo(deadline: number): boolean {
+    const missing = deadline - this.now();
+    if (missing > 0) this.#skipped += Math.ceil(missing);
+    return true;
+  }
+
+  #at(runInstructions: number): number {
+    return Math.floor((this.#instructions + runInstructions) * this.#nsPerInstruction) + this.#skipped;
+  }
+}
+
+/**
+ * Builds the clock a plan asks for. `hostNow` is the host's monotonic time in nanoseconds (fractions allowed);
+ * the deterministic mode never calls it.
+ */
+export function createClock(plan: PlanClock, hostNow: () => number): MachineClock {
+  if (plan.deterministic !== undefined) {
+    return new DeterministicClock(plan.tscHz, plan.deterministic.nsPerInstruction);
+  }
+  return new RealClock(plan.tscHz, hostNow);
+}

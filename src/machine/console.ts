@@ -1,0 +1,70 @@
+/**
+ * The machine's side of its console: bytes from a serial port are gathered and handed on in blocks, bytes from
+ * outside wait until the port has room. Knows no host: outside is an interface.
+ */
+
+/** The world's side of the console; a host implements it. All calls are synchronous. */
+export interface ConsoleEnd {
+  /** Takes output. The array is reused after the call: copy what is kept. May block until there is room. */
+  write(bytes: Uint8Array): void;
+  /** Gives at most `limit` bytes of input, an empty array when there is none now. */
+  read(limit: number): Uint8Array;
+  /** Whether input may still come. `false` after the end of a pipe once everything was read. */
+  inputOpen(): boolean;
+}
+
+/** The receiving side of a serial port. */
+export interface SerialReceiver {
+  /** Bytes it can take now without an overrun. */
+  readonly receiveSpace: number;
+  receive(byte: number): void;
+}
+
+/** Output bytes gathered before they are handed on at the latest. */
+const BLOCK_SIZE = 4096;
+
+export class MachineConsole {
+  readonly #outside: ConsoleEnd;
+  readonly #block = new Uint8Array(BLOCK_SIZE);
+  #length = 0;
+  #receiver: SerialReceiver | undefined;
+
+  constructor(outside: ConsoleEnd) {
+    this.#outside = outside;
+  }
+
+  /** The port that input goes to. */
+  connect(receiver: SerialReceiver): void {
+    this.#receiver = receiver;
+  }
+
+  /** Whether a key can still arrive: without one, a sleeping guest has one wake source less. */
+  get inputPossible(): boolean {
+    return this.#receiver !== undefined && this.#outside.inputOpen();
+  }
+
+  /** A byte the guest transmitted. */
+  transmit(byte: number): void {
+    this.#block[this.#length++] = byte;
+    if (this.#length === BLOCK_SIZE) this.flush();
+  }
+
+  /** Hands on what was gathered. */
+  flush(): void {
+    if (this.#length === 0) return;
+    const block = this.#block.subarray(0, this.#length);
+    this.#length = 0;
+    this.#outside.write(block);
+  }
+
+  /** Gives waiting input to the port as far as it has room. Returns the number of bytes given. */
+  pump(): number {
+    const receiver = this.#receiver;
+    if (receiver === undefined) return 0;
+    const space = receiver.receiveSpace;
+    if (space <= 0) return 0;
+    const bytes = this.#outside.read(space);
+    for (const byte of bytes) receiver.receive(byte);
+    return bytes.length;
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * One CPU of a machine with what the run loop must remember about it: whether it has something to do, and the
+ * IPIs that arrived while it was running. Knows the engine contract; no device, no clock.
+ */
+import type { Cpu } from "../engine/contract.js";
+
+/** What a CPU is doing, as far as scheduling goes. */
+export type CpuStatus =
+  /** It has instructions to execute. */
+  | "ready"
+  /** In HLT with interrupts enabled: a raised line or an NMI wakes it. */
+  | "sleeping"
+  /** In HLT with interrupts disabled: only an NMI or INIT wakes it. */
+  | "halted"
+  /** After INIT: only a start-up IPI begins it. */
+  | "waiting";
+
+/** An IPI that changes what a CPU is, latched until no `run` of that CPU is in progress. */
+type PendingIpi = { kind: "init" } | { kind: "startup"; vector: number };
+
+export class CpuSlot {
+  readonly id: number;
+  status: CpuStatus;
+  /** Whether this CPU is inside `Cpu.run` right now. */
+  running = false;
+  #cpu: Cpu | undefined;
+  #line = false;
+  readonly #pending: PendingIpi[] = [];
+
+  constructor(id: number, status: CpuStatus) {
+    this.id = id;
+    this.status = status;
+  }
+
+  /** The engine's CPU; set once, because the devices are wired before the engine makes it. */
+  get cpu(): Cpu {
+    if (this.#cpu === undefined) throw new Error(`CPU ${this.id} is used before the engine made it`);
+    return this.#cpu;
+  }
+
+  attach(cpu: Cpu): void {
+    this.#cpu = cpu;
+  }
+
+  /** Level of INTR from the local APIC. */
+  setInterruptLine(raised: boolean): void {
+    if (raised && this.status === "sleeping") this.status = "ready";
+    if (raised === this.#line) return;
+    this.#line = raised;
+    this.#cpu?.setInterruptLine(raised);
+  }
+
+  raiseNmi(): void {
+    if (this.status === "sleeping" || this.status === "halted") this.status = "ready";
+    this.#cpu?.raiseNmi();
+  }
+
+  /** INIT IPI. Takes effect at once, or when the run in progress has stopped. */
+  init(): void {
+    this.#latch({ kind: "init" });
+  }
+
+  /** Start-up IPI; ignored unless the CPU waits for one (SDM vol. 3A §9.4.3). */
+  startup(vector: number): void {
+    this.#latch({ kind: "startup", vector });
+  }
+
+  /** Asks a run in progress to return. */
+  stop(): void {
+    if (this.running) this.cpu.stop();
+  }
+
+  /** Applies what was latched during a run. */
+  settle(): void {
+    for (const ipi of this.#pending.splice(0)) this.#apply(ipi);
+  }
+
+  #latch(ipi: PendingIpi): void {
+    this.#pending.push(ipi);
+    if (this.running) this.cpu.stop();
+    else this.settle();
+  }
+
+  #apply(ipi: PendingIpi): void {
+    if (ipi.kind === "init") {
+      this.cpu.init();
+      this.status = "waiting";
+    } else if (this.status === "waiting") {
+      this.cpu.startup(ipi.vector);
+      this.status = "ready";
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * How a machine ends: kinds, routes and the exit status of each, in one table. Knows no device and no host; the
+ * command line prints what is here and exits with it.
+ *
+ * Exit statuses (design §6): 0 off, reset, halted · (v<<1)|1 debug exit with value v · 4 crashed · 5 stuck ·
+ * 124 timeout · 130 interrupted. 2 (usage), 3 (image refused) and 6 (engine unavailable) never reach a machine.
+ */
+
+/** What happened, as a person would say it. */
+export type EndKind = "off" | "reset" | "halted" | "crashed" | "stuck" | "timeout" | "interrupted";
+
+/** The end of a machine. Plain data: it crosses from the worker and is printed with `--json`. */
+export interface MachineEnd {
+  kind: EndKind;
+  /** The mechanism: "acpi-s5", "i8042", "port-cf9", "triple-fault", "debug-exit", "signal SIGTERM", … */
+  route: string;
+  /** Exit status of the process, 0–255. */
+  status: number;
+  /** One line for a person when the route does not say it all: a panic line, an engine's error. */
+  reason?: string;
+}
+
+/** Exit statuses of the command line. One place; the README's table is checked against it. */
+export const EXIT_STATUS = {
+  ok: 0,
+  usage: 2,
+  imageRefused: 3,
+  crashed: 4,
+  stuck: 5,
+  engineUnavailable: 6,
+  timeout: 124,
+  interrupted: 130,
+} as const;
+
+const STATUS_OF_KIND: Record<EndKind, number> = {
+  off: EXIT_STATUS.ok,
+  reset: EXIT_STATUS.ok,
+  halted: EXIT_STATUS.ok,
+  crashed: EXIT_STATUS.crashed,
+  stuck: EXIT_STATUS.stuck,
+  timeout: EXIT_STATUS.timeout,
+  interrupted: EXIT_STATUS.interrupted,
+};
+
+/** Bits of a process status that the host keeps. */
+const STATUS_MASK = 0xff;
+
+/** Builds an end with the documented status of its kind. */
+export function machineEnd(kind: EndKind, route: string, reason?: string): MachineEnd {
+  const end: MachineEnd = { kind, route, status: STATUS_OF_KIND[kind] };
+  if (reason !== undefined) end.reason = reason;
+  return end;
+}
+
+/** The end by the debug-exit port: `(value << 1) | 1`, as QEMU's isa-debug-exit has it. Never 0. */
+export function debugExitEnd(route: string, value: number): MachineEnd {
+  return { kind: "off", route, status: ((value << 1) | 1) & STATUS_MASK, reason: `value ${value}` };
+}
+
+/** Ends that a panicking guest comes to by itself. An orderly power-off or a host's wish is none of them. */
+const ENDS_OF_A_PANIC: readonly EndKind[] = ["reset", "halted", "crashed", "stuck"];
+
+/**
+ * The end as it is reported once the console was taken into account: a guest that panicked and then reset,
+ * halted or hung has crashed, with the panic line as the reason. The route stays what it was.
+ */
+export function withPanic(end: MachineEnd, panicLine: string | undefined): MachineEnd {
+  if (panicLine === undefined || !ENDS_OF_A_PANIC.includes(end.kind)) return end;
+  return machineEnd("crashed", end.route, panicLine);
+}

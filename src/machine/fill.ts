@@ -1,0 +1,29 @@
+/**
+ * Writes a plan's regions into guest memory. RAM is zero at power-on, so only bytes are copied. A region outside
+ * RAM is a mistake of whoever made the plan and is named.
+ */
+import type { Plan } from "../boot/plan.js";
+import type { GuestMemory } from "../engine/contract.js";
+
+/** A plan that cannot be made live; says which part and why. */
+export class PlanError extends Error {
+  constructor(what: string, why: string) {
+    super(`${what}: ${why}`);
+    this.name = "PlanError";
+  }
+}
+
+const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** Copies every region's contents to its place. */
+export function fillMemory(memory: GuestMemory, plan: Plan): void {
+  for (const { name, start, size, content } of plan.regions) {
+    if (content.kind !== "bytes" || content.bytes.length === 0) continue;
+    if (content.bytes.length > size) {
+      throw new PlanError(`region "${name}"`, `holds ${content.bytes.length} bytes but is ${size} long`);
+    }
+    const inRam = plan.ram.some((ram) => start >= ram.start && start + size <= ram.start + ram.size);
+    if (!inRam) throw new PlanError(`region "${name}"`, `${hex(start)}–${hex(start + size)} is not in RAM`);
+    memory.write(start, content.bytes);
+  }
+}

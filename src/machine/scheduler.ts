@@ -1,0 +1,152 @@
+/**
+ * The run loop: picks the next CPU, gives it a slice, files what came back. Synchronous and without a host; time
+ * comes from the clock, sleeping is left to the caller. Knows the engine contract, no device.
+ *
+ * Several CPUs run in round robin; one in HLT or waiting for a start-up IPI is passed over. Device time is that
+ * of the whole machine: with N CPUs in deterministic mode a clock second is split among them.
+ */
+import type { MachineClock } from "./clock.js";
+import type { CpuSlot } from "./cpu-slot.js";
+import { machineEnd, type MachineEnd } from "./end.js";
+import { SliceMeter } from "./slice.js";
+import { SpinDetector } from "./spin.js";
+import type { TimerQueue } from "./timers.js";
+
+/** What one step of the loop came to. */
+export type Step =
+  /** A CPU ran `instructions`. */
+  | { state: "ran"; instructions: number }
+  /** Nothing to run before `until` (ns since power-on), or before input if that is `undefined`. */
+  | { state: "idle"; until: number | undefined }
+  | { state: "ended"; end: MachineEnd };
+
+export interface SchedulerOptions {
+  slots: readonly CpuSlot[];
+  clock: MachineClock;
+  timers: TimerQueue;
+  /** What a triple fault does. */
+  tripleFault: "crash" | "reset";
+  /** Whether something outside the machine can still wake it. */
+  inputPossible: () => boolean;
+}
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #meter: SliceMeter;
+  readonly #spin: SpinDetector;
+  #next = 0;
+  #running: CpuSlot | undefined;
+  #end: MachineEnd | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+    this.#meter = new SliceMeter(options.clock, options.slots.length);
+    this.#spin = new SpinDetector(options.slots);
+  }
+
+  get end(): MachineEnd | undefined {
+    return this.#end;
+  }
+
+  /** Ends the machine; the first end counts. A run in progress returns at the next instruction. */
+  finish(end: MachineEnd): void {
+    this.#end ??= end;
+    this.cut();
+  }
+
+  /** Makes the slice in progress return: an earlier timer was armed, or another CPU got an IPI. */
+  cut(): void {
+    this.#running?.stop();
+  }
+
+  /** One decision and at most one slice of at most `limit` instructions. Due timers fire first. */
+  step(limit: number): Step {
+    const { clock, timers } = this.#options;
+    for (;;) {
+      if (this.#end !== undefined) return { state: "ended", end: this.#end };
+      const now = clock.now();
+      timers.fireDue(now);
+      if (this.#end !== undefined) return { state: "ended", end: this.#end };
+      const slot = this.#pick();
+      if (slot !== undefined) {
+        return { state: "ran", instructions: this.#runSlice(slot, now, limit) };
+      }
+      const idle = this.#idle();
+      if (idle !== undefined) return idle;
+    }
+  }
+
+  /** The next CPU with something to do, in round robin. */
+  #pick(): CpuSlot | undefined {
+    const { slots } = this.#options;
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[(this.#next + i) % slots.length];
+      if (slot.status === "ready") {
+        this.#next = (slot.id + 1) % slots.length;
+        return slot;
+      }
+    }
+    return undefined;
+  }
+
+  #runSlice(slot: CpuSlot, now: number, limit: number): number {
+    const { clock, timers } = this.#options;
+    const cpu = slot.cpu;
+    const probing = this.#spin.begin(slot);
+    const budget = probing ? 1 : this.#meter.budget(now, timers.nextDeadline, limit);
+    const before = cpu.instructions;
+    slot.running = true;
+    this.#running = slot;
+    clock.beginRun(() => cpu.instructions - before);
+    const exit = cpu.run(budget);
+    const executed = cpu.instructions - before;
+    clock.endRun(executed);
+    slot.running = false;
+    this.#running = undefined;
+    if (!clock.deterministic) this.#meter.measured(executed, clock.now() - now);
+    this.#file(slot, exit);
+    slot.settle();
+    if (this.#spin.finish(slot, executed)) {
+      this.finish(machineEnd("stuck", "jump-to-self", this.#spin.describe(slot)));
+    }
+    return executed;
+  }
+
+  #file(slot: CpuSlot, exit: ReturnType<CpuSlot["cpu"]["run"]>): void {
+    switch (exit.reason) {
+      case "budget":
+      case "stop":
+        return;
+      case "halt":
+        slot.status = exit.interruptible ? "sleeping" : "halted";
+        return;
+      case "shutdown":
+        if (this.#options.tripleFault === "reset")
+          this.finish(machineEnd("reset", "triple-fault", exit.detail));
+        else this.finish(machineEnd("crashed", "triple-fault", exit.detail));
+        return;
+      case "error":
+        this.finish(machineEnd("crashed", "engine-error", exit.detail));
+    }
+  }
+
+  /** No CPU can run: skips time, says until when to sleep, or finds that nothing can ever wake the machine. */
+  #idle(): Step | undefined {
+    const { clock, timers, slots } = this.#options;
+    if (slots.every((slot) => slot.status !== "sleeping")) {
+      return this.#halt("interrupts-off", "every CPU is in HLT with interrupts off");
+    }
+    const deadline = timers.nextDeadline;
+    if (deadline === undefined) {
+      if (this.#options.inputPossible()) return { state: "idle", until: undefined };
+      return this.#halt("no-wake-source", "every CPU is in HLT, no timer is armed and no input can come");
+    }
+    if (clock.skipTo(deadline)) return undefined;
+    return { state: "idle", until: deadline };
+  }
+
+  #halt(route: string, reason: string): Step {
+    this.finish(machineEnd("halted", route, reason));
+    return { state: "ended", end: this.#end as MachineEnd };
+  }
+}

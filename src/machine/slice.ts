@@ -1,0 +1,62 @@
+/**
+ * How long a CPU may run before somebody looks at the clock, the console and the other CPUs. In real time the
+ * engine's speed is measured and the slice sized to end when the next timer is due; in deterministic time the
+ * count of instructions to the deadline is exact. Knows no device, no host and no engine.
+ */
+import type { MachineClock } from "./clock.js";
+
+/** Longest slice in real time, ns: bounds how late input and stop requests are noticed. */
+const LONGEST_SLICE_NS = 1_000_000;
+/** Shortest slice in real time, instructions: below it, looking at the clock would cost more than running. */
+const SHORTEST_SLICE = 500;
+/** Slice of one CPU among several, instructions: bounds how long another waits for an answer to its IPI. */
+const SHARED_SLICE = 20_000;
+/** Slice of a deterministic machine with no timer armed, instructions. */
+const DETERMINISTIC_SLICE = 200_000;
+/** Speed assumed before the first measurement, instructions per ns. */
+const FIRST_GUESS = 0.02;
+/** Weight of a new measurement. */
+const SMOOTHING = 0.25;
+/** Shorter runs than this, ns, say little about speed. */
+const SHORTEST_MEASUREMENT_NS = 20_000;
+
+export class SliceMeter {
+  readonly #clock: MachineClock;
+  readonly #shared: boolean;
+  #rate = FIRST_GUESS;
+
+  constructor(clock: MachineClock, cpuCount: number) {
+    this.#clock = clock;
+    this.#shared = cpuCount > 1;
+  }
+
+  /** Measured speed in instructions per ns; meaningless in deterministic mode. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  /** Instructions of the next slice, at least 1 and at most `limit`. */
+  budget(now: number, nextDeadline: number | undefined, limit: number): number {
+    let budget = this.#clock.deterministic
+      ? this.#exact(nextDeadline)
+      : this.#adaptive(now, nextDeadline ?? Infinity);
+    if (this.#shared) budget = Math.min(budget, SHARED_SLICE);
+    return Math.max(1, Math.min(budget, limit));
+  }
+
+  /** Learns from a slice that executed `instructions` in `ns`. */
+  measured(instructions: number, ns: number): void {
+    if (ns < SHORTEST_MEASUREMENT_NS || instructions === 0) return;
+    this.#rate += SMOOTHING * (instructions / ns - this.#rate);
+  }
+
+  #exact(nextDeadline: number | undefined): number {
+    if (nextDeadline === undefined) return DETERMINISTIC_SLICE;
+    return Math.min(DETERMINISTIC_SLICE, this.#clock.instructionsUntil(nextDeadline));
+  }
+
+  #adaptive(now: number, nextDeadline: number): number {
+    const ns = Math.min(LONGEST_SLICE_NS, Math.max(0, nextDeadline - now));
+    return Math.max(SHORTEST_SLICE, Math.floor(ns * this.#rate));
+  }
+}
