@@ -3,34 +3,16 @@
  * Made by `boot/` loaders from an image and options; turned into a live machine by `machine/`.
  * Must not know any engine or device class. Survives `structuredClone` (it crosses into the worker).
  */
+import type { Region } from "../memory/regions.js";
+import type { E820Entry } from "../spec/e820.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 
-/** What an e820 entry means (ACPI 6.5 §15, table 15.8). */
-export type E820Type = "ram" | "reserved" | "acpi" | "nvs" | "unusable";
-
-export interface E820Entry {
-  start: number;
-  size: number;
-  type: E820Type;
-}
-
-/** Contents of a region. `bytes` may be shorter than the region: the rest is zero. */
-export type RegionContent = { kind: "zero" } | { kind: "bytes"; bytes: Uint8Array };
+export type { E820Entry, E820Type } from "../spec/e820.js";
+export type { RegionContent } from "../memory/regions.js";
 
 /** A named claim on guest-physical memory, filled before the boot CPU starts. */
-export interface PlanRegion {
-  /** Unique, for people: "kernel", "initrd", "boot_params", "page tables". */
-  name: string;
-  /** Guest-physical address, bytes. */
-  start: number;
-  size: number;
-  /** How e820 shows it; "ram" means the guest may reuse it. */
-  e820: E820Type;
-  content: RegionContent;
-  /** Who claimed it, for overlap errors: a loader, a table builder. */
-  owner: string;
-}
+export type PlanRegion = Region;
 
 /** A device of the machine, with what it decodes. */
 export interface PlanDevice {

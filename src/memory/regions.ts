@@ -1,0 +1,220 @@
+/**
+ * The guest-physical allocator (R1.6): loaders, table builders and devices claim named, aligned regions, by
+ * address or by search. An overlap is an error that names both claimants. Knows no boot protocol.
+ */
+import type { E820Type } from "../spec/e820.js";
+import type { Span } from "./layout.js";
+import { MemoryMapError, hexAddress } from "./memory-error.js";
+
+/** Contents of a region. `bytes` may be shorter than the region: the rest is zero. */
+export type RegionContent = { kind: "zero" } | { kind: "bytes"; bytes: Uint8Array };
+
+/** A named piece of RAM, filled before the boot CPU starts. */
+export interface Region {
+  /** Unique, for people: "kernel", "initrd", "boot_params", "page tables". */
+  name: string;
+  /** Guest-physical address, bytes. */
+  start: number;
+  size: number;
+  /** How e820 shows it; "ram" means the guest may reuse it. */
+  e820: E820Type;
+  content: RegionContent;
+  /** Who claimed it, for overlap errors: a loader, a table builder. */
+  owner: string;
+}
+
+/** Addresses that hold no RAM contents: device registers, or a hole that the memory map leaves out. */
+export interface Hole {
+  name: string;
+  start: number;
+  size: number;
+  owner: string;
+}
+
+/** What every claim of RAM says about itself. */
+export interface ClaimRequest {
+  name: string;
+  owner: string;
+  /** Bytes, positive. */
+  size: number;
+  /** Bytes, a power of two; 1 when absent. */
+  align?: number;
+  /** "ram" when absent. */
+  e820?: E820Type;
+  /** Zeros when absent. Must not be longer than `size`. */
+  bytes?: Uint8Array;
+}
+
+/** Where a search may place a region. */
+export interface SearchLimits {
+  /** Take the lowest or the highest fit. */
+  prefer: "lowest" | "highest";
+  /** Lowest start allowed, guest-physical. */
+  above: number;
+  /** Highest end allowed, exclusive. */
+  below: number;
+}
+
+/** Claims over one machine's RAM. */
+export class RegionMap {
+  readonly #regions: Region[] = [];
+  readonly #holes: Hole[] = [];
+
+  /** `ram`: ascending, disjoint ranges of guest-physical memory. */
+  constructor(readonly ram: readonly Span[]) {}
+
+  /** Claimed RAM, ascending by address. */
+  regions(): Region[] {
+    return [...this.#regions].sort((a, b) => a.start - b.start);
+  }
+
+  /** Claimed addresses without RAM contents, ascending. */
+  holes(): Hole[] {
+    return [...this.#holes].sort((a, b) => a.start - b.start);
+  }
+
+  /**
+   * Claims `size` bytes at `start`.
+   * @throws MemoryMapError if misaligned, outside RAM, overlapping or the name is taken.
+   */
+  claimAt(start: number, request: ClaimRequest): Region {
+    checkSpan(request.name, start, request.size);
+    checkAlignment(request.name, start, request.align ?? 1);
+    this.#checkInsideRam(request.name, start, request.size);
+    this.#checkFree(request.name, request.owner, start, request.size);
+    return this.#add(start, request);
+  }
+
+  /**
+   * Claims the lowest or highest free aligned place within the limits.
+   * @throws MemoryMapError if there is none; the error says how much room the largest gap has.
+   */
+  claimBySearch(request: ClaimRequest, limits: SearchLimits): Region {
+    checkSpan(request.name, 0, request.size);
+    const align = request.align ?? 1;
+    checkAlignment(request.name, 0, align);
+    const gaps = this.freeGaps(limits.above, limits.below);
+    const ordered = limits.prefer === "lowest" ? gaps : gaps.reverse();
+    for (const gap of ordered) {
+      const start = placeInGap(gap, request.size, align, limits.prefer);
+      if (start !== undefined) return this.#add(start, request);
+    }
+    const largest = gaps.reduce((most, gap) => Math.max(most, gap.size), 0);
+    throw new MemoryMapError(
+      limits.above,
+      `no free ${request.size} bytes (aligned to ${hexAddress(align)}) for "${request.name}" of ${request.owner}; the largest gap has ${largest}`,
+      `room between ${hexAddress(limits.above)} and ${hexAddress(limits.below)}`,
+      "the guest has too little memory for this image and its modules",
+    );
+  }
+
+  /**
+   * Claims addresses that hold no RAM contents, such as device registers. May lie inside or outside RAM.
+   * @throws MemoryMapError on overlap.
+   */
+  claimHole(hole: Hole): void {
+    checkSpan(hole.name, hole.start, hole.size);
+    this.#checkFree(hole.name, hole.owner, hole.start, hole.size);
+    this.#holes.push({ ...hole });
+  }
+
+  /** Gaps of RAM between claims, ascending, cut to [`above`, `below`). */
+  freeGaps(above: number, below: number): Span[] {
+    const taken = [...this.#regions, ...this.#holes].sort((a, b) => a.start - b.start);
+    const gaps: Span[] = [];
+    for (const range of this.ram) {
+      let cursor = Math.max(range.start, above);
+      const end = Math.min(range.start + range.size, below);
+      for (const claim of taken) {
+        if (claim.start + claim.size <= cursor) continue;
+        if (claim.start >= end) break;
+        if (claim.start > cursor) gaps.push({ start: cursor, size: claim.start - cursor });
+        cursor = claim.start + claim.size;
+      }
+      if (cursor < end) gaps.push({ start: cursor, size: end - cursor });
+    }
+    return gaps;
+  }
+
+  #add(start: number, request: ClaimRequest): Region {
+    const { name, owner, size, bytes } = request;
+    if (this.#regions.some((region) => region.name === name)) {
+      throw new MemoryMapError(start, `a second region "${name}"`, "unique names", "a loader claimed twice");
+    }
+    if (bytes !== undefined && bytes.length > size) {
+      throw new MemoryMapError(
+        start,
+        `${bytes.length} bytes of contents for "${name}"`,
+        `at most its size, ${size}`,
+        "the contents would spill into the next region",
+      );
+    }
+    const content: RegionContent = bytes === undefined ? { kind: "zero" } : { kind: "bytes", bytes };
+    const region: Region = { name, start, size, e820: request.e820 ?? "ram", content, owner };
+    this.#regions.push(region);
+    return region;
+  }
+
+  #checkInsideRam(name: string, start: number, size: number): void {
+    const inside = this.ram.some((r) => start >= r.start && start + size <= r.start + r.size);
+    if (inside) return;
+    const ranges = this.ram.map((r) => `${hexAddress(r.start)}–${hexAddress(r.start + r.size)}`).join(", ");
+    throw new MemoryMapError(
+      start,
+      `"${name}" of ${size} bytes up to ${hexAddress(start + size)}`,
+      `a place inside RAM (${ranges})`,
+      "the image wants memory that this guest does not have; give it more or load it elsewhere",
+    );
+  }
+
+  #checkFree(name: string, owner: string, start: number, size: number): void {
+    const end = start + size;
+    const other = [...this.#regions, ...this.#holes].find((c) => start < c.start + c.size && c.start < end);
+    if (other === undefined) return;
+    throw new MemoryMapError(
+      start,
+      `"${name}" of ${owner} (${hexAddress(start)}–${hexAddress(end)}) over "${other.name}" of ${other.owner} (${hexAddress(other.start)}–${hexAddress(other.start + other.size)})`,
+      "regions that do not overlap",
+      "two claimants want the same guest memory",
+    );
+  }
+}
+
+function checkSpan(name: string, start: number, size: number): void {
+  const whole =
+    Number.isSafeInteger(start) && Number.isSafeInteger(size) && Number.isSafeInteger(start + size);
+  if (whole && start >= 0 && size > 0) return;
+  throw new MemoryMapError(
+    Number.isSafeInteger(start) && start >= 0 ? start : 0,
+    `"${name}" with start ${start} and size ${size}`,
+    "a start of at least 0 and a positive size, both whole numbers",
+    "a header field holds nonsense",
+  );
+}
+
+function checkAlignment(name: string, start: number, align: number): void {
+  const powerOfTwo = Number.isSafeInteger(align) && align > 0 && Number.isInteger(Math.log2(align));
+  if (powerOfTwo && start % align === 0) return;
+  throw new MemoryMapError(
+    start,
+    `"${name}" with alignment ${align}`,
+    "an address that is a multiple of a power of two",
+    "a header field holds nonsense, or the address asked for does not suit the image",
+  );
+}
+
+/** First or last aligned start inside a gap, or `undefined` if `size` does not fit. */
+function placeInGap(
+  gap: Span,
+  size: number,
+  align: number,
+  prefer: "lowest" | "highest",
+): number | undefined {
+  const end = gap.start + gap.size;
+  if (prefer === "lowest") {
+    const start = Math.ceil(gap.start / align) * align;
+    return start + size <= end ? start : undefined;
+  }
+  const start = Math.floor((end - size) / align) * align;
+  return start >= gap.start ? start : undefined;
+}

@@ -1,0 +1,106 @@
+/**
+ * Which CPU features a machine announces: one named boolean each. The engine says what it implements; a
+ * feature that is off here stays unknown to the guest. Knows no engine.
+ *
+ * Specification: SDM vol. 2A, CPUID; the choice is explained in RATIONALE.md.
+ */
+import { FEATURE_BITS, type FeatureName } from "../spec/cpuid.js";
+
+/** A switch for every feature that CPUID can show. */
+export type CpuFeatures = Readonly<Record<FeatureName, boolean>>;
+
+/**
+ * The first level: what a 64-bit Linux, glibc and busybox need, what saves time (PCID, ERMS, TSC deadline,
+ * x2APIC, invariant TSC) and what hardens at no cost (SMEP, SMAP, UMIP). Left off: virtual-8086 extensions and
+ * PSE-36 (no guest of ours uses them), and the vector and bit extensions past SSE2 until the engine has them.
+ */
+export const DEFAULT_CPU_FEATURES: CpuFeatures = {
+  fpu: true,
+  vme: false,
+  de: true,
+  pse: true,
+  tsc: true,
+  msr: true,
+  pae: true,
+  mce: true,
+  cx8: true,
+  apic: true,
+  sep: true,
+  mtrr: true,
+  pge: true,
+  mca: true,
+  cmov: true,
+  pat: true,
+  pse36: false,
+  clflush: true,
+  mmx: true,
+  fxsr: true,
+  sse: true,
+  sse2: true,
+
+  sse3: false,
+  pclmulqdq: false,
+  monitor: false,
+  ssse3: false,
+  fma: false,
+  cx16: true,
+  pcid: true,
+  sse4_1: false,
+  sse4_2: false,
+  x2apic: true,
+  movbe: true,
+  popcnt: true,
+  tsc_deadline_timer: true,
+  aes: false,
+  xsave: true,
+  avx: false,
+  f16c: false,
+  rdrand: true,
+  hypervisor: true,
+
+  arat: true,
+
+  fsgsbase: true,
+  tsc_adjust: true,
+  bmi1: false,
+  avx2: false,
+  smep: true,
+  bmi2: false,
+  erms: true,
+  invpcid: true,
+  rdseed: true,
+  adx: false,
+  smap: true,
+  clflushopt: true,
+  clwb: false,
+  sha_ni: false,
+  umip: true,
+  rdpid: true,
+  fsrm: true,
+  spec_ctrl: true,
+  arch_capabilities: true,
+
+  xsaveopt: false,
+  xsavec: false,
+
+  lahf_lm: true,
+  abm: false,
+  prefetchw: false,
+  syscall: true,
+  nx: true,
+  pdpe1gb: true,
+  rdtscp: true,
+  lm: true,
+
+  invariant_tsc: true,
+};
+
+/** Whether `name` is a feature we know. */
+export function isFeatureName(name: string): name is FeatureName {
+  return Object.hasOwn(FEATURE_BITS, name);
+}
+
+/** The defaults with some switches turned. */
+export function withFeatures(changes: Partial<Record<FeatureName, boolean>>): CpuFeatures {
+  return { ...DEFAULT_CPU_FEATURES, ...changes };
+}
