@@ -1,0 +1,28 @@
+/**
+ * One function for all codecs. Adding a codec is a file and a line here.
+ */
+import type { CodecName } from "../spec/compression.js";
+import { decompressGzip } from "./gzip.js";
+import { decompressLz4Legacy } from "./lz4-legacy.js";
+import type { DecompressOptions } from "./output.js";
+
+/** An unpacked stream. */
+export interface Decompressed {
+  bytes: Uint8Array;
+  /** Bytes of input that the stream took; what follows them was ignored. */
+  consumed: number;
+}
+
+const CODECS: Readonly<Record<CodecName, (bytes: Uint8Array, options: DecompressOptions) => Decompressed>> = {
+  gzip: decompressGzip,
+  "lz4-legacy": decompressLz4Legacy,
+};
+
+/**
+ * Unpacks a stream. Trailing bytes, such as the size that Linux appends, are allowed and ignored.
+ * Throws CodecError with the offset in the stream: damaged, cut short, larger than `maxOutput`, or using a
+ * feature that is not read here.
+ */
+export function decompress(codec: CodecName, bytes: Uint8Array, options: DecompressOptions): Decompressed {
+  return CODECS[codec](bytes, options);
+}

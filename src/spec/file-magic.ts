@@ -1,0 +1,98 @@
+/**
+ * Magic numbers of file formats that are named in refusals. Sources: Microsoft PE/COFF specification §3; Linux,
+ * Documentation/arch/arm/booting.rst and arch/arm64/booting.rst; U-Boot include/image.h; ECMA-119 §8.1; QEMU,
+ * docs/interop/qcow2.txt; UEFI 2.10 §5.2.3 (GPT), PC BIOS boot sector; POSIX ustar; RFC 4627 has none.
+ * Holds numbers only.
+ */
+
+/** A magic number: where, which bytes, what it is, what a person can do. */
+export interface FileMagic {
+  readonly offset: number;
+  readonly bytes: readonly number[];
+  readonly name: string;
+  readonly advice: string;
+}
+
+/** ASCII text as bytes. */
+function text(value: string): number[] {
+  return Array.from(value, (character) => character.charCodeAt(0));
+}
+
+const DISK = "a disk image is not a kernel: give it as a disk beside the kernel";
+
+/** Most specific first. */
+export const FILE_MAGICS: readonly FileMagic[] = [
+  {
+    offset: 0x38,
+    bytes: text("ARM\x64"),
+    name: "an arm64 Linux Image",
+    advice: "It is for 64-bit ARM machines: get the kernel's amd64 build",
+  },
+  {
+    offset: 0x24,
+    bytes: [0x18, 0x28, 0x6f, 0x01],
+    name: "an ARM Linux zImage",
+    advice: "It is for 32-bit ARM machines: get the kernel's amd64 or i386 build",
+  },
+  {
+    offset: 0,
+    bytes: [0x27, 0x05, 0x19, 0x56],
+    name: "a U-Boot uImage",
+    advice: "Take the kernel out of it (dumpimage), or get the kernel's plain bzImage",
+  },
+  {
+    offset: 0,
+    bytes: [0xd0, 0x0d, 0xfe, 0xed],
+    name: "a flattened device tree or FIT image",
+    advice: "Take the kernel out of it (dumpimage), or get the kernel's plain bzImage",
+  },
+  { offset: 0, bytes: text("QFI\xfb"), name: "a qcow2 disk image", advice: DISK },
+  {
+    offset: 0x8001,
+    bytes: text("CD001"),
+    name: "an ISO 9660 image",
+    advice: "Take the kernel and initrd out of it",
+  },
+  { offset: 0, bytes: text("KDMV"), name: "a VMDK disk image", advice: DISK },
+  { offset: 0, bytes: text("vhdxfile"), name: "a VHDX disk image", advice: DISK },
+  { offset: 0x200, bytes: text("EFI PART"), name: "a raw disk image with a GPT", advice: DISK },
+  {
+    offset: 0,
+    bytes: text("070701"),
+    name: "a cpio archive (an initramfs, as a rule)",
+    advice: "Give it with --initrd, beside a kernel",
+  },
+  {
+    offset: 0,
+    bytes: text("!<arch>\n"),
+    name: "an ar archive (a Debian package or a library)",
+    advice: "Unpack it (dpkg-deb -x) and give the kernel inside, boot/vmlinuz-…",
+  },
+  {
+    offset: 0x101,
+    bytes: text("ustar"),
+    name: "a tar archive",
+    advice: "Unpack it and give the kernel inside",
+  },
+  {
+    offset: 0,
+    bytes: text("PK\x03\x04"),
+    name: "a zip archive",
+    advice: "Unpack it and give the kernel inside",
+  },
+  { offset: 0, bytes: text("#!"), name: "a script", advice: "Run it, or give the kernel file itself" },
+];
+
+/** DOS header of PE/COFF files, and where it points at "PE\0\0". */
+export const DOS = { MAGIC: text("MZ"), LFANEW: 0x3c, PE_MAGIC: text("PE\0\0"), PE_MACHINE: 4 } as const;
+/** IMAGE_FILE_MACHINE_*. */
+export const PE_MACHINES: Readonly<Record<number, string>> = {
+  0x014c: "i386",
+  0x8664: "x86-64",
+  0x01c0: "arm",
+  0x01c2: "arm",
+  0xaa64: "arm64",
+  0x5064: "riscv64",
+};
+/** Last two bytes of a boot sector. */
+export const BOOT_SECTOR = { OFFSET: 0x1fe, MAGIC: [0x55, 0xaa] } as const;
