@@ -1,0 +1,272 @@
+/**
+ * Builds the body of one IR function. Operations are chosen by operand type; constants fold. Knows no x86 and no
+ * encoding.
+ */
+import type { IrFunction, Label, Signature, Statement, Type, Value, Variable } from "./ir.js";
+
+type Immediate = number | bigint | Uint8Array;
+
+export class FunctionBuilder {
+  private statements: Statement[];
+  private readonly root: Statement[] = [];
+  private variables = 0;
+  private labels = 0;
+
+  constructor(
+    readonly name: string,
+    readonly signature: Signature,
+  ) {
+    this.statements = this.root;
+  }
+
+  finish(): IrFunction {
+    return { name: this.name, signature: this.signature, body: this.root };
+  }
+
+  // ── values ────────────────────────────────────────────────────────────────────────────────────────────
+
+  private define(
+    type: Type,
+    op: string,
+    args: readonly Value[],
+    immediate?: Immediate,
+    target?: Variable | string | number,
+  ): Value {
+    for (const arg of args) arg.uses++;
+    const value: Value = {
+      type,
+      op,
+      args,
+      uses: 0,
+      ...(immediate !== undefined && { immediate }),
+      ...(target !== undefined && { target }),
+    };
+    this.statements.push({ kind: "define", value });
+    return value;
+  }
+
+  parameter(index: number): Value {
+    return { type: this.signature.parameters[index], op: "parameter", args: [], target: index, uses: 0 };
+  }
+
+  i32(value: number): Value {
+    return { type: "i32", op: "const", args: [], immediate: value | 0, uses: 0 };
+  }
+
+  i64(value: bigint | number): Value {
+    return { type: "i64", op: "const", args: [], immediate: BigInt.asIntN(64, BigInt(value)), uses: 0 };
+  }
+
+  f32(value: number): Value {
+    return { type: "f32", op: "const", args: [], immediate: value, uses: 0 };
+  }
+
+  f64(value: number): Value {
+    return { type: "f64", op: "const", args: [], immediate: value, uses: 0 };
+  }
+
+  v128(bytes: Uint8Array): Value {
+    return { type: "v128", op: "const", args: [], immediate: bytes, uses: 0 };
+  }
+
+  /** A constant of an integer type. */
+  constant(type: Type, value: number | bigint): Value {
+    return type === "i64" ? this.i64(value) : this.i32(Number(BigInt.asIntN(32, BigInt(value))));
+  }
+
+  /** Any operation by its WebAssembly name. The result type must be given. */
+  operation(type: Type, op: string, args: readonly Value[], immediate?: Immediate): Value {
+    return this.define(type, op, args, immediate);
+  }
+
+  private binary(op: string, a: Value, b: Value): Value {
+    if (a.type !== b.type) throw new TypeError(`${this.name}: ${op} of ${a.type} and ${b.type}`);
+    return fold(this, op, a, b) ?? this.define(a.type, `${a.type}.${op}`, [a, b]);
+  }
+
+  private compare(op: string, a: Value, b: Value): Value {
+    if (a.type !== b.type) throw new TypeError(`${this.name}: ${op} of ${a.type} and ${b.type}`);
+    return this.define("i32", `${a.type}.${op}`, [a, b]);
+  }
+
+  private unary(op: string, a: Value): Value {
+    return this.define(a.type, `${a.type}.${op}`, [a]);
+  }
+
+  add = (a: Value, b: Value): Value => this.binary("add", a, b);
+  sub = (a: Value, b: Value): Value => this.binary("sub", a, b);
+  mul = (a: Value, b: Value): Value => this.binary("mul", a, b);
+  and = (a: Value, b: Value): Value => this.binary("and", a, b);
+  or = (a: Value, b: Value): Value => this.binary("or", a, b);
+  xor = (a: Value, b: Value): Value => this.binary("xor", a, b);
+  shl = (a: Value, b: Value): Value => this.binary("shl", a, b);
+  shrU = (a: Value, b: Value): Value => this.binary("shr_u", a, b);
+  shrS = (a: Value, b: Value): Value => this.binary("shr_s", a, b);
+  rotl = (a: Value, b: Value): Value => this.binary("rotl", a, b);
+  rotr = (a: Value, b: Value): Value => this.binary("rotr", a, b);
+  divU = (a: Value, b: Value): Value => this.binary("div_u", a, b);
+  divS = (a: Value, b: Value): Value => this.binary("div_s", a, b);
+  remU = (a: Value, b: Value): Value => this.binary("rem_u", a, b);
+  remS = (a: Value, b: Value): Value => this.binary("rem_s", a, b);
+  eq = (a: Value, b: Value): Value => this.compare("eq", a, b);
+  ne = (a: Value, b: Value): Value => this.compare("ne", a, b);
+  ltU = (a: Value, b: Value): Value => this.compare("lt_u", a, b);
+  ltS = (a: Value, b: Value): Value => this.compare("lt_s", a, b);
+  gtU = (a: Value, b: Value): Value => this.compare("gt_u", a, b);
+  gtS = (a: Value, b: Value): Value => this.compare("gt_s", a, b);
+  leU = (a: Value, b: Value): Value => this.compare("le_u", a, b);
+  leS = (a: Value, b: Value): Value => this.compare("le_s", a, b);
+  geU = (a: Value, b: Value): Value => this.compare("ge_u", a, b);
+  geS = (a: Value, b: Value): Value => this.compare("ge_s", a, b);
+  clz = (a: Value): Value => this.unary("clz", a);
+  ctz = (a: Value): Value => this.unary("ctz", a);
+  popcnt = (a: Value): Value => this.unary("popcnt", a);
+  not = (a: Value): Value => this.xor(a, this.constant(a.type, -1));
+  eqz = (a: Value): Value => this.define("i32", `${a.type}.eqz`, [a]);
+  select = (condition: Value, yes: Value, no: Value): Value => this.define(yes.type, "select", [yes, no, condition]);
+
+  /** Low 32 bits of an i64; an i32 as it is. */
+  wrap = (a: Value): Value => {
+    if (a.type === "i32") return a;
+    if (a.op === "const") return this.i32(Number(BigInt.asIntN(32, a.immediate as bigint)));
+    return this.define("i32", "i32.wrap_i64", [a]);
+  };
+  /** Zero-extends an i32 to i64; an i64 as it is. */
+  extendU = (a: Value): Value => {
+    if (a.type === "i64") return a;
+    if (a.op === "const") return this.i64(BigInt((a.immediate as number) >>> 0));
+    return this.define("i64", "i64.extend_i32_u", [a]);
+  };
+  /** Sign-extends an i32 to i64; an i64 as it is. */
+  extendS = (a: Value): Value => {
+    if (a.type === "i64") return a;
+    if (a.op === "const") return this.i64(BigInt(a.immediate as number));
+    return this.define("i64", "i64.extend_i32_s", [a]);
+  };
+  /** Sign-extends the low `bytes` bytes within the value's own type. */
+  signExtend = (a: Value, bytes: number): Value => {
+    if (bytes === (a.type === "i64" ? 8 : 4)) return a;
+    return this.define(a.type, `${a.type}.extend${bytes * 8}_s`, [a]);
+  };
+  /** Keeps the low `bytes` bytes of a value. */
+  truncate = (a: Value, bytes: number): Value => {
+    if (bytes === (a.type === "i64" ? 8 : 4)) return a;
+    return this.and(a, this.constant(a.type, (1n << BigInt(bytes * 8)) - 1n));
+  };
+
+  // ── memory ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A load by WebAssembly name, e.g. "i32.load8_u". `address` is an i32. */
+  load(op: string, address: Value, offset = 0): Value {
+    return this.define(op.slice(0, op.indexOf(".")) as Type, op, [address], offset);
+  }
+
+  store(op: string, address: Value, value: Value, offset = 0, lane?: number): void {
+    address.uses++;
+    value.uses++;
+    this.statements.push({ kind: "store", op, address, offset, value, ...(lane !== undefined && { lane }) });
+  }
+
+  copyMemory(destination: Value, source: Value, length: Value): void {
+    this.bulk("memory.copy", [destination, source, length]);
+  }
+
+  fillMemory(destination: Value, byte: Value, length: Value): void {
+    this.bulk("memory.fill", [destination, byte, length]);
+  }
+
+  private bulk(op: "memory.copy" | "memory.fill", args: readonly Value[]): void {
+    for (const arg of args) arg.uses++;
+    this.statements.push({ kind: "bulk", op, args });
+  }
+
+  // ── variables, calls, control flow ────────────────────────────────────────────────────────────────────
+
+  variable(initial: Value, name = `t${this.variables}`): Variable {
+    this.variables++;
+    const variable = { name, type: initial.type };
+    this.set(variable, initial);
+    return variable;
+  }
+
+  get(variable: Variable): Value {
+    return this.define(variable.type, "get", [], undefined, variable);
+  }
+
+  set(variable: Variable, value: Value): void {
+    if (variable.type !== value.type) throw new TypeError(`${this.name}: ${value.type} into ${variable.name}: ${variable.type}`);
+    value.uses++;
+    this.statements.push({ kind: "set", variable, value });
+  }
+
+  /** Calls a function of the module by name and returns its one result. */
+  call(callee: string, result: Type, args: readonly Value[]): Value {
+    return this.define(result, "call", args, undefined, callee);
+  }
+
+  callVoid(callee: string, args: readonly Value[]): void {
+    for (const arg of args) arg.uses++;
+    this.statements.push({ kind: "call", callee, args });
+  }
+
+  private within(build: () => void): Statement[] {
+    const outer = this.statements;
+    const inner: Statement[] = (this.statements = []);
+    build();
+    this.statements = outer;
+    return inner;
+  }
+
+  if(condition: Value, then: () => void, otherwise?: () => void): void {
+    condition.uses++;
+    const yes = this.within(then);
+    const no = otherwise ? this.within(otherwise) : [];
+    this.statements.push({ kind: "if", condition, then: yes, else: no });
+  }
+
+  /** A loop: branching to the label given to `body` continues it; falling off its end leaves it. */
+  loop(body: (again: Label) => void): void {
+    const label = { name: `l${this.labels++}` };
+    this.statements.push({ kind: "loop", label, body: this.within(() => body(label)) });
+  }
+
+  /** A block: branching to the label given to `body` leaves it. */
+  block(body: (out: Label) => void): void {
+    const label = { name: `b${this.labels++}` };
+    this.statements.push({ kind: "block", label, body: this.within(() => body(label)) });
+  }
+
+  branch(label: Label): void {
+    this.statements.push({ kind: "branch", label });
+  }
+
+  branchIf(condition: Value, label: Label): void {
+    condition.uses++;
+    this.statements.push({ kind: "branch", label, condition });
+  }
+
+  branchTable(index: Value, labels: readonly Label[], otherwise: Label): void {
+    index.uses++;
+    this.statements.push({ kind: "branchTable", index, labels, otherwise });
+  }
+
+  return(value?: Value): void {
+    if (value) value.uses++;
+    this.statements.push({ kind: "return", ...(value && { value }) });
+  }
+}
+
+const NEUTRAL: Record<string, bigint> = { add: 0n, sub: 0n, or: 0n, xor: 0n, shl: 0n, shr_u: 0n, shr_s: 0n, and: -1n, mul: 1n };
+
+/** Folds what costs nothing to see: both constant for the commonest operations, or a neutral right operand. */
+function fold(builder: FunctionBuilder, op: string, a: Value, b: Value): Value | undefined {
+  if (b.op !== "const" || (a.type !== "i32" && a.type !== "i64")) return undefined;
+  const right = BigInt(b.immediate as number | bigint);
+  if (op in NEUTRAL && NEUTRAL[op] === right) return a;
+  if (a.op !== "const") return undefined;
+  const left = BigInt(a.immediate as number | bigint);
+  if (op === "add") return builder.constant(a.type, left + right);
+  if (op === "sub") return builder.constant(a.type, left - right);
+  if (op === "and") return builder.constant(a.type, left & right);
+  return undefined;
+}

@@ -1,0 +1,151 @@
+/**
+ * Assembles a WebAssembly module from IR functions: imports, one shared table of handlers, exports, code.
+ * Specification: WebAssembly core 2.0 §5.5.
+ */
+import type { IrFunction, Signature } from "../ir/ir.js";
+import { BinaryWriter } from "./binary-writer.js";
+import { lowerFunction, type ModuleNames } from "./lower.js";
+import { TYPE_CODES } from "./opcodes.js";
+
+const MAGIC_AND_VERSION = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const MAXIMUM_MEMORY_PAGES = 0x10000;
+
+export class ModuleBuilder implements ModuleNames {
+  private readonly types: Signature[] = [];
+  private readonly typeNames = new Map<string, number>();
+  private readonly imports: { name: string; type: number }[] = [];
+  private readonly functions: IrFunction[] = [];
+  private readonly indices = new Map<string, number>();
+  private readonly exported: string[] = [];
+  private elements: string[] = [];
+
+  /** Names a signature for indirect calls. */
+  defineType(name: string, signature: Signature): void {
+    this.typeNames.set(name, this.type(signature));
+  }
+
+  /** Declares a function imported from "env". All imports come before the first `add`. */
+  import(name: string, signature: Signature): void {
+    this.indices.set(name, this.imports.length);
+    this.imports.push({ name, type: this.type(signature) });
+  }
+
+  add(f: IrFunction): void {
+    if (this.indices.has(f.name)) throw new Error(`function ${f.name} is defined twice`);
+    this.indices.set(f.name, this.imports.length + this.functions.length);
+    this.functions.push(f);
+  }
+
+  export(name: string): void {
+    this.exported.push(name);
+  }
+
+  /** The functions of table 0, in order. */
+  setTable(names: readonly string[]): void {
+    this.elements = [...names];
+  }
+
+  functionIndex(name: string): number {
+    const index = this.indices.get(name);
+    if (index === undefined) throw new Error(`no function is called ${name}`);
+    return index;
+  }
+
+  typeIndex(name: string): number {
+    const index = this.typeNames.get(name);
+    if (index === undefined) throw new Error(`no signature is called ${name}`);
+    return index;
+  }
+
+  private type(signature: Signature): number {
+    const key = JSON.stringify([signature.parameters, signature.results]);
+    const found = this.types.findIndex((t) => JSON.stringify([t.parameters, t.results]) === key);
+    if (found >= 0) return found;
+    this.types.push(signature);
+    return this.types.length - 1;
+  }
+
+  /** The module's bytes. */
+  build(): Uint8Array {
+    const functionTypes = this.functions.map((f) => this.type(f.signature));
+    const out = new BinaryWriter();
+    out.raw(MAGIC_AND_VERSION);
+    out.section(1, this.typeSection());
+    out.section(2, this.importSection());
+    out.section(3, vector(functionTypes, (w, t) => w.unsigned(t)));
+    if (this.elements.length > 0) out.section(4, this.tableSection());
+    out.section(7, this.exportSection());
+    if (this.elements.length > 0) out.section(9, this.elementSection());
+    out.section(10, this.codeSection());
+    return out.bytes().slice();
+  }
+
+  private typeSection(): BinaryWriter {
+    return vector(this.types, (w, t) => {
+      w.byte(0x60);
+      w.raw(vector(t.parameters, (p, x) => p.byte(TYPE_CODES[x])).bytes());
+      w.raw(vector(t.results, (p, x) => p.byte(TYPE_CODES[x])).bytes());
+    });
+  }
+
+  private importSection(): BinaryWriter {
+    const w = new BinaryWriter();
+    w.unsigned(this.imports.length + 1);
+    w.name("env");
+    w.name("memory");
+    w.byte(2);
+    w.byte(1);
+    w.unsigned(1);
+    w.unsigned(MAXIMUM_MEMORY_PAGES);
+    for (const one of this.imports) {
+      w.name("env");
+      w.name(one.name);
+      w.byte(0);
+      w.unsigned(one.type);
+    }
+    return w;
+  }
+
+  private tableSection(): BinaryWriter {
+    const w = new BinaryWriter();
+    w.unsigned(1);
+    w.byte(0x70);
+    w.byte(0);
+    w.unsigned(this.elements.length);
+    return w;
+  }
+
+  private exportSection(): BinaryWriter {
+    return vector(this.exported, (w, name) => {
+      w.name(name);
+      w.byte(0);
+      w.unsigned(this.functionIndex(name));
+    });
+  }
+
+  private elementSection(): BinaryWriter {
+    const w = new BinaryWriter();
+    w.unsigned(1);
+    w.unsigned(0);
+    w.byte(0x41);
+    w.signed(0);
+    w.byte(0x0b);
+    w.raw(vector(this.elements, (v, name) => v.unsigned(this.functionIndex(name))).bytes());
+    return w;
+  }
+
+  private codeSection(): BinaryWriter {
+    return vector(this.functions, (w, f) => {
+      const body = lowerFunction(f, this);
+      w.unsigned(body.length);
+      w.raw(body);
+    });
+  }
+}
+
+function vector<T>(items: readonly T[], write: (w: BinaryWriter, item: T) => void): BinaryWriter {
+  const w = new BinaryWriter();
+  w.unsigned(items.length);
+  for (const item of items) write(w, item);
+  return w;
+}
