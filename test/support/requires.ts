@@ -5,6 +5,8 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
+import { GuestError, pullGuest } from "../../src/guests/index.js";
+import type { PulledGuest } from "../../src/guests/index.js";
 
 /** Folders where Debian puts tools that an ordinary user's PATH may not name. */
 const MORE_FOLDERS = ["/usr/sbin", "/sbin"];
@@ -33,4 +35,18 @@ export function requireTool(t: TestContext, name: string): string | undefined {
   const found = folders.map((folder) => path.join(folder, name)).find(isExecutable);
   if (found === undefined) missing(t, `${name} is not installed`);
   return found;
+}
+
+/**
+ * A guest of the catalogue, fetched if it is not cached, or undefined after the test was skipped:
+ * `const guest = await requireGuest(t, "debian-cloud"); if (!guest) return;`
+ */
+export async function requireGuest(t: TestContext, name: string): Promise<PulledGuest | undefined> {
+  try {
+    return await pullGuest(name);
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    missing(t, `the guest ${name} cannot be had: ${error.message}`);
+    return undefined;
+  }
 }

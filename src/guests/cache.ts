@@ -1,0 +1,155 @@
+/**
+ * The cache of fetched guests: a folder outside any repository, one record a guest. A record is written last and
+ * in one step, names every file with its SHA-256, and is believed only after the files were checked against it.
+ * Knows nothing of packages.
+ *
+ * ```
+ * ~/.cache/locore/                 or $XDG_CACHE_HOME/locore
+ *   lock                           held while anything below is changed
+ *   tmp/                           unfinished work; emptied by whoever holds the lock
+ *   apt/<release>-<architecture>/  private state of apt
+ *   guests/<name>/guest.json       the record
+ *   guests/<name>/<version>/       its files
+ * ```
+ */
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { homedir } from "node:os";
+import path from "node:path";
+import { pipeline } from "node:stream/promises";
+import { withLock } from "./lock.js";
+
+/** One file of a cached guest. `path` is relative to the guest's folder. */
+export interface CachedFile {
+  path: string;
+  size: number;
+  sha256: string;
+}
+
+/** What is known about a cached guest. Plain JSON. */
+export interface GuestRecord {
+  name: string;
+  /** The resolved package and version, e.g. `linux-image-6.1.0-56-cloud-amd64`, `6.1.192-2`. */
+  package: string;
+  version: string;
+  /** SHA-256 of the package as the archive's signed index names it. */
+  packageSha256: string;
+  release: string;
+  architecture: string;
+  files: Record<string, CachedFile>;
+}
+
+const RECORD = "guest.json";
+const PRIVATE = 0o700;
+
+/** Where the cache is: `$XDG_CACHE_HOME/locore` when that is an absolute path, else `~/.cache/locore`. */
+export function defaultCacheFolder(): string {
+  const base = process.env["XDG_CACHE_HOME"];
+  return path.join(
+    base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"),
+    "locore",
+  );
+}
+
+/** SHA-256 of bytes, in hexadecimal. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** SHA-256 of a file's contents, in hexadecimal. */
+export async function sha256OfFile(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
+}
+
+/** A version as a folder name: colons (epochs) as apt writes them in file names. */
+export function versionFolder(version: string): string {
+  return version.replaceAll(":", "%3a").replaceAll("/", "%2f");
+}
+
+/** Writes a file that is either not there or complete, even after a crash: temporary name, fsync, rename. */
+export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(path.dirname(file), { recursive: true });
+  const temporary = `${file}.${randomUUID()}.tmp`;
+  try {
+    const handle = await open(temporary, "wx");
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/** The cache in one folder. */
+export class GuestCache {
+  constructor(readonly folder: string = defaultCacheFolder()) {}
+
+  /** The folder of one guest's files. */
+  guestFolder(name: string): string {
+    return path.join(this.folder, "guests", name);
+  }
+
+  /** The record as written, without looking at the files; undefined when there is none that can be read. */
+  async record(name: string): Promise<GuestRecord | undefined> {
+    try {
+      return JSON.parse(await readFile(path.join(this.guestFolder(name), RECORD), "utf8")) as GuestRecord;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The record, when every file is there and is what was recorded. */
+  async verified(name: string): Promise<GuestRecord | undefined> {
+    const record = await this.record(name);
+    if (!record) return undefined;
+    for (const file of Object.values(record.files)) {
+      const digest = await sha256OfFile(path.join(this.guestFolder(name), file.path)).catch(() => undefined);
+      if (digest !== file.sha256) return undefined;
+    }
+    return record;
+  }
+
+  /** Stores files under the record's version, then the record. `files` are named by role; call with the lock held. */
+  async store(
+    about: Omit<GuestRecord, "files">,
+    files: Record<string, { fileName: string; bytes: Uint8Array }>,
+  ): Promise<GuestRecord> {
+    const record: GuestRecord = { ...about, files: {} };
+    for (const [role, { fileName, bytes }] of Object.entries(files)) {
+      const inside = path.join(versionFolder(about.version), fileName);
+      await writeAtomically(path.join(this.guestFolder(about.name), inside), bytes);
+      record.files[role] = { path: inside, size: bytes.length, sha256: sha256(bytes) };
+    }
+    const text = JSON.stringify(record, undefined, 2) + "\n";
+    await writeAtomically(path.join(this.guestFolder(about.name), RECORD), new TextEncoder().encode(text));
+    return record;
+  }
+
+  /** Runs `work` with an empty folder of its own while no other process changes the cache. */
+  async exclusively<T>(
+    work: (temporary: string) => Promise<T>,
+    options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined } = {},
+  ): Promise<T> {
+    await mkdir(this.folder, { recursive: true, mode: PRIVATE });
+    const lockFile = path.join(this.folder, "lock");
+    const temporary = path.join(this.folder, "tmp");
+    const run = async (): Promise<T> => {
+      await rm(temporary, { recursive: true, force: true });
+      await mkdir(temporary);
+      try {
+        return await work(temporary);
+      } finally {
+        await rm(temporary, { recursive: true, force: true });
+      }
+    };
+    return withLock(lockFile, run, options);
+  }
+}

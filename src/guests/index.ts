@@ -1,0 +1,12 @@
+/**
+ * Real guests: a catalogue of kernels and programs that can be fetched, and a builder for the initramfs they boot
+ * with. The one door into this folder.
+ */
+export { GuestError } from "./errors.js";
+export type { GuestFault } from "./errors.js";
+export { listGuests, pullGuest } from "./pull.js";
+export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
+export { buildInitramfs, initramfsBytes } from "./initramfs.js";
+export type { AddedFile, InitramfsOptions } from "./initramfs.js";
+export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./init-script.js";
+export type { GuestEnd } from "./init-script.js";

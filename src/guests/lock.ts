@@ -1,0 +1,121 @@
+/**
+ * A lock between processes: a file that is complete from the moment it exists and is touched while it is held. One
+ * whose owner died, or that nobody touched for a while, is taken over. Knows nothing of what it guards.
+ *
+ * The file holds the owner's machine, process-number space and process number. That a process of the same space is
+ * gone is seen at once; across machines and containers only the time of the last touch counts.
+ */
+import { link, open, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const POLL_MS = 100;
+const TOUCH_MS = 5_000;
+/** Longer than any stretch for which the owner's event loop is busy unpacking. */
+const STALE_MS = 120_000;
+/** A takeover lasts microseconds; one this old was left by a crash in between. */
+const TAKEOVER_STALE_MS = 10_000;
+const TAKEOVER_SUFFIX = ".takeover";
+
+interface Owner {
+  space: string;
+  pid: number;
+}
+
+function errorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
+}
+
+/** Names the set of processes in which a process number means the same. */
+async function processSpace(): Promise<string> {
+  const namespace = await readlink("/proc/self/ns/pid").catch(() => "");
+  return `${hostname()} ${namespace}`;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) === "EPERM";
+  }
+}
+
+async function ageMs(file: string): Promise<number> {
+  return Date.now() - (await stat(file)).mtimeMs;
+}
+
+/** Whether the lock's owner is gone; false when the lock itself is. */
+async function isStale(file: string): Promise<boolean> {
+  try {
+    if ((await ageMs(file)) > STALE_MS) return true;
+    const owner = JSON.parse(await readFile(file, "utf8")) as Owner;
+    return owner.space === (await processSpace()) && !isAlive(owner.pid);
+  } catch {
+    return false;
+  }
+}
+
+/** Removes a stale lock. Only one process at a time gets to look and remove, so no fresh lock is ever removed. */
+async function takeOver(file: string): Promise<void> {
+  const guard = file + TAKEOVER_SUFFIX;
+  try {
+    await (await open(guard, "wx")).close();
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
+    if ((await ageMs(guard).catch(() => 0)) > TAKEOVER_STALE_MS) await rm(guard, { force: true });
+    return;
+  }
+  try {
+    if (await isStale(file)) await rm(file, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
+}
+
+/** Puts the lock in place with its content, in one step; false when another process holds it. */
+async function tryLock(file: string): Promise<boolean> {
+  const own = `${file}.${randomUUID()}`;
+  const owner: Owner = { space: await processSpace(), pid: process.pid };
+  await writeFile(own, JSON.stringify(owner));
+  try {
+    await link(own, file);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  } finally {
+    await unlink(own);
+  }
+}
+
+/**
+ * Runs `work` while holding the lock `file`, whose folder exists. `onWait` is called once if another process holds
+ * it. The lock is released however `work` ends; a rejected `signal` stops the waiting.
+ */
+export async function withLock<T>(
+  file: string,
+  work: () => Promise<T>,
+  options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined } = {},
+): Promise<T> {
+  let waited = false;
+  while (!(await tryLock(file))) {
+    options.signal?.throwIfAborted();
+    if (!waited) options.onWait?.();
+    waited = true;
+    if (await isStale(file)) await takeOver(file);
+    else await sleep(POLL_MS, undefined, options.signal ? { signal: options.signal } : {});
+  }
+  const touch = setInterval(() => {
+    const now = new Date();
+    utimes(file, now, now).catch(() => undefined);
+  }, TOUCH_MS);
+  touch.unref();
+  try {
+    return await work();
+  } finally {
+    clearInterval(touch);
+    await rm(file, { force: true });
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Fetches a guest of the catalogue into the cache, or finds it there. A warm cache needs no network and no apt.
+ */
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { PrivateApt } from "./apt.js";
+import { defaultCacheFolder, GuestCache, sha256 } from "./cache.js";
+import type { GuestRecord } from "./cache.js";
+import { CATALOGUE } from "./catalogue.js";
+import type { CatalogueEntry } from "./catalogue.js";
+import { filesFromDeb } from "./deb.js";
+import { GuestError } from "./errors.js";
+import { NO_APT_HINT } from "./program.js";
+import { parseDependencies } from "./stanzas.js";
+
+/** What a running pull is doing. `fraction` (0–1) is there when it is known. */
+export interface PullProgress {
+  guest: string;
+  step: "waiting" | "lists" | "download" | "unpack";
+  detail: string;
+  fraction?: number;
+}
+
+export interface PullOptions {
+  progress?: ((event: PullProgress) => void) | undefined;
+  /** Fetch even if a verified copy is cached. */
+  refresh?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  /** Default: `$XDG_CACHE_HOME/locore`, else `~/.cache/locore`. */
+  cacheFolder?: string | undefined;
+}
+
+/** A guest as files on this host. */
+export interface PulledGuest {
+  name: string;
+  /** Absolute paths by role: `kernel` and `config`, or `busybox`. */
+  files: Record<string, string>;
+  /** The resolved package and version. */
+  package: string;
+  version: string;
+  licence: string;
+  source: string;
+  /** Whether it was in the cache already. */
+  cached: boolean;
+}
+
+/** What `guests list` shows of one guest. */
+export interface GuestListing extends Pick<
+  CatalogueEntry,
+  "name" | "what" | "source" | "verified" | "licence" | "shows"
+> {
+  package: string;
+  /** The version in the cache, if there is one. */
+  cachedVersion?: string;
+}
+
+interface Resolved {
+  package: string;
+  version: string;
+  sha256: string;
+}
+
+function entryNamed(name: string): CatalogueEntry {
+  const entry = CATALOGUE.find((candidate) => candidate.name === name);
+  if (entry) return entry;
+  const known = CATALOGUE.map((candidate) => candidate.name).join(", ");
+  throw new GuestError("unknown", `there is no guest "${name}"; the catalogue has ${known}`);
+}
+
+function asPulled(
+  entry: CatalogueEntry,
+  cache: GuestCache,
+  record: GuestRecord,
+  cached: boolean,
+): PulledGuest {
+  const roles = Object.entries(record.files);
+  return {
+    name: entry.name,
+    files: Object.fromEntries(
+      roles.map(([role, file]) => [role, path.join(cache.guestFolder(entry.name), file.path)]),
+    ),
+    package: record.package,
+    version: record.version,
+    licence: entry.licence,
+    source: entry.source,
+    cached,
+  };
+}
+
+/** Every guest of the catalogue, with the version that is cached. */
+export async function listGuests(options: Pick<PullOptions, "cacheFolder"> = {}): Promise<GuestListing[]> {
+  const cache = new GuestCache(options.cacheFolder ?? defaultCacheFolder());
+  const list = async (entry: CatalogueEntry): Promise<GuestListing> => {
+    const { name, what, source, verified, licence, shows } = entry;
+    const record = await cache.record(name);
+    const cachedVersion = record === undefined ? {} : { cachedVersion: record.version };
+    return { name, what, source, verified, licence, shows, package: entry.package, ...cachedVersion };
+  };
+  return Promise.all(CATALOGUE.map(list));
+}
+
+/** Finds the real package behind a metapackage, its version, and the digest that the signed index promises. */
+async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOptions): Promise<Resolved> {
+  const { release, architecture } = entry.target;
+  const lost = (name: string): GuestError =>
+    new GuestError(
+      "not-found",
+      `this host's apt sources offer no package ${name} (${release}, ${architecture}). ${NO_APT_HINT}`,
+    );
+  let stanza = await apt.show(entry.package, undefined, options);
+  if (!stanza) throw lost(entry.package);
+  const pattern = entry.dependsOn;
+  if (pattern) {
+    const all = parseDependencies(stanza.get("depends") ?? "");
+    const real = all.find(({ name }) => pattern.test(name));
+    if (!real) throw lost(`behind ${entry.package} (${pattern.source})`);
+    stanza = await apt.show(real.name, real.exactVersion, options);
+    if (!stanza) throw lost(real.name);
+  }
+  const name = stanza.get("package") ?? "";
+  const version = stanza.get("version");
+  const digest = stanza.get("sha256");
+  if (version === undefined || digest === undefined) {
+    throw new GuestError("damaged", `the index names no version or no SHA-256 for ${name}`);
+  }
+  return { package: name, version, sha256: digest };
+}
+
+/** Runs `attempt`; when recent lists turn out to be outdated (a version was retired), once more with new ones. */
+async function withLists<T>(
+  force: boolean,
+  update: (force: boolean) => Promise<void>,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  await update(force);
+  try {
+    return await attempt();
+  } catch (error) {
+    const outdated = error instanceof GuestError && (error.fault === "fetch" || error.fault === "not-found");
+    if (!outdated || force) throw error;
+    await update(true);
+    return attempt();
+  }
+}
+
+/** Fetches and stores one guest; the cache's lock is held. */
+async function fetchGuest(
+  entry: CatalogueEntry,
+  cache: GuestCache,
+  temporary: string,
+  options: PullOptions,
+): Promise<GuestRecord> {
+  const report = (step: PullProgress["step"], detail: string, fraction?: number): void =>
+    options.progress?.({ guest: entry.name, step, detail, ...(fraction === undefined ? {} : { fraction }) });
+  const hooks = (step: PullProgress["step"]) => ({
+    signal: options.signal,
+    onProgress: (detail: string, fraction: number) => report(step, detail, fraction),
+  });
+  const { release, architecture } = entry.target;
+  const folder = path.join(cache.folder, "apt", `${release}-${architecture}`);
+  await mkdir(folder, { recursive: true });
+  const apt = await PrivateApt.open(folder, entry.target, { signal: options.signal });
+  const update = async (force: boolean): Promise<void> => {
+    report("lists", `package lists of ${release} ${architecture}`);
+    await apt.update(force, hooks("lists"));
+  };
+  const { resolved, file } = await withLists(options.refresh ?? false, update, async () => {
+    const found = await resolve(apt, entry, options);
+    report("download", `${found.package} ${found.version}`);
+    return {
+      resolved: found,
+      file: await apt.download(found.package, found.version, temporary, hooks("download")),
+    };
+  });
+  const bytes = await readFile(file);
+  if (sha256(bytes) !== resolved.sha256) {
+    throw new GuestError(
+      "damaged",
+      `${resolved.package} ${resolved.version}: found SHA-256 ${sha256(bytes)}, expected ${resolved.sha256}`,
+    );
+  }
+  report("unpack", `${resolved.package} ${resolved.version}`);
+  const taken = Object.entries(filesFromDeb(bytes, entry.files));
+  const about = {
+    name: entry.name,
+    package: resolved.package,
+    version: resolved.version,
+    packageSha256: resolved.sha256,
+  };
+  const files = taken.map(([role, { path: inside, bytes: content }]) => [
+    role,
+    { fileName: path.posix.basename(inside), bytes: content },
+  ]);
+  return cache.store({ ...about, release, architecture }, Object.fromEntries(files));
+}
+
+/**
+ * Makes a guest's files available. Throws GuestError: an unknown name, a host without apt, nothing found in the
+ * archive, a failed transfer, or a damaged package; the message says what to do instead.
+ */
+export async function pullGuest(name: string, options: PullOptions = {}): Promise<PulledGuest> {
+  const entry = entryNamed(name);
+  const cache = new GuestCache(options.cacheFolder ?? defaultCacheFolder());
+  const ready = options.refresh ? undefined : await cache.verified(name);
+  if (ready) return asPulled(entry, cache, ready, true);
+  const onWait = (): void =>
+    options.progress?.({ guest: name, step: "waiting", detail: "another process is fetching guests" });
+  const work = async (temporary: string): Promise<PulledGuest> => {
+    const meanwhile = options.refresh ? undefined : await cache.verified(name);
+    if (meanwhile) return asPulled(entry, cache, meanwhile, true);
+    return asPulled(entry, cache, await fetchGuest(entry, cache, temporary, options), false);
+  };
+  return cache.exclusively(work, { signal: options.signal, onWait });
+}
