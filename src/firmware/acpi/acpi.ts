@@ -1,0 +1,56 @@
+/**
+ * Lays out all ACPI tables as one block of bytes for a given address, pointers filled in. Knows where nothing
+ * goes; the caller claims the place.
+ *
+ * Specification: ACPI 6.5 §5.2.
+ */
+import { FACS, RSDP, TABLE_ALIGNMENT, TABLE_REVISION } from "../../spec/acpi.js";
+import { dsdtBody, type DsdtInput } from "./dsdt.js";
+import { facs, fadt, madt, rsdp, table, xsdt } from "./tables.js";
+
+export type AcpiInput = DsdtInput;
+
+/** One table within the block. */
+export interface PlacedTable {
+  /** "RSDP", "XSDT", "FACP", … */
+  name: string;
+  /** Guest-physical. */
+  address: number;
+  bytes: Uint8Array;
+}
+
+export interface AcpiTables {
+  /** In the order they lie in memory; the RSDP is first, at the base. */
+  tables: PlacedTable[];
+  /** Everything from the base to the end of the last table. */
+  bytes: Uint8Array;
+}
+
+/** Builds the block for `base`, a multiple of 64 (the FACS wants it). */
+export function buildAcpi(base: number, input: AcpiInput): AcpiTables {
+  let cursor = base + RSDP.SIZE;
+  const place = (name: string, alignment: number, make: () => Uint8Array): PlacedTable => {
+    const address = Math.ceil(cursor / alignment) * alignment;
+    const bytes = make();
+    cursor = address + bytes.length;
+    return { name, address, bytes };
+  };
+  const placedFacs = place("FACS", FACS.ALIGNMENT, facs);
+  const dsdt = place("DSDT", TABLE_ALIGNMENT, () => table("DSDT", TABLE_REVISION.DSDT, dsdtBody(input)));
+  const placedFadt = place("FACP", TABLE_ALIGNMENT, () =>
+    fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address }),
+  );
+  const placedMadt = place("APIC", TABLE_ALIGNMENT, () => madt(input.cpus));
+  const placedXsdt = place("XSDT", TABLE_ALIGNMENT, () => xsdt([placedFadt.address, placedMadt.address]));
+  const tables = [
+    { name: "RSDP", address: base, bytes: rsdp(placedXsdt.address) },
+    placedFacs,
+    dsdt,
+    placedFadt,
+    placedMadt,
+    placedXsdt,
+  ];
+  const bytes = new Uint8Array(cursor - base);
+  for (const one of tables) bytes.set(one.bytes, one.address - base);
+  return { tables, bytes };
+}
