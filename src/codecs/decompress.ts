@@ -5,6 +5,7 @@ import type { CodecName } from "../spec/compression.js";
 import { decompressGzip } from "./gzip.js";
 import { decompressLz4Legacy } from "./lz4-legacy.js";
 import type { DecompressOptions } from "./output.js";
+import { decompressZstd } from "./zstd/zstd.js";
 
 /** An unpacked stream. */
 export interface Decompressed {
@@ -15,6 +16,7 @@ export interface Decompressed {
 
 const CODECS: Readonly<Record<CodecName, (bytes: Uint8Array, options: DecompressOptions) => Decompressed>> = {
   gzip: decompressGzip,
+  zstd: decompressZstd,
   "lz4-legacy": decompressLz4Legacy,
 };
 

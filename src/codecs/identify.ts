@@ -4,7 +4,7 @@
 import { COMPRESSION_MAGICS, LZMA_ALONE_START } from "../spec/compression.js";
 import type { CodecName, UnsupportedCodecName } from "../spec/compression.js";
 
-const SUPPORTED: readonly CodecName[] = ["gzip", "lz4-legacy"];
+const SUPPORTED: readonly CodecName[] = ["gzip", "zstd", "lz4-legacy"];
 
 function isSupported(name: CodecName | UnsupportedCodecName): name is CodecName {
   return SUPPORTED.some((codec) => codec === name);

@@ -5,7 +5,7 @@
  */
 
 /** The compression formats that can be read here. */
-export type CodecName = "gzip" | "lz4-legacy";
+export type CodecName = "gzip" | "zstd" | "lz4-legacy";
 /** Those that are recognised by their magic number, and refused by name. */
 export type UnsupportedCodecName =
   "zstd" | "xz" | "lzma" | "bzip2" | "lzo" | "lz4-frame" | "compress" | "pack" | "lzip";
