@@ -18,6 +18,7 @@ import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { GuestError } from "./errors.js";
 import { withLock } from "./lock.js";
 
 /** One file of a cached guest. `path` is relative to the guest's folder. */
@@ -138,7 +139,12 @@ export class GuestCache {
     work: (temporary: string) => Promise<T>,
     options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined } = {},
   ): Promise<T> {
-    await mkdir(this.folder, { recursive: true, mode: PRIVATE });
+    await mkdir(this.folder, { recursive: true, mode: PRIVATE }).catch((error: unknown) => {
+      const hint = "set XDG_CACHE_HOME to a folder that can be written";
+      throw new GuestError("usage", `the cache folder ${this.folder} cannot be made; ${hint}`, {
+        cause: error,
+      });
+    });
     const lockFile = path.join(this.folder, "lock");
     const temporary = path.join(this.folder, "tmp");
     const run = async (): Promise<T> => {

@@ -123,7 +123,8 @@ export class FunctionBuilder {
   popcnt = (a: Value): Value => this.unary("popcnt", a);
   not = (a: Value): Value => this.xor(a, this.constant(a.type, -1));
   eqz = (a: Value): Value => this.define("i32", `${a.type}.eqz`, [a]);
-  select = (condition: Value, yes: Value, no: Value): Value => this.define(yes.type, "select", [yes, no, condition]);
+  select = (condition: Value, yes: Value, no: Value): Value =>
+    this.define(yes.type, "select", [yes, no, condition]);
 
   /** Low 32 bits of an i64; an i32 as it is. */
   wrap = (a: Value): Value => {
@@ -194,7 +195,8 @@ export class FunctionBuilder {
   }
 
   set(variable: Variable, value: Value): void {
-    if (variable.type !== value.type) throw new TypeError(`${this.name}: ${value.type} into ${variable.name}: ${variable.type}`);
+    if (variable.type !== value.type)
+      throw new TypeError(`${this.name}: ${value.type} into ${variable.name}: ${variable.type}`);
     value.uses++;
     this.statements.push({ kind: "set", variable, value });
   }
@@ -256,7 +258,17 @@ export class FunctionBuilder {
   }
 }
 
-const NEUTRAL: Record<string, bigint> = { add: 0n, sub: 0n, or: 0n, xor: 0n, shl: 0n, shr_u: 0n, shr_s: 0n, and: -1n, mul: 1n };
+const NEUTRAL: Record<string, bigint> = {
+  add: 0n,
+  sub: 0n,
+  or: 0n,
+  xor: 0n,
+  shl: 0n,
+  shr_u: 0n,
+  shr_s: 0n,
+  and: -1n,
+  mul: 1n,
+};
 
 /** Folds what costs nothing to see: both constant for the commonest operations, or a neutral right operand. */
 function fold(builder: FunctionBuilder, op: string, a: Value, b: Value): Value | undefined {

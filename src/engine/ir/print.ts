@@ -6,7 +6,9 @@ class Printer {
   private readonly names = new Map<Value, string>();
 
   print(f: IrFunction): string {
-    this.lines.push(`func ${f.name}(${f.signature.parameters.join(", ")}) ${f.signature.results.join(", ")}`.trimEnd());
+    this.lines.push(
+      `func ${f.name}(${f.signature.parameters.join(", ")}) ${f.signature.results.join(", ")}`.trimEnd(),
+    );
     this.block(f.body, 1);
     return this.lines.join("\n") + "\n";
   }
@@ -18,7 +20,9 @@ class Printer {
   private name(value: Value): string {
     if (value.op === "const") {
       const v = value.immediate;
-      return v instanceof Uint8Array ? Buffer.from(v).toString("hex") : `${String(v)}${value.type === "i64" ? "L" : ""}`;
+      return v instanceof Uint8Array
+        ? Buffer.from(v).toString("hex")
+        : `${String(v)}${value.type === "i64" ? "L" : ""}`;
     }
     if (value.op === "parameter") return `p${String(value.target as number)}`;
     return this.names.get(value) ?? "?";
@@ -36,9 +40,13 @@ class Printer {
     switch (s.kind) {
       case "define": {
         const name = `v${this.names.size}`;
-        const target = typeof s.value.target === "object" ? s.value.target.name : String(s.value.target ?? "");
+        const target =
+          typeof s.value.target === "object" ? s.value.target.name : String(s.value.target ?? "");
         const immediate = s.value.immediate === undefined ? "" : ` +${String(s.value.immediate as number)}`;
-        this.line(depth, `${name} = ${[s.value.op, target, this.args(s.value.args)].filter(Boolean).join(" ")}${immediate}`);
+        this.line(
+          depth,
+          `${name} = ${[s.value.op, target, this.args(s.value.args)].filter(Boolean).join(" ")}${immediate}`,
+        );
         this.names.set(s.value, name);
         break;
       }

@@ -3,7 +3,15 @@
  * where they are used; all others get a local, which returns to a pool at the end of its block.
  * Specification: WebAssembly core 2.0 §5.4.
  */
-import { isPure, type IrFunction, type Label, type Statement, type Type, type Value, type Variable } from "../ir/ir.js";
+import {
+  isPure,
+  type IrFunction,
+  type Label,
+  type Statement,
+  type Type,
+  type Value,
+  type Variable,
+} from "../ir/ir.js";
 import { BinaryWriter } from "./binary-writer.js";
 import { MISC_OPCODES, PLAIN_OPCODES, SIMD_OPCODES, TYPE_CODES } from "./opcodes.js";
 

@@ -72,7 +72,10 @@ export class ModuleBuilder implements ModuleNames {
     out.raw(MAGIC_AND_VERSION);
     out.section(1, this.typeSection());
     out.section(2, this.importSection());
-    out.section(3, vector(functionTypes, (w, t) => w.unsigned(t)));
+    out.section(
+      3,
+      vector(functionTypes, (w, t) => w.unsigned(t)),
+    );
     if (this.elements.length > 0) out.section(4, this.tableSection());
     out.section(7, this.exportSection());
     if (this.elements.length > 0) out.section(9, this.elementSection());

@@ -191,10 +191,12 @@ export class Decoder {
       i.rm = (opcode & 7) | ((i.rex & 1) << 3);
       i.reg = 0;
     }
-    if (codeSize === 8 && (form.force64 || (form.default64 && !(this.operandPrefix && !(i.rex & 8))))) i.operandSize = 8;
+    if (codeSize === 8 && (form.force64 || (form.default64 && !(this.operandPrefix && !(i.rex & 8)))))
+      i.operandSize = 8;
     this.immediates(codeSize);
     const destination = form.operands[0]?.kind;
-    if (i.lock && !(form.lock && i.isMemory && (destination === "E" || destination === "M"))) i.form = UNDEFINED_FORM;
+    if (i.lock && !(form.lock && i.isMemory && (destination === "E" || destination === "M")))
+      i.form = UNDEFINED_FORM;
   }
 
   private resetOperands(): void {
@@ -223,7 +225,12 @@ export class Decoder {
         if (form.rm === "m" && next >= 0xc0) continue;
         if (form.rm === "r" && next < 0xc0) {
           // MOV CR/DR ignore the mod field.
-          if (form.operands[0]?.kind !== "C" && form.operands[0]?.kind !== "D" && form.operands[0]?.kind !== "R") continue;
+          if (
+            form.operands[0]?.kind !== "C" &&
+            form.operands[0]?.kind !== "D" &&
+            form.operands[0]?.kind !== "R"
+          )
+            continue;
           if (form.extension >= 0) continue;
         }
       }

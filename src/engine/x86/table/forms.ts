@@ -79,7 +79,9 @@ interface Opcode {
 
 function parseOpcode(text: string): Opcode {
   const match =
-    /^(?:(NP|66|F2|F3) )?(0F 38 |0F 3A |0F )?([0-9A-F]{2})(?:\/(\d))?(\+r)?(?: ?([mr]))?(?: ?=([0-9A-F]{2}))?$/.exec(text);
+    /^(?:(NP|66|F2|F3) )?(0F 38 |0F 3A |0F )?([0-9A-F]{2})(?:\/(\d))?(\+r)?(?: ?([mr]))?(?: ?=([0-9A-F]{2}))?$/.exec(
+      text,
+    );
   if (!match) throw new Error(`instruction table: cannot read opcode "${text}"`);
   const maps = ["", "0F ", "0F 38 ", "0F 3A "];
   return {
@@ -105,7 +107,9 @@ function makeForms(line: string, firstId: number): Form[] {
   const texts = match[3].split(",");
   const attributes = new Set((match[4] ?? "").split(","));
   const operands = texts.map(parseOperand).filter((o) => o !== undefined);
-  const bare = texts.filter((t) => /^[bvzy]$/.test(t)).join("") + [...attributes].filter((a) => /^[vy]$/.test(a)).join("");
+  const bare =
+    texts.filter((t) => /^[bvzy]$/.test(t)).join("") +
+    [...attributes].filter((a) => /^[vy]$/.test(a)).join("");
   const branches = attributes.has("f64") || attributes.has("d64");
   const sizing = branches ? "v" : sizingOf(bare + operands.map((o) => o.size).join(""));
   const hasModrm =
@@ -164,7 +168,8 @@ export const FORMS: readonly Form[] = parseAll();
 export const FORMS_BY_OPCODE: readonly (readonly Form[])[] = (() => {
   const lists: Form[][] = Array.from({ length: 0x400 }, () => []);
   for (const form of FORMS) lists[(form.map << 8) | form.opcode].push(form);
-  for (const list of lists) list.sort((a, b) => Number(a.prefix === "") - Number(b.prefix === "") || a.id - b.id);
+  for (const list of lists)
+    list.sort((a, b) => Number(a.prefix === "") - Number(b.prefix === "") || a.id - b.id);
   return lists;
 })();
 

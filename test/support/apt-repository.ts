@@ -1,0 +1,62 @@
+/**
+ * A Debian archive in a folder, served by `file:` to the real apt: for tests of fetching without a network. It is
+ * marked as trusted in its sources, since nothing signs it.
+ */
+import { createHash } from "node:crypto";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { debOf } from "./archives.js";
+import type { TarSource } from "./archives.js";
+
+export interface RepositoryPackage {
+  name: string;
+  version: string;
+  depends?: string;
+  files: readonly TarSource[];
+}
+
+/** The archive's folder and the apt configuration that makes it a host's only source. */
+export class AptRepository {
+  readonly configuration: string;
+  private readonly pool: string;
+
+  constructor(private readonly folder: string) {
+    this.configuration = path.join(folder, "apt.conf");
+    this.pool = path.join(folder, "pool");
+  }
+
+  /** The file of a package. */
+  packageFile(name: string, version: string): string {
+    return path.join(this.pool, `${name}_${version.replaceAll(":", "%3a")}_amd64.deb`);
+  }
+
+  /** Replaces the archive's contents by these packages. */
+  async publish(packages: readonly RepositoryPackage[]): Promise<void> {
+    await rm(this.pool, { recursive: true, force: true });
+    await mkdir(this.pool, { recursive: true });
+    const stanzas: string[] = [];
+    for (const { name, version, depends, files } of packages) {
+      const bytes = debOf(files);
+      const file = this.packageFile(name, version);
+      await writeFile(file, bytes);
+      stanzas.push(
+        [
+          `Package: ${name}`,
+          `Version: ${version}`,
+          "Architecture: amd64",
+          ...(depends === undefined ? [] : [`Depends: ${depends}`]),
+          `Filename: ./${path.basename(file)}`,
+          `Size: ${bytes.length}`,
+          `SHA256: ${createHash("sha256").update(bytes).digest("hex")}`,
+          "",
+        ].join("\n"),
+      );
+    }
+    await writeFile(path.join(this.pool, "Packages"), stanzas.join("\n"));
+    const etc = path.join(this.folder, "etc");
+    await mkdir(path.join(etc, "sources.list.d"), { recursive: true });
+    await writeFile(path.join(etc, "sources.list"), `deb [trusted=yes] file:${this.pool} ./\n`);
+    const settings = [`Dir::Etc "${etc}";`, 'Dir::Etc::parts "/dev/null";', 'Dir::Etc::main "/dev/null";'];
+    await writeFile(this.configuration, settings.join("\n"));
+  }
+}
