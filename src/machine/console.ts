@@ -15,11 +15,12 @@ export interface ConsoleEnd {
 
 /** The receiving side of a serial port. */
 export interface SerialReceiver {
-  /** Bytes it can take now without an overrun. */
-  readonly receiveSpace: number;
-  receive(byte: number): void;
+  /** Offers bytes; returns how many were taken, from the front. */
+  receive(bytes: Uint8Array): number;
 }
 
+/** Input bytes taken from outside ahead of the port: what a 16550's FIFO holds. */
+const INPUT_BLOCK = 16;
 /** Output bytes gathered before they are handed on at the latest. */
 const BLOCK_SIZE = 4096;
 
@@ -28,6 +29,8 @@ export class MachineConsole {
   readonly #block = new Uint8Array(BLOCK_SIZE);
   #length = 0;
   #receiver: SerialReceiver | undefined;
+  /** Input that the port had no room for yet. */
+  #held: Uint8Array = new Uint8Array(0);
 
   constructor(outside: ConsoleEnd) {
     this.#outside = outside;
@@ -40,7 +43,7 @@ export class MachineConsole {
 
   /** Whether a key can still arrive: without one, a sleeping guest has one wake source less. */
   get inputPossible(): boolean {
-    return this.#receiver !== undefined && this.#outside.inputOpen();
+    return this.#receiver !== undefined && (this.#held.length > 0 || this.#outside.inputOpen());
   }
 
   /** A byte the guest transmitted. */
@@ -57,14 +60,15 @@ export class MachineConsole {
     this.#outside.write(block);
   }
 
-  /** Gives waiting input to the port as far as it has room. Returns the number of bytes given. */
-  pump(): number {
-    const receiver = this.#receiver;
-    if (receiver === undefined) return 0;
-    const space = receiver.receiveSpace;
-    if (space <= 0) return 0;
-    const bytes = this.#outside.read(space);
-    for (const byte of bytes) receiver.receive(byte);
-    return bytes.length;
+  /** Offers waiting input to the port until it takes no more. */
+  pump(): void {
+    if (this.#receiver === undefined) return;
+    for (;;) {
+      if (this.#held.length === 0) this.#held = this.#outside.read(INPUT_BLOCK);
+      if (this.#held.length === 0) return;
+      const taken = this.#receiver.receive(this.#held);
+      if (taken === 0) return;
+      this.#held = this.#held.subarray(taken);
+    }
   }
 }

@@ -14,6 +14,8 @@ import { emptyState } from "./states.js";
 const NS_PER_US = 1000;
 const TIMER_VECTOR = 0x40;
 const INPUT_VECTOR = 0x41;
+/** Bytes the toy port holds. */
+const RECEIVE_ROOM = 4;
 
 /** A plan with 64 KiB of RAM and nothing in it. */
 export function emptyPlan(overrides: Partial<Plan> = {}): Plan {
@@ -55,7 +57,7 @@ export class TestConsole implements ConsoleEnd {
   }
 }
 
-function toyBoard(context: BoardContext): Board {
+export function toyBoard(context: BoardContext): Board {
   const ports = new PortBus();
   const received: number[] = [];
   const pending: Set<number>[] = context.slots.map(() => new Set());
@@ -100,12 +102,11 @@ function toyBoard(context: BoardContext): Board {
     writeTaskPriority: () => undefined,
   }));
   const serial = {
-    get receiveSpace(): number {
-      return 4 - received.length;
-    },
-    receive(byte: number): void {
-      received.push(byte);
-      raise(0, INPUT_VECTOR);
+    receive(bytes: Uint8Array): number {
+      const taken = bytes.subarray(0, RECEIVE_ROOM - received.length);
+      received.push(...taken);
+      if (taken.length > 0) raise(0, INPUT_VECTOR);
+      return taken.length;
     },
   };
   return { ports, mmio: new MmioBus(), apics, serial };

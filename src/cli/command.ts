@@ -1,0 +1,31 @@
+/** What a command is: a row of the table in `commands.ts` and the module it loads. */
+import type { Writable } from "node:stream";
+import type { Arguments, OperandSpec, OptionSpec } from "./args.js";
+
+/** What a command may touch of the world; tests hand in their own. */
+export interface CommandContext {
+  stdout: Writable;
+  stderr: Writable;
+}
+
+/** A command's description and action. */
+export interface Command {
+  /** One line, as `locore help` shows it. */
+  summary: string;
+  /** Paragraphs below the usage line. */
+  description?: readonly string[];
+  operands: readonly OperandSpec[];
+  options: readonly OptionSpec[];
+  /** Complete command lines with what they do. */
+  examples?: readonly (readonly [line: string, what: string])[];
+  /** Runs it and returns the exit status. May throw `UsageError` and the typed errors of `failure.ts`. */
+  run(args: Arguments, context: CommandContext): Promise<number>;
+}
+
+/** Writes lines to a stream. */
+export function printLines(stream: Writable, lines: readonly string[]): void {
+  if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
+}
+
+/** `--json` as every command has it. */
+export const JSON_OPTION: OptionSpec = { name: "json", help: "print facts as JSON instead of text" };

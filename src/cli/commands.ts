@@ -1,0 +1,15 @@
+/** The table of commands. A command's module is loaded only when it is asked for. */
+import type { Command } from "./command.js";
+
+export interface CommandRow {
+  name: string;
+  load: () => Promise<Command>;
+}
+
+export const COMMANDS: readonly CommandRow[] = [
+  { name: "inspect", load: async () => (await import("./commands/inspect.js")).inspect },
+  { name: "guests", load: async () => (await import("./commands/guests.js")).guests },
+  { name: "doctor", load: async () => (await import("./commands/doctor.js")).doctor },
+  { name: "help", load: async () => (await import("./commands/help.js")).help },
+  { name: "version", load: async () => (await import("./commands/version.js")).version },
+];

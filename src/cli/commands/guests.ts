@@ -1,0 +1,68 @@
+/** `locore guests list` and `locore guests pull NAME…`: real kernels to boot. */
+import type { GuestListing, PulledGuest } from "../../guests/index.js";
+import { UsageError, type Arguments } from "../args.js";
+import { closest } from "../closest.js";
+import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
+import { progressLine } from "../progress.js";
+
+const ACTIONS = ["list", "pull"];
+
+function listingLines(guest: GuestListing): string[] {
+  const rows: [string, string][] = [
+    ["shows", guest.shows],
+    ["source", `${guest.package}: ${guest.source}`],
+    ["verified", guest.verified],
+    ["licence", guest.licence],
+    ["cached", guest.cachedVersion ?? "no"],
+  ];
+  return [`${guest.name}: ${guest.what}`, ...rows.map(([name, text]) => `  ${name.padEnd(10)}${text}`), ""];
+}
+
+async function list(args: Arguments, { stdout }: CommandContext): Promise<number> {
+  const { listGuests } = await import("../../guests/index.js");
+  const guests = await listGuests();
+  if (args.has("json")) stdout.write(`${JSON.stringify(guests, null, 2)}\n`);
+  else printLines(stdout, guests.flatMap(listingLines).slice(0, -1));
+  return 0;
+}
+
+function pulledLines(guest: PulledGuest): string[] {
+  const files = Object.entries(guest.files).map(([role, path]) => `  ${role.padEnd(10)}${path}`);
+  const how = guest.cached ? "from the cache" : "fetched";
+  return [`${guest.name}: ${guest.package} ${guest.version}, ${how}`, ...files];
+}
+
+async function pull(names: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
+  if (names.length === 0) throw new UsageError("which guest?", "locore guests list shows their names");
+  const { pullGuest } = await import("../../guests/index.js");
+  const progress = progressLine(context.stderr);
+  const pulled: PulledGuest[] = [];
+  try {
+    for (const name of names) {
+      pulled.push(await pullGuest(name, { progress: progress.show, refresh: args.has("refresh") }));
+    }
+  } finally {
+    progress.done();
+  }
+  if (args.has("json")) context.stdout.write(`${JSON.stringify(pulled, null, 2)}\n`);
+  else printLines(context.stdout, pulled.flatMap(pulledLines));
+  return 0;
+}
+
+export const guests: Command = {
+  summary: "list real kernels and programs that can be fetched, or fetch some into the cache",
+  operands: [
+    { name: "ACTION", required: true, help: "list, or pull" },
+    { name: "NAME…", required: false, help: "what to pull" },
+  ],
+  options: [{ name: "refresh", help: "pull: look for a newer version even if one is cached" }, JSON_OPTION],
+  examples: [["locore guests pull debian-cloud busybox", "fetch Debian's cloud kernel and a static busybox"]],
+  async run(args, context) {
+    const [action, ...names] = args.operands;
+    if (action === "pull") return pull(names, args, context);
+    if (action === "list" && names.length === 0) return list(args, context);
+    if (action === "list") throw new UsageError(`unexpected operand ${names[0]}`);
+    const guess = closest(action, ACTIONS);
+    throw new UsageError(`unknown action ${action}`, guess && `did you mean locore guests ${guess}?`);
+  },
+};

@@ -1,0 +1,63 @@
+/**
+ * What went wrong, as a person reads it, and the exit status it has. One table from error types to statuses; a
+ * type that is not in it is a bug of ours and says so.
+ */
+import { SessionError } from "../host/node/session.js";
+import { EngineUnavailable } from "../host/node/engines.js";
+import { PlanError } from "../machine/fill.js";
+import { EXIT_STATUS } from "../machine/end.js";
+import { UsageError } from "./args.js";
+
+/** A file that was named on the command line cannot be read. */
+export class FileError extends Error {
+  constructor(what: string, path: string, cause: unknown) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    const why = FILE_REASONS[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
+    super(`${what} ${path}: ${why}`);
+    this.name = "FileError";
+  }
+}
+
+const FILE_REASONS: Record<string, string> = {
+  ENOENT: "no such file",
+  EACCES: "no permission to read it",
+  EISDIR: "is a folder, not a file",
+};
+
+/** Names of errors that mean "this image, or a file with it, cannot be booted". */
+const REFUSALS = ["FormatError", "UnrecognisedImage", "BootError", "MemoryError", "GuestError"];
+
+/** What to print and the status to exit with. */
+export interface Failure {
+  lines: string[];
+  status: number;
+}
+
+/** The messages of an error and what caused it, outermost first. */
+function chain(error: Error): string[] {
+  const inner = error.cause instanceof Error ? chain(error.cause) : [];
+  return [error.message, ...inner.filter((line) => !error.message.includes(line))];
+}
+
+/** Explains an error that ended a command. */
+export function explain(error: unknown): Failure {
+  if (!(error instanceof Error)) return { lines: [`locore: ${String(error)}`], status: 1 };
+  if (error instanceof UsageError) {
+    const hint = error.hint === undefined ? [] : [`        ${error.hint}`];
+    return { lines: [`locore: ${error.message}`, ...hint], status: EXIT_STATUS.usage };
+  }
+  if (error instanceof EngineUnavailable || (error instanceof SessionError && error.what === "engine")) {
+    return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.engineUnavailable };
+  }
+  const refused =
+    error instanceof FileError ||
+    error instanceof PlanError ||
+    (error instanceof SessionError && error.what === "plan") ||
+    REFUSALS.includes(error.name);
+  if (refused)
+    return { lines: chain(error).map((line) => `locore: ${line}`), status: EXIT_STATUS.imageRefused };
+  return {
+    lines: ["locore: this is a bug in locore, please report it:", error.stack ?? error.message],
+    status: 1,
+  };
+}

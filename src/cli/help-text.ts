@@ -1,0 +1,75 @@
+/** Renders help from the tables, so that no option can be missing from it. */
+import { spelled, type OperandSpec, type OptionSpec } from "./args.js";
+import type { Command } from "./command.js";
+import { EXIT_STATUS } from "../machine/end.js";
+
+const INDENT = "  ";
+const GAP = 2;
+/** Left columns wider than this put their text on the next line. */
+const LEFT_LIMIT = 30;
+
+/** Rows of two columns, the right one aligned. */
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(LEFT_LIMIT, Math.max(0, ...rows.map(([left]) => left.length))) + GAP;
+  return rows.flatMap(([left, right]) =>
+    left.length + GAP > width
+      ? [`${INDENT}${left}`, `${INDENT}${" ".repeat(width)}${right}`]
+      : [`${INDENT}${left.padEnd(width)}${right}`],
+  );
+}
+
+function operandText({ name, required }: OperandSpec): string {
+  return required ? name : `[${name}]`;
+}
+
+function optionText(option: OptionSpec): string {
+  const names = [option.name, ...(option.aliases ?? [])].map(spelled).join(", ");
+  return option.value === undefined ? names : `${names} ${option.value}`;
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ["", `${title}:`, ...lines];
+}
+
+/** Help of one command. */
+export function commandHelp(name: string, command: Command): string[] {
+  const operands = command.operands.map(operandText).join(" ");
+  const usage = ["locore", name, operands, command.options.length > 0 ? "[options]" : ""]
+    .filter(Boolean)
+    .join(" ");
+  return [
+    `usage: ${usage}`,
+    "",
+    command.summary,
+    ...(command.description ?? []).flatMap((paragraph) => ["", paragraph]),
+    ...section("operands", columns(command.operands.map((o) => [o.name, o.help] as const))),
+    ...section("options", columns(command.options.map((o) => [optionText(o), o.help] as const))),
+    ...section("examples", columns(command.examples ?? [])),
+  ];
+}
+
+/** What each exit status means; the same words in the README. */
+export const EXIT_STATUS_TEXT: readonly (readonly [string, string])[] = [
+  [String(EXIT_STATUS.ok), "the guest switched itself off, reset or halted"],
+  ["(v<<1)|1", "the guest wrote v to a debug-exit port"],
+  [String(EXIT_STATUS.usage), "the command line is wrong"],
+  [String(EXIT_STATUS.imageRefused), "the image, or a file that goes with it, is refused"],
+  [String(EXIT_STATUS.crashed), "the guest crashed: triple fault, kernel panic, or an error of the engine"],
+  [String(EXIT_STATUS.stuck), "the guest is stuck for ever"],
+  [String(EXIT_STATUS.engineUnavailable), "no usable engine"],
+  [String(EXIT_STATUS.timeout), "--timeout ran out"],
+  [String(EXIT_STATUS.interrupted), "ended by a signal, Ctrl-A x, or a reader that went away"],
+];
+
+/** Help of the whole program. */
+export function programHelp(commands: readonly (readonly [name: string, summary: string])[]): string[] {
+  return [
+    "usage: locore COMMAND …",
+    "",
+    "Hand it a kernel and it runs, or says why not.",
+    ...section("commands", columns(commands)),
+    ...section("exit status", columns(EXIT_STATUS_TEXT)),
+    "",
+    "locore help COMMAND shows a command's options.",
+  ];
+}

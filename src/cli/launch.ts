@@ -1,0 +1,149 @@
+/**
+ * Runs a plan with this process's terminal, signals and files around it, and reports how it ended. Used by every
+ * command that boots something; knows no command line.
+ */
+import type { Plan } from "../boot/plan.js";
+import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
+import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
+import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
+import type { StartMessage } from "../host/node/messages.js";
+import { Session } from "../host/node/session.js";
+import { onEndingSignal } from "../host/node/signals.js";
+import type { RunReport } from "../host/run.js";
+import { machineEnd } from "../machine/end.js";
+import type { CommandContext } from "./command.js";
+import { FileError } from "./failure.js";
+import { endJson, endLine, statsLines, unimplementedLine } from "./render/end.js";
+
+export interface LaunchOptions {
+  engine: string;
+  tripleFault: "crash" | "reset";
+  /** Host time, ms. */
+  timeoutMs?: number;
+  /** Instructions of all CPUs. */
+  maxInstructions?: number;
+  /** Path of a copy of the console. */
+  log?: string;
+  stats: boolean;
+  json: boolean;
+  /** Whether standard input is the guest's console; otherwise it gets none. */
+  input: boolean;
+  /** Makes the plan while the engine loads in its own thread. */
+  makePlan: () => Promise<Plan>;
+}
+
+/** Ends lines for a terminal that may be in raw mode. */
+function rawLines(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\r\n`).join("");
+}
+
+function openLog(path: string | undefined): ConsoleLog | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return new ConsoleLog(path);
+  } catch (cause) {
+    throw new FileError("log file", path, cause);
+  }
+}
+
+function attachInput(
+  session: Session,
+  options: LaunchOptions,
+  context: CommandContext,
+): ConsoleInput | undefined {
+  if (!options.input) {
+    session.closeInput();
+    return undefined;
+  }
+  const command = (name: EscapeCommand): void => {
+    if (name === "help") context.stderr.write(rawLines(["", ...ESCAPE_HELP]));
+    else session.stop(machineEnd("interrupted", "Ctrl-A x"));
+  };
+  if (process.stdin.isTTY) context.stderr.write("locore: Ctrl-A x quits, Ctrl-A h lists keys\n");
+  return connectInput(process.stdin, session, command);
+}
+
+function startMessage(plan: Plan, options: LaunchOptions): StartMessage {
+  const message: StartMessage = { plan, tripleFault: options.tripleFault };
+  if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
+  return message;
+}
+
+/** Everything that surrounds one run; `close` undoes it in any order of events. */
+class Surroundings {
+  readonly #log: ConsoleLog | undefined;
+  readonly session: Session;
+  readonly midLine: () => boolean;
+  #input: ConsoleInput | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #forgetSignals: () => void;
+  /** Ms from process start to the guest's first instruction. */
+  startedAfterMs: number | undefined;
+
+  constructor(
+    readonly options: LaunchOptions,
+    readonly context: CommandContext,
+  ) {
+    this.#log = openLog(options.log);
+    const gone = (why: string): void =>
+      this.session.stop(machineEnd("interrupted", `console closed (${why})`));
+    const output = consoleOutput(context.stdout, this.#log, gone);
+    this.midLine = output.midLine;
+    this.session = new Session({
+      engine: options.engine,
+      output: output.sink,
+      onInputRoom: () => this.#input?.resume(),
+      onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
+      onUnimplemented: (text, rip, bytes) =>
+        context.stderr.write(rawLines([unimplementedLine(text, rip, bytes)])),
+    });
+    this.#forgetSignals = onEndingSignal((signal) =>
+      this.session.stop(machineEnd("interrupted", `signal ${signal}`)),
+    );
+  }
+
+  /** The guest is about to run: clock, keys. */
+  begin(): void {
+    const { timeoutMs } = this.options;
+    if (timeoutMs !== undefined) {
+      this.#timer = setTimeout(
+        () => this.session.stop(machineEnd("timeout", `after ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+    }
+    this.#input = attachInput(this.session, this.options, this.context);
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#forgetSignals();
+    this.#input?.close();
+    this.#log?.close();
+    await this.session.dispose();
+  }
+}
+
+/** Says on stderr how it ended. */
+function reportEnd(report: RunReport, around: Surroundings): void {
+  const { options, context } = around;
+  const cut = around.midLine() && (context.stdout as Partial<NodeJS.WriteStream>).isTTY === true ? "\n" : "";
+  const lines = options.json ? [endJson(report, options.stats)] : [endLine(report)];
+  if (options.stats && !options.json) lines.push(...statsLines(report, around.startedAfterMs));
+  context.stderr.write(`${cut}${lines.join("\n")}\n`);
+}
+
+/** Boots what `makePlan` makes and returns the exit status. Throws what makes a boot impossible. */
+export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
+  const around = new Surroundings(options, context);
+  let report: RunReport;
+  try {
+    const plan = await options.makePlan();
+    for (const warning of plan.warnings) context.stderr.write(`locore: warning: ${warning}\n`);
+    around.begin();
+    report = await around.session.run(startMessage(plan, options));
+  } finally {
+    await around.close();
+  }
+  reportEnd(report, around);
+  return report.end.status;
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env node
+/**
+ * The program: finds the command, reads its options, runs it, exits with its status. Knows no command by itself.
+ */
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { EXIT_STATUS } from "../machine/end.js";
+import { parseArguments, UsageError } from "./args.js";
+import { printLines, type CommandContext } from "./command.js";
+import { findCommand } from "./commands/help.js";
+
+const HELP_OPTION = { name: "help", aliases: ["h", "?"], help: "show this help" };
+
+/** Runs one command line and returns the exit status; every error is explained on `stderr`. */
+export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<number> {
+  try {
+    return await dispatch(args, context);
+  } catch (error) {
+    const { explain } = await import("./failure.js");
+    const { lines, status } = explain(error);
+    const more = error instanceof UsageError ? [`        locore help ${args[0] ?? ""}`.trimEnd()] : [];
+    printLines(context.stderr, [...lines, ...more]);
+    return status;
+  }
+}
+
+async function dispatch(args: readonly string[], context: CommandContext): Promise<number> {
+  const [first, ...rest] = args;
+  if (first === undefined) {
+    await runHelp([], { ...context, stdout: context.stderr });
+    return EXIT_STATUS.usage;
+  }
+  if (first === "--version" || first === "-V") return dispatch(["version", ...rest], context);
+  if (["--help", "-h", "-?"].includes(first)) return runHelp(rest, context);
+  const command = await findCommand(first).load();
+  const parsed = parseArguments(rest, [...command.options, HELP_OPTION], command.operands);
+  if (parsed.has("help")) return runHelp([first], context);
+  return command.run(parsed, context);
+}
+
+async function runHelp(args: readonly string[], context: CommandContext): Promise<number> {
+  const { help } = await import("./commands/help.js");
+  return help.run(parseArguments(args, help.options, help.operands), context);
+}
+
+/** Waits until everything written to a stream has left, or cannot leave any more. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.destroyed || stream.writableEnded) resolve();
+    else stream.write("", () => resolve());
+  });
+}
+
+/** A reader that went away is no reason to print a stack. */
+function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") throw error;
+}
+
+async function main(): Promise<void> {
+  process.stdout.on("error", ignoreBrokenPipe);
+  process.stderr.on("error", ignoreBrokenPipe);
+  const status = await runCommandLine(process.argv.slice(2), process);
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  process.exit(status);
+}
+
+/** Whether this file is the program that was started, also through the link in node_modules/.bin. */
+function isProgram(): boolean {
+  const started = process.argv[1];
+  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
+}
+
+if (isProgram()) void main();

@@ -1,0 +1,53 @@
+/** How the end of a machine is told: a line, a JSON line, a table of numbers. */
+import type { RunReport } from "../../host/run.js";
+import { toJson } from "../json.js";
+
+const MS_PER_SECOND = 1000;
+const NS_PER_SECOND = 1e9;
+const INSTRUCTIONS_PER_M = 1e6;
+
+function grouped(value: number): string {
+  return value.toLocaleString("en-US");
+}
+
+/** One line: what happened, by which route, after how many instructions. The same on every deterministic run. */
+export function endLine({ end, stats }: RunReport): string {
+  const reason = end.reason === undefined ? "" : `: ${end.reason}`;
+  return `locore: ${end.kind} by ${end.route}${reason} (status ${end.status}, ${grouped(stats.instructions)} instructions)`;
+}
+
+/** Measured numbers; `hostMs` varies from run to run. */
+function figures({ stats, hostMs }: RunReport): Record<string, number> {
+  const mips = hostMs > 0 ? stats.instructions / INSTRUCTIONS_PER_M / (hostMs / MS_PER_SECOND) : 0;
+  return { hostMs: Math.round(hostMs), mips: Math.round(mips * 10) / 10 };
+}
+
+/** One line of JSON. `withStats` adds what was measured and the engine's counters. */
+export function endJson(report: RunReport, withStats: boolean): string {
+  const { end, stats } = report;
+  const facts = { ...end, instructions: stats.instructions, clockNs: stats.clockNs };
+  return toJson(withStats ? { ...facts, ...figures(report), engine: stats.engine } : facts);
+}
+
+/** What `--stats` adds below the end line. */
+export function statsLines(report: RunReport, startedAfterMs: number | undefined): string[] {
+  const { stats, hostMs } = report;
+  const rows: [string, string][] = [
+    ["instructions", grouped(stats.instructions)],
+    ["host time", `${(hostMs / MS_PER_SECOND).toFixed(3)} s`],
+    ["speed", `${figures(report).mips} M instructions/s`],
+    ["machine's clock", `${(stats.clockNs / NS_PER_SECOND).toFixed(3)} s`],
+  ];
+  if (startedAfterMs !== undefined) {
+    rows.push(["first instruction", `${Math.round(startedAfterMs)} ms after process start`]);
+  }
+  for (const [name, value] of Object.entries(stats.engine)) rows.push([name, grouped(value)]);
+  const width = Math.max(...rows.map(([name]) => name.length));
+  return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+}
+
+/** An instruction the engine lacks, as the guest met it. */
+export function unimplementedLine(text: string, rip: bigint, bytes: Uint8Array): string {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `locore: instruction not implemented, the guest got #UD: ${text} at 0x${rip.toString(16)} (${hex})`;
+}

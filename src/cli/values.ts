@@ -1,0 +1,42 @@
+/** Values as people write them on a command line: sizes, durations, counts. Every error is a usage error. */
+import { UsageError } from "./args.js";
+
+const KIB = 1024;
+const SIZE_UNITS: Record<string, number> = { K: KIB, M: KIB ** 2, G: KIB ** 3, T: KIB ** 4 };
+const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** "256M", "1G", "512" (MiB, as QEMU's -m): bytes. */
+export function parseSize(option: string, text: string): number {
+  const match = /^(?:size=)?(\d+(?:\.\d+)?)\s*([KMGT])?(?:i?B)?$/i.exec(text);
+  const bytes = match && Number(match[1]) * SIZE_UNITS[(match[2] ?? "M").toUpperCase()];
+  if (!bytes || !Number.isSafeInteger(bytes)) {
+    throw new UsageError(`${option} ${text}: expected a size such as 256M or 1G`);
+  }
+  return bytes;
+}
+
+/** "30", "30s", "500ms", "5m": milliseconds. */
+export function parseDuration(option: string, text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
+  if (!match) throw new UsageError(`${option} ${text}: expected a duration such as 30s, 500ms or 5m`);
+  return Number(match[1]) * DURATION_UNITS_MS[match[2] ?? "s"];
+}
+
+/** A whole number from `least` up to `most`. */
+export function parseCount(option: string, text: string, least: number, most: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : NaN;
+  if (!(value >= least && value <= most)) {
+    throw new UsageError(`${option} ${text}: expected a whole number from ${least} to ${most}`);
+  }
+  return value;
+}
+
+/** "k=v,k2=v2" as bhyve's -o has it; a comma inside a value is written twice, as QEMU does. */
+export function parsePairs(option: string, text: string): [string, string][] {
+  const parts = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(",,", ","));
+  return parts.map((part) => {
+    const equals = part.indexOf("=");
+    if (equals < 1) throw new UsageError(`${option} ${text}: expected name=value, found "${part}"`);
+    return [part.slice(0, equals), part.slice(equals + 1)];
+  });
+}

@@ -1,0 +1,69 @@
+/**
+ * Which engines exist, whether they work here, and how one is loaded by name. Loading is lazy: a command that
+ * runs nothing pays for nothing.
+ */
+import { accessSync, constants, existsSync } from "node:fs";
+import type { Engine, EngineVerdict } from "../../engine/contract.js";
+
+const WASM_ENGINE: string = "../../engine/wasm/engine.js";
+const KVM_DEVICE = "/dev/kvm";
+
+/** No engine of that name works here; the message says why. */
+export class EngineUnavailable extends Error {
+  constructor(name: string, reason: string) {
+    super(`engine ${name}: ${reason}`);
+    this.name = "EngineUnavailable";
+  }
+}
+
+/** One line of `locore doctor`. */
+export interface EngineReport {
+  name: string;
+  verdict: EngineVerdict;
+}
+
+/** What `--engine` accepts. */
+export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
+export type EngineName = (typeof ENGINE_NAMES)[number];
+
+async function wasmEngine(): Promise<Engine> {
+  const { createWasmEngine } = (await import(WASM_ENGINE)) as { createWasmEngine: () => Engine };
+  return createWasmEngine();
+}
+
+function kvmVerdict(): EngineVerdict {
+  if (!existsSync(KVM_DEVICE))
+    return { usable: false, reason: `not supported yet; this host has no ${KVM_DEVICE}` };
+  try {
+    accessSync(KVM_DEVICE, constants.R_OK | constants.W_OK);
+    return { usable: false, reason: `not supported yet; ${KVM_DEVICE} exists and may be opened` };
+  } catch {
+    return {
+      usable: false,
+      reason: `not supported yet; ${KVM_DEVICE} exists and may not be opened by this user`,
+    };
+  }
+}
+
+/** Every engine with its verdict on this host. */
+export async function probeEngines(): Promise<EngineReport[]> {
+  const wasm = await wasmEngine();
+  return [
+    { name: wasm.name, verdict: wasm.probe() },
+    { name: "kvm", verdict: kvmVerdict() },
+  ];
+}
+
+/** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
+export async function loadEngine(name: string): Promise<Engine> {
+  if (name === "kvm") {
+    const verdict = kvmVerdict();
+    throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
+  }
+  if (name !== "auto" && name !== "wasm")
+    throw new EngineUnavailable(name, "there is no engine of this name");
+  const engine = await wasmEngine();
+  const verdict = engine.probe();
+  if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
+  return engine;
+}

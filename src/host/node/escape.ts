@@ -1,0 +1,49 @@
+/**
+ * The escape key of the console: Ctrl-A begins a command to the monitor, everything else goes to the guest.
+ * Pure: bytes in, bytes and commands out. The keys are those of QEMU's -nographic.
+ */
+
+/** Ctrl-A. */
+const ESCAPE = 0x01;
+const KEY_QUIT = "x".charCodeAt(0);
+const KEY_HELP = "h".charCodeAt(0);
+const KEY_SEND = "a".charCodeAt(0);
+
+export type EscapeCommand = "quit" | "help";
+
+/** What `Ctrl-A h` shows. */
+export const ESCAPE_HELP = [
+  "Ctrl-A x       quit: end the machine at once",
+  "Ctrl-A h       this list",
+  "Ctrl-A a       send Ctrl-A to the guest (Ctrl-A Ctrl-A does the same)",
+];
+
+export interface EscapeResult {
+  /** For the guest, in order. */
+  bytes: Uint8Array;
+  /** For the monitor, in order. */
+  commands: EscapeCommand[];
+}
+
+/** Remembers a Ctrl-A that came at the end of one block of input. */
+export class EscapeKey {
+  #pending = false;
+
+  feed(input: Uint8Array): EscapeResult {
+    const bytes: number[] = [];
+    const commands: EscapeCommand[] = [];
+    for (const byte of input) {
+      if (!this.#pending) {
+        if (byte === ESCAPE) this.#pending = true;
+        else bytes.push(byte);
+        continue;
+      }
+      this.#pending = false;
+      if (byte === KEY_QUIT) commands.push("quit");
+      else if (byte === KEY_HELP) commands.push("help");
+      else if (byte === KEY_SEND || byte === ESCAPE) bytes.push(ESCAPE);
+      else bytes.push(ESCAPE, byte);
+    }
+    return { bytes: Uint8Array.from(bytes), commands };
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Main's side of a running machine: starts the worker, carries console bytes both ways with back-pressure, and
+ * turns what ends it (the guest, a stop, a broken worker) into one report. Knows no terminal and no signal; those
+ * come in as `input`, `output` and calls of `stop`.
+ */
+import { Worker } from "node:worker_threads";
+import type { Plan } from "../../boot/plan.js";
+import type { MachineEnd } from "../../machine/end.js";
+import type { RunReport } from "../run.js";
+import { allocateShared, MainSide } from "../shared.js";
+import type { StartMessage, WorkerMessage, WorkerSetup } from "./messages.js";
+
+/** Bytes taken from the output ring at a time. */
+const OUTPUT_BLOCK = 65536;
+/** How long a machine may take to end after it was asked to, before its thread is ended instead, ms. */
+const STOP_PATIENCE_MS = 2000;
+/** Below this a buffer is copied to the worker: Node keeps small ones in a shared pool that cannot be moved. */
+const SMALLEST_TRANSFER = 65536;
+
+/** Takes console output; resolves when it wants more. Never rejects: once nobody reads, it drops. */
+export type OutputSink = (bytes: Uint8Array) => Promise<void>;
+
+/** The worker could not run the machine. */
+export class SessionError extends Error {
+  readonly what: "engine" | "plan" | "internal";
+
+  constructor(what: SessionError["what"], message: string, stack?: string) {
+    super(message);
+    this.name = "SessionError";
+    this.what = what;
+    if (stack !== undefined) this.stack = stack;
+  }
+}
+
+export interface SessionOptions {
+  engine: string;
+  /** Entry of the thread; the default is the real one, tests bring their own. */
+  worker?: URL;
+  output: OutputSink;
+  /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
+  onInputRoom?: () => void;
+  /** Told when the first instruction runs, ms since 1970 (fractions). */
+  onStart?: (at: number) => void;
+  /** Told about instructions that the engine lacks. */
+  onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
+}
+
+/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
+function transferable(plan: Plan): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { content } of plan.regions) {
+    if (content.kind !== "bytes") continue;
+    const { buffer } = content.bytes;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALLEST_TRANSFER) buffers.add(buffer);
+  }
+  return [...buffers];
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #worker: Worker;
+  readonly #side: MainSide;
+  readonly #result: Promise<RunReport>;
+  #settle: { resolve: (report: RunReport) => void; reject: (error: Error) => void } | undefined;
+  #stop: MachineEnd | undefined;
+  #stopTimer: NodeJS.Timeout | undefined;
+  #pumping: Promise<void> | undefined;
+
+  /** Starts the thread and lets it load the engine; the machine waits for `run`. */
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    const shared = allocateShared();
+    this.#side = new MainSide(shared);
+    const setup: WorkerSetup = { engine: options.engine, shared };
+    this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.#result.catch(() => undefined);
+    const entry = options.worker ?? new URL("./worker.js", import.meta.url);
+    this.#worker = new Worker(entry, { workerData: setup, stdin: false });
+    this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
+    this.#worker.on("error", (error) => this.#fail(new SessionError("internal", error.message, error.stack)));
+    this.#worker.on("exit", () => this.#exited());
+  }
+
+  /**
+   * Hands the plan over and runs it to its end. The plan's large buffers are moved, not copied: they are empty
+   * here afterwards. Resolves after the last byte of console output was taken.
+   */
+  async run(start: StartMessage): Promise<RunReport> {
+    this.#worker.postMessage(start, transferable(start.plan));
+    this.#pump();
+    try {
+      const report = await this.#result;
+      await this.#drain();
+      return report;
+    } finally {
+      await this.dispose();
+    }
+  }
+
+  /** Offers input; returns how many bytes were taken. `onInputRoom` follows if that is not all. */
+  giveInput(bytes: Uint8Array): number {
+    return this.#side.giveInput(bytes);
+  }
+
+  /** The input has come to its end. */
+  closeInput(): void {
+    this.#side.closeInput();
+  }
+
+  /** Ends the machine with `end`; if its thread does not answer, ends the thread. The first stop counts. */
+  stop(end: MachineEnd): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = end;
+    this.#side.requestStop();
+    this.#stopTimer = setTimeout(() => void this.#worker.terminate(), STOP_PATIENCE_MS);
+  }
+
+  /** Ends the thread. Safe to call at any time, more than once. */
+  async dispose(): Promise<void> {
+    clearTimeout(this.#stopTimer);
+    await this.#worker.terminate();
+  }
+
+  #hear(message: WorkerMessage): void {
+    switch (message.kind) {
+      case "wake":
+        this.#pump();
+        this.#options.onInputRoom?.();
+        return;
+      case "started":
+        this.#options.onStart?.(message.at);
+        return;
+      case "unimplemented":
+        this.#options.onUnimplemented?.(message.text, message.rip, message.bytes);
+        return;
+      case "ended":
+        this.#finish(message.report);
+        return;
+      case "failed":
+        this.#fail(new SessionError(message.what, message.message, message.stack));
+    }
+  }
+
+  /** The machine reports a stop as the host's; what was asked for is more exact. */
+  #finish(report: RunReport): void {
+    const stopped = this.#stop !== undefined && report.end.kind === "interrupted";
+    this.#settle?.resolve(stopped ? { ...report, end: this.#stop as MachineEnd } : report);
+  }
+
+  #fail(error: Error): void {
+    this.#settle?.reject(error);
+  }
+
+  /** The thread is gone; after `ended` or `failed` that changes nothing any more. */
+  #exited(): void {
+    const stats = { instructions: 0, clockNs: 0, engine: {} };
+    if (this.#stop !== undefined) this.#settle?.resolve({ end: this.#stop, stats, hostMs: 0 });
+    else this.#fail(new SessionError("internal", "the machine's thread ended without a report"));
+  }
+
+  /** Carries output until there is none; the worker calls again at the next byte. */
+  #pump(): void {
+    this.#pumping ??= this.#carry().finally(() => (this.#pumping = undefined));
+  }
+
+  async #carry(): Promise<void> {
+    for (;;) {
+      const bytes = this.#side.takeOutput(OUTPUT_BLOCK);
+      if (bytes.length === 0) return;
+      await this.#options.output(bytes);
+    }
+  }
+
+  async #drain(): Promise<void> {
+    await this.#pumping;
+    await this.#carry();
+  }
+}

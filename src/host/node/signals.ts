@@ -1,0 +1,14 @@
+/**
+ * Signals that ask this process to end, turned into calls. A second one of the same kind ends the process the
+ * ordinary way, so that a hanging program can always be ended.
+ */
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+export type EndingSignal = (typeof ENDING_SIGNALS)[number];
+
+/** Calls `handler` for the first of each; returns a function that stops listening. */
+export function onEndingSignal(handler: (signal: EndingSignal) => void): () => void {
+  for (const signal of ENDING_SIGNALS) process.once(signal, handler);
+  return () => {
+    for (const signal of ENDING_SIGNALS) process.removeListener(signal, handler);
+  };
+}

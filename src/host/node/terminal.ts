@@ -1,0 +1,35 @@
+/**
+ * The terminal of this process: raw mode while a guest owns it, restored on every way out that a program can
+ * catch (normal end, exception, signal). Knows no machine.
+ */
+import type { ReadStream } from "node:tty";
+
+export class RawTerminal {
+  readonly #stream: ReadStream;
+  readonly #restore = (): void => this.leave();
+  #raw = false;
+
+  constructor(stream: ReadStream) {
+    this.#stream = stream;
+  }
+
+  /** Every key goes to the reader unchanged, Ctrl-C too. */
+  enter(): void {
+    if (this.#raw) return;
+    this.#raw = true;
+    process.once("exit", this.#restore);
+    this.#stream.setRawMode(true);
+  }
+
+  /** Gives the terminal back as it was. Safe to call at any time, more than once. */
+  leave(): void {
+    if (!this.#raw) return;
+    this.#raw = false;
+    process.removeListener("exit", this.#restore);
+    try {
+      this.#stream.setRawMode(false);
+    } catch {
+      // The terminal is gone (hang-up): nothing is left to restore.
+    }
+  }
+}

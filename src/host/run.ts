@@ -1,0 +1,76 @@
+/**
+ * Runs a machine to its end: steps it, watches its console for a kernel's last words, sleeps while it is idle.
+ * Used inline by tests and tools and inside the worker by the command line; knows no thread and no host API,
+ * how to wait and what to poll is handed in.
+ */
+import { ConsoleWatch } from "../diagnose/console-watch.js";
+import type { ConsoleEnd } from "../machine/console.js";
+import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
+import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
+
+const NS_PER_MS = 1e6;
+
+export interface RunOptions extends MachineOptions {
+  /** Stops after exactly this many instructions with the end `timeout`, route "instruction limit". */
+  maxInstructions?: number;
+  /** Looked at between slices; an end it returns ends the machine. */
+  poll?: () => MachineEnd | undefined;
+  /**
+   * Blocks until `milliseconds` have passed (fractions allowed, `undefined` is for ever), or something happened
+   * that `poll` or the console will show. Coming back early is harmless.
+   */
+  wait: (milliseconds: number | undefined) => void;
+  /** Called once, right before the first instruction. */
+  onStart?: () => void;
+}
+
+/** What a run came to. Plain data. */
+export interface RunReport {
+  end: MachineEnd;
+  stats: MachineStats;
+  /** Host time from the first instruction to the end, ms. */
+  hostMs: number;
+}
+
+/** Feeds what the guest prints to the watcher on its way out. */
+function watchedConsole(outside: ConsoleEnd, watch: ConsoleWatch): ConsoleEnd {
+  return {
+    write(bytes) {
+      watch.feed(bytes);
+      outside.write(bytes);
+    },
+    read: (limit) => outside.read(limit),
+    inputOpen: () => outside.inputOpen(),
+  };
+}
+
+/** Steps the machine until it ended. */
+function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): MachineEnd {
+  let left = options.maxInstructions ?? Infinity;
+  for (;;) {
+    const asked = options.poll?.();
+    if (asked !== undefined) machine.finish(asked);
+    if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
+    if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
+    const step = machine.step(left);
+    if (step.state === "ended") return step.end;
+    if (step.state === "ran") left -= step.instructions;
+    else if (step.until === undefined) options.wait(undefined);
+    else options.wait(Math.max(0, (step.until - machine.now()) / NS_PER_MS));
+  }
+}
+
+/** Makes the machine of `options.plan`, runs it until it ends, and frees it. Throws what `Machine` throws. */
+export function runToEnd(options: RunOptions): RunReport {
+  const watch = new ConsoleWatch();
+  const machine = new Machine({ ...options, console: watchedConsole(options.console, watch) });
+  try {
+    const start = options.hostNow();
+    options.onStart?.();
+    const end = stepToEnd(machine, options, watch);
+    const hostMs = (options.hostNow() - start) / NS_PER_MS;
+    return { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
+  } finally {
+    machine.dispose();
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The memory that the machine's thread (the worker) and the host's thread (main) share, and the rules by which
+ * they wake each other. Knows no host API: how main is woken is handed in.
+ *
+ * ```
+ *  console out   ring, worker → main
+ *  console in    ring, main → worker
+ *  control       words:  0 bell          main rings it: adds 1, then notifies; the worker waits on it
+ *                        1 stop          main sets it to 1 to end the machine
+ *                        2 output wanted main sets it to 1 when it found the output ring empty
+ *                        3 space wanted  main sets it to 1 when it found the input ring full
+ * ```
+ * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
+ * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
+ * time it set a "wanted" word, and looks at the ring once more after setting it.
+ */
+import type { ConsoleEnd } from "../machine/console.js";
+import { Ring } from "./ring.js";
+
+const BELL = 0;
+const STOP = 1;
+const OUTPUT_WANTED = 2;
+const SPACE_WANTED = 3;
+const CONTROL_WORDS = 4;
+
+/** A guest that prints faster than the terminal shows is held back after this many bytes. */
+const OUTPUT_CAPACITY = 1 << 18;
+/** Pasted input waits here until the guest has read it. */
+const INPUT_CAPACITY = 1 << 16;
+
+/** What crosses to the worker: three pieces of shared memory. */
+export interface SharedMemory {
+  output: SharedArrayBuffer;
+  input: SharedArrayBuffer;
+  control: SharedArrayBuffer;
+}
+
+export function allocateShared(): SharedMemory {
+  return {
+    output: Ring.allocate(OUTPUT_CAPACITY).buffer,
+    input: Ring.allocate(INPUT_CAPACITY).buffer,
+    control: new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
+  };
+}
+
+/** Main's side. No call blocks. */
+export class MainSide {
+  readonly #output: Ring;
+  readonly #input: Ring;
+  readonly #control: Int32Array;
+
+  constructor(shared: SharedMemory) {
+    this.#output = new Ring(shared.output);
+    this.#input = new Ring(shared.input);
+    this.#control = new Int32Array(shared.control);
+  }
+
+  /**
+   * Takes console output, at most `limit` bytes. When there is none, the answer is empty and the worker will
+   * call back at the next byte.
+   */
+  takeOutput(limit: number): Uint8Array {
+    if (this.#output.available === 0) {
+      Atomics.store(this.#control, OUTPUT_WANTED, 1);
+      if (this.#output.available === 0) return new Uint8Array(0);
+    }
+    const bytes = this.#output.read(limit);
+    this.#ring();
+    return bytes;
+  }
+
+  /** Gives console input; returns how much was taken. If that is not all, the worker will call back. */
+  giveInput(bytes: Uint8Array): number {
+    let taken = this.#input.write(bytes);
+    if (taken < bytes.length) {
+      Atomics.store(this.#control, SPACE_WANTED, 1);
+      taken += this.#input.write(bytes.subarray(taken));
+    }
+    this.#ring();
+    return taken;
+  }
+
+  /** No more input will come. */
+  closeInput(): void {
+    this.#input.close();
+    this.#ring();
+  }
+
+  /** Asks the machine to end. */
+  requestStop(): void {
+    Atomics.store(this.#control, STOP, 1);
+    this.#ring();
+  }
+
+  #ring(): void {
+    Atomics.add(this.#control, BELL, 1);
+    Atomics.notify(this.#control, BELL);
+  }
+}
+
+/** The worker's side: the machine's console, the stop word, and the only place where the worker sleeps. */
+export class WorkerSide implements ConsoleEnd {
+  readonly #output: Ring;
+  readonly #input: Ring;
+  readonly #control: Int32Array;
+  readonly #wakeMain: () => void;
+  /** Value of the bell when the rings and words were last looked at. */
+  #heard = 0;
+
+  /** `wakeMain` makes main look at both rings; it must work from inside a long synchronous call. */
+  constructor(shared: SharedMemory, wakeMain: () => void) {
+    this.#output = new Ring(shared.output);
+    this.#input = new Ring(shared.input);
+    this.#control = new Int32Array(shared.control);
+    this.#wakeMain = wakeMain;
+  }
+
+  /** Whether main wants the machine to end. Looked at once a slice; also marks the bell as heard. */
+  get stopRequested(): boolean {
+    this.#heard = Atomics.load(this.#control, BELL);
+    return Atomics.load(this.#control, STOP) === 1;
+  }
+
+  /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */
+  write(bytes: Uint8Array): void {
+    let rest = bytes;
+    for (;;) {
+      const bell = Atomics.load(this.#control, BELL);
+      rest = rest.subarray(this.#output.write(rest));
+      if (Atomics.exchange(this.#control, OUTPUT_WANTED, 0) === 1) this.#wakeMain();
+      if (rest.length === 0 || Atomics.load(this.#control, STOP) === 1) return;
+      Atomics.wait(this.#control, BELL, bell);
+    }
+  }
+
+  read(limit: number): Uint8Array {
+    const bytes = this.#input.read(limit);
+    if (bytes.length > 0 && Atomics.exchange(this.#control, SPACE_WANTED, 0) === 1) this.#wakeMain();
+    return bytes;
+  }
+
+  inputOpen(): boolean {
+    return !this.#input.closed || this.#input.available > 0;
+  }
+
+  /** Sleeps until main rings or `milliseconds` have passed; `undefined` is for ever. */
+  wait(milliseconds: number | undefined): void {
+    Atomics.wait(this.#control, BELL, this.#heard, milliseconds ?? Infinity);
+  }
+}

@@ -1,0 +1,119 @@
+/** The command line's grammar and values. */
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { parseArguments, UsageError } from "../../src/cli/args.js";
+import {
+  BOOT_OPERANDS,
+  BOOT_OPTIONS,
+  readBootRequest,
+  type BootRequest,
+} from "../../src/cli/boot-request.js";
+import { closest } from "../../src/cli/closest.js";
+import { parseDuration, parsePairs, parseSize } from "../../src/cli/values.js";
+
+function request(...args: string[]): BootRequest {
+  return readBootRequest(parseArguments(args, BOOT_OPTIONS, BOOT_OPERANDS));
+}
+
+function usage(message: RegExp, hint?: RegExp): (error: unknown) => boolean {
+  return (error) => {
+    assert.ok(error instanceof UsageError);
+    assert.match(error.message, message);
+    if (hint !== undefined) assert.match(error.hint ?? "", hint);
+    return true;
+  };
+}
+
+test("R1.5 locore's, QEMU's and bhyve's spellings give the same request", () => {
+  const expected: BootRequest = {
+    kernel: "vmlinuz",
+    initrd: "initrd.img",
+    commandLine: "console=ttyS0 root=/dev/vda",
+    memory: 512 * 1024 * 1024,
+    cpus: 2,
+    deterministic: false,
+  };
+  const spellings = [
+    [
+      "vmlinuz",
+      "--initrd",
+      "initrd.img",
+      "--append",
+      "console=ttyS0 root=/dev/vda",
+      "--memory=512M",
+      "--smp=2",
+    ],
+    [
+      "-kernel",
+      "vmlinuz",
+      "-initrd",
+      "initrd.img",
+      "-append",
+      "console=ttyS0 root=/dev/vda",
+      "-m",
+      "512",
+      "-smp",
+      "2",
+    ],
+    ["-m512M", "--cpus", "2", "-o", "loader.kernel=vmlinuz,loader.initrd=initrd.img"].concat(
+      "-o",
+      "loader.append=console=ttyS0 root=/dev/vda",
+    ),
+    [
+      "-smp",
+      "cpus=2",
+      "-m",
+      "0.5G",
+      "--initrd=initrd.img",
+      "--append=console=ttyS0 root=/dev/vda",
+      "--",
+      "vmlinuz",
+    ],
+  ];
+  for (const spelling of spellings) assert.deepEqual(request(...spelling), expected);
+});
+
+test("R1.5 -o chooses loader and entry", () => {
+  const { loader, entry } = request("k", "-o", "loader.name=linux,loader.entry=32");
+  assert.deepEqual({ loader, entry }, { loader: "linux", entry: "32" });
+});
+
+test("a misspelt option, -o name or command is answered with what was meant", () => {
+  assert.throws(() => request("k", "--intrd", "x"), usage(/unknown option --intrd/, /did you mean --initrd/));
+  assert.throws(() => request("k", "-o", "loader.entri=32"), usage(/loader.entri/, /loader.entry/));
+});
+
+test("a missing kernel, two kernels, a missing value and a surplus operand are usage errors", () => {
+  assert.throws(() => request(), usage(/which kernel/));
+  assert.throws(() => request("a", "-kernel", "b"), usage(/two different kernels.*a and b/));
+  assert.throws(() => request("a", "--append"), usage(/--append needs a value/));
+  assert.throws(() => request("a", "b"), usage(/unexpected operand b/));
+  assert.throws(() => request("a", "--deterministic=yes"), usage(/takes no value/));
+  assert.throws(() => request("a", "-smp", "0"), usage(/--smp 0: expected a whole number/));
+});
+
+test("an option's value may begin with a dash", () => {
+  assert.equal(request("k", "--append", "-v").commandLine, "-v");
+});
+
+test("sizes and durations are read as people write them, and refused with an example", () => {
+  assert.equal(parseSize("-m", "256"), 256 * 1024 ** 2);
+  assert.equal(parseSize("-m", "1GiB"), 1024 ** 3);
+  assert.equal(parseSize("-m", "64k"), 64 * 1024);
+  assert.equal(parseDuration("--timeout", "1.5s"), 1500);
+  assert.equal(parseDuration("--timeout", "2m"), 120_000);
+  for (const bad of ["", "0", "-1", "1X", "M"]) assert.throws(() => parseSize("-m", bad), usage(/256M/));
+  assert.throws(() => parseDuration("--timeout", "soon"), usage(/30s/));
+});
+
+test("a doubled comma is a comma inside a value, as QEMU has it", () => {
+  assert.deepEqual(parsePairs("-o", "a=1,,2,b=3"), [
+    ["a", "1,2"],
+    ["b", "3"],
+  ]);
+});
+
+test("the nearest word is suggested only if it is near", () => {
+  assert.equal(closest("inspcet", ["boot", "inspect"]), "inspect");
+  assert.equal(closest("xyz", ["boot", "inspect"]), undefined);
+});

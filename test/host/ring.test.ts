@@ -1,0 +1,88 @@
+/** The byte ring and the shared console. */
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { Ring } from "../../src/host/ring.js";
+import { allocateShared, MainSide, WorkerSide } from "../../src/host/shared.js";
+
+test("bytes come out of a ring as they went in, over any pattern of writes and reads", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.uint8Array({ maxLength: 20 }), fc.nat(20))), (steps) => {
+      const ring = Ring.allocate(16);
+      const sent: number[] = [];
+      const received: number[] = [];
+      for (const [bytes, limit] of steps) {
+        const taken = ring.write(bytes);
+        assert.equal(taken, Math.min(bytes.length, 16 - (sent.length - received.length)));
+        sent.push(...bytes.subarray(0, taken));
+        received.push(...ring.read(limit));
+        assert.equal(ring.available, sent.length - received.length);
+      }
+      received.push(...ring.read(16));
+      assert.deepEqual(received, sent);
+    }),
+  );
+});
+
+test("a ring's counters may wrap around 2^32", () => {
+  const ring = Ring.allocate(8);
+  const words = new Int32Array(ring.buffer, 0, 2);
+  words.fill(-3);
+  assert.equal(ring.space, 8);
+  assert.equal(ring.write(Uint8Array.of(1, 2, 3, 4, 5)), 5);
+  assert.equal(ring.available, 5);
+  assert.deepEqual([...ring.read(9)], [1, 2, 3, 4, 5]);
+});
+
+test("a ring's capacity is a power of two", () => {
+  assert.throws(() => Ring.allocate(1000), RangeError);
+});
+
+test("main is called once for the first byte after it found the output empty", () => {
+  let woken = 0;
+  const shared = allocateShared();
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => woken++);
+  worker.write(Uint8Array.of(1));
+  assert.equal(woken, 0);
+  assert.deepEqual([...main.takeOutput(10)], [1]);
+  assert.equal(main.takeOutput(10).length, 0);
+  worker.write(Uint8Array.of(2));
+  worker.write(Uint8Array.of(3));
+  assert.equal(woken, 1);
+  assert.deepEqual([...main.takeOutput(10)], [2, 3]);
+});
+
+test("main is called when the guest has made room for input it could not give", () => {
+  let woken = 0;
+  const shared = allocateShared();
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => woken++);
+  const input = new Uint8Array(100_000).fill(7);
+  const taken = main.giveInput(input);
+  assert.ok(taken < input.length);
+  assert.equal(worker.read(10).length, 10);
+  assert.equal(woken, 1);
+  assert.equal(main.giveInput(input.subarray(taken)), 10);
+});
+
+test("end of input is seen only after the last byte", () => {
+  const shared = allocateShared();
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => undefined);
+  main.giveInput(Uint8Array.of(1));
+  main.closeInput();
+  assert.equal(worker.inputOpen(), true);
+  worker.read(1);
+  assert.equal(worker.inputOpen(), false);
+});
+
+test("a bell that rang between a look and the sleep is not lost", () => {
+  const shared = allocateShared();
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => undefined);
+  assert.equal(worker.stopRequested, false);
+  main.requestStop();
+  worker.wait(undefined);
+  assert.equal(worker.stopRequested, true);
+});

@@ -1,0 +1,83 @@
+/**
+ * A machine's thread with scripted CPUs on the toy board, for tests of what surrounds a thread. The name of
+ * the engine chooses the script.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import type { Engine } from "../../src/engine/contract.js";
+import type { WorkerSetup } from "../../src/host/node/messages.js";
+import { EngineUnavailable } from "../../src/host/node/engines.js";
+import { serveMachine } from "../../src/host/node/serve.js";
+import { createFakeEngine, type Script, type ScriptCpu } from "./fake-engine.js";
+import { toyBoard } from "./fake-machine.js";
+
+const OUTPUT_SIZE = 1_000_000;
+
+function print(cpu: ScriptCpu, text: string): void {
+  for (const char of text) cpu.out(0x10, char.charCodeAt(0));
+}
+
+const SCRIPTS: Record<string, (cpu: ScriptCpu) => Script> = {
+  /** Prints and switches off. */
+  *hello(cpu) {
+    print(cpu, "hello\n");
+    yield;
+    cpu.out(0x21, 0);
+    yield;
+  },
+  /** Prints a million bytes that can be checked. */
+  *flood(cpu) {
+    for (let i = 0; i < OUTPUT_SIZE; i++) {
+      cpu.out(0x10, i % 251);
+      yield;
+    }
+    cpu.out(0x21, 0);
+    yield;
+  },
+  /** Sleeps; what arrives is sent back by the interrupt. */
+  *echo(cpu) {
+    cpu.setInterrupts(true);
+    for (;;) yield "hlt";
+  },
+  *spin() {
+    for (;;) yield;
+  },
+  /** Panics, then resets. */
+  *panic(cpu) {
+    print(cpu, "[    0.1] Kernel panic - not syncing: test\n");
+    cpu.out(0x22, 0);
+    yield;
+  },
+  /** Panics and never ends by itself. */
+  *"panic for ever"(cpu) {
+    print(cpu, "Kernel panic - not syncing: test\n---[ end Kernel panic - not syncing: test ]---\n");
+    for (;;) yield;
+  },
+  *hang() {
+    for (;;);
+    yield;
+  },
+  /** Breaks the thread itself. */
+  *break() {
+    throw new TypeError("broken on purpose");
+    yield;
+  },
+};
+
+function scriptedEngine(name: string): Engine {
+  return createFakeEngine({
+    main: SCRIPTS[name],
+    interrupt(cpu) {
+      for (let byte = cpu.in(0x11); byte !== 0; byte = cpu.in(0x11)) cpu.out(0x10, byte);
+    },
+  });
+}
+
+if (parentPort !== null) {
+  void serveMachine(parentPort, workerData as WorkerSetup, {
+    wire: toyBoard,
+    loadEngine: (name) =>
+      name in SCRIPTS
+        ? Promise.resolve(scriptedEngine(name))
+        : Promise.reject(new EngineUnavailable(name, "not here")),
+  });
+}
