@@ -50,8 +50,9 @@ export async function runQemu(elf: Uint8Array, options: QemuOptions): Promise<Qe
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
     }, options.timeoutMs ?? 10_000);
-    child.on("close", (code) => {
+    child.on("close", (code, signal) => {
       clearTimeout(timer);
+      if (signal !== null && signal !== "SIGKILL") stderr += `killed by ${signal}`;
       resolve(code ?? undefined);
     });
   });
