@@ -3,7 +3,8 @@
  * wiring itself (`wiring.ts`) fills it in; tests put scripted parts here.
  */
 import type { AccessSize } from "../devices/device.js";
-import type { MmioBus, PortBus } from "./bus.js";
+import type { MmioBus } from "../devices/mmio-bus.js";
+import type { PortBus } from "../devices/port-bus.js";
 import type { SerialReceiver } from "./console.js";
 
 /** One CPU's local APIC, as the CPU reaches it. */
@@ -29,5 +30,5 @@ export interface Board {
   /** By CPU number. */
   readonly apics: readonly ApicPort[];
   /** Where console input goes; absent when the machine has no serial port. */
-  readonly serial?: SerialReceiver;
+  readonly serial: SerialReceiver | undefined;
 }

@@ -4,9 +4,8 @@
  * Knows no host and no device.
  */
 import type { Clock } from "../devices/device.js";
+import { ticksAt } from "../devices/tick-rate.js";
 import type { PlanClock } from "../boot/plan.js";
-
-const NS_PER_SECOND = 1e9;
 
 /** What the run loop needs beyond `now()`. */
 export interface MachineClock extends Clock {
@@ -24,11 +23,6 @@ export interface MachineClock extends Clock {
   instructionsUntil(deadline: number): number;
   /** Every CPU sleeps: time may jump to `deadline`. Real time cannot jump and answers `false`. */
   skipTo(deadline: number): boolean;
-}
-
-/** Turns nanoseconds into TSC ticks. Exact for rates that are whole multiples of 1 GHz, else within one tick. */
-function ticks(ns: number, tscHz: number): number {
-  return Math.floor(ns * (tscHz / NS_PER_SECOND));
 }
 
 /** Host time since the machine was made. */
@@ -52,7 +46,7 @@ class RealClock implements MachineClock {
   }
 
   tsc(): number {
-    return ticks(this.now(), this.#tscHz);
+    return ticksAt(this.now(), this.#tscHz);
   }
 
   beginRun(): void {
@@ -97,7 +91,7 @@ class DeterministicClock implements MachineClock {
   }
 
   tsc(runInstructions: number): number {
-    return ticks(this.#at(runInstructions), this.#tscHz);
+    return ticksAt(this.#at(runInstructions), this.#tscHz);
   }
 
   beginRun(executed: () => number): void {

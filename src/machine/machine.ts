@@ -6,17 +6,20 @@
 import type { PowerControl, PowerEvent } from "../devices/device.js";
 import type { Plan } from "../boot/plan.js";
 import type { Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
+import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
+import { cpuidForCpu, lookUpCpuid } from "../x86/cpuid-table.js";
+import { applicationProcessorState } from "../x86/entry-states.js";
 import type { Board } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
 import { CpuSlot } from "./cpu-slot.js";
-import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
 import { fillMemory } from "./fill.js";
 import { Scheduler, type Step } from "./scheduler.js";
 import { TimerQueue } from "./timers.js";
+import { wireBoard } from "./wiring.js";
 
 /** What the wiring gets to build a board from. */
 export interface BoardContext {
@@ -41,7 +44,7 @@ export interface MachineOptions {
   /** Told about instructions that the engine lacks. */
   events?: EngineEvents;
   /** Builds the devices; the default wires the real ones. Tests hand in scripted boards. */
-  wire: (context: BoardContext) => Board;
+  wire?: ((context: BoardContext) => Board) | undefined;
 }
 
 /** Numbers about a run, for `--stats` and `--json`. */
@@ -51,6 +54,11 @@ export interface MachineStats {
   /** Time on the machine's clock, ns since power-on. */
   clockNs: number;
   engine: EngineCounters;
+}
+
+/** Every CPU but the first: after reset, waiting for INIT and start-up IPIs. */
+function waitingState(plan: Plan): CpuState {
+  return applicationProcessorState(lookUpCpuid(plan.cpuid, LEAF.VERSION, 0).eax);
 }
 
 export class Machine {
@@ -79,7 +87,7 @@ export class Machine {
       tripleFault: options.tripleFault ?? "crash",
       inputPossible: () => this.#console.inputPossible,
     });
-    const board = options.wire({
+    const board = (options.wire ?? wireBoard)({
       plan,
       clock: this.#clock,
       timers,
@@ -95,9 +103,10 @@ export class Machine {
       options.events,
     );
     fillMemory(this.#vm.memory, plan);
-    for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
-    this.#slots[0].cpu.writeState(plan.bootCpu);
-    for (const slot of this.#slots.slice(1)) slot.cpu.init();
+    for (const slot of this.#slots) {
+      slot.attach(this.#vm.createCpu(slot.id, cpuidForCpu(plan.cpuid, slot.id)));
+      slot.cpu.writeState(slot.id === 0 ? plan.bootCpu : waitingState(plan));
+    }
   }
 
   /**

@@ -4,7 +4,8 @@
  * 0x22 resets, 0x23 exits with a value, 0x30/0x31 send INIT and start-up (vector 8) to CPU `value`.
  */
 import type { Board, ApicPort } from "../../src/machine/board.js";
-import { MmioBus, PortBus } from "../../src/machine/bus.js";
+import { MmioBus } from "../../src/devices/mmio-bus.js";
+import { PortBus } from "../../src/devices/port-bus.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
 import { Machine, type BoardContext, type MachineOptions } from "../../src/machine/machine.js";
 import type { Plan } from "../../src/boot/plan.js";
@@ -67,10 +68,14 @@ export function toyBoard(context: BoardContext): Board {
     update(cpu);
   };
   const attach = (port: number, write: (value: number) => void, read: () => number = () => 0): void =>
-    ports.attach(port, 1, {
-      name: `toy ${port.toString(16)}`,
-      readPort: () => read(),
-      writePort: (_offset, _size, value) => write(value),
+    ports.add({
+      start: port,
+      size: 1,
+      device: {
+        name: `toy ${port.toString(16)}`,
+        readPort: () => read(),
+        writePort: (_offset, _size, value) => write(value),
+      },
     });
   attach(0x10, (value) => context.console.transmit(value));
   attach(

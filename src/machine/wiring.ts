@@ -1,0 +1,143 @@
+/**
+ * Which wire goes where: builds a plan's devices and connects them as a PC does. Knows every device, no engine
+ * and no host.
+ *
+ * ```
+ *   8254 ch. 0 ─┬─▶ 8259 input 0            8259 INTR ─▶ LINT0 of CPU 0 (ExtINT) ─▶ CPU 0
+ *               └─▶ I/O APIC pin 2          I/O APIC ──▶ APIC bus ─▶ local APICs ─▶ CPUs
+ *   ISA irq n ──┬─▶ 8259 input n            IPIs ──────▶ APIC bus
+ *               └─▶ I/O APIC pin n
+ * ```
+ */
+import type { Plan } from "../boot/plan.js";
+import { ApicBus } from "../devices/apic-bus.js";
+import { cmosForMemory } from "../devices/cmos-memory.js";
+import type { InterruptLine } from "../devices/device.js";
+import { I8254 } from "../devices/i8254.js";
+import { I8259Pair } from "../devices/i8259.js";
+import { IrqFanout } from "../devices/interrupt-lines.js";
+import { initialIoapicState, Ioapic } from "../devices/ioapic.js";
+import { LocalApic } from "../devices/lapic.js";
+import { readApicMsr, writeApicMsr, type ApicMsrFeatures } from "../devices/lapic-msr.js";
+import { initialLapicState } from "../devices/lapic-state.js";
+import { Mc146818, initialMc146818State } from "../devices/mc146818.js";
+import { MmioBus } from "../devices/mmio-bus.js";
+import { PortBus } from "../devices/port-bus.js";
+import { Uart16550 } from "../devices/uart16550.js";
+import { IOAPIC_MMIO, IRQ, PIT_GSI } from "../memory/layout.js";
+import { PC_PORTS } from "../spec/pc-ports.js";
+import { LEAF } from "../spec/cpuid.js";
+import { hasFeature, lookUpCpuid } from "../x86/cpuid-table.js";
+import type { ApicPort, Board } from "./board.js";
+import type { CpuSlot } from "./cpu-slot.js";
+import type { BoardContext } from "./machine.js";
+
+const FOUR_GIB = 0x1_0000_0000;
+/** CPUID 0x80000008 EAX[7:0]: physical address bits. */
+const ADDRESS_BITS_MASK = 0xff;
+
+function apicFeatures(plan: Plan): ApicMsrFeatures {
+  return {
+    x2apic: hasFeature(plan.cpuid, "x2apic"),
+    tscDeadline: hasFeature(plan.cpuid, "tsc_deadline_timer"),
+    physicalAddressBits: lookUpCpuid(plan.cpuid, LEAF.ADDRESS_SIZES, 0).eax & ADDRESS_BITS_MASK,
+  };
+}
+
+/** The local APIC of one CPU, wired to it. Only CPU 0 sees the 8259 pair. */
+function localApic(slot: CpuSlot, bus: ApicBus, pic: () => I8259Pair, context: BoardContext): LocalApic {
+  const { plan, clock, timers } = context;
+  const boot = slot.id === 0;
+  const wiring = {
+    clock,
+    timers,
+    apicHz: plan.clock.apicHz,
+    tscHz: plan.clock.tscHz,
+    bus,
+    cpu: {
+      interrupt: { set: (raised: boolean) => slot.setInterruptLine(raised) },
+      nmi: () => slot.raiseNmi(),
+      init: () => slot.init(),
+      startup: (vector: number) => slot.startup(vector),
+    },
+  };
+  const state = initialLapicState(slot.id, { bsp: boot, virtualWire: boot });
+  return new LocalApic(
+    boot ? { ...wiring, external: { acknowledge: () => pic().acknowledge() } } : wiring,
+    state,
+  );
+}
+
+/** A local APIC as its CPU's instructions reach it. */
+function apicPort(apic: LocalApic, features: ApicMsrFeatures): ApicPort {
+  return {
+    get mmioBase() {
+      return apic.mmioBase;
+    },
+    readMmio: (offset, size) => apic.readMmio(offset, size),
+    writeMmio: (offset, size, value) => apic.writeMmio(offset, size, value),
+    readMsr: (index) => readApicMsr(apic, features, index),
+    writeMsr: (index, value) => writeApicMsr(apic, features, index, value),
+    acknowledge: () => apic.acknowledge(),
+    readTaskPriority: () => apic.readTaskPriority(),
+    writeTaskPriority: (value) => apic.writeTaskPriority(value),
+  };
+}
+
+/** Interrupt controllers, and the ISA interrupt lines that reach both kinds. */
+interface Interrupts {
+  pic: I8259Pair;
+  ioapic: Ioapic;
+  apics: LocalApic[];
+  isa(irq: number): InterruptLine;
+}
+
+function interrupts(context: BoardContext): Interrupts {
+  const bus = new ApicBus();
+  const apics: LocalApic[] = context.slots.map((slot) => localApic(slot, bus, () => pic, context));
+  for (const apic of apics) bus.addCpu(apic);
+  const pic: I8259Pair = new I8259Pair(apics[0].lint0);
+  // The I/O APIC takes the id after the last CPU, as the MADT and the MP table say.
+  const ioapic = new Ioapic(bus, initialIoapicState(context.plan.cpus));
+  bus.addIoapic(ioapic);
+  const isa = (irq: number): InterruptLine =>
+    new IrqFanout(pic.line(irq), ioapic.line(irq === IRQ.PIT ? PIT_GSI : irq));
+  return { pic, ioapic, apics, isa };
+}
+
+/** CMOS bytes that say how much RAM there is. */
+function cmos(plan: Plan): number[] {
+  const sizeOf = (high: boolean): number =>
+    plan.ram.filter((range) => range.start >= FOUR_GIB === high).reduce((sum, range) => sum + range.size, 0);
+  return cmosForMemory(sizeOf(false), sizeOf(true));
+}
+
+/** Builds and connects every device of the machine. */
+export function wireBoard(context: BoardContext): Board {
+  const { plan, clock, timers, console } = context;
+  const { pic, ioapic, apics, isa } = interrupts(context);
+  const ports = new PortBus();
+  const mmio = new MmioBus();
+  const pit = new I8254(clock, timers, isa(IRQ.PIT));
+  const rtc = new Mc146818(
+    clock,
+    timers,
+    isa(IRQ.RTC),
+    initialMc146818State(plan.clock.rtcStart, cmos(plan)),
+  );
+  const com1 = new Uart16550("com1", isa(IRQ.COM1), {
+    transmit: (byte) => console.transmit(byte),
+    receiveReady: () => console.pump(),
+  });
+
+  ports.add({ ...PC_PORTS.picMaster, device: pic.masterPorts });
+  ports.add({ ...PC_PORTS.picSlave, device: pic.slavePorts });
+  ports.add({ ...PC_PORTS.elcr, device: pic.elcrPorts });
+  ports.add({ ...PC_PORTS.pit, device: pit });
+  ports.add({ ...PC_PORTS.rtc, device: rtc });
+  ports.add({ ...PC_PORTS.com1, device: com1 });
+  mmio.add({ ...IOAPIC_MMIO, device: ioapic });
+
+  const features = apicFeatures(plan);
+  return { ports, mmio, apics: apics.map((apic) => apicPort(apic, features)), serial: com1 };
+}
