@@ -11,6 +11,8 @@
  * ```
  */
 
+import { RECORD_BYTES } from "./record.js";
+
 export const WASM_PAGE = 0x10000;
 export const PAGE_SIZE = 0x1000;
 export const PAGE_SHIFT = 12;
@@ -82,7 +84,7 @@ export const LEFT = 0x198;
 export const INTERRUPT_PENDING = 0x19c;
 /** Non-zero when stack accesses need a limit check (SS not flat outside 64-bit mode). u32. */
 export const STACK_CHECKED = 0x1a0;
-/** Set when the instruction just executed blocks interrupts for one instruction (STI, MOV SS, POP SS). u32. */
+/** Value of `LEFT` when an instruction that blocks interrupts for one instruction ran (STI, MOV SS, POP SS), or -1. i32. */
 export const INTERRUPT_SHADOW = 0x1a4;
 /** Bit 63 set forms of the linear address handed to slow paths. i64. */
 export const MAIL_ADDRESS = 0x1a8;
@@ -90,6 +92,8 @@ export const MAIL_ADDRESS = 0x1a8;
 export const CODE_ACCESS = 0x1b0;
 /** Record of the handler that called out, for fault RIPs. u32. */
 export const CURRENT_RECORD = 0x1b4;
+/** Set by the address function when a checked address faulted and the exception is delivered. u32. */
+export const ADDRESS_FAULT = 0x1e8;
 /** 64-bit results of helper calls. i64. */
 export const MAIL_VALUE = 0x1b8;
 
@@ -188,7 +192,7 @@ export const LOOKUP_EMPTY = 0xffffffff;
 /** Records of decoded instructions, see record.ts. */
 export const ARENA = LOOKUP + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 export const ARENA_RECORDS = 0xc0000;
-export const RECORD_SIZE = 32;
+export const RECORD_SIZE = RECORD_BYTES;
 
 /** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */
 export const CODE_LINES = ARENA + ARENA_RECORDS * RECORD_SIZE;

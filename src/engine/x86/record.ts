@@ -12,6 +12,8 @@
  * ```
  */
 
+export const RECORD_BYTES = 32;
+
 /** u16: number of the handler. */
 export const REC_OP = 0;
 /** u8: length of the instruction in bytes. */

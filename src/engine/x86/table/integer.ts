@@ -299,7 +299,7 @@ FE/0        inc     Eb          lock
 FE/1        dec     Eb          lock
 FF/0        inc     Ev          lock
 FF/1        dec     Ev          lock
-FF/2        call_near Ev        f64,end
+FF/2        call_near Ev        f64
 FF/3m       far_call_mem Mp     end
 FF/4        jmp_near Ev         f64,end
 FF/5m       far_jmp_mem Mp      end

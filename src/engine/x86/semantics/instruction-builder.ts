@@ -1,0 +1,310 @@
+/**
+ * What instruction semantics are written against: typed operations plus the CPU's registers, flags, memory and
+ * control flow. The interpreter's generator and the region compiler each provide one implementation; semantics
+ * do not know which.
+ *
+ * Integers of 1, 2 and 4 bytes are i32 (zero-extended when read), of 8 bytes i64.
+ *
+ * Rule: an instruction's last access that can fault comes before its first write of a register or a flag.
+ */
+import { FunctionBuilder } from "../../ir/function-builder.js";
+import type { Type, Value } from "../../ir/ir.js";
+import type { Operand, Operation } from "../operands.js";
+import * as layout from "../layout.js";
+
+/** What an access does, as slow paths are told: see `accessInfo`. */
+export type Access = "read" | "write" | "modify";
+
+const ACCESS_CODE: Record<Access, number> = { read: 0, write: 1, modify: 2 };
+
+/** Argument of slow paths: bits 0–7 size, 8–9 access, 10 stack. */
+export function accessInfo(size: number, access: Access, stack: boolean): number {
+  return size | (ACCESS_CODE[access] << 8) | (stack ? 1 << 10 : 0);
+}
+
+/** The type that holds an integer of `size` bytes. */
+export function typeOf(size: number): Type {
+  return size === 8 ? "i64" : "i32";
+}
+
+/** Bits of FLAG_CARRY that mean something for every operation: CF, carry into the top bit, AF. */
+const CARRY_BITS = -0x4000000000000000n + 8n; // 0xc000000000000008
+
+export type Condition = "o" | "no" | "b" | "ae" | "e" | "ne" | "be" | "a" | "s" | "ns" | "p" | "np" | "l" | "ge" | "le" | "g";
+
+export abstract class InstructionBuilder extends FunctionBuilder {
+  // ── operands ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Reads an integer operand. */
+  abstract read(operand: Operand): Value;
+  /** Writes an integer operand; a 4-byte register write zeroes the upper half. */
+  abstract write(operand: Operand, value: Value): void;
+  /** Reads, computes, writes, with one access that can fault, before anything is written. */
+  abstract modify(operand: Operand, compute: (old: Value) => Value): void;
+  /** The offset a memory operand names, without segment, i64 (LEA). */
+  abstract effectiveOffset(): Value;
+  /** Linear address of the memory operand, i64, checked for an access of `size` bytes. */
+  abstract linearAddress(size: number, access: Access): Value;
+  /** Reads a vector operand (XMM register, MMX register in the low half, or memory), zero-extended to 128 bits. */
+  abstract readVector(operand: Operand): Value;
+  /** Writes the low `operand.size` bytes of a vector; register bytes beyond them stay. */
+  abstract writeVector(operand: Operand, value: Value): void;
+
+  // ── memory ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Host address (i32) for an access to linear memory, or leaves the instruction with the fault delivered. */
+  abstract translate(linear: Value, size: number, access: Access, stack?: boolean): Value;
+  /** Completes a write through an address that `translate` gave. */
+  abstract commit(host: Value, size: number, access: Access): void;
+  /** Whether the page of `linear` may be written or read without a slow path (i32). */
+  abstract isFast(linear: Value, access: Access): Value;
+  /** Whether a host address is the landing place of accesses that need `commit` (i32). */
+  abstract isScratch(host: Value): Value;
+  /** Checks that `linear` is aligned to `alignment` bytes; otherwise #GP(0). */
+  abstract requireAligned(linear: Value, alignment: number): void;
+
+  /** Loads an integer from linear memory. */
+  loadLinear(linear: Value, size: number, stack = false): Value {
+    return this.loadHost(this.translate(linear, size, "read", stack), size);
+  }
+
+  storeLinear(linear: Value, value: Value, size: number, stack = false): void {
+    const host = this.translate(linear, size, "write", stack);
+    this.storeHost(host, value, size);
+    this.commit(host, size, "write");
+  }
+
+  loadHost(host: Value, size: number): Value {
+    const op = { 1: "i32.load8_u", 2: "i32.load16_u", 4: "i32.load", 8: "i64.load" }[size];
+    if (!op) throw new Error(`${this.name}: load of ${size} bytes`);
+    return this.load(op, host);
+  }
+
+  storeHost(host: Value, value: Value, size: number): void {
+    const op = { 1: "i32.store8", 2: "i32.store16", 4: "i32.store", 8: "i64.store" }[size];
+    if (!op) throw new Error(`${this.name}: store of ${size} bytes`);
+    this.store(op, host, value);
+  }
+
+  // ── CPU state ─────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A field of the CPU area by its layout offset. */
+  abstract state(op: string, offset: number): Value;
+  abstract setState(op: string, offset: number, value: Value): void;
+
+  /** A general register by number. Byte registers: the low byte. */
+  gpr(number: number, size: number): Value {
+    const op = { 1: "i32.load8_u", 2: "i32.load16_u", 4: "i32.load", 8: "i64.load" }[size]!;
+    return this.state(op, layout.GPR + number * 8);
+  }
+
+  setGpr(number: number, size: number, value: Value): void {
+    if (size === 4) this.setState("i64.store", layout.GPR + number * 8, this.extendU(value));
+    else this.setState({ 1: "i32.store8", 2: "i32.store16", 8: "i64.store" }[size]!, layout.GPR + number * 8, value);
+  }
+
+  /** AH, needed by MUL, DIV and SAHF. */
+  readonly ah = (): Value => this.state("i32.load8_u", layout.GPR + 1);
+  readonly setAh = (value: Value): void => this.setState("i32.store8", layout.GPR + 1, value);
+
+  // ── flags ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  private setLazyFlags(result: Value, carry: Value): void {
+    this.setState("i64.store", layout.FLAG_RESULT, result);
+    this.setState("i64.store", layout.FLAG_CARRY, carry);
+  }
+
+  private lazyResult(result: Value, size: number): Value {
+    return this.extendS(this.signExtend(result, size));
+  }
+
+  /** Moves a vector of carries out of each bit to its place in FLAG_CARRY. */
+  private carryWord(vector: Value, size: number): Value {
+    if (size === 8) return this.and(vector, this.i64(CARRY_BITS));
+    const top = this.and(this.shl(vector, this.i32(32 - size * 8)), this.i32(0xc0000000));
+    const carries = this.shl(this.extendU(top), this.i64(32n));
+    return this.or(carries, this.extendU(this.and(vector, this.i32(8))));
+  }
+
+  private addCarries(a: Value, b: Value, result: Value): Value {
+    return this.or(this.and(a, b), this.and(this.or(a, b), this.not(result)));
+  }
+
+  private subBorrows(a: Value, b: Value, result: Value): Value {
+    const notA = this.not(a);
+    return this.or(this.and(notA, b), this.and(this.or(notA, b), result));
+  }
+
+  /** Flags of `result = a + b (+ CF)`. Bits above the size do not matter. */
+  flagsAdd(size: number, a: Value, b: Value, result: Value): void {
+    this.setLazyFlags(this.lazyResult(result, size), this.carryWord(this.addCarries(a, b, result), size));
+  }
+
+  /** Flags of `result = a - b (- CF)`. */
+  flagsSub(size: number, a: Value, b: Value, result: Value): void {
+    this.setLazyFlags(this.lazyResult(result, size), this.carryWord(this.subBorrows(a, b, result), size));
+  }
+
+  /** Flags of AND, OR, XOR, TEST: CF, OF and AF clear. */
+  flagsLogic(size: number, result: Value): void {
+    this.setLazyFlags(this.lazyResult(result, size), this.i64(0));
+  }
+
+  /** Flags of INC and DEC: as ADD or SUB of 1, CF kept. */
+  flagsIncrement(size: number, a: Value, result: Value, decrement: boolean): void {
+    const one = this.constant(a.type, 1);
+    const vector = decrement ? this.subBorrows(a, one, result) : this.addCarries(a, one, result);
+    const word = this.carryWord(vector, size);
+    const overflow = this.and(this.xor(word, this.shl(word, this.i64(1))), this.i64(-(1n << 63n)));
+    const carry = this.and(this.state("i64.load", layout.FLAG_CARRY), this.i64(-(1n << 63n)));
+    const top = this.or(carry, this.shrU(this.xor(carry, overflow), this.i64(1)));
+    this.setLazyFlags(this.lazyResult(result, size), this.or(top, this.and(word, this.i64(8))));
+  }
+
+  /** Flags with ZF, SF, PF from `result` and CF, OF given as i32 0 or 1; AF clear. */
+  flagsResult(size: number, result: Value, carry: Value, overflow: Value): void {
+    this.setLazyFlags(this.lazyResult(result, size), this.carryAndOverflow(carry, overflow));
+  }
+
+  private carryAndOverflow(carry: Value, overflow: Value): Value {
+    const c = this.extendU(carry);
+    const into = this.extendU(this.xor(carry, overflow));
+    return this.or(this.shl(c, this.i64(63)), this.shl(into, this.i64(62)));
+  }
+
+  /** Replaces CF and OF (i32, 0 or 1); the others stay. */
+  setCarryOverflow(carry: Value, overflow: Value): void {
+    const rest = this.and(this.state("i64.load", layout.FLAG_CARRY), this.i64((1n << 62n) - 1n));
+    this.setState("i64.store", layout.FLAG_CARRY, this.or(rest, this.carryAndOverflow(carry, overflow)));
+  }
+
+  /** Replaces CF (i32, 0 or 1); the others stay. */
+  setCarry(carry: Value): void {
+    this.setCarryOverflow(carry, this.condition("o"));
+  }
+
+  /** Sets all six from an i32 in RFLAGS layout. */
+  setStatusFlags(flags: Value): void {
+    const bit = (n: number): Value => this.and(this.shrU(flags, this.i32(n)), this.i32(1));
+    const zero = bit(6);
+    const result = this.extendU(this.xor(zero, this.i32(1)));
+    // The result is 0 or 1: its sign is 0, its parity even only for 0. Deltas correct both.
+    const parityDelta = this.xor(bit(2), zero);
+    const deltas = this.or(bit(7), this.shl(parityDelta, this.i32(8)));
+    const carry = bit(0);
+    const auxiliary = this.shl(bit(4), this.i32(3));
+    const low = this.extendU(this.or(deltas, auxiliary));
+    this.setLazyFlags(result, this.or(low, this.carryAndOverflow(carry, bit(11))));
+  }
+
+  /** The six status flags as an i32 in RFLAGS layout. */
+  statusFlags(): Value {
+    const at = (value: Value, bit: number): Value => this.shl(value, this.i32(bit));
+    const af = this.and(this.shrU(this.wrap(this.state("i64.load", layout.FLAG_CARRY)), this.i32(3)), this.i32(1));
+    const parts = [
+      this.condition("b"),
+      at(this.condition("p"), 2),
+      at(af, 4),
+      at(this.condition("e"), 6),
+      at(this.condition("s"), 7),
+      at(this.condition("o"), 11),
+    ];
+    return parts.reduce((a, b) => this.or(a, b));
+  }
+
+  /** A condition as i32 0 or 1, SDM vol. 1 appendix B. */
+  condition(name: Condition): Value {
+    const negated = ["no", "ae", "ne", "a", "ns", "np", "ge", "g"].indexOf(name);
+    if (negated >= 0) {
+      const positive = (["o", "b", "e", "be", "s", "p", "l", "le"] as const)[negated];
+      return this.xor(this.condition(positive), this.i32(1));
+    }
+    const result = (): Value => this.state("i64.load", layout.FLAG_RESULT);
+    const carry = (): Value => this.state("i64.load", layout.FLAG_CARRY);
+    const zero = (): Value => this.eqz(result());
+    switch (name) {
+      case "o": {
+        const word = carry();
+        return this.wrap(this.shrU(this.xor(word, this.shl(word, this.i64(1))), this.i64(63)));
+      }
+      case "b":
+        return this.wrap(this.shrU(carry(), this.i64(63)));
+      case "e":
+        return zero();
+      case "be":
+        return this.or(this.wrap(this.shrU(carry(), this.i64(63))), zero());
+      case "s":
+        return this.wrap(this.and(this.xor(this.shrU(result(), this.i64(63)), carry()), this.i64(1)));
+      case "p": {
+        const byte = this.and(this.wrap(this.xor(result(), this.shrU(carry(), this.i64(8)))), this.i32(0xff));
+        return this.xor(this.and(this.popcnt(byte), this.i32(1)), this.i32(1));
+      }
+      case "l":
+        return this.signDiffersFromOverflow(result(), carry());
+      default:
+        return this.or(this.signDiffersFromOverflow(result(), carry()), zero());
+    }
+  }
+
+  private signDiffersFromOverflow(result: Value, carry: Value): Value {
+    const overflow = this.xor(this.shrU(carry, this.i64(63)), this.shrU(carry, this.i64(62)));
+    const sign = this.xor(this.shrU(result, this.i64(63)), carry);
+    return this.wrap(this.and(this.xor(sign, overflow), this.i64(1)));
+  }
+
+  // ── stack ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Pushes: writes memory, then RSP. `size` is 2, 4 or 8. */
+  abstract push(value: Value, size: number): void;
+  /** Reads stack memory at an offset (i64) in the stack segment. */
+  abstract loadStack(offset: Value, size: number): Value;
+  /** Replaces RSP by the width of the stack. */
+  abstract setStackPointer(value: Value): void;
+
+  /** Reads the top of the stack without moving RSP. */
+  peek(size: number): Value {
+    return this.loadStack(this.gpr(4, 8), size);
+  }
+
+  /** Adds `bytes` to RSP. */
+  adjustStack(bytes: Value): void {
+    this.setStackPointer(this.add(this.gpr(4, 8), bytes));
+  }
+
+  pop(size: number): Value {
+    const value = this.peek(size);
+    this.adjustStack(this.i64(size));
+    return value;
+  }
+
+  // ── control flow ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** RIP of the next instruction, i64. */
+  abstract nextRip(): Value;
+  /** Continues at a RIP (i64), truncated to the operand size. */
+  abstract jump(target: Value, size: number): void;
+  /** Continues at the relative target of this instruction. */
+  abstract jumpRelative(size: number): void;
+  /** Continues with the same instruction (an interrupted repeat). */
+  abstract again(): void;
+  /** Raises an exception with RIP of this instruction. `errorCode` undefined: none. */
+  abstract raise(vector: number, errorCode?: number): void;
+  /** Hands the instruction to its TypeScript implementation. */
+  abstract helper(mnemonic: string): void;
+  /** Leaves the run loop after this instruction when an interrupt may be taken now. */
+  abstract interruptWindow(): void;
+  /** A byte of the record: repeat prefix, address size. */
+  abstract repeatPrefix(): Value;
+  abstract addressSize(): Value;
+  /** The segment base of the memory operand (DS unless overridden), i64. */
+  abstract segmentBase(): Value;
+  /** Instructions that may still run, and using `count` of them up beyond the one that is counted anyway (i32). */
+  abstract remaining(): Value;
+  abstract consume(count: Value): void;
+}
+
+/** A semantic function: emits what one operation does. */
+export type Semantics = (b: InstructionBuilder, operation: Operation) => void;
+
+/** Semantics by mnemonic. */
+export type SemanticsTable = Record<string, Semantics>;
