@@ -82,6 +82,8 @@ export interface CpuState {
   dr: bigint[];
   /** Other model-specific registers by index; one that is absent has its reset value. */
   msrs: Record<number, bigint>;
+  /** XCR0; absent means its reset value, 1. */
+  xcr0?: bigint;
   /** x87, MMX and SSE state as a 512-byte FXSAVE64 image; absent means the reset state. */
   fxsave?: Uint8Array;
   /** Whether the CPU waits in HLT for an interrupt. */

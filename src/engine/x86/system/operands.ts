@@ -1,0 +1,144 @@
+/**
+ * Effective addresses of memory operands as record.ts describes them, with the limit and rights checks that
+ * segments need outside 64-bit mode, and the operand reads and writes of helpers. Knows no instruction.
+ *
+ * Specification: Intel SDM vol. 1 §3.7.5, vol. 3A §5.3 (limits), §5.2 (types).
+ */
+import {
+  ACCESS_CODE,
+  ACCESS_DB,
+  ACCESS_DOWN_OR_CONFORMING,
+  ACCESS_P,
+  ACCESS_UNUSABLE,
+  ACCESS_WRITE_OR_READ,
+  VECTOR_GP,
+  VECTOR_SS,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import * as L from "../layout.js";
+import { dataAccessMode } from "../mode.js";
+import * as R from "../record.js";
+import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
+import { GuestFault } from "./faults.js";
+
+/** `info` of generated code. */
+export const INFO_SIZE = 0xff;
+export const INFO_ACCESS_SHIFT = 8;
+export const INFO_STACK = 1 << 10;
+export const INFO_IMPLICIT_SUPERVISOR = 1 << 11;
+/** `info` of a helper: the ModRM operand is in memory. */
+export const INFO_MEMORY = 1 << 8;
+
+const GPR_RSP = L.GPR + 4 * 8;
+const GPR_RBP = L.GPR + 5 * 8;
+const TWO_32 = 0x1_0000_0000;
+const EXACT = 2 ** 52;
+
+/** Throws when `[offset, +size)` violates the segment's limit, type or presence. */
+export function checkSegment(
+  cpu: CpuContext,
+  segment: number,
+  offset: number,
+  size: number,
+  write: boolean,
+): void {
+  const vector = segment === L.SS ? VECTOR_SS : VECTOR_GP;
+  const access = cpu.access(segment);
+  if (access & ACCESS_UNUSABLE || !(access & ACCESS_P)) throw new GuestFault(vector);
+  const code = (access & ACCESS_CODE) !== 0;
+  const permitted = (access & ACCESS_WRITE_OR_READ) !== 0;
+  if (write ? code || !permitted : code && !permitted) throw new GuestFault(vector);
+  const limit = cpu.limit(segment);
+  const last = offset + size - 1;
+  if (!code && access & ACCESS_DOWN_OR_CONFORMING) {
+    const top = access & ACCESS_DB ? TWO_32 - 1 : 0xffff;
+    if (offset <= limit || last > top) throw new GuestFault(vector);
+  } else if (last > limit) throw new GuestFault(vector);
+}
+
+/** Sum of base, scaled index and displacement before segmentation: signed, exact when it is canonical. */
+function offsetOf(cpu: CpuContext, record: number): number {
+  const baseOffset = cpu.u16[(record + R.REC_B) >>> 1];
+  const indexOffset = cpu.u16[(record + R.REC_X) >>> 1];
+  const scale = cpu.u8[record + R.REC_SCALE];
+  const displacement = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2];
+  const base = cpu.getAddress(baseOffset);
+  const index = cpu.getAddress(indexOffset) * 2 ** scale;
+  if (Math.abs(base) < EXACT && Math.abs(index) < EXACT) return base + index + displacement;
+  const exact = cpu.getBig(baseOffset) + (cpu.getBig(indexOffset) << BigInt(scale)) + BigInt(displacement);
+  return Number(BigInt.asIntN(64, exact));
+}
+
+/** Cuts an offset to the address size: 2, 4 or 8 bytes. */
+function wrapOffset(offset: number, addressSize: number): number {
+  if (addressSize === 8) return offset;
+  return addressSize === 4 ? offset >>> 0 : offset & 0xffff;
+}
+
+/**
+ * Linear address of the memory operand of `record`, not yet checked for being canonical. Throws #GP(0) or #SS(0)
+ * when the operand needs a segment check and fails it. `extra` is added before wrapping.
+ */
+export function effectiveAddress(
+  cpu: CpuContext,
+  record: number,
+  size: number,
+  write: boolean,
+  extra = 0,
+): number {
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  const kind = cpu.u8[record + R.REC_EA];
+  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
+  const offset = wrapOffset(offsetOf(cpu, record) + extra, addressSize);
+  if (cpu.code64) {
+    if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset;
+    return segment === L.FS || segment === L.GS ? cpu.segmentBase(segment) + offset : offset;
+  }
+  if (kind === R.EA_CHECKED) checkSegment(cpu, segment, offset, size, write);
+  if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset >>> 0;
+  return (cpu.segmentBase(segment) + offset) >>> 0;
+}
+
+/** Whether the operand of `record` counts as a stack access when its address is not canonical. */
+export function addressesStack(cpu: CpuContext, record: number): boolean {
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  if (segment === L.SS) return true;
+  if (segment === L.FS || segment === L.GS) return false;
+  const base = cpu.u16[(record + R.REC_B) >>> 1];
+  return base === GPR_RSP || base === GPR_RBP;
+}
+
+function operandHost(cpu: CpuContext, record: number, size: number, access: number, extra: number): number {
+  const linear = effectiveAddress(cpu, record, size, access !== READ, extra);
+  const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
+  return hostAddress(cpu, linear, size, access, dataAccessMode(cpu, cpu.cpl), vector);
+}
+
+/** Reads `size` (1, 2, 4, 8) bytes of the memory operand plus `extra`; of 8 bytes the upper half is in `cpu.high`. */
+export function readOperandMemory(cpu: CpuContext, record: number, size: number, extra = 0): number {
+  return readHost(cpu, operandHost(cpu, record, size, READ, extra), size);
+}
+
+export function writeOperandMemory(
+  cpu: CpuContext,
+  record: number,
+  size: number,
+  low: number,
+  high = 0,
+  extra = 0,
+): void {
+  writeHost(cpu, operandHost(cpu, record, size, WRITE, extra), size, low, high);
+  commitPending(cpu);
+}
+
+/** Throws unless `[operand + extra, +size)` can be written. */
+export function probeOperandWrite(cpu: CpuContext, record: number, size: number, extra = 0): void {
+  operandHost(cpu, record, size, WRITE, extra);
+  cpu.pendingFirstLength = 0;
+}
+
+/** Reads the 16-bit ModRM.rm operand, register or memory. */
+export function readRm16(cpu: CpuContext, record: number, info: number): number {
+  if (info & INFO_MEMORY) return readOperandMemory(cpu, record, 2);
+  return cpu.get32(cpu.rmOffset(record)) & 0xffff;
+}

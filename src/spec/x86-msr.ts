@@ -1,0 +1,57 @@
+/**
+ * Indices and bits of the model-specific registers that the engine implements. Numbers only.
+ * Specification: Intel SDM vol. 4, chapter 2.
+ */
+
+export const MSR_IA32_TSC = 0x10;
+export const MSR_IA32_PLATFORM_ID = 0x17;
+export const MSR_IA32_APIC_BASE = 0x1b;
+export const MSR_IA32_TSC_ADJUST = 0x3b;
+export const MSR_IA32_SPEC_CTRL = 0x48;
+export const MSR_IA32_PRED_CMD = 0x49;
+export const MSR_IA32_BIOS_UPDT_TRIG = 0x79;
+export const MSR_IA32_BIOS_SIGN_ID = 0x8b;
+export const MSR_PLATFORM_INFO = 0xce;
+export const MSR_IA32_MTRRCAP = 0xfe;
+export const MSR_IA32_ARCH_CAPABILITIES = 0x10a;
+export const MSR_IA32_FLUSH_CMD = 0x10b;
+export const MSR_IA32_SYSENTER_CS = 0x174;
+export const MSR_IA32_SYSENTER_ESP = 0x175;
+export const MSR_IA32_SYSENTER_EIP = 0x176;
+export const MSR_IA32_MCG_CAP = 0x179;
+export const MSR_IA32_MCG_STATUS = 0x17a;
+export const MSR_IA32_MCG_CTL = 0x17b;
+export const MSR_IA32_PERF_STATUS = 0x198;
+export const MSR_IA32_MISC_ENABLE = 0x1a0;
+export const MSR_IA32_DEBUGCTL = 0x1d9;
+export const MSR_IA32_MTRR_PHYSBASE0 = 0x200;
+/** Fixed-range MTRRs: 64K_00000, 16K_80000, 16K_A0000, 4K_C0000 … 4K_F8000. */
+export const MSR_IA32_MTRR_FIXED = [
+  0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
+];
+export const MSR_IA32_PAT = 0x277;
+export const MSR_IA32_MTRR_DEF_TYPE = 0x2ff;
+export const MSR_IA32_TSC_DEADLINE = 0x6e0;
+/** The x2APIC registers: 0x800–0x8ff. */
+export const MSR_X2APIC_FIRST = 0x800;
+export const MSR_X2APIC_LAST = 0x8ff;
+export const MSR_IA32_EFER = 0xc0000080;
+export const MSR_IA32_STAR = 0xc0000081;
+export const MSR_IA32_LSTAR = 0xc0000082;
+export const MSR_IA32_CSTAR = 0xc0000083;
+export const MSR_IA32_FMASK = 0xc0000084;
+export const MSR_IA32_FS_BASE = 0xc0000100;
+export const MSR_IA32_GS_BASE = 0xc0000101;
+export const MSR_IA32_KERNEL_GS_BASE = 0xc0000102;
+export const MSR_IA32_TSC_AUX = 0xc0000103;
+
+/** IA32_PAT after reset: WB WT UC- UC, twice. */
+export const PAT_RESET = 0x0007040600070406n;
+/** Memory types that PAT and MTRRs may name, as a bit mask of numbers: UC WC WT WP WB UC-. */
+export const PAT_TYPES = 0b1111_0011;
+/** IA32_SPEC_CTRL: IBRS, STIBP, SSBD. */
+export const SPEC_CTRL_MASK = 7;
+/** IA32_PRED_CMD.IBPB and IA32_FLUSH_CMD.L1D_FLUSH. */
+export const COMMAND_BIT = 1;
+/** IA32_DEBUGCTL: LBR and BTF. Branch records are not kept. */
+export const DEBUGCTL_MASK = 3;
