@@ -4,7 +4,9 @@
 import type { CodecName } from "../spec/compression.js";
 import { decompressGzip } from "./gzip.js";
 import { decompressLz4Legacy } from "./lz4-legacy.js";
+import { decompressLzma } from "./lzma/lzma-alone.js";
 import type { DecompressOptions } from "./output.js";
+import { decompressXz } from "./xz/xz.js";
 import { decompressZstd } from "./zstd/zstd.js";
 
 /** An unpacked stream. */
@@ -17,6 +19,8 @@ export interface Decompressed {
 const CODECS: Readonly<Record<CodecName, (bytes: Uint8Array, options: DecompressOptions) => Decompressed>> = {
   gzip: decompressGzip,
   zstd: decompressZstd,
+  xz: decompressXz,
+  lzma: decompressLzma,
   "lz4-legacy": decompressLz4Legacy,
 };
 

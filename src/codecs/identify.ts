@@ -4,7 +4,7 @@
 import { COMPRESSION_MAGICS, LZMA_ALONE_START } from "../spec/compression.js";
 import type { CodecName, UnsupportedCodecName } from "../spec/compression.js";
 
-const SUPPORTED: readonly CodecName[] = ["gzip", "zstd", "lz4-legacy"];
+const SUPPORTED: readonly CodecName[] = ["gzip", "zstd", "xz", "lzma", "lz4-legacy"];
 
 function isSupported(name: CodecName | UnsupportedCodecName): name is CodecName {
   return SUPPORTED.some((codec) => codec === name);
@@ -23,5 +23,5 @@ export function identifyCodec(
 ): CodecName | { unsupported: UnsupportedCodecName } | undefined {
   const magic = COMPRESSION_MAGICS.find((entry) => startsWith(bytes, entry.bytes));
   if (magic) return isSupported(magic.name) ? magic.name : { unsupported: magic.name };
-  return startsWith(bytes, LZMA_ALONE_START) ? { unsupported: "lzma" } : undefined;
+  return startsWith(bytes, LZMA_ALONE_START) ? "lzma" : undefined;
 }

@@ -5,10 +5,9 @@
  */
 
 /** The compression formats that can be read here. */
-export type CodecName = "gzip" | "zstd" | "lz4-legacy";
+export type CodecName = "gzip" | "zstd" | "xz" | "lzma" | "lz4-legacy";
 /** Those that are recognised by their magic number, and refused by name. */
-export type UnsupportedCodecName =
-  "zstd" | "xz" | "lzma" | "bzip2" | "lzo" | "lz4-frame" | "compress" | "pack" | "lzip";
+export type UnsupportedCodecName = "bzip2" | "lzo" | "lz4-frame" | "compress" | "pack" | "lzip";
 
 /** Bytes at the start of a stream, most specific first. */
 export const COMPRESSION_MAGICS: readonly {

@@ -67,7 +67,8 @@ export function readFseTable(
   let remaining = 1 << log;
   let symbol = 0;
   while (remaining > 0) {
-    if (symbol > kind.maxSymbol) throw input.corrupt(at, `${what} with too many symbols`, `${kind.maxSymbol + 1}`);
+    if (symbol > kind.maxSymbol)
+      throw input.corrupt(at, `${what} with too many symbols`, `${kind.maxSymbol + 1}`);
     if (at + (bit >> 3) >= end) input.need(end, 1, end, what);
     // A value 0 … remaining + 1 takes `width` bits, or one less where that leaves no doubt.
     const width = 32 - Math.clz32(remaining + 1);
@@ -91,7 +92,11 @@ export function readFseTable(
     } while (repeat === 3 && symbol <= kind.maxSymbol);
   }
   const next = at + ((bit + 7) >> 3);
-  if (remaining < 0) throw input.corrupt(at, `${what} whose probabilities exceed its size`, `a sum of ${1 << log}`);
+  if (remaining < 0)
+    throw input.corrupt(at, `${what} whose probabilities exceed its size`, `a sum of ${1 << log}`);
   input.need(next, 0, end, what);
-  return { table: buildFseTable(probabilities.subarray(0, Math.min(symbol, probabilities.length)), log), next };
+  return {
+    table: buildFseTable(probabilities.subarray(0, Math.min(symbol, probabilities.length)), log),
+    next,
+  };
 }

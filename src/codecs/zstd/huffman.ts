@@ -45,7 +45,13 @@ export function readHuffmanTable(
 }
 
 /** §4.2.1.2: two interleaved states. Returns how many weights there were. */
-function unpackWeights(input: ZstdInput, start: number, end: number, fse: FseTable, weights: Uint8Array): number {
+function unpackWeights(
+  input: ZstdInput,
+  start: number,
+  end: number,
+  fse: FseTable,
+  weights: Uint8Array,
+): number {
   const bits = new BackwardBits(input, start, end);
   const states = [bits.take(fse.log), bits.take(fse.log)];
   if (bits.left < 0) throw input.corrupt(start, "too few Huffman weight bits", "two states");
@@ -117,6 +123,10 @@ export function decodeStream(
     low -= entry & 0xff;
   }
   if (pos < to || low !== -bits) {
-    throw input.corrupt(start, "a Huffman stream of another length", `${to - from} literals in ${end - start} bytes`);
+    throw input.corrupt(
+      start,
+      "a Huffman stream of another length",
+      `${to - from} literals in ${end - start} bytes`,
+    );
   }
 }

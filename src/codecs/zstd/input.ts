@@ -39,7 +39,13 @@ export class ZstdInput {
     if (at + size <= end) return;
     const whole = end === this.end;
     const found = whole ? "the end of the data" : "the end of the block";
-    throw new CodecError("zstd", whole ? "truncated" : "corrupt", end - PADDING, found, `${size} bytes of ${what}`);
+    throw new CodecError(
+      "zstd",
+      whole ? "truncated" : "corrupt",
+      end - PADDING,
+      found,
+      `${size} bytes of ${what}`,
+    );
   }
 }
 
@@ -55,7 +61,8 @@ export class BackwardBits {
     end: number,
   ) {
     const last = end > start ? input.bytes[end - 1] : 0;
-    if (last === 0) throw input.corrupt(end - 1, "a bit stream without an end mark", "a set bit in its last byte");
+    if (last === 0)
+      throw input.corrupt(end - 1, "a bit stream without an end mark", "a set bit in its last byte");
     this.left = (end - start) * 8 - (Math.clz32(last) - 24) - 1;
   }
 
@@ -63,6 +70,8 @@ export class BackwardBits {
   take(count: number): number {
     const position = (this.left -= count);
     if (position < 0) return 0;
-    return (this.input.view.getUint32(this.start + (position >> 3), true) >>> (position & 7)) & ((1 << count) - 1);
+    return (
+      (this.input.view.getUint32(this.start + (position >> 3), true) >>> (position & 7)) & ((1 << count) - 1)
+    );
   }
 }

@@ -8,7 +8,13 @@ export const SKIPPABLE_MAGIC = 0x184d2a50;
 export const SKIPPABLE_MASK = 0xfffffff0;
 
 /** §3.1.1.1.1: bits of the frame header descriptor. */
-export const DESCRIPTOR = { FCS_SHIFT: 6, SINGLE_SEGMENT: 0x20, RESERVED: 0x08, CHECKSUM: 0x04, DICT_ID: 0x03 } as const;
+export const DESCRIPTOR = {
+  FCS_SHIFT: 6,
+  SINGLE_SEGMENT: 0x20,
+  RESERVED: 0x08,
+  CHECKSUM: 0x04,
+  DICT_ID: 0x03,
+} as const;
 /** Sizes of Dictionary_ID and Frame_Content_Size by their flags (the latter is 1 for flag 0 in single segments). */
 export const DICT_ID_SIZE = [0, 1, 2, 4] as const;
 export const FCS_SIZE = [0, 2, 4, 8] as const;

@@ -70,7 +70,8 @@ export class SequencesReader {
       if ((input.bytes[modes] & 3) !== 0) throw input.corrupt(modes, "reserved mode bits", "zeros");
       const stream = this.readTables(modes, end);
       used = this.run(stream, end, count, literals, target);
-    } else if (at + bytes !== end) throw input.corrupt(at + bytes, "bytes after a block of literals", "its end");
+    } else if (at + bytes !== end)
+      throw input.corrupt(at + bytes, "bytes after a block of literals", "its end");
     this.lastLiterals(at, literals, used, target);
   }
 
@@ -86,7 +87,8 @@ export class SequencesReader {
     for (const [kind, shift] of kinds) {
       const mode = (input.bytes[modes] >> shift) & 3;
       if (mode === MODE.REPEAT) {
-        if (!this.tables.has(kind)) throw input.corrupt(modes, `a repeated ${kind.name} table`, "one before it");
+        if (!this.tables.has(kind))
+          throw input.corrupt(modes, `a repeated ${kind.name} table`, "one before it");
         continue;
       }
       const { table, next } = this.readTable(kind, mode, at, end);
@@ -96,13 +98,19 @@ export class SequencesReader {
     return at;
   }
 
-  private readTable(kind: CodeKind, mode: number, at: number, end: number): { table: FseTable; next: number } {
+  private readTable(
+    kind: CodeKind,
+    mode: number,
+    at: number,
+    end: number,
+  ): { table: FseTable; next: number } {
     const { input } = this;
     if (mode === MODE.FSE) return readFseTable(input, at, end, kind);
     if (mode === MODE.RLE) {
       input.need(at, 1, end, `the ${kind.name} code`);
       const symbol = input.bytes[at];
-      if (symbol > kind.maxSymbol) throw input.corrupt(at, `${kind.name} code ${symbol}`, `≤ ${kind.maxSymbol}`);
+      if (symbol > kind.maxSymbol)
+        throw input.corrupt(at, `${kind.name} code ${symbol}`, `≤ ${kind.maxSymbol}`);
       return { table: repeatTable(symbol), next: at + 1 };
     }
     return { table: this.predefined(kind), next: at };
@@ -131,7 +139,11 @@ export class SequencesReader {
   private overrun(at: number, target: Target): Error {
     const { output, limit } = target;
     if (limit >= output.max) return this.input.tooLarge(at, output.max);
-    return this.input.corrupt(at, "a block that unpacks to more than its maximum", "the window size or 128 KiB");
+    return this.input.corrupt(
+      at,
+      "a block that unpacks to more than its maximum",
+      "the window size or 128 KiB",
+    );
   }
 
   /**
@@ -160,7 +172,7 @@ export class SequencesReader {
     const peek = (n: number, at: number): number =>
       at < 0 ? 0 : (view.getUint32(start + (at >> 3), true) >>> (at & 7)) & ((1 << n) - 1);
 
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       const ofCode = of.symbol[ofState];
       const mlCode = ml.symbol[mlState];
       const llCode = ll.symbol[llState];
@@ -197,20 +209,21 @@ export class SequencesReader {
         }
       }
 
-      if (run > literalEnd - literal) throw input.corrupt(start, `sequence ${i} with ${run} literals`, "fewer");
+      if (run > literalEnd - literal)
+        throw input.corrupt(start, `sequence ${i} with ${run} literals`, "fewer");
       if (run + length > limit - pos) throw this.overrun(start, target);
       if (run > BULK) {
         out.set(from.subarray(literal, literal + run), pos);
         literal += run;
         pos += run;
-      } else for (const stop = literal + run; literal < stop; ) out[pos++] = from[literal++];
+      } else for (const stop = literal + run; literal < stop;) out[pos++] = from[literal++];
       if (offset > pos - frameStart || offset <= 0) {
         throw input.corrupt(start, `sequence ${i} with offset ${offset}`, `1 to ${pos - frameStart}`);
       }
       if (length > BULK && offset >= length) {
         out.copyWithin(pos, pos - offset, pos - offset + length);
         pos += length;
-      } else for (let source = pos - offset, stop = pos + length; pos < stop; ) out[pos++] = out[source++];
+      } else for (let source = pos - offset, stop = pos + length; pos < stop;) out[pos++] = out[source++];
 
       if (++i === count) break;
       const llBits = ll.bits[llState];

@@ -14,13 +14,16 @@ type Constant = readonly [high: number, low: number];
 const STRIPE = 32;
 const TWO_32 = 0x1_0000_0000;
 
-/** High half of the product of two 32-bit integers. */
+/** High half of the product of two 32-bit integers, as a signed one; every step stays within 32 bits. */
 function mulHigh(a: number, b: number): number {
-  const [a0, a1, b0, b1] = [a & 0xffff, a >>> 16, b & 0xffff, b >>> 16];
-  const low = Math.imul(a0, b0) >>> 0;
-  const mid = (Math.imul(a1, b0) >>> 0) + (low >>> 16);
-  const cross = (Math.imul(a0, b1) >>> 0) + (mid & 0xffff);
-  return (Math.imul(a1, b1) + Math.floor(mid / 0x10000) + Math.floor(cross / 0x10000)) >>> 0;
+  const a0 = a & 0xffff;
+  const a1 = a >>> 16;
+  const b0 = b & 0xffff;
+  const b1 = b >>> 16;
+  const p01 = Math.imul(a0, b1);
+  const p10 = Math.imul(a1, b0);
+  const mid = (Math.imul(a0, b0) >>> 16) + (p01 & 0xffff) + (p10 & 0xffff);
+  return (Math.imul(a1, b1) + (p01 >>> 16) + (p10 >>> 16) + (mid >>> 16)) | 0;
 }
 
 /** A 64-bit accumulator with the operations that the algorithm uses. */
@@ -77,6 +80,32 @@ function merge(hash: Word, lane: Word): void {
   hash.xor(mixed.high, mixed.low).multiply(P1).add(P4[0], P4[1]);
 }
 
+/**
+ * Folds the words at `first`, `first` + 32, … of all whole stripes into a lane. The rounds of Word.round with their
+ * state in locals: this is the hot loop.
+ */
+function foldLane(view: DataView, first: number, lane: Word): void {
+  const [P1H, P1L] = P1;
+  const [P2H, P2L] = P2;
+  let high = lane.high | 0;
+  let low = lane.low | 0;
+  for (let at = first, end = view.byteLength - (view.byteLength % STRIPE); at < end; at += STRIPE) {
+    const inputLow = view.getInt32(at, true);
+    const inputHigh = view.getInt32(at + 4, true);
+    const productLow = Math.imul(inputLow, P2L);
+    const productHigh = (mulHigh(inputLow, P2L) + Math.imul(inputHigh, P2L) + Math.imul(inputLow, P2H)) | 0;
+    const sumLow = (low + productLow) | 0;
+    const carry = sumLow >>> 0 < low >>> 0 ? 1 : 0;
+    const sumHigh = (high + productHigh + carry) | 0;
+    const turnedHigh = (sumHigh << 31) | (sumLow >>> 1);
+    const turnedLow = (sumLow << 31) | (sumHigh >>> 1);
+    low = Math.imul(turnedLow, P1L);
+    high = (mulHigh(turnedLow, P1L) + Math.imul(turnedHigh, P1L) + Math.imul(turnedLow, P1H)) | 0;
+  }
+  lane.high = high >>> 0;
+  lane.low = low >>> 0;
+}
+
 /** The 64-bit hash folded over whole stripes; the hash of short input starts from P5. */
 function stripes(view: DataView): Word {
   if (view.byteLength < STRIPE) return new Word(P5[0], P5[1]);
@@ -87,11 +116,9 @@ function stripes(view: DataView): Word {
     // 0 - P1 in two's complement.
     new Word(~P1[0] >>> 0, -P1[1] >>> 0),
   ] as const;
-  for (let at = 0; at + STRIPE <= view.byteLength; at += STRIPE) {
-    for (let i = 0; i < 4; i++) {
-      lanes[i].round(view.getUint32(at + 8 * i + 4, true), view.getUint32(at + 8 * i, true));
-    }
-  }
+  lanes.forEach((lane, i) => {
+    foldLane(view, i * 8, lane);
+  });
   const hash = new Word(0, 0);
   [1, 7, 12, 18].forEach((n, i) => {
     const turned = new Word(lanes[i].high, lanes[i].low).rotate(n);

@@ -85,7 +85,8 @@ class Decoder {
     let next = at + 4;
     input.need(next, 1, input.end, what);
     const descriptor = input.bytes[next];
-    if ((descriptor & DESCRIPTOR.RESERVED) !== 0) throw input.corrupt(next, "a reserved frame header bit", "0");
+    if ((descriptor & DESCRIPTOR.RESERVED) !== 0)
+      throw input.corrupt(next, "a reserved frame header bit", "0");
     next += 1;
     const single = (descriptor & DESCRIPTOR.SINGLE_SEGMENT) !== 0;
     let window = 0;
@@ -125,14 +126,18 @@ class Decoder {
     this.sequences.reset();
     const maxBlock = Math.min(header.window, MAX_BLOCK);
     let at = header.next;
-    for (let last = false; !last; ) {
+    for (let last = false; !last;) {
       input.need(at, BLOCK_HEADER_SIZE, input.end, "a block header");
       last = (input.bytes[at] & 1) !== 0;
       at = this.block(at, from, maxBlock);
     }
     const written = output.length - from;
     if (header.contentSize !== undefined && written !== header.contentSize) {
-      throw input.corrupt(start, `${written} bytes in the frame`, `${header.contentSize}, as its header says`);
+      throw input.corrupt(
+        start,
+        `${written} bytes in the frame`,
+        `${header.contentSize}, as its header says`,
+      );
     }
     return header.checksum ? this.checksum(at, from) : at;
   }
@@ -143,7 +148,8 @@ class Decoder {
     input.need(at, 4, input.end, "the content checksum");
     const stored = input.view.getUint32(at, true);
     const computed = xxh64Low(output.bytes.subarray(from, output.length));
-    if (stored !== computed) throw input.corrupt(at, `checksum ${hex(stored, 8)}`, `${hex(computed, 8)} of the data`);
+    if (stored !== computed)
+      throw input.corrupt(at, `checksum ${hex(stored, 8)}`, `${hex(computed, 8)} of the data`);
     return at + 4;
   }
 

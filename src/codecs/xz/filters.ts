@@ -1,0 +1,78 @@
+/**
+ * The filters that .xz puts before LZMA2, undone in place: x86 branch conversion and delta. Sources: .xz file
+ * format 1.2.1 §5.3.2, §5.3.3; the conversion itself as liblzma defines it. Knows no stream.
+ *
+ * x86: the encoder replaced the relative operand of CALL (e8) and JMP (e9) by the absolute target, when its top
+ * byte is 00 or ff. Bytes before the opcode that could themselves be opcodes confuse it in a defined way, which
+ * has to be followed exactly.
+ */
+
+const CALL_OR_JMP = 0xe8;
+const OPCODE_MASK = 0xfe;
+const INSTRUCTION_SIZE = 5;
+/** How many bytes back an opcode that was left alone matters: those that overlap the operand. */
+const HISTORY_MASK = 0b111;
+
+/** Whether a byte can be the top of an operand that was converted. */
+function isTop(byte: number): boolean {
+  return byte === 0x00 || byte === 0xff;
+}
+
+/**
+ * Which operand byte the nearest earlier opcode's top byte would be, by history (bit n: an opcode stood n + 1
+ * bytes back): 3 for one byte back, 2 for two, 1 for three.
+ */
+const OVERLAP = [0, 1, 2, 2, 3, 3, 3, 3];
+/** Histories after which an operand may have been converted: at most one opcode, or two that do not touch. */
+const CONVERTIBLE = [true, true, true, false, true, false, false, false];
+
+/**
+ * Undoes the x86 filter on bytes[start, end).
+ * @param address the address of the first byte (0 as a rule)
+ */
+export function undoX86(bytes: Uint8Array, start: number, end: number, address: number): void {
+  let history = 0;
+  for (let i = start; i <= end - INSTRUCTION_SIZE; i++) {
+    if ((bytes[i] & OPCODE_MASK) !== CALL_OR_JMP) {
+      history = (history << 1) & HISTORY_MASK;
+      continue;
+    }
+    const overlap = OVERLAP[history];
+    const misled = history !== 0 && (!CONVERTIBLE[history] || isTop(bytes[i + 4 - overlap]));
+    if (misled || !isTop(bytes[i + 4])) {
+      history = ((history << 1) | 1) & HISTORY_MASK;
+      continue;
+    }
+    const next = address + (i - start) + INSTRUCTION_SIZE;
+    writeOperand(bytes, i + 1, relative(readOperand(bytes, i + 1), next, history));
+    i += INSTRUCTION_SIZE - 1;
+    history = 0;
+  }
+}
+
+/** The relative operand for an absolute one; an overlapping opcode makes the encoder flip bits until it is sure. */
+function relative(absolute: number, next: number, history: number): number {
+  const overlapBits = OVERLAP[history] * 8;
+  for (let value = absolute; ;) {
+    const operand = (value - next) | 0;
+    if (history === 0 || !isTop((operand >>> (24 - overlapBits)) & 0xff)) return operand;
+    value = operand ^ (2 ** (32 - overlapBits) - 1);
+  }
+}
+
+function readOperand(bytes: Uint8Array, at: number): number {
+  return bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+}
+
+/** Stores 25 bits, sign-extended: the top byte becomes 00 or ff again. */
+function writeOperand(bytes: Uint8Array, at: number, operand: number): void {
+  bytes[at] = operand;
+  bytes[at + 1] = operand >> 8;
+  bytes[at + 2] = operand >> 16;
+  bytes[at + 3] = (operand & 0x0100_0000) !== 0 ? 0xff : 0x00;
+}
+
+/** Undoes the delta filter on bytes[start, end): each byte is added to that `distance` before it. */
+export function undoDelta(bytes: Uint8Array, start: number, end: number, distance: number): void {
+  for (let i = start + distance; i < end; i++) bytes[i] += bytes[i - distance];
+}
