@@ -3,8 +3,8 @@
  * §3; ICH9 data sheet §13.5 for the EOI register).
  */
 
-/** Guest-physical address and size of the local APIC's registers after reset (§11.4.1). */
-export const LAPIC_MMIO = { start: 0xfee00000, size: 0x1000 } as const;
+/** Guest-physical address of the local APIC's registers after reset (§11.4.1). */
+export const LAPIC_RESET_BASE = 0xfee00000;
 /** Registers lie on 16-byte boundaries, 4 bytes wide (§11.4.1). */
 export const LAPIC_STRIDE = 0x10;
 
@@ -131,7 +131,6 @@ export const DFR = { flat: 0xffffffff, modelMask: 0xf0000000, fixed: 0x0fffffff,
 export const DIVIDE = { writable: 0x0b, low: 0x03, high: 0x08 } as const;
 
 /** I/O APIC: registers in memory. */
-export const IOAPIC_MMIO = { start: 0xfec00000, size: 0x1000 } as const;
 export const IOAPIC = { select: 0x00, window: 0x10, endOfInterrupt: 0x40 } as const;
 /** Registers behind the window. */
 export const IOAPIC_REGISTER = { id: 0, version: 1, arbitration: 2, redirection: 0x10 } as const;

@@ -44,14 +44,3 @@ export const PIT_MODE = {
 
 /** A count of 0 means this many, and counters wrap at it. */
 export const PIT_FULL_COUNT = { binary: 0x10000, bcd: 10000 } as const;
-
-/** Port 0x61, system control B: ICH9 data sheet §13.7.1 (NMI_SC). */
-export const SYSTEM_CONTROL_B = {
-  timer2Gate: 0x01,
-  speakerEnable: 0x02,
-  writable: 0x0f,
-  refreshToggle: 0x10,
-  timer2Output: 0x20,
-} as const;
-/** The refresh bit toggles with every refresh request, about each 15 µs. */
-export const REFRESH_INTERVAL_NS = 15_085;
