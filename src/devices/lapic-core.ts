@@ -39,18 +39,9 @@ export interface ExternalInterrupts {
   acknowledge(): number;
 }
 
-/** What CPUID promises about the APIC. */
-export interface ApicMsrFeatures {
-  x2apic: boolean;
-  tscDeadline: boolean;
-  /** MAXPHYADDR, 36 to 52. */
-  physicalAddressBits: number;
-}
-
 export interface LapicWiring extends LapicTimerClock {
   cpu: CpuSignals;
   bus: IpiSink;
-  features: ApicMsrFeatures;
   /** Answers ExtINT. Absent on a CPU that no 8259 reaches. */
   external?: ExternalInterrupts;
 }

@@ -3,7 +3,6 @@
  * An access that raises #GP(0) returns `undefined` (read) or `false` (write). Knows no CPU.
  * Specification: Intel SDM vol. 3A §11.4.4, §11.5.4.1, §11.12 (table 11-6, figure 11-27).
  */
-import type { ApicMsrFeatures } from "./lapic-core.js";
 import type { LocalApic } from "./lapic.js";
 import {
   APIC_BASE,
@@ -16,6 +15,14 @@ import {
   LVT_WRITABLE,
   SVR,
 } from "../spec/apic.js";
+
+/** What CPUID promises about the APIC. */
+export interface ApicMsrFeatures {
+  x2apic: boolean;
+  tscDeadline: boolean;
+  /** MAXPHYADDR, 36 to 52. */
+  physicalAddressBits: number;
+}
 
 const WORD = 0xffffffffn;
 /** Bits that are read-only but not reserved in LVT entries. */

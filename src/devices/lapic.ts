@@ -5,7 +5,6 @@
  */
 import type { AccessSize, MmioDevice } from "./device.js";
 import { LapicCore, LVT_ENTRIES } from "./lapic-core.js";
-import { readApicMsr, writeApicMsr } from "./lapic-msr.js";
 import { x2apicLogicalId } from "./lapic-destination.js";
 import {
   BROADCAST,
@@ -159,16 +158,6 @@ export class LocalApic extends LapicCore implements MmioDevice {
   sendSelf(vector: number): void {
     if (vector < FIRST_LEGAL_VECTOR) this.fail(ESR.sendIllegalVector);
     else if (this.acceptsFixed) this.request(vector, false);
-  }
-
-  /** An MSR of the APIC; undefined is #GP(0). */
-  readMsr(index: number): bigint | undefined {
-    return readApicMsr(this, this.wiring.features, index);
-  }
-
-  /** Writes an MSR of the APIC; false is #GP(0). */
-  writeMsr(index: number, value: bigint): boolean {
-    return writeApicMsr(this, this.wiring.features, index, value);
   }
 
   // ── xAPIC: registers in memory ────────────────────────────────────────────────────────────────────────────

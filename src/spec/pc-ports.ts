@@ -1,0 +1,22 @@
+/**
+ * I/O ports of an IBM PC compatible and the ISA interrupts that belong to them. Intel 82371 and ICH data sheets,
+ * "I/O map". Addresses only: what the registers mean is in the file of each chip.
+ */
+export const PC_PORTS = {
+  picMaster: { start: 0x20, size: 2 },
+  pit: { start: 0x40, size: 4 },
+  keyboardData: { start: 0x60, size: 1 },
+  systemControlB: { start: 0x61, size: 1 },
+  keyboardCommand: { start: 0x64, size: 1 },
+  rtc: { start: 0x70, size: 2 },
+  systemControlA: { start: 0x92, size: 1 },
+  picSlave: { start: 0xa0, size: 2 },
+  debugExit: { start: 0xf4, size: 4 },
+  com1: { start: 0x3f8, size: 8 },
+  elcr: { start: 0x4d0, size: 2 },
+  debugExitAlias: { start: 0x501, size: 2 },
+  resetControl: { start: 0xcf9, size: 1 },
+} as const;
+
+/** ISA interrupt numbers. */
+export const ISA_IRQ = { pit: 0, keyboard: 1, cascade: 2, com1: 4, rtc: 8, sci: 9, mouse: 12 } as const;
