@@ -44,11 +44,10 @@ export const BOOT_STACK: Span = { start: 0x8000, size: 0x1000 };
 export const PAGE_TABLES_START = 0x9000;
 /** Memory the identity page tables cover: everything a loader may place below 4 GiB. */
 export const IDENTITY_MAP_SIZE = 0x1_0000_0000;
+/** Linux setup_data records: a few hundred bytes that stay until the kernel has read them. */
+export const SETUP_DATA_AREA: Span = { start: 0x1_0000, size: 0x1000 };
 /** Kernel command line: 64 KiB holds every kernel's limit; low enough for 16-bit setup code. */
 export const COMMAND_LINE_AREA: Span = { start: 0x2_0000, size: 0x1_0000 };
-/** First address above what loaders use for hand-over data. */
-export const LOADER_LOW_END = 0x9_f000;
-
 /** The last KiB of base memory, where every OS looks for the MP floating pointer ([0x40e] = 0x9fc0). */
 export const EBDA: Span = { start: 0x9_fc00, size: 0x400 };
 /** Not RAM on a PC; nothing is decoded here and the memory map leaves it out. */

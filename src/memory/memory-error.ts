@@ -1,6 +1,7 @@
 /**
  * The one error type of the guest-physical memory map. Knows no loader; outer layers say what they were doing.
  */
+import { hex } from "../bytes/hex.js";
 
 /** A claim, size or alignment that cannot be. `address` is guest-physical, bytes. */
 export class MemoryMapError extends Error {
@@ -13,11 +14,6 @@ export class MemoryMapError extends Error {
     readonly expected: string,
     readonly meaning: string,
   ) {
-    super(`at guest-physical ${hexAddress(address)}: found ${found}, expected ${expected} (${meaning})`);
+    super(`guest-physical ${hex(address)}: found ${found}; expected ${expected}. ${meaning}`);
   }
-}
-
-/** A guest-physical address or size for people: `0x1000000`. */
-export function hexAddress(value: number): string {
-  return `0x${value.toString(16)}`;
 }

@@ -22,7 +22,7 @@ export function ramRanges(bytes: number): Span[] {
       0,
       `${bytes} bytes of RAM`,
       `a multiple of 4096 between ${MINIMUM_RAM} and ${MAXIMUM_RAM}`,
-      "the memory option is too small, too large or not a whole number of pages",
+      "The memory option is too small, too large or not a whole number of pages.",
     );
   }
   if (bytes <= RAM_HOLE.start) return [{ start: 0, size: bytes }];

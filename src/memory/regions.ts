@@ -2,9 +2,10 @@
  * The guest-physical allocator (R1.6): loaders, table builders and devices claim named, aligned regions, by
  * address or by search. An overlap is an error that names both claimants. Knows no boot protocol.
  */
+import { hex } from "../bytes/hex.js";
 import type { E820Type } from "../spec/e820.js";
 import type { Span } from "./layout.js";
-import { MemoryMapError, hexAddress } from "./memory-error.js";
+import { MemoryMapError } from "./memory-error.js";
 
 /** Contents of a region. `bytes` may be shorter than the region: the rest is zero. */
 export type RegionContent = { kind: "zero" } | { kind: "bytes"; bytes: Uint8Array };
@@ -102,9 +103,9 @@ export class RegionMap {
     const largest = gaps.reduce((most, gap) => Math.max(most, gap.size), 0);
     throw new MemoryMapError(
       limits.above,
-      `no free ${request.size} bytes (aligned to ${hexAddress(align)}) for "${request.name}" of ${request.owner}; the largest gap has ${largest}`,
-      `room between ${hexAddress(limits.above)} and ${hexAddress(limits.below)}`,
-      "the guest has too little memory for this image and its modules",
+      `no free ${request.size} bytes (aligned to ${hex(align)}) for "${request.name}" of ${request.owner}; the largest gap has ${largest}`,
+      `room between ${hex(limits.above)} and ${hex(limits.below)}`,
+      "The guest has too little memory for this image and its modules.",
     );
   }
 
@@ -139,14 +140,14 @@ export class RegionMap {
   #add(start: number, request: ClaimRequest): Region {
     const { name, owner, size, bytes } = request;
     if (this.#regions.some((region) => region.name === name)) {
-      throw new MemoryMapError(start, `a second region "${name}"`, "unique names", "a loader claimed twice");
+      throw new MemoryMapError(start, `a second region "${name}"`, "unique names", "A loader claimed twice.");
     }
     if (bytes !== undefined && bytes.length > size) {
       throw new MemoryMapError(
         start,
         `${bytes.length} bytes of contents for "${name}"`,
         `at most its size, ${size}`,
-        "the contents would spill into the next region",
+        "The contents would spill into the next region.",
       );
     }
     const content: RegionContent = bytes === undefined ? { kind: "zero" } : { kind: "bytes", bytes };
@@ -158,12 +159,12 @@ export class RegionMap {
   #checkInsideRam(name: string, start: number, size: number): void {
     const inside = this.ram.some((r) => start >= r.start && start + size <= r.start + r.size);
     if (inside) return;
-    const ranges = this.ram.map((r) => `${hexAddress(r.start)}–${hexAddress(r.start + r.size)}`).join(", ");
+    const ranges = this.ram.map((r) => `${hex(r.start)}–${hex(r.start + r.size)}`).join(", ");
     throw new MemoryMapError(
       start,
-      `"${name}" of ${size} bytes up to ${hexAddress(start + size)}`,
+      `"${name}" of ${size} bytes up to ${hex(start + size)}`,
       `a place inside RAM (${ranges})`,
-      "the image wants memory that this guest does not have; give it more or load it elsewhere",
+      "The image wants memory that this guest does not have: give it more, or load it elsewhere.",
     );
   }
 
@@ -173,9 +174,9 @@ export class RegionMap {
     if (other === undefined) return;
     throw new MemoryMapError(
       start,
-      `"${name}" of ${owner} (${hexAddress(start)}–${hexAddress(end)}) over "${other.name}" of ${other.owner} (${hexAddress(other.start)}–${hexAddress(other.start + other.size)})`,
+      `"${name}" of ${owner} (${hex(start)}–${hex(end)}) over "${other.name}" of ${other.owner} (${hex(other.start)}–${hex(other.start + other.size)})`,
       "regions that do not overlap",
-      "two claimants want the same guest memory",
+      "Two claimants want the same guest memory.",
     );
   }
 }
@@ -188,7 +189,7 @@ function checkSpan(name: string, start: number, size: number): void {
     Number.isSafeInteger(start) && start >= 0 ? start : 0,
     `"${name}" with start ${start} and size ${size}`,
     "a start of at least 0 and a positive size, both whole numbers",
-    "a header field holds nonsense",
+    "A header field holds nonsense.",
   );
 }
 
@@ -199,7 +200,7 @@ function checkAlignment(name: string, start: number, align: number): void {
     start,
     `"${name}" with alignment ${align}`,
     "an address that is a multiple of a power of two",
-    "a header field holds nonsense, or the address asked for does not suit the image",
+    "A header field holds nonsense, or the address asked for does not suit the image.",
   );
 }
 

@@ -1,0 +1,86 @@
+/**
+ * Chooses the loader for an image and says why. Asks loaders in order, or only the one that was named; when none
+ * takes the image, every refusal is kept.
+ */
+import type { Image } from "../formats/index.js";
+import { faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
+import type { BootProtocol, Loader, Recognition, RecogniseContext } from "./loader.js";
+import type { LoaderOptions } from "./options.js";
+import type { LoaderRegistry } from "./registry.js";
+
+/** A loader that takes the image. */
+export interface Choice {
+  loader: Loader;
+  protocol: BootProtocol;
+  why: string;
+}
+
+/** What one loader says of an image; the verdict table of `locore inspect` is made of these. */
+export interface LoaderVerdict {
+  loader: Loader;
+  recognition: Recognition;
+}
+
+/** Asks one loader; a broken image is a refusal like any other. */
+export function ask(loader: Loader, image: Image, context: RecogniseContext): LoaderVerdict {
+  try {
+    return { loader, recognition: loader.recognise(image, context) };
+  } catch (error) {
+    const fault = error instanceof OptionError ? undefined : faultOf(error);
+    if (fault === undefined) throw error;
+    return { loader, recognition: { fits: false, fault } };
+  }
+}
+
+/**
+ * The loader named by `options.name`, else the first that takes the image.
+ * @param doing what the caller is about to do, for errors.
+ * @throws NoLoaderError, OptionError
+ */
+export function choose(
+  image: Image,
+  context: RecogniseContext,
+  registry: LoaderRegistry,
+  doing: string,
+): Choice {
+  const { options } = context;
+  const candidates = options.name === undefined ? registry.all() : [named(options.name, registry)];
+  const refusals: { loader: string; fault: BootFault }[] = [];
+  for (const loader of candidates) {
+    const { recognition } = ask(loader, image, context);
+    if (recognition.fits) {
+      checkOptions(loader, options);
+      const asked = options.name === undefined ? "" : "asked for by name: ";
+      return { loader, protocol: recognition.protocol, why: asked + recognition.why };
+    }
+    refusals.push({ loader: loader.name, fault: recognition.fault });
+  }
+  throw new NoLoaderError(doing, refusals);
+}
+
+function named(name: string, registry: LoaderRegistry): Loader {
+  const loader = registry.get(name);
+  if (loader !== undefined) return loader;
+  const names = registry.all().map((one) => one.name);
+  throw new OptionError("loader.name", `"${name}"`, names.join(", "), "There is no such loader.");
+}
+
+/** Options that the chosen loader does not know would otherwise be ignored silently. */
+function checkOptions(loader: Loader, options: LoaderOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (name === "name" || value === undefined) continue;
+    if (!Object.hasOwn(loader.options, name)) {
+      const known = Object.keys(loader.options).map((option) => `loader.${option}`);
+      throw new OptionError(
+        `loader.${name}`,
+        `an option that the ${loader.name} loader does not have`,
+        known.length > 0 ? known.join(", ") : "no options",
+        "It is misspelt, or meant for another loader: name that with loader.name.",
+      );
+    }
+    const { values } = loader.options[name];
+    if (values !== undefined && !values.includes(value)) {
+      throw new OptionError(`loader.${name}`, `"${value}"`, values.join(" or "), loader.options[name].help);
+    }
+  }
+}

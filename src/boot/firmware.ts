@@ -1,0 +1,62 @@
+/**
+ * What a firmware leaves behind for any kernel: BIOS data area, MP table, ACPI tables, memory-type ranges. Claims
+ * the places before any loader runs. Knows no loader.
+ */
+import { buildAcpi } from "../firmware/acpi/acpi.js";
+import { biosDataArea } from "../firmware/bios-data-area.js";
+import { mpConfigTable, mpFloatingPointer } from "../firmware/mp-table.js";
+import { ACPI_AREA, BIOS_DATA_AREA, EBDA, ISA_HOLE, MP_TABLE_AREA, RAM_HOLE } from "../memory/layout.js";
+import type { RegionMap } from "../memory/regions.js";
+import { LEAF } from "../spec/cpuid.js";
+import { MSR, MTRR } from "../spec/x86-system.js";
+import type { CpuidLeaf } from "../x86/cpuid.js";
+import { lookUpCpuid, physicalAddressBits } from "../x86/cpuid-table.js";
+
+const OWNER = "firmware";
+
+/** Guest-physical addresses by name: "RSDP", "MP floating pointer", … */
+export type TableAddresses = Record<string, number> & { RSDP: number };
+
+/** Claims and fills the firmware's regions; returns where the tables are. */
+export function placeFirmware(memory: RegionMap, cpus: number, cpuid: readonly CpuidLeaf[]): TableAddresses {
+  const version = lookUpCpuid(cpuid, LEAF.VERSION, 0);
+  const acpi = buildAcpi(ACPI_AREA.start, { cpus });
+  const config = mpConfigTable({ cpus, signature: version.eax, features: version.edx });
+  // Guests expect base memory to begin at 0, so this stays RAM in the map although they should not touch it.
+  claim(memory, BIOS_DATA_AREA, "bios data area", "ram", biosDataArea());
+  claim(memory, EBDA, "ebda", "reserved", mpFloatingPointer(MP_TABLE_AREA.start));
+  memory.claimHole({ name: "isa hole", owner: OWNER, start: ISA_HOLE.start, size: ISA_HOLE.size });
+  claim(memory, ACPI_AREA, "acpi tables", "reserved", acpi.bytes);
+  claim(memory, MP_TABLE_AREA, "mp table", "reserved", config);
+  const tables = Object.fromEntries(acpi.tables.map(({ name, address }) => [name, address]));
+  return {
+    ...tables,
+    RSDP: ACPI_AREA.start,
+    "MP floating pointer": EBDA.start,
+    "MP configuration table": MP_TABLE_AREA.start,
+  };
+}
+
+function claim(
+  memory: RegionMap,
+  { start, size }: { start: number; size: number },
+  name: string,
+  e820: "ram" | "reserved",
+  bytes: Uint8Array,
+): void {
+  memory.claimAt(start, { name, owner: OWNER, size, e820, bytes });
+}
+
+/**
+ * Memory types as a firmware sets them: everything write-back, the device hole uncacheable. Without them Linux
+ * takes memory typing to be off and gives up page attributes as well.
+ */
+export function firmwareMsrs(cpuid: readonly CpuidLeaf[]): Record<number, bigint> {
+  const addressMask = (1n << BigInt(physicalAddressBits(cpuid))) - 1n;
+  const rangeMask = addressMask & ~(BigInt(RAM_HOLE.size) - 1n);
+  return {
+    [MSR.IA32_MTRR_PHYSBASE0]: BigInt(RAM_HOLE.start) | MTRR.TYPE_UNCACHEABLE,
+    [MSR.IA32_MTRR_PHYSMASK0]: rangeMask | MTRR.PHYSMASK_VALID,
+    [MSR.IA32_MTRR_DEF_TYPE]: MTRR.DEF_TYPE_ENABLE | MTRR.TYPE_WRITE_BACK,
+  };
+}

@@ -1,0 +1,17 @@
+/**
+ * What `boot/` offers: from an image and options to a plan, and a plan as text or JSON.
+ */
+export { buildPlan } from "./build-plan.js";
+export { BootError, faultText, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
+export { ask, choose, type Choice, type LoaderVerdict } from "./choose.js";
+export type {
+  BootProtocol,
+  LoadContext,
+  Loader,
+  LoaderOptionSpec,
+  RecogniseContext,
+  Recognition,
+} from "./loader.js";
+export type { BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "./options.js";
+export type { Plan } from "./plan.js";
+export { LoaderRegistry } from "./registry.js";

@@ -1,0 +1,96 @@
+/**
+ * The ELF kernel that an image is or contains, and putting its segments into guest memory. Shared by the loaders
+ * that start an unpacked kernel. Unpacking on the host happens only when such a loader is asked (R4.4).
+ */
+import { hex } from "../bytes/hex.js";
+import { decompressPayload } from "../formats/bzimage/payload.js";
+import { readElf, type ElfImage } from "../formats/elf/elf.js";
+import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
+import type { Image } from "../formats/index.js";
+import type { RegionMap } from "../memory/regions.js";
+import { ET, PT } from "../spec/elf.js";
+import type { BootFault } from "./boot-error.js";
+
+/** An ELF kernel, and where it came from for people. */
+export interface KernelElf {
+  elf: ElfImage;
+  origin: string;
+}
+
+/**
+ * The image itself if it is ELF, else the payload of a bzImage, unpacked.
+ * @param limit bytes that the unpacked kernel may have.
+ * Throws FormatError for a payload that is missing, damaged or no ELF file.
+ */
+export function kernelElf(image: Image, limit: number): KernelElf {
+  if (image.format === "elf") return { elf: image, origin: "an ELF file" };
+  const elf = readElf(decompressPayload(image, { maxOutput: limit }));
+  return {
+    elf,
+    origin: `the ELF kernel unpacked from the bzImage's ${image.payload?.codecName ?? ""} payload`,
+  };
+}
+
+/** Rules that every ELF kernel must meet whatever its entry. */
+export function unsuitableElf({ elf }: KernelElf): BootFault | undefined {
+  const { header } = elf;
+  if (elf.arch !== "x86-64" && elf.arch !== "i386") {
+    return {
+      place: { kind: "file", offset: E_MACHINE_OFFSET },
+      found: `a file for ${elf.arch}`,
+      expected: "x86-64 or i386",
+      meaning: "This machine has an x86 CPU.",
+    };
+  }
+  if (header.type !== ET.EXEC && header.type !== ET.DYN) {
+    return {
+      place: { kind: "file", offset: E_TYPE_OFFSET },
+      found: `e_type ${header.type}`,
+      expected: "an executable (2 or 3)",
+      meaning: "An object file, module or core dump is not a kernel: link it, or give the kernel.",
+    };
+  }
+  const telling = elf.segments.find((segment) => segment.type === PT.INTERP || segment.type === PT.TLS);
+  if (telling !== undefined) {
+    const what = telling.type === PT.INTERP ? `PT_INTERP (${elf.interpreter ?? ""})` : "PT_TLS";
+    return {
+      place: { kind: "file", offset: telling.headerOffset },
+      found: `a program header ${what}`,
+      expected: "a kernel, which has none",
+      meaning:
+        "This is a program for an operating system; put it into an initrd and boot a kernel with that.",
+    };
+  }
+  return undefined;
+}
+
+const E_TYPE_OFFSET = 0x10;
+const E_MACHINE_OFFSET = 0x12;
+const E_ENTRY_OFFSET = 0x18;
+
+/** Claims and fills every PT_LOAD at its physical address; bss is zero. Returns them. */
+export function placeSegments(elf: ElfImage, memory: RegionMap, owner: string): LoadSegment[] {
+  const segments = loadSegments(elf);
+  for (const { index, paddr, memsz, bytes } of segments) {
+    memory.claimAt(paddr, { name: `kernel segment ${index}`, owner, size: memsz, bytes });
+  }
+  return segments;
+}
+
+/** The rule that an entry point lies in what is loaded. `offset`: where the file names the entry. */
+export function entryFault(elf: ElfImage, entry: bigint, offset = E_ENTRY_OFFSET): BootFault | undefined {
+  const segments = loadSegments(elf);
+  const inside = segments.some((s) => entry >= BigInt(s.paddr) && entry < BigInt(s.paddr) + BigInt(s.memsz));
+  if (inside) return undefined;
+  const virtual = segments.some((s) => entry >= s.vaddr && entry < s.vaddr + BigInt(s.memsz));
+  const ranges = segments.map((s) => `${hex(s.paddr)}–${hex(s.paddr + s.memsz)}`).join(", ");
+  return {
+    place: { kind: "file", offset },
+    found: `entry point ${hex(entry)}${virtual ? ", a virtual address" : ""}`,
+    expected:
+      segments.length > 0 ? `an address in a loaded segment (physical ${ranges})` : "something to load",
+    meaning: virtual
+      ? "The kernel expects a boot loader that turns paging on for it: enter it by PVH if it has the note."
+      : "The file is no kernel, or was linked without physical addresses.",
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * What a loader is (R1.1): a plug-in that recognises an image and then has two duties, to lay out memory and to
+ * describe the boot CPU. Adding a boot protocol means one folder and one line in `registry.ts`. A loader never
+ * touches a CPU, an engine or a device.
+ */
+import type { Image } from "../formats/index.js";
+import type { RegionMap } from "../memory/regions.js";
+import type { CpuState } from "../x86/cpu-state.js";
+import type { BootFault } from "./boot-error.js";
+import type { LoaderOptions, NamedBytes } from "./options.js";
+
+/** An option that a loader takes behind "loader.". */
+export interface LoaderOptionSpec {
+  /** What may stand there; absent when any text may. */
+  values?: readonly string[];
+  help: string;
+}
+
+/** What is known before memory is laid out. */
+export interface RecogniseContext {
+  options: LoaderOptions;
+  /** Guest RAM, bytes: a bound for what is worth unpacking. */
+  memory: number;
+}
+
+/** Whether a loader takes an image. */
+export type Recognition =
+  { fits: true; why: string; protocol: BootProtocol } | { fits: false; fault: BootFault };
+
+export interface Loader {
+  readonly name: string;
+  /** One line for people. */
+  readonly summary: string;
+  readonly options: Readonly<Record<string, LoaderOptionSpec>>;
+  /** Must not change anything. May throw FormatError for an image that is broken. */
+  recognise(image: Image, context: RecogniseContext): Recognition;
+}
+
+/** What the machine hands to a loader. Firmware regions are claimed already. */
+export interface LoadContext {
+  memory: RegionMap;
+  /** Without its NUL. */
+  commandLine: string;
+  initrd?: NamedBytes;
+  /** Guest-physical. */
+  rsdpAddress: number;
+  /** For things a person should know. */
+  warn(text: string): void;
+}
+
+/** One image, recognised, about to be booted by one protocol. */
+export interface BootProtocol {
+  /** How the image is entered, for people: "64-bit entry". */
+  readonly entry: string;
+  /** Duty 1: claims and fills memory. Called once. Throws BootError, MemoryMapError, FormatError. */
+  layOutMemory(context: LoadContext): void;
+  /** Duty 2: the CPU at the first instruction. Called after `layOutMemory`. */
+  describeBootCpu(): CpuState;
+}

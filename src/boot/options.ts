@@ -1,0 +1,43 @@
+/**
+ * What a caller asks for: files as bytes, sizes, and the loader's own options. The command line's spellings are
+ * turned into this by `cli/`; nothing here knows them.
+ */
+import type { FeatureName } from "../spec/cpuid.js";
+
+/** A file the caller has read. */
+export interface NamedBytes {
+  /** For messages: a path as a rule. */
+  name: string;
+  bytes: Uint8Array;
+}
+
+/** Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. */
+export interface BootOptions {
+  kernel: NamedBytes;
+  /** Initial RAM disk. */
+  initrd?: NamedBytes;
+  /** Kernel command line. */
+  commandLine?: string;
+  /** Guest RAM, bytes; a multiple of 4 KiB. */
+  memory?: number;
+  /** 1 to `MAXIMUM_CPUS`. */
+  cpus?: number;
+  clock?: ClockOptions;
+  /** CPU features to switch on or off against the defaults. */
+  features?: Partial<Record<FeatureName, boolean>>;
+  /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */
+  loader?: LoaderOptions;
+}
+
+export interface ClockOptions {
+  /** Instruction count drives time, `nsPerInstruction` each. Absent: the host's time. */
+  deterministic?: { nsPerInstruction: number };
+  /** What the real-time clock shows at power-on, seconds since 1970-01-01 UTC. */
+  rtcStart?: number;
+}
+
+/**
+ * `name` chooses the loader; the others are the loader's own, as its `options` describe. A value may be absent
+ * so that callers can pass what they have.
+ */
+export type LoaderOptions = Readonly<Record<string, string | undefined>>;

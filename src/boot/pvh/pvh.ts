@@ -1,0 +1,142 @@
+/**
+ * Loader "pvh": any kernel with a Xen PHYS32_ENTRY note, straight from its ELF file or from a bzImage's payload
+ * (R2.1). Entered in flat 32-bit mode with start_info in EBX. Makes no claim to be Xen.
+ *
+ * Where start_info goes (R2.4): low memory suits every current system; kernels that look for it behind their
+ * image get it there with `loader.start_info=after-kernel`.
+ *
+ * Specification: Xen docs/misc/pvh.pandoc.
+ */
+import { hex } from "../../bytes/hex.js";
+import { alignUp } from "../../bytes/align.js";
+import type { ElfImage } from "../../formats/elf/elf.js";
+import type { PvhEntry } from "../../formats/elf/notes.js";
+import type { LoadSegment } from "../../formats/elf/segments.js";
+import { deriveE820 } from "../../memory/e820.js";
+import { BOOT_INFO, COMMAND_LINE_AREA, RAM_HOLE } from "../../memory/layout.js";
+import { SIZE_4K } from "../../spec/x86-system.js";
+import type { CpuState } from "../../x86/cpu-state.js";
+import { protectedMode32 } from "../../x86/entry-states.js";
+import type { BootFault } from "../boot-error.js";
+import {
+  checkCommandLine,
+  placeCommandLine,
+  placeGdt,
+  placeInitrd,
+  warnOfSilence,
+  zeroTerminated,
+  type PlacedInitrd,
+} from "../hand-over.js";
+import { entryFault, kernelElf, placeSegments, unsuitableElf } from "../kernel-elf.js";
+import type { BootProtocol, LoadContext, Loader } from "../loader.js";
+import { guestSystem, guestWarnings } from "./guest-rules.js";
+import { buildStartInfo, startInfoSize, type StartInfoInput } from "./start-info.js";
+
+const NAME = "pvh";
+const LOW = "low";
+const AFTER_KERNEL = "after-kernel";
+/** Module addresses are 64 bits wide, but 32-bit entry code reads the low half. */
+const MODULE_ADDRESS_MAX = RAM_HOLE.start - 1;
+const LONGEST_COMMAND_LINE = COMMAND_LINE_AREA.size - 1;
+const LIMITED_BY = "the room kept for it";
+
+export const pvhLoader: Loader = {
+  name: NAME,
+  summary: "any kernel with a PVH entry (Xen note PHYS32_ENTRY), or the one inside a bzImage",
+  options: {
+    start_info: {
+      values: [LOW, AFTER_KERNEL],
+      help: "where start_info goes; after-kernel for old BSD kernels",
+    },
+  },
+  recognise(image, { options, memory }) {
+    const kernel = kernelElf(image, memory);
+    const { elf, origin } = kernel;
+    const fault = unsuitableElf(kernel);
+    if (fault !== undefined) return { fits: false, fault };
+    if (elf.pvh === undefined) return { fits: false, fault: noNote(elf) };
+    const { address, note } = elf.pvh;
+    const outside = entryFault(elf, BigInt(address), note.descOffset);
+    if (outside !== undefined) return { fits: false, fault: outside };
+    const why = `${origin} with a PVH entry note (${note.source}, offset ${hex(note.offset)})`;
+    const placement = options.start_info === AFTER_KERNEL ? AFTER_KERNEL : LOW;
+    return { fits: true, why, protocol: new PvhBoot(elf, elf.pvh, placement) };
+  },
+};
+
+function noNote(elf: ElfImage): BootFault {
+  return {
+    place: { kind: "file", offset: 0 },
+    found: `${elf.notes.length} notes, none of them Xen's PHYS32_ENTRY (type 18)`,
+    expected: "that note",
+    meaning: "The kernel was built without PVH support (Linux: CONFIG_PVH), or its notes were stripped.",
+  };
+}
+
+class PvhBoot implements BootProtocol {
+  readonly entry = "PVH entry";
+  #placed: { startInfo: number; gdt: number } | undefined;
+
+  constructor(
+    readonly elf: ElfImage,
+    readonly pvh: PvhEntry,
+    readonly placement: typeof LOW | typeof AFTER_KERNEL,
+  ) {}
+
+  layOutMemory(context: LoadContext): void {
+    const segments = placeSegments(this.elf, context.memory, NAME);
+    const startInfo = this.placement === LOW ? this.#placeLow(context) : this.#placeBehind(context, segments);
+    const gdt = placeGdt(context, NAME, 32);
+    this.#placed = { startInfo, gdt };
+    this.#warn(context);
+  }
+
+  describeBootCpu(): CpuState {
+    if (this.#placed === undefined) throw new Error("memory is not laid out yet");
+    const { startInfo, gdt } = this.#placed;
+    const registers = { rbx: BigInt(startInfo) };
+    return protectedMode32({ entry: BigInt(this.pvh.address), gdtBase: gdt, registers });
+  }
+
+  #placeLow(context: LoadContext): number {
+    const initrd = placeInitrd(context, NAME, MODULE_ADDRESS_MAX);
+    const commandLine = placeCommandLine(context, NAME, LONGEST_COMMAND_LINE, LIMITED_BY);
+    const input = startInfoInput(context, initrd, commandLine);
+    const bytes = buildStartInfo({ ...input, base: BOOT_INFO.start });
+    const request = { name: "start_info", owner: NAME, size: BOOT_INFO.size, bytes };
+    return context.memory.claimAt(BOOT_INFO.start, request).start;
+  }
+
+  /** Everything together on the first free page behind the image; the initrd must not take that place. */
+  #placeBehind(context: LoadContext, segments: readonly LoadSegment[]): number {
+    const text = zeroTerminated(context.commandLine);
+    checkCommandLine(context.commandLine, text.length - 1, LONGEST_COMMAND_LINE, LIMITED_BY);
+    const initrd = placeInitrd(context, NAME, MODULE_ADDRESS_MAX);
+    const input = startInfoInput(context, initrd, text);
+    const last = segments[segments.length - 1];
+    const above = alignUp(last.paddr + last.memsz, SIZE_4K);
+    const size = alignUp(startInfoSize(input), SIZE_4K);
+    const region = context.memory.claimBySearch(
+      { name: "start_info", owner: NAME, size, align: SIZE_4K },
+      { prefer: "lowest", above, below: RAM_HOLE.start },
+    );
+    region.content = { kind: "bytes", bytes: buildStartInfo({ ...input, base: region.start }) };
+    return region.start;
+  }
+
+  #warn(context: LoadContext): void {
+    const system = guestSystem(this.elf);
+    const length = zeroTerminated(context.commandLine).length - 1;
+    for (const text of guestWarnings(system, length, context.initrd !== undefined)) context.warn(text);
+    if (system === "linux") warnOfSilence(context);
+  }
+}
+
+function startInfoInput(
+  context: LoadContext,
+  initrd: PlacedInitrd | undefined,
+  commandLine: number | Uint8Array,
+): Omit<StartInfoInput, "base"> {
+  const modules = initrd === undefined ? [] : [initrd];
+  return { modules, rsdp: context.rsdpAddress, memoryMap: deriveE820(context.memory), commandLine };
+}

@@ -1,0 +1,35 @@
+/**
+ * The loaders there are. A new boot protocol is one line here; callers may add their own at run time (R1.1).
+ */
+import { elf64Loader } from "./elf64/elf64.js";
+import { linuxLoader } from "./linux/linux.js";
+import type { Loader } from "./loader.js";
+import { pvhLoader } from "./pvh/pvh.js";
+
+/** In the order they are asked: the kernel's own entry first, then PVH, which more systems speak, then plain ELF. */
+const BUILT_IN: readonly Loader[] = [linuxLoader, pvhLoader, elf64Loader];
+
+/** An ordered set of loaders with unique names. */
+export class LoaderRegistry {
+  readonly #loaders: Loader[];
+
+  constructor(loaders: readonly Loader[] = BUILT_IN) {
+    this.#loaders = [];
+    for (const loader of loaders) this.register(loader);
+  }
+
+  /** Adds a loader, to be asked after those there are. Throws RangeError if the name is taken. */
+  register(loader: Loader): void {
+    if (this.get(loader.name) !== undefined)
+      throw new RangeError(`there is a loader "${loader.name}" already`);
+    this.#loaders.push(loader);
+  }
+
+  get(name: string): Loader | undefined {
+    return this.#loaders.find((loader) => loader.name === name);
+  }
+
+  all(): readonly Loader[] {
+    return this.#loaders;
+  }
+}
