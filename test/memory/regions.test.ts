@@ -65,7 +65,7 @@ describe("R1.6 claims", () => {
   it("R1.6 a misaligned address is refused", () => {
     assert.throws(
       () => newMap().claimAt(0x1800, { name: "tables", owner: "t", size: 0x1000, align: 0x1000 }),
-      /at guest-physical 0x1800.*alignment 4096/,
+      /guest-physical 0x1800.*alignment 4096/,
     );
   });
 
