@@ -3,7 +3,6 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
-import { closest } from "./closest.js";
 import { parseCount, parsePairs, parseSize } from "./values.js";
 
 /** What was asked for; absent means the default of `boot/`. */
@@ -14,13 +13,16 @@ export interface BootRequest {
   /** Bytes. */
   memory?: number;
   cpus?: number;
-  loader?: string;
-  entry?: string;
+  /** The loader's own options, without their "loader." prefix. */
+  loader: Record<string, string>;
   deterministic: boolean;
+  /** What the real-time clock shows at power-on, seconds since 1970 UTC. */
+  rtcStart?: number;
 }
 
 /** More CPUs than this would only share one thread's time. */
 const MOST_CPUS = 64;
+const MS_PER_SECOND = 1000;
 
 export const BOOT_OPERANDS: readonly OperandSpec[] = [
   { name: "KERNEL", required: false, help: "the kernel image (or --kernel)" },
@@ -37,31 +39,35 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     aliases: ["option"],
     value: "NAME=VALUE,…",
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.append, loader.entry (16, 32, 64, pvh, elf64)",
+    help: "loader.name, loader.kernel, loader.initrd, loader.append, and the loader's own, such as loader.entry=32",
   },
   { name: "deterministic", help: "time is counted in instructions: every run is identical; takes no input" },
+  { name: "rtc", value: "TIME", help: "what the guest's clock shows at power-on: 2024-02-29T12:00:00Z, or now" },
 ];
 
-/** `-o` names, as bhyve has them, and the request's fields. */
-const PAIR_FIELDS: Record<string, "loader" | "kernel" | "initrd" | "commandLine" | "entry"> = {
-  "loader.name": "loader",
-  "loader.kernel": "kernel",
-  "loader.initrd": "initrd",
-  "loader.append": "commandLine",
-  "loader.cmdline": "commandLine",
-  "loader.entry": "entry",
+const LOADER_PREFIX = "loader.";
+
+/** `-o` names that are the request's own, as bhyve has them. */
+const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine"> = {
+  kernel: "kernel",
+  initrd: "initrd",
+  append: "commandLine",
+  cmdline: "commandLine",
 };
 
-function readPairs(args: Arguments): Partial<BootRequest> {
-  const request: Partial<BootRequest> = {};
+type Pairs = Pick<BootRequest, "loader"> & Partial<Pick<BootRequest, "kernel" | "initrd" | "commandLine">>;
+
+function readPairs(args: Arguments): Pairs {
+  const request: Pairs = { loader: {} };
   for (const text of args.values("o")) {
     for (const [name, value] of parsePairs("-o", text)) {
-      const field = PAIR_FIELDS[name];
-      if (field === undefined) {
-        const guess = closest(name, Object.keys(PAIR_FIELDS));
-        throw new UsageError(`-o ${name}: unknown name`, guess && `did you mean ${guess}?`);
+      if (!name.startsWith(LOADER_PREFIX)) {
+        throw new UsageError(`-o ${name}: unknown name`, `did you mean ${LOADER_PREFIX}${name}?`);
       }
-      request[field] = value;
+      const own = name.slice(LOADER_PREFIX.length);
+      const field = PAIR_FIELDS[own];
+      if (field === undefined) request.loader[own] = value;
+      else request[field] = value;
     }
   }
   return request;
@@ -71,6 +77,13 @@ function only(what: string, values: readonly (string | undefined)[]): string | u
   const given = [...new Set(values.filter((value) => value !== undefined))];
   if (given.length > 1) throw new UsageError(`two different ${what} were given: ${given.join(" and ")}`);
   return given[0];
+}
+
+/** "now", or an ISO 8601 time; seconds since 1970 UTC. */
+function startTime(text: string): number {
+  const ms = text === "now" ? Date.now() : Date.parse(text);
+  if (!(ms >= 0)) throw new UsageError(`--rtc ${text}: expected a time such as 2024-02-29T12:00:00Z, or now`);
+  return Math.floor(ms / MS_PER_SECOND);
 }
 
 /** QEMU's "-smp 2" and "-smp cpus=2". */
@@ -92,5 +105,7 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (memory !== undefined) request.memory = parseSize("-m", memory);
   const cpus = args.value("smp");
   if (cpus !== undefined) request.cpus = cpuCount(cpus);
+  const rtc = args.value("rtc") ?? (request.deterministic ? undefined : "now");
+  if (rtc !== undefined) request.rtcStart = startTime(rtc);
   return request;
 }

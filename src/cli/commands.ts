@@ -7,8 +7,11 @@ export interface CommandRow {
 }
 
 export const COMMANDS: readonly CommandRow[] = [
+  { name: "boot", load: async () => (await import("./commands/boot.js")).boot },
+  { name: "plan", load: async () => (await import("./commands/plan.js")).plan },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).inspect },
   { name: "guests", load: async () => (await import("./commands/guests.js")).guests },
+  { name: "demo", load: async () => (await import("./commands/demo.js")).demo },
   { name: "doctor", load: async () => (await import("./commands/doctor.js")).doctor },
   { name: "help", load: async () => (await import("./commands/help.js")).help },
   { name: "version", load: async () => (await import("./commands/version.js")).version },

@@ -25,7 +25,9 @@ const FILE_REASONS: Record<string, string> = {
 };
 
 /** Names of errors that mean "this image, or a file with it, cannot be booted". */
-const REFUSALS = ["FormatError", "UnrecognisedImage", "BootError", "MemoryError", "GuestError"];
+const REFUSALS = ["FormatError", "UnrecognisedImage", "BootError", "NoLoaderError", "MemoryMapError", "GuestError"];
+/** Names of errors that mean "no such option, or no such value of it". */
+const USAGE_FAULTS = ["OptionError"];
 
 /** What to print and the status to exit with. */
 export interface Failure {
@@ -45,6 +47,9 @@ export function explain(error: unknown): Failure {
   if (error instanceof UsageError) {
     const hint = error.hint === undefined ? [] : [`        ${error.hint}`];
     return { lines: [`locore: ${error.message}`, ...hint], status: EXIT_STATUS.usage };
+  }
+  if (USAGE_FAULTS.includes(error.name)) {
+    return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.usage };
   }
   if (error instanceof EngineUnavailable || (error instanceof SessionError && error.what === "engine")) {
     return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.engineUnavailable };

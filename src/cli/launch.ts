@@ -28,6 +28,8 @@ export interface LaunchOptions {
   json: boolean;
   /** Whether standard input is the guest's console; otherwise it gets none. */
   input: boolean;
+  /** Also shown every block of console output. */
+  onConsole?: (bytes: Uint8Array) => void;
   /** Makes the plan while the engine loads in its own thread. */
   makePlan: () => Promise<Plan>;
 }
@@ -91,7 +93,10 @@ class Surroundings {
     this.midLine = output.midLine;
     this.session = new Session({
       engine: options.engine,
-      output: output.sink,
+      output: (bytes) => {
+        options.onConsole?.(bytes);
+        return output.sink(bytes);
+      },
       onInputRoom: () => this.#input?.resume(),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
       onUnimplemented: (text, rip, bytes) =>

@@ -11,8 +11,11 @@
  */
 import type { Plan } from "../boot/plan.js";
 import { ApicBus } from "../devices/apic-bus.js";
+import { AcpiPm } from "../devices/acpi-pm.js";
 import { cmosForMemory } from "../devices/cmos-memory.js";
+import { DebugExit } from "../devices/debug-exit.js";
 import type { InterruptLine } from "../devices/device.js";
+import { I8042 } from "../devices/i8042.js";
 import { I8254 } from "../devices/i8254.js";
 import { I8259Pair } from "../devices/i8259.js";
 import { IrqFanout } from "../devices/interrupt-lines.js";
@@ -23,9 +26,9 @@ import { initialLapicState } from "../devices/lapic-state.js";
 import { Mc146818, initialMc146818State } from "../devices/mc146818.js";
 import { MmioBus } from "../devices/mmio-bus.js";
 import { PortBus } from "../devices/port-bus.js";
+import { ResetControl, SystemControlA, SystemControlB } from "../devices/system-control.js";
 import { Uart16550 } from "../devices/uart16550.js";
-import { IOAPIC_MMIO, IRQ, PIT_GSI } from "../memory/layout.js";
-import { PC_PORTS } from "../spec/pc-ports.js";
+import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT } from "../memory/layout.js";
 import { LEAF } from "../spec/cpuid.js";
 import { hasFeature, lookUpCpuid } from "../x86/cpuid-table.js";
 import type { ApicPort, Board } from "./board.js";
@@ -112,6 +115,23 @@ function cmos(plan: Plan): number[] {
   return cmosForMemory(sizeOf(false), sizeOf(true));
 }
 
+/** The ways out: keyboard controller, system control ports, reset control, ACPI, debug exit. */
+function addPowerControl(context: BoardContext, ports: PortBus, pit: I8254, isa: Interrupts["isa"]): void {
+  const { clock, timers, power } = context;
+  const i8042 = new I8042({ keyboardIrq: isa(IRQ.KEYBOARD), auxiliaryIrq: isa(IRQ.MOUSE), power });
+  const acpi = new AcpiPm({ clock, timers, sci: isa(IRQ.SCI), power });
+  const debugExit = new DebugExit(power);
+  ports.add({ ...PORT.I8042_DATA, device: i8042.dataPort });
+  ports.add({ ...PORT.I8042_COMMAND, device: i8042.commandPort });
+  ports.add({ ...PORT.SYSTEM_CONTROL_B, device: new SystemControlB(clock, pit) });
+  ports.add({ ...PORT.SYSTEM_CONTROL_A, device: new SystemControlA(power) });
+  ports.add({ ...PORT.RESET_CONTROL, device: new ResetControl(power), width: "byte-only" });
+  ports.add({ ...PORT.ACPI_PM1_EVENT, device: acpi.eventPorts, width: "whole" });
+  ports.add({ ...PORT.ACPI_PM1_CONTROL, device: acpi.controlPorts, width: "whole" });
+  ports.add({ ...PORT.ACPI_PM_TIMER, device: acpi.timerPorts, width: "whole" });
+  ports.add({ ...PORT.DEBUG_EXIT, device: debugExit, width: "whole" });
+}
+
 /** Builds and connects every device of the machine. */
 export function wireBoard(context: BoardContext): Board {
   const { plan, clock, timers, console } = context;
@@ -130,12 +150,13 @@ export function wireBoard(context: BoardContext): Board {
     receiveReady: () => console.pump(),
   });
 
-  ports.add({ ...PC_PORTS.picMaster, device: pic.masterPorts });
-  ports.add({ ...PC_PORTS.picSlave, device: pic.slavePorts });
-  ports.add({ ...PC_PORTS.elcr, device: pic.elcrPorts });
-  ports.add({ ...PC_PORTS.pit, device: pit });
-  ports.add({ ...PC_PORTS.rtc, device: rtc });
-  ports.add({ ...PC_PORTS.com1, device: com1 });
+  ports.add({ ...PORT.PIC_MASTER, device: pic.masterPorts });
+  ports.add({ ...PORT.PIC_SLAVE, device: pic.slavePorts });
+  ports.add({ ...PORT.PIC_ELCR, device: pic.elcrPorts });
+  ports.add({ ...PORT.PIT, device: pit });
+  ports.add({ ...PORT.RTC, device: rtc });
+  ports.add({ ...PORT.COM1, device: com1 });
+  addPowerControl(context, ports, pit, isa);
   mmio.add({ ...IOAPIC_MMIO, device: ioapic });
 
   const features = apicFeatures(plan);

@@ -1,0 +1,29 @@
+/**
+ * The public library: recognise an image, plan a machine, run it. Host-neutral: time, waiting and the
+ * console are handed in. The command line is built on the same functions.
+ *
+ * ```ts
+ * const plan = buildPlan({ kernel: { name: "vmlinuz", bytes }, commandLine: "console=ttyS0" });
+ * const report = runToEnd({ plan, engine, console, hostNow: () => performance.now() * 1e6, wait });
+ * ```
+ */
+export { recognise } from "../formats/index.js";
+export type { Image } from "../formats/index.js";
+export type { Fact } from "../formats/image.js";
+export { FormatError } from "../formats/format-error.js";
+export { BootError } from "../boot/boot-error.js";
+export { buildPlan } from "../boot/index.js";
+export type { BootOptions } from "../boot/options.js";
+export type { Plan, PlanClock, PlanDevice, PlanRegion } from "../boot/plan.js";
+export type { Cpu, CpuHost, Engine, EngineEvents, EngineVerdict, GuestMemory, Vm } from "../engine/contract.js";
+export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
+export { PlanError } from "../machine/fill.js";
+export { Machine } from "../machine/machine.js";
+export type { MachineOptions, MachineStats } from "../machine/machine.js";
+export type { Step } from "../machine/scheduler.js";
+export type { ConsoleEnd } from "../machine/console.js";
+export { EXIT_STATUS } from "../machine/end.js";
+export type { EndKind, MachineEnd } from "../machine/end.js";
+export { ConsoleWatch } from "../diagnose/console-watch.js";
+export { runToEnd } from "../host/run.js";
+export type { RunOptions, RunReport } from "../host/run.js";

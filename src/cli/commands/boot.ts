@@ -1,0 +1,71 @@
+/** `locore boot KERNEL`: runs a kernel. */
+import { ENGINE_NAMES } from "../../host/node/engines.js";
+import type { Arguments, OptionSpec } from "../args.js";
+import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
+import { JSON_OPTION, type Command } from "../command.js";
+import { launch, type LaunchOptions } from "../launch.js";
+import { parseCount, parseDuration } from "../values.js";
+
+/** Options about the run, not about the machine. */
+export const RUN_OPTIONS: readonly OptionSpec[] = [
+  { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm, kvm" },
+  { name: "timeout", value: "T", help: "end after this time: 30s, 5m; a bare number counts seconds (status 124)" },
+  { name: "instructions", value: "N", help: "end after this many instructions (status 124)" },
+  { name: "log", value: "FILE", help: "also write the console to a file" },
+  {
+    name: "triple-fault",
+    value: "WHAT",
+    choices: ["crash", "reset"],
+    help: "what a triple fault is: crash (status 4, the default) or reset (status 0)",
+  },
+  { name: "stats", help: "also print instructions, speed and the engine's counters" },
+  { name: "nographic", help: "accepted for QEMU's sake: there is no other display" },
+  { name: "no-reboot", help: "accepted for QEMU's sake: a reset always ends the machine" },
+];
+
+/** Reads `RUN_OPTIONS` and `--json`. */
+export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" | "input"> {
+  const options: Omit<LaunchOptions, "makePlan" | "input"> = {
+    engine: args.value("engine") ?? "auto",
+    tripleFault: args.value("triple-fault") === "reset" ? "reset" : "crash",
+    stats: args.has("stats"),
+    json: args.has("json"),
+  };
+  const timeout = args.value("timeout");
+  if (timeout !== undefined) options.timeoutMs = parseDuration("--timeout", timeout);
+  const instructions = args.value("instructions");
+  if (instructions !== undefined) {
+    options.maxInstructions = parseCount("--instructions", instructions, 1, Number.MAX_SAFE_INTEGER);
+  }
+  const log = args.value("log");
+  if (log !== undefined) options.log = log;
+  return options;
+}
+
+export const boot: Command = {
+  summary: "boot a kernel; its console is your terminal",
+  description: [
+    "On a terminal every key goes to the guest; Ctrl-A x quits, Ctrl-A h lists keys. With a pipe as standard input",
+    "its bytes are typed in; the end of the pipe is no key. Console output goes to standard output, everything",
+    "locore says goes to standard error. The last line says how the machine ended; with --json it is one JSON object:",
+    '{"kind","route","status","reason","instructions","clockNs"}.',
+  ],
+  operands: BOOT_OPERANDS,
+  options: [
+    ...BOOT_OPTIONS,
+    ...RUN_OPTIONS,
+    { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
+  ],
+  examples: [
+    ["locore boot vmlinuz --initrd initrd.img --append console=ttyS0", "boot Linux with its console here"],
+    ["locore boot -kernel vmlinuz -initrd initrd.img -m 512", "the same in QEMU's words"],
+    ["locore boot vmlinuz -o loader.entry=32 --deterministic", "by the 32-bit entry, the same on every run"],
+  ],
+  async run(args, context) {
+    const request = readBootRequest(args);
+    const options = readRunOptions(args);
+    const makePlan = async (): ReturnType<LaunchOptions["makePlan"]> =>
+      (await import("../make-plan.js")).makePlan(request);
+    return launch({ ...options, input: !request.deterministic, makePlan }, context);
+  },
+};

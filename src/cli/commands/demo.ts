@@ -1,0 +1,74 @@
+/**
+ * `locore demo`, which is what `npm start` runs: Debian's kernel, unmodified, to a busybox shell. On a terminal it
+ * leaves you at the guest's prompt; otherwise the guest computes a few lines and switches itself off.
+ */
+import { buildPlan } from "../../boot/index.js";
+import type { Plan } from "../../boot/plan.js";
+import { exitStatusIn, initramfsBytes, pullGuest, type InitramfsOptions } from "../../guests/index.js";
+import { JSON_OPTION, type Command, type CommandContext } from "../command.js";
+import { readInput } from "../files.js";
+import { launch } from "../launch.js";
+import { progressLine } from "../progress.js";
+import { readRunOptions, RUN_OPTIONS } from "./boot.js";
+
+const COMMAND_LINE = "console=ttyS0";
+const MS_PER_SECOND = 1000;
+/** A file whose digest anyone can check: `printf 'hello from the host\n' | sha256sum`. */
+const KNOWN_FILE = { to: "/root/hello.txt", bytes: new TextEncoder().encode("hello from the host\n") };
+const COMPUTED_LINES = [
+  "uname -a",
+  `sha256sum ${KNOWN_FILE.to}`,
+  "awk 'BEGIN { printf \"awk: pi = %.12f, e^10 = %.6f\\n\", 4 * atan2(1, 1), exp(10) }'",
+  "date -u",
+].join("\n");
+
+/** What the guest does: a shell for a person, a few lines for a pipe. */
+function guestProgram(interactive: boolean): Pick<InitramfsOptions, "command" | "shell" | "terminal"> {
+  if (!interactive) return { command: COMPUTED_LINES, shell: false };
+  const terminal = process.env.TERM;
+  return terminal === undefined ? { shell: true } : { shell: true, terminal };
+}
+
+/** Fetches the guests (or finds them in the cache), packs the initramfs and plans the machine. */
+async function demoPlan(interactive: boolean, context: CommandContext): Promise<Plan> {
+  const progress = progressLine(context.stderr);
+  try {
+    const kernel = await pullGuest("debian-cloud", { progress: progress.show });
+    const busybox = await pullGuest("busybox", { progress: progress.show });
+    const initrd = await initramfsBytes({
+      busybox: busybox.files.busybox,
+      files: [KNOWN_FILE],
+      ...guestProgram(interactive),
+    });
+    return buildPlan({
+      kernel: { name: kernel.files.kernel, bytes: await readInput("kernel", kernel.files.kernel) },
+      initrd: { name: "initramfs", bytes: initrd },
+      commandLine: COMMAND_LINE,
+      clock: { rtcStart: Math.floor(Date.now() / MS_PER_SECOND) },
+    });
+  } finally {
+    progress.done();
+  }
+}
+
+export const demo: Command = {
+  summary: "boot Debian's kernel to a shell; without a terminal, to a few lines that the guest computes",
+  operands: [],
+  options: [...RUN_OPTIONS, JSON_OPTION],
+  async run(args, context) {
+    const interactive = process.stdin.isTTY;
+    let text = "";
+    const status = await launch(
+      {
+        ...readRunOptions(args),
+        input: interactive,
+        makePlan: () => demoPlan(interactive, context),
+        ...(interactive ? {} : { onConsole: (bytes) => (text += Buffer.from(bytes).toString("latin1")) }),
+      },
+      context,
+    );
+    if (status !== 0 || interactive) return status;
+    // The guest's own status, from its last line; a guest that never got there has failed.
+    return exitStatusIn(text) ?? 1;
+  },
+};

@@ -1,0 +1,59 @@
+/** `locore plan KERNEL`: the machine that `boot` would run, as data; nothing runs. */
+import { createHash } from "node:crypto";
+import type { Plan, PlanRegion } from "../../boot/plan.js";
+import type { OptionSpec } from "../args.js";
+import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
+import { JSON_OPTION, printLines, type Command } from "../command.js";
+import { toJson } from "../json.js";
+import { makePlan } from "../make-plan.js";
+import { planMappings, planSections } from "../render/plan.js";
+
+/** Contents up to this size are in the JSON; longer ones are files that the caller has. */
+const LONGEST_CONTENT = 65536;
+const SECTIONS: readonly (readonly [name: string, help: string])[] = [
+  ["summary", "image, loader, CPUs, memory, clock, command line"],
+  ["map", "who claims which memory"],
+  ["e820", "the memory map as the guest is told"],
+  ["registers", "the boot CPU at its first instruction"],
+  ["paging", "what its page tables map"],
+  ["tables", "where firmware tables lie"],
+  ["devices", "ports, memory and interrupts of the devices"],
+  ["cpuid", "the CPUID table and the features it shows"],
+];
+const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({ name, help: `only this: ${help}` }));
+
+function regionFacts({ content, ...region }: PlanRegion): Record<string, unknown> {
+  if (content.kind === "zero") return { ...region, content };
+  const { bytes } = content;
+  const facts = { kind: "bytes", length: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const base64 = bytes.length <= LONGEST_CONTENT ? { base64: Buffer.from(bytes).toString("base64") } : {};
+  return { ...region, content: { ...facts, ...base64 } };
+}
+
+/** The whole plan for programs: contents by digest, short ones in full. */
+function planFacts(plan: Plan): Record<string, unknown> {
+  return { ...plan, regions: plan.regions.map(regionFacts), mappings: planMappings(plan) };
+}
+
+export const plan: Command = {
+  summary: "show the machine that boot would run: memory map, registers, page tables, CPUID, devices, tables",
+  operands: BOOT_OPERANDS,
+  options: [...BOOT_OPTIONS, ...SECTION_OPTIONS, JSON_OPTION],
+  examples: [
+    ["locore plan vmlinuz --map --e820", "who claims which memory, and what the guest is told of it"],
+    ["locore plan vmlinuz --json", "the whole machine as JSON"],
+  ],
+  async run(args, { stdout }) {
+    const made = await makePlan(readBootRequest(args));
+    if (args.has("json")) {
+      stdout.write(`${toJson(planFacts(made), 2)}\n`);
+      return 0;
+    }
+    const all = planSections(made);
+    const asked = all.filter(({ name }) => args.has(name));
+    const shown = asked.length > 0 ? asked : all;
+    const lines = shown.flatMap(({ name, lines: own }) => [`${name}:`, ...own.map((line) => `  ${line}`.trimEnd()), ""]);
+    printLines(stdout, lines.slice(0, -1));
+    return 0;
+  },
+};

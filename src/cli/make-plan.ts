@@ -1,0 +1,35 @@
+/** From a request to a plan: reads the files and asks `boot/`. */
+import { buildPlan } from "../boot/index.js";
+import type { BootOptions } from "../boot/options.js";
+import type { Plan } from "../boot/plan.js";
+import type { BootRequest } from "./boot-request.js";
+import { readInput } from "./files.js";
+
+/**
+ * Time of one instruction in deterministic mode, ns: 100 M instructions a second, about what the built-in engine
+ * does, so that a guest's timeouts mean what they mean in real time.
+ */
+const NS_PER_INSTRUCTION = 10;
+
+/** A request with the kernel and initrd read; throws `FileError`. */
+export async function bootOptions(request: BootRequest): Promise<BootOptions> {
+  const { initrd } = request;
+  const [kernelBytes, initrdBytes] = await Promise.all([
+    readInput("kernel", request.kernel),
+    initrd === undefined ? undefined : readInput("initrd", initrd),
+  ]);
+  const options: BootOptions = { kernel: { name: request.kernel, bytes: kernelBytes }, loader: request.loader };
+  if (initrd !== undefined && initrdBytes !== undefined) options.initrd = { name: initrd, bytes: initrdBytes };
+  if (request.commandLine !== undefined) options.commandLine = request.commandLine;
+  if (request.memory !== undefined) options.memory = request.memory;
+  if (request.cpus !== undefined) options.cpus = request.cpus;
+  options.clock = {};
+  if (request.deterministic) options.clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
+  if (request.rtcStart !== undefined) options.clock.rtcStart = request.rtcStart;
+  return options;
+}
+
+/** The plan of a request. Throws what makes it impossible. */
+export async function makePlan(request: BootRequest): Promise<Plan> {
+  return buildPlan(await bootOptions(request));
+}
