@@ -4,22 +4,19 @@
  * [--deterministic] [--instructions N]`
  */
 import { parseArguments } from "../src/cli/args.js";
-import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../src/cli/boot-request.js";
+import { BOOT_OPTIONS, readBootRequest } from "../src/cli/boot-request.js";
 import { makePlan } from "../src/cli/make-plan.js";
 import { endLine, statsLines, unimplementedLine } from "../src/cli/render/end.js";
 import { parseCount } from "../src/cli/values.js";
 import { loadEngine } from "../src/host/node/engines.js";
 import { runToEnd, type RunOptions } from "../src/host/run.js";
 
-const OPTIONS = [
-  ...BOOT_OPTIONS,
-  { name: "instructions", value: "N", help: "stop after this many" },
-];
+const OPTIONS = [...BOOT_OPTIONS, { name: "instructions", value: "N", help: "stop after this many" }];
 
 const NS_PER_MS = 1e6;
 const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
-const args = parseArguments(process.argv.slice(2), OPTIONS, BOOT_OPERANDS);
+const args = parseArguments(process.argv.slice(2), OPTIONS);
 const options: RunOptions = {
   plan: await makePlan(readBootRequest(args)),
   engine: await loadEngine("wasm"),
@@ -35,7 +32,8 @@ const options: RunOptions = {
   },
 };
 const limit = args.value("instructions");
-if (limit !== undefined) options.maxInstructions = parseCount("--instructions", limit, 1, Number.MAX_SAFE_INTEGER);
+if (limit !== undefined)
+  options.maxInstructions = parseCount("--instructions", limit, 1, Number.MAX_SAFE_INTEGER);
 const report = runToEnd(options);
 console.error([endLine(report), ...statsLines(report, undefined)].join("\n"));
 process.exitCode = report.end.status;

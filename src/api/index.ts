@@ -15,7 +15,15 @@ export { BootError } from "../boot/boot-error.js";
 export { buildPlan } from "../boot/index.js";
 export type { BootOptions } from "../boot/options.js";
 export type { Plan, PlanClock, PlanDevice, PlanRegion } from "../boot/plan.js";
-export type { Cpu, CpuHost, Engine, EngineEvents, EngineVerdict, GuestMemory, Vm } from "../engine/contract.js";
+export type {
+  Cpu,
+  CpuHost,
+  Engine,
+  EngineEvents,
+  EngineVerdict,
+  GuestMemory,
+  Vm,
+} from "../engine/contract.js";
 export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";
 export { Machine } from "../machine/machine.js";

@@ -132,19 +132,16 @@ function takeOption(
   return 2;
 }
 
-function checkOperands(given: readonly string[], specs: readonly OperandSpec[]): void {
+/** Refuses too few or too many operands. An operand whose name ends with "…" takes all that follow. */
+export function checkOperands(given: readonly string[], specs: readonly OperandSpec[]): void {
   const missing = specs.find((spec, i) => spec.required && i >= given.length);
   if (missing !== undefined) throw new UsageError(`${missing.name} is missing`, missing.help);
   const rest = specs.at(-1)?.name.endsWith("…") === true;
   if (given.length > specs.length && !rest) throw new UsageError(`unexpected operand ${given[specs.length]}`);
 }
 
-/** Reads a command line. An operand whose name ends with "…" takes all that follow. Throws `UsageError`. */
-export function parseArguments(
-  args: readonly string[],
-  options: readonly OptionSpec[],
-  operands: readonly OperandSpec[],
-): Arguments {
+/** Reads a command line; `checkOperands` judges the operands. Throws `UsageError`. */
+export function parseArguments(args: readonly string[], options: readonly OptionSpec[]): Arguments {
   const byName = index(options);
   const values = new Map<string, string[]>();
   const rest: string[] = [];
@@ -167,6 +164,5 @@ export function parseArguments(
       at++;
     }
   }
-  checkOperands(rest, operands);
   return new Arguments(rest, values);
 }

@@ -42,7 +42,11 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     help: "loader.name, loader.kernel, loader.initrd, loader.append, and the loader's own, such as loader.entry=32",
   },
   { name: "deterministic", help: "time is counted in instructions: every run is identical; takes no input" },
-  { name: "rtc", value: "TIME", help: "what the guest's clock shows at power-on: 2024-02-29T12:00:00Z, or now" },
+  {
+    name: "rtc",
+    value: "TIME",
+    help: "what the guest's clock shows at power-on: 2024-02-29T12:00:00Z, or now",
+  },
 ];
 
 const LOADER_PREFIX = "loader.";

@@ -25,7 +25,14 @@ const FILE_REASONS: Record<string, string> = {
 };
 
 /** Names of errors that mean "this image, or a file with it, cannot be booted". */
-const REFUSALS = ["FormatError", "UnrecognisedImage", "BootError", "NoLoaderError", "MemoryMapError", "GuestError"];
+const REFUSALS = [
+  "FormatError",
+  "UnrecognisedImage",
+  "BootError",
+  "NoLoaderError",
+  "MemoryMapError",
+  "GuestError",
+];
 /** Names of errors that mean "no such option, or no such value of it". */
 const USAGE_FAULTS = ["OptionError"];
 

@@ -5,6 +5,7 @@
 import type { Plan } from "../boot/plan.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
+import { requireEngine } from "../host/node/engines.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { StartMessage } from "../host/node/messages.js";
 import { Session } from "../host/node/session.js";
@@ -139,6 +140,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
 
 /** Boots what `makePlan` makes and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
+  requireEngine(options.engine);
   const around = new Surroundings(options, context);
   let report: RunReport;
   try {

@@ -5,7 +5,7 @@
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { EXIT_STATUS } from "../machine/end.js";
-import { parseArguments, UsageError } from "./args.js";
+import { checkOperands, parseArguments, UsageError } from "./args.js";
 import { printLines, type CommandContext } from "./command.js";
 import { findCommand } from "./commands/help.js";
 
@@ -33,14 +33,15 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   if (first === "--version" || first === "-V") return dispatch(["version", ...rest], context);
   if (["--help", "-h", "-?"].includes(first)) return runHelp(rest, context);
   const command = await findCommand(first).load();
-  const parsed = parseArguments(rest, [...command.options, HELP_OPTION], command.operands);
+  const parsed = parseArguments(rest, [...command.options, HELP_OPTION]);
   if (parsed.has("help")) return runHelp([first], context);
+  checkOperands(parsed.operands, command.operands);
   return command.run(parsed, context);
 }
 
 async function runHelp(args: readonly string[], context: CommandContext): Promise<number> {
   const { help } = await import("./commands/help.js");
-  return help.run(parseArguments(args, help.options, help.operands), context);
+  return help.run(parseArguments(args, help.options), context);
 }
 
 /** Waits until everything written to a stream has left, or cannot leave any more. */

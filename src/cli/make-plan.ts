@@ -18,8 +18,12 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
     readInput("kernel", request.kernel),
     initrd === undefined ? undefined : readInput("initrd", initrd),
   ]);
-  const options: BootOptions = { kernel: { name: request.kernel, bytes: kernelBytes }, loader: request.loader };
-  if (initrd !== undefined && initrdBytes !== undefined) options.initrd = { name: initrd, bytes: initrdBytes };
+  const options: BootOptions = {
+    kernel: { name: request.kernel, bytes: kernelBytes },
+    loader: request.loader,
+  };
+  if (initrd !== undefined && initrdBytes !== undefined)
+    options.initrd = { name: initrd, bytes: initrdBytes };
   if (request.commandLine !== undefined) options.commandLine = request.commandLine;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;

@@ -8,13 +8,14 @@ import type { Plan } from "../boot/plan.js";
 import type { Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
-import { cpuidForCpu, lookUpCpuid } from "../x86/cpuid-table.js";
+import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
 import type { Board } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
 import { CpuSlot } from "./cpu-slot.js";
+import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
 import { fillMemory } from "./fill.js";
 import { Scheduler, type Step } from "./scheduler.js";
@@ -104,7 +105,7 @@ export class Machine {
     );
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) {
-      slot.attach(this.#vm.createCpu(slot.id, cpuidForCpu(plan.cpuid, slot.id)));
+      slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
       slot.cpu.writeState(slot.id === 0 ? plan.bootCpu : waitingState(plan));
     }
   }

@@ -29,21 +29,18 @@ import { PortBus } from "../devices/port-bus.js";
 import { ResetControl, SystemControlA, SystemControlB } from "../devices/system-control.js";
 import { Uart16550 } from "../devices/uart16550.js";
 import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT } from "../memory/layout.js";
-import { LEAF } from "../spec/cpuid.js";
-import { hasFeature, lookUpCpuid } from "../x86/cpuid-table.js";
+import { hasFeature, physicalAddressBits } from "../x86/cpuid-table.js";
 import type { ApicPort, Board } from "./board.js";
 import type { CpuSlot } from "./cpu-slot.js";
 import type { BoardContext } from "./machine.js";
 
 const FOUR_GIB = 0x1_0000_0000;
-/** CPUID 0x80000008 EAX[7:0]: physical address bits. */
-const ADDRESS_BITS_MASK = 0xff;
 
 function apicFeatures(plan: Plan): ApicMsrFeatures {
   return {
     x2apic: hasFeature(plan.cpuid, "x2apic"),
     tscDeadline: hasFeature(plan.cpuid, "tsc_deadline_timer"),
-    physicalAddressBits: lookUpCpuid(plan.cpuid, LEAF.ADDRESS_SIZES, 0).eax & ADDRESS_BITS_MASK,
+    physicalAddressBits: physicalAddressBits(plan.cpuid),
   };
 }
 

@@ -1,7 +1,7 @@
 /** The command line's grammar and values. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { parseArguments, UsageError } from "../../src/cli/args.js";
+import { checkOperands, parseArguments, UsageError } from "../../src/cli/args.js";
 import {
   BOOT_OPERANDS,
   BOOT_OPTIONS,
@@ -12,7 +12,9 @@ import { closest } from "../../src/cli/closest.js";
 import { parseDuration, parsePairs, parseSize } from "../../src/cli/values.js";
 
 function request(...args: string[]): BootRequest {
-  return readBootRequest(parseArguments(args, BOOT_OPTIONS, BOOT_OPERANDS));
+  const parsed = parseArguments(args, BOOT_OPTIONS);
+  checkOperands(parsed.operands, BOOT_OPERANDS);
+  return readBootRequest(parsed);
 }
 
 function usage(message: RegExp, hint?: RegExp): (error: unknown) => boolean {
@@ -35,14 +37,20 @@ test("R1.5 locore's, QEMU's and bhyve's spellings give the same request", () => 
     deterministic: true,
   };
   const spellings = [
-    ["--deterministic", "vmlinuz", "--initrd",
+    [
+      "--deterministic",
+      "vmlinuz",
+      "--initrd",
       "initrd.img",
       "--append",
       "console=ttyS0 root=/dev/vda",
       "--memory=512M",
       "--smp=2",
     ],
-    ["--deterministic", "-kernel", "vmlinuz",
+    [
+      "--deterministic",
+      "-kernel",
+      "vmlinuz",
       "-initrd",
       "initrd.img",
       "-append",
@@ -52,11 +60,18 @@ test("R1.5 locore's, QEMU's and bhyve's spellings give the same request", () => 
       "-smp",
       "2",
     ],
-    ["--deterministic", "-m512M", "--cpus", "2", "-o", "loader.kernel=vmlinuz,loader.initrd=initrd.img"].concat(
+    [
+      "--deterministic",
+      "-m512M",
+      "--cpus",
+      "2",
       "-o",
-      "loader.append=console=ttyS0 root=/dev/vda",
-    ),
-    ["--deterministic", "-smp", "cpus=2",
+      "loader.kernel=vmlinuz,loader.initrd=initrd.img",
+    ].concat("-o", "loader.append=console=ttyS0 root=/dev/vda"),
+    [
+      "--deterministic",
+      "-smp",
+      "cpus=2",
       "-m",
       "0.5G",
       "--initrd=initrd.img",

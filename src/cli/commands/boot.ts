@@ -9,7 +9,11 @@ import { parseCount, parseDuration } from "../values.js";
 /** Options about the run, not about the machine. */
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm, kvm" },
-  { name: "timeout", value: "T", help: "end after this time: 30s, 5m; a bare number counts seconds (status 124)" },
+  {
+    name: "timeout",
+    value: "T",
+    help: "end after this time: 30s, 5m; a bare number counts seconds (status 124)",
+  },
   { name: "instructions", value: "N", help: "end after this many instructions (status 124)" },
   { name: "log", value: "FILE", help: "also write the console to a file" },
   {

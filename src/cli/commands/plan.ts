@@ -20,12 +20,19 @@ const SECTIONS: readonly (readonly [name: string, help: string])[] = [
   ["devices", "ports, memory and interrupts of the devices"],
   ["cpuid", "the CPUID table and the features it shows"],
 ];
-const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({ name, help: `only this: ${help}` }));
+const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({
+  name,
+  help: `only this: ${help}`,
+}));
 
 function regionFacts({ content, ...region }: PlanRegion): Record<string, unknown> {
   if (content.kind === "zero") return { ...region, content };
   const { bytes } = content;
-  const facts = { kind: "bytes", length: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  const facts = {
+    kind: "bytes",
+    length: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+  };
   const base64 = bytes.length <= LONGEST_CONTENT ? { base64: Buffer.from(bytes).toString("base64") } : {};
   return { ...region, content: { ...facts, ...base64 } };
 }
@@ -52,7 +59,11 @@ export const plan: Command = {
     const all = planSections(made);
     const asked = all.filter(({ name }) => args.has(name));
     const shown = asked.length > 0 ? asked : all;
-    const lines = shown.flatMap(({ name, lines: own }) => [`${name}:`, ...own.map((line) => `  ${line}`.trimEnd()), ""]);
+    const lines = shown.flatMap(({ name, lines: own }) => [
+      `${name}:`,
+      ...own.map((line) => `  ${line}`.trimEnd()),
+      "",
+    ]);
     printLines(stdout, lines.slice(0, -1));
     return 0;
   },

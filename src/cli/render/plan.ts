@@ -70,7 +70,9 @@ function registers(state: CpuState): string[] {
   const wide = (name: string, value: bigint): string =>
     `${name.padEnd(6)} ${value.toString(16).padStart(REGISTER_DIGITS, "0")}`;
   const general = GPR_NAMES.map((name, i) => wide(name, state.gpr[i]));
-  const control = (["rip", "rflags", "cr0", "cr2", "cr3", "cr4", "efer"] as const).map((n) => wide(n, state[n]));
+  const control = (["rip", "rflags", "cr0", "cr2", "cr3", "cr4", "efer"] as const).map((n) =>
+    wide(n, state[n]),
+  );
   const lines: string[] = [];
   for (const group of [general, control]) {
     for (let i = 0; i < group.length; i += REGISTERS_PER_LINE) {
@@ -79,10 +81,14 @@ function registers(state: CpuState): string[] {
   }
   for (const name of [...SEGMENT_NAMES, "ldtr", "tr"] as const) {
     const segment = state[name];
-    lines.push(`${name.padEnd(6)} ${segment.selector.toString(16).padStart(4, "0")} ${describeSegment(segment)}`);
+    lines.push(
+      `${name.padEnd(6)} ${segment.selector.toString(16).padStart(4, "0")} ${describeSegment(segment)}`,
+    );
   }
   for (const name of ["gdtr", "idtr"] as const) {
-    lines.push(`${name.padEnd(6)} base=0x${state[name].base.toString(16)} limit=0x${state[name].limit.toString(16)}`);
+    lines.push(
+      `${name.padEnd(6)} base=0x${state[name].base.toString(16)} limit=0x${state[name].limit.toString(16)}`,
+    );
   }
   for (const [index, value] of Object.entries(state.msrs)) {
     lines.push(`msr    0x${Number(index).toString(16)} = 0x${value.toString(16)}`);
@@ -96,7 +102,8 @@ function planReader(plan: Plan): (at: bigint) => bigint | undefined {
   return (at) => {
     const start = Number(at);
     const region = plan.regions.find((r) => start >= r.start && start + 8 <= r.start + r.size);
-    if (region === undefined) return plan.ram.some((r) => start >= r.start && start < r.start + r.size) ? 0n : undefined;
+    if (region === undefined)
+      return plan.ram.some((r) => start >= r.start && start < r.start + r.size) ? 0n : undefined;
     for (let i = 0; i < 8; i++) {
       const { content } = region;
       entry.setUint8(i, content.kind === "bytes" ? (content.bytes[start - region.start + i] ?? 0) : 0);

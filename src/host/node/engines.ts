@@ -54,12 +54,16 @@ export async function probeEngines(): Promise<EngineReport[]> {
   ];
 }
 
+/** Refuses, before anything else is done, an engine that cannot work here. Throws `EngineUnavailable`. */
+export function requireEngine(name: string): void {
+  if (name !== "kvm") return;
+  const verdict = kvmVerdict();
+  throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
+}
+
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
 export async function loadEngine(name: string): Promise<Engine> {
-  if (name === "kvm") {
-    const verdict = kvmVerdict();
-    throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
-  }
+  requireEngine(name);
   if (name !== "auto" && name !== "wasm")
     throw new EngineUnavailable(name, "there is no engine of this name");
   const engine = await wasmEngine();
