@@ -70,6 +70,25 @@ export class HandlerBuilder extends InstructionBuilder {
     return result;
   }
 
+  /** Gives back the count of a record that is no instruction. */
+  uncount(): void {
+    if (this.continuation) this.set(this.continuation.left, this.add(this.get(this.continuation.left), this.i32(1)));
+    else this.consume(this.i32(-1));
+  }
+
+  /** RIP of this record, i64. */
+  currentRip(): Value {
+    const offset = this.load("i64.load16_u", this.record, rec.REC_OFFSET);
+    const rip = this.add(this.state("i64.load", layout.PAGE_RIP), offset);
+    return this.and(rip, this.state("i64.load", layout.LINEAR_MASK));
+  }
+
+  /** Goes on only if the next page is still the one that the instruction behind this record was decoded from. */
+  checkCrossing(): void {
+    const good = this.outside(() => this.call("crossing", "i32", [this.cpu, this.record]));
+    this.if(this.eqz(good), () => this.leave(this.i32(0)));
+  }
+
   // ── record fields ─────────────────────────────────────────────────────────────────────────────────────
 
   /** Host address of the register that record field `a`, `b` or `x` names. */

@@ -94,6 +94,8 @@ export const CODE_ACCESS = 0x1b0;
 export const CURRENT_RECORD = 0x1b4;
 /** Set by the address function when a checked address faulted and the exception is delivered. u32. */
 export const ADDRESS_FAULT = 0x1e8;
+/** Counts how often all decoded instructions were dropped: records found before a change are gone. u32. */
+export const DECODE_EPOCH = 0x1ec;
 /** 64-bit results of helper calls. i64. */
 export const MAIL_VALUE = 0x1b8;
 

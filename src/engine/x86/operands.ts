@@ -176,7 +176,7 @@ class Operations {
 }
 
 /** Records that stand for no instruction of their own; see the interpreter. */
-export const PSEUDO_OPERATIONS = ["relookup", "continue", "crossing", "undefined", "device_not_available", "mov_absolute"] as const;
+export const PSEUDO_OPERATIONS = ["relookup", "continue", "crossing", "undefined", "unimplemented", "device_not_available", "mov_absolute"] as const;
 
 function variantIndex(form: Form, size: number, isMemory: boolean): number {
   const sizeIndex = size === 8 ? 3 : size >> 1;

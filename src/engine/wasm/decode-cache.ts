@@ -1,0 +1,290 @@
+/**
+ * The cache of decoded instructions: straight-line blocks of records in an arena, found by (RAM offset, mode). Exact
+ * under self-modifying code: changing bytes of a block turns its records into ones that look themselves up again,
+ * so a block may even change itself. Bounded: when the arena is full everything is dropped.
+ *
+ * Blocks go on behind conditional branches and calls. They end at other control flow, at a page's end, where an
+ * already decoded instruction follows, or after `MAX_BLOCK` instructions. An instruction that crosses into the next
+ * page is a block of its own, checked against that page's translation each time.
+ */
+import type { CpuContext } from "../x86/cpu-context.js";
+import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
+import * as layout from "../x86/layout.js";
+import * as rec from "../x86/record.js";
+import { PSEUDO } from "./interpreter.js";
+import { RecordEncoder } from "./record-encoder.js";
+
+const MAX_BLOCK = 64;
+/** Bytes of code by the mode key's code size. */
+const CODE_BYTES = [2, 4, 8];
+/** Forms after which control never comes to the next instruction. */
+const NEVER_CONTINUES = new Set(["jmp", "jmp_near", "ret", "far_ret", "iret", "ud", "far_jmp_imm", "far_jmp_mem"]);
+const CALLS = new Set(["call", "call_near"]);
+
+/** Bytes of one page that a block was decoded from. */
+interface Extent {
+  page: number;
+  start: number;
+  end: number;
+}
+
+interface Block {
+  record: number;
+  count: number;
+  mode: number;
+  extents: Extent[];
+}
+
+/** Translates the next page for an instruction that crosses: its RAM offset, or -1 after delivering the fault. */
+export type TranslateNextPage = (cpu: CpuContext, record: number) => number;
+
+export interface CodePageEvents {
+  /** A page of RAM that held no code now does: fast writes to it must end. */
+  codePageAdded(ramPage: number): void;
+  /** Everything was dropped. */
+  flushed(): void;
+}
+
+export class DecodeCache {
+  private readonly view: DataView;
+  private readonly bytes: Uint8Array;
+  private readonly words: Uint32Array;
+  private readonly decoder = new Decoder();
+  private readonly encoder: RecordEncoder;
+  private next = layout.ARENA;
+  private readonly blocks = new Map<number, Block[]>();
+  private readonly crossingBytes = new Uint8Array(2 * MAX_INSTRUCTION_LENGTH);
+  /** Times everything was dropped, blocks decoded, blocks invalidated. */
+  readonly counters = { flushes: 0, blocks: 0, instructions: 0, invalidations: 0 };
+
+  constructor(
+    memory: WebAssembly.Memory,
+    private readonly ramBase: number,
+    private readonly ramBytes: number,
+    private readonly events: CodePageEvents,
+  ) {
+    this.view = new DataView(memory.buffer);
+    this.bytes = new Uint8Array(memory.buffer);
+    this.words = new Uint32Array(memory.buffer);
+    this.encoder = new RecordEncoder(this.view);
+    this.clearLookup();
+  }
+
+  // ── lookup ────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Word index of the lookup entry; the generated resolver computes the same. */
+  private lookupWord(ramOffset: number, mode: number): number {
+    const mixed = ramOffset ^ (ramOffset >>> 16) ^ (mode << 5);
+    return (layout.LOOKUP >>> 2) + (mixed & (layout.LOOKUP_ENTRIES - 1)) * (layout.LOOKUP_ENTRY_SIZE >>> 2);
+  }
+
+  private find(ramOffset: number, mode: number): number {
+    const word = this.lookupWord(ramOffset, mode);
+    return this.words[word] === ramOffset && this.words[word + 1] === mode ? this.words[word + 2] : 0;
+  }
+
+  private enter(ramOffset: number, mode: number, record: number): void {
+    const word = this.lookupWord(ramOffset, mode);
+    this.words[word] = ramOffset;
+    this.words[word + 1] = mode;
+    this.words[word + 2] = record;
+  }
+
+  private clearLookup(): void {
+    const first = layout.LOOKUP >>> 2;
+    const step = layout.LOOKUP_ENTRY_SIZE >>> 2;
+    for (let i = 0; i < layout.LOOKUP_ENTRIES; i++) this.words[first + i * step] = layout.LOOKUP_EMPTY;
+  }
+
+  // ── decoding ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Record of the instruction at `ramOffset` in the CPU's mode, decoding a block from there. 0 when its second page
+   * faulted; the fault is delivered then.
+   */
+  decode(cpu: CpuContext, ramOffset: number, nextPage: TranslateNextPage): number {
+    if (this.next + (MAX_BLOCK + 4) * rec.RECORD_BYTES > layout.ARENA + layout.ARENA_RECORDS * rec.RECORD_BYTES) this.flush();
+    const mode = cpu.get32(layout.MODE_KEY);
+    const block: Block = { record: this.next, count: 0, mode, extents: [] };
+    const page = ramOffset >>> layout.PAGE_SHIFT;
+    const start = ramOffset & (layout.PAGE_SIZE - 1);
+    const end = this.straightLine(block, page, start);
+    if (end === start) return this.crossingBlock(cpu, page, start, mode, nextPage);
+    block.extents.push({ page, start, end });
+    this.enter(ramOffset, mode, block.record);
+    this.register(block);
+    return block.record;
+  }
+
+  /** Decodes records until the block ends; returns the offset behind its last byte. */
+  private straightLine(block: Block, page: number, start: number): number {
+    const pageBase = page * layout.PAGE_SIZE;
+    const host = this.ramBase + pageBase;
+    const limit = host + layout.PAGE_SIZE;
+    const codeBytes = CODE_BYTES[block.mode & 3];
+    const i = this.decoder.instruction;
+    let offset = start;
+    let afterCall = false;
+    while (block.count < MAX_BLOCK && offset < layout.PAGE_SIZE) {
+      const known = offset === start ? 0 : this.find(pageBase + offset, block.mode);
+      if (known) return this.endBlock(block, offset, known);
+      if (this.decoder.decode(this.bytes, host + offset, limit, codeBytes) === 0) {
+        return offset === start ? start : this.endBlock(block, offset, 0);
+      }
+      if (afterCall) this.enter(pageBase + offset, block.mode, this.next);
+      this.emit(block, offset);
+      offset += i.length;
+      if (i.form.ends) {
+        if (!NEVER_CONTINUES.has(i.form.mnemonic)) this.endBlock(block, offset, 0);
+        return offset;
+      }
+      afterCall = CALLS.has(i.form.mnemonic);
+    }
+    return this.endBlock(block, offset, 0);
+  }
+
+  private emit(block: Block, offset: number): void {
+    this.encoder.encode(this.next, this.decoder.instruction, offset, block.mode);
+    this.next += rec.RECORD_BYTES;
+    block.count++;
+    this.counters.instructions++;
+  }
+
+  private endBlock(block: Block, offset: number, link: number): number {
+    this.encoder.pseudo(this.next, PSEUDO.continue, offset, offset, link);
+    this.next += rec.RECORD_BYTES;
+    block.count++;
+    return offset;
+  }
+
+  /** An instruction that continues in the next linear page: a check of that page, then the instruction alone. */
+  private crossingBlock(cpu: CpuContext, page: number, start: number, mode: number, nextPage: TranslateNextPage): number {
+    const record = this.next;
+    this.encoder.pseudo(record, PSEUDO.crossing, start, 0, 0);
+    const epoch = this.counters.flushes;
+    const second = nextPage(cpu, record);
+    if (second < 0) return 0;
+    if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
+    this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
+    this.next += rec.RECORD_BYTES;
+    const block: Block = { record, count: 1, mode, extents: [] };
+    const firstLength = layout.PAGE_SIZE - start;
+    const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
+    this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
+    const hostSecond = this.ramBase + second;
+    this.crossingBytes.set(this.bytes.subarray(hostSecond, hostSecond + MAX_INSTRUCTION_LENGTH), firstLength);
+    this.decoder.decode(this.crossingBytes, 0, firstLength + MAX_INSTRUCTION_LENGTH, CODE_BYTES[mode & 3]);
+    const length = this.decoder.instruction.length;
+    this.emit(block, start);
+    this.endBlock(block, start + length, 0);
+    block.extents.push({ page, start, end: layout.PAGE_SIZE });
+    const rest = Math.max(1, length - firstLength);
+    block.extents.push({ page: second >>> layout.PAGE_SHIFT, start: 0, end: rest });
+    this.enter(page * layout.PAGE_SIZE + start, mode, record);
+    this.register(block);
+    return record;
+  }
+
+  /**
+   * Before an instruction that crosses pages: whether the next page is still the one it was decoded from. If not,
+   * the block is dropped, RIP set, and 0 returned so that it is looked up (and decoded) again.
+   */
+  checkCrossing(cpu: CpuContext, record: number, nextPage: TranslateNextPage): number {
+    const second = nextPage(cpu, record);
+    if (second < 0) return 0;
+    if (second === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
+    for (const list of this.blocks.values()) {
+      const block = list.find((b) => b.record === record);
+      if (block) {
+        this.drop(block);
+        break;
+      }
+    }
+    cpu.setAddress(layout.RIP, cpu.instructionRip(record));
+    return 0;
+  }
+
+  // ── code pages ────────────────────────────────────────────────────────────────────────────────────────
+
+  private register(block: Block): void {
+    this.counters.blocks++;
+    for (const extent of block.extents) {
+      const held = this.pageHoldsCode(extent.page * layout.PAGE_SIZE);
+      const list = this.blocks.get(extent.page);
+      if (list) list.push(block);
+      else this.blocks.set(extent.page, [block]);
+      this.markLines(extent);
+      if (!held) this.events.codePageAdded(extent.page);
+    }
+  }
+
+  private markLines(extent: Extent): void {
+    const base = layout.CODE_LINES + extent.page * 8;
+    for (let line = extent.start >>> layout.CODE_LINE_SHIFT; line <= (extent.end - 1) >>> layout.CODE_LINE_SHIFT; line++) {
+      this.bytes[base + (line >>> 3)] |= 1 << (line & 7);
+    }
+  }
+
+  /** Whether the page of a RAM offset holds decoded instructions. */
+  pageHoldsCode(ramOffset: number): boolean {
+    const word = (layout.CODE_LINES >>> 2) + (ramOffset >>> layout.PAGE_SHIFT) * 2;
+    return (this.words[word] | this.words[word + 1]) !== 0;
+  }
+
+  /** Bytes `[ramOffset, +length)` change: drops the blocks decoded from any of them. */
+  invalidate(ramOffset: number, length: number): void {
+    let at = ramOffset;
+    const end = Math.min(ramOffset + length, this.ramBytes);
+    while (at < end) {
+      const page = Math.floor(at / layout.PAGE_SIZE);
+      const pageEnd = Math.min(end, (page + 1) * layout.PAGE_SIZE);
+      if (this.pageHoldsCode(at)) this.invalidateInPage(page, at - page * layout.PAGE_SIZE, pageEnd - page * layout.PAGE_SIZE);
+      at = pageEnd;
+    }
+  }
+
+  private invalidateInPage(page: number, start: number, end: number): void {
+    if (!this.linesHit(page, start, end)) return;
+    const hit = this.blocks.get(page)?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
+    for (const block of hit ?? []) this.drop(block);
+  }
+
+  private linesHit(page: number, start: number, end: number): boolean {
+    const base = layout.CODE_LINES + page * 8;
+    for (let line = start >>> layout.CODE_LINE_SHIFT; line <= (end - 1) >>> layout.CODE_LINE_SHIFT; line++) {
+      if (this.bytes[base + (line >>> 3)] & (1 << (line & 7))) return true;
+    }
+    return false;
+  }
+
+  /** Turns the records of a block into ones that look themselves up, and forgets it. */
+  private drop(block: Block): void {
+    this.counters.invalidations++;
+    const page = block.extents[0].page * layout.PAGE_SIZE;
+    for (let i = 0; i < block.count; i++) {
+      const record = block.record + i * rec.RECORD_BYTES;
+      this.view.setUint16(record + rec.REC_OP, PSEUDO.relookup, true);
+      const word = this.lookupWord(page + this.view.getUint16(record + rec.REC_OFFSET, true), block.mode);
+      if (this.words[word + 2] === record) this.words[word] = layout.LOOKUP_EMPTY;
+    }
+    for (const extent of block.extents) {
+      const rest = (this.blocks.get(extent.page) ?? []).filter((b) => b !== block);
+      if (rest.length > 0) this.blocks.set(extent.page, rest);
+      else this.blocks.delete(extent.page);
+      this.bytes.fill(0, layout.CODE_LINES + extent.page * 8, layout.CODE_LINES + extent.page * 8 + 8);
+      for (const other of rest) for (const e of other.extents) if (e.page === extent.page) this.markLines(e);
+    }
+  }
+
+  /** Drops everything. Records found before are gone. */
+  flush(): void {
+    this.counters.flushes++;
+    for (const page of this.blocks.keys()) {
+      this.bytes.fill(0, layout.CODE_LINES + page * 8, layout.CODE_LINES + page * 8 + 8);
+    }
+    this.blocks.clear();
+    this.clearLookup();
+    this.next = layout.ARENA;
+    this.events.flushed();
+  }
+}

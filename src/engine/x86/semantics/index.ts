@@ -1,0 +1,21 @@
+/** All semantics by mnemonic: the one definition of every instruction that is implemented. */
+import { ARITHMETIC } from "./arithmetic.js";
+import { BITS } from "./bits.js";
+import { CONTROL } from "./control.js";
+import { HELPERS_ONLY } from "./helpers.js";
+import type { SemanticsTable } from "./instruction-builder.js";
+import { MOVE } from "./move.js";
+import { MULTIPLY } from "./multiply.js";
+import { SHIFT } from "./shift.js";
+import { STRINGS } from "./strings.js";
+
+export const SEMANTICS: SemanticsTable = {
+  ...ARITHMETIC,
+  ...SHIFT,
+  ...MULTIPLY,
+  ...BITS,
+  ...MOVE,
+  ...CONTROL,
+  ...STRINGS,
+  ...HELPERS_ONLY,
+};
