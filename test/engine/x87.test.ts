@@ -12,8 +12,11 @@ import {
   X87_FAULT,
   X87_STORE,
   X87_TABLE,
+  XSAVE_AREA_BYTES,
   decodeFxsave,
+  decodeXsave,
   encodeFxsave,
+  encodeXsave,
   enterMmx,
   executeX87,
   leaveMmx,
@@ -232,6 +235,51 @@ test("R6.1 FXSAVE and FXRSTOR carry x87, MXCSR and XMM in both forms", () => {
     assert.deepEqual(copy.buffer, view.buffer);
     image.setUint32(24, 0x10000, true);
     assert.equal(decodeFxsave(freshFpu(), sse, image, 0, form), false);
+  }
+});
+
+function newSse(): SseState {
+  const view = new DataView(new ArrayBuffer(16 * 32 + 4));
+  view.setUint32(512, 0x1f80, true);
+  return { view, xmm: 0, stride: 32, count: 16, mxcsr: 512 };
+}
+
+test("R6.1 XSAVE writes what is requested, XRSTOR loads it and initialises what the image lacks", () => {
+  const saved = { fpu: freshFpu(), sse: newSse() };
+  saved.fpu.push(packExtended(unpackInteger(7n)));
+  saved.sse.view.setUint32(32 * 15, 0xdeadbeef, true);
+  saved.sse.view.setUint32(512, 0x1fa0, true);
+  for (const compacted of [false, true]) {
+    const image = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
+    encodeXsave(saved, 3, image, 0, 64, compacted);
+    const loaded = { fpu: freshFpu(), sse: newSse() };
+    assert.equal(decodeXsave(loaded, 3, 3n, image, 0, 64), true);
+    assert.deepEqual(loaded.fpu.view.buffer, saved.fpu.view.buffer);
+    assert.deepEqual(loaded.sse.view.buffer, saved.sse.view.buffer);
+
+    const partial = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
+    encodeXsave(saved, 1, partial, 0, 64, compacted);
+    assert.equal(partial.getUint32(160 + 16 * 15, true), 0);
+    assert.equal(decodeXsave(loaded, 2, 3n, partial, 0, 64), true);
+    assert.equal(loaded.sse.view.getUint32(32 * 15, true), 0);
+    // The standard form takes MXCSR from the image all the same, and there it is zero.
+    assert.equal(loaded.sse.view.getUint32(512, true), compacted ? 0x1f80 : 0);
+    assert.deepEqual(loaded.fpu.view.buffer, saved.fpu.view.buffer);
+  }
+});
+
+test("R6.1 XRSTOR refuses reserved header bits, disabled components and reserved MXCSR bits", () => {
+  const state = { fpu: freshFpu(), sse: newSse() };
+  for (const [at, value] of [
+    [512, 4],
+    [520, 1],
+    [528, 1],
+    [24, 0x10000],
+  ]) {
+    const image = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
+    encodeXsave(state, 3, image, 0, 64, false);
+    image.setUint32(at, value, true);
+    assert.equal(decodeXsave(state, 3, 3n, image, 0, 64), false, `${at}`);
   }
 });
 

@@ -72,7 +72,7 @@ function overflow(shape: Shape, sign: 0 | 1, result: Cut, unit: number, env: Flo
   env.flags |= OVERFLOW;
   if ((env.masks & OVERFLOW) === 0) {
     // Only FSCALE gets so far that even the adjusted exponent does not fit.
-    if (unit + bitLength(result.significand) - 1 - shape.wrap > shape.maxExponent) {
+    if (shape.wrap > 0 && unit + bitLength(result.significand) - 1 - shape.wrap > shape.maxExponent) {
       note(env, { ...result, inexact: true, up: true });
       return infinity(sign);
     }
@@ -97,7 +97,7 @@ function underflow(
 ): Unpacked {
   if ((env.masks & UNDERFLOW) === 0) {
     env.flags |= UNDERFLOW;
-    if (unit + bitLength(unbounded.significand) - 1 + shape.wrap < shape.minExponent) {
+    if (shape.wrap > 0 && unit + bitLength(unbounded.significand) - 1 + shape.wrap < shape.minExponent) {
       note(env, { ...unbounded, inexact: true, up: false });
       return zero(value.sign);
     }
