@@ -13,7 +13,7 @@ export function planDevices(): PlanDevice[] {
     { name: "i8042", ports: spans(PORT.I8042_DATA, PORT.I8042_COMMAND), irq: IRQ.KEYBOARD },
     { name: "mc146818", ports: spans(PORT.RTC), irq: IRQ.RTC },
     { name: "system-control-a", ports: spans(PORT.SYSTEM_CONTROL_A) },
-    { name: "debug-exit", ports: spans(PORT.DEBUG_EXIT) },
+    { name: "debug-exit", ports: spans(PORT.DEBUG_EXIT, PORT.DEBUG_EXIT_ALIAS) },
     { name: "uart16550", ports: spans(PORT.COM1), irq: IRQ.COM1 },
     {
       name: "acpi-pm",

@@ -14,6 +14,7 @@
  * 0x1_0000_0000 ─             rest of RAM
  * ```
  */
+import { ISA_IRQ, PC_PORTS } from "../spec/pc-ports.js";
 
 /** A span of guest-physical addresses, ports or the like: first number and count. */
 export interface Span {
@@ -66,44 +67,42 @@ export const LAPIC_MMIO: Span = { start: 0xfee0_0000, size: 0x1000 };
 /** Input pins of the I/O APIC: 24, as the 82093AA has. */
 export const IOAPIC_PINS = 24;
 
-/** Ports of a PC/AT, fixed by what guests assume. */
+/** Ports: those of a PC/AT, which guests assume, and three blocks that ACPI announces. */
 export const PORT = {
-  PIC_MASTER: { start: 0x20, size: 2 },
-  PIC_SLAVE: { start: 0xa0, size: 2 },
+  PIC_MASTER: PC_PORTS.picMaster,
+  PIC_SLAVE: PC_PORTS.picSlave,
   /** Edge/level control of the 8259 pair. */
-  PIC_ELCR: { start: 0x4d0, size: 2 },
-  PIT: { start: 0x40, size: 4 },
-  I8042_DATA: { start: 0x60, size: 1 },
+  PIC_ELCR: PC_PORTS.elcr,
+  PIT: PC_PORTS.pit,
+  I8042_DATA: PC_PORTS.keyboardData,
   /** System control port B: PIT channel 2 gate and speaker. */
-  SYSTEM_CONTROL_B: { start: 0x61, size: 1 },
-  I8042_COMMAND: { start: 0x64, size: 1 },
-  RTC: { start: 0x70, size: 2 },
+  SYSTEM_CONTROL_B: PC_PORTS.systemControlB,
+  I8042_COMMAND: PC_PORTS.keyboardCommand,
+  RTC: PC_PORTS.rtc,
   /** System control port A: A20 and fast reset. */
-  SYSTEM_CONTROL_A: { start: 0x92, size: 1 },
-  /** The free place that test guests use for their exit device; a dword as QEMU's. */
-  DEBUG_EXIT: { start: 0xf4, size: 4 },
-  COM1: { start: 0x3f8, size: 8 },
+  SYSTEM_CONTROL_A: PC_PORTS.systemControlA,
+  /** The two places that test guests use for their exit device. */
+  DEBUG_EXIT: PC_PORTS.debugExit,
+  DEBUG_EXIT_ALIAS: PC_PORTS.debugExitAlias,
+  COM1: PC_PORTS.com1,
   /** ACPI power management: event block, control block, timer. Above every ISA device. */
   ACPI_PM1_EVENT: { start: 0x600, size: 4 },
   ACPI_PM1_CONTROL: { start: 0x604, size: 2 },
   ACPI_PM_TIMER: { start: 0x608, size: 4 },
   /** Reset control register of Intel chip sets. */
-  RESET_CONTROL: { start: 0xcf9, size: 1 },
+  RESET_CONTROL: PC_PORTS.resetControl,
 } as const satisfies Record<string, Span>;
 
 /** ISA interrupts. Equal to the global system interrupt except the timer's. */
 export const IRQ = {
-  PIT: 0,
-  KEYBOARD: 1,
-  COM1: 4,
-  RTC: 8,
+  PIT: ISA_IRQ.pit,
+  KEYBOARD: ISA_IRQ.keyboard,
+  COM1: ISA_IRQ.com1,
+  RTC: ISA_IRQ.rtc,
   /** ACPI system control interrupt. */
-  SCI: 9,
-  MOUSE: 12,
+  SCI: ISA_IRQ.sci,
+  MOUSE: ISA_IRQ.mouse,
 } as const;
 
 /** The timer's pin on the I/O APIC: pin 0 carries the 8259 pair, as MP 1.4 §5.1 figures show. */
 export const PIT_GSI = 2;
-
-/** Rate of the ACPI PM timer, Hz (ACPI 6.5 §4.8.2.1). */
-export const ACPI_PM_TIMER_HZ = 3_579_545;

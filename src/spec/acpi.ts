@@ -38,8 +38,6 @@ export const FADT_FLAG = {
   WBINVD: 1 << 0,
   /** HLT is C1 on every CPU. */
   PROC_C1: 1 << 2,
-  /** No fixed-hardware power button. */
-  PWR_BUTTON: 1 << 4,
   /** No fixed-hardware sleep button. */
   SLP_BUTTON: 1 << 5,
   /** RTC wake status is not in fixed registers. */

@@ -53,6 +53,7 @@ function isaDevices(): Aml[] {
     isaDevice("PIC", "PNP0000", [PORT.PIC_MASTER, PORT.PIC_SLAVE, PORT.PIC_ELCR], []),
     isaDevice("TIMR", "PNP0100", [PORT.PIT], [IRQ.PIT]),
     isaDevice("RTC", "PNP0B00", [PORT.RTC], [IRQ.RTC]),
+    isaDevice("KBD", "PNP0303", [PORT.I8042_DATA, PORT.I8042_COMMAND], [IRQ.KEYBOARD]),
     isaDevice("COM1", "PNP0501", [PORT.COM1], [IRQ.COM1], name("_UID", integer(1))),
   ];
 }

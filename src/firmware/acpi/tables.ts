@@ -152,7 +152,7 @@ function fadtAddresses(body: ByteWriter, facsAddress: number, dsdtAddress: numbe
     .u8(0);
 }
 
-/** From CST_CNT to Flags. */
+/** From CST_CNT to Flags. PWR_BUTTON stays clear: the power button is fixed hardware. */
 function fadtDescription(body: ByteWriter): void {
   body
     .u8(0)
@@ -163,12 +163,16 @@ function fadtDescription(body: ByteWriter): void {
     .u16(0)
     .u32(0)
     .u8(CMOS_CENTURY)
-    .u16(IAPC_BOOT_ARCH.LEGACY_DEVICES | IAPC_BOOT_ARCH.VGA_NOT_PRESENT | IAPC_BOOT_ARCH.MSI_NOT_SUPPORTED)
+    .u16(
+      IAPC_BOOT_ARCH.LEGACY_DEVICES |
+        IAPC_BOOT_ARCH.I8042 |
+        IAPC_BOOT_ARCH.VGA_NOT_PRESENT |
+        IAPC_BOOT_ARCH.MSI_NOT_SUPPORTED,
+    )
     .u8(0)
     .u32(
       FADT_FLAG.WBINVD |
         FADT_FLAG.PROC_C1 |
-        FADT_FLAG.PWR_BUTTON |
         FADT_FLAG.SLP_BUTTON |
         FADT_FLAG.FIX_RTC |
         FADT_FLAG.TMR_VAL_EXT |
