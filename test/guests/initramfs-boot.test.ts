@@ -15,15 +15,18 @@ import type { InitramfsOptions } from "../../src/guests/index.js";
 import { requireGuest, requireTool } from "../support/requires.js";
 
 const BOOT_LIMIT_MS = 120_000;
+/** QEMU's microvm is not used: on a busy host this kernel sometimes hangs there, before or after its console. */
 const QEMU_WORDS = [
   "-M",
-  "microvm,pit=on,pic=on,rtc=on",
+  "pc",
   "-m",
   "256M",
   "-nodefaults",
   "-display",
   "none",
   "-no-reboot",
+  "-serial",
+  "stdio",
 ];
 
 /** What a guest is told while it runs: text to type once the console shows a word. */
@@ -47,7 +50,7 @@ async function consoleOf(
   const initrd = path.join(folder, "initrd");
   await writeFile(initrd, buildInitramfs({ busybox: busybox.files["busybox"], ...options }));
   const boot = ["-kernel", kernel.files["kernel"], "-initrd", initrd, "-append", "console=ttyS0 quiet"];
-  const child = spawn(qemu, [...QEMU_WORDS, "-serial", "stdio", ...boot], {
+  const child = spawn(qemu, [...QEMU_WORDS, ...boot], {
     stdio: ["pipe", "pipe", "inherit"],
   });
   const limit = setTimeout(() => child.kill("SIGKILL"), BOOT_LIMIT_MS);
