@@ -148,7 +148,10 @@ export class PrivateApt {
     hooks: AptHooks,
     cwd?: string,
   ): ReturnType<typeof runProgram> {
+    let last = "";
     const onStatus = (line: string): void => {
+      if (line === last) return;
+      last = line;
       const match = /^dlstatus:[^:]*:([\d.]+):(.*)$/.exec(line);
       if (match) hooks.onProgress?.(match[2] ?? "", Number(match[1]) / 100);
     };
