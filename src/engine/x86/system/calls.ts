@@ -17,13 +17,9 @@ import {
   INFO_SIZE,
   INFO_STACK,
 } from "./operands.js";
+import { RESOLVE, type Helper } from "./outcome.js";
 import { translateFetchPage } from "./translate.js";
 
-/** Executes one instruction that `record` holds. Returns 1 to continue behind it, 0 when it has stored RIP. */
-export type Helper = (cpu: CpuContext, record: number, info: number) => number;
-
-export const CONTINUE = 1;
-export const RESOLVE = 0;
 const ACCESS_MASK = 3;
 
 /**

@@ -100,16 +100,20 @@ export function checkPush(cpu: CpuContext, stack: Stack, size: number, count: nu
   }
 }
 
+/** Pushes one value of `size` bytes, given as halves, and moves the stack's pointer. */
+export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: number, high: number): void {
+  const pointer = below(stack, size);
+  const linear = stackLinear(stack, pointer, size);
+  const host = hostAddress(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
+  writeHost(cpu, host, size, low, high);
+  commitPending(cpu);
+  stack.pointer = pointer;
+}
+
 /** Pushes values of `size` bytes, the first one deepest, and moves the stack's pointer. Throws before any write. */
 export function pushValues(cpu: CpuContext, stack: Stack, size: number, values: readonly number[]): void {
   checkPush(cpu, stack, size, values.length);
-  for (const value of values) {
-    stack.pointer = below(stack, size);
-    const linear = stackLinear(stack, stack.pointer, size);
-    const host = hostAddress(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
-    writeHost(cpu, host, size, value >>> 0, Math.floor(value / TWO_32));
-    commitPending(cpu);
-  }
+  for (const value of values) pushPair(cpu, stack, size, value >>> 0, Math.floor(value / TWO_32));
 }
 
 /** The `index`-th value of `size` bytes above the pointer; nothing moves. Of 8 bytes the upper half is in `cpu.high`. */

@@ -1,0 +1,246 @@
+/**
+ * MOV to and from control and debug registers, LMSW, SMSW, CLTS: the checks, and what follows for paging, mode and
+ * TLB. Hardware breakpoints are stored but never hit.
+ *
+ * Specification: Intel SDM vol. 2B, MOV (control and debug registers), LMSW, SMSW, CLTS; vol. 3A §2.5, §4.1, §9.8.5.
+ */
+import {
+  ACCESS_L,
+  CR0_CD,
+  CR0_DEFINED,
+  CR0_EM,
+  CR0_ET,
+  CR0_MP,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR0_TS,
+  CR0_WP,
+  CR3_PCID,
+  CR4_DE,
+  CR4_FSGSBASE,
+  CR4_MCE,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  CR4_OSXSAVE,
+  CR4_PAE,
+  CR4_PCE,
+  CR4_PCIDE,
+  CR4_PGE,
+  CR4_PSE,
+  CR4_SMAP,
+  CR4_SMEP,
+  CR4_TSD,
+  CR4_UMIP,
+  DR6_BD,
+  DR6_ONES,
+  DR6_WRITABLE,
+  DR7_GD,
+  DR7_ONES,
+  DR7_ZEROS,
+  EFER_LMA,
+  EFER_LME,
+  VECTOR_DB,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import * as L from "../layout.js";
+import { refreshMode } from "../mode.js";
+import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
+import { INFO_MEMORY, INFO_SIZE, readRm16, writeOperandMemory } from "./operands.js";
+import { CONTINUE, type Helper, openInterruptWindow, requireSupervisor, resolveNext } from "./outcome.js";
+
+const CR8 = 8;
+const TASK_PRIORITY_MASK = 0xf;
+const CR0_FLUSHING = CR0_PG | CR0_PE | CR0_WP;
+const CR4_FLUSHING = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP;
+const CR4_ALWAYS =
+  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+/** LMSW writes MP, EM and TS, and can set PE. */
+const LMSW_BITS = CR0_MP | CR0_EM | CR0_TS;
+const NO_FLUSH_HIGH = 0x80000000;
+const PDPTE_RESERVED = 0x1e6;
+const PDPTE_COUNT = 4;
+
+/** Bits that CR4 may have: those of features that CPUID shows. */
+function allowedCr4(cpu: CpuContext): number {
+  const { featuresEcx, structuredEbx, structuredEcx } = cpu.cpuid;
+  let bits = CR4_ALWAYS;
+  if (featuresEcx & (1 << 17)) bits |= CR4_PCIDE;
+  if (featuresEcx & (1 << 26)) bits |= CR4_OSXSAVE;
+  if (structuredEbx & (1 << 0)) bits |= CR4_FSGSBASE;
+  if (structuredEbx & (1 << 7)) bits |= CR4_SMEP;
+  if (structuredEbx & (1 << 20)) bits |= CR4_SMAP;
+  if (structuredEcx & (1 << 2)) bits |= CR4_UMIP;
+  return bits;
+}
+
+/** #GP(0) when a page-directory-pointer entry that PAE paging would load has reserved bits set. */
+function checkPdptes(cpu: CpuContext, cr3: number): void {
+  const table = (cr3 & ~0x1f) >>> 0;
+  for (let i = 0; i < PDPTE_COUNT; i++) {
+    const offset = cpu.services.ramOffsetOf(table + i * 8);
+    if (offset < 0) continue;
+    const host = cpu.services.ramBase + offset;
+    const low = cpu.view.getUint32(host, true);
+    const high = cpu.view.getUint32(host + 4, true);
+    if (low & 1 && (low & PDPTE_RESERVED || high & (cpu.reservedPhysicalHigh | 0xfff00000))) {
+      generalProtection();
+    }
+  }
+}
+
+function usesPae(cpu: CpuContext, cr0: number, cr4: number): boolean {
+  return (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0 && !(cpu.get32(L.EFER) & EFER_LME);
+}
+
+/** Checks a change of CR0.PG and returns the EFER that goes with it. */
+function pagingEfer(cpu: CpuContext, cr0: number): number {
+  const efer = cpu.get32(L.EFER);
+  const cr4 = cpu.get32(L.CR4);
+  if (cr0 & CR0_PG) {
+    if (!(efer & EFER_LME)) return efer;
+    if (!(cr4 & CR4_PAE) || cpu.access(L.CS) & ACCESS_L) generalProtection();
+    return efer | EFER_LMA;
+  }
+  if (cr4 & CR4_PCIDE || cpu.code64) generalProtection();
+  return efer & ~EFER_LMA;
+}
+
+/** Loads CR0, lower half, after all checks. */
+function writeCr0(cpu: CpuContext, value: number): void {
+  const old = cpu.get32(L.CR0);
+  const next = (value & CR0_DEFINED) | CR0_ET;
+  if (next & CR0_PG && !(next & CR0_PE)) generalProtection();
+  if (next & CR0_NW && !(next & CR0_CD)) generalProtection();
+  if ((old ^ next) & CR0_PG) {
+    const efer = pagingEfer(cpu, next);
+    if (usesPae(cpu, next, cpu.get32(L.CR4))) checkPdptes(cpu, cpu.get32(L.CR3));
+    cpu.set32(L.EFER, efer);
+  }
+  cpu.setPair(L.CR0, next, 0);
+  if (!(next & CR0_PE)) cpu.set32(L.CPL, 0);
+  if ((old ^ next) & CR0_FLUSHING) cpu.tlb.flushAll();
+  refreshMode(cpu);
+}
+
+function writeCr3(cpu: CpuContext, low: number, high: number): void {
+  const pcide = (cpu.get32(L.CR4) & CR4_PCIDE) !== 0;
+  const kept = pcide ? high & ~NO_FLUSH_HIGH : high;
+  if (kept & (cpu.reservedPhysicalHigh | 0xfff00000)) generalProtection();
+  if (usesPae(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) checkPdptes(cpu, low);
+  cpu.setPair(L.CR3, low, kept >>> 0);
+  // Entries carry no PCID, so that those of the old one must go even when the guest asks to keep the new one's.
+  cpu.tlb.flushNonGlobal();
+}
+
+function writeCr4(cpu: CpuContext, value: number): void {
+  const old = cpu.get32(L.CR4);
+  if (value & ~allowedCr4(cpu)) generalProtection();
+  const changed = old ^ value;
+  if (cpu.longMode && !(value & CR4_PAE)) generalProtection();
+  if (changed & value & CR4_PCIDE && (!cpu.longMode || cpu.get32(L.CR3) & CR3_PCID)) generalProtection();
+  const paeBits = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP;
+  if (changed & paeBits && usesPae(cpu, cpu.get32(L.CR0), value)) checkPdptes(cpu, cpu.get32(L.CR3));
+  cpu.setPair(L.CR4, value, 0);
+  if (changed & CR4_FLUSHING) cpu.tlb.flushAll();
+  refreshMode(cpu);
+}
+
+function movToControl(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  const register = cpu.regField(record);
+  const source = cpu.rmOffset(record);
+  const low = cpu.low(source);
+  const high = cpu.code64 ? cpu.upper(source) : 0;
+  if (high !== 0 && register !== 2 && register !== 3) generalProtection();
+  if (register === 0) writeCr0(cpu, low);
+  else if (register === 2) cpu.setPair(L.CR2, low, high);
+  else if (register === 3) writeCr3(cpu, low, high);
+  else if (register === 4) writeCr4(cpu, low);
+  else if (register === CR8) {
+    if (low & ~TASK_PRIORITY_MASK) generalProtection();
+    cpu.services.host.writeTaskPriority(cpu.id, low);
+    openInterruptWindow(cpu);
+  } else undefinedOpcode();
+  return resolveNext(cpu, record);
+}
+
+const CONTROL_OFFSETS: Readonly<Record<number, number>> = { 0: L.CR0, 2: L.CR2, 3: L.CR3, 4: L.CR4 };
+
+function movFromControl(cpu: CpuContext, record: number): number {
+  const register = cpu.regField(record);
+  const offset = CONTROL_OFFSETS[register];
+  if (offset === undefined && register !== CR8) undefinedOpcode();
+  requireSupervisor(cpu);
+  const target = cpu.rmOffset(record);
+  if (offset === undefined) cpu.setPair(target, cpu.services.host.readTaskPriority(cpu.id), 0);
+  else cpu.setPair(target, cpu.low(offset), cpu.code64 ? cpu.upper(offset) : 0);
+  return CONTINUE;
+}
+
+/** Number of the debug register that MOV names: 4 and 5 stand for 6 and 7 unless CR4.DE is set. */
+function debugRegister(cpu: CpuContext, record: number): number {
+  const register = cpu.regField(record);
+  const alias = register === 4 || register === 5;
+  if (register > 7 || (alias && cpu.get32(L.CR4) & CR4_DE)) undefinedOpcode();
+  requireSupervisor(cpu);
+  const dr7 = L.DR + 7 * 8;
+  if (cpu.get32(dr7) & DR7_GD) {
+    const dr6 = L.DR + 6 * 8;
+    cpu.set32(dr6, cpu.get32(dr6) | DR6_BD);
+    throw new GuestFault(VECTOR_DB);
+  }
+  return alias ? register + 2 : register;
+}
+
+function movToDebug(cpu: CpuContext, record: number): number {
+  const register = debugRegister(cpu, record);
+  const source = cpu.rmOffset(record);
+  const low = cpu.low(source);
+  const high = cpu.code64 ? cpu.upper(source) : 0;
+  const offset = L.DR + register * 8;
+  if (register >= 6 && high !== 0) generalProtection();
+  if (register === 6) cpu.setPair(offset, ((low & DR6_WRITABLE) | DR6_ONES) >>> 0, 0);
+  else if (register === 7) cpu.setPair(offset, ((low & ~DR7_ZEROS) | DR7_ONES) >>> 0, 0);
+  else cpu.setPair(offset, low, high);
+  return resolveNext(cpu, record);
+}
+
+function movFromDebug(cpu: CpuContext, record: number): number {
+  const offset = L.DR + debugRegister(cpu, record) * 8;
+  cpu.setPair(cpu.rmOffset(record), cpu.low(offset), cpu.code64 ? cpu.upper(offset) : 0);
+  return CONTINUE;
+}
+
+function lmsw(cpu: CpuContext, record: number, info: number): number {
+  requireSupervisor(cpu);
+  const value = readRm16(cpu, record, info);
+  const old = cpu.get32(L.CR0);
+  writeCr0(cpu, (old & ~LMSW_BITS) | (value & (LMSW_BITS | CR0_PE)));
+  return resolveNext(cpu, record);
+}
+
+function smsw(cpu: CpuContext, record: number, info: number): number {
+  if (cpu.get32(L.CR4) & CR4_UMIP && cpu.cpl > 0) generalProtection();
+  const cr0 = cpu.get32(L.CR0);
+  if (info & INFO_MEMORY) writeOperandMemory(cpu, record, 2, cr0);
+  else cpu.writeSlot(cpu.rmOffset(record), info & INFO_SIZE, cr0);
+  return CONTINUE;
+}
+
+function clts(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  cpu.set32(L.CR0, cpu.get32(L.CR0) & ~CR0_TS);
+  refreshMode(cpu);
+  return resolveNext(cpu, record);
+}
+
+export const CONTROL_REGISTERS: Record<string, Helper> = {
+  mov_from_cr: movFromControl,
+  mov_to_cr: movToControl,
+  mov_from_dr: movFromDebug,
+  mov_to_dr: movToDebug,
+  lmsw,
+  smsw,
+  clts,
+};

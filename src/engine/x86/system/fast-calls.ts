@@ -1,0 +1,134 @@
+/**
+ * SYSCALL, SYSRET, SYSENTER, SYSEXIT and SWAPGS: entering and leaving the kernel without descriptor tables. On the
+ * path of every system call, so no 64-bit arithmetic in JavaScript.
+ *
+ * Specification: Intel SDM vol. 2B, SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS; vol. 3A §5.8.7, §5.8.8.
+ */
+import {
+  EFER_SCE,
+  FLAG_IF,
+  FLAG_RF,
+  FLAG_VM,
+  FLAGS_STATUS,
+  FLAGS_SYSTEM,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import { readFlags, writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { refreshMode } from "../mode.js";
+import { isCanonical } from "./access.js";
+import { generalProtection, undefinedOpcode } from "./faults.js";
+import { INFO_SIZE } from "./operands.js";
+import {
+  CONTINUE,
+  type Helper,
+  openInterruptWindow,
+  requireSupervisor,
+  RESOLVE,
+  setPrivilege64,
+} from "./outcome.js";
+import { RSP } from "./stack.js";
+
+const RCX = L.GPR + 1 * 8;
+const RDX = L.GPR + 2 * 8;
+const R11 = L.GPR + 11 * 8;
+const FLAT = 0xffffffff;
+// Access rights that these instructions load, VMX format: present, accessed, 4 KiB granular.
+const CODE64_KERNEL = 0xa09b;
+const CODE32_KERNEL = 0xc09b;
+const CODE64_USER = 0xa0fb;
+const CODE32_USER = 0xc0fb;
+const DATA_KERNEL = 0xc093;
+const DATA_USER = 0xc0f3;
+const NO_RPL = 0xfffc;
+const RPL_USER = 3;
+/** SYSRET loads every flag but RF and VM. */
+const SYSRET_FLAGS = (FLAGS_STATUS | FLAGS_SYSTEM) & ~(FLAG_RF | FLAG_VM);
+/** Distances from IA32_SYSENTER_CS. */
+const SYSEXIT_CS32 = 16;
+const SYSEXIT_CS64 = 32;
+const STACK_AFTER_CODE = 8;
+/** Distance of SYSRET's 64-bit code segment from STAR[63:48]. */
+const SYSRET_CS64 = 16;
+
+function loadFlat(cpu: CpuContext, segment: number, selector: number, access: number): void {
+  cpu.setSegment(segment, selector & 0xffff, 0, FLAT, access);
+}
+
+function syscall(cpu: CpuContext, record: number): number {
+  if (!(cpu.get32(L.EFER) & EFER_SCE)) undefinedOpcode();
+  cpu.setAddress(RCX, cpu.nextRip(record));
+  cpu.setPair(R11, (readFlags(cpu) & ~FLAG_RF) >>> 0, 0);
+  cpu.setPair(L.RIP, cpu.low(L.MSR_LSTAR), cpu.upper(L.MSR_LSTAR));
+  writeFlags(cpu, 0, cpu.get32(L.MSR_FMASK) | FLAG_RF);
+  const selector = cpu.upper(L.MSR_STAR) & NO_RPL;
+  loadFlat(cpu, L.CS, selector, CODE64_KERNEL);
+  loadFlat(cpu, L.SS, selector + STACK_AFTER_CODE, DATA_KERNEL);
+  setPrivilege64(cpu, 0);
+  return RESOLVE;
+}
+
+function sysret(cpu: CpuContext, _record: number, info: number): number {
+  if (!(cpu.get32(L.EFER) & EFER_SCE)) undefinedOpcode();
+  requireSupervisor(cpu);
+  const to64 = (info & INFO_SIZE) === 8;
+  if (to64 && !isCanonical(cpu.getAddress(RCX))) generalProtection();
+  const selector = cpu.upper(L.MSR_STAR) >>> 16;
+  cpu.setPair(L.RIP, cpu.low(RCX), to64 ? cpu.upper(RCX) : 0);
+  writeFlags(cpu, cpu.low(R11), SYSRET_FLAGS);
+  const code = to64 ? selector + SYSRET_CS64 : selector;
+  loadFlat(cpu, L.CS, code | RPL_USER, to64 ? CODE64_USER : CODE32_USER);
+  loadFlat(cpu, L.SS, (selector + STACK_AFTER_CODE) | RPL_USER, DATA_USER);
+  setPrivilege64(cpu, RPL_USER);
+  if (!to64) refreshMode(cpu);
+  openInterruptWindow(cpu);
+  return RESOLVE;
+}
+
+/** IA32_SYSENTER_CS without RPL; #GP(0) when it is null or the CPU is in real mode. */
+function sysenterSelector(cpu: CpuContext): number {
+  const selector = cpu.get32(L.MSR_SYSENTER_CS) & NO_RPL;
+  if (!cpu.protectedMode || selector === 0) generalProtection();
+  return selector;
+}
+
+function sysenter(cpu: CpuContext): number {
+  const selector = sysenterSelector(cpu);
+  const { longMode } = cpu;
+  writeFlags(cpu, 0, FLAG_VM | FLAG_IF | FLAG_RF);
+  cpu.setPair(RSP, cpu.low(L.MSR_SYSENTER_ESP), longMode ? cpu.upper(L.MSR_SYSENTER_ESP) : 0);
+  cpu.setPair(L.RIP, cpu.low(L.MSR_SYSENTER_EIP), longMode ? cpu.upper(L.MSR_SYSENTER_EIP) : 0);
+  loadFlat(cpu, L.CS, selector, longMode ? CODE64_KERNEL : CODE32_KERNEL);
+  loadFlat(cpu, L.SS, selector + STACK_AFTER_CODE, DATA_KERNEL);
+  cpu.set32(L.CPL, 0);
+  refreshMode(cpu);
+  return RESOLVE;
+}
+
+function sysexit(cpu: CpuContext, _record: number, info: number): number {
+  const selector = sysenterSelector(cpu);
+  requireSupervisor(cpu);
+  const to64 = (info & INFO_SIZE) === 8;
+  if (to64 && !(isCanonical(cpu.getAddress(RCX)) && isCanonical(cpu.getAddress(RDX)))) generalProtection();
+  cpu.setPair(RSP, cpu.low(RCX), to64 ? cpu.upper(RCX) : 0);
+  cpu.setPair(L.RIP, cpu.low(RDX), to64 ? cpu.upper(RDX) : 0);
+  const code = selector + (to64 ? SYSEXIT_CS64 : SYSEXIT_CS32);
+  loadFlat(cpu, L.CS, code | RPL_USER, to64 ? CODE64_USER : CODE32_USER);
+  loadFlat(cpu, L.SS, (code + STACK_AFTER_CODE) | RPL_USER, DATA_USER);
+  cpu.set32(L.CPL, RPL_USER);
+  refreshMode(cpu);
+  openInterruptWindow(cpu);
+  return RESOLVE;
+}
+
+function swapgs(cpu: CpuContext): number {
+  requireSupervisor(cpu);
+  const base = L.SEGMENT_BASE + L.GS * 8;
+  const low = cpu.low(base);
+  const high = cpu.upper(base);
+  cpu.setPair(base, cpu.low(L.MSR_KERNEL_GS_BASE), cpu.upper(L.MSR_KERNEL_GS_BASE));
+  cpu.setPair(L.MSR_KERNEL_GS_BASE, low, high);
+  return CONTINUE;
+}
+
+export const FAST_CALLS: Record<string, Helper> = { syscall, sysret, sysenter, sysexit, swapgs };

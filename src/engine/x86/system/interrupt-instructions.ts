@@ -1,0 +1,174 @@
+/**
+ * IRET and the instructions that cause interrupts: INT n, INT3, INTO, INT1. Task returns and returns to virtual-8086
+ * mode are not implemented.
+ *
+ * Specification: Intel SDM vol. 2A, INT n, IRET; vol. 3A §6.14.3 (IRET in IA-32e mode).
+ */
+import {
+  ACCESS_L,
+  FLAG_AC,
+  FLAG_DF,
+  FLAG_ID,
+  FLAG_IF,
+  FLAG_IOPL,
+  FLAG_IOPL_SHIFT,
+  FLAG_NT,
+  FLAG_OF,
+  FLAG_TF,
+  FLAG_VIF,
+  FLAG_VIP,
+  FLAG_VM,
+  FLAGS_STATUS,
+  SELECTOR_RPL,
+  VECTOR_BP,
+  VECTOR_DB,
+  VECTOR_OF,
+  VECTOR_SS,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import { readStatusFlags, writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { dataAccessMode, refreshMode } from "../mode.js";
+import { hostAddress, READ, readHost } from "./access.js";
+import { deliverSoftwareInterrupt } from "./delivery.js";
+import { markAccessed } from "./descriptors.js";
+import { generalProtection, undefinedOpcode } from "./faults.js";
+import { returnSegment } from "./far-transfers.js";
+import { INFO_SIZE } from "./operands.js";
+import { type Helper, openInterruptWindow, RESOLVE, resolveNext, setPrivilege64 } from "./outcome.js";
+import { checkOuterStack, loadReturnStack } from "./outer-return.js";
+import { checkCodeTarget, dropPrivilegedSegments, loadRealSegment, setCodeSegment } from "./segments.js";
+import { currentStack, peek, release, RSP, type Stack, storePointer } from "./stack.js";
+
+const TWO_32 = 0x1_0000_0000;
+const LOW_FLAGS = 0xffff;
+const FRAME_VALUES = 5;
+/** Flags that IRET loads at every level. RF is not kept: it only suppresses breakpoints on the next instruction. */
+const IRET_FLAGS = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
+
+/** Flags that an IRET at privilege `cpl` with this operand size loads. */
+function loadedFlags(cpu: CpuContext, size: number): number {
+  const iopl = (cpu.get32(L.FLAG_SYSTEM) & FLAG_IOPL) >>> FLAG_IOPL_SHIFT;
+  let mask = IRET_FLAGS;
+  if (cpu.cpl <= iopl) mask |= FLAG_IF;
+  if (cpu.cpl === 0) mask |= FLAG_IOPL | FLAG_VIF | FLAG_VIP;
+  return size === 2 ? mask & LOW_FLAGS : mask;
+}
+
+function endIret(cpu: CpuContext): number {
+  cpu.set32(L.NMI_BLOCKED, 0);
+  openInterruptWindow(cpu);
+  return RESOLVE;
+}
+
+/** The frame of five values that an IRET in 64-bit mode pops. */
+const frame = new Uint32Array(FRAME_VALUES * 2);
+
+function readFrame(cpu: CpuContext, size: number): void {
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  const start = hostAddress(cpu, cpu.getAddress(RSP), FRAME_VALUES * size, READ, mode, VECTOR_SS);
+  for (let i = 0; i < FRAME_VALUES; i++) {
+    frame[i * 2] = readHost(cpu, start + i * size, size);
+    frame[i * 2 + 1] = size === 8 ? cpu.high : 0;
+  }
+}
+
+/** IRET in 64-bit mode: always pops SS:RSP. */
+function iret64(cpu: CpuContext, size: number): number {
+  if (cpu.get32(L.FLAG_SYSTEM) & FLAG_NT) generalProtection();
+  readFrame(cpu, size);
+  const [ripLow, ripHigh, csValue, , flags, , rspLow, rspHigh, ssValue] = frame;
+  const selector = csValue & 0xffff;
+  const cpl = selector & SELECTOR_RPL;
+  const descriptor = returnSegment(cpu, selector);
+  const rip = (ripHigh | 0) * TWO_32 + ripLow;
+  checkCodeTarget(cpu, selector, descriptor, rip);
+  const stack = checkOuterStack(cpu, ssValue & 0xffff, cpl, descriptor);
+  markAccessed(cpu, descriptor);
+  const mask = loadedFlags(cpu, size);
+  const outer = cpl > cpu.cpl;
+  setCodeSegment(cpu, selector, descriptor, cpl);
+  loadReturnStack(cpu, stack, { low: rspLow, high: rspHigh, size, extra: 0 });
+  cpu.setPair(L.RIP, ripLow, ripHigh);
+  writeFlags(cpu, flags, mask);
+  if (outer) dropPrivilegedSegments(cpu, cpl);
+  if (descriptor.access & ACCESS_L) setPrivilege64(cpu, cpl);
+  else refreshMode(cpu);
+  return endIret(cpu);
+}
+
+function iretReal(cpu: CpuContext, stack: Stack, size: number): number {
+  const offset = peek(cpu, stack, size, 0);
+  const selector = peek(cpu, stack, size, 1) & 0xffff;
+  const flags = peek(cpu, stack, size, 2);
+  if (offset > cpu.limit(L.CS)) generalProtection();
+  release(stack, 3 * size);
+  storePointer(cpu, stack);
+  const mask = loadedFlags(cpu, size);
+  loadRealSegment(cpu, L.CS, selector);
+  cpu.setAddress(L.RIP, offset);
+  writeFlags(cpu, flags, mask);
+  refreshMode(cpu);
+  return endIret(cpu);
+}
+
+/** IRET in protected and compatibility mode: pops SS:ESP only on a return to an outer level. */
+function iretProtected(cpu: CpuContext, stack: Stack, size: number): number {
+  if (cpu.get32(L.FLAG_SYSTEM) & FLAG_NT) {
+    if (cpu.longMode) generalProtection();
+    cpu.services.unimplemented(cpu, "task return (IRET with NT set)");
+    undefinedOpcode();
+  }
+  const rip = peek(cpu, stack, size, 0);
+  const selector = peek(cpu, stack, size, 1) & 0xffff;
+  const flags = peek(cpu, stack, size, 2);
+  if (flags & FLAG_VM && size === 4 && cpu.cpl === 0 && !cpu.longMode) {
+    cpu.services.unimplemented(cpu, "IRET to virtual-8086 mode");
+    undefinedOpcode();
+  }
+  const cpl = selector & SELECTOR_RPL;
+  const descriptor = returnSegment(cpu, selector);
+  checkCodeTarget(cpu, selector, descriptor, rip);
+  const mask = loadedFlags(cpu, size);
+  if (cpl > cpu.cpl) {
+    const low = peek(cpu, stack, size, 3);
+    const outer = checkOuterStack(cpu, peek(cpu, stack, size, 4) & 0xffff, cpl, descriptor);
+    markAccessed(cpu, descriptor);
+    setCodeSegment(cpu, selector, descriptor, cpl);
+    loadReturnStack(cpu, outer, { low, high: 0, size, extra: 0 });
+    dropPrivilegedSegments(cpu, cpl);
+  } else {
+    markAccessed(cpu, descriptor);
+    release(stack, 3 * size);
+    storePointer(cpu, stack);
+    setCodeSegment(cpu, selector, descriptor, cpl);
+  }
+  cpu.setPair(L.RIP, rip, 0);
+  writeFlags(cpu, flags, mask);
+  refreshMode(cpu);
+  return endIret(cpu);
+}
+
+function iret(cpu: CpuContext, _record: number, info: number): number {
+  const size = info & INFO_SIZE;
+  if (cpu.code64) return iret64(cpu, size);
+  const stack = currentStack(cpu);
+  return cpu.protectedMode ? iretProtected(cpu, stack, size) : iretReal(cpu, stack, size);
+}
+
+function interrupt(cpu: CpuContext, record: number, vector: number, software: boolean): number {
+  deliverSoftwareInterrupt(cpu, vector, software, cpu.instructionRip(record), cpu.nextRip(record));
+  return RESOLVE;
+}
+
+function into(cpu: CpuContext, record: number): number {
+  return readStatusFlags(cpu) & FLAG_OF ? interrupt(cpu, record, VECTOR_OF, true) : resolveNext(cpu, record);
+}
+
+export const INTERRUPT_INSTRUCTIONS: Record<string, Helper> = {
+  iret,
+  int_imm: (cpu, record) => interrupt(cpu, record, cpu.immediate(record) & 0xff, true),
+  int3: (cpu, record) => interrupt(cpu, record, VECTOR_BP, true),
+  int1: (cpu, record) => interrupt(cpu, record, VECTOR_DB, false),
+  into,
+};

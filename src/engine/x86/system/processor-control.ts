@@ -1,0 +1,162 @@
+/**
+ * CPUID, HLT, MONITOR, MWAIT, the TLB and cache instructions, random numbers, STAC, CLAC, UD.
+ *
+ * Specification: Intel SDM vol. 2, those instructions; vol. 3A §4.10.4 (invalidation).
+ */
+import {
+  CR4_OSXSAVE,
+  CR4_PCIDE,
+  CR3_PCID,
+  FLAG_AC,
+  FLAG_CF,
+  FLAGS_STATUS,
+} from "../../../spec/x86-privileged.js";
+import { LEAF } from "../../../spec/cpuid.js";
+import type { CpuContext } from "../cpu-context.js";
+import { writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { isCanonical } from "./access.js";
+import { XSAVE_SIZE } from "./extended-state.js";
+import { generalProtection, undefinedOpcode } from "./faults.js";
+import { effectiveAddress, INFO_SIZE, readOperandMemory } from "./operands.js";
+import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
+
+const RAX = L.GPR;
+const RCX = L.GPR + 1 * 8;
+const RDX = L.GPR + 2 * 8;
+const RBX = L.GPR + 3 * 8;
+const TWO_32 = 0x1_0000_0000;
+const ACTIVITY_HALTED = 1;
+const LEAF_TOPOLOGY_V2 = 0x1f;
+const LEAF1_ECX_OSXSAVE = 1 << 27;
+const LEAF1_ECX_MONITOR = 1 << 3;
+const LEAF1_ECX_RDRAND = 1 << 30;
+const LEAF1_EBX_APIC_ID_SHIFT = 24;
+const LEAF7_EBX_RDSEED = 1 << 18;
+const LEAF7_EBX_SMAP = 1 << 20;
+
+const INVPCID_ADDRESS = 0;
+const INVPCID_SINGLE = 1;
+const INVPCID_ALL_GLOBAL = 2;
+const INVPCID_ALL = 3;
+
+function cpuid(cpu: CpuContext): number {
+  const leaf = cpu.get32(RAX);
+  const subleaf = cpu.get32(RCX);
+  const row = cpu.cpuid.lookup(leaf, subleaf);
+  let { ebx, ecx, edx } = row;
+  if (leaf === LEAF.VERSION) {
+    ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX_APIC_ID_SHIFT);
+    ecx &= ~LEAF1_ECX_OSXSAVE;
+    if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
+  } else if (leaf === LEAF.TOPOLOGY || leaf === LEAF_TOPOLOGY_V2) {
+    edx = cpu.id;
+  } else if (leaf === LEAF.EXTENDED_STATE && subleaf === 0) {
+    // Both implemented components lie in the legacy region, whatever XCR0 enables.
+    ebx = XSAVE_SIZE;
+  }
+  cpu.setPair(RAX, row.eax, 0);
+  cpu.setPair(RBX, ebx, 0);
+  cpu.setPair(RCX, ecx, 0);
+  cpu.setPair(RDX, edx, 0);
+  return CONTINUE;
+}
+
+function hlt(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  cpu.set32(L.ACTIVITY, ACTIVITY_HALTED);
+  cpu.services.requestExit(cpu);
+  return resolveNext(cpu, record);
+}
+
+/** MONITOR and MWAIT may end at once; where CPUID does not show them they are undefined. */
+function requireMonitor(cpu: CpuContext): void {
+  if (!(cpu.cpuid.featuresEcx & LEAF1_ECX_MONITOR) || cpu.cpl > 0) undefinedOpcode();
+}
+
+function monitor(cpu: CpuContext): number {
+  requireMonitor(cpu);
+  if (cpu.get32(RCX) !== 0) generalProtection();
+  return CONTINUE;
+}
+
+function mwait(cpu: CpuContext, record: number): number {
+  requireMonitor(cpu);
+  return resolveNext(cpu, record);
+}
+
+function invalidatePage(cpu: CpuContext, linear: number): void {
+  if (isCanonical(linear)) cpu.tlb.flushPage(Math.floor(linear / L.PAGE_SIZE));
+}
+
+function invlpg(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  invalidatePage(cpu, effectiveAddress(cpu, record, 1, false));
+  return resolveNext(cpu, record);
+}
+
+function invpcid(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  const typeRegister = L.GPR + cpu.regField(record) * 8;
+  const type = cpu.get32(typeRegister);
+  const pcidLow = readOperandMemory(cpu, record, 8);
+  const pcidHigh = cpu.high;
+  const low = readOperandMemory(cpu, record, 8, 8);
+  const linear = (cpu.high | 0) * TWO_32 + low;
+  if (type > INVPCID_ALL || (cpu.code64 && cpu.upper(typeRegister) !== 0)) generalProtection();
+  const pcide = (cpu.get32(L.CR4) & CR4_PCIDE) !== 0;
+  if (type <= INVPCID_SINGLE) {
+    if (pcidLow & ~CR3_PCID || pcidHigh !== 0 || (!pcide && pcidLow !== 0)) generalProtection();
+    if (type === INVPCID_ADDRESS && !isCanonical(linear)) generalProtection();
+  }
+  // Entries of PCIDs other than the current one are never kept.
+  const current = pcide ? cpu.get32(L.CR3) & CR3_PCID : 0;
+  if (type === INVPCID_ALL_GLOBAL) cpu.tlb.flushAll();
+  else if (type === INVPCID_ALL || (type === INVPCID_SINGLE && pcidLow === current)) cpu.tlb.flushNonGlobal();
+  else if (type === INVPCID_ADDRESS && pcidLow === current) invalidatePage(cpu, linear);
+  return resolveNext(cpu, record);
+}
+
+/** WBINVD and INVD: memory is always coherent. */
+function cacheControl(cpu: CpuContext, record: number): number {
+  requireSupervisor(cpu);
+  return resolveNext(cpu, record);
+}
+
+/** RDRAND and RDSEED: always succeed, with CF set and the other status flags clear. */
+function random(present: (cpu: CpuContext) => boolean): Helper {
+  return (cpu, record, info) => {
+    if (!present(cpu)) undefinedOpcode();
+    const size = info & INFO_SIZE;
+    const low = cpu.services.random32();
+    const high = size === 8 ? cpu.services.random32() : 0;
+    cpu.writeSlot(cpu.rmOffset(record), size, low, high);
+    writeFlags(cpu, FLAG_CF, FLAGS_STATUS);
+    return CONTINUE;
+  };
+}
+
+/** STAC and CLAC. */
+function setAlignmentCheck(value: number): Helper {
+  return (cpu, record) => {
+    if (cpu.cpl > 0 || !(cpu.cpuid.structuredEbx & LEAF7_EBX_SMAP)) undefinedOpcode();
+    writeFlags(cpu, value, FLAG_AC);
+    return resolveNext(cpu, record);
+  };
+}
+
+export const PROCESSOR_CONTROL: Record<string, Helper> = {
+  cpuid,
+  hlt,
+  monitor,
+  mwait,
+  invlpg,
+  invpcid,
+  invd: cacheControl,
+  wbinvd: cacheControl,
+  rdrand: random((cpu) => (cpu.cpuid.featuresEcx & LEAF1_ECX_RDRAND) !== 0),
+  rdseed: random((cpu) => (cpu.cpuid.structuredEbx & LEAF7_EBX_RDSEED) !== 0),
+  stac: setAlignmentCheck(FLAG_AC),
+  clac: setAlignmentCheck(0),
+  ud: () => undefinedOpcode(),
+};

@@ -1,0 +1,100 @@
+/**
+ * PUSHF, POPF, ENTER and BOUND.
+ *
+ * Specification: Intel SDM vol. 2, PUSHF, POPF, ENTER, BOUND.
+ */
+import {
+  FLAG_IF,
+  FLAG_IOPL,
+  FLAG_IOPL_SHIFT,
+  FLAG_RF,
+  FLAG_VIF,
+  FLAG_VIP,
+  FLAG_VM,
+  FLAGS_STATUS,
+  FLAGS_SYSTEM,
+  VECTOR_BR,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import { readFlags, writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { GuestFault } from "./faults.js";
+import { INFO_SIZE, readOperandMemory } from "./operands.js";
+import { CONTINUE, type Helper, openInterruptWindow, resolveNext } from "./outcome.js";
+import {
+  checkPush,
+  currentStack,
+  peek,
+  pushPair,
+  pushValues,
+  release,
+  type Stack,
+  storePointer,
+} from "./stack.js";
+
+const RBP = L.GPR + 5 * 8;
+const MAX_LEVEL = 31;
+const LOW_FLAGS = 0xffff;
+const POPF_FLAGS =
+  (FLAGS_STATUS | FLAGS_SYSTEM) & ~(FLAG_RF | FLAG_VM | FLAG_VIF | FLAG_VIP | FLAG_IF | FLAG_IOPL);
+
+function pushf(cpu: CpuContext, _record: number, info: number): number {
+  const stack = currentStack(cpu);
+  pushValues(cpu, stack, info & INFO_SIZE, [readFlags(cpu) & ~(FLAG_RF | FLAG_VM)]);
+  storePointer(cpu, stack);
+  return CONTINUE;
+}
+
+function popf(cpu: CpuContext, record: number, info: number): number {
+  const size = info & INFO_SIZE;
+  const stack = currentStack(cpu);
+  const value = peek(cpu, stack, size, 0);
+  const iopl = (cpu.get32(L.FLAG_SYSTEM) & FLAG_IOPL) >>> FLAG_IOPL_SHIFT;
+  let mask = POPF_FLAGS;
+  if (cpu.cpl <= iopl) mask |= FLAG_IF;
+  if (cpu.cpl === 0) mask |= FLAG_IOPL;
+  release(stack, size);
+  storePointer(cpu, stack);
+  writeFlags(cpu, value, size === 2 ? mask & LOW_FLAGS : mask);
+  openInterruptWindow(cpu);
+  return resolveNext(cpu, record);
+}
+
+/** The frame pointers of outer procedures that ENTER copies, and its own. */
+function copyFrames(cpu: CpuContext, stack: Stack, size: number, level: number, frame: number): void {
+  const outer: Stack = { ...stack, pointer: cpu.getAddress(RBP) };
+  for (let i = 1; i < level; i++) {
+    release(outer, -size);
+    const low = peek(cpu, outer, size, 0);
+    pushPair(cpu, stack, size, low, size === 8 ? cpu.high : 0);
+  }
+  pushValues(cpu, stack, size, [frame]);
+}
+
+function enter(cpu: CpuContext, record: number, info: number): number {
+  const size = info & INFO_SIZE;
+  const level = cpu.secondImmediate(record) & MAX_LEVEL;
+  const stack = currentStack(cpu);
+  checkPush(cpu, stack, size, level + 1);
+  pushPair(cpu, stack, size, cpu.low(RBP), cpu.upper(RBP));
+  const frame = stack.pointer;
+  if (level > 0) copyFrames(cpu, stack, size, level, frame);
+  release(stack, -(cpu.immediate(record) & 0xffff));
+  if (stack.width === 8 && size === 8) cpu.setAddress(RBP, frame);
+  else cpu.writeSlot(RBP, stack.width === 8 ? size : stack.width, frame);
+  storePointer(cpu, stack);
+  return CONTINUE;
+}
+
+function bound(cpu: CpuContext, record: number, info: number): number {
+  const size = info & INFO_SIZE;
+  const shift = 32 - size * 8;
+  const signed = (value: number): number => (value << shift) >> shift;
+  const index = signed(cpu.get32(L.GPR + cpu.regField(record) * 8));
+  const lower = signed(readOperandMemory(cpu, record, size));
+  const upper = signed(readOperandMemory(cpu, record, size, size));
+  if (index < lower || index > upper) throw new GuestFault(VECTOR_BR);
+  return CONTINUE;
+}
+
+export const STACK_INSTRUCTIONS: Record<string, Helper> = { pushf, popf, enter, bound };
