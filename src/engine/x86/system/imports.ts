@@ -4,7 +4,7 @@
 import type { CpuContext } from "../cpu-context.js";
 import { CPU_AREA_BASE, CPU_AREA_SIZE } from "../layout.js";
 import { checkedAddress, commit, raise, slowTranslate } from "./calls.js";
-import { callHelper } from "./helpers.js";
+import { callHelper } from "./instructions.js";
 
 /** Import names and signatures of generated code; every parameter and result is an i32. */
 export interface SystemImports {
