@@ -42,12 +42,6 @@ export interface Failure {
   status: number;
 }
 
-/** The messages of an error and what caused it, outermost first. */
-function chain(error: Error): string[] {
-  const inner = error.cause instanceof Error ? chain(error.cause) : [];
-  return [error.message, ...inner.filter((line) => !error.message.includes(line))];
-}
-
 /** Explains an error that ended a command. */
 export function explain(error: unknown): Failure {
   if (!(error instanceof Error)) return { lines: [`locore: ${String(error)}`], status: 1 };
@@ -66,8 +60,7 @@ export function explain(error: unknown): Failure {
     error instanceof PlanError ||
     (error instanceof SessionError && error.what === "plan") ||
     REFUSALS.includes(error.name);
-  if (refused)
-    return { lines: chain(error).map((line) => `locore: ${line}`), status: EXIT_STATUS.imageRefused };
+  if (refused) return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.imageRefused };
   return {
     lines: ["locore: this is a bug in locore, please report it:", error.stack ?? error.message],
     status: 1,
