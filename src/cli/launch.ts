@@ -18,6 +18,8 @@ import { endJson, endLine, statsLines, unimplementedLine } from "./render/end.js
 
 export interface LaunchOptions {
   engine: string;
+  /** Entry of the machine's thread, where it is not the real one: for tests. */
+  worker?: URL;
   tripleFault: "crash" | "reset";
   /** Host time, ms. */
   timeoutMs?: number;
@@ -94,6 +96,7 @@ class Surroundings {
     this.midLine = output.midLine;
     this.session = new Session({
       engine: options.engine,
+      worker: options.worker,
       output: (bytes) => {
         options.onConsole?.(bytes);
         return output.sink(bytes);

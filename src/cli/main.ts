@@ -44,12 +44,23 @@ async function runHelp(args: readonly string[], context: CommandContext): Promis
   return help.run(parseArguments(args, help.options), context);
 }
 
+/** How long a stalled reader may hold up a process that was asked to end, ms. */
+const FLUSH_PATIENCE_MS = 500;
+
 /** Waits until everything written to a stream has left, or cannot leave any more. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => {
     if (stream.destroyed || stream.writableEnded) resolve();
     else stream.write("", () => resolve());
   });
+}
+
+/** Ends the process with `status` once its output has left; one that was asked to end does not wait for long. */
+export async function exitWith(status: number): Promise<never> {
+  const asked = status === EXIT_STATUS.interrupted || status === EXIT_STATUS.timeout;
+  if (asked) setTimeout(() => process.exit(status), FLUSH_PATIENCE_MS);
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  process.exit(status);
 }
 
 /** A reader that went away is no reason to print a stack. */
@@ -60,9 +71,7 @@ function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
 async function main(): Promise<void> {
   process.stdout.on("error", ignoreBrokenPipe);
   process.stderr.on("error", ignoreBrokenPipe);
-  const status = await runCommandLine(process.argv.slice(2), process);
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-  process.exit(status);
+  await exitWith(await runCommandLine(process.argv.slice(2), process));
 }
 
 /** Whether this file is the program that was started, also through the link in node_modules/.bin. */

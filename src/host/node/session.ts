@@ -14,6 +14,8 @@ import type { StartMessage, WorkerMessage, WorkerSetup } from "./messages.js";
 const OUTPUT_BLOCK = 65536;
 /** How long a machine may take to end after it was asked to, before its thread is ended instead, ms. */
 const STOP_PATIENCE_MS = 2000;
+/** How long a reader may stall the end of a machine that was asked to end, ms. */
+const DRAIN_PATIENCE_MS = 500;
 /** Below this a buffer is copied to the worker: Node keeps small ones in a shared pool that cannot be moved. */
 const SMALLEST_TRANSFER = 65536;
 
@@ -35,7 +37,7 @@ export class SessionError extends Error {
 export interface SessionOptions {
   engine: string;
   /** Entry of the thread; the default is the real one, tests bring their own. */
-  worker?: URL;
+  worker?: URL | undefined;
   output: OutputSink;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
   onInputRoom?: () => void;
@@ -171,8 +173,13 @@ export class Session {
     }
   }
 
+  /** Everything the guest printed leaves; if the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
-    await this.#pumping;
-    await this.#carry();
+    const drained = (this.#pumping ?? Promise.resolve()).then(() => this.#carry());
+    if (this.#stop === undefined) return drained;
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, DRAIN_PATIENCE_MS)));
+    await Promise.race([drained, patience]);
+    clearTimeout(timer);
   }
 }
