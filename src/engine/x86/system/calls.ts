@@ -20,6 +20,8 @@ import {
 import { RESOLVE, type Helper } from "./outcome.js";
 import { translateFetchPage } from "./translate.js";
 
+export { CONTINUE, RESOLVE, type Helper } from "./outcome.js";
+
 const ACCESS_MASK = 3;
 
 /**

@@ -1,9 +1,6 @@
 /**
- * Every instruction that generated code hands to TypeScript, by the mnemonic of the instruction table, and the
- * numbers by which it calls them.
+ * Every instruction that generated code hands to TypeScript, by the mnemonic of the instruction table.
  */
-import type { CpuContext } from "../cpu-context.js";
-import { runHelper } from "./calls.js";
 import { CONTROL_REGISTERS } from "./control-registers.js";
 import { EXTENDED_STATE } from "./extended-instructions.js";
 import { FAR_TRANSFERS } from "./far-transfers.js";
@@ -32,21 +29,3 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   ...TABLE_REGISTERS,
   ...TIME,
 };
-
-/** Mnemonics in the order of their numbers. */
-export const HELPER_NAMES: readonly string[] = Object.keys(HELPERS).sort();
-
-const table: readonly Helper[] = HELPER_NAMES.map((name) => HELPERS[name]);
-
-/** Number of a mnemonic's helper, or -1. */
-export function helperIndex(mnemonic: string): number {
-  return HELPER_NAMES.indexOf(mnemonic);
-}
-
-/**
- * Runs the helper `index` for the instruction in `record`: 1 to continue behind it, 0 when RIP was stored (a fault
- * was delivered, or the instruction went elsewhere).
- */
-export function callHelper(cpu: CpuContext, record: number, index: number, info: number): number {
-  return runHelper(cpu, table[index], record, info);
-}

@@ -18,7 +18,7 @@ import { storeSelector } from "./table-registers.js";
 /** Ends an instruction that loaded `segment` when MODE_KEY was `key`. */
 function endLoad(cpu: CpuContext, record: number, segment: number, key: number): number {
   if (segment !== L.SS) return continueUnlessModeChanged(cpu, record, key);
-  cpu.set32(L.INTERRUPT_SHADOW, 1);
+  cpu.set32(L.INTERRUPT_SHADOW, cpu.get32(L.LEFT) + 1);
   return resolveNext(cpu, record);
 }
 
