@@ -24,6 +24,9 @@ const CODECS: Readonly<Record<CodecName, (bytes: Uint8Array, options: Decompress
   "lz4-legacy": decompressLz4Legacy,
 };
 
+/** The codecs that there are. */
+export const CODEC_NAMES = Object.keys(CODECS) as readonly CodecName[];
+
 /**
  * Unpacks a stream. Trailing bytes, such as the size that Linux appends, are allowed and ignored.
  * Throws CodecError with the offset in the stream: damaged, cut short, larger than `maxOutput`, or using a
