@@ -1,0 +1,289 @@
+// buildPlan as a whole: options, choice of the loader, plug-ins, purity, hostile input.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import {
+  BootError,
+  buildPlan,
+  LoaderRegistry,
+  NoLoaderError,
+  OptionError,
+  type Loader,
+} from "../../src/boot/index.js";
+import { SETUP_FIELDS } from "../../src/spec/linux-boot.js";
+import { PT } from "../../src/spec/elf.js";
+import { hasFeature } from "../../src/x86/cpuid-table.js";
+import { protectedMode32 } from "../../src/x86/entry-states.js";
+import { makeBzImage, makeElf, makeNotes, makePvhNote } from "../support/images.js";
+import { memoryAt, planOf, region } from "./plan-text.js";
+
+const elfBoth = makeElf({
+  entry: 0x1000000,
+  segments: [
+    { vaddr: 0x1000000, bytes: new Uint8Array(512).fill(0xf4) },
+    { type: PT.NOTE, bytes: makeNotes([makePvhNote(0x1000100)]) },
+  ],
+});
+
+describe("R1.1 choice of the loader", () => {
+  it("R1.1 PVH is preferred to plain ELF, and a name overrides", () => {
+    assert.equal(planOf(elfBoth).loader.name, "pvh");
+    const byName = planOf(elfBoth, { loader: { name: "elf64" } });
+    assert.equal(byName.loader.name, "elf64");
+    assert.match(byName.loader.why, /^asked for by name: an ELF file/);
+  });
+
+  it("R2.3 when none fits, every loader's reason is given with its offset", () => {
+    const image = makeElf({ entry: 0x5000000, segments: [{ vaddr: 0x1000000, bytes: new Uint8Array(16) }] });
+    assert.throws(
+      () => planOf(image),
+      (error) => {
+        assert.ok(error instanceof NoLoaderError);
+        assert.deepEqual(
+          error.refusals.map(({ loader }) => loader),
+          ["linux", "pvh", "elf64"],
+        );
+        assert.match(
+          error.message,
+          /boot "kernel": no loader takes it\n {2}linux: file offset 0x202: .*\n {2}pvh: .*\n {2}elf64: file offset 0x18/,
+        );
+        return true;
+      },
+    );
+  });
+
+  it("R1.5 an unknown loader is answered with the names there are", () => {
+    assert.throws(
+      () => planOf(elfBoth, { loader: { name: "grub" } }),
+      /option loader.name: found "grub"; expected linux, pvh, elf64/,
+    );
+  });
+
+  it("R1.5 an option that the chosen loader does not have is refused, not ignored", () => {
+    assert.throws(
+      () => planOf(elfBoth, { loader: { entry: "32" } }),
+      /option loader.entry: found an option that the pvh loader does not have; expected loader.start_info/,
+    );
+    assert.throws(() => planOf(makeBzImage(), { loader: { entry: "16" } }), /found "16"; expected 64 or 32/);
+  });
+
+  it("R1.5 options that are absent count as not given", () => {
+    assert.equal(
+      planOf(makeBzImage(), { loader: { name: undefined, entry: undefined } }).loader.name,
+      "linux",
+    );
+  });
+
+  it("R1.1 a third-party loader is one object: recognise, lay out memory, describe the boot CPU", () => {
+    let gdt = 0;
+    const flat: Loader = {
+      name: "flat",
+      summary: "runs any ELF file's bytes at 2 MiB",
+      options: {},
+      recognise: (image) => ({
+        fits: true,
+        why: "it takes anything",
+        protocol: {
+          entry: "flat",
+          layOutMemory({ memory }) {
+            memory.claimAt(0x200000, {
+              name: "flat",
+              owner: "flat",
+              size: image.bytes.length,
+              bytes: image.bytes,
+            });
+            gdt = memory.claimBySearch(
+              { name: "gdt", owner: "flat", size: 48 },
+              { prefer: "lowest", above: 0x1000, below: 0x9000 },
+            ).start;
+          },
+          describeBootCpu: () => protectedMode32({ entry: 0x200000n, gdtBase: gdt, registers: {} }),
+        },
+      }),
+    };
+    const registry = new LoaderRegistry([flat]);
+    const plan = buildPlan({ kernel: { name: "k", bytes: elfBoth } }, registry);
+    assert.equal(plan.loader.name, "flat");
+    assert.equal(plan.bootCpu.gdtr.base, 0x1000n);
+    assert.throws(() => registry.register(flat), RangeError);
+  });
+});
+
+describe("R1.5 options", () => {
+  it("R3.1 defaults: 256 MiB, one CPU, 1 GHz TSC, 100 MHz APIC timer", () => {
+    const plan = buildPlan({ kernel: { name: "k", bytes: makeBzImage() } });
+    assert.deepEqual(plan.ram, [{ start: 0, size: 256 * 1024 * 1024 }]);
+    assert.equal(plan.cpus, 1);
+    assert.deepEqual(plan.clock, { tscHz: 1e9, apicHz: 1e8, rtcStart: 1_577_836_800 });
+  });
+
+  it("R3.2 the deterministic clock and the RTC come from the options", () => {
+    const { clock } = planOf(makeBzImage(), {
+      clock: { deterministic: { nsPerInstruction: 10 }, rtcStart: 5 },
+    });
+    assert.deepEqual(clock.deterministic, { nsPerInstruction: 10 });
+    assert.equal(clock.rtcStart, 5);
+  });
+
+  it("R2.2 features are switched one by one", () => {
+    assert.equal(hasFeature(planOf(makeBzImage(), { features: { sse4_2: true } }).cpuid, "sse4_2"), true);
+    assert.equal(hasFeature(planOf(makeBzImage()).cpuid, "sse4_2"), false);
+  });
+
+  const bad: [string, Parameters<typeof planOf>[1], RegExp][] = [
+    ["no CPU", { cpus: 0 }, /found 0 CPUs; expected 1 to 254/],
+    ["too many CPUs", { cpus: 255 }, /255 CPUs/],
+    ["half a CPU", { cpus: 1.5 }, /1.5 CPUs/],
+    ["memory off a page", { memory: 64 * 1024 * 1024 + 1 }, /multiple of 4096/],
+    ["too little memory", { memory: 4096 }, /lay out memory: .*4096 bytes of RAM/],
+    [
+      "a clock that stands",
+      { clock: { deterministic: { nsPerInstruction: 0 } } },
+      /whole number of at least 1/,
+    ],
+    ["a date that is no number", { clock: { rtcStart: Number.NaN } }, /whole seconds/],
+  ];
+  for (const [what, options, expected] of bad) {
+    it(`R1.5 ${what} is refused`, () => {
+      assert.throws(
+        () => planOf(makeBzImage(), options),
+        (error) => error instanceof BootError && expected.test(error.message),
+      );
+    });
+  }
+});
+
+describe("R1.6 the plan", () => {
+  it("R1.6 is plain data: structuredClone gives an equal plan", () => {
+    const plan = planOf(makeBzImage(), { cpus: 3 });
+    assert.deepEqual(structuredClone(plan), plan);
+  });
+
+  it("R1.6 is pure: the same options give the same plan", () => {
+    assert.deepEqual(planOf(elfBoth), planOf(elfBoth));
+  });
+
+  it("R1.6 kernel and initrd are not copied", () => {
+    const image = makeBzImage();
+    const { content } = region(planOf(image), "kernel");
+    assert.ok(content.kind === "bytes" && content.bytes.buffer === image.buffer);
+  });
+
+  it("R1.6 more than 3 GiB of RAM continues at 4 GiB, and the guest is told", () => {
+    const plan = planOf(makeBzImage(), { memory: 5 * 2 ** 30 });
+    assert.equal(plan.ram.length, 2);
+    assert.deepEqual(plan.e820.at(-1), { start: 2 ** 32, size: 2 * 2 ** 30, type: "ram" });
+    assert.ok(
+      region(
+        planOf(makeBzImage(), { memory: 5 * 2 ** 30, initrd: { name: "i", bytes: Uint8Array.of(1) } }),
+        "initrd",
+      ).start < 0xc0000000,
+    );
+  });
+
+  it("R3.4 firmware tables are where the plan says", () => {
+    const { tables } = planOf(makeBzImage(), { cpus: 2 });
+    const plan = planOf(makeBzImage(), { cpus: 2 });
+    const magic = (name: string, length: number): string => memoryAt(plan, tables[name]).latin1(0, length);
+    assert.equal(magic("RSDP", 8), "RSD PTR ");
+    for (const name of ["XSDT", "FACP", "APIC", "DSDT", "FACS"]) assert.equal(magic(name, 4), name);
+    assert.equal(magic("MP floating pointer", 4), "_MP_");
+    assert.equal(magic("MP configuration table", 4), "PCMP");
+  });
+
+  it("R1.9 memory types are set as a firmware sets them", () => {
+    const { msrs } = planOf(makeBzImage()).bootCpu;
+    assert.deepEqual(msrs, { 0x200: 0xc000_0000n, 0x201: 0xff_c000_0800n, 0x2ff: 0x806n });
+  });
+
+  it("R3.8 devices do not share ports", () => {
+    const taken = new Map<number, string>();
+    for (const { name, ports = [] } of planOf(makeBzImage()).devices) {
+      for (const { start, size } of ports) {
+        for (let port = start; port < start + size; port++) {
+          assert.equal(taken.get(port), undefined, `port 0x${port.toString(16)}`);
+          taken.set(port, name);
+        }
+      }
+    }
+  });
+});
+
+describe("R4.4 hostile images", () => {
+  /** A plan, or a refusal with its facts; anything else fails the test. */
+  const survives = (bytes: Uint8Array): void => {
+    try {
+      const plan = planOf(bytes, { initrd: { name: "i", bytes: Uint8Array.of(1, 2, 3) } });
+      for (const { start, size } of plan.regions) assert.ok(start + size <= 64 * 1024 * 1024);
+    } catch (error) {
+      assert.ok(error instanceof BootError, String(error));
+      assert.ok(error.fault.found.length > 0 && error.fault.expected.length > 0);
+      assert.ok(!(error instanceof OptionError) || /append/.test(error.message), error.message);
+    }
+  };
+  const extremes = fc.constantFrom(
+    0,
+    1,
+    0xff,
+    0x200,
+    0xfff,
+    0x1000,
+    0xf_ffff,
+    0x10_0000,
+    0x7fff_ffff,
+    0xffff_ffff,
+    2 ** 32,
+    2 ** 52,
+    2 ** 53 - 1,
+  );
+
+  it("R4.4 property: setup headers with extreme fields give a plan or a refusal", () => {
+    const field = fc.tuple(fc.constantFrom(...SETUP_FIELDS), extremes);
+    fc.assert(
+      fc.property(fc.array(field, { minLength: 1, maxLength: 4 }), (changes) => {
+        const fields = Object.fromEntries(
+          changes.map(([{ name, size }, value]) => [
+            name,
+            size === 8 ? BigInt(value) : value % 2 ** (8 * size),
+          ]),
+        );
+        survives(makeBzImage({ fields }));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("R4.4 property: ELF segments at extreme places give a plan or a refusal", () => {
+    const segment = fc.record({
+      paddr: extremes,
+      vaddr: extremes,
+      memsz: extremes,
+      filesz: fc.constantFrom(0, 16, 64, 2 ** 40),
+    });
+    fc.assert(
+      fc.property(fc.array(segment, { minLength: 1, maxLength: 3 }), extremes, (segments, entry) => {
+        const parts = segments.map((one) => ({ ...one, bytes: new Uint8Array(64) }));
+        const note = { type: PT.NOTE, bytes: makeNotes([makePvhNote(entry % 2 ** 32)]) };
+        survives(makeElf({ entry, segments: [...parts, note] }));
+      }),
+      { numRuns: 1500 },
+    );
+  });
+
+  it("R4.4 property: flipped bits and cuts give a plan or a refusal", () => {
+    const images = [makeBzImage(), elfBoth];
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...images),
+        fc.array(fc.tuple(fc.nat(1023), fc.nat(7)), { maxLength: 6 }),
+        fc.nat(4096),
+        (image, flips, cut) => {
+          const bytes = image.slice(0, Math.max(1, image.length - (cut % image.length)));
+          for (const [at, bit] of flips) if (at < bytes.length) bytes[at] ^= 1 << bit;
+          survives(bytes);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+});
