@@ -9,6 +9,8 @@ export interface DecompressOptions {
   maxOutput: number;
   /** Size to begin with, when a header claims one. A wrong value costs time or untouched memory, nothing else. */
   sizeHint?: number;
+  /** Called with what was unpacked, unchecked as yet, before `maxOutput` stops the work with its CodecError. */
+  onLimit?: (unpacked: Uint8Array) => void;
 }
 
 /** Reserve at first at most this many bytes for each byte of input, whatever a header claims. */
@@ -21,11 +23,13 @@ export class Output {
   /** Bytes written. */
   length = 0;
   readonly max: number;
+  private readonly onLimit: DecompressOptions["onLimit"];
 
   constructor(inputSize: number, options: DecompressOptions) {
     const { maxOutput, sizeHint } = options;
     if (!Number.isSafeInteger(maxOutput) || maxOutput < 0) throw new RangeError(`bad maxOutput ${maxOutput}`);
     this.max = maxOutput;
+    this.onLimit = options.onLimit;
     const believable = inputSize * FIRST_RATIO + MIN_CAPACITY;
     this.bytes = new Uint8Array(
       Math.min(maxOutput, Math.max(MIN_CAPACITY, Math.min(sizeHint ?? 0, believable))),
@@ -38,7 +42,10 @@ export class Output {
   reserve(extra: number): boolean {
     const wanted = this.length + extra;
     if (wanted <= this.bytes.length) return true;
-    if (wanted > this.max) return false;
+    if (wanted > this.max) {
+      this.onLimit?.(this.finish());
+      return false;
+    }
     const grown = new Uint8Array(Math.min(this.max, Math.max(wanted, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;

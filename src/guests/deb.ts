@@ -4,12 +4,18 @@
  *
  * Format: deb(5): an ar archive of `debian-binary`, `control.tar.*`, `data.tar.*`.
  */
-import { spawnSync } from "node:child_process";
+import { CodecError } from "../codecs/codec-error.js";
+import { decompress } from "../codecs/decompress.js";
+import type { CodecName } from "../spec/compression.js";
 import { readAr } from "./ar.js";
 import { GuestError } from "./errors.js";
 import { readTar } from "./tar.js";
 
 const DATA_MEMBER = /^data\.tar(?:\.(\w+))?$/;
+/** Member name endings of deb(5), and the codecs that read them. */
+const CODECS: Readonly<Record<string, CodecName>> = { gz: "gzip", xz: "xz", zst: "zstd", lzma: "lzma" };
+/** Kernel packages hold /boot first: unpacking this much usually does, and saves seconds and the memory. */
+const FIRST_UNPACKED = 32 * 1024 * 1024;
 /** Larger than any kernel package's contents; a package that claims more is refused. */
 const MAX_UNPACKED = 1024 * 1024 * 1024;
 
@@ -19,33 +25,86 @@ export interface PackageFile {
   bytes: Uint8Array;
 }
 
-function unpack(bytes: Uint8Array, ending: string | undefined): Uint8Array {
-  if (ending === undefined) return bytes;
-  const result = spawnSync(ending, ["-dc"], { input: bytes, maxBuffer: MAX_UNPACKED });
-  if (result.status !== 0) throw new GuestError("damaged", `data.tar.${ending}: ${result.stderr.toString()}`);
-  return result.stdout;
+/** The member unpacked, or as much of its beginning as `limit` allows; `whole` says which. */
+function unpack(
+  bytes: Uint8Array,
+  ending: string | undefined,
+  limit: number,
+): { bytes: Uint8Array; whole: boolean } {
+  if (ending === undefined) return { bytes, whole: true };
+  const codec = CODECS[ending];
+  if (codec === undefined)
+    throw new GuestError("damaged", `the package's data.tar.${ending} cannot be read here`);
+  let beginning: Uint8Array | undefined;
+  const onLimit = (unpacked: Uint8Array): void => {
+    beginning = unpacked;
+  };
+  try {
+    return { bytes: decompress(codec, bytes, { maxOutput: limit, onLimit }).bytes, whole: true };
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    if (error.kind === "too-large" && beginning) return { bytes: beginning, whole: false };
+    throw new GuestError("damaged", `the package's data.tar.${ending}: ${error.message}`, { cause: error });
+  }
+}
+
+type Found<Role extends string> = Partial<Record<Role, PackageFile>>;
+
+/** The wanted files of a tar archive, until all are found or the archive ends. */
+function filesFromTar<Role extends string>(
+  bytes: Uint8Array,
+  wanted: Readonly<Record<Role, RegExp>>,
+): Found<Role> {
+  const roles = Object.keys(wanted) as Role[];
+  const found: Found<Role> = {};
+  for (const entry of readTar(bytes)) {
+    if (entry.kind !== "file") continue;
+    const inside = entry.path.replace(/^\.?\/+/, "");
+    for (const role of roles) {
+      if (wanted[role].test(inside)) found[role] ??= { path: inside, bytes: entry.bytes.slice() };
+    }
+    if (roles.every((role) => found[role])) break;
+  }
+  return found;
+}
+
+/** `filesFromTar` on an archive's beginning: one that ends inside a file is no fault of the package. */
+function filesFromBeginning<Role extends string>(
+  bytes: Uint8Array,
+  wanted: Readonly<Record<Role, RegExp>>,
+): Found<Role> {
+  try {
+    return filesFromTar(bytes, wanted);
+  } catch (error) {
+    if (error instanceof GuestError) return {};
+    throw error;
+  }
 }
 
 /**
  * The first file whose path matches, for each pattern by its name. Throws GuestError when the package is damaged or
- * a pattern matches nothing.
+ * a pattern matches nothing. `firstTry` is how many bytes are unpacked before all are.
  */
 export function filesFromDeb<Role extends string>(
   bytes: Uint8Array,
   wanted: Readonly<Record<Role, RegExp>>,
+  firstTry = FIRST_UNPACKED,
 ): Record<Role, PackageFile> {
   const member = [...readAr(bytes)].find(({ name }) => DATA_MEMBER.test(name));
   if (!member) throw new GuestError("damaged", "the package holds no data.tar");
+  const ending = DATA_MEMBER.exec(member.name)?.[1];
   const roles = Object.keys(wanted) as Role[];
-  const found: Partial<Record<Role, PackageFile>> = {};
-  for (const entry of readTar(unpack(member.bytes, DATA_MEMBER.exec(member.name)?.[1]))) {
-    const inside = entry.path.replace(/^\.?\/+/, "");
-    if (entry.kind !== "file") continue;
-    for (const role of roles) {
-      if (wanted[role].test(inside)) found[role] ??= { path: inside, bytes: entry.bytes.slice() };
-    }
-    if (roles.every((role) => found[role])) return found as Record<Role, PackageFile>;
+  const complete = (files: Found<Role>): files is Record<Role, PackageFile> =>
+    roles.every((role) => files[role]);
+  const first = unpack(member.bytes, ending, firstTry);
+  if (!first.whole) {
+    const early = filesFromBeginning(first.bytes, wanted);
+    if (complete(early)) return early;
   }
+  const all = first.whole ? first : unpack(member.bytes, ending, MAX_UNPACKED);
+  if (!all.whole) throw new GuestError("damaged", `the package unpacks to more than ${MAX_UNPACKED} bytes`);
+  const found = filesFromTar(all.bytes, wanted);
+  if (complete(found)) return found;
   const missing = roles.filter((role) => !found[role]).map((role) => `${role} (${wanted[role].source})`);
   throw new GuestError("damaged", `the package holds no file for ${missing.join(", ")}`);
 }

@@ -1,6 +1,7 @@
 /** The readers of ar, tar and Debian packages, against archives built byte by byte and hostile variants of them. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { gzipSync } from "node:zlib";
 import { readAr } from "../../src/guests/ar.js";
 import { filesFromDeb } from "../../src/guests/deb.js";
 import { GuestError } from "../../src/guests/errors.js";
@@ -143,4 +144,27 @@ test("deb: what is missing is named", () => {
     /no file for kernel \(\^boot/,
   );
   assert.throws(() => filesFromDeb(arOf([]), { kernel: /^boot\// }), /no data\.tar/);
+});
+
+test("deb: a compressed package is unpacked only as far as it takes, then whole if need be", () => {
+  const tar = tarOf([
+    { name: "./boot/vmlinuz-2", text: "kernel" },
+    { name: "./lib/big", text: "x".repeat(100_000) },
+    { name: "./lib/last", text: "end" },
+  ]);
+  const whole = gzipSync(tar);
+  // The end of the stream is damaged: nobody may have looked at it.
+  const damaged = whole.subarray(0, whole.length - 20);
+  const deb = (bytes: Uint8Array): Uint8Array => arOf([{ name: "data.tar.gz", bytes }]);
+  const firstTry = 20_000;
+  assert.equal(text(filesFromDeb(deb(damaged), { kernel: /^boot\// }, firstTry).kernel.bytes), "kernel");
+  assert.equal(text(filesFromDeb(deb(whole), { last: /^lib\/last$/ }, firstTry).last.bytes), "end");
+  assert.throws(() => filesFromDeb(deb(damaged), { last: /^lib\/last$/ }, firstTry), isDamaged);
+});
+
+test("deb: a damaged or unknown compression is named", () => {
+  const deb = arOf([{ name: "data.tar.xz", bytes: utf8.encode("no xz stream at all") }]);
+  assert.throws(() => filesFromDeb(deb, { kernel: /^boot/ }), /data\.tar\.xz: .*offset/);
+  const unknown = arOf([{ name: "data.tar.br", bytes: utf8.encode("x") }]);
+  assert.throws(() => filesFromDeb(unknown, { kernel: /^boot/ }), /data\.tar\.br cannot be read/);
 });
