@@ -1,8 +1,19 @@
 /** Every conformance guest, by group. */
 import { aluGuests } from "./cases/alu.js";
 import { bitGuests } from "./cases/bits.js";
+import { exceptionGuests } from "./cases/exceptions.js";
+import { interruptGuests } from "./cases/interrupts.js";
+import { systemCallGuests } from "./cases/system-calls.js";
+import { segmentGuests } from "./cases/segments.js";
+import { modeGuests } from "./cases/modes.js";
+import { legacyPagingGuests } from "./cases/legacy-paging.js";
+import { codeChangeGuests } from "./cases/code-changes.js";
+import { registerGuests } from "./cases/registers.js";
+import { stateSavingGuests } from "./cases/state-saving.js";
+import { debugGuests } from "./cases/debug.js";
 import { multiplyGuests } from "./cases/multiply.js";
 import { operandGuests } from "./cases/operands.js";
+import { pagingGuests } from "./cases/paging.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
@@ -22,5 +33,16 @@ export function allGuests(): GuestGroup[] {
     { name: "bits, conditions, exchanges", guests: bitGuests() },
     { name: "operands and encodings", guests: operandGuests() },
     { name: "strings", guests: stringGuests() },
+    { name: "paging", guests: pagingGuests() },
+    { name: "exceptions and double faults", guests: exceptionGuests() },
+    { name: "interrupts", guests: interruptGuests() },
+    { name: "system calls", guests: systemCallGuests() },
+    { name: "segments", guests: segmentGuests() },
+    { name: "modes", guests: modeGuests() },
+    { name: "32-bit and PAE paging", guests: legacyPagingGuests() },
+    { name: "code that changes and code at page ends", guests: codeChangeGuests() },
+    { name: "MSRs, CPUID, control registers", guests: registerGuests() },
+    { name: "x87, SSE and their state", guests: stateSavingGuests() },
+    { name: "debug exceptions", guests: debugGuests() },
   ];
 }

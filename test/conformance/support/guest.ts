@@ -29,6 +29,8 @@ export interface ExpectedEvent {
   flagsClear?: bigint;
   rsp?: bigint;
   note?: string;
+  /** What QEMU 7.2 shows instead, where it is known to be wrong. */
+  onQemu?: Partial<ExpectedEvent>;
 }
 
 /** Bytes in guest memory after the end. */

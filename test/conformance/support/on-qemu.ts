@@ -18,13 +18,14 @@ function ending(status: number | undefined, stderr: string): Outcome["ending"] {
 
 /** What differs on QEMU from what the guest expects. */
 export async function differencesOnQemu(guest: Guest): Promise<string[]> {
+  const events = guest.events.map((e) => ({ ...e, ...e.onQemu }));
   const elf = stateLoaderElf(guest.start, guest.chunks, layout.RUNNER_PAGE);
   const timeoutMs = guest.ending.kind === "halt" ? HALT_TIMEOUT_MS : 15_000;
   const run = await runQemu(elf, { exitPort: layout.EXIT_PORT, timeoutMs });
   try {
     const end = ending(run.status, run.stderr);
     if (end.kind === "halt" && guest.ending.kind === "halt") end.interruptible = guest.ending.interruptible;
-    return differences(guest, { ending: end, read: run.read });
+    return differences({ ...guest, events }, { ending: end, read: run.read });
   } finally {
     run.dispose();
   }

@@ -272,6 +272,7 @@ export class Encoder {
     } else {
       this.db((mod << 6) | (reg << 3) | (absolute ? RM_DISP32 : m.base!.code & 7));
     }
+    if (this.mode === 64) signedIn(BigInt(m.disp), 4, "displacement");
     if (absolute || mod === 2) this.value(this.displacement(m), 4);
     else if (mod === 1) this.db(m.disp);
   }

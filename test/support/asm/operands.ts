@@ -76,7 +76,7 @@ type MemoryPlace = Gpr | number | string | MemoryParts;
 
 /** Makes a memory operand of `size` bits: a register and displacement, an address, a label, or all parts. */
 export function memory(size: MemorySize, place: MemoryPlace, disp = 0): Memory {
-  if (typeof place === "number") return { kind: "memory", size, scale: 1, disp: place };
+  if (typeof place === "number") return { kind: "memory", size, scale: 1, disp: place + disp };
   if (typeof place === "string") return { kind: "memory", size, scale: 1, disp, label: place };
   if ("kind" in place) return { kind: "memory", size, base: place, scale: 1, disp };
   const { scale = 1, disp: own = 0, ...rest } = place;

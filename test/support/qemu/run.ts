@@ -38,7 +38,7 @@ export async function runQemu(elf: Uint8Array, options: QemuOptions): Promise<Qe
   writeFileSync(kernel, elf);
   const args = [
     ...["-M", "microvm,acpi=off,pit=off,pic=on,rtc=off,memory-backend=ram", "-accel", "tcg"],
-    ...["-cpu", options.cpu ?? "max", "-m", `${MEMORY_MIB}M`],
+    ...["-cpu", options.cpu ?? "max,vendor=GenuineIntel", "-m", `${MEMORY_MIB}M`],
     ...["-object", `memory-backend-file,id=ram,size=${MEMORY_MIB}M,mem-path=${ram},share=on`],
     ...["-nodefaults", "-display", "none", "-no-reboot", "-bios", "qboot.rom", "-kernel", kernel],
     ...["-device", `isa-debug-exit,iobase=${options.exitPort},iosize=1`],
