@@ -42,10 +42,10 @@ export interface I8254CounterState {
   nullCount: boolean;
 }
 
-/** A counter that nothing was written to. */
+/** A counter that nothing was written to: undefined on the chip, here idle with its output low. */
 export function initialCounterState(gate: boolean): I8254CounterState {
   return {
-    mode: PIT_MODE.squareWave,
+    mode: PIT_MODE.terminalCount,
     access: PIT_ACCESS.both,
     bcd: false,
     gate,

@@ -8,6 +8,7 @@ import { ticksAt } from "./tick-rate.js";
 
 /** Shortest distance of two deliveries: 20 kHz, above every tick rate that operating systems use. */
 export const MINIMUM_INTERVAL_NS = 50_000;
+const NS_PER_SECOND = 1_000_000_000;
 /** How far behind the clock a tick may be and still be delivered. */
 export const MAXIMUM_LAG_NS = 250_000_000;
 
@@ -16,6 +17,6 @@ export const MAXIMUM_LAG_NS = 250_000_000;
  * the clock is at tick `now`, both of an oscillator of `hz`.
  */
 export function earliestAfter(previous: number, now: number, hz: number): number {
-  const spacing = Math.max(1, ticksAt(MINIMUM_INTERVAL_NS, hz));
+  const spacing = Math.ceil((MINIMUM_INTERVAL_NS * hz) / NS_PER_SECOND);
   return Math.max(previous + spacing - 1, now - ticksAt(MAXIMUM_LAG_NS, hz));
 }
