@@ -26,7 +26,16 @@ import {
 import type { FloatEnvironment } from "../softfloat/environment.js";
 import { complete, environmentOf, indefinite, setC1, sourceCheck, stackFault } from "./exceptions.js";
 import type { X87Call } from "./instruction.js";
-import { readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
+import { loadMemory, readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
+import {
+  loadRegister,
+  newWords,
+  noteRounding,
+  quickAdd,
+  quickDivide,
+  quickMultiply,
+  storeRegister,
+} from "./quick.js";
 import type { FpuState } from "./state.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
@@ -43,12 +52,43 @@ export const BASIC = {
 } as const satisfies Record<string, TwoOperand>;
 export type Basic = keyof typeof BASIC;
 
+const left = newWords();
+const right = newWords();
+const outcome = newWords();
+
+/** The fast path of target := left op right. Returns false, with nothing changed, when it does not apply. */
+function computeQuickly(fpu: FpuState, operation: Basic, target: number): boolean {
+  if (!quickly(fpu, operation)) return false;
+  storeRegister(fpu, fpu.address(target), outcome);
+  noteRounding(fpu);
+  return true;
+}
+
+function quickly(fpu: FpuState, operation: Basic): boolean {
+  switch (operation) {
+    case "add":
+      return quickAdd(fpu, left, right, 0, outcome);
+    case "subtract":
+      return quickAdd(fpu, left, right, 1, outcome);
+    case "subtractReversed":
+      return quickAdd(fpu, right, left, 1, outcome);
+    case "multiply":
+      return quickMultiply(fpu, left, right, outcome);
+    case "divide":
+      return quickDivide(fpu, left, right, outcome);
+    case "divideReversed":
+      return quickDivide(fpu, right, left, outcome);
+  }
+}
+
 /** ST(0) := ST(0) op memory. */
 export function withMemory(operation: Basic, kind: FloatKind | IntegerKind): Run {
   return (fpu, call) => {
     const source = sourceCheck(fpu, 0);
     if (source === "masked") fpu.write(0, indefinite());
     if (source !== "present") return false;
+    const normal = loadRegister(fpu, fpu.address(0), left) && loadMemory(kind, call, right);
+    if (normal && computeQuickly(fpu, operation, 0)) return false;
     const env = environmentOf(fpu);
     const result = BASIC[operation](register(fpu, 0), readNumber(kind, call), env);
     if (complete(fpu, env)) fpu.write(0, result);
@@ -65,6 +105,12 @@ export function withRegister(operation: Basic, destination: "st0" | "sti", pop: 
     if (source === "stop") return false;
     let result = indefinite();
     if (source === "present") {
+      const normal =
+        loadRegister(fpu, fpu.address(target), left) && loadRegister(fpu, fpu.address(other), right);
+      if (normal && computeQuickly(fpu, operation, target)) {
+        if (pop) fpu.pop();
+        return false;
+      }
       const env = environmentOf(fpu);
       result = BASIC[operation](register(fpu, target), register(fpu, other), env);
       if (!complete(fpu, env)) return false;

@@ -23,7 +23,8 @@ import {
 } from "../softfloat/value.js";
 import { complete, environmentOf, indefinite, setC1, sourceCheck } from "./exceptions.js";
 import type { X87Call } from "./instruction.js";
-import { readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
+import { loadMemory, readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
+import { compareWords, loadRegister, newWords } from "./quick.js";
 import type { FpuState } from "./state.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
@@ -46,6 +47,24 @@ export function eflagsOf(relation: Relation): number {
 
 function setConditions(fpu: FpuState, conditions: number): void {
   fpu.status = (fpu.status & ~CONDITIONS) | conditions;
+}
+
+const left = newWords();
+const right = newWords();
+
+/** The relation of ST(0) to the words in `right`, if both are normal numbers: then nothing can be reported. */
+function relateQuickly(fpu: FpuState, rightIsNormal: boolean, pops: number): Relation | undefined {
+  if (!rightIsNormal || !loadRegister(fpu, fpu.address(0), left)) return undefined;
+  setC1(fpu, false);
+  for (let i = 0; i < pops; i++) fpu.pop();
+  return compareWords(left, right);
+}
+
+/** The relation of ST(0) to ST(index). */
+function relateRegisters(fpu: FpuState, index: number, quietIsInvalid: boolean, pops: number): Relation {
+  const present = !fpu.isEmpty(0) && !fpu.isEmpty(index);
+  const quick = relateQuickly(fpu, present && loadRegister(fpu, fpu.address(index), right), pops);
+  return quick ?? relate(fpu, [0, index], () => register(fpu, index), quietIsInvalid, pops);
 }
 
 /**
@@ -74,7 +93,9 @@ function relate(
 /** FCOM, FCOMP, FICOM, FICOMP with memory. */
 export function compareMemory(kind: FloatKind | IntegerKind, pops: number): Run {
   return (fpu, call) => {
-    const relation = relate(fpu, [0], () => readNumber(kind, call), true, pops);
+    const normal = !fpu.isEmpty(0) && loadMemory(kind, call, right);
+    const relation =
+      relateQuickly(fpu, normal, pops) ?? relate(fpu, [0], () => readNumber(kind, call), true, pops);
     setConditions(fpu, conditionsOf(relation));
     return false;
   };
@@ -83,8 +104,7 @@ export function compareMemory(kind: FloatKind | IntegerKind, pops: number): Run 
 /** FCOM and FUCOM with ST(i), popping up to twice. */
 export function compareRegister(quietIsInvalid: boolean, pops: number): Run {
   return (fpu, { index }) => {
-    const relation = relate(fpu, [0, index], () => register(fpu, index), quietIsInvalid, pops);
-    setConditions(fpu, conditionsOf(relation));
+    setConditions(fpu, conditionsOf(relateRegisters(fpu, index, quietIsInvalid, pops)));
     return false;
   };
 }
@@ -92,7 +112,7 @@ export function compareRegister(quietIsInvalid: boolean, pops: number): Run {
 /** FCOMI and FUCOMI: the outcome goes to EFLAGS. */
 export function compareToFlags(quietIsInvalid: boolean, pops: number): Run {
   return (fpu, call) => {
-    const relation = relate(fpu, [0, call.index], () => register(fpu, call.index), quietIsInvalid, pops);
+    const relation = relateRegisters(fpu, call.index, quietIsInvalid, pops);
     call.eflags = (call.eflags & ~FLOAT_COMPARE_AFFECTED) | eflagsOf(relation);
     return false;
   };

@@ -13,6 +13,7 @@ import {
   type Unpacked,
 } from "../softfloat/value.js";
 import type { X87Call } from "./instruction.js";
+import { fromInteger, loadDouble, loadSingle, type Words } from "./quick.js";
 import type { FpuState } from "./state.js";
 
 export type FloatKind = "f32" | "f64";
@@ -42,6 +43,22 @@ export function readNumber(kind: FloatKind | IntegerKind, { memory, offset }: X8
       return unpackInteger(BigInt(memory.getInt32(offset, true)));
     case "i64":
       return unpackInteger(memory.getBigInt64(offset, true));
+  }
+}
+
+/** The memory operand as words, if it is a normal number and not too wide. */
+export function loadMemory(kind: FloatKind | IntegerKind, { memory, offset }: X87Call, into: Words): boolean {
+  switch (kind) {
+    case "f32":
+      return loadSingle(memory, offset, into);
+    case "f64":
+      return loadDouble(memory, offset, into);
+    case "i16":
+      return fromInteger(memory.getInt16(offset, true), into);
+    case "i32":
+      return fromInteger(memory.getInt32(offset, true), into);
+    case "i64":
+      return false;
   }
 }
 

@@ -156,6 +156,11 @@ export class FpuState {
     return (this.top + index) & REGISTER_INDEX;
   }
 
+  /** Byte offset of ST(index)'s contents. */
+  address(index: number): number {
+    return this.base + this.physical(index) * FPU_REGISTER_STRIDE;
+  }
+
   /** Whether ST(index) is empty. `index` may be negative: −1 is the register that a push takes. */
   isEmpty(index: number): boolean {
     return (this.tags & (1 << this.physical(index))) === 0;
@@ -176,6 +181,25 @@ export class FpuState {
     const register = this.physical(index);
     this.writePhysical(register, value);
     this.tags |= 1 << register;
+  }
+
+  /** Marks ST(index) not empty. */
+  occupy(index: number): void {
+    this.tags |= 1 << this.physical(index);
+  }
+
+  /** Copies ST(from) to ST(to), which is then not empty. */
+  copy(from: number, to: number): void {
+    const source = this.address(from);
+    const target = this.address(to);
+    this.view.setUint32(target, this.view.getUint32(source, true), true);
+    this.view.setUint32(target + 4, this.view.getUint32(source + 4, true), true);
+    this.view.setUint16(
+      target + FPU_SIGN_EXPONENT,
+      this.view.getUint16(source + FPU_SIGN_EXPONENT, true),
+      true,
+    );
+    this.occupy(to);
   }
 
   /** Decrements TOP and writes the new ST(0). Checks nothing. */

@@ -21,6 +21,7 @@ import type { X87Call } from "./instruction.js";
 import {
   FLOAT_FORMATS,
   INTEGER_WIDTHS,
+  loadMemory,
   readExtended,
   readNumber,
   register,
@@ -29,6 +30,15 @@ import {
   type FloatKind,
   type IntegerKind,
 } from "./operand.js";
+import {
+  loadRegister as loadRegisterWords,
+  newWords,
+  noteRounding,
+  storeDouble,
+  storeRegister as storeRegisterWords,
+  storeSingle,
+  toSmallInteger,
+} from "./quick.js";
 import type { FpuState } from "./state.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
@@ -40,10 +50,25 @@ function hasRoom(fpu: FpuState): boolean {
   return false;
 }
 
+const words = newWords();
+const spare = newWords();
+
+/** Pushes the normal number in `words`. */
+function pushWords(fpu: FpuState): void {
+  setC1(fpu, false);
+  fpu.top = fpu.top - 1;
+  storeRegisterWords(fpu, fpu.address(0), words);
+  fpu.occupy(0);
+}
+
 /** FLD m32, m64 and FILD. A denormal is loaded even when that exception is unmasked. */
 export function loadNumber(kind: FloatKind | IntegerKind): Run {
   return (fpu, call) => {
     if (!hasRoom(fpu)) return false;
+    if (loadMemory(kind, call, words)) {
+      pushWords(fpu);
+      return false;
+    }
     const env = environmentOf(fpu);
     const value = extendedFrom(readNumber(kind, call), env);
     const invalid = (env.flags & ~env.masks & INVALID) !== 0;
@@ -76,12 +101,17 @@ export const loadRegister: Run = (fpu, { index }) => {
   if (source === "masked") fpu.push(indefinite());
   if (source !== "present" || !hasRoom(fpu)) return false;
   setC1(fpu, false);
-  fpu.push(fpu.read(index));
+  fpu.top = fpu.top - 1;
+  fpu.copy((index + 1) & 7, 0);
   return false;
 };
 
-/** Converts ST(0) and leaves it for memory; `whenEmpty` is the response to a masked stack underflow. */
+/**
+ * Converts ST(0) and leaves it for memory; `whenEmpty` is the response to a masked stack underflow, `quickly` the
+ * fast path for a normal number in `words`, which may refuse.
+ */
 function store(
+  quickly: (fpu: FpuState, call: X87Call) => boolean,
   write: (call: X87Call, value: bigint) => void,
   convert: (value: Unpacked, env: FloatEnvironment) => bigint,
   whenEmpty: bigint,
@@ -91,7 +121,9 @@ function store(
     const source = sourceCheck(fpu, 0);
     if (source === "stop") return false;
     if (source === "masked") write(call, whenEmpty);
-    else {
+    else if (loadRegisterWords(fpu, fpu.address(0), words) && quickly(fpu, call)) {
+      noteRounding(fpu);
+    } else {
       const env = environmentOf(fpu);
       const value = convert(register(fpu, 0), env);
       if (!completeStore(fpu, env)) return false;
@@ -105,7 +137,9 @@ function store(
 /** FST and FSTP m32, m64. */
 export function storeFloat(kind: FloatKind, pop: boolean): Run {
   const format = FLOAT_FORMATS[kind];
+  const quick = kind === "f64" ? storeDouble : storeSingle;
   return store(
+    (fpu, { memory, offset }) => quick(fpu, words, memory, offset, spare),
     (call, value) => writeNumber(kind, call, value),
     (value, env) => extendedToBinary(format, value, env),
     packBinary(format, defaultNan()),
@@ -113,10 +147,21 @@ export function storeFloat(kind: FloatKind, pop: boolean): Run {
   );
 }
 
+/** The fast path of FIST for small results. */
+function storeSmallInteger(fpu: FpuState, call: X87Call, kind: IntegerKind, truncate: boolean): boolean {
+  const value = toSmallInteger(words, truncate ? ROUND_ZERO : environmentOf(fpu).rounding);
+  if (value === undefined || (kind === "i16" && (value << 16) >> 16 !== value)) return false;
+  if (kind === "i16") call.memory.setInt16(call.offset, value, true);
+  else call.memory.setInt32(call.offset, value, true);
+  if (kind === "i64") call.memory.setInt32(call.offset + 4, value >> 31, true);
+  return true;
+}
+
 /** FIST, FISTP and, truncating, FISTTP. */
 export function storeInteger(kind: IntegerKind, pop: boolean, truncate: boolean): Run {
   const width = INTEGER_WIDTHS[kind];
   return store(
+    (fpu, call) => storeSmallInteger(fpu, call, kind, truncate),
     (call, value) => writeNumber(kind, call, BigInt.asUintN(64, value)),
     (value, env) => toInteger(value, width, truncate ? ROUND_ZERO : env.rounding, env),
     integerIndefinite(width),
@@ -126,6 +171,7 @@ export function storeInteger(kind: IntegerKind, pop: boolean, truncate: boolean)
 
 /** FBSTP. */
 export const storeBcd: Run = store(
+  () => false,
   ({ memory, offset }, value) => {
     const significand = BigInt.asUintN(64, value);
     writeExtended(memory, offset, { significand, signExponent: Number(value >> 64n) });
@@ -151,7 +197,8 @@ export function storeRegister(pop: boolean): Run {
     const source = sourceCheck(fpu, 0);
     if (source === "stop") return false;
     if (source === "present") setC1(fpu, false);
-    fpu.write(index, source === "masked" ? indefinite() : fpu.read(0));
+    if (source === "masked") fpu.write(index, indefinite());
+    else fpu.copy(0, index);
     if (pop) fpu.pop();
     return false;
   };
@@ -169,7 +216,13 @@ export const storeRegisterQuietly: Run = (fpu, { index }) => {
 export const exchange: Run = (fpu, { index }) => {
   const source = sourceCheck(fpu, 0, index);
   if (source === "stop") return false;
-  if (source === "present") setC1(fpu, false);
+  if (source === "present") {
+    setC1(fpu, false);
+    loadRegisterWords(fpu, fpu.address(0), words);
+    fpu.copy(index, 0);
+    storeRegisterWords(fpu, fpu.address(index), words);
+    return false;
+  }
   const first = fpu.isEmpty(0) ? indefinite() : fpu.read(0);
   const second = fpu.isEmpty(index) ? indefinite() : fpu.read(index);
   fpu.write(0, second);
