@@ -7,6 +7,13 @@ import { defaultEnvironment, type RoundingMode } from "../../src/engine/x86/soft
 import { compare } from "../../src/engine/x86/softfloat/compare.js";
 import { unpackExtended, type Extended } from "../../src/engine/x86/softfloat/value.js";
 import * as quick from "../../src/engine/x86/x87/quick.js";
+import {
+  compareWords,
+  loadRegister,
+  newWords,
+  storeRegister,
+  type Words,
+} from "../../src/engine/x86/x87/words.js";
 import { FPU_STATE_BYTES, FpuState } from "../../src/engine/x86/x87.js";
 
 const SEED = { seed: 20261120, numRuns: 8000 };
@@ -37,34 +44,18 @@ const normal: fc.Arbitrary<Extended> = fc
     significand: (1n << 63n) | fraction,
   }));
 
-function toWords(value: Extended): quick.Words {
-  const words = quick.newWords();
+function toWords(value: Extended): Words {
+  const words = newWords();
   fpu.writePhysical(0, value);
-  assert.ok(quick.loadRegister(fpu, fpu.base, words));
+  assert.ok(loadRegister(fpu, fpu.base, words));
   return words;
 }
 
 const OPERATIONS = [
-  [
-    "add",
-    exact.extendedAdd,
-    (a: quick.Words, b: quick.Words, r: quick.Words) => quick.quickAdd(fpu, a, b, 0, r),
-  ],
-  [
-    "subtract",
-    exact.extendedSubtract,
-    (a: quick.Words, b: quick.Words, r: quick.Words) => quick.quickAdd(fpu, a, b, 1, r),
-  ],
-  [
-    "multiply",
-    exact.extendedMultiply,
-    (a: quick.Words, b: quick.Words, r: quick.Words) => quick.quickMultiply(fpu, a, b, r),
-  ],
-  [
-    "divide",
-    exact.extendedDivide,
-    (a: quick.Words, b: quick.Words, r: quick.Words) => quick.quickDivide(fpu, a, b, r),
-  ],
+  ["add", exact.extendedAdd, (a: Words, b: Words, r: Words) => quick.quickAdd(fpu, a, b, 0, r)],
+  ["subtract", exact.extendedSubtract, (a: Words, b: Words, r: Words) => quick.quickAdd(fpu, a, b, 1, r)],
+  ["multiply", exact.extendedMultiply, (a: Words, b: Words, r: Words) => quick.quickMultiply(fpu, a, b, r)],
+  ["divide", exact.extendedDivide, (a: Words, b: Words, r: Words) => quick.quickDivide(fpu, a, b, r)],
 ] as const;
 
 for (const [name, reference, fast] of OPERATIONS) {
@@ -75,10 +66,10 @@ for (const [name, reference, fast] of OPERATIONS) {
       fc.property(normal, normal, modes, (a, b, [rounding, [field, precision]]) => {
         fpu.initialise();
         fpu.control = 0x7f | (field << 8) | (rounding << 10);
-        const result = quick.newWords();
+        const result = newWords();
         if (!fast(toWords(a), toWords(b), result)) return;
         decided++;
-        quick.storeRegister(fpu, fpu.base, result);
+        storeRegister(fpu, fpu.base, result);
         quick.noteRounding(fpu);
         const env = { ...defaultEnvironment("x87"), rounding: rounding as RoundingMode, precision };
         assert.deepEqual(fpu.readPhysical(0), reference(unpackExtended(a), unpackExtended(b), env));
@@ -94,8 +85,8 @@ test("R6.1 x87 comparison: the fast path orders as the exact path does", () => {
   fc.assert(
     fc.property(normal, normal, (a, b) => {
       const expected = compare(unpackExtended(a), unpackExtended(b), true, defaultEnvironment("x87"));
-      assert.equal(quick.compareWords(toWords(a), toWords(b)), expected);
-      assert.equal(quick.compareWords(toWords(a), toWords(a)), 0);
+      assert.equal(compareWords(toWords(a), toWords(b)), expected);
+      assert.equal(compareWords(toWords(a), toWords(a)), 0);
     }),
     SEED,
   );

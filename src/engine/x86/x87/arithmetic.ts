@@ -27,16 +27,9 @@ import type { FloatEnvironment } from "../softfloat/environment.js";
 import { complete, environmentOf, indefinite, setC1, sourceCheck, stackFault } from "./exceptions.js";
 import type { X87Call } from "./instruction.js";
 import { loadMemory, readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
-import {
-  loadRegister,
-  newWords,
-  noteRounding,
-  quickAdd,
-  quickDivide,
-  quickMultiply,
-  storeRegister,
-} from "./quick.js";
+import { noteRounding, quickAdd, quickDivide, quickMultiply } from "./quick.js";
 import type { FpuState } from "./state.js";
+import { loadRegister, newWords, storeRegister } from "./words.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
 type TwoOperand = (a: Unpacked, b: Unpacked, env: FloatEnvironment) => Extended;

@@ -24,8 +24,8 @@ import {
 import { complete, environmentOf, indefinite, setC1, sourceCheck } from "./exceptions.js";
 import type { X87Call } from "./instruction.js";
 import { loadMemory, readNumber, register, type FloatKind, type IntegerKind } from "./operand.js";
-import { compareWords, loadRegister, newWords } from "./quick.js";
 import type { FpuState } from "./state.js";
+import { compareWords, loadRegister, newWords } from "./words.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
 

@@ -13,8 +13,8 @@ import {
   type Unpacked,
 } from "../softfloat/value.js";
 import type { X87Call } from "./instruction.js";
-import { fromInteger, loadDouble, loadSingle, type Words } from "./quick.js";
 import type { FpuState } from "./state.js";
+import { fromInteger, loadDouble, loadSingle, type Words } from "./words.js";
 
 export type FloatKind = "f32" | "f64";
 export type IntegerKind = "i16" | "i32" | "i64";

@@ -30,16 +30,9 @@ import {
   type FloatKind,
   type IntegerKind,
 } from "./operand.js";
-import {
-  loadRegister as loadRegisterWords,
-  newWords,
-  noteRounding,
-  storeDouble,
-  storeRegister as storeRegisterWords,
-  storeSingle,
-  toSmallInteger,
-} from "./quick.js";
+import { noteRounding, storeDouble, storeSingle, toSmallInteger } from "./quick.js";
 import type { FpuState } from "./state.js";
+import { loadRegister as loadRegisterWords, newWords, storeRegister as storeRegisterWords } from "./words.js";
 
 type Run = (fpu: FpuState, call: X87Call) => boolean;
 
