@@ -40,6 +40,8 @@ export interface CpuHost {
    * the current `run`, so that a deterministic clock can be exact in the middle of it. A safe integer.
    */
   readTsc(cpu: number, instructions: number): number;
+  /** 32 random bits, unsigned, for RDRAND and RDSEED; a deterministic machine gives a fixed sequence. Absent: fixed. */
+  random32?(): number;
 }
 
 /** Why `Cpu.run` came back. */

@@ -18,7 +18,16 @@ const MAX_BLOCK = 64;
 /** Bytes of code by the mode key's code size. */
 const CODE_BYTES = [2, 4, 8];
 /** Forms after which control never comes to the next instruction. */
-const NEVER_CONTINUES = new Set(["jmp", "jmp_near", "ret", "far_ret", "iret", "ud", "far_jmp_imm", "far_jmp_mem"]);
+const NEVER_CONTINUES = new Set([
+  "jmp",
+  "jmp_near",
+  "ret",
+  "far_ret",
+  "iret",
+  "ud",
+  "far_jmp_imm",
+  "far_jmp_mem",
+]);
 const CALLS = new Set(["call", "call_near"]);
 
 /** Bytes of one page that a block was decoded from. */
@@ -103,7 +112,11 @@ export class DecodeCache {
    * faulted; the fault is delivered then.
    */
   decode(cpu: CpuContext, ramOffset: number, nextPage: TranslateNextPage): number {
-    if (this.next + (MAX_BLOCK + 4) * rec.RECORD_BYTES > layout.ARENA + layout.ARENA_RECORDS * rec.RECORD_BYTES) this.flush();
+    if (
+      this.next + (MAX_BLOCK + 4) * rec.RECORD_BYTES >
+      layout.ARENA + layout.ARENA_RECORDS * rec.RECORD_BYTES
+    )
+      this.flush();
     const mode = cpu.get32(layout.MODE_KEY);
     const block: Block = { record: this.next, count: 0, mode, extents: [] };
     const page = ramOffset >>> layout.PAGE_SHIFT;
@@ -158,7 +171,13 @@ export class DecodeCache {
   }
 
   /** An instruction that continues in the next linear page: a check of that page, then the instruction alone. */
-  private crossingBlock(cpu: CpuContext, page: number, start: number, mode: number, nextPage: TranslateNextPage): number {
+  private crossingBlock(
+    cpu: CpuContext,
+    page: number,
+    start: number,
+    mode: number,
+    nextPage: TranslateNextPage,
+  ): number {
     const record = this.next;
     this.encoder.pseudo(record, PSEUDO.crossing, start, 0, 0);
     const epoch = this.counters.flushes;
@@ -220,7 +239,11 @@ export class DecodeCache {
 
   private markLines(extent: Extent): void {
     const base = layout.CODE_LINES + extent.page * 8;
-    for (let line = extent.start >>> layout.CODE_LINE_SHIFT; line <= (extent.end - 1) >>> layout.CODE_LINE_SHIFT; line++) {
+    for (
+      let line = extent.start >>> layout.CODE_LINE_SHIFT;
+      line <= (extent.end - 1) >>> layout.CODE_LINE_SHIFT;
+      line++
+    ) {
       this.bytes[base + (line >>> 3)] |= 1 << (line & 7);
     }
   }
@@ -238,14 +261,17 @@ export class DecodeCache {
     while (at < end) {
       const page = Math.floor(at / layout.PAGE_SIZE);
       const pageEnd = Math.min(end, (page + 1) * layout.PAGE_SIZE);
-      if (this.pageHoldsCode(at)) this.invalidateInPage(page, at - page * layout.PAGE_SIZE, pageEnd - page * layout.PAGE_SIZE);
+      if (this.pageHoldsCode(at))
+        this.invalidateInPage(page, at - page * layout.PAGE_SIZE, pageEnd - page * layout.PAGE_SIZE);
       at = pageEnd;
     }
   }
 
   private invalidateInPage(page: number, start: number, end: number): void {
     if (!this.linesHit(page, start, end)) return;
-    const hit = this.blocks.get(page)?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
+    const hit = this.blocks
+      .get(page)
+      ?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
     for (const block of hit ?? []) this.drop(block);
   }
 

@@ -7,12 +7,22 @@ import type { Label, Signature, Value, Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { Operand, Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
+import { SSE_FAULTED, sseFloatOperation } from "../x86/sse-float.js";
+import { FPU_SIGN_EXPONENT, FPU_STATUS, FPU_TAGS } from "../x86/x87/state.js";
 import { accessInfo, InstructionBuilder, type Access } from "../x86/semantics/instruction-builder.js";
 
 /** Signature of a handler. */
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
 const TLB_ENTRY_SHIFT = 5;
+const VECTOR_UD = 6;
+const VECTOR_MF = 16;
+const VECTOR_XM = 19;
+const CR4_OSXMMEXCPT = 1 << 10;
+const X87_STATUS_SUMMARY = 0x80;
+const X87_STATUS_TOP = 0x3800;
+/** Sign and exponent that an MMX write leaves in the x87 register. */
+const MMX_SIGN_EXPONENT = 0xffff;
 
 /** How an inlined arm goes on. */
 export interface InlineContinuation {
@@ -72,7 +82,8 @@ export class HandlerBuilder extends InstructionBuilder {
 
   /** Gives back the count of a record that is no instruction. */
   uncount(): void {
-    if (this.continuation) this.set(this.continuation.left, this.add(this.get(this.continuation.left), this.i32(1)));
+    if (this.continuation)
+      this.set(this.continuation.left, this.add(this.get(this.continuation.left), this.i32(1)));
     else this.consume(this.i32(-1));
   }
 
@@ -142,7 +153,8 @@ export class HandlerBuilder extends InstructionBuilder {
   }
 
   override write(operand: Operand, value: Value): void {
-    if (operand.kind === "register") return this.writeRegister(this.slot(this.fieldOf(operand)), operand.size, value);
+    if (operand.kind === "register")
+      return this.writeRegister(this.slot(this.fieldOf(operand)), operand.size, value);
     if (operand.kind !== "memory") throw new Error(`${this.name}: cannot write ${operand.kind}`);
     this.storeLinear(this.linearAddress(operand.size, "write"), value, operand.size);
   }
@@ -222,7 +234,11 @@ export class HandlerBuilder extends InstructionBuilder {
   }
 
   override isFast(linear: Value, access: Access): Value {
-    const tag = this.load("i64.load", this.tlbEntry(linear), access === "read" ? layout.TLB_READ_TAG : layout.TLB_WRITE_TAG);
+    const tag = this.load(
+      "i64.load",
+      this.tlbEntry(linear),
+      access === "read" ? layout.TLB_READ_TAG : layout.TLB_WRITE_TAG,
+    );
     return this.eq(tag, this.and(linear, this.i64(-layout.PAGE_SIZE)));
   }
 
@@ -232,7 +248,9 @@ export class HandlerBuilder extends InstructionBuilder {
 
   override commit(host: Value, size: number, access: Access): void {
     this.if(this.isScratch(host), () => {
-      this.outside(() => this.callVoid("commit", [this.cpu, this.record, this.i32(accessInfo(size, access, false))]));
+      this.outside(() =>
+        this.callVoid("commit", [this.cpu, this.record, this.i32(accessInfo(size, access, false))]),
+      );
     });
   }
 
@@ -268,8 +286,13 @@ export class HandlerBuilder extends InstructionBuilder {
   }
 
   override writeVector(operand: Operand, value: Value): void {
-    if (operand.kind === "xmm") return this.storeVector(this.slot(this.fieldOf(operand)), value, operand.size);
-    if (operand.kind === "mmx") return this.storeVector(this.slot(this.fieldOf(operand)), value, 8);
+    if (operand.kind === "xmm")
+      return this.storeVector(this.slot(this.fieldOf(operand)), value, operand.size);
+    if (operand.kind === "mmx") {
+      const slot = this.slot(this.fieldOf(operand));
+      this.store("i32.store16", slot, this.i32(MMX_SIGN_EXPONENT), FPU_SIGN_EXPONENT);
+      return this.storeVector(slot, value, 8);
+    }
     if (operand.kind !== "memory") throw new Error(`${this.name}: cannot write ${operand.kind} as a vector`);
     const linear = this.linearAddress(operand.size, "write");
     if (operand.aligned) this.requireAligned(linear, operand.size);
@@ -284,6 +307,47 @@ export class HandlerBuilder extends InstructionBuilder {
     if (!lane) throw new Error(`${this.name}: vector store of ${size} bytes`);
     const scalar = this.operation(lane[0] as "i32" | "i64", `${lane[1]}.extract_lane`, [value], 0);
     this.storeHost(host, scalar, size);
+  }
+
+  override enterMmx(): void {
+    const pending = this.and(
+      this.state("i32.load16_u", layout.FPU + FPU_STATUS),
+      this.i32(X87_STATUS_SUMMARY),
+    );
+    this.if(pending, () => this.raise(VECTOR_MF));
+    const status = this.and(this.state("i32.load16_u", layout.FPU + FPU_STATUS), this.i32(~X87_STATUS_TOP));
+    this.setState("i32.store16", layout.FPU + FPU_STATUS, status);
+    this.setState("i32.store8", layout.FPU + FPU_TAGS, this.i32(0xff));
+  }
+
+  override vectorAddress(operand: Operand): Value {
+    if (operand.kind === "xmm" || operand.kind === "mmx") return this.slot(this.fieldOf(operand));
+    if (operand.kind !== "memory") return this.registerAddress(operand);
+    const linear = this.linearAddress(operand.size, "read");
+    if (operand.aligned) this.requireAligned(linear, operand.size);
+    return this.translate(linear, operand.size, "read");
+  }
+
+  override registerAddress(operand: Operand): Value {
+    if (operand.kind !== "register") throw new Error(`${this.name}: ${operand.kind} is no register`);
+    return this.slot(this.fieldOf(operand));
+  }
+
+  override spill(value: Value): Value {
+    const address = this.add(this.cpu, this.i32(layout.SCRATCH_B));
+    this.store("v128.store", address, value);
+    return address;
+  }
+
+  override floatOperation(mnemonic: string, destination: Value, source: Value, immediate: Value): Value {
+    const operation = this.i32(sseFloatOperation(mnemonic));
+    const result = this.call("sseFloat", "i32", [this.cpu, operation, destination, source, immediate]);
+    this.if(this.eq(result, this.i32(SSE_FAULTED)), () => {
+      const supported = this.and(this.state("i32.load", layout.CR4), this.i32(CR4_OSXMMEXCPT));
+      this.if(supported, () => this.raise(VECTOR_XM));
+      this.raise(VECTOR_UD);
+    });
+    return result;
   }
 
   // ── stack ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -32,6 +32,7 @@ export const IMPORTS: Record<string, { parameters: number; result: boolean }> = 
   translateCode: { parameters: 1, result: true },
   decode: { parameters: 2, result: true },
   crossing: { parameters: 2, result: true },
+  sseFloat: { parameters: 5, result: true },
 };
 
 /** Numbers of the records that stand for no instruction. */
@@ -67,7 +68,10 @@ class InterpreterGenerator {
 
   generate(): Uint8Array {
     for (const [name, { parameters, result }] of Object.entries(IMPORTS)) {
-      this.module.import(name, { parameters: Array(parameters).fill("i32") as "i32"[], results: result ? ["i32"] : [] });
+      this.module.import(name, {
+        parameters: Array(parameters).fill("i32") as "i32"[],
+        results: result ? ["i32"] : [],
+      });
     }
     this.module.defineType(HANDLER_TYPE, HANDLER_SIGNATURE);
     const table = OPERATIONS.list.map((operation) => this.handler(operation));
@@ -100,7 +104,11 @@ class InterpreterGenerator {
 
   /** Linear address of a memory operand that is more than base + displacement. */
   private address(): void {
-    const b = new HandlerBuilder("address", { parameters: ["i32", "i32", "i32"], results: ["i64"] }, helperIndex);
+    const b = new HandlerBuilder(
+      "address",
+      { parameters: ["i32", "i32", "i32"], results: ["i64"] },
+      helperIndex,
+    );
     const cpu = b.parameter(0);
     const record = b.parameter(1);
     b.if(b.eq(b.load("i32.load8_u", record, rec.REC_EA), b.i32(rec.EA_CHECKED)), () => {
@@ -109,9 +117,13 @@ class InterpreterGenerator {
       b.return(b.load("i64.load", cpu, layout.MAIL_ADDRESS));
     });
     b.store("i32.store", cpu, b.i32(0), layout.ADDRESS_FAULT);
-    const slot = (field: number): Value => b.load("i64.load", b.add(cpu, b.load("i32.load16_u", record, field)));
+    const slot = (field: number): Value =>
+      b.load("i64.load", b.add(cpu, b.load("i32.load16_u", record, field)));
     const scaled = b.shl(slot(rec.REC_X), b.load("i64.load8_u", record, rec.REC_SCALE));
-    const offset = b.add(b.add(slot(rec.REC_B), scaled), b.load("i64.load32_s", record, rec.REC_DISPLACEMENT));
+    const offset = b.add(
+      b.add(slot(rec.REC_B), scaled),
+      b.load("i64.load32_s", record, rec.REC_DISPLACEMENT),
+    );
     const segment = b.add(cpu, b.load("i32.load8_u", record, rec.REC_SEGMENT));
     const linear = b.add(offset, b.load("i64.load", segment, layout.SEGMENT_BASE));
     b.return(b.and(linear, b.load("i64.load", cpu, layout.LINEAR_MASK)));
@@ -171,7 +183,9 @@ class InterpreterGenerator {
       const sameTarget = b.eq(b.wrap(offset), b.load("i32.load16_u", resolved, rec.REC_OFFSET));
       const sameMode = b.eq(mode, b.load("i32.load", cpu, layout.MODE_KEY));
       const sameEpoch = b.eq(epoch, b.load("i32.load", cpu, layout.DECODE_EPOCH));
-      b.if(b.and(b.and(samePage, sameTarget), b.and(sameMode, sameEpoch)), () => b.store("i32.store", record, resolved, rec.REC_LINK));
+      b.if(b.and(b.and(samePage, sameTarget), b.and(sameMode, sameEpoch)), () =>
+        b.store("i32.store", record, resolved, rec.REC_LINK),
+      );
     });
     b.return(resolved);
     this.module.add(b.finish());
@@ -196,7 +210,12 @@ class InterpreterGenerator {
       });
       b.set(left, b.sub(b.get(left), b.i32(1)));
       b.if(b.ltS(b.get(left), b.i32(0)), () => {
-        b.store("i64.store", cpu, recordRip(b, cpu, b.get(record), rec.REC_OFFSET, "i64.load16_u"), layout.RIP);
+        b.store(
+          "i64.store",
+          cpu,
+          recordRip(b, cpu, b.get(record), rec.REC_OFFSET, "i64.load16_u"),
+          layout.RIP,
+        );
         b.store("i32.store", cpu, b.i32(0), layout.LEFT);
         b.return();
       });
@@ -222,7 +241,12 @@ class InterpreterGenerator {
     nest(0);
   }
 
-  private table(b: HandlerBuilder, hot: readonly Operation[], arms: readonly Label[], continuation: InlineContinuation): void {
+  private table(
+    b: HandlerBuilder,
+    hot: readonly Operation[],
+    arms: readonly Label[],
+    continuation: InlineContinuation,
+  ): void {
     const cpu = b.parameter(0);
     const op = b.load("i32.load16_u", b.get(continuation.record), rec.REC_OP);
     b.block((cold) => {
@@ -233,7 +257,10 @@ class InterpreterGenerator {
     });
     b.store("i32.store", cpu, b.get(continuation.left), layout.LEFT);
     const index = b.load("i32.load16_u", b.get(continuation.record), rec.REC_OP);
-    b.set(continuation.record, b.call(INDIRECT + HANDLER_TYPE, "i32", [cpu, b.get(continuation.record), index]));
+    b.set(
+      continuation.record,
+      b.call(INDIRECT + HANDLER_TYPE, "i32", [cpu, b.get(continuation.record), index]),
+    );
     b.set(continuation.left, b.load("i32.load", cpu, layout.LEFT));
     b.branch(continuation.again);
   }

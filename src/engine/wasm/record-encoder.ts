@@ -4,7 +4,15 @@
  */
 import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
-import { MODE_CODE64, MODE_CODE_SIZE, MODE_CODE16, MODE_NOT_FLAT_SHIFT, MODE_SSE_UD, MODE_TS, MODE_X87_NM } from "../x86/mode.js";
+import {
+  MODE_CODE64,
+  MODE_CODE_SIZE,
+  MODE_CODE16,
+  MODE_NOT_FLAT_SHIFT,
+  MODE_SSE_UD,
+  MODE_TS,
+  MODE_X87_NM,
+} from "../x86/mode.js";
 import { OPERATIONS } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { FORMS, UNDEFINED_FORM, type Form, type OperandSpec } from "../x86/table/forms.js";
@@ -21,7 +29,8 @@ const X87_MNEMONICS = new Set(["x87", "emms"]);
 /** Which unit a form needs, by its operands. */
 function unitOf(form: Form): Unit {
   if (X87_MNEMONICS.has(form.mnemonic)) return "x87";
-  if (SSE_STATE_MNEMONICS.has(form.mnemonic) || form.operands.some((o) => o.kind === "V" || o.kind === "W")) return "sse";
+  if (SSE_STATE_MNEMONICS.has(form.mnemonic) || form.operands.some((o) => o.kind === "V" || o.kind === "W"))
+    return "sse";
   return form.operands.some((o) => o.kind === "P" || o.kind === "Q") ? "x87" : "integer";
 }
 
@@ -175,7 +184,8 @@ export class RecordEncoder {
 
   private immediate(at: number, i: Instruction, offset: number): void {
     if (i.form.mnemonic === "x87") return this.setImmediate(at, i.form.opcode | (i.modrm << 8));
-    if (i.form.operands.some((o) => o.kind === "J")) return this.setImmediate(at, offset + i.length + i.immediateLow);
+    if (i.form.operands.some((o) => o.kind === "J"))
+      return this.setImmediate(at, offset + i.length + i.immediateLow);
     this.view.setInt32(at + rec.REC_IMMEDIATE, i.immediateLow, true);
     this.view.setInt32(at + rec.REC_IMMEDIATE + 4, i.immediateHigh, true);
     if (i.absolute) {

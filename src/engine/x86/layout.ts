@@ -84,7 +84,7 @@ export const LEFT = 0x198;
 export const INTERRUPT_PENDING = 0x19c;
 /** Non-zero when stack accesses need a limit check (SS not flat outside 64-bit mode). u32. */
 export const STACK_CHECKED = 0x1a0;
-/** Value of `LEFT` when an instruction that blocks interrupts for one instruction ran (STI, MOV SS, POP SS), or -1. i32. */
+/** `LEFT` + 1 when the last instruction that blocks interrupts for one instruction ran (STI, MOV SS, POP SS), or 0. i32. */
 export const INTERRUPT_SHADOW = 0x1a4;
 /** Bit 63 set forms of the linear address handed to slow paths. i64. */
 export const MAIL_ADDRESS = 0x1a8;

@@ -65,7 +65,9 @@ function resolve(form: Form, spec: OperandSpec, size: number, isMemory: boolean)
     case "V":
       return { kind: "xmm", field: "a", size: 16, aligned };
     case "W":
-      return isMemory ? { kind: "memory", size: bytes, aligned } : { kind: "xmm", field: "b", size: bytes, aligned };
+      return isMemory
+        ? { kind: "memory", size: bytes, aligned }
+        : { kind: "xmm", field: "b", size: bytes, aligned };
     case "P":
       return { kind: "mmx", field: "a", size: 8 };
     case "Q":
@@ -117,10 +119,14 @@ const BYTE_FORMS = new Set([0xa4, 0xa6, 0xaa, 0xac, 0xae, 0x6c, 0x6e, 0xe4, 0xe6
 function formSize(form: Form, size: number): number {
   if (form.map === 0 && BYTE_FORMS.has(form.opcode)) return 1;
   const mnemonic = form.mnemonic;
-  if (size === 8 && (mnemonic === "ins" || mnemonic === "outs" || mnemonic.startsWith("in_") || mnemonic.startsWith("out_")))
+  if (
+    size === 8 &&
+    (mnemonic === "ins" || mnemonic === "outs" || mnemonic.startsWith("in_") || mnemonic.startsWith("out_"))
+  )
     return 4;
   if (size !== 0) return size;
-  const first = form.operands[0];
+  // CRC32's operand size is its source's; the destination is always a 32-bit value.
+  const first = mnemonic === "crc32" ? form.operands[1] : form.operands[0];
   return first ? operandSize(first, 0) : 0;
 }
 
@@ -146,7 +152,9 @@ class Operations {
     if (isMemory && (!canBeMemory || form.rm === "r")) return;
     const onlyMemory = form.rm === "m" || form.operands.some((o) => o.kind === "M" || o.kind === "O");
     if (!isMemory && onlyMemory) return;
-    const operands = form.operands.map((o) => resolve(form, o, size, isMemory)).filter((o) => o !== undefined);
+    const operands = form.operands
+      .map((o) => resolve(form, o, size, isMemory))
+      .filter((o) => o !== undefined);
     const operation = this.intern(form.mnemonic, formSize(form, size), isMemory, operands);
     this.variants[variantIndex(form, size, isMemory)] = operation.id;
   }
@@ -176,7 +184,15 @@ class Operations {
 }
 
 /** Records that stand for no instruction of their own; see the interpreter. */
-export const PSEUDO_OPERATIONS = ["relookup", "continue", "crossing", "undefined", "unimplemented", "device_not_available", "mov_absolute"] as const;
+export const PSEUDO_OPERATIONS = [
+  "relookup",
+  "continue",
+  "crossing",
+  "undefined",
+  "unimplemented",
+  "device_not_available",
+  "mov_absolute",
+] as const;
 
 function variantIndex(form: Form, size: number, isMemory: boolean): number {
   const sizeIndex = size === 8 ? 3 : size >> 1;

@@ -1,7 +1,12 @@
 /** ADD to XOR, CMP, TEST, INC, DEC, NEG, NOT, exchanges. SDM vol. 2. */
 import type { Value } from "../../ir/ir.js";
 import type { Operation } from "../operands.js";
-import { typeOf, type InstructionBuilder, type Semantics, type SemanticsTable } from "./instruction-builder.js";
+import {
+  typeOf,
+  type InstructionBuilder,
+  type Semantics,
+  type SemanticsTable,
+} from "./instruction-builder.js";
 
 type Compute = (b: InstructionBuilder, size: number, a: Value, c: Value) => Value;
 

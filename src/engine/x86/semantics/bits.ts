@@ -3,12 +3,34 @@ import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { Condition, InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 
-const CONDITIONS: Condition[] = ["o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g"];
+const CONDITIONS: Condition[] = [
+  "o",
+  "no",
+  "b",
+  "ae",
+  "e",
+  "ne",
+  "be",
+  "a",
+  "s",
+  "ns",
+  "p",
+  "np",
+  "l",
+  "ge",
+  "le",
+  "g",
+];
 
 type BitChange = (b: InstructionBuilder, value: Value, mask: Value) => Value;
 
 /** Address of the operand-sized unit that holds bit `offset` (signed) of the bit string at the memory operand. */
-function bitStringAddress(b: InstructionBuilder, size: number, offset: Value, access: "read" | "modify"): Value {
+function bitStringAddress(
+  b: InstructionBuilder,
+  size: number,
+  offset: Value,
+  access: "read" | "modify",
+): Value {
   const base = b.linearAddress(size, access);
   const signed = b.extendS(b.signExtend(offset, size));
   const unit = b.shrS(signed, b.i64(size === 8 ? 6 : size === 4 ? 5 : 4));
@@ -104,6 +126,8 @@ export const BITS: SemanticsTable = {
     b.write(destination, b.popcnt(value));
     b.setStatusFlags(b.shl(b.eqz(value), b.i32(6)));
   },
-  bswap: (b, { operands: [destination] }) => b.modify(destination, (old) => swapBytes(b, old, destination.size)),
-  movbe: (b, { operands: [destination, source] }) => b.write(destination, swapBytes(b, b.read(source), source.size)),
+  bswap: (b, { operands: [destination] }) =>
+    b.modify(destination, (old) => swapBytes(b, old, destination.size)),
+  movbe: (b, { operands: [destination, source] }) =>
+    b.write(destination, swapBytes(b, b.read(source), source.size)),
 };

@@ -2,7 +2,24 @@
 import type { Value } from "../../ir/ir.js";
 import type { Condition, InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 
-const CONDITIONS: Condition[] = ["o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g"];
+const CONDITIONS: Condition[] = [
+  "o",
+  "no",
+  "b",
+  "ae",
+  "e",
+  "ne",
+  "be",
+  "a",
+  "s",
+  "ns",
+  "p",
+  "np",
+  "l",
+  "ge",
+  "le",
+  "g",
+];
 
 const CONDITIONAL: SemanticsTable = Object.fromEntries(
   CONDITIONS.map((condition): [string, Semantics] => [

@@ -6,8 +6,11 @@ import { HELPERS_ONLY } from "./helpers.js";
 import type { SemanticsTable } from "./instruction-builder.js";
 import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
+import { PACKED_INTEGER } from "./packed-integer.js";
 import { SHIFT } from "./shift.js";
 import { STRINGS } from "./strings.js";
+import { VECTOR_FLOAT } from "./vector-float.js";
+import { VECTOR_MOVE } from "./vector-move.js";
 
 export const SEMANTICS: SemanticsTable = {
   ...ARITHMETIC,
@@ -17,5 +20,8 @@ export const SEMANTICS: SemanticsTable = {
   ...MOVE,
   ...CONTROL,
   ...STRINGS,
+  ...PACKED_INTEGER,
+  ...VECTOR_MOVE,
+  ...VECTOR_FLOAT,
   ...HELPERS_ONLY,
 };

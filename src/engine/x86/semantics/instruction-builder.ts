@@ -30,7 +30,8 @@ export function typeOf(size: number): Type {
 /** Bits of FLAG_CARRY that mean something for every operation: CF, carry into the top bit, AF. */
 const CARRY_BITS = -0x4000000000000000n + 8n; // 0xc000000000000008
 
-export type Condition = "o" | "no" | "b" | "ae" | "e" | "ne" | "be" | "a" | "s" | "ns" | "p" | "np" | "l" | "ge" | "le" | "g";
+export type Condition =
+  "o" | "no" | "b" | "ae" | "e" | "ne" | "be" | "a" | "s" | "ns" | "p" | "np" | "l" | "ge" | "le" | "g";
 
 export abstract class InstructionBuilder extends FunctionBuilder {
   // ── operands ──────────────────────────────────────────────────────────────────────────────────────────
@@ -49,6 +50,20 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract readVector(operand: Operand): Value;
   /** Writes the low `operand.size` bytes of a vector; register bytes beyond them stay. */
   abstract writeVector(operand: Operand, value: Value): void;
+
+  /** Prepares for MMX: #MF when an x87 exception is pending; TOP 0, all registers valid. */
+  abstract enterMmx(): void;
+  /** Host address (i32) of a vector operand's bytes: the register itself, or translated memory to read. */
+  abstract vectorAddress(operand: Operand): Value;
+  /** Host address of the general register that a register operand names. */
+  abstract registerAddress(operand: Operand): Value;
+  /** Stores a vector in the CPU's scratch area and returns its host address, for lanes chosen at run time. */
+  abstract spill(value: Value): Value;
+  /**
+   * The exact floating-point unit: destination op= source by host addresses. #XM is raised when it faults; the
+   * result is the EFLAGS of a comparison.
+   */
+  abstract floatOperation(mnemonic: string, destination: Value, source: Value, immediate: Value): Value;
 
   // ── memory ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,7 +115,12 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   setGpr(number: number, size: number, value: Value): void {
     if (size === 4) this.setState("i64.store", layout.GPR + number * 8, this.extendU(value));
-    else this.setState({ 1: "i32.store8", 2: "i32.store16", 8: "i64.store" }[size]!, layout.GPR + number * 8, value);
+    else
+      this.setState(
+        { 1: "i32.store8", 2: "i32.store16", 8: "i64.store" }[size]!,
+        layout.GPR + number * 8,
+        value,
+      );
   }
 
   /** AH, needed by MUL, DIV and SAHF. */
@@ -200,7 +220,10 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   /** The six status flags as an i32 in RFLAGS layout. */
   statusFlags(): Value {
     const at = (value: Value, bit: number): Value => this.shl(value, this.i32(bit));
-    const af = this.and(this.shrU(this.wrap(this.state("i64.load", layout.FLAG_CARRY)), this.i32(3)), this.i32(1));
+    const af = this.and(
+      this.shrU(this.wrap(this.state("i64.load", layout.FLAG_CARRY)), this.i32(3)),
+      this.i32(1),
+    );
     const parts = [
       this.condition("b"),
       at(this.condition("p"), 2),

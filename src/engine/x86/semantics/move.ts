@@ -58,7 +58,7 @@ const setInterrupts: Semantics = (b) => {
   const wasOff = b.eqz(b.and(b.state("i32.load", layout.FLAG_SYSTEM), b.i32(FLAG_IF)));
   setSystemFlag(b, FLAG_IF, true);
   b.if(wasOff, () => {
-    b.setState("i32.store", layout.INTERRUPT_SHADOW, b.remaining());
+    b.setState("i32.store", layout.INTERRUPT_SHADOW, b.add(b.remaining(), b.i32(1)));
     b.interruptWindow();
   });
 };

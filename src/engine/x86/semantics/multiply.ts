@@ -45,7 +45,9 @@ function multiply(signed: boolean): Semantics {
     if (size === 8) {
       const accumulator = b.gpr(0, 8);
       const low = b.mul(accumulator, factor);
-      const high = signed ? multiplyHighSigned(b, accumulator, factor) : multiplyHighUnsigned(b, accumulator, factor);
+      const high = signed
+        ? multiplyHighSigned(b, accumulator, factor)
+        : multiplyHighUnsigned(b, accumulator, factor);
       const significant = signed ? b.ne(high, b.shrS(low, b.i64(63))) : b.ne(high, b.i64(0));
       writeProduct(b, 8, low, high);
       return productFlags(b, 8, low, significant);
@@ -60,7 +62,12 @@ function multiply(signed: boolean): Semantics {
 }
 
 /** Two- and three-operand IMUL: the truncated product, CF and OF when it does not fit. */
-function multiplyTruncated(b: InstructionBuilder, size: number, x: Value, y: Value): { low: Value; overflow: Value } {
+function multiplyTruncated(
+  b: InstructionBuilder,
+  size: number,
+  x: Value,
+  y: Value,
+): { low: Value; overflow: Value } {
   if (size === 8) {
     const low = b.mul(x, y);
     return { low, overflow: b.ne(multiplyHighSigned(b, x, y), b.shrS(low, b.i64(63))) };
@@ -145,7 +152,6 @@ const divideSigned: Semantics = (b, { operands: [source] }) => {
   }
   writeQuotient(b, size, quotient, b.remS(whole, divisor));
 };
-
 
 export const MULTIPLY: SemanticsTable = {
   mul: multiply(false),

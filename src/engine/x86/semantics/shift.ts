@@ -2,7 +2,12 @@
 import type { Value } from "../../ir/ir.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 
-type Shift = (b: InstructionBuilder, size: number, value: Value, count: Value) => { result: Value; flags: () => void };
+type Shift = (
+  b: InstructionBuilder,
+  size: number,
+  value: Value,
+  count: Value,
+) => { result: Value; flags: () => void };
 
 /** The count, masked to 5 or 6 bits, in the type of the operand. */
 function maskedCount(b: InstructionBuilder, size: number, raw: Value): Value {
@@ -71,7 +76,9 @@ function rotate(toLeft: boolean): Shift {
     else {
       const by = b.and(count, b.i32(bits - 1));
       const rest = b.sub(b.i32(bits), by);
-      const rotated = toLeft ? b.or(b.shl(value, by), b.shrU(value, rest)) : b.or(b.shrU(value, by), b.shl(value, rest));
+      const rotated = toLeft
+        ? b.or(b.shl(value, by), b.shrU(value, rest))
+        : b.or(b.shrU(value, by), b.shl(value, rest));
       result = b.truncate(rotated, size);
     }
     const flags = (): void => {
@@ -84,7 +91,13 @@ function rotate(toLeft: boolean): Shift {
 }
 
 /** RCL and RCR of 8, 16 and 32 bits: a rotate of size + 1 bits inside an i64. */
-function rotateThroughCarryNarrow(b: InstructionBuilder, size: number, value: Value, count: Value, toLeft: boolean): ReturnType<Shift> {
+function rotateThroughCarryNarrow(
+  b: InstructionBuilder,
+  size: number,
+  value: Value,
+  count: Value,
+  toLeft: boolean,
+): ReturnType<Shift> {
   const bits = size * 8;
   const by = b.extendU(size === 4 ? count : b.remU(count, b.i32(bits + 1)));
   const combined = b.or(b.extendU(value), b.shl(b.extendU(b.condition("b")), b.i64(bits)));
@@ -102,7 +115,12 @@ function rotateThroughCarryNarrow(b: InstructionBuilder, size: number, value: Va
 }
 
 /** RCL and RCR of 64 bits; shifts by 65 - count are split so that none exceeds 63. */
-function rotateThroughCarryWide(b: InstructionBuilder, value: Value, count: Value, toLeft: boolean): ReturnType<Shift> {
+function rotateThroughCarryWide(
+  b: InstructionBuilder,
+  value: Value,
+  count: Value,
+  toLeft: boolean,
+): ReturnType<Shift> {
   const carryIn = b.extendU(b.condition("b"));
   const rest = b.sub(b.i64(64), count);
   const last = b.sub(count, b.i64(1));
@@ -132,7 +150,8 @@ function doubleShift(toLeft: boolean): Semantics {
     const count = maskedCount(b, size, b.read(amount));
     const filler = b.read(source);
     b.modify(destination, (value) => {
-      const { result, carry } = size === 8 ? wide(b, value, filler, count, toLeft) : narrow(b, size, value, filler, count, toLeft);
+      const { result, carry } =
+        size === 8 ? wide(b, value, filler, count, toLeft) : narrow(b, size, value, filler, count, toLeft);
       b.if(b.ne(count, b.constant(count.type, 0)), () => {
         const overflow = b.xor(bitAt(b, result, size * 8 - 1), bitAt(b, value, size * 8 - 1));
         b.flagsResult(size, result, carry(), overflow);
@@ -147,7 +166,13 @@ interface DoubleShift {
   carry: () => Value;
 }
 
-function wide(b: InstructionBuilder, value: Value, filler: Value, count: Value, toLeft: boolean): DoubleShift {
+function wide(
+  b: InstructionBuilder,
+  value: Value,
+  filler: Value,
+  count: Value,
+  toLeft: boolean,
+): DoubleShift {
   const rest = b.sub(b.i64(64), count);
   const shifted = toLeft
     ? b.or(b.shl(value, count), b.shrU(filler, rest))
@@ -157,7 +182,14 @@ function wide(b: InstructionBuilder, value: Value, filler: Value, count: Value, 
 }
 
 /** 16 and 32 bits: the operands side by side in an i64; for 16 bits the destination follows once more. */
-function narrow(b: InstructionBuilder, size: number, value: Value, filler: Value, count: Value, toLeft: boolean): DoubleShift {
+function narrow(
+  b: InstructionBuilder,
+  size: number,
+  value: Value,
+  filler: Value,
+  count: Value,
+  toLeft: boolean,
+): DoubleShift {
   const v = b.extendU(value);
   const f = b.extendU(filler);
   const by = b.extendU(count);
@@ -169,7 +201,10 @@ function narrow(b: InstructionBuilder, size: number, value: Value, filler: Value
   }
   const line = size === 2 ? doubled(doubled(v, f), v) : doubled(v, f);
   const length = size === 2 ? 48 : 64;
-  return { result: b.wrap(b.shrU(b.shl(line, by), b.i64(32))), carry: () => bit(b, line, b.sub(b.i64(length), by)) };
+  return {
+    result: b.wrap(b.shrU(b.shl(line, by), b.i64(32))),
+    carry: () => bit(b, line, b.sub(b.i64(length), by)),
+  };
 }
 
 export const SHIFT: SemanticsTable = {

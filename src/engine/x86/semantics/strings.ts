@@ -87,12 +87,22 @@ function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: () => Va
 }
 
 /** Copies one chunk; sets `done` to the number of elements. */
-function copyChunk(b: InstructionBuilder, size: number, from: Value, to: Value, mask: Value, done: Variable): void {
+function copyChunk(
+  b: InstructionBuilder,
+  size: number,
+  from: Value,
+  to: Value,
+  mask: Value,
+  done: Variable,
+): void {
   const source = b.translate(from, size, "read");
   const fromScratch = b.isScratch(source);
   const first = b.loadHost(source, size);
   const target = b.translate(to, size, "write");
-  const single = b.or(b.or(fromScratch, b.isScratch(target)), b.or(b.eqz(b.isFast(to, "write")), backwards(b)));
+  const single = b.or(
+    b.or(fromScratch, b.isScratch(target)),
+    b.or(b.eqz(b.isFast(to, "write")), backwards(b)),
+  );
   const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
   b.if(many, () => {
     const inPages = minimum(b, elementsInPage(b, from, size), elementsInPage(b, to, size));
@@ -129,7 +139,8 @@ const move: Semantics = (b, { size }) => {
 function fill(b: InstructionBuilder, size: number, target: Value, value: Value, elements: Value): void {
   const bytes = b.wrap(b.mul(elements, b.i64(size)));
   const byte = b.and(b.wrap(value), b.i32(0xff));
-  const splat = size === 8 ? b.mul(b.extendU(byte), b.i64(SPLAT[8])) : b.mul(byte, b.i32(Number(SPLAT[size])));
+  const splat =
+    size === 8 ? b.mul(b.extendU(byte), b.i64(SPLAT[8])) : b.mul(byte, b.i32(Number(SPLAT[size])));
   b.if(
     b.eq(splat, value),
     () => b.fillMemory(target, byte, bytes),

@@ -101,7 +101,7 @@ function sizingOf(sizeLetters: string): "" | "v" | "y" {
 }
 
 function makeForms(line: string, firstId: number): Form[] {
-  const match = /^(.*?)\s+([a-z][a-z0-9_]*)\s+(\S+)(?:\s+(\S+))?$/.exec(line);
+  const match = /^(.*?)\s+([a-z][a-z0-9_]+)\s+(\S+)(?:\s+(\S+))?$/.exec(line);
   if (!match) throw new Error(`instruction table: cannot read "${line}"`);
   const opcode = parseOpcode(match[1].trim());
   const texts = match[3].split(",");

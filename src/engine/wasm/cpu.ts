@@ -1,0 +1,183 @@
+/**
+ * One CPU of the wasm engine: enters generated code in slices, takes interrupts at instruction boundaries, counts
+ * instructions. Knows no instruction and no device.
+ */
+import type { Cpu, Exit } from "../contract.js";
+import type { CpuState } from "../../x86/cpu-state.js";
+import type { CpuContext } from "../x86/cpu-context.js";
+import * as layout from "../x86/layout.js";
+import {
+  ACTIVITY_HALTED,
+  ACTIVITY_RUNNING,
+  ACTIVITY_WAIT_FOR_SIPI,
+  initState,
+  readState,
+  startupState,
+  writeState,
+} from "../x86/state.js";
+import { deliverInterrupt, deliverSingleStep } from "../x86/system/delivery.js";
+
+const FLAG_TF = 1 << 8;
+const FLAG_IF = 1 << 9;
+const NMI_VECTOR = 2;
+/** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
+const LONGEST_SLICE = 4_000_000;
+
+/** The generated run loop. */
+export type RunLoop = (cpuBase: number) => void;
+
+export class WasmCpu implements Cpu {
+  readonly id: number;
+  private executed = 0;
+  /** Instructions of the slice that is running, and what `requestExit` took out of it. */
+  private slice = 0;
+  private aside = 0;
+  private runStart = 0;
+  private stopping = false;
+  private line = false;
+  private nmi = false;
+  private shutdownDetail: string | undefined;
+
+  constructor(
+    readonly context: CpuContext,
+    private readonly runLoop: RunLoop,
+  ) {
+    this.id = context.id;
+  }
+
+  get instructions(): number {
+    return this.executed + this.inSlice();
+  }
+
+  /** Instructions executed since `run` was called. */
+  get instructionsInRun(): number {
+    return this.executed - this.runStart + this.inSlice();
+  }
+
+  /** Instructions executed in the slice that is running. */
+  private inSlice(): number {
+    if (this.slice === 0) return 0;
+    return this.slice - this.context.i32[(this.context.base + layout.LEFT) >>> 2] - this.aside;
+  }
+
+  run(budget: number): Exit {
+    const start = (this.runStart = this.executed);
+    this.stopping = false;
+    for (;;) {
+      const wait = this.beforeSlice();
+      if (wait) return wait;
+      const rest = budget - (this.executed - start);
+      if (rest <= 0) return { reason: "budget" };
+      if (this.stopping) return { reason: "stop" };
+      this.runSlice(rest);
+      if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
+    }
+  }
+
+  /** Takes what is pending at this boundary; says why the CPU cannot go on, if it cannot. */
+  private beforeSlice(): Exit | undefined {
+    const { context } = this;
+    if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
+    const activity = context.get32(layout.ACTIVITY);
+    if (activity === ACTIVITY_WAIT_FOR_SIPI) return { reason: "halt", interruptible: false };
+    const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
+    if (!shadow) this.takeInterrupt();
+    if (context.get32(layout.ACTIVITY) === ACTIVITY_HALTED) {
+      return { reason: "halt", interruptible: (context.get32(layout.FLAG_SYSTEM) & FLAG_IF) !== 0 };
+    }
+    return undefined;
+  }
+
+  private takeInterrupt(): void {
+    const { context } = this;
+    if (this.nmi && context.get32(layout.NMI_BLOCKED) === 0) {
+      this.nmi = false;
+      this.updatePending();
+      context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+      deliverInterrupt(context, NMI_VECTOR);
+    }
+    while (this.line && context.get32(layout.FLAG_SYSTEM) & FLAG_IF && this.shutdownDetail === undefined) {
+      const vector = context.services.host.acknowledgeInterrupt(this.id);
+      if (vector < 0) break;
+      context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+      deliverInterrupt(context, vector);
+    }
+  }
+
+  private runSlice(rest: number): void {
+    const { context } = this;
+    const trapping = (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
+    const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
+    this.slice = trapping || shadow ? 1 : Math.min(rest, LONGEST_SLICE);
+    this.aside = 0;
+    context.set32(layout.INTERRUPT_SHADOW, 0);
+    context.set32(layout.LEFT, this.slice);
+    this.runLoop(context.base);
+    const left = context.get32(layout.LEFT) + this.aside;
+    if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
+    this.executed += this.slice - left;
+    this.slice = 0;
+    if (trapping && left === 0 && this.shutdownDetail === undefined) this.singleStep();
+  }
+
+  /** #DB after the instruction, unless it was itself interrupted by a fault that cleared TF. */
+  private singleStep(): void {
+    const { context } = this;
+    if ((context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0) deliverSingleStep(context);
+  }
+
+  /** Ends the slice at the next instruction boundary; what was left of it is kept for the count. */
+  requestExit(): void {
+    const index = (this.context.base + layout.LEFT) >>> 2;
+    if (this.slice === 0) return;
+    this.aside += this.context.i32[index];
+    this.context.i32[index] = 0;
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.requestExit();
+  }
+
+  shutdown(detail: string): void {
+    this.shutdownDetail = detail;
+    this.requestExit();
+  }
+
+  private updatePending(): void {
+    this.context.set32(layout.INTERRUPT_PENDING, this.line || this.nmi ? 1 : 0);
+  }
+
+  setInterruptLine(raised: boolean): void {
+    this.line = raised;
+    this.updatePending();
+    if (raised && this.context.get32(layout.FLAG_SYSTEM) & FLAG_IF) this.requestExit();
+  }
+
+  raiseNmi(): void {
+    this.nmi = true;
+    this.updatePending();
+    this.requestExit();
+  }
+
+  readState(): CpuState {
+    return readState(this.context);
+  }
+
+  writeState(state: CpuState): void {
+    this.shutdownDetail = undefined;
+    writeState(this.context, state);
+  }
+
+  init(): void {
+    this.nmi = false;
+    this.shutdownDetail = undefined;
+    initState(this.context);
+    this.updatePending();
+    this.requestExit();
+  }
+
+  startup(vector: number): void {
+    startupState(this.context, vector);
+  }
+}

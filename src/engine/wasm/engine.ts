@@ -1,0 +1,249 @@
+/**
+ * The built-in engine: x86-64 CPUs as generated WebAssembly, guest RAM in the same memory. Ties the generated
+ * interpreter, the decode cache and the system half (x86/system) together. Knows no device and no host.
+ */
+import type { CpuidLeaf } from "../../x86/cpuid.js";
+import type {
+  Cpu,
+  CpuHost,
+  Engine,
+  EngineCounters,
+  EngineEvents,
+  EngineVerdict,
+  MemorySpec,
+  Vm,
+} from "../contract.js";
+import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
+import * as layout from "../x86/layout.js";
+import { HELPER_NAMES } from "../x86/semantics/helpers.js";
+import { executeSseFloat } from "../x86/sse-float.js";
+import {
+  checkedAddress,
+  codeLinear,
+  codePageAdded,
+  commit,
+  raise,
+  runHelper,
+  slowTranslate,
+  translateCode,
+  type Helper,
+} from "../x86/system/calls.js";
+import { GuestFault } from "../x86/system/faults.js";
+import { HELPERS } from "../x86/system/helpers.js";
+import { checkSegment, INFO_ACCESS_SHIFT, INFO_SIZE } from "../x86/system/operands.js";
+import { WasmCpu, type RunLoop } from "./cpu.js";
+import { DecodeCache } from "./decode-cache.js";
+import { RamMap, WasmGuestMemory } from "./guest-memory.js";
+import { interpreterBase64 } from "./interpreter-binary.js";
+
+/** A WebAssembly memory has at most 65,536 pages of 64 KiB. */
+const LARGEST_MEMORY = 65536;
+const FIRST_RANDOM = 0x9e3779b9;
+/** Bytes shown of an instruction that is not implemented. */
+const SHOWN_BYTES = 15;
+
+let compiled: WebAssembly.Module | undefined;
+
+function interpreterModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(interpreterBase64), (c) => c.charCodeAt(0)));
+  return compiled;
+}
+
+/** A fixed sequence for RDRAND where the machine brings none: xorshift32. */
+function fixedSequence(): () => number {
+  let state = FIRST_RANDOM;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return state >>> 0;
+  };
+}
+
+class WasmVm implements Vm {
+  readonly memory: WasmGuestMemory;
+  private readonly wasmMemory: WebAssembly.Memory;
+  private readonly dataView: DataView;
+  private readonly ram: RamMap;
+  private readonly cache: DecodeCache;
+  private readonly cpus = new Map<number, WasmCpu>();
+  private readonly byBase = new Map<number, CpuContext>();
+  private readonly services: EngineServices;
+  private readonly runLoop: RunLoop;
+  private readonly helpers: readonly Helper[];
+  private readonly reported = new Set<string>();
+
+  constructor(
+    memory: MemorySpec,
+    host: CpuHost,
+    private readonly events: EngineEvents | undefined,
+  ) {
+    this.ram = new RamMap(memory.ranges);
+    const ramBase = layout.ramBase(this.ram.bytes);
+    const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
+    if (pages > LARGEST_MEMORY) throw new RangeError(tooLarge(this.ram.bytes, ramBase));
+    this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.dataView = new DataView(this.wasmMemory.buffer);
+    this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {
+      codePageAdded: (page) => codePageAdded(this.byBase.values(), page),
+      flushed: () => this.nextEpoch(),
+    });
+    this.memory = new WasmGuestMemory(this.wasmMemory, this.ram, ramBase, (offset, length) =>
+      this.cache.invalidate(offset, length),
+    );
+    this.services = this.makeServices(host, ramBase);
+    this.helpers = HELPER_NAMES.map((name) => {
+      const helper = HELPERS[name];
+      if (!helper) throw new Error(`engine: no helper implements ${name}`);
+      return helper;
+    });
+    const instance = new WebAssembly.Instance(interpreterModule(), {
+      env: { memory: this.wasmMemory, ...this.imports() },
+    });
+    this.runLoop = instance.exports["run"] as RunLoop;
+  }
+
+  private makeServices(host: CpuHost, ramBase: number): EngineServices {
+    const random = fixedSequence();
+    return {
+      memory: this.wasmMemory,
+      host,
+      ramBase,
+      ramOffsetOf: (physical) => this.ram.offsetOf(physical),
+      code: {
+        invalidate: (offset, length) => this.cache.invalidate(offset, length),
+        pageHoldsCode: (offset) => this.cache.pageHoldsCode(offset),
+      },
+      requestExit: (cpu) => this.cpu(cpu).requestExit(),
+      instructionsInRun: (cpu) => this.cpu(cpu).instructionsInRun,
+      random32: () => host.random32?.() ?? random(),
+      shutdown: (cpu, detail) => this.cpu(cpu).shutdown(detail),
+      unimplemented: (cpu, text) => this.reportUnimplemented(cpu, text),
+    };
+  }
+
+  private cpu(context: CpuContext): WasmCpu {
+    return this.cpus.get(context.id)!;
+  }
+
+  private context(base: number): CpuContext {
+    return this.byBase.get(base)!;
+  }
+
+  private nextEpoch(): void {
+    for (const context of this.byBase.values())
+      context.set32(layout.DECODE_EPOCH, this.cache.counters.flushes);
+  }
+
+  /** What generated code calls: see `IMPORTS` of interpreter.ts. */
+  private imports(): Record<string, (...args: number[]) => number | void> {
+    return {
+      slowTranslate: (cpu, record, info) => slowTranslate(this.context(cpu), record, info),
+      commit: (cpu) => commit(this.context(cpu)),
+      checkedAddress: (cpu, record, info) => checkedAddress(this.context(cpu), record, info),
+      checkedStack: (cpu, record, info) => this.checkedStack(this.context(cpu), record, info),
+      helper: (cpu, record, index, info) => runHelper(this.context(cpu), this.helpers[index], record, info),
+      raise: (cpu, record, vector, code) => void raise(this.context(cpu), record, vector, Math.max(0, code)),
+      requestExit: (cpu) => this.cpu(this.context(cpu)).requestExit(),
+      translateCode: (cpu) => this.translateCode(this.context(cpu)),
+      decode: (cpu, ramOffset) => this.cache.decode(this.context(cpu), ramOffset >>> 0, this.nextPage),
+      sseFloat: (cpu, operation, destination, source, immediate) =>
+        executeSseFloat(
+          operation,
+          this.dataView,
+          destination >>> 0,
+          source >>> 0,
+          immediate,
+          cpu + layout.MXCSR,
+        ),
+      crossing: (cpu, record) => this.cache.checkCrossing(this.context(cpu), record, this.nextPage),
+    };
+  }
+
+  private checkedStack(cpu: CpuContext, record: number, info: number): number {
+    try {
+      const write = (info >>> INFO_ACCESS_SHIFT) & 3;
+      checkSegment(cpu, layout.SS, cpu.getAddress(layout.MAIL_ADDRESS), info & INFO_SIZE, write !== 0);
+      return 1;
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      return raise(cpu, record, error.vector, error.errorCode);
+    }
+  }
+
+  private translateCode(cpu: CpuContext): number {
+    const linear = codeLinear(cpu);
+    return !Number.isNaN(linear) && translateCode(cpu, linear) >= 0 ? 1 : 0;
+  }
+
+  /** RAM offset of the linear page behind that of the instruction in `record`; -1 after delivering its fault. */
+  private readonly nextPage = (cpu: CpuContext, record: number): number => {
+    const rip = cpu.instructionRip(record);
+    cpu.setAddress(layout.RIP, rip);
+    const offset = cpu.u16[(record + 4) >>> 1];
+    const linear = codeLinear(cpu, layout.PAGE_SIZE - offset);
+    return Number.isNaN(linear) ? -1 : translateCode(cpu, linear);
+  };
+
+  private reportUnimplemented(cpu: CpuContext, text: string): void {
+    const rip = cpu.getBig(layout.RIP);
+    const key = `${text} ${rip}`;
+    if (this.reported.has(key)) return;
+    this.reported.add(key);
+    this.events?.unimplemented(cpu.id, rip, this.bytesAtRip(cpu), text);
+  }
+
+  private bytesAtRip(cpu: CpuContext): Uint8Array {
+    const linear = cpu.getAddress(layout.RIP) + (cpu.code64 ? 0 : cpu.segmentBase(layout.CS));
+    const word = cpu.tlb.codeEntry(Math.floor(linear / layout.PAGE_SIZE));
+    const inPage = linear & (layout.PAGE_SIZE - 1);
+    const at = this.services.ramBase + cpu.u32[word + 2] + inPage;
+    return cpu.u8.slice(at, at + Math.min(SHOWN_BYTES, layout.PAGE_SIZE - inPage));
+  }
+
+  createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu {
+    if (id < 0 || id >= layout.MAX_CPUS || this.cpus.has(id))
+      throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
+    const context = new CpuContext(id, this.services, cpuid);
+    const cpu = new WasmCpu(context, this.runLoop);
+    this.cpus.set(id, cpu);
+    this.byBase.set(context.base, context);
+    return cpu;
+  }
+
+  counters(): EngineCounters {
+    const { flushes, blocks, instructions, invalidations } = this.cache.counters;
+    return {
+      decodedBlocks: blocks,
+      decodedInstructions: instructions,
+      decodeInvalidations: invalidations,
+      decodeFlushes: flushes,
+    };
+  }
+
+  dispose(): void {
+    this.cpus.clear();
+    this.byBase.clear();
+  }
+}
+
+function tooLarge(ramBytes: number, ramBase: number): string {
+  const most = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE - ramBase) / 0x100000);
+  return `${Math.ceil(ramBytes / 0x100000)} MiB of RAM do not fit the wasm engine: one WebAssembly memory holds 4 GiB, of which ${most} MiB are left for the guest`;
+}
+
+/** The built-in engine. */
+export function createWasmEngine(): Engine {
+  return {
+    name: "wasm",
+    probe(): EngineVerdict {
+      try {
+        interpreterModule();
+        return { usable: true, detail: "interpreter, generated as WebAssembly" };
+      } catch (error) {
+        return { usable: false, reason: `WebAssembly with SIMD is needed: ${(error as Error).message}` };
+      }
+    },
+    createVm: (memory, host, events) => new WasmVm(memory, host, events),
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * Integer instructions too rare or too large for generated code: decimal adjustment, PUSHA and POPA, 128-bit division,
+ * CRC32, XLAT, moves with a 64-bit absolute address. Specification: Intel SDM vol. 2.
+ */
+import {
+  FLAG_AF,
+  FLAG_CF,
+  FLAG_PF,
+  FLAG_SF,
+  FLAG_ZF,
+  FLAGS_STATUS,
+  VECTOR_DE,
+} from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import { readStatusFlags, writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { dataAccessMode } from "../mode.js";
+import * as R from "../record.js";
+import { readMemory, readPair, writeMemory } from "./access.js";
+import { CONTINUE, type Helper } from "./calls.js";
+import { GuestFault } from "./faults.js";
+import { checkSegment, INFO_MEMORY, INFO_SIZE, readOperandMemory } from "./operands.js";
+import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
+
+const RAX = L.GPR;
+const RBX = L.GPR + 3 * 8;
+const RDX = L.GPR + 2 * 8;
+const RSP_NUMBER = 4;
+const GENERAL_REGISTERS_32 = 8;
+
+function al(cpu: CpuContext): number {
+  return cpu.get32(RAX) & 0xff;
+}
+
+function ah(cpu: CpuContext): number {
+  return (cpu.get32(RAX) >>> 8) & 0xff;
+}
+
+/** SF, ZF and PF of a byte. */
+function byteFlags(byte: number): number {
+  let ones = 0;
+  for (let bit = 0; bit < 8; bit++) ones += (byte >> bit) & 1;
+  return (byte & 0x80 ? FLAG_SF : 0) | (byte === 0 ? FLAG_ZF : 0) | (ones % 2 === 0 ? FLAG_PF : 0);
+}
+
+/** DAA and DAS: `sign` is 1 or -1. */
+function decimalAdjust(sign: 1 | -1): Helper {
+  return (cpu) => {
+    const old = al(cpu);
+    const flags = readStatusFlags(cpu);
+    let value = old;
+    let carry = 0;
+    let auxiliary = 0;
+    if ((old & 0xf) > 9 || flags & FLAG_AF) {
+      value += 6 * sign;
+      auxiliary = FLAG_AF;
+      if (flags & FLAG_CF || value < 0 || value > 0xff) carry = FLAG_CF;
+    }
+    if (old > 0x99 || flags & FLAG_CF) {
+      value += 0x60 * sign;
+      carry = FLAG_CF;
+    } else if (sign === 1) carry = 0;
+    value &= 0xff;
+    cpu.writeSlot(RAX, 1, value);
+    writeFlags(cpu, byteFlags(value) | carry | auxiliary, FLAGS_STATUS);
+    return CONTINUE;
+  };
+}
+
+/** AAA and AAS. */
+function asciiAdjust(sign: 1 | -1): Helper {
+  return (cpu) => {
+    const adjust = (al(cpu) & 0xf) > 9 || (readStatusFlags(cpu) & FLAG_AF) !== 0;
+    let value = cpu.get32(RAX) & 0xffff;
+    if (adjust) value = (value + 0x106 * sign) & 0xffff;
+    value &= 0xff0f;
+    cpu.writeSlot(RAX, 2, value);
+    writeFlags(cpu, byteFlags(value & 0xff) | (adjust ? FLAG_AF | FLAG_CF : 0), FLAGS_STATUS);
+    return CONTINUE;
+  };
+}
+
+const aam: Helper = (cpu, record) => {
+  const base = cpu.immediate(record) & 0xff;
+  if (base === 0) throw new GuestFault(VECTOR_DE);
+  const value = al(cpu);
+  const low = value % base;
+  cpu.writeSlot(RAX, 2, (Math.floor(value / base) << 8) | low);
+  writeFlags(cpu, byteFlags(low), FLAGS_STATUS);
+  return CONTINUE;
+};
+
+const aad: Helper = (cpu, record) => {
+  const base = cpu.immediate(record) & 0xff;
+  const value = (al(cpu) + ah(cpu) * base) & 0xff;
+  cpu.writeSlot(RAX, 2, value);
+  writeFlags(cpu, byteFlags(value), FLAGS_STATUS);
+  return CONTINUE;
+};
+
+const salc: Helper = (cpu) => {
+  cpu.writeSlot(RAX, 1, readStatusFlags(cpu) & FLAG_CF ? 0xff : 0);
+  return CONTINUE;
+};
+
+const pusha: Helper = (cpu, _record, info) => {
+  const size = info & INFO_SIZE;
+  const stack = currentStack(cpu);
+  const values = Array.from({ length: GENERAL_REGISTERS_32 }, (_, n) => cpu.readSlot(L.GPR + n * 8, size));
+  pushValues(cpu, stack, size, values);
+  storePointer(cpu, stack);
+  return CONTINUE;
+};
+
+const popa: Helper = (cpu, _record, info) => {
+  const size = info & INFO_SIZE;
+  const stack = currentStack(cpu);
+  const values = Array.from({ length: GENERAL_REGISTERS_32 }, (_, index) => peek(cpu, stack, size, index));
+  for (let n = 0; n < GENERAL_REGISTERS_32; n++) {
+    if (n !== RSP_NUMBER) cpu.writeSlot(L.GPR + n * 8, size, values[GENERAL_REGISTERS_32 - 1 - n]);
+  }
+  release(stack, size * GENERAL_REGISTERS_32);
+  storePointer(cpu, stack);
+  return CONTINUE;
+};
+
+const xlat: Helper = (cpu, record) => {
+  const size = cpu.u8[record + R.REC_MISC] & 0xf;
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  const sum = cpu.getAddress(RBX) + al(cpu);
+  const offset = size === 8 ? sum : size === 4 ? sum >>> 0 : sum & 0xffff;
+  let linear = offset;
+  if (!cpu.code64) checkSegment(cpu, segment, offset, 1, false);
+  if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
+  if (!cpu.code64) linear >>>= 0;
+  cpu.writeSlot(RAX, 1, readMemory(cpu, linear, 1, dataAccessMode(cpu, cpu.cpl)));
+  return CONTINUE;
+};
+
+/** MOV between the accumulator and a 64-bit absolute address: size and direction are the second immediate. */
+const movAbsolute: Helper = (cpu, record) => {
+  const how = cpu.secondImmediate(record);
+  const size = how & 0xff;
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  const index = (record + R.REC_IMMEDIATE) >>> 2;
+  let linear = cpu.i32[index + 1] * 0x1_0000_0000 + cpu.u32[index];
+  if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  if (how & INFO_MEMORY) writeMemory(cpu, linear, size, mode, cpu.low(RAX), cpu.upper(RAX));
+  else if (size === 8) {
+    const low = readPair(cpu, linear, mode);
+    cpu.setPair(RAX, low, cpu.high);
+  } else cpu.writeSlot(RAX, size, readMemory(cpu, linear, size, mode));
+  return CONTINUE;
+};
+
+/** DIV of RDX:RAX by the 64-bit divisor at MAIL_VALUE. */
+const divideWide: Helper = (cpu) => {
+  const divisor = cpu.getBig(L.MAIL_VALUE);
+  const dividend = (cpu.getBig(RDX) << 64n) | cpu.getBig(RAX);
+  const quotient = dividend / divisor;
+  if (quotient >> 64n !== 0n) throw new GuestFault(VECTOR_DE);
+  cpu.setBig(RAX, quotient);
+  cpu.setBig(RDX, dividend % divisor);
+  return CONTINUE;
+};
+
+const divideWideSigned: Helper = (cpu) => {
+  const divisor = BigInt.asIntN(64, cpu.getBig(L.MAIL_VALUE));
+  const dividend = BigInt.asIntN(128, (cpu.getBig(RDX) << 64n) | cpu.getBig(RAX));
+  const quotient = dividend / divisor;
+  if (BigInt.asIntN(64, quotient) !== quotient) throw new GuestFault(VECTOR_DE);
+  cpu.setBig(RAX, quotient);
+  cpu.setBig(RDX, dividend % divisor);
+  return CONTINUE;
+};
+
+/** CRC-32C polynomial, bit-reflected. */
+const CASTAGNOLI = 0x82f63b78;
+
+function crcByte(crc: number, byte: number): number {
+  let value = crc ^ byte;
+  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? CASTAGNOLI : 0);
+  return value;
+}
+
+const crc32: Helper = (cpu, record, info) => {
+  const size = info & INFO_SIZE;
+  let low: number;
+  let high = 0;
+  if (info & INFO_MEMORY) {
+    low = readOperandMemory(cpu, record, size);
+    high = cpu.high;
+  } else {
+    const slot = cpu.rmOffset(record);
+    low = size === 1 ? cpu.u8[cpu.base + slot] : cpu.get32(slot);
+    if (size === 8) high = cpu.upper(slot);
+  }
+  const destination = L.GPR + cpu.regField(record) * 8;
+  let crc = cpu.get32(destination);
+  for (let i = 0; i < size; i++) crc = crcByte(crc, ((i < 4 ? low : high) >>> ((i & 3) * 8)) & 0xff);
+  cpu.setPair(destination, crc, 0);
+  return CONTINUE;
+};
+
+export const RARE_INTEGER_HELPERS: Record<string, Helper> = {
+  daa: decimalAdjust(1),
+  das: decimalAdjust(-1),
+  aaa: asciiAdjust(1),
+  aas: asciiAdjust(-1),
+  aam,
+  aad,
+  salc,
+  pusha,
+  popa,
+  xlat,
+  mov_absolute: movAbsolute,
+  divide_wide: divideWide,
+  divide_wide_signed: divideWideSigned,
+  crc32,
+};

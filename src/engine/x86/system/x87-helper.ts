@@ -1,0 +1,131 @@
+/**
+ * The x87 instructions as helpers: brings memory operands to the FPU unit and back, keeps its pointers, hands AX and
+ * EFLAGS over. What each instruction does is the unit's own (x87.ts).
+ *
+ * Specification: Intel SDM vol. 1 §8.1.8 (pointers), vol. 2 (FWAIT, EMMS).
+ */
+import { FLAGS_STATUS, VECTOR_UD } from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import { readStatusFlags, writeFlags } from "../flags.js";
+import * as L from "../layout.js";
+import { dataAccessMode } from "../mode.js";
+import {
+  executeX87,
+  FpuState,
+  lookupX87,
+  operandBytes,
+  recordX87Location,
+  X87_FAULT,
+  X87_STORE,
+  type X87Call,
+  type X87Instruction,
+} from "../x87.js";
+import { probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
+import { CONTINUE, type Helper } from "./calls.js";
+import { GuestFault, undefinedOpcode } from "./faults.js";
+import { effectiveAddress, INFO_MEMORY } from "./operands.js";
+import * as R from "../record.js";
+
+const VECTOR_NM = 7;
+const VECTOR_MF = 16;
+const CR0_MP = 2;
+const CR0_TS = 8;
+/** A memory operand is at most the 108 bytes of FSAVE. */
+const LARGEST_OPERAND = 108;
+
+const memory = new DataView(new ArrayBuffer(LARGEST_OPERAND));
+const call: X87Call = {
+  index: 0,
+  memory,
+  offset: 0,
+  operandSize: 32,
+  realMode: false,
+  eflags: 0,
+  ax: 0,
+};
+const units = new WeakMap<CpuContext, FpuState>();
+
+function unitOf(cpu: CpuContext): FpuState {
+  let unit = units.get(cpu);
+  if (!unit) {
+    unit = new FpuState(cpu.view, cpu.base + L.FPU);
+    units.set(cpu, unit);
+  }
+  return unit;
+}
+
+function prepare(cpu: CpuContext, instruction: X87Instruction, modrm: number, info: number): void {
+  call.index = modrm & 7;
+  call.operandSize = (info & 0xff) === 2 ? 16 : 32;
+  call.realMode = !cpu.protectedMode;
+  if (instruction.effect !== "none") call.eflags = readStatusFlags(cpu);
+}
+
+/** Checks or fetches the memory operand; returns its bytes. */
+function fetchOperand(cpu: CpuContext, instruction: X87Instruction, linear: number): Uint8Array {
+  const bytes = new Uint8Array(memory.buffer, 0, operandBytes(instruction.operand, call.operandSize));
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  if (instruction.access === "read") readBytes(cpu, linear, bytes, mode);
+  else probe(cpu, linear, bytes.length, instruction.access === "write" ? WRITE : READ, mode);
+  return bytes;
+}
+
+function finish(cpu: CpuContext, instruction: X87Instruction): void {
+  if (instruction.effect === "ax") cpu.writeSlot(L.GPR, 2, call.ax);
+  else if (instruction.effect === "eflags") writeFlags(cpu, call.eflags, FLAGS_STATUS);
+}
+
+const x87: Helper = (cpu, record, info) => {
+  const encoding = cpu.immediate(record);
+  const modrm = (encoding >>> 8) & 0xff;
+  const instruction = lookupX87(encoding & 0xff, modrm);
+  if (!instruction) return undefinedOpcode();
+  const fpu = unitOf(cpu);
+  prepare(cpu, instruction, modrm, info);
+  let linear = 0;
+  let operand: Uint8Array | undefined;
+  if (info & INFO_MEMORY) {
+    const size = operandBytes(instruction.operand, call.operandSize);
+    linear = effectiveAddress(cpu, record, size, instruction.access === "write");
+    if (!(instruction.waiting && fpu.pending)) operand = fetchOperand(cpu, instruction, linear);
+  }
+  const result = executeX87(fpu, instruction, call);
+  if (result === X87_FAULT) throw new GuestFault(VECTOR_MF);
+  if (result & X87_STORE && operand) writeBytes(cpu, linear, operand, dataAccessMode(cpu, cpu.cpl));
+  finish(cpu, instruction);
+  if (!instruction.control) {
+    recordX87Location(fpu, instruction, {
+      instructionPointer: BigInt.asUintN(64, BigInt(cpu.instructionRip(record))),
+      codeSelector: cpu.selector(L.CS),
+      opcode: encoding & 0xff,
+      modrm,
+      dataPointer: BigInt.asUintN(64, BigInt(linear)),
+      dataSelector: cpu.selector(Math.min(cpu.u8[record + R.REC_SEGMENT] >>> 3, L.GS)),
+    });
+  }
+  return CONTINUE;
+};
+
+/** FWAIT: #NM when CR0.MP and TS are set, #MF when an exception is pending. */
+const fwait: Helper = (cpu) => {
+  const cr0 = cpu.get32(L.CR0);
+  if (cr0 & CR0_MP && cr0 & CR0_TS) throw new GuestFault(VECTOR_NM);
+  if (unitOf(cpu).pending) throw new GuestFault(VECTOR_MF);
+  return CONTINUE;
+};
+
+const emms: Helper = (cpu) => {
+  const fpu = unitOf(cpu);
+  if (fpu.pending) throw new GuestFault(VECTOR_MF);
+  fpu.tags = 0;
+  return CONTINUE;
+};
+
+/** Reports an instruction that is decoded but has no semantics, then raises #UD. */
+const unimplemented: Helper = (cpu, record) => {
+  cpu.setAddress(L.RIP, cpu.instructionRip(record));
+  cpu.services.unimplemented(cpu, "instruction");
+  throw new GuestFault(VECTOR_UD);
+};
+
+export const X87_HELPERS: Record<string, Helper> = { x87, fwait, emms, unimplemented };
