@@ -8,7 +8,7 @@
 import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { GuestError } from "./errors.js";
-import { NO_APT_HINT, runProgram } from "./program.js";
+import { runProgram } from "./program.js";
 import { rewriteSources } from "./sources.js";
 import type { SourcesStyle } from "./sources.js";
 import { parseStanzas } from "./stanzas.js";
@@ -71,6 +71,8 @@ function quoted(value: string): string {
 
 /** apt as one private instance: a release and an architecture, in a folder of its own. */
 export class PrivateApt {
+  /** Warnings and errors of the last update, as apt worded them. */
+  complaints: string[] = [];
   private readonly environment: Record<string, string>;
 
   private constructor(
@@ -158,31 +160,23 @@ export class PrivateApt {
     return runProgram(program, words, { signal: hooks.signal, environment: this.environment, cwd, onStatus });
   }
 
-  /** Fetches the package lists, unless those at hand are recent and `force` is false. */
-  async update(force: boolean, hooks: AptHooks = {}): Promise<void> {
+  /**
+   * Fetches the package lists, unless those at hand are recent and `force` is false. Returns whether it fetched. One
+   * unreachable source among several is no reason to stop: `complaints` keeps what apt said about it.
+   */
+  async update(force: boolean, hooks: AptHooks = {}): Promise<boolean> {
     const stamp = path.join(this.folder, UPDATED_STAMP);
-    const age =
-      Date.now() -
-      (await stat(stamp).then(
-        (found) => found.mtimeMs,
-        () => 0,
-      ));
-    if (!force && age >= 0 && age < LISTS_FRESH_MS) return;
+    const written = await stat(stamp).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    );
+    const age = Date.now() - written;
+    if (!force && age >= 0 && age < LISTS_FRESH_MS) return false;
     await rm(stamp, { force: true });
     const { status, stderr } = await this.run("apt-get", ["-o", "APT::Status-Fd=3", "update"], hooks);
-    // One unreachable source among several is no reason to stop: what it would have offered is missed by name.
-    if (status !== 0 && !(await this.hasLists())) {
-      throw new GuestError(
-        "fetch",
-        `apt-get update failed (status ${status}):\n${stderr.trim()}\n${NO_APT_HINT}`,
-      );
-    }
-    if (status === 0 && !/^[WE]: /m.test(stderr)) await writeFile(stamp, "");
-  }
-
-  private async hasLists(): Promise<boolean> {
-    const names = await readdir(path.join(this.folder, "lists")).catch(() => []);
-    return names.some((name) => /_Packages(\.\w+)?$/.test(name));
+    this.complaints = stderr.split("\n").filter((line) => /^[WE]: /.test(line));
+    if (status === 0 && this.complaints.length === 0) await writeFile(stamp, "");
+    return true;
   }
 
   /** The newest version of a package in the lists, or the one that is named. Undefined when there is none. */

@@ -104,8 +104,12 @@ async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOpti
   const { release, architecture } = entry.target;
   const lost = (name: string): GuestError =>
     new GuestError(
-      "not-found",
-      `this host's apt sources offer no package ${name} (${release}, ${architecture}). ${NO_APT_HINT}`,
+      apt.complaints.length === 0 ? "not-found" : "fetch",
+      [
+        `this host's apt sources offer no package ${name} (${release}, ${architecture}).`,
+        ...apt.complaints,
+        NO_APT_HINT,
+      ].join("\n"),
     );
   let stanza = await apt.show(entry.package, undefined, options);
   if (!stanza) throw lost(entry.package);
@@ -126,18 +130,18 @@ async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOpti
   return { package: name, version, sha256: digest };
 }
 
-/** Runs `attempt`; when recent lists turn out to be outdated (a version was retired), once more with new ones. */
+/** Runs `attempt`; when lists of before turn out to be outdated (a version was retired), once more with new ones. */
 async function withLists<T>(
   force: boolean,
-  update: (force: boolean) => Promise<void>,
+  update: (force: boolean) => Promise<boolean>,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  await update(force);
+  const updated = await update(force);
   try {
     return await attempt();
   } catch (error) {
     const outdated = error instanceof GuestError && (error.fault === "fetch" || error.fault === "not-found");
-    if (!outdated || force) throw error;
+    if (!outdated || updated) throw error;
     await update(true);
     return attempt();
   }
@@ -160,9 +164,9 @@ async function fetchGuest(
   const folder = path.join(cache.folder, "apt", `${release}-${architecture}`);
   await mkdir(folder, { recursive: true });
   const apt = await PrivateApt.open(folder, entry.target, { signal: options.signal });
-  const update = async (force: boolean): Promise<void> => {
+  const update = async (force: boolean): Promise<boolean> => {
     report("lists", `package lists of ${release} ${architecture}`);
-    await apt.update(force, hooks("lists"));
+    return apt.update(force, hooks("lists"));
   };
   const { resolved, file } = await withLists(options.refresh ?? false, update, async () => {
     const found = await resolve(apt, entry, options);

@@ -135,6 +135,26 @@ test("guests: an archive without the package says what to pass instead", async (
   );
 });
 
+test("guests: an archive that cannot be reached is reported in apt's words, with what to pass instead", async (t) => {
+  const made = await bench(t);
+  if (!made) return;
+  await made.repository.publish(kernelPackages("50"));
+  await made.repository.takeDown();
+  await assert.rejects(pullGuest("busybox", made.options), isFault("fetch", /[WE]: .*KERNEL --initrd/s));
+});
+
+test("guests: a fetch that is called off leaves the cache usable", async (t) => {
+  const made = await bench(t);
+  if (!made) return;
+  await made.repository.publish(kernelPackages("50"));
+  const stop = new AbortController();
+  const progress = (): void => stop.abort();
+  await assert.rejects(pullGuest("debian-cloud", { ...made.options, signal: stop.signal, progress }), {
+    name: "AbortError",
+  });
+  assert.equal((await pullGuest("debian-cloud", made.options)).version, "6.1.50-1");
+});
+
 test("guests: two fetches of one guest at once fetch it once", async (t) => {
   const made = await bench(t);
   if (!made) return;

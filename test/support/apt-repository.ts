@@ -30,6 +30,11 @@ export class AptRepository {
     return path.join(this.pool, `${name}_${version.replaceAll(":", "%3a")}_amd64.deb`);
   }
 
+  /** Removes the archive, as if its server were gone. */
+  async takeDown(): Promise<void> {
+    await rm(this.pool, { recursive: true });
+  }
+
   /** Replaces the archive's contents by these packages. */
   async publish(packages: readonly RepositoryPackage[]): Promise<void> {
     await rm(this.pool, { recursive: true, force: true });
