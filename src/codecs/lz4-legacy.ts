@@ -18,6 +18,8 @@ const MIN_MATCH = 4;
 const LENGTH_MORE = 15;
 /** Runs longer than this are copied by the engine's own routine, shorter ones byte by byte: it is faster so. */
 const BULK = 32;
+/** A short run copied in words may touch this many bytes. */
+const WIDE = BULK + 8;
 
 /** Unpacks frames up to the end, an end mark, or a trailing size such as Linux appends. Throws CodecError. */
 export function decompressLz4Legacy(bytes: Uint8Array, options: DecompressOptions): Decompressed {
@@ -72,6 +74,10 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
   output.reserve(Math.min(MAX_BLOCK, output.max - start));
   const out = output.bytes;
   const limit = Math.min(out.length, start + MAX_BLOCK);
+  const inputWords = new DataView(input.buffer, input.byteOffset, input.length);
+  const outWords = new DataView(out.buffer, out.byteOffset, out.length);
+  const wideInput = input.length - WIDE;
+  const wideOutput = out.length - WIDE;
   let at = from;
   let pos = start;
   while (at < to) {
@@ -89,6 +95,14 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
     if (literals > limit - pos) throw tooLarge(at, output, literals);
     if (literals > BULK) {
       out.set(input.subarray(at, at + literals), pos);
+      at += literals;
+      pos += literals;
+    } else if (at <= wideInput && pos <= wideOutput) {
+      // Whole words, a few bytes too many: what comes next overwrites them.
+      for (let done = 0; done < literals; done += 8) {
+        outWords.setInt32(pos + done, inputWords.getInt32(at + done, true), true);
+        outWords.setInt32(pos + done + 4, inputWords.getInt32(at + done + 4, true), true);
+      }
       at += literals;
       pos += literals;
     } else for (const end = at + literals; at < end;) out[pos++] = input[at++];
@@ -117,6 +131,12 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
     if (length > limit - pos) throw tooLarge(at, output, length);
     if (length > BULK && distance >= length) {
       out.copyWithin(pos, pos - distance, pos - distance + length);
+      pos += length;
+    } else if (length <= BULK && distance >= 8 && pos <= wideOutput) {
+      for (let done = 0; done < length; done += 8) {
+        outWords.setInt32(pos + done, outWords.getInt32(pos + done - distance, true), true);
+        outWords.setInt32(pos + done + 4, outWords.getInt32(pos + done - distance + 4, true), true);
+      }
       pos += length;
     } else for (let source = pos - distance, end = pos + length; pos < end;) out[pos++] = out[source++];
   }

@@ -11,7 +11,8 @@ const CALL_OR_JMP = 0xe8;
 const OPCODE_MASK = 0xfe;
 const INSTRUCTION_SIZE = 5;
 /** How many bytes back an opcode that was left alone matters: those that overlap the operand. */
-const HISTORY_MASK = 0b111;
+const HISTORY_BITS = 3;
+const HISTORY_MASK = 2 ** HISTORY_BITS - 1;
 
 /** Whether a byte can be the top of an operand that was converted. */
 function isTop(byte: number): boolean {
@@ -31,12 +32,16 @@ const CONVERTIBLE = [true, true, true, false, true, false, false, false];
  * @param address the address of the first byte (0 as a rule)
  */
 export function undoX86(bytes: Uint8Array, start: number, end: number, address: number): void {
+  const last = end - INSTRUCTION_SIZE;
   let history = 0;
-  for (let i = start; i <= end - INSTRUCTION_SIZE; i++) {
-    if ((bytes[i] & OPCODE_MASK) !== CALL_OR_JMP) {
-      history = (history << 1) & HISTORY_MASK;
-      continue;
-    }
+  let previous = start - 1;
+  for (let i = start; ; i++) {
+    while (i <= last && (bytes[i] & OPCODE_MASK) !== CALL_OR_JMP) i++;
+    if (i > last) return;
+    // Each byte passed since the last opcode moves the history on by one; after four nothing is left of it.
+    const passed = i - previous - 1;
+    history = passed >= HISTORY_BITS ? 0 : (history << passed) & HISTORY_MASK;
+    previous = i;
     const overlap = OVERLAP[history];
     const misled = history !== 0 && (!CONVERTIBLE[history] || isTop(bytes[i + 4 - overlap]));
     if (misled || !isTop(bytes[i + 4])) {
@@ -46,6 +51,7 @@ export function undoX86(bytes: Uint8Array, start: number, end: number, address: 
     const next = address + (i - start) + INSTRUCTION_SIZE;
     writeOperand(bytes, i + 1, relative(readOperand(bytes, i + 1), next, history));
     i += INSTRUCTION_SIZE - 1;
+    previous = i;
     history = 0;
   }
 }
