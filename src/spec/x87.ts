@@ -41,7 +41,6 @@ export const X87_STATUS_C0 = 0x0100;
 export const X87_STATUS_C1 = 0x0200;
 export const X87_STATUS_C2 = 0x0400;
 export const X87_STATUS_C3 = 0x4000;
-export const X87_STATUS_CONDITIONS = 0x4700;
 export const X87_STATUS_TOP_SHIFT = 11;
 export const X87_STATUS_TOP = 0x3800;
 export const X87_STATUS_BUSY = 0x8000;

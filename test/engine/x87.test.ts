@@ -1,6 +1,6 @@
 /**
- * The x87 against recorded hardware, and the parts that no vector shows: pending exceptions, the four forms of the
- * environment, MMX aliasing, FXSAVE images.
+ * The x87 against recorded hardware, and the parts that no vector shows: pending exceptions and the four forms of the
+ * environment.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -12,22 +12,12 @@ import {
   X87_FAULT,
   X87_STORE,
   X87_TABLE,
-  XSAVE_AREA_BYTES,
-  decodeFxsave,
-  decodeXsave,
-  encodeFxsave,
-  encodeXsave,
-  enterMmx,
   executeX87,
-  leaveMmx,
   lookupX87,
   operandBytes,
   recordX87Location,
-  writeMmx,
-  type SseState,
   type X87Call,
 } from "../../src/engine/x86/x87.js";
-import { packExtended, unpackInteger } from "../../src/engine/x86/softfloat/value.js";
 import { parseX87Case, replayX87Case, type X87Case } from "./x87-vectors.js";
 
 const C1 = 0x200;
@@ -180,18 +170,6 @@ test("R6.1 FNSTENV's 32-bit protected form has ones in the reserved halves and m
   assert.equal(fpu.control, 0x037f);
 });
 
-test("R6.1 MMX writes set TOP to 0, all tags valid and the exponent to ones; EMMS empties", () => {
-  const fpu = freshFpu();
-  run(fpu, 0xd9, 0xe8);
-  enterMmx(fpu);
-  writeMmx(fpu, 3, 0x1122334455667788n);
-  assert.equal(fpu.top, 0);
-  assert.equal(fpu.tags, 0xff);
-  assert.deepEqual(fpu.read(3), { signExponent: 0xffff, significand: 0x1122334455667788n });
-  leaveMmx(fpu);
-  assert.equal(fpu.tagWord, 0xffff);
-});
-
 test("R6.1 the last-instruction pointers follow all but control instructions", () => {
   const fpu = freshFpu();
   const location = {
@@ -212,75 +190,6 @@ test("R6.1 the last-instruction pointers follow all but control instructions", (
     assert.equal(fpu.opcode, expected);
   }
   assert.equal(fpu.dataPointer, 0x7fff00n);
-});
-
-test("R6.1 FXSAVE and FXRSTOR carry x87, MXCSR and XMM in both forms", () => {
-  for (const form of [32, 64] as const) {
-    const fpu = freshFpu();
-    fpu.push(packExtended(unpackInteger(-5n)));
-    fpu.instructionPointer = form === 64 ? 0x123456789abcn : 0x12345678n;
-    fpu.codeSelector = form === 64 ? 0 : 0x23;
-    const view = new DataView(new ArrayBuffer(16 * 16 + 4));
-    const sse: SseState = { view, xmm: 0, stride: 16, count: 16, mxcsr: 256 };
-    for (let i = 0; i < 256; i++) view.setUint8(i, i);
-    view.setUint32(256, 0x1fa0, true);
-    const image = new DataView(new ArrayBuffer(512));
-    encodeFxsave(fpu, sse, image, 0, form);
-    assert.equal(image.getUint8(4), 0x80);
-    assert.equal(image.getUint16(32 + 8, true), 0xc001);
-    const other = freshFpu();
-    const copy = new DataView(new ArrayBuffer(16 * 16 + 4));
-    assert.equal(decodeFxsave(other, { ...sse, view: copy }, image, 0, form), true);
-    assert.deepEqual(other.view.buffer, fpu.view.buffer);
-    assert.deepEqual(copy.buffer, view.buffer);
-    image.setUint32(24, 0x10000, true);
-    assert.equal(decodeFxsave(freshFpu(), sse, image, 0, form), false);
-  }
-});
-
-function newSse(): SseState {
-  const view = new DataView(new ArrayBuffer(16 * 32 + 4));
-  view.setUint32(512, 0x1f80, true);
-  return { view, xmm: 0, stride: 32, count: 16, mxcsr: 512 };
-}
-
-test("R6.1 XSAVE writes what is requested, XRSTOR loads it and initialises what the image lacks", () => {
-  const saved = { fpu: freshFpu(), sse: newSse() };
-  saved.fpu.push(packExtended(unpackInteger(7n)));
-  saved.sse.view.setUint32(32 * 15, 0xdeadbeef, true);
-  saved.sse.view.setUint32(512, 0x1fa0, true);
-  for (const compacted of [false, true]) {
-    const image = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
-    encodeXsave(saved, 3, image, 0, 64, compacted);
-    const loaded = { fpu: freshFpu(), sse: newSse() };
-    assert.equal(decodeXsave(loaded, 3, 3n, image, 0, 64), true);
-    assert.deepEqual(loaded.fpu.view.buffer, saved.fpu.view.buffer);
-    assert.deepEqual(loaded.sse.view.buffer, saved.sse.view.buffer);
-
-    const partial = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
-    encodeXsave(saved, 1, partial, 0, 64, compacted);
-    assert.equal(partial.getUint32(160 + 16 * 15, true), 0);
-    assert.equal(decodeXsave(loaded, 2, 3n, partial, 0, 64), true);
-    assert.equal(loaded.sse.view.getUint32(32 * 15, true), 0);
-    // The standard form takes MXCSR from the image all the same, and there it is zero.
-    assert.equal(loaded.sse.view.getUint32(512, true), compacted ? 0x1f80 : 0);
-    assert.deepEqual(loaded.fpu.view.buffer, saved.fpu.view.buffer);
-  }
-});
-
-test("R6.1 XRSTOR refuses reserved header bits, disabled components and reserved MXCSR bits", () => {
-  const state = { fpu: freshFpu(), sse: newSse() };
-  for (const [at, value] of [
-    [512, 4],
-    [520, 1],
-    [528, 1],
-    [24, 0x10000],
-  ]) {
-    const image = new DataView(new ArrayBuffer(XSAVE_AREA_BYTES));
-    encodeXsave(state, 3, image, 0, 64, false);
-    image.setUint32(at, value, true);
-    assert.equal(decodeXsave(state, 3, 3n, image, 0, 64), false, `${at}`);
-  }
 });
 
 test("R6.1 the x87 table names a store exactly where it has a memory operand to write", () => {

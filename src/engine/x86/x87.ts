@@ -19,8 +19,6 @@ export {
   type X87Instruction,
 } from "./x87/instruction.js";
 export { X87_FIRST_OPCODE, X87_TABLE, lookupX87, x87Index } from "./x87/table.js";
-export * from "./x87/fxsave.js";
-export * from "./x87/xsave.js";
 
 /** Where an instruction and its memory operand lie, for the last-instruction pointers. */
 export interface X87Location {

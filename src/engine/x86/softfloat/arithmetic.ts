@@ -30,7 +30,7 @@ export function invalid(env: FloatEnvironment): Unpacked {
 }
 
 /** A NaN with its quiet bit set. */
-export function quieted(value: Unpacked): Unpacked {
+function quieted(value: Unpacked): Unpacked {
   return { ...value, kind: QUIET_NAN, significand: value.significand | EXTENDED_QUIET_BIT };
 }
 

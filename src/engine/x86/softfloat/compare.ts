@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 1 §8.3.6 (x87 comparison), vol. 2 COMISS, MINSS, MAXSS.
  */
+import { FLOAT_COMPARE_CF, FLOAT_COMPARE_PF, FLOAT_COMPARE_ZF } from "../../../spec/sse.js";
 import { noteDenormals } from "./arithmetic.js";
 import { INVALID, type FloatEnvironment } from "./environment.js";
 import { INFINITY, QUIET_NAN, SIGNALING_NAN, ZERO, type Unpacked } from "./value.js";
@@ -12,6 +13,13 @@ export const EQUAL = 0;
 export const GREATER = 1;
 export const UNORDERED = 2;
 export type Relation = -1 | 0 | 1 | 2;
+
+/** ZF, PF and CF by relation, as FCOMI and COMISS set them (SDM vol. 2). */
+export function eflagsOf(relation: Relation): number {
+  if (relation === UNORDERED) return FLOAT_COMPARE_ZF | FLOAT_COMPARE_PF | FLOAT_COMPARE_CF;
+  if (relation === EQUAL) return FLOAT_COMPARE_ZF;
+  return relation === LESS ? FLOAT_COMPARE_CF : 0;
+}
 
 /** Compares magnitudes of two non-NaN numbers of any kind. */
 function compareMagnitudes(a: Unpacked, b: Unpacked): Relation {

@@ -67,7 +67,7 @@ export const BINARY64: BinaryFormat = {
 };
 
 /** Bits of the significand of an unpacked operand. */
-export const SIGNIFICAND_BITS = 64;
+const SIGNIFICAND_BITS = 64;
 const MASK64 = (1n << 64n) - 1n;
 
 /** Number of bits up to and including the highest set one; 0 for 0. */

@@ -3,9 +3,8 @@
  *
  * Specification: Intel SDM vol. 2 CMPPS (table of predicates), COMISS, UCOMISS.
  */
-import { FLOAT_COMPARE_CF, FLOAT_COMPARE_PF, FLOAT_COMPARE_ZF } from "../../../spec/sse.js";
 import { binaryCompare } from "../softfloat/binary.js";
-import { EQUAL, GREATER, LESS, UNORDERED, type Relation } from "../softfloat/compare.js";
+import { EQUAL, GREATER, LESS, UNORDERED, eflagsOf, type Relation } from "../softfloat/compare.js";
 import { isPlain } from "../softfloat/native.js";
 import type { Run } from "./arithmetic.js";
 import type { Lane, SseContext } from "./context.js";
@@ -54,9 +53,6 @@ export function compareLanes(lane: Lane, count: number): Run {
 /** COMISS (`quietIsInvalid`) and UCOMISS: ZF, PF and CF. */
 export function compareToEflags(lane: Lane, quietIsInvalid: boolean): Run {
   return (context) => {
-    const found = relation(context, lane, 0, quietIsInvalid);
-    if (found === UNORDERED) context.eflags = FLOAT_COMPARE_ZF | FLOAT_COMPARE_PF | FLOAT_COMPARE_CF;
-    else if (found === EQUAL) context.eflags = FLOAT_COMPARE_ZF;
-    else context.eflags = found === LESS ? FLOAT_COMPARE_CF : 0;
+    context.eflags = eflagsOf(relation(context, lane, 0, quietIsInvalid));
   };
 }

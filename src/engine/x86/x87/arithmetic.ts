@@ -35,7 +35,7 @@ type Run = (fpu: FpuState, call: X87Call) => boolean;
 type TwoOperand = (a: Unpacked, b: Unpacked, env: FloatEnvironment) => Extended;
 
 /** The operations of the basic groups; the reversed ones take their operands the other way round. */
-export const BASIC = {
+const BASIC = {
   add: extendedAdd,
   multiply: extendedMultiply,
   subtract: extendedSubtract,

@@ -10,7 +10,7 @@ import {
   FLOAT_COMPARE_PF,
   FLOAT_COMPARE_ZF,
 } from "../../../spec/sse.js";
-import { EQUAL, LESS, UNORDERED, compare, type Relation } from "../softfloat/compare.js";
+import { EQUAL, LESS, UNORDERED, compare, eflagsOf, type Relation } from "../softfloat/compare.js";
 import {
   INFINITY,
   QUIET_NAN,
@@ -36,13 +36,6 @@ function conditionsOf(relation: Relation): number {
   if (relation === UNORDERED) return CONDITIONS;
   if (relation === EQUAL) return X87_STATUS_C3;
   return relation === LESS ? X87_STATUS_C0 : 0;
-}
-
-/** ZF, PF and CF by relation (SDM vol. 2 FCOMI, COMISS). */
-export function eflagsOf(relation: Relation): number {
-  if (relation === UNORDERED) return FLOAT_COMPARE_ZF | FLOAT_COMPARE_PF | FLOAT_COMPARE_CF;
-  if (relation === EQUAL) return FLOAT_COMPARE_ZF;
-  return relation === LESS ? FLOAT_COMPARE_CF : 0;
 }
 
 function setConditions(fpu: FpuState, conditions: number): void {

@@ -50,9 +50,6 @@ export const FPU_DATA_SELECTOR = 154;
 export const FPU_STATE_BYTES = 160;
 
 const REGISTER_INDEX = X87_REGISTERS - 1;
-const ALL_VALID = 0xff;
-/** What an MMX write leaves in the sign and exponent. */
-const MMX_SIGN_EXPONENT = 0xffff;
 
 /** A view over one FPU's state. Setters keep the reserved bits and the summary bits (ES, B) right. */
 export class FpuState {
@@ -273,20 +270,4 @@ export class FpuState {
     }
     this.tags = tags;
   }
-}
-
-/** What every MMX instruction but EMMS does to the x87 state: TOP becomes 0 and all registers valid. */
-export function enterMmx(fpu: FpuState): void {
-  fpu.top = 0;
-  fpu.tags = ALL_VALID;
-}
-
-/** EMMS: all registers empty. */
-export function leaveMmx(fpu: FpuState): void {
-  fpu.tags = 0;
-}
-
-/** Writes an MMX register: the significand, with an exponent and sign of all ones. */
-export function writeMmx(fpu: FpuState, register: number, value: bigint): void {
-  fpu.writePhysical(register, { significand: value, signExponent: MMX_SIGN_EXPONENT });
 }
