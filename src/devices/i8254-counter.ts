@@ -68,6 +68,11 @@ export function isPeriodic(state: I8254CounterState): boolean {
   return state.mode === PIT_MODE.rateGenerator || state.mode === PIT_MODE.squareWave;
 }
 
+/** Modes whose output is low until the count has run out. */
+export function staysLow(state: I8254CounterState): boolean {
+  return state.mode === PIT_MODE.terminalCount || state.mode === PIT_MODE.hardwareOneShot;
+}
+
 function isTriggered(state: I8254CounterState): boolean {
   return state.mode === PIT_MODE.hardwareOneShot || state.mode === PIT_MODE.hardwareStrobe;
 }

@@ -51,7 +51,7 @@ export class I8254 implements PortDevice {
   ) {
     this.state = state;
     this.alarm = new Alarm(timers, () => this.edge());
-    this.output0.set(this.output(PIT_CHANNEL.interrupt));
+    this.output0.set(this.shownLevel());
     this.arm();
   }
 
@@ -62,6 +62,7 @@ export class I8254 implements PortDevice {
 
   /** Drives a counter's GATE pin. A PC ties those of channels 0 and 1 high. */
   setGate(channel: number, level: boolean): void {
+    this.settle(channel);
     counter.setGate(this.synced(channel), this.tick(), level);
     this.changed(channel);
   }
@@ -75,6 +76,7 @@ export class I8254 implements PortDevice {
     if (offset === PIT_CONTROL) {
       this.writeControl(value);
     } else {
+      this.settle(offset);
       counter.writeByte(this.synced(offset), this.tick(), value);
       this.changed(offset);
     }
@@ -91,6 +93,7 @@ export class I8254 implements PortDevice {
       counter.latchCount(this.synced(channel), this.tick());
       return;
     }
+    this.settle(channel);
     counter.writeControl(this.state.counters[channel], value);
     this.changed(channel);
   }
@@ -114,11 +117,23 @@ export class I8254 implements PortDevice {
     return state;
   }
 
+  /** Delivers an edge that is due before the counter is changed. */
+  private settle(channel: number): void {
+    if (channel === PIT_CHANNEL.interrupt) this.edge();
+  }
+
   private changed(channel: number): void {
     if (channel !== PIT_CHANNEL.interrupt) return;
-    this.output0.set(this.output(channel));
     this.state.edgesDelivered = this.tick();
+    this.output0.set(this.shownLevel());
     this.arm();
+  }
+
+  /** Output 0 as the interrupt line shows it: without low phases that only prepare the next edge. */
+  private shownLevel(): boolean {
+    const state = this.state.counters[PIT_CHANNEL.interrupt];
+    if (!counter.staysLow(state)) return true;
+    return this.nextEdge() === undefined && this.output(PIT_CHANNEL.interrupt);
   }
 
   /** The tick of the next rising edge to deliver, which may be in the past if the host is late. */

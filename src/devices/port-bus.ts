@@ -10,6 +10,8 @@ import { TouchCounter, type TouchReport } from "./touch-counter.js";
 export const PORT_SPACE = 0x10000;
 const ABSENT = 0xff;
 const BYTE_BITS = 8;
+const WORD_BITS = 32;
+const ALL_ONES = 0xffffffff;
 
 /**
  * How a range takes accesses of several bytes: `split` into single bytes; `whole` if it lies inside the range;
@@ -38,6 +40,11 @@ export class PortOverlapError extends Error {
   ) {
     super(`port 0x${port.toString(16)} is claimed by "${claimants[0]}" and by "${claimants[1]}"`);
   }
+}
+
+/** The bytes of a value that an access of `size` carries. */
+function lowBytes(value: number, size: AccessSize): number {
+  return (value & (ALL_ONES >>> (WORD_BITS - BYTE_BITS * size))) >>> 0;
 }
 
 export class PortBus {
@@ -85,7 +92,7 @@ export class PortBus {
     const claim = this.claimOf(port, size);
     if (claim) {
       claim.touched.write(port - claim.start);
-      claim.device.writePort(port - claim.start, size, value >>> 0);
+      claim.device.writePort(port - claim.start, size, lowBytes(value, size));
       return;
     }
     if (size === 1) {
