@@ -9,8 +9,9 @@ import { isPlain, nativeNarrow, nativeRound } from "../softfloat/native.js";
 import type { Run } from "./arithmetic.js";
 import { DOUBLE, SINGLE, XMM_BYTES, type Lane, type SseContext } from "./context.js";
 
-/** Integers up to this magnitude are exact in binary64. */
-const EXACT_INTEGER = 2n ** 53n;
+/** Upper words below this magnitude leave 53 bits or fewer, which binary64 holds exactly. */
+const EXACT_UPPER = 2 ** 20;
+const TWO_32 = 2 ** 32;
 /** Below this magnitude a rounded number fits 32 bits in every mode. */
 const FITS_32 = 2 ** 31 - 1;
 
@@ -19,50 +20,59 @@ function clearAbove(result: DataView, from: number): void {
   for (let at = from; at < XMM_BYTES; at += 4) result.setUint32(at, 0, true);
 }
 
-/** An integer lane of 32 or 64 bits to a float lane. */
-function integerToFloat({ env, result }: SseContext, value: bigint, lane: Lane, to: number): void {
-  const exact = value > -EXACT_INTEGER && value < EXACT_INTEGER;
-  const number = exact ? Number(value) : Number.NaN;
-  if (lane.bytes === 8 ? exact : Math.fround(number) === number) lane.writeNumber(result, to, number);
-  else lane.write(result, to, binaryFromInteger(lane.format, value, env));
+/** The integer in `width` bits as an exact number, or NaN when it needs more than 53 bits. */
+function readInteger(view: DataView, offset: number, width: 32 | 64): number {
+  if (width === 32) return view.getInt32(offset, true);
+  const upper = view.getInt32(offset + 4, true);
+  if (upper < -EXACT_UPPER || upper >= EXACT_UPPER) return Number.NaN;
+  return upper * TWO_32 + view.getUint32(offset, true);
 }
 
 /** CVTSI2SS, CVTPI2PS, CVTDQ2PD and their kin: `count` integers of `width` bits. */
 export function fromIntegers(width: 32 | 64, lane: Lane, count: number): Run {
-  return (context) => {
-    const { view, b } = context;
+  return ({ view, b, env, result }) => {
     for (let i = 0; i < count; i++) {
-      const value = width === 32 ? BigInt(view.getInt32(b + 4 * i, true)) : view.getBigInt64(b, true);
-      integerToFloat(context, value, lane, i * lane.bytes);
+      const from = b + 4 * i;
+      const to = i * lane.bytes;
+      const number = readInteger(view, from, width);
+      // NaN equals nothing, so what is not exact goes the exact way.
+      if ((lane.bytes === 8 ? number : Math.fround(number)) === number) lane.writeNumber(result, to, number);
+      else {
+        const value = width === 32 ? BigInt(view.getInt32(from, true)) : view.getBigInt64(from, true);
+        lane.write(result, to, binaryFromInteger(lane.format, value, env));
+      }
     }
   };
 }
 
-/** A float lane to an integer lane. */
-function floatToInteger(
-  context: SseContext,
+/** A float lane to an integer lane at byte `to` of the result. */
+function toInteger(
+  { view, env, result }: SseContext,
   lane: Lane,
   from: number,
   width: 32 | 64,
   truncate: boolean,
-): bigint {
-  const { view, env } = context;
+  to: number,
+): void {
   const rounding = truncate ? ROUND_ZERO : env.rounding;
   const value = lane.readNumber(view, from);
   if (Math.abs(value) < FITS_32 && isPlain(value, lane.format.width)) {
     const rounded = nativeRound(value, rounding);
     if (rounded !== value) env.flags |= PRECISION;
-    return BigInt(rounded);
+    result.setInt32(to, rounded, true);
+    if (width === 64) result.setInt32(to + 4, rounded < 0 ? -1 : 0, true);
+    return;
   }
-  return binaryToInteger(lane.format, lane.read(view, from), width, rounding, env);
+  const integer = binaryToInteger(lane.format, lane.read(view, from), width, rounding, env);
+  if (width === 32) result.setInt32(to, Number(integer), true);
+  else result.setBigInt64(to, integer, true);
 }
 
 /** CVTPS2DQ, CVTPD2DQ, CVTPS2PI and, truncating, their kin; what lies above the integers is cleared. */
 export function toIntegers(lane: Lane, count: number, truncate: boolean): Run {
   return (context) => {
     for (let i = 0; i < count; i++) {
-      const value = floatToInteger(context, lane, context.b + i * lane.bytes, 32, truncate);
-      context.result.setInt32(4 * i, Number(value), true);
+      toInteger(context, lane, context.b + i * lane.bytes, 32, truncate, 4 * i);
     }
     clearAbove(context.result, 4 * count);
   };
@@ -71,8 +81,8 @@ export function toIntegers(lane: Lane, count: number, truncate: boolean): Run {
 /** CVTSS2SI, CVTSD2SI and, truncating, their kin: 64 result bits, the upper 32 zero for a 32-bit integer. */
 export function toGeneralRegister(lane: Lane, width: 32 | 64, truncate: boolean): Run {
   return (context) => {
-    const value = floatToInteger(context, lane, context.b, width, truncate);
-    context.result.setBigUint64(0, BigInt.asUintN(width, value), true);
+    clearAbove(context.result, 4);
+    toInteger(context, lane, context.b, width, truncate, 0);
   };
 }
 
