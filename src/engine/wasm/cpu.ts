@@ -36,6 +36,8 @@ export class WasmCpu implements Cpu {
   private stopping = false;
   private line = false;
   private nmi = false;
+  /** A single step was put off by an instruction that blocks interrupts. */
+  private stepPending = false;
   private shutdownDetail: string | undefined;
 
   constructor(
@@ -106,10 +108,12 @@ export class WasmCpu implements Cpu {
 
   private runSlice(rest: number): void {
     const { context } = this;
-    const trapping = (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
+    const deliveries = context.deliveries;
+    const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
     this.slice = trapping || shadow ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
+    this.stepPending = false;
     context.set32(layout.INTERRUPT_SHADOW, 0);
     context.set32(layout.LEFT, this.slice);
     this.runLoop(context.base);
@@ -117,13 +121,14 @@ export class WasmCpu implements Cpu {
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
     this.executed += this.slice - left;
     this.slice = 0;
-    if (trapping && left === 0 && this.shutdownDetail === undefined) this.singleStep();
+    const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
+    if (trapping && completed) this.singleStep();
   }
 
-  /** #DB after the instruction, unless it was itself interrupted by a fault that cleared TF. */
+  /** #DB after an instruction that began with TF set; one that blocks interrupts puts it off to the next. */
   private singleStep(): void {
-    const { context } = this;
-    if ((context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0) deliverSingleStep(context);
+    if (this.context.get32(layout.INTERRUPT_SHADOW) !== 0) this.stepPending = true;
+    else deliverSingleStep(this.context);
   }
 
   /** Ends the slice at the next instruction boundary; what was left of it is kept for the count. */
@@ -145,7 +150,10 @@ export class WasmCpu implements Cpu {
   }
 
   private updatePending(): void {
-    this.context.set32(layout.INTERRUPT_PENDING, this.line || this.nmi ? 1 : 0);
+    this.context.set32(
+      layout.INTERRUPT_PENDING,
+      (this.line ? layout.PENDING_INTR : 0) | (this.nmi ? layout.PENDING_NMI : 0),
+    );
   }
 
   setInterruptLine(raised: boolean): void {

@@ -41,6 +41,7 @@ export const PSEUDO = {
   continue: OPERATIONS.named("continue.0").id,
   crossing: OPERATIONS.named("crossing.0").id,
   undefined: OPERATIONS.named("undefined.0").id,
+  tooLong: OPERATIONS.named("too_long.0").id,
   unimplemented: OPERATIONS.named("unimplemented.0").id,
   deviceNotAvailable: OPERATIONS.named("device_not_available.0").id,
   movAbsolute: OPERATIONS.named("mov_absolute.0").id,
@@ -281,6 +282,7 @@ const PSEUDO_BODIES: Record<string, (b: HandlerBuilder) => void> = {
     b.checkCrossing();
   },
   "undefined.0": (b) => b.helper("ud"),
+  "too_long.0": (b) => b.raise(13, 0),
   "unimplemented.0": (b) => b.helper("unimplemented"),
   "device_not_available.0": (b) => b.raise(7),
   "mov_absolute.0": (b) => b.helper("mov_absolute"),

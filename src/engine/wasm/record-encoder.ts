@@ -79,7 +79,8 @@ export class RecordEncoder {
   }
 
   private operation(i: Instruction, mode: number): number {
-    if (i.form === UNDEFINED_FORM || i.tooLong) return PSEUDO.undefined;
+    if (i.tooLong) return PSEUDO.tooLong;
+    if (i.form === UNDEFINED_FORM) return PSEUDO.undefined;
     const unit = UNITS[i.form.id];
     if (unit === "x87" && mode & MODE_X87_NM) return PSEUDO.deviceNotAvailable;
     if (unit === "sse") {

@@ -76,6 +76,9 @@ export class CpuContext {
   pendingSecond = 0;
   pendingSecondLength = 0;
 
+  /** How many exceptions and interrupts were delivered: tells a completed instruction from one that faulted. */
+  deliveries = 0;
+
   /** Upper half of the last 64-bit value that a function returned the lower half of. */
   high = 0;
   /** Physical-address bits 63:32 that are reserved in paging entries, without XD. */

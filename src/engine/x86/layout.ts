@@ -80,8 +80,10 @@ export const TLB_CURRENT = 0x190;
 export const MODE_KEY = 0x194;
 /** Instructions that may still run before control returns to TypeScript. i32. */
 export const LEFT = 0x198;
-/** Non-zero while the INTR line is raised or an NMI is latched: generated code that sets IF must leave. u32. */
+/** Interrupts that wait, as bits: generated code that opens a window for one must leave. u32. */
 export const INTERRUPT_PENDING = 0x19c;
+export const PENDING_INTR = 1;
+export const PENDING_NMI = 2;
 /** Non-zero when stack accesses need a limit check (SS not flat outside 64-bit mode). u32. */
 export const STACK_CHECKED = 0x1a0;
 /** `LEFT` + 1 when the last instruction that blocks interrupts for one instruction ran (STI, MOV SS, POP SS), or 0. i32. */

@@ -189,6 +189,7 @@ export const PSEUDO_OPERATIONS = [
   "continue",
   "crossing",
   "undefined",
+  "too_long",
   "unimplemented",
   "device_not_available",
   "mov_absolute",

@@ -59,18 +59,24 @@ function loop(condition?: Condition): Semantics {
 export const CONTROL: SemanticsTable = {
   ...CONDITIONAL,
   jmp: (b, { size }) => b.jumpRelative(size),
-  jmp_near: (b, { size, operands: [target] }) => b.jump(b.read(target), size),
+  jmp_near: (b, { size, operands: [operand] }) => {
+    const target = b.read(operand);
+    b.requireCanonical(target, size);
+    b.jump(target, size);
+  },
   call: (b, { size }) => {
     pushReturnAddress(b, size);
     b.jumpRelative(size);
   },
   call_near: (b, { size, operands: [operand] }) => {
     const target = b.read(operand);
+    b.requireCanonical(target, size);
     pushReturnAddress(b, size);
     b.jump(target, size);
   },
   ret: (b, { size, operands: [extra] }) => {
     const target = b.peek(size);
+    b.requireCanonical(target, size);
     const bytes = extra ? b.add(b.extendU(b.read(extra)), b.i64(size)) : b.i64(size);
     b.adjustStack(bytes);
     b.jump(target, size);

@@ -22,6 +22,10 @@ export function accessInfo(size: number, access: Access, stack: boolean): number
   return size | (ACCESS_CODE[access] << 8) | (stack ? 1 << 10 : 0);
 }
 
+const GENERAL_PROTECTION = 13;
+/** Bits above the 48 of a linear address. */
+const CANONICAL_SHIFT = 16;
+
 /** The type that holds an integer of `size` bytes. */
 export function typeOf(size: number): Type {
   return size === 8 ? "i64" : "i32";
@@ -304,6 +308,12 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   /** RIP of the next instruction, i64. */
   abstract nextRip(): Value;
+  /** #GP(0) unless a 64-bit branch target is canonical; comes before the branch changes anything. */
+  requireCanonical(target: Value, size: number): void {
+    if (size !== 8) return;
+    const extended = this.shrS(this.shl(target, this.i64(CANONICAL_SHIFT)), this.i64(CANONICAL_SHIFT));
+    this.if(this.ne(extended, target), () => this.raise(GENERAL_PROTECTION, 0));
+  }
   /** Continues at a RIP (i64), truncated to the operand size. */
   abstract jump(target: Value, size: number): void;
   /** Continues at the relative target of this instruction. */

@@ -41,6 +41,7 @@ function escalates(first: number, second: number): boolean {
 }
 
 function enter(cpu: CpuContext, event: GuestEvent): void {
+  cpu.deliveries++;
   if (!cpu.protectedMode) enterRealMode(cpu, event);
   else if (cpu.longMode) enterLongMode(cpu, event);
   else enterProtectedMode(cpu, event);

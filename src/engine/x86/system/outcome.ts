@@ -39,7 +39,8 @@ export function requireTaskClean(cpu: CpuContext): void {
 /** After flags were loaded: leaves generated code when an interrupt may be taken now or a single step is due. */
 export function openInterruptWindow(cpu: CpuContext): void {
   const flags = cpu.get32(L.FLAG_SYSTEM);
-  const takes = (flags & FLAG_IF) !== 0 && cpu.get32(L.INTERRUPT_PENDING) !== 0;
+  const pending = cpu.get32(L.INTERRUPT_PENDING);
+  const takes = (flags & FLAG_IF) !== 0 ? pending !== 0 : (pending & L.PENDING_NMI) !== 0;
   if (takes || flags & FLAG_TF) cpu.services.requestExit(cpu);
 }
 
