@@ -5,6 +5,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Engine } from "../../src/engine/contract.js";
+import { defineDeviceTests } from "./contract-devices.js";
+import { defineContractTests } from "./contract.js";
 import { allGuests } from "./guests.js";
 import type { Guest } from "./support/guest.js";
 import { finish, load } from "./support/on-engine.js";
@@ -35,7 +37,7 @@ export function defineConformance(factory: () => Engine, options: ConformanceOpt
   const unusable = verdict.usable ? false : verdict.reason;
   const only = process.env.LOCORE_ONLY;
   for (const group of allGuests()) {
-    describe(`R2 conformance of the ${engine.name} engine: ${group.name}`, { skip: unusable }, () => {
+    describe(`R6.1 conformance of the ${engine.name} engine: ${group.name}`, { skip: unusable }, () => {
       for (const guest of group.guests) {
         const id = `${group.name}: ${guest.name}`;
         if (only !== undefined && !id.includes(only)) continue;
@@ -46,4 +48,7 @@ export function defineConformance(factory: () => Engine, options: ConformanceOpt
       }
     });
   }
+  if (only !== undefined) return;
+  defineContractTests(engine, unusable);
+  defineDeviceTests(engine, unusable);
 }

@@ -112,7 +112,8 @@ export class ApicBench {
   /** Switches one CPU to x2APIC mode. */
   toX2apic(cpu = 0): void {
     const base = this.readMsr(APIC_MSR.base, cpu) ?? 0n;
-    if (!this.writeMsr(APIC_MSR.base, base | BigInt(APIC_BASE.x2apic), cpu)) throw new Error("x2APIC refused");
+    if (!this.writeMsr(APIC_MSR.base, base | BigInt(APIC_BASE.x2apic), cpu))
+      throw new Error("x2APIC refused");
   }
 
   /** Writes an I/O APIC register. */

@@ -255,7 +255,6 @@ function doubleFaultByStack(g: GuestBuilder): void {
     vector: DF,
     error: 0,
     rip: "ud",
-    cr2: 0x5000_0000n - 8n,
     note: "#UD pushes to an absent page: #PF while delivering #UD is delivered; its own push faults again: #DF",
   });
   a.label("ud").ud2();

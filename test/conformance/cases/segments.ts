@@ -114,7 +114,12 @@ function inspection(g: GuestBuilder): void {
   const zf = (set: boolean, note: string): void => g.expectFlags(set ? ZF : 0n, set ? 0n : ZF, note);
   a.mov(ecx, layout.KERNEL_DATA).lar(eax, ecx);
   zf(true, "LAR of a data segment");
-  g.expect(eax, 0x00cf9300, "LAR shows bytes 4–7, of which limit[19:16] is undefined", 0xfff0ffffn);
+  g.expect(
+    eax,
+    0x00c09200,
+    "LAR shows bytes 4–7 (limit[19:16] is undefined, accessed may be set)",
+    0xfff0feffn,
+  );
   a.mov(ecx, readOnly).lsl(eax, ecx);
   zf(true, "LSL");
   g.expect(eax, 0x1234, "LSL of a byte-granular limit");

@@ -98,7 +98,7 @@ export class TestHost implements CpuHost {
     return index === IA32_APIC_BASE ? APIC_BASE_ENABLED_BSP : undefined;
   }
 
-  writeApicMsr(_cpu: number, index: number): boolean {
+  writeApicMsr(_cpu: number, index: number, _value: bigint): boolean {
     return index === IA32_APIC_BASE;
   }
 
@@ -128,7 +128,7 @@ export class TestHost implements CpuHost {
   private access(a: Access): number {
     const override = this.onScratch?.(a);
     if (a.kind === "out" || a.kind === "write") this.scratch.set(a.address, a.value);
-    else a.value = (override ?? this.scratch.get(a.address) ?? 0) & allOnes(a.size);
+    else a.value = ((override ?? this.scratch.get(a.address) ?? 0) & allOnes(a.size)) >>> 0;
     this.accesses.push(a);
     return a.value >>> 0;
   }

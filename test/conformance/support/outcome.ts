@@ -10,6 +10,9 @@ export interface Outcome {
   read(address: number, length: number): Uint8Array;
 }
 
+/** A guest that went astray may log without end: only the first surplus events are of interest. */
+const SHOWN_EXTRA = 3;
+
 const hex = (v: bigint | number): string => `0x${v.toString(16)}`;
 
 function describe(ending: Outcome["ending"]): string {
@@ -91,7 +94,9 @@ export function differences(guest: Guest, outcome: Outcome): string[] {
     else
       for (const d of eventDifferences(guest, want, got)) lines.push(`event ${i}${note}: ${d}; ${show(got)}`);
   });
-  for (const extra of events.slice(guest.events.length)) lines.push(`unexpected event: ${show(extra)}`);
+  const extra = events.slice(guest.events.length);
+  for (const e of extra.slice(0, SHOWN_EXTRA)) lines.push(`unexpected event: ${show(e)}`);
+  if (extra.length > SHOWN_EXTRA) lines.push(`and ${extra.length - SHOWN_EXTRA} more events`);
   for (const want of guest.memory) {
     const bytes = outcome.read(want.address, want.size);
     const found = bytes.reduceRight((v, b) => (v << 8n) | BigInt(b), 0n);
