@@ -50,9 +50,10 @@ export function reading<T>(format: string, what: string, step: () => T): T {
     throw new FormatError(
       format,
       {
-        offset: error.offset,
+        // Bytes wanted beyond the end have no place in the file: the end is where it goes wrong.
+        offset: Math.min(error.offset, error.end),
         found: `the end of the file at ${hex(error.end)}`,
-        expected: `${error.wanted} byte(s) of ${what}`,
+        expected: `${error.wanted} byte(s) of ${what} at ${hex(error.offset)}`,
         meaning: "The file is cut short, or its header points past its end: fetch or build it again.",
       },
       { cause: error },

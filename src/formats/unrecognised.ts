@@ -56,7 +56,7 @@ function compressed(view: ByteView): UnrecognisedImage | undefined {
   if (codec === undefined) return undefined;
   const name = typeof codec === "string" ? codec : codec.unsupported;
   const tool = UNPACKERS[name] ?? name;
-  return named(`a ${name} compressed file`, 0, `Unpack it first (${tool}) and give the result`);
+  return named(`a file compressed with ${name}`, 0, `Unpack it first (${tool}) and give the result`);
 }
 
 const UNPACKERS: Readonly<Record<string, string>> = {

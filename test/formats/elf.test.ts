@@ -189,6 +189,8 @@ test("R2.1 big-endian and damaged identifications are refused with what they mea
   refused(() => readElf(spoil(EI.VERSION, 0)), EI.VERSION, /EI_VERSION 0/);
   refused(() => readElf(spoil(ELF64.ehdr.version, 7)), ELF64.ehdr.version, /e_version 0x7/);
   refused(() => readElf(makeElf().subarray(0, 40)), 0, /the end of the file/);
+  const counted = makeElf({ segments: [{}], phnum: 0xffff, shoff: 1 << 30 });
+  refused(() => readElf(counted), counted.length, /the end of the file/);
 });
 
 test("R1.6 segments that lie are refused at their program header", () => {

@@ -44,8 +44,8 @@ test("R2.3 what cannot be read is named, with what to do", () => {
   pe[0x3c] = 0x80;
   const cases: [Uint8Array, RegExp, RegExp][] = [
     [new Uint8Array(0), /an empty file/, /make it again/],
-    [gzipSync(makeElf()), /a gzip compressed file/, /gunzip/],
-    [at(0, [0x42, 0x5a, 0x68, 0x39]), /a bzip2 compressed file/, /bunzip2/],
+    [gzipSync(makeElf()), /a file compressed with gzip/, /gunzip/],
+    [at(0, [0x42, 0x5a, 0x68, 0x39]), /a file compressed with bzip2/, /bunzip2/],
     [pe, /PE\/COFF program \(x86-64\)/, /firmware/],
     [at(0, "MZ"), /DOS program/, /kernel/],
     [at(0x24, [0x18, 0x28, 0x6f, 0x01]), /ARM Linux zImage/, /amd64 or i386/],

@@ -1,7 +1,7 @@
 /** A million damaged images and streams, beyond the seeds of the short run. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { fuzzFormats } from "./formats.js";
+import { cutEverywhere, fuzzFormats } from "./formats.js";
 
 const FIRST = 1_000_000;
 const CASES = 1_000_000;
@@ -14,3 +14,7 @@ for (let first = FIRST; first < FIRST + CASES; first += BATCH) {
     assert.ok(memory < 1 << 29, `array buffers grew by ${memory} bytes`);
   });
 }
+
+test("R4.4 every kind of image and stream, cut at every byte", () => {
+  assert.ok(cutEverywhere(1) > 30_000);
+});

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { CODEC_NAMES } from "../../src/codecs/decompress.js";
-import { fuzzFormats } from "./formats.js";
+import { cutEverywhere, fuzzFormats } from "./formats.js";
 import type { FuzzReport } from "./formats.js";
 
 const CASES = 20_000;
@@ -24,4 +24,8 @@ function judge({ outcomes, slowest, memory }: FuzzReport): void {
 
 test(`R4.4 ${CASES} damaged images: a FormatError with an offset, or a result within its limits`, () => {
   judge(fuzzFormats(1, CASES));
+});
+
+test("R4.4 every kind of image and stream, cut everywhere: a FormatError with an offset, or what is there", () => {
+  assert.ok(cutEverywhere(16) > 2_000);
 });

@@ -231,6 +231,27 @@ export function runCase(seed: number): string {
   }
 }
 
+/**
+ * Reads every file of the corpus cut at each multiple of `stride` and next to every sector boundary; returns how
+ * many cuts there were.
+ */
+export function cutEverywhere(stride: number): number {
+  let cuts = 0;
+  for (const { name, bytes } of CORPUS) {
+    for (let size = 0; size <= bytes.length; size++) {
+      const nearSector = (size + 1) % SECTOR <= 2;
+      if (size % stride !== 0 && !nearSector) continue;
+      cuts += 1;
+      try {
+        readAll(bytes.subarray(0, size), 0);
+      } catch (error) {
+        throw new Error(`${name} cut to ${size} bytes: ${String(error)}`, { cause: error });
+      }
+    }
+  }
+  return cuts;
+}
+
 /** What a run of cases did. */
 export interface FuzzReport {
   /** Cases by outcome. */
