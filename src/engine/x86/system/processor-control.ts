@@ -41,17 +41,15 @@ const INVPCID_ALL_GLOBAL = 2;
 const INVPCID_ALL = 3;
 
 function cpuid(cpu: CpuContext): number {
-  const leaf = cpu.get32(RAX);
-  const subleaf = cpu.get32(RCX);
-  const row = cpu.cpuid.lookup(leaf, subleaf);
+  const row = cpu.cpuid.lookup(cpu.get32(RAX), cpu.get32(RCX));
   let { ebx, ecx, edx } = row;
-  if (leaf === LEAF.VERSION) {
+  if (row.leaf === LEAF.VERSION) {
     ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX_APIC_ID_SHIFT);
     ecx &= ~LEAF1_ECX_OSXSAVE;
     if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
-  } else if (leaf === LEAF.TOPOLOGY || leaf === LEAF_TOPOLOGY_V2) {
+  } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF_TOPOLOGY_V2) {
     edx = cpu.id;
-  } else if (leaf === LEAF.EXTENDED_STATE && subleaf === 0) {
+  } else if (row.leaf === LEAF.EXTENDED_STATE && (row.subleaf ?? 0) === 0) {
     // Both implemented components lie in the legacy region, whatever XCR0 enables.
     ebx = XSAVE_SIZE;
   }
