@@ -119,14 +119,10 @@ export class LocalApic extends LapicCore implements MmioDevice {
   }
 
   private vectorRegisterWord(offset: number): number | undefined {
+    if (offset < LAPIC.inService || offset >= LAPIC.request + VECTOR_REGISTER_BYTES) return undefined;
     const { inService, triggerMode, request } = this.registers;
-    const sets: [number, number[]][] = [
-      [LAPIC.inService, inService],
-      [LAPIC.triggerMode, triggerMode],
-      [LAPIC.request, request],
-    ];
-    const found = sets.find(([start]) => offset >= start && offset < start + VECTOR_REGISTER_BYTES);
-    return found?.[1][(offset - found[0]) / LAPIC_STRIDE];
+    const set = offset >= LAPIC.request ? request : offset >= LAPIC.triggerMode ? triggerMode : inService;
+    return set[(offset % VECTOR_REGISTER_BYTES) / LAPIC_STRIDE];
   }
 
   /** Sends what the interrupt command register says. */
