@@ -3,8 +3,8 @@
  * takes the image, every refusal is kept.
  */
 import type { Image } from "../formats/index.js";
-import { faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
-import type { BootProtocol, Loader, Recognition, RecogniseContext } from "./loader.js";
+import { faultOf, NoLoaderError, OptionError } from "./boot-error.js";
+import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
 import type { LoaderOptions } from "./options.js";
 import type { LoaderRegistry } from "./registry.js";
 
@@ -45,7 +45,7 @@ export function choose(
 ): Choice {
   const { options } = context;
   const candidates = options.name === undefined ? registry.all() : [named(options.name, registry)];
-  const refusals: { loader: string; fault: BootFault }[] = [];
+  const refusals: { loader: string; refused: Refused }[] = [];
   for (const loader of candidates) {
     const { recognition } = ask(loader, image, context);
     if (recognition.fits) {
@@ -53,9 +53,14 @@ export function choose(
       const asked = options.name === undefined ? "" : "asked for by name: ";
       return { loader, protocol: recognition.protocol, why: asked + recognition.why };
     }
-    refusals.push({ loader: loader.name, fault: recognition.fault });
+    refusals.push({ loader: loader.name, refused: recognition });
   }
-  throw new NoLoaderError(doing, refusals);
+  // Those that could have taken such a file speak first.
+  refusals.sort((a, b) => Number(a.refused.otherFormat ?? false) - Number(b.refused.otherFormat ?? false));
+  throw new NoLoaderError(
+    doing,
+    refusals.map(({ loader, refused }) => ({ loader, fault: refused.fault })),
+  );
 }
 
 function named(name: string, registry: LoaderRegistry): Loader {

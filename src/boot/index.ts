@@ -1,5 +1,5 @@
 /**
- * What `boot/` offers: from an image and options to a plan, and a plan as text or JSON.
+ * What `boot/` offers: from an image and options to a plan, and the plan's tables as text.
  */
 export { buildPlan } from "./build-plan.js";
 export { BootError, faultText, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
@@ -15,3 +15,4 @@ export type {
 export type { BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "./options.js";
 export type { Plan } from "./plan.js";
 export { LoaderRegistry } from "./registry.js";
+export { tableLines } from "./table-lines.js";

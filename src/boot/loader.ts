@@ -24,8 +24,20 @@ export interface RecogniseContext {
 }
 
 /** Whether a loader takes an image. */
-export type Recognition =
-  { fits: true; why: string; protocol: BootProtocol } | { fits: false; fault: BootFault };
+export type Recognition = Accepted | Refused;
+
+export interface Accepted {
+  fits: true;
+  why: string;
+  protocol: BootProtocol;
+}
+
+export interface Refused {
+  fits: false;
+  fault: BootFault;
+  /** The loader is for other kinds of files: its reason says little about this one. */
+  otherFormat?: true;
+}
 
 export interface Loader {
   readonly name: string;

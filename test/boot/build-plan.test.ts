@@ -41,11 +41,11 @@ describe("R1.1 choice of the loader", () => {
         assert.ok(error instanceof NoLoaderError);
         assert.deepEqual(
           error.refusals.map(({ loader }) => loader),
-          ["linux", "pvh", "elf64"],
+          ["pvh", "elf64", "linux"],
         );
         assert.match(
           error.message,
-          /boot "kernel": no loader takes it\n {2}linux: file offset 0x202: .*\n {2}pvh: .*\n {2}elf64: file offset 0x18/,
+          /boot "kernel": no loader takes it\n {2}pvh: .*\n {2}elf64: file offset 0x18: .*\n {2}linux: file offset 0x202/,
         );
         return true;
       },

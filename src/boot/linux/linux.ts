@@ -31,7 +31,7 @@ export const linuxLoader: Loader = {
     ...RNG_SEED_OPTION,
   },
   recognise(image, context) {
-    if (image.format !== "bzimage") return { fits: false, fault: notBzImage(image) };
+    if (image.format !== "bzimage") return { fits: false, fault: notBzImage(image), otherFormat: true };
     const fault = unsuitable(image, context);
     if (fault !== undefined) return { fits: false, fault };
     return recognised(image, context);

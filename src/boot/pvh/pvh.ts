@@ -67,8 +67,8 @@ export const pvhLoader: Loader = {
 function noNote(elf: ElfImage): BootFault {
   return {
     place: { kind: "file", offset: 0 },
-    found: `${elf.notes.length} notes, none of them Xen's PHYS32_ENTRY (type 18)`,
-    expected: "that note",
+    found: `notes (${elf.notes.length}) without Xen's PHYS32_ENTRY`,
+    expected: 'a note of owner "Xen", type 18, that gives the entry point',
     meaning: "The kernel was built without PVH support (Linux: CONFIG_PVH), or its notes were stripped.",
   };
 }

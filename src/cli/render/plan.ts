@@ -1,5 +1,6 @@
 /** A plan as text: the machine a guest would find, section by section. */
 import type { Plan, PlanDevice } from "../../boot/plan.js";
+import { tableLines } from "../../boot/table-lines.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { cpuidLines, featureNames } from "../../x86/cpuid-text.js";
 import { decodePageTables, type MappedRange } from "../../x86/page-tables.js";
@@ -157,7 +158,7 @@ export function planSections(plan: Plan): PlanSection[] {
     { name: "e820", lines: plan.e820.map(({ start, size, type }) => `${span(start, size)}  ${type}`) },
     { name: "registers", lines: registers(plan.bootCpu) },
     { name: "paging", lines: mappingLines(plan) },
-    { name: "tables", lines: Object.entries(plan.tables).map(([name, at]) => `${address(at)}  ${name}`) },
+    { name: "tables", lines: tableLines(plan) },
     { name: "devices", lines: plan.devices.map((device) => deviceLine(device, deviceWidth)) },
     { name: "cpuid", lines: [...cpuidLines(plan.cpuid), "", ...wrapped(featureNames(plan.cpuid))] },
   ];
