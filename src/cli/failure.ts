@@ -42,6 +42,19 @@ export interface Failure {
   status: number;
 }
 
+/** The fields by which the project's errors say where, what was found, and what it means. */
+const FACT_FIELDS = ["format", "offset", "address", "found", "expected", "meaning", "hint", "fault"] as const;
+
+/** An error as one line of JSON: the status, the message, and the facts the error carries. */
+export function failureJson(error: unknown): string {
+  const { lines, status } = explain(error);
+  if (!(error instanceof Error)) return JSON.stringify({ status, error: lines.join("\n") });
+  const facts = error as Error & Partial<Record<(typeof FACT_FIELDS)[number], unknown>>;
+  const known = FACT_FIELDS.filter((name) => facts[name] !== undefined).map((name) => [name, facts[name]]);
+  const named = { status, name: error.name, error: error.message };
+  return JSON.stringify({ ...named, ...(Object.fromEntries(known) as object) });
+}
+
 /** Explains an error that ended a command. */
 export function explain(error: unknown): Failure {
   if (!(error instanceof Error)) return { lines: [`locore: ${String(error)}`], status: 1 };

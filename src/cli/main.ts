@@ -16,7 +16,11 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   try {
     return await dispatch(args, context);
   } catch (error) {
-    const { explain } = await import("./failure.js");
+    const { explain, failureJson } = await import("./failure.js");
+    if (args.includes("--json")) {
+      context.stderr.write(`${failureJson(error)}\n`);
+      return explain(error).status;
+    }
     const { lines, status } = explain(error);
     const more = error instanceof UsageError ? [`        locore help ${args[0] ?? ""}`.trimEnd()] : [];
     printLines(context.stderr, [...lines, ...more]);

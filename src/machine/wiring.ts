@@ -32,6 +32,7 @@ import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT } from "../memory/layout.js";
 import { hasFeature, physicalAddressBits } from "../x86/cpuid-table.js";
 import type { ApicPort, Board } from "./board.js";
 import type { CpuSlot } from "./cpu-slot.js";
+import { PlanError } from "./fill.js";
 import type { BoardContext } from "./machine.js";
 
 const FOUR_GIB = 0x1_0000_0000;
@@ -48,6 +49,10 @@ function apicFeatures(plan: Plan): ApicMsrFeatures {
 function localApic(slot: CpuSlot, bus: ApicBus, pic: () => I8259Pair, context: BoardContext): LocalApic {
   const { plan, clock, timers } = context;
   const boot = slot.id === 0;
+  /** A CPU that interrupts another often waits for its answer: the other gets its turn now. */
+  const answerSoon = (): void => {
+    if (!slot.running) context.yieldCpu();
+  };
   const wiring = {
     clock,
     timers,
@@ -55,10 +60,21 @@ function localApic(slot: CpuSlot, bus: ApicBus, pic: () => I8259Pair, context: B
     tscHz: plan.clock.tscHz,
     bus,
     cpu: {
-      interrupt: { set: (raised: boolean) => slot.setInterruptLine(raised) },
-      nmi: () => slot.raiseNmi(),
+      interrupt: {
+        set: (raised: boolean) => {
+          slot.setInterruptLine(raised);
+          if (raised) answerSoon();
+        },
+      },
+      nmi: () => {
+        slot.raiseNmi();
+        answerSoon();
+      },
       init: () => slot.init(),
-      startup: (vector: number) => slot.startup(vector),
+      startup: (vector: number) => {
+        slot.startup(vector);
+        answerSoon();
+      },
     },
   };
   const state = initialLapicState(slot.id, { bsp: boot, virtualWire: boot });
@@ -129,8 +145,31 @@ function addPowerControl(context: BoardContext, ports: PortBus, pit: I8254, isa:
   ports.add({ ...PORT.DEBUG_EXIT, device: debugExit, width: "whole" });
 }
 
-/** Builds and connects every device of the machine. */
+/** What is wired here, by the names that plans use. */
+const DEVICES: readonly string[] = [
+  "i8259",
+  "i8254",
+  "i8042",
+  "mc146818",
+  "system-control-a",
+  "debug-exit",
+  "uart16550",
+  "acpi-pm",
+  "reset-control",
+  "ioapic",
+  "lapic",
+];
+
+function checkDevices(plan: Plan): void {
+  for (const { name } of plan.devices) {
+    if (!DEVICES.includes(name))
+      throw new PlanError(`device "${name}"`, "there is none of this name to wire");
+  }
+}
+
+/** Builds and connects every device of the machine. Throws `PlanError` for a device it does not know. */
 export function wireBoard(context: BoardContext): Board {
+  checkDevices(context.plan);
   const { plan, clock, timers, console } = context;
   const { pic, ioapic, apics, isa } = interrupts(context);
   const ports = new PortBus();
