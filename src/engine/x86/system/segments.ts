@@ -171,7 +171,9 @@ export function dropPrivilegedSegments(cpu: CpuContext, cpl: number): void {
     if (access & ACCESS_UNUSABLE || isNull(cpu.selector(segment))) continue;
     const conformingCode =
       (access & ACCESS_CODE) !== 0 && (access & ACCESS_DOWN_OR_CONFORMING) !== 0 && (access & ACCESS_S) !== 0;
-    if (!conformingCode && dplOf(access) < cpl) setNull(cpu, segment, 0);
+    if (conformingCode || dplOf(access) >= cpl) continue;
+    // The base stays: in 64-bit mode FS and GS still use it.
+    cpu.setSegment(segment, 0, cpu.segmentBase(segment), cpu.limit(segment), access | ACCESS_UNUSABLE);
   }
 }
 

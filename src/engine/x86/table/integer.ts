@@ -172,7 +172,7 @@ F7/1        test    Ev,Iz
 F3 90       pause   -
 98          cbw     v
 99          cwd     v
-9A          far_call_imm Ap     i64,end
+9A          far_call_imm Ap     v,i64,end
 9B          fwait   -
 9C          pushf   v           d64
 9D          popf    v           d64,end
@@ -272,7 +272,7 @@ EE          out_dx  b
 EF          out_dx  z
 E8          call    Jz          f64
 E9          jmp     Jz          f64,end
-EA          far_jmp_imm Ap      i64,end
+EA          far_jmp_imm Ap      v,i64,end
 EB          jmp     Jb          f64,end
 F1          int1    -           end
 F4          hlt     -           end
@@ -300,9 +300,9 @@ FE/1        dec     Eb          lock
 FF/0        inc     Ev          lock
 FF/1        dec     Ev          lock
 FF/2        call_near Ev        f64
-FF/3m       far_call_mem Mp     end
+FF/3m       far_call_mem Mp     v,end
 FF/4        jmp_near Ev         f64,end
-FF/5m       far_jmp_mem Mp      end
+FF/5m       far_jmp_mem Mp      v,end
 FF/6        push    Ev          d64
 0F 0B       ud      -           end
 0F B9       ud      Gd,Ed       end
