@@ -16,7 +16,7 @@ export const JUMP_OPCODE = 0xeb;
 export const SETUP_HEADER_START = 0x1f1;
 export const BOOT_FLAG_OFFSET = 0x1fe;
 export const JUMP_OFFSET = 0x200;
-/** Offset of `header`: what `jump` and `kernel_version` count from is this and JUMP_OFFSET respectively. */
+/** Offset of `header`: `jump` counts from here, `kernel_version` from JUMP_OFFSET. */
 export const HEADER_OFFSET = 0x202;
 /** The value meant by setup_sects = 0. */
 export const DEFAULT_SETUP_SECTS = 4;
@@ -51,6 +51,9 @@ export const PROTOCOL = {
   V2_13: 0x020d,
   V2_15: 0x020f,
 } as const;
+
+/** No protocol 3.0 exists; later 2.x are read as the newest one known, which they extend. */
+export const PROTOCOL_END = 0x0300;
 
 /** `loadflags` bits. */
 export const LOADFLAGS = {

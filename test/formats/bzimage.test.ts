@@ -6,9 +6,16 @@ import { readBzImage } from "../../src/formats/bzimage/bzimage.js";
 import { decompressPayload } from "../../src/formats/bzimage/payload.js";
 import { FormatError } from "../../src/formats/format-error.js";
 import { recognise } from "../../src/formats/index.js";
-import { PROTOCOL, SETUP_FIELDS, SETUP_OFFSET, XLOADFLAGS } from "../../src/spec/linux-boot.js";
+import {
+  PROTOCOL,
+  SETUP_FIELDS,
+  SETUP_HEADER_START,
+  SETUP_OFFSET,
+  XLOADFLAGS,
+} from "../../src/spec/linux-boot.js";
 import type { SetupFieldName } from "../../src/spec/linux-boot.js";
 import { makeBzImage, makeElf } from "../support/images.js";
+import { repositoryText } from "../support/repository.js";
 import { packedSamples, makeSample } from "../codecs/sample.js";
 
 function refusedAt(bytes: Uint8Array, offset: number, found: RegExp): void {
@@ -161,6 +168,35 @@ test("R4.4 a damaged payload and a payload bomb are refused at their file offset
     () => decompressPayload(bomb, { maxOutput: 1 << 20 }),
     (error) => error instanceof FormatError && error.offset >= start && /limit/.test(error.meaning),
   );
+});
+
+/** Setup headers of real images, in files of their size that are zero elsewhere. */
+function realHeaders(): { name: string; image: ReturnType<typeof readBzImage> }[] {
+  const text = repositoryText("test/fixtures/setup-headers.json");
+  const { headers } = JSON.parse(text) as { headers: { name: string; size: number; hex: string }[] };
+  return headers.map(({ name, size, hex }) => {
+    const file = new Uint8Array(size);
+    file.set(Buffer.from(hex, "hex"), SETUP_HEADER_START);
+    return { name, image: recognise(file) as ReturnType<typeof readBzImage> };
+  });
+}
+
+test("R1.2 headers of memdisk, iPXE and memtest86+ are read as their packages mean them", () => {
+  const facts = realHeaders().map(({ name, image }) => {
+    const { arch, protocol, setup, kernel, relocatable, preferredAddress, commandLineMax } = image;
+    const sizes = [setup.length, kernel.length];
+    return { name, arch, protocol, sizes, relocatable, preferredAddress, commandLineMax };
+  });
+  const memtest = { protocol: 0x020c, relocatable: false, preferredAddress: 0x100000, commandLineMax: 255 };
+  const old = { arch: "i386", relocatable: false, preferredAddress: 0 };
+  assert.deepEqual(facts, [
+    { ...old, name: "memdisk", protocol: 0x0203, sizes: [2048, 24744], commandLineMax: 255 },
+    // The last paragraph of iPXE's code is partly filled.
+    { ...old, name: "ipxe.lkrn", protocol: 0x0207, sizes: [3072, 303449], commandLineMax: 2047 },
+    { ...memtest, name: "memtest86+x64.bin", arch: "x86-64", sizes: [1536, 142776] },
+    { ...memtest, name: "memtest86+ia32.bin", arch: "i386", sizes: [1536, 137176] },
+    { ...memtest, name: "mt86+x64", arch: "x86-64", sizes: [4096, 159120] },
+  ]);
 });
 
 test("R1.2 headers that lie are refused at the field that lies", () => {

@@ -8,6 +8,10 @@ export const HEADER_MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00] as const;
 export const FOOTER_MAGIC = 0x5a59;
 export const STREAM_HEADER_SIZE = 12;
 export const STREAM_FOOTER_SIZE = 12;
+/** §2.1.1, §2.1.2: offsets in the stream header and footer; both hold two bytes of stream flags. */
+export const STREAM_HEADER = { FLAGS: 6, CRC: 8 } as const;
+export const STREAM_FOOTER = { BACKWARD_SIZE: 4, FLAGS: 8, MAGIC: 10 } as const;
+export const STREAM_FLAGS_SIZE = 2;
 /** §2.1.1.2: check identifiers. */
 export const CHECK = { NONE: 0x00, CRC32: 0x01, CRC64: 0x04, SHA256: 0x0a } as const;
 /** §2.1.1.2: sizes of checks, by identifier. */

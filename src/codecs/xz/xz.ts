@@ -19,7 +19,10 @@ import {
   FOOTER_MAGIC,
   HEADER_MAGIC,
   INDEX_INDICATOR,
+  STREAM_FLAGS_SIZE,
+  STREAM_FOOTER,
   STREAM_FOOTER_SIZE,
+  STREAM_HEADER,
   STREAM_HEADER_SIZE,
 } from "./numbers.js";
 import { sha256 } from "./sha256.js";
@@ -57,15 +60,15 @@ function stream(reader: XzReader, output: Output): void {
     const found = hexBytes(reader.view.slice(start, HEADER_MAGIC.length));
     throw reader.corrupt(start, found, `the magic number ${hexBytes(Uint8Array.from(HEADER_MAGIC))}`);
   }
-  const flags = reader.view.slice(start + 6, 2);
-  reader.at += 8;
+  const flags = reader.view.slice(start + STREAM_HEADER.FLAGS, STREAM_FLAGS_SIZE);
+  reader.at += STREAM_HEADER.CRC;
   reader.crc(flags, "stream flags");
   const check = flags[1];
   if (flags[0] !== 0 || CHECK_SIZES[check] === undefined) {
     throw new CodecError(
       "xz",
       "unsupported",
-      start + 6,
+      start + STREAM_HEADER.FLAGS,
       `stream flags ${hexBytes(flags)}`,
       "none, CRC or SHA-256",
     );
@@ -153,16 +156,22 @@ function index(reader: XzReader, blocks: readonly BlockSizes[]): number {
 function footer(reader: XzReader, flags: Uint8Array, indexSize: number): void {
   const { at, view } = reader;
   reader.require(STREAM_FOOTER_SIZE, "the stream footer");
-  reader.crc(view.slice(at + 4, 6), "the stream footer");
-  const backward = (view.u32(at + 4) + 1) * 4;
-  if (backward !== indexSize) throw reader.corrupt(at + 4, `an index of ${backward} bytes`, `${indexSize}`);
-  if (view.u8(at + 8) !== flags[0] || view.u8(at + 9) !== flags[1]) {
-    throw reader.corrupt(at + 8, `stream flags ${hexBytes(view.slice(at + 8, 2))}`, hexBytes(flags));
+  const [sizeAt, flagsAt, magicAt] = [
+    at + STREAM_FOOTER.BACKWARD_SIZE,
+    at + STREAM_FOOTER.FLAGS,
+    at + STREAM_FOOTER.MAGIC,
+  ];
+  reader.crc(view.slice(sizeAt, magicAt - sizeAt), "the stream footer");
+  const backward = (view.u32(sizeAt) + 1) * 4;
+  if (backward !== indexSize) throw reader.corrupt(sizeAt, `an index of ${backward} bytes`, `${indexSize}`);
+  const again = view.slice(flagsAt, STREAM_FLAGS_SIZE);
+  if (again.some((value, i) => value !== flags[i])) {
+    throw reader.corrupt(flagsAt, `stream flags ${hexBytes(again)}`, hexBytes(flags));
   }
-  if (view.u16(at + 10) !== FOOTER_MAGIC) {
+  if (view.u16(magicAt) !== FOOTER_MAGIC) {
     throw reader.corrupt(
-      at + 10,
-      hex(view.u16(at + 10), 4),
+      magicAt,
+      hex(view.u16(magicAt), 4),
       `the footer's magic number ${hex(FOOTER_MAGIC)}`,
     );
   }

@@ -3,10 +3,10 @@
  */
 import { hex } from "../../bytes/hex.js";
 import { crc32 } from "../../codecs/crc32.js";
-import { LOADFLAGS, PROTOCOL, XLOADFLAGS } from "../../spec/linux-boot.js";
+import { KERNEL_INFO, LOADFLAGS, PROTOCOL, SETUP_OFFSET, XLOADFLAGS } from "../../spec/linux-boot.js";
 import type { Fact } from "../image.js";
 import type { BzImage } from "./bzimage.js";
-import { claimedSize } from "./payload.js";
+import { SIZE_TRAILER, claimedSize } from "./payload.js";
 import { protocolName } from "./setup-header.js";
 import type { SetupField } from "./setup-header.js";
 
@@ -18,6 +18,9 @@ const COUNTS: ReadonlySet<string> = new Set([
   "payload_length",
   "init_size",
 ]);
+
+/** The checksum stands in the last bytes of the image. */
+const CHECKSUM_SIZE = 4;
 
 /** Names of the set bits, lowest first; bits without a name as hex. */
 function flagNames(value: number, flags: Readonly<Record<string, number>>): string[] {
@@ -54,7 +57,7 @@ function payloadFacts(image: Pick<BzImage, "payload">): Fact[] {
     { name: "payload.size", value: payload.bytes.length, meaning: "packed size, bytes" },
   ];
   if (payload.codec !== undefined) {
-    const offset = payload.offset + payload.bytes.length - 4;
+    const offset = payload.offset + payload.bytes.length - SIZE_TRAILER;
     facts.push({
       name: "payload.claimed_size",
       value: claimedSize(payload),
@@ -69,17 +72,22 @@ function kernelInfoFacts(image: Pick<BzImage, "kernelInfo">): Fact[] {
   const info = image.kernelInfo;
   if (!info) return [];
   return [
-    { name: "kernel_info.size", value: info.size, offset: info.offset + 4, meaning: "its fixed part, bytes" },
+    {
+      name: "kernel_info.size",
+      value: info.size,
+      offset: info.offset + KERNEL_INFO.SIZE,
+      meaning: "its fixed part, bytes",
+    },
     {
       name: "kernel_info.size_total",
       value: info.sizeTotal,
-      offset: info.offset + 8,
+      offset: info.offset + KERNEL_INFO.SIZE_TOTAL,
       meaning: "all of it, bytes",
     },
     {
       name: "kernel_info.setup_type_max",
       value: hex(info.setupTypeMax),
-      offset: info.offset + 12,
+      offset: info.offset + KERNEL_INFO.SETUP_TYPE_MAX,
       meaning: "highest setup_data type the kernel takes",
     },
   ];
@@ -94,7 +102,7 @@ function checksumFact(image: Pick<BzImage, "bytes" | "setup" | "kernel" | "proto
     {
       name: "checksum",
       value: intact ? "valid" : "not valid",
-      offset: end - 4,
+      offset: end - CHECKSUM_SIZE,
       meaning: "CRC-32 of the whole image; signing it for Secure Boot, or newer builds, leave it not valid",
     },
   ];
@@ -105,7 +113,7 @@ export function bzImageFacts(image: Omit<BzImage, "facts" | "summary">): Fact[] 
   const facts: Fact[] = [
     { name: "format", value: image.loadedHigh ? "Linux bzImage" : "Linux zImage" },
     { name: "arch", value: image.arch, meaning: "by XLF_KERNEL_64" },
-    { name: "protocol", value: protocolName(image.protocol), offset: 0x206 },
+    { name: "protocol", value: protocolName(image.protocol), offset: SETUP_OFFSET.version },
   ];
   if (image.version !== undefined)
     facts.push({ name: "kernel", value: image.version, meaning: "version string" });

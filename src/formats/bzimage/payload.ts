@@ -26,7 +26,7 @@ export interface Payload {
 }
 
 /** Bytes that Linux's build appends to every payload but gzip's: the unpacked size, little-endian. */
-const SIZE_TRAILER = 4;
+export const SIZE_TRAILER = 4;
 /** How many first bytes of an unknown payload an error shows. */
 const SHOWN = 8;
 

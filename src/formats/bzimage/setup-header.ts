@@ -12,6 +12,7 @@ import {
   JUMP_OFFSET,
   JUMP_OPCODE,
   PROTOCOL,
+  PROTOCOL_END,
   SETUP_FIELDS,
   SETUP_OFFSET,
 } from "../../spec/linux-boot.js";
@@ -74,7 +75,7 @@ function headerEnd(view: ByteView, version: number): number {
  */
 export function readSetupHeader(view: ByteView): ReadSetupHeader {
   const version = view.u16(SETUP_OFFSET.version);
-  if (version < PROTOCOL.V2_00 || version >= 0x0300) {
+  if (version < PROTOCOL.V2_00 || version >= PROTOCOL_END) {
     throw new FormatError(BZIMAGE, {
       offset: SETUP_OFFSET.version,
       found: `boot protocol ${protocolName(version)} (${hex(version, 4)})`,

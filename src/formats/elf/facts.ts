@@ -2,7 +2,7 @@
  * What `locore inspect` shows of an ELF file. Only describes; decides nothing.
  */
 import { hex, hexBytes } from "../../bytes/hex.js";
-import { ELFOSABI, ET, PF, PT } from "../../spec/elf.js";
+import { EI, ELF32, ELF64, ELFOSABI, ET, PF, PT } from "../../spec/elf.js";
 import { XEN_ELFNOTE, XEN_NOTE_OWNER, XEN_TEXT_NOTES } from "../../spec/xen-notes.js";
 import { FormatError } from "../format-error.js";
 import type { Fact } from "../image.js";
@@ -15,6 +15,8 @@ type Described = Omit<ElfImage, "facts" | "summary">;
 
 /** How many bytes of a note that is not understood are shown. */
 const SHOWN_DESC = 20;
+/** How many characters of a text note are shown. */
+const SHOWN_TEXT = 256;
 /** How many program headers and notes are described one by one. */
 const LISTED = 64;
 /** Numeric Xen notes have descriptors of these sizes. */
@@ -65,7 +67,7 @@ function noteFact(note: ElfNote, index: number): Fact {
   const type = xen ? nameOf(XEN_ELFNOTE, note.type) : hex(note.type);
   let value = hexBytes(note.desc, SHOWN_DESC);
   if (xen && XEN_TEXT_NOTES.has(note.type)) {
-    value = String.fromCharCode(...note.desc.subarray(0, 256)).replace(/\0+$/, "");
+    value = String.fromCharCode(...note.desc.subarray(0, SHOWN_TEXT)).replace(/\0+$/, "");
   } else if (xen && NUMBER_SIZES.includes(note.desc.length)) value = hex(littleEndian(note.desc));
   return {
     name: `note[${index}] ${note.name} ${type}`,
@@ -99,13 +101,14 @@ function loadFacts(image: Described): Fact[] {
 /** All facts of the image. */
 export function elfFacts(image: Described): Fact[] {
   const { header, pvh } = image;
+  const at = (header.elfClass === 64 ? ELF64 : ELF32).ehdr;
   const facts: Fact[] = [
     { name: "format", value: `ELF${header.elfClass}` },
-    { name: "arch", value: image.arch, offset: 0x12, meaning: `e_machine ${header.machine}` },
-    { name: "e_type", value: nameOf(ET, header.type), offset: 0x10 },
-    { name: "EI_OSABI", value: nameOf(ELFOSABI, header.osabi), offset: 7 },
-    { name: "e_entry", value: hex(header.entry), offset: 0x18, meaning: "entry point" },
-    { name: "e_flags", value: hex(header.flags), meaning: "processor flags" },
+    { name: "arch", value: image.arch, offset: at.machine, meaning: `e_machine ${header.machine}` },
+    { name: "e_type", value: nameOf(ET, header.type), offset: at.type },
+    { name: "EI_OSABI", value: nameOf(ELFOSABI, header.osabi), offset: EI.OSABI },
+    { name: "e_entry", value: hex(header.entry), offset: at.entry, meaning: "entry point" },
+    { name: "e_flags", value: hex(header.flags), offset: at.flags, meaning: "processor flags" },
     { name: "e_phnum", value: image.segments.length, meaning: "program headers" },
     { name: "e_shnum", value: image.sections.length, meaning: image.sectionProblem ?? "section headers" },
   ];
