@@ -124,7 +124,12 @@ export class DeviceBoard {
     this.ports.add({ start: 0x600, size: 4, device: this.pm.eventPorts, width: "whole" });
     this.ports.add({ start: 0x604, size: 2, device: this.pm.controlPorts, width: "whole" });
     this.ports.add({ start: 0x608, size: 4, device: this.pm.timerPorts, width: "whole" });
-    this.ports.add({ start: 0xcf9, size: 1, device: new ResetControl(power, state.reset), width: "byte-only" });
+    this.ports.add({
+      start: 0xcf9,
+      size: 1,
+      device: new ResetControl(power, state.reset),
+      width: "byte-only",
+    });
     this.mmio.add({ start: IOAPIC_PAGE, size: 0x1000, device: ioapic });
     // The boot CPU's page; a machine decodes it per CPU.
     this.mmio.add({ start: LAPIC_PAGE, size: 0x1000, device: this.apics[0] });
