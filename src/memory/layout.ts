@@ -39,8 +39,6 @@ export const BDA_BASE_MEMORY_KIB = 0x413;
 export const BOOT_INFO: Span = { start: 0x6000, size: 0x1000 };
 /** Descriptors for the entry state; the guest replaces them soon. */
 export const GDT_AREA: Span = { start: 0x7000, size: 0x1000 };
-/** A stack for entries that promise none but may be used by a careless first instruction. */
-export const BOOT_STACK: Span = { start: 0x8000, size: 0x1000 };
 /** Identity page tables: one PML4, one PDPT, four page directories map 4 GiB in 2 MiB pages. */
 export const PAGE_TABLES_START = 0x9000;
 /** Memory the identity page tables cover: everything a loader may place below 4 GiB. */

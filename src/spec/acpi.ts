@@ -22,7 +22,6 @@ export const RSDP = {
 /** Revisions of the tables as ACPI 6.5 lists them. */
 export const TABLE_REVISION = { XSDT: 1, FADT: 6, MADT: 6, DSDT: 2 } as const;
 export const FADT_MINOR_REVISION = 5;
-export const FADT_SIZE = 276;
 
 /** §5.2.10: the FACS is 64 bytes long and aligned to 64. */
 export const FACS = { SIZE: 64, ALIGNMENT: 64, VERSION: 2 } as const;

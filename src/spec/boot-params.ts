@@ -34,9 +34,6 @@ export const LINUX_COMMAND_LINE_SIZE = 2048;
 /** initrd_addr_max of 64-bit kernels, for images without a header. */
 export const LINUX_INITRD_ADDR_MAX = 0x7fff_ffff;
 
-/** A bzImage's 64-bit entry wants these to be mapped by identity; boot.rst, "64-bit boot protocol". */
-export const LOAD_PHYSICAL_ALIGNMENT = 0x20_0000;
-
 /** struct setup_data: next u64, type u32, length u32, contents. */
 export const SETUP_DATA = { TYPE: 8, LENGTH: 12, HEADER_SIZE: 16, ALIGNMENT: 8 } as const;
 /** Types, arch/x86/include/uapi/asm/setup_data.h. */

@@ -106,7 +106,6 @@ export const PAGE = {
 export const SIZE_4K = 0x1000;
 export const SIZE_2M = 0x20_0000;
 export const SIZE_1G = 0x4000_0000;
-export const SIZE_4G = 0x1_0000_0000;
 
 /** Entries of one paging structure, and levels of 4-level paging. */
 export const PAGE_TABLE_ENTRIES = 512;

@@ -4,7 +4,7 @@
  *
  * Specification: SDM vol. 2A, CPUID; the choice is explained in RATIONALE.md.
  */
-import { FEATURE_BITS, type FeatureName } from "../spec/cpuid.js";
+import type { FeatureName } from "../spec/cpuid.js";
 
 /** A switch for every feature that CPUID can show. */
 export type CpuFeatures = Readonly<Record<FeatureName, boolean>>;
@@ -94,11 +94,6 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
 
   invariant_tsc: true,
 };
-
-/** Whether `name` is a feature we know. */
-export function isFeatureName(name: string): name is FeatureName {
-  return Object.hasOwn(FEATURE_BITS, name);
-}
 
 /** The defaults with some switches turned. */
 export function withFeatures(changes: Partial<Record<FeatureName, boolean>>): CpuFeatures {

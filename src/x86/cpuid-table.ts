@@ -3,7 +3,7 @@
  * see. Says nothing that is not so: no leaf without the feature behind it. Knows no engine.
  *
  * Left to the engine, because it follows the CPU's own registers: leaf 1 ECX[27] (OSXSAVE = CR4.OSXSAVE). The
- * APIC id differs by CPU: `cpuidForCpu`.
+ * APIC id differs by CPU; the table is the boot CPU's, whose id is 0.
  *
  * Specification: SDM vol. 2A, CPUID.
  */
@@ -74,17 +74,6 @@ export function cpuidTable(input: CpuidInput): CpuidLeaf[] {
     if (features[name]) setFeature(rows, FEATURE_BITS[name]);
   }
   return rows.sort((a, b) => a.leaf - b.leaf || (a.subleaf ?? 0) - (b.subleaf ?? 0));
-}
-
-/** The same table as the CPU with this APIC id answers it. */
-export function cpuidForCpu(table: readonly CpuidLeaf[], apicId: number): CpuidLeaf[] {
-  return table.map((entry) => {
-    if (entry.leaf === LEAF.VERSION) {
-      const others = entry.ebx & ((1 << LEAF1_EBX.APIC_ID_SHIFT) - 1);
-      return { ...entry, ebx: (others | (apicId << LEAF1_EBX.APIC_ID_SHIFT)) >>> 0 };
-    }
-    return entry.leaf === LEAF.TOPOLOGY ? { ...entry, edx: apicId } : { ...entry };
-  });
 }
 
 /** The row that answers a leaf and sub-leaf; a leaf we do not have reads as zeros. */
