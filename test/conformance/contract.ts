@@ -278,9 +278,10 @@ function states(engine: Engine): void {
       for (const [index, value] of Object.entries(before.msrs)) {
         assert.equal(after.msrs[Number(index)], value, `MSR 0x${Number(index).toString(16)}`);
       }
-      const { msrs: _b, fxsave: _f, ...rest } = before;
+      // An engine may say more than it was told, but nothing else.
+      const { msrs: _b, ...rest } = before;
       const { msrs: _a, fxsave, ...found } = after;
-      assert.deepEqual(found, rest);
+      assert.deepEqual({ ...found, ...rest }, found);
       if (fxsave) assert.equal(fxsave.length, 512);
       cpu.writeState(after);
       assert.deepEqual(cpu.readState(), after);

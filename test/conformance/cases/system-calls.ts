@@ -200,6 +200,8 @@ function sysenterPair(g: GuestBuilder): void {
 function swapgs(g: GuestBuilder): void {
   prologue(g.a);
   const { a } = g;
+  // With a null selector the base survives a return to user mode (SDM leaves it open for other selectors).
+  a.xor(eax, eax).movToSegment(gs, eax);
   g.data(layout.DATA, [0x11]);
   g.data(layout.DATA + 0x100, [0x22]);
   writeMsr(a, MSR_GS_BASE, layout.DATA);
