@@ -21,7 +21,7 @@ class Printer {
     if (value.op === "const") {
       const v = value.immediate;
       return v instanceof Uint8Array
-        ? Buffer.from(v).toString("hex")
+        ? Array.from(v, (byte) => byte.toString(16).padStart(2, "0")).join("")
         : `${String(v)}${value.type === "i64" ? "L" : ""}`;
     }
     if (value.op === "parameter") return `p${String(value.target as number)}`;

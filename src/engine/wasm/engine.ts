@@ -15,7 +15,7 @@ import type {
 } from "../contract.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
-import { HELPER_NAMES } from "../x86/semantics/helpers.js";
+import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { executeSseFloat } from "../x86/sse-float.js";
 import {
   checkedAddress,
@@ -29,7 +29,7 @@ import {
   type Helper,
 } from "../x86/system/calls.js";
 import { GuestFault } from "../x86/system/faults.js";
-import { HELPERS } from "../x86/system/helpers.js";
+import { HELPERS } from "../x86/system/delegates.js";
 import { checkSegment, INFO_ACCESS_SHIFT, INFO_SIZE } from "../x86/system/operands.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";

@@ -1,20 +1,19 @@
 /**
  * The interpreter's side of `InstructionBuilder`: operands come from the decoded record, registers live in the CPU
- * area. A handler is either a function of its own, `(cpu, record) → next record`, or an arm inlined into the run
- * loop; the `Continuation` says which. A next record of 0 means "resolve RIP".
+ * area. Here: vectors, stack, control flow; the rest is `RecordBuilder`.
  */
-import type { Label, Signature, Value, Variable } from "../ir/ir.js";
+import type { Signature, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
-import type { Operand, Operation } from "../x86/operands.js";
+import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { SSE_FAULTED, sseFloatOperation } from "../x86/sse-float.js";
 import { FPU_SIGN_EXPONENT, FPU_STATUS, FPU_TAGS } from "../x86/x87/state.js";
-import { accessInfo, InstructionBuilder, type Access } from "../x86/semantics/instruction-builder.js";
+import { accessInfo, type Access } from "../x86/semantics/instruction-builder.js";
+import { RecordBuilder } from "./record-builder.js";
 
 /** Signature of a handler. */
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
-const TLB_ENTRY_SHIFT = 5;
 const VECTOR_UD = 6;
 const VECTOR_MF = 16;
 const VECTOR_XM = 19;
@@ -24,60 +23,16 @@ const X87_STATUS_TOP = 0x3800;
 /** Sign and exponent that an MMX write leaves in the x87 register. */
 const MMX_SIGN_EXPONENT = 0xffff;
 
-/** How an inlined arm goes on. */
-export interface InlineContinuation {
-  /** Holds the current record. */
-  record: Variable;
-  /** Instructions left, kept in a local while no slow path runs. */
-  left: Variable;
-  /** Top of the run loop. */
-  again: Label;
-}
-
 /** Where generated code finds the number of a helper. */
 export type HelperIndex = (mnemonic: string) => number;
 
-export class HandlerBuilder extends InstructionBuilder {
-  private readonly cpu: Value;
-  private record: Value;
-  private current: Operation | undefined;
-  private continuation: InlineContinuation | undefined;
-
+export class HandlerBuilder extends RecordBuilder {
   constructor(
     name: string,
     signature: Signature,
     private readonly helperIndex: HelperIndex,
   ) {
     super(name, signature);
-    this.cpu = this.parameter(0);
-    this.record = signature.parameters.length > 1 ? this.parameter(1) : this.i32(0);
-  }
-
-  /** Starts the body of one operation; falling off its end continues with the next record. */
-  begin(operation: Operation, continuation?: InlineContinuation): void {
-    this.current = operation;
-    this.continuation = continuation;
-    if (continuation) this.record = this.get(continuation.record);
-  }
-
-  /** Ends the body: on to the next record. */
-  end(): void {
-    this.leave(this.add(this.record, this.i32(rec.RECORD_BYTES)));
-  }
-
-  private leave(next: Value): void {
-    if (!this.continuation) return this.return(next);
-    this.set(this.continuation.record, next);
-    this.branch(this.continuation.again);
-  }
-
-  /** Runs code that may call TypeScript: the instruction budget is in memory meanwhile. */
-  private outside<T>(build: () => T): T {
-    if (!this.continuation) return build();
-    this.setState("i32.store", layout.LEFT, this.get(this.continuation.left));
-    const result = build();
-    this.set(this.continuation.left, this.state("i32.load", layout.LEFT));
-    return result;
   }
 
   /** Gives back the count of a record that is no instruction. */
@@ -98,165 +53,6 @@ export class HandlerBuilder extends InstructionBuilder {
   checkCrossing(): void {
     const good = this.outside(() => this.call("crossing", "i32", [this.cpu, this.record]));
     this.if(this.eqz(good), () => this.leave(this.i32(0)));
-  }
-
-  // ── record fields ─────────────────────────────────────────────────────────────────────────────────────
-
-  /** Host address of the register that record field `a`, `b` or `x` names. */
-  private slot(field: number): Value {
-    return this.add(this.cpu, this.load("i32.load16_u", this.record, field));
-  }
-
-  private fieldOf(operand: { field: "a" | "b" }): number {
-    return operand.field === "a" ? rec.REC_A : rec.REC_B;
-  }
-
-  override state(op: string, offset: number): Value {
-    return this.load(op, this.cpu, offset);
-  }
-
-  override setState(op: string, offset: number, value: Value): void {
-    this.store(op, this.cpu, value, offset);
-  }
-
-  override repeatPrefix(): Value {
-    return this.load("i32.load8_u", this.record, rec.REC_REP);
-  }
-
-  override addressSize(): Value {
-    return this.and(this.load("i32.load8_u", this.record, rec.REC_MISC), this.i32(15));
-  }
-
-  override segmentBase(): Value {
-    const segment = this.add(this.cpu, this.load("i32.load8_u", this.record, rec.REC_SEGMENT));
-    return this.load("i64.load", segment, layout.SEGMENT_BASE);
-  }
-
-  // ── integer operands ──────────────────────────────────────────────────────────────────────────────────
-
-  override read(operand: Operand): Value {
-    switch (operand.kind) {
-      case "register":
-        return this.loadHost(this.slot(this.fieldOf(operand)), operand.size);
-      case "memory":
-        return this.loadLinear(this.linearAddress(operand.size, "read"), operand.size);
-      case "immediate": {
-        if (operand.size === 8) return this.load("i64.load", this.record, rec.REC_IMMEDIATE);
-        const op = { 1: "i32.load8_u", 2: "i32.load16_u", 4: "i32.load" }[operand.size]!;
-        return this.load(op, this.record, rec.REC_IMMEDIATE);
-      }
-      case "cl":
-        return this.gpr(1, 1);
-      default:
-        throw new Error(`${this.name}: cannot read ${operand.kind} as an integer`);
-    }
-  }
-
-  override write(operand: Operand, value: Value): void {
-    if (operand.kind === "register")
-      return this.writeRegister(this.slot(this.fieldOf(operand)), operand.size, value);
-    if (operand.kind !== "memory") throw new Error(`${this.name}: cannot write ${operand.kind}`);
-    this.storeLinear(this.linearAddress(operand.size, "write"), value, operand.size);
-  }
-
-  private writeRegister(slot: Value, size: number, value: Value): void {
-    if (size === 4) this.store("i64.store", slot, this.extendU(value));
-    else this.storeHost(slot, value, size);
-  }
-
-  override modify(operand: Operand, compute: (old: Value) => Value): void {
-    if (operand.kind === "register") {
-      const slot = this.slot(this.fieldOf(operand));
-      const value = compute(this.loadHost(slot, operand.size));
-      return this.writeRegister(slot, operand.size, value);
-    }
-    if (operand.kind !== "memory") throw new Error(`${this.name}: cannot modify ${operand.kind}`);
-    const host = this.translate(this.linearAddress(operand.size, "modify"), operand.size, "modify");
-    const value = compute(this.loadHost(host, operand.size));
-    this.storeHost(host, value, operand.size);
-    this.commit(host, operand.size, "modify");
-  }
-
-  // ── addresses ─────────────────────────────────────────────────────────────────────────────────────────
-
-  private displacement(): Value {
-    return this.load("i64.load32_s", this.record, rec.REC_DISPLACEMENT);
-  }
-
-  override effectiveOffset(): Value {
-    const base = this.load("i64.load", this.slot(rec.REC_B));
-    const index = this.load("i64.load", this.slot(rec.REC_X));
-    const scale = this.load("i64.load8_u", this.record, rec.REC_SCALE);
-    const sum = this.variable(this.add(this.add(base, this.shl(index, scale)), this.displacement()));
-    const size = this.addressSize();
-    this.if(this.ne(size, this.i32(8)), () => {
-      const mask = this.select(this.eq(size, this.i32(4)), this.i64(0xffffffffn), this.i64(0xffffn));
-      this.set(sum, this.and(this.get(sum), mask));
-    });
-    return this.get(sum);
-  }
-
-  override linearAddress(size: number, access: Access): Value {
-    const simple = this.add(this.load("i64.load", this.slot(rec.REC_B)), this.displacement());
-    const linear = this.variable(this.and(simple, this.state("i64.load", layout.LINEAR_MASK)));
-    this.if(this.load("i32.load8_u", this.record, rec.REC_EA), () => {
-      this.outside(() => {
-        const info = this.i32(accessInfo(size, access, false));
-        this.set(linear, this.call("address", "i64", [this.cpu, this.record, info]));
-      });
-      this.if(this.state("i32.load", layout.ADDRESS_FAULT), () => this.leave(this.i32(0)));
-    });
-    return this.get(linear);
-  }
-
-  override translate(linear: Value, size: number, access: Access, stack = false): Value {
-    const low = this.wrap(linear);
-    const entry = this.tlbEntry(linear);
-    const last = size === 1 ? linear : this.add(linear, this.i64(size - 1));
-    const page = this.and(last, this.i64(-layout.PAGE_SIZE));
-    const tag = this.load("i64.load", entry, access === "read" ? layout.TLB_READ_TAG : layout.TLB_WRITE_TAG);
-    const host = this.variable(this.add(low, this.load("i32.load", entry, layout.TLB_ADDEND)));
-    this.if(this.ne(tag, page), () => {
-      this.outside(() => {
-        this.setState("i64.store", layout.MAIL_ADDRESS, linear);
-        const info = this.i32(accessInfo(size, access, stack));
-        this.set(host, this.call("slowTranslate", "i32", [this.cpu, this.record, info]));
-      });
-      this.if(this.eqz(this.get(host)), () => this.leave(this.i32(0)));
-    });
-    return this.get(host);
-  }
-
-  private tlbEntry(linear: Value): Value {
-    const scaled = this.wrap(this.shrU(linear, this.i64(layout.PAGE_SHIFT - TLB_ENTRY_SHIFT)));
-    const index = this.and(scaled, this.i32(layout.TLB_SIZE - layout.TLB_ENTRY_SIZE));
-    return this.add(this.state("i32.load", layout.TLB_CURRENT), index);
-  }
-
-  override isFast(linear: Value, access: Access): Value {
-    const tag = this.load(
-      "i64.load",
-      this.tlbEntry(linear),
-      access === "read" ? layout.TLB_READ_TAG : layout.TLB_WRITE_TAG,
-    );
-    return this.eq(tag, this.and(linear, this.i64(-layout.PAGE_SIZE)));
-  }
-
-  override isScratch(host: Value): Value {
-    return this.eq(host, this.add(this.cpu, this.i32(layout.SCRATCH)));
-  }
-
-  override commit(host: Value, size: number, access: Access): void {
-    this.if(this.isScratch(host), () => {
-      this.outside(() =>
-        this.callVoid("commit", [this.cpu, this.record, this.i32(accessInfo(size, access, false))]),
-      );
-    });
-  }
-
-  override requireAligned(linear: Value, alignment: number): void {
-    const misaligned = this.wrap(this.and(linear, this.i64(alignment - 1)));
-    this.if(misaligned, () => this.raise(13, 0));
   }
 
   // ── vectors ───────────────────────────────────────────────────────────────────────────────────────────
@@ -290,7 +86,7 @@ export class HandlerBuilder extends InstructionBuilder {
       return this.storeVector(this.slot(this.fieldOf(operand)), value, operand.size);
     if (operand.kind === "mmx") {
       const slot = this.slot(this.fieldOf(operand));
-      this.store("i32.store16", slot, this.i32(MMX_SIGN_EXPONENT), FPU_SIGN_EXPONENT);
+      this.markMmx(slot);
       return this.storeVector(slot, value, 8);
     }
     if (operand.kind !== "memory") throw new Error(`${this.name}: cannot write ${operand.kind} as a vector`);
@@ -309,15 +105,19 @@ export class HandlerBuilder extends InstructionBuilder {
     this.storeHost(host, scalar, size);
   }
 
+  override checkMmx(): void {
+    const status = this.state("i32.load16_u", layout.FPU + FPU_STATUS);
+    this.if(this.and(status, this.i32(X87_STATUS_SUMMARY)), () => this.raise(VECTOR_MF));
+  }
+
   override enterMmx(): void {
-    const pending = this.and(
-      this.state("i32.load16_u", layout.FPU + FPU_STATUS),
-      this.i32(X87_STATUS_SUMMARY),
-    );
-    this.if(pending, () => this.raise(VECTOR_MF));
     const status = this.and(this.state("i32.load16_u", layout.FPU + FPU_STATUS), this.i32(~X87_STATUS_TOP));
     this.setState("i32.store16", layout.FPU + FPU_STATUS, status);
     this.setState("i32.store8", layout.FPU + FPU_TAGS, this.i32(0xff));
+  }
+
+  override markMmx(slot: Value): void {
+    this.store("i32.store16", slot, this.i32(MMX_SIGN_EXPONENT), FPU_SIGN_EXPONENT);
   }
 
   override vectorAddress(operand: Operand): Value {

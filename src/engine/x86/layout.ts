@@ -114,7 +114,7 @@ export const ACTIVITY = 0x240;
 export const NMI_BLOCKED = 0x244;
 /** MXCSR, u32. */
 export const MXCSR = 0x248;
-/** x87 state, 256 bytes, layout of x87/fpu-state.ts. */
+/** x87 state, 256 bytes, layout of x87/state.ts. */
 export const FPU = 0x300;
 /** XMM registers, 16 × 32 bytes: the stride leaves room for the upper halves of YMM. */
 export const XMM = 0x400;

@@ -2,7 +2,7 @@
 import { ARITHMETIC } from "./arithmetic.js";
 import { BITS } from "./bits.js";
 import { CONTROL } from "./control.js";
-import { HELPERS_ONLY } from "./helpers.js";
+import { HELPERS_ONLY } from "./delegated.js";
 import type { SemanticsTable } from "./instruction-builder.js";
 import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";

@@ -55,8 +55,12 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   /** Writes the low `operand.size` bytes of a vector; register bytes beyond them stay. */
   abstract writeVector(operand: Operand, value: Value): void;
 
-  /** Prepares for MMX: #MF when an x87 exception is pending; TOP 0, all registers valid. */
+  /** #MF when an x87 exception is pending: comes first in every MMX instruction. */
+  abstract checkMmx(): void;
+  /** What every MMX instruction leaves: TOP 0, all registers valid. */
   abstract enterMmx(): void;
+  /** What a write of an MMX register, given by its address, leaves in its sign and exponent. */
+  abstract markMmx(slot: Value): void;
   /** Host address (i32) of a vector operand's bytes: the register itself, or translated memory to read. */
   abstract vectorAddress(operand: Operand): Value;
   /** Host address of the general register that a register operand names. */

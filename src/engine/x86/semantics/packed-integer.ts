@@ -8,10 +8,18 @@ import type { InstructionBuilder, Semantics, SemanticsTable } from "./instructio
 
 type Combine = (b: InstructionBuilder, destination: Value, source: Value, mmx: boolean) => Value;
 
+/** Whether an operand is an MMX register. */
+export function usesMmx(operation: Operation): boolean {
+  return operation.operands.some((o) => o.kind === "mmx");
+}
+
 /** Raises what MMX raises and sets its state, when an operand is an MMX register. */
 export function useMmx(b: InstructionBuilder, operation: Operation): boolean {
-  const mmx = operation.operands.some((o) => o.kind === "mmx");
-  if (mmx) b.enterMmx();
+  const mmx = usesMmx(operation);
+  if (mmx) {
+    b.checkMmx();
+    b.enterMmx();
+  }
   return mmx;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Operation } from "../operands.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-import { immediateByte, useMmx } from "./packed-integer.js";
+import { immediateByte, usesMmx } from "./packed-integer.js";
 
 const PLAIN = `addps addpd addss addsd subps subpd subss subsd mulps mulpd mulss mulsd divps divpd divss divsd
   minps minpd minss minsd maxps maxpd maxss maxsd sqrtps sqrtpd sqrtss sqrtsd rcpps rcpss rsqrtps rsqrtss
@@ -19,11 +19,15 @@ function execute(
   operation: Operation,
   mnemonic: string,
 ): ReturnType<InstructionBuilder["i32"]> {
-  useMmx(b, operation);
+  const mmx = usesMmx(operation);
+  if (mmx) b.checkMmx();
   const [destination, source, immediate] = operation.operands;
   const from = b.vectorAddress(source);
   const to = b.vectorAddress(destination);
-  return b.floatOperation(mnemonic, to, from, immediate ? immediateByte(b, immediate) : b.i32(0));
+  const flags = b.floatOperation(mnemonic, to, from, immediate ? immediateByte(b, immediate) : b.i32(0));
+  if (mmx) b.enterMmx();
+  if (destination.kind === "mmx") b.markMmx(to);
+  return flags;
 }
 
 const compareToFlags: Semantics = (b, operation) =>

@@ -4,7 +4,7 @@
  *
  * Specification: Intel SDM vol. 1 §8.1.8 (pointers), vol. 2 (FWAIT, EMMS).
  */
-import { FLAGS_STATUS, VECTOR_UD } from "../../../spec/x86-privileged.js";
+import { FLAG_VM, FLAGS_STATUS, VECTOR_UD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import { readStatusFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
@@ -57,7 +57,7 @@ function unitOf(cpu: CpuContext): FpuState {
 function prepare(cpu: CpuContext, instruction: X87Instruction, modrm: number, info: number): void {
   call.index = modrm & 7;
   call.operandSize = (info & 0xff) === 2 ? 16 : 32;
-  call.realMode = !cpu.protectedMode;
+  call.realMode = !cpu.protectedMode || (cpu.get32(L.FLAG_SYSTEM) & FLAG_VM) !== 0;
   if (instruction.effect !== "none") call.eflags = readStatusFlags(cpu);
 }
 
@@ -73,6 +73,14 @@ function fetchOperand(cpu: CpuContext, instruction: X87Instruction, linear: numb
 function finish(cpu: CpuContext, instruction: X87Instruction): void {
   if (instruction.effect === "ax") cpu.writeSlot(L.GPR, 2, call.ax);
   else if (instruction.effect === "eflags") writeFlags(cpu, call.eflags, FLAGS_STATUS);
+}
+
+/** Offset of the memory operand in its segment. */
+function dataOffset(cpu: CpuContext, record: number, linear: number): bigint {
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  if (segment === L.SEGMENT_NONE) return BigInt.asUintN(64, BigInt(linear));
+  const offset = BigInt(linear) - cpu.getBig(L.SEGMENT_BASE + segment * 8);
+  return BigInt.asUintN(cpu.code64 ? 64 : 32, offset);
 }
 
 const x87: Helper = (cpu, record, info) => {
@@ -99,7 +107,7 @@ const x87: Helper = (cpu, record, info) => {
       codeSelector: cpu.selector(L.CS),
       opcode: encoding & 0xff,
       modrm,
-      dataPointer: BigInt.asUintN(64, BigInt(linear)),
+      dataPointer: dataOffset(cpu, record, linear),
       dataSelector: cpu.selector(Math.min(cpu.u8[record + R.REC_SEGMENT] >>> 3, L.GS)),
     });
   }
