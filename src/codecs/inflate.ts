@@ -123,6 +123,7 @@ class Inflater {
   }
 
   private tooLarge(): CodecError {
+    this.output.stopAtLimit();
     return new CodecError(
       "gzip",
       "too-large",

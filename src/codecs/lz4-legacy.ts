@@ -53,7 +53,10 @@ function truncated(offset: number, expected: string): CodecError {
   return new CodecError("lz4-legacy", "truncated", offset, "the end of the data", expected);
 }
 
-function tooLarge(offset: number, output: Output, length: number): CodecError {
+/** @param written where the output ends by now */
+function tooLarge(offset: number, output: Output, written: number, length: number): CodecError {
+  output.length = written;
+  output.stopAtLimit();
   const most = Math.min(output.max, MAX_BLOCK);
   return new CodecError(
     "lz4-legacy",
@@ -92,7 +95,7 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
       } while (more === 255);
     }
     if (literals > to - at) throw truncated(to, `${literals} literals at ${hex(at)}`);
-    if (literals > limit - pos) throw tooLarge(at, output, literals);
+    if (literals > limit - pos) throw tooLarge(at, output, pos, literals);
     if (literals > BULK) {
       out.set(input.subarray(at, at + literals), pos);
       at += literals;
@@ -128,7 +131,7 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
         length += more;
       } while (more === 255);
     }
-    if (length > limit - pos) throw tooLarge(at, output, length);
+    if (length > limit - pos) throw tooLarge(at, output, pos, length);
     if (length > BULK && distance >= length) {
       out.copyWithin(pos, pos - distance, pos - distance + length);
       pos += length;

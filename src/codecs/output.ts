@@ -9,7 +9,10 @@ export interface DecompressOptions {
   maxOutput: number;
   /** Size to begin with, when a header claims one. A wrong value costs time or untouched memory, nothing else. */
   sizeHint?: number;
-  /** Called with what was unpacked, unchecked as yet, before `maxOutput` stops the work with its CodecError. */
+  /**
+   * Called with what was unpacked before `maxOutput` stops the work with its CodecError: a beginning of the result,
+   * not checked, and in xz without the x86 or delta filter undone in its last block.
+   */
   onLimit?: (unpacked: Uint8Array) => void;
 }
 
@@ -42,14 +45,16 @@ export class Output {
   reserve(extra: number): boolean {
     const wanted = this.length + extra;
     if (wanted <= this.bytes.length) return true;
-    if (wanted > this.max) {
-      this.onLimit?.(this.finish());
-      return false;
-    }
+    if (wanted > this.max) return false;
     const grown = new Uint8Array(Math.min(this.max, Math.max(wanted, this.bytes.length * 2)));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     return true;
+  }
+
+  /** Every codec calls this before it gives up for want of room. */
+  stopAtLimit(): void {
+    this.onLimit?.(this.finish());
   }
 
   /** The bytes written so far (shared, not copied). */

@@ -70,6 +70,18 @@ for (const { codec, made, bytes } of streams) {
     }
   });
 
+  test(`R4.4 ${codec} (${made}): stopped by the limit, it hands over a beginning of the result`, () => {
+    const filtered = /x86|delta/.test(made);
+    for (const maxOutput of [0, 1, 1000, 2000, sample.length - 1]) {
+      const beginnings: Uint8Array[] = [];
+      const onLimit = (unpacked: Uint8Array): void => void beginnings.push(unpacked);
+      assert.throws(() => decompress(codec, bytes, { maxOutput, onLimit }), CodecError);
+      const [beginning, ...more] = beginnings;
+      assert.ok(more.length === 0 && beginning.length <= maxOutput);
+      assert.ok(filtered || same(beginning, sample.subarray(0, beginning.length)));
+    }
+  });
+
   test(`R4.4 ${codec} (${made}): a wrong size hint changes nothing`, () => {
     for (const sizeHint of [0, 1, sample.length, 2 ** 32, 2 ** 53]) {
       assert.ok(same(decompress(codec, bytes, { maxOutput: LIMIT, sizeHint }).bytes, sample));

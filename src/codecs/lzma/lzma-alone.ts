@@ -32,9 +32,11 @@ export function decompressLzma(bytes: Uint8Array, options: DecompressOptions): D
   const size = claimed === SIZE_UNKNOWN ? undefined : claimed;
   if (size !== undefined && size > BigInt(options.maxOutput)) {
     const most = `at most ${options.maxOutput}`;
+    options.onLimit?.(new Uint8Array(0));
     throw new CodecError("lzma", "too-large", SIZE_OFFSET, `${size} bytes unpacked`, most);
   }
   const output = new Output(bytes.length, {
+    ...options,
     maxOutput: options.maxOutput + SLACK,
     ...(size === undefined ? {} : { sizeHint: Number(size) + SLACK }),
   });
@@ -74,5 +76,7 @@ function untilMarker(decoder: LzmaDecoder, output: Output, maxOutput: number): v
       throw decoder.corrupt(decoder.at, "an end marker inside the stream", "its end");
     }
   } while (output.length <= maxOutput);
+  output.length = maxOutput;
+  output.stopAtLimit();
   throw new CodecError("lzma", "too-large", decoder.at, `more than ${maxOutput} bytes`, "no more than that");
 }

@@ -69,6 +69,7 @@ class Lzma2 {
   private reserve(size: number): void {
     if (this.output.reserve(size)) return;
     const { max } = this.output;
+    this.output.stopAtLimit();
     throw new CodecError("xz", "too-large", this.at, `more than ${max} bytes`, "no more than that");
   }
 

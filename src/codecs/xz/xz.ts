@@ -85,15 +85,8 @@ function block(reader: XzReader, check: number, output: Output): BlockSizes {
   const header = readBlockHeader(reader);
   const data = reader.at;
   const from = output.length;
-  if (header.unpacked !== undefined && !output.reserve(header.unpacked)) {
-    throw new CodecError(
-      "xz",
-      "too-large",
-      start,
-      `a block of ${header.unpacked} bytes`,
-      `${output.max} in all`,
-    );
-  }
+  // Only a hint: a block that claims too much is stopped where it reaches the limit.
+  output.reserve(Math.min(header.unpacked ?? 0, output.max - output.length));
   reader.at = unpackLzma2(reader.view.bytes, data, header.dictionarySize, output);
   const packed = reader.at - data;
   const unpacked = output.length - from;

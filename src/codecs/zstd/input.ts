@@ -4,6 +4,7 @@
  * nothing of frames.
  */
 import { CodecError } from "../codec-error.js";
+import type { Output } from "../output.js";
 
 /** Zero bytes at either end: more than the widest load. */
 export const PADDING = 8;
@@ -30,8 +31,15 @@ export class ZstdInput {
     return new CodecError("zstd", "unsupported", at - PADDING, found, expected);
   }
 
-  tooLarge(at: number, max: number): CodecError {
-    return new CodecError("zstd", "too-large", at - PADDING, `more than ${max} bytes`, "no more than that");
+  tooLarge(at: number, output: Output): CodecError {
+    output.stopAtLimit();
+    return new CodecError(
+      "zstd",
+      "too-large",
+      at - PADDING,
+      `more than ${output.max} bytes`,
+      "no more than that",
+    );
   }
 
   /** Throws unless `size` bytes at `at` end by `end`. */

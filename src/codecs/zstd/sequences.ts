@@ -138,7 +138,7 @@ export class SequencesReader {
 
   private overrun(at: number, target: Target): Error {
     const { output, limit } = target;
-    if (limit >= output.max) return this.input.tooLarge(at, output.max);
+    if (limit >= output.max) return this.input.tooLarge(at, output);
     return this.input.corrupt(
       at,
       "a block that unpacks to more than its maximum",
@@ -211,7 +211,10 @@ export class SequencesReader {
 
       if (run > literalEnd - literal)
         throw input.corrupt(start, `sequence ${i} with ${run} literals`, "fewer");
-      if (run + length > limit - pos) throw this.overrun(start, target);
+      if (run + length > limit - pos) {
+        output.length = pos;
+        throw this.overrun(start, target);
+      }
       if (run > BULK) {
         out.set(from.subarray(literal, literal + run), pos);
         literal += run;

@@ -121,7 +121,6 @@ class Decoder {
     const { input, output } = this;
     const header = this.header(start);
     const from = output.length;
-    if ((header.contentSize ?? 0) > output.max - from) throw input.tooLarge(start, output.max);
     this.literals.reset();
     this.sequences.reset();
     const maxBlock = Math.min(header.window, MAX_BLOCK);
@@ -171,7 +170,7 @@ class Decoder {
       this.sequences.execute(literals.next, at + size, literals, { output, frameStart, limit });
       return at + size;
     }
-    if (!output.reserve(size)) throw input.tooLarge(start, output.max);
+    if (!output.reserve(size)) throw input.tooLarge(start, output);
     const end = output.length + size;
     if (type === BLOCK_TYPE.RLE) output.bytes.fill(input.bytes[at], output.length, end);
     else output.bytes.set(input.bytes.subarray(at, at + size), output.length);
