@@ -15,7 +15,8 @@ import {
   startupState,
   writeState,
 } from "../x86/state.js";
-import { deliverInterrupt, deliverSingleStep } from "../x86/system/delivery.js";
+import { takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
+import { deliverDebugTrap, deliverInterrupt } from "../x86/system/delivery.js";
 
 const FLAG_TF = 1 << 8;
 const FLAG_IF = 1 << 9;
@@ -108,10 +109,16 @@ export class WasmCpu implements Cpu {
 
   private runSlice(rest: number): void {
     const { context } = this;
+    const watched = context.breakpoints.execution.length > 0;
+    if (watched && takeInstructionBreakpoint(context)) {
+      // Counted, so that a watched handler cannot keep the run from ending.
+      this.executed++;
+      return;
+    }
     const deliveries = context.deliveries;
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    this.slice = trapping || shadow ? 1 : Math.min(rest, LONGEST_SLICE);
+    this.slice = trapping || shadow || watched ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
     this.stepPending = false;
     context.set32(layout.INTERRUPT_SHADOW, 0);
@@ -122,13 +129,17 @@ export class WasmCpu implements Cpu {
     this.executed += this.slice - left;
     this.slice = 0;
     const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
-    if (trapping && completed) this.singleStep();
+    const stepped = trapping && completed;
+    if (stepped || context.pendingDebug !== 0) this.debugTrap(stepped);
   }
 
-  /** #DB after an instruction that began with TF set; one that blocks interrupts puts it off to the next. */
-  private singleStep(): void {
-    if (this.context.get32(layout.INTERRUPT_SHADOW) !== 0) this.stepPending = true;
-    else deliverSingleStep(this.context);
+  /**
+   * #DB after an instruction that began with TF set (`stepped`) or reached a data breakpoint; one that blocks
+   * interrupts puts a step off to the next.
+   */
+  private debugTrap(stepped: boolean): void {
+    if (this.context.get32(layout.INTERRUPT_SHADOW) === 0) deliverDebugTrap(this.context, stepped);
+    else if (stepped) this.stepPending = true;
   }
 
   /** Ends the slice at the next instruction boundary; what was left of it is kept for the count. */

@@ -10,6 +10,7 @@ import type { CpuHost } from "../contract.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
 import * as L from "./layout.js";
 import * as R from "./record.js";
+import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
 import { CpuidTable } from "./system/cpuid-rows.js";
 import { TlbBook } from "./system/tlb-book.js";
 
@@ -81,6 +82,14 @@ export class CpuContext {
 
   /** Upper half of the last 64-bit value that a function returned the lower half of. */
   high = 0;
+  /** Page-directory-pointer entries of PAE paging, low and high words in turn, see system/pdptes.ts. */
+  readonly pdptes = new Uint32Array(8);
+  /** Enabled hardware breakpoints, see system/breakpoints.ts. */
+  breakpoints: Breakpoints = NO_BREAKPOINTS;
+  /** DR6 bits of data breakpoints that the current instruction has reached: a #DB after it. */
+  pendingDebug = 0;
+  /** CR0.AM, RFLAGS.AC and CPL 3: data accesses must be aligned, and no user page has fast TLB tags. */
+  alignmentChecks = false;
   /** Physical-address bits 63:32 that are reserved in paging entries, without XD. */
   readonly reservedPhysicalHigh: number;
 

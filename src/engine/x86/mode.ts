@@ -18,6 +18,7 @@ import {
   ACCESS_P,
   ACCESS_UNUSABLE,
   ACCESS_WRITE_OR_READ,
+  CR0_AM,
   CR0_EM,
   CR0_TS,
   CR4_OSFXSR,
@@ -61,9 +62,18 @@ export function implicitAccessMode(cpu: CpuContext): number {
   return cpu.get32(L.CR4) & CR4_SMAP ? L.ACCESS_SUPERVISOR : L.ACCESS_SUPERVISOR_USER;
 }
 
-/** Recomputes TLB_CURRENT: after a change of CPL, CR4.SMAP or RFLAGS.AC. */
+/**
+ * Recomputes TLB_CURRENT, and whether alignment is checked: after a change of CPL, CR4.SMAP, CR0.AM or RFLAGS.AC
+ * (AM and AC are the same bit of their registers).
+ */
 export function refreshDataAccess(cpu: CpuContext): void {
-  cpu.set32(L.TLB_CURRENT, cpu.base + L.TLB + dataAccessMode(cpu, cpu.cpl) * L.TLB_SIZE);
+  const { cpl } = cpu;
+  const checks = cpl === 3 && (cpu.get32(L.CR0) & CR0_AM & cpu.get32(L.FLAG_SYSTEM)) !== 0;
+  if (checks !== cpu.alignmentChecks) {
+    cpu.alignmentChecks = checks;
+    cpu.tlb.flushAll();
+  }
+  cpu.set32(L.TLB_CURRENT, cpu.base + L.TLB + dataAccessMode(cpu, cpl) * L.TLB_SIZE);
 }
 
 function featureBits(cpu: CpuContext): number {

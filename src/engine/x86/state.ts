@@ -12,6 +12,8 @@ import type { CpuContext } from "./cpu-context.js";
 import { readFlags, writeFlags } from "./flags.js";
 import * as L from "./layout.js";
 import { refreshMode } from "./mode.js";
+import { refreshBreakpoints } from "./system/breakpoints.js";
+import { loadPdptes, usesPdptes } from "./system/pdptes.js";
 import { dplOf } from "./system/segments.js";
 import { readStoredMsrs, resetMsrs, writeStoredMsr } from "./system/msr-storage.js";
 import { readFxsaveImage, resetExtendedState, writeFxsaveImage } from "./system/extended-state.js";
@@ -22,6 +24,7 @@ const ALL_FLAGS = FLAGS_STATUS | FLAGS_SYSTEM;
 export const ACTIVITY_RUNNING = 0;
 export const ACTIVITY_HALTED = 1;
 export const ACTIVITY_WAIT_FOR_SIPI = 2;
+const XCR0_RESET = 1n;
 /** A start-up IPI's vector is the number of the 4 KiB page that holds the first instruction. */
 const SIPI_PAGE_SHIFT = 12;
 const SIPI_SELECTOR_SHIFT = 8;
@@ -70,7 +73,7 @@ export function readState(cpu: CpuContext): CpuState {
     efer: cpu.getBig(L.EFER),
     dr,
     msrs: readStoredMsrs(cpu),
-    xcr0: cpu.getBig(L.XCR0),
+    ...(cpu.getBig(L.XCR0) !== XCR0_RESET && { xcr0: cpu.getBig(L.XCR0) }),
     fxsave: readFxsaveImage(cpu),
     halted: cpu.get32(L.ACTIVITY) === ACTIVITY_HALTED,
     waitForSipi: cpu.get32(L.ACTIVITY) === ACTIVITY_WAIT_FOR_SIPI,
@@ -111,6 +114,8 @@ export function writeState(cpu: CpuContext, state: CpuState): void {
   cpu.set32(L.INTERRUPT_SHADOW, 0);
   cpu.set32(L.CPL, cpu.protectedMode ? dplOf(state.ss.access) : 0);
   cpu.tlb.flushAll();
+  refreshBreakpoints(cpu);
+  if (usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) loadPdptes(cpu, cpu.get32(L.CR3));
   writeFlags(cpu, Number(state.rflags & 0xffffffffn), ALL_FLAGS);
   refreshMode(cpu);
 }

@@ -168,7 +168,7 @@ function canonicalStack(g: GuestBuilder): void {
   const { a } = g;
   a.mov(rbp, 0x0000_8000_0000_0000n);
   g.fault({ vector: VECTOR_SS, note: "RBP-based: #SS" }, () => a.mov(rax, qword(rbp)));
-  a.mov(rdx, rsp).mov(rsp, 0x0000_8000_0000_0000n).mov(rdi, rdx);
+  a.mov(rdx, rsp).mov(rsp, 0x0000_8000_0000_0008n).mov(rdi, rdx);
   g.resumeAt("afterPush");
   g.expectEvent({ vector: VECTOR_SS, rip: "push", note: "PUSH with a non-canonical RSP" });
   // The handler needs a stack of its own here: the gate of #SS uses IST 1.

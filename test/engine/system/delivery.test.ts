@@ -4,11 +4,7 @@ import test from "node:test";
 import * as L from "../../../src/engine/x86/layout.js";
 import { readFlags, writeFlags } from "../../../src/engine/x86/flags.js";
 import { raise, runHelper, slowTranslate } from "../../../src/engine/x86/system/calls.js";
-import {
-  deliverFault,
-  deliverInterrupt,
-  deliverSingleStep,
-} from "../../../src/engine/x86/system/delivery.js";
+import { deliverFault, deliverInterrupt, deliverDebugTrap } from "../../../src/engine/x86/system/delivery.js";
 import { HELPERS } from "../../../src/engine/x86/system/instructions.js";
 import {
   createBench,
@@ -266,7 +262,7 @@ test("SDM vol. 3A §6.9: a single step reports BS and pushes RIP as it is, witho
   const { cpu } = bench;
   gate64(bench, 1, HANDLER);
   writeFlags(cpu, 0x100, 0x100);
-  deliverSingleStep(cpu);
+  deliverDebugTrap(cpu, true);
   assert.equal(cpu.getBig(L.DR + 48) & 0x4000n, 0x4000n);
   assert.equal(bench.peek(Number(STACK) - 40 + 16, 8), 0x102n);
   assert.equal(readFlags(cpu) & 0x100, 0);

@@ -13,6 +13,7 @@ import {
   WRITE,
 } from "../../../src/engine/x86/system/access.js";
 import { codePageAdded } from "../../../src/engine/x86/system/calls.js";
+import { loadPdptes } from "../../../src/engine/x86/system/pdptes.js";
 import { translateFetchPage } from "../../../src/engine/x86/system/translate.js";
 import { createBench, longMode, PD, PDPT, PML4, protectedMode, PT, type Bench } from "./bench.js";
 
@@ -284,6 +285,7 @@ function pae(bench: Bench): void {
   cpu.setAddress(L.CR3, PDPT);
   cpu.set32(L.CR4, 1 << 5);
   cpu.set32(L.CR0, 0x80010011);
+  assert.equal(loadPdptes(cpu, PDPT), true);
   refreshMode(cpu);
   cpu.tlb.flushAll();
 }
@@ -296,9 +298,16 @@ test("SDM vol. 3A §4.4: PAE paging in 32-bit mode", () => {
   assert.equal(reach(cpu, 0x2abcde), 0x2abcde);
   assert.equal(reach(cpu, 0xc0003010), 0x3010);
   assert.equal(reach(cpu, 0x40000000), fault(0));
-  bench.poke(PDPT, 8, PD | 3);
+  bench.poke(PDPT, 8, 0);
   cpu.tlb.flushAll();
-  assert.equal(reach(cpu, 0x3010), fault(PF_PRESENT | PF_RESERVED));
+  assert.equal(reach(cpu, 0x3010), 0x3010, "pointer entries were loaded with CR3");
+  bench.poke(PDPT, 8, PD | 3);
+  assert.equal(loadPdptes(cpu, PDPT), false, "reserved bits");
+  bench.poke(PDPT, 8, 0);
+  assert.equal(loadPdptes(cpu, PDPT), true);
+  assert.equal(reach(cpu, 0x3010), 0x3010, "the TLB still holds it");
+  cpu.tlb.flushAll();
+  assert.equal(reach(cpu, 0x3010), fault(0));
 });
 
 test("SDM vol. 3A §4.3: 32-bit paging, with 4 MiB pages", () => {

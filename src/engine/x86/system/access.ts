@@ -5,10 +5,11 @@
  *
  * Specification: Intel SDM vol. 3A §4.5 (canonical addresses), §6.15 (faults).
  */
-import { VECTOR_GP } from "../../../spec/x86-privileged.js";
+import { VECTOR_AC, VECTOR_GP } from "../../../spec/x86-privileged.js";
 import type { AccessSize } from "../../contract.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { noteDataAccess } from "./breakpoints.js";
 import { throwRecorded } from "./faults.js";
 import { restoreWriteTag, translatePage } from "./translate.js";
 
@@ -141,6 +142,26 @@ export function resolveAccess(
     if (!services.code.pageHoldsCode(ramOffset)) restoreWriteTag(cpu, page, mode);
   }
   return services.ramBase + ramOffset + offset;
+}
+
+/**
+ * The last checks of an explicit data access that was translated: alignment (#AC, recorded; the result is false),
+ * and breakpoints, which are only noted.
+ */
+export function acceptAccess(
+  cpu: CpuContext,
+  linear: number,
+  size: number,
+  access: number,
+  mode: number,
+): boolean {
+  if (cpu.alignmentChecks && mode === L.ACCESS_USER && size <= 8 && (linear & (size - 1)) !== 0) {
+    cpu.pendingFirstLength = 0;
+    cpu.fail(VECTOR_AC, 0, 0);
+    return false;
+  }
+  if (cpu.breakpoints.data.length > 0) noteDataAccess(cpu, linear, size, access !== READ);
+  return true;
 }
 
 /** Writes out what the last write left in SCRATCH; nothing when it went straight to RAM. */

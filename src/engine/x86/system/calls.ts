@@ -6,7 +6,7 @@ import { CR0_PG, VECTOR_GP, VECTOR_SS } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode } from "../mode.js";
-import { commitPending, isCanonical, READ, resolveAccess } from "./access.js";
+import { acceptAccess, commitPending, isCanonical, READ, resolveAccess } from "./access.js";
 import { deliverFault, deliverRecorded } from "./delivery.js";
 import { GuestFault } from "./faults.js";
 import {
@@ -34,7 +34,7 @@ export function slowTranslate(cpu: CpuContext, record: number, info: number): nu
   const access = (info >>> INFO_ACCESS_SHIFT) & ACCESS_MASK;
   const mode = info & INFO_IMPLICIT_SUPERVISOR ? implicitAccessMode(cpu) : dataAccessMode(cpu, cpu.cpl);
   const host = resolveAccess(cpu, linear, size, access, mode, VECTOR_GP);
-  if (host >= 0) return host;
+  if (host >= 0 && acceptAccess(cpu, linear, size, access, mode)) return host;
   if (cpu.faultVector === VECTOR_GP && (info & INFO_STACK || addressesStack(cpu, record))) {
     cpu.faultVector = VECTOR_SS;
   }

@@ -45,9 +45,11 @@ import {
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { refreshMode } from "../mode.js";
+import { refreshBreakpoints } from "./breakpoints.js";
 import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
 import { INFO_MEMORY, INFO_SIZE, readRm16, writeOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireSupervisor, resolveNext } from "./outcome.js";
+import { loadPdptes, usesPdptes } from "./pdptes.js";
 
 const CR8 = 8;
 const TASK_PRIORITY_MASK = 0xf;
@@ -58,8 +60,6 @@ const CR4_ALWAYS =
 /** LMSW writes MP, EM and TS, and can set PE. */
 const LMSW_BITS = CR0_MP | CR0_EM | CR0_TS;
 const NO_FLUSH_HIGH = 0x80000000;
-const PDPTE_RESERVED = 0x1e6;
-const PDPTE_COUNT = 4;
 
 /** Bits that CR4 may have: those of features that CPUID shows. */
 function allowedCr4(cpu: CpuContext): number {
@@ -74,23 +74,9 @@ function allowedCr4(cpu: CpuContext): number {
   return bits;
 }
 
-/** #GP(0) when a page-directory-pointer entry that PAE paging would load has reserved bits set. */
-function checkPdptes(cpu: CpuContext, cr3: number): void {
-  const table = (cr3 & ~0x1f) >>> 0;
-  for (let i = 0; i < PDPTE_COUNT; i++) {
-    const offset = cpu.services.ramOffsetOf(table + i * 8);
-    if (offset < 0) continue;
-    const host = cpu.services.ramBase + offset;
-    const low = cpu.view.getUint32(host, true);
-    const high = cpu.view.getUint32(host + 4, true);
-    if (low & 1 && (low & PDPTE_RESERVED || high & (cpu.reservedPhysicalHigh | 0xfff00000))) {
-      generalProtection();
-    }
-  }
-}
-
-function usesPae(cpu: CpuContext, cr0: number, cr4: number): boolean {
-  return (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0 && !(cpu.get32(L.EFER) & EFER_LME);
+/** #GP(0) when a page-directory-pointer entry that PAE paging loads has reserved bits set. */
+function requirePdptes(cpu: CpuContext, cr3: number): void {
+  if (!loadPdptes(cpu, cr3)) generalProtection();
 }
 
 /** Checks a change of CR0.PG and returns the EFER that goes with it. */
@@ -114,7 +100,7 @@ function writeCr0(cpu: CpuContext, value: number): void {
   if (next & CR0_NW && !(next & CR0_CD)) generalProtection();
   if ((old ^ next) & CR0_PG) {
     const efer = pagingEfer(cpu, next);
-    if (usesPae(cpu, next, cpu.get32(L.CR4))) checkPdptes(cpu, cpu.get32(L.CR3));
+    if (usesPdptes(cpu, next, cpu.get32(L.CR4))) requirePdptes(cpu, cpu.get32(L.CR3));
     cpu.set32(L.EFER, efer);
   }
   cpu.setPair(L.CR0, next, 0);
@@ -127,7 +113,7 @@ function writeCr3(cpu: CpuContext, low: number, high: number): void {
   const pcide = (cpu.get32(L.CR4) & CR4_PCIDE) !== 0;
   const kept = pcide ? high & ~NO_FLUSH_HIGH : high;
   if (kept & (cpu.reservedPhysicalHigh | 0xfff00000)) generalProtection();
-  if (usesPae(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) checkPdptes(cpu, low);
+  if (usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) requirePdptes(cpu, low);
   cpu.setPair(L.CR3, low, kept >>> 0);
   // Entries carry no PCID, so that those of the old one must go even when the guest asks to keep the new one's.
   cpu.tlb.flushNonGlobal();
@@ -140,7 +126,7 @@ function writeCr4(cpu: CpuContext, value: number): void {
   if (cpu.longMode && !(value & CR4_PAE)) generalProtection();
   if (changed & value & CR4_PCIDE && (!cpu.longMode || cpu.get32(L.CR3) & CR3_PCID)) generalProtection();
   const paeBits = CR4_PAE | CR4_PSE | CR4_PGE | CR4_SMEP;
-  if (changed & paeBits && usesPae(cpu, cpu.get32(L.CR0), value)) checkPdptes(cpu, cpu.get32(L.CR3));
+  if (changed & paeBits && usesPdptes(cpu, cpu.get32(L.CR0), value)) requirePdptes(cpu, cpu.get32(L.CR3));
   cpu.setPair(L.CR4, value, 0);
   if (changed & CR4_FLUSHING) cpu.tlb.flushAll();
   refreshMode(cpu);
@@ -203,6 +189,8 @@ function movToDebug(cpu: CpuContext, record: number): number {
   if (register === 6) cpu.setPair(offset, ((low & DR6_WRITABLE) | DR6_ONES) >>> 0, 0);
   else if (register === 7) cpu.setPair(offset, ((low & ~DR7_ZEROS) | DR7_ONES) >>> 0, 0);
   else cpu.setPair(offset, low, high);
+  refreshBreakpoints(cpu);
+  if (cpu.breakpoints.execution.length > 0) cpu.services.requestExit(cpu);
   return resolveNext(cpu, record);
 }
 

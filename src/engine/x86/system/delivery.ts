@@ -71,6 +71,7 @@ function describe(cpu: CpuContext, first: GuestEvent, last: GuestFault): string 
 function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
   cpu.set32(L.ACTIVITY, 0);
   cpu.set32(L.INTERRUPT_SHADOW, 0);
+  cpu.pendingDebug = 0;
   let event = first;
   let eventClass = firstClass;
   for (;;) {
@@ -134,9 +135,13 @@ export function deliverSoftwareInterrupt(
   }
 }
 
-/** The #DB trap of RFLAGS.TF after an instruction; RIP is the next instruction's. */
-export function deliverSingleStep(cpu: CpuContext): void {
-  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | DR6_BS);
+/**
+ * The #DB trap after an instruction: of RFLAGS.TF (`stepped`), of data breakpoints that it reached, or both. RIP is
+ * the next instruction's.
+ */
+export function deliverDebugTrap(cpu: CpuContext, stepped: boolean): void {
+  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | cpu.pendingDebug | (stepped ? DR6_BS : 0));
+  cpu.pendingDebug = 0;
   cpu.set32(L.DR + 7 * 8, cpu.get32(L.DR + 7 * 8) & ~DR7_GD);
   const event = {
     vector: VECTOR_DB,

@@ -14,6 +14,7 @@ import {
   FLAG_IOPL_SHIFT,
   FLAG_NT,
   FLAG_OF,
+  FLAG_RF,
   FLAG_TF,
   FLAG_VIF,
   FLAG_VIP,
@@ -43,7 +44,7 @@ import { currentStack, peek, release, RSP, type Stack, storePointer } from "./st
 const TWO_32 = 0x1_0000_0000;
 const LOW_FLAGS = 0xffff;
 const FRAME_VALUES = 5;
-/** Flags that IRET loads at every level. RF is not kept: it only suppresses breakpoints on the next instruction. */
+/** Flags that IRET loads at every level. RF only matters while one is watched. */
 const IRET_FLAGS = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
 
 /** Flags that an IRET at privilege `cpl` with this operand size loads. */
@@ -52,6 +53,7 @@ function loadedFlags(cpu: CpuContext, size: number): number {
   let mask = IRET_FLAGS;
   if (cpu.cpl <= iopl) mask |= FLAG_IF;
   if (cpu.cpl === 0) mask |= FLAG_IOPL | FLAG_VIF | FLAG_VIP;
+  if (cpu.breakpoints.execution.length > 0) mask |= FLAG_RF;
   return size === 2 ? mask & LOW_FLAGS : mask;
 }
 

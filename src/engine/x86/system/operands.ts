@@ -18,8 +18,8 @@ import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
-import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
-import { GuestFault } from "./faults.js";
+import { acceptAccess, commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
+import { GuestFault, throwRecorded } from "./faults.js";
 
 /** `info` of generated code. */
 export const INFO_SIZE = 0xff;
@@ -111,7 +111,10 @@ export function addressesStack(cpu: CpuContext, record: number): boolean {
 function operandHost(cpu: CpuContext, record: number, size: number, access: number, extra: number): number {
   const linear = effectiveAddress(cpu, record, size, access !== READ, extra);
   const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
-  return hostAddress(cpu, linear, size, access, dataAccessMode(cpu, cpu.cpl), vector);
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  const host = hostAddress(cpu, linear, size, access, mode, vector);
+  if (!acceptAccess(cpu, linear, size, access, mode)) throwRecorded(cpu);
+  return host;
 }
 
 /** Reads `size` (1, 2, 4, 8) bytes of the memory operand plus `extra`; of 8 bytes the upper half is in `cpu.high`. */

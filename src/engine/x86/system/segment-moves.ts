@@ -15,10 +15,20 @@ import { loadSegment } from "./segments.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 import { storeSelector } from "./table-registers.js";
 
-/** Ends an instruction that loaded `segment` when MODE_KEY was `key`. */
-function endLoad(cpu: CpuContext, record: number, segment: number, key: number): number {
-  if (segment !== L.SS) return continueUnlessModeChanged(cpu, record, key);
-  cpu.set32(L.INTERRUPT_SHADOW, cpu.get32(L.LEFT) + 1);
+/** What a load of a segment register must remember from before it: a device behind its operand can end the slice. */
+interface LoadStart {
+  key: number;
+  left: number;
+}
+
+function beginLoad(cpu: CpuContext): LoadStart {
+  return { key: cpu.get32(L.MODE_KEY), left: cpu.get32(L.LEFT) };
+}
+
+/** Ends an instruction that loaded `segment`; after SS interrupts wait for one more instruction. */
+function endLoad(cpu: CpuContext, record: number, segment: number, start: LoadStart): number {
+  if (segment !== L.SS) return continueUnlessModeChanged(cpu, record, start.key);
+  cpu.set32(L.INTERRUPT_SHADOW, start.left + 1);
   return resolveNext(cpu, record);
 }
 
@@ -36,9 +46,9 @@ function movFromSegment(cpu: CpuContext, record: number, info: number): number {
 function movToSegment(cpu: CpuContext, record: number, info: number): number {
   const segment = segmentNumber(cpu, record);
   if (segment === L.CS) undefinedOpcode();
-  const key = cpu.get32(L.MODE_KEY);
+  const start = beginLoad(cpu);
   loadSegment(cpu, segment, readRm16(cpu, record, info));
-  return endLoad(cpu, record, segment, key);
+  return endLoad(cpu, record, segment, start);
 }
 
 function pushSegment(cpu: CpuContext, record: number, info: number): number {
@@ -51,13 +61,13 @@ function pushSegment(cpu: CpuContext, record: number, info: number): number {
 function popSegment(cpu: CpuContext, record: number, info: number): number {
   const segment = segmentNumber(cpu, record);
   const size = info & INFO_SIZE;
+  const start = beginLoad(cpu);
   const stack = currentStack(cpu);
   const selector = peek(cpu, stack, size, 0) & 0xffff;
-  const key = cpu.get32(L.MODE_KEY);
   loadSegment(cpu, segment, selector);
   release(stack, size);
   storePointer(cpu, stack);
-  return endLoad(cpu, record, segment, key);
+  return endLoad(cpu, record, segment, start);
 }
 
 /** LES, LDS, LFS, LGS, LSS: a far pointer from memory into a segment and a general register. */

@@ -20,6 +20,7 @@ import {
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { isWatchedPage } from "./breakpoints.js";
 import * as Book from "./tlb-book.js";
 import { markUsed, walk, walked, WALK_NOT_PRESENT, WALK_OK } from "./walk.js";
 
@@ -67,7 +68,8 @@ function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): v
   i32[word + Book.WORD_FLAGS] =
     (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0);
   const ramOffset = cpu.services.ramOffsetOf(walked.page * L.PAGE_SIZE);
-  const readable = ramOffset >= 0;
+  const slow = (cpu.alignmentChecks && mode === L.ACCESS_USER) || isWatchedPage(cpu, page);
+  const readable = ramOffset >= 0 && !slow;
   i32[word + Book.WORD_READ_TAG] = readable ? tagLow : L.TLB_EMPTY;
   i32[word + Book.WORD_READ_TAG + 1] = readable ? tagHigh : 0;
   if (readable) i32[word + Book.WORD_ADDEND] = (cpu.services.ramBase + ramOffset - tagLow) | 0;

@@ -42,9 +42,8 @@ const ROOT_PAGES = 2 ** 27;
 /** Low-word bits that must be zero in a leaf of 1 GiB and of 2 MiB. */
 const RESERVED_1G = 0x3fffe000;
 const RESERVED_2M = 0x001fe000;
-/** Bits 62:52 of a PAE entry without XD, and of any PAE page-directory-pointer entry, in its upper word. */
+/** Bits 62:52 of a PAE entry without XD, in its upper word. */
 const PAE_RESERVED_HIGH = 0x7ff00000;
-const PDPTE_RESERVED_LOW = 0x1e6;
 const LEGACY_RESERVED_4M = 1 << 21;
 const LEGACY_4M_HIGH_SHIFT = 13;
 const LEGACY_4M_HIGH_MASK = 0xff;
@@ -132,14 +131,11 @@ function walkWide(cpu: CpuContext, page: number, table: number, topLevel: number
 }
 
 function walkPae(cpu: CpuContext, page: number, reserved: number): number {
-  const table = (cpu.get32(L.CR3) & ~0x1f) >>> 0;
-  readEntry(cpu, table + (page >>> 18) * 8, true);
-  if (!(low & PTE_P)) return WALK_NOT_PRESENT;
-  if (low & PDPTE_RESERVED_LOW || high & (PAE_RESERVED_HIGH | PTE_XD_HIGH | cpu.reservedPhysicalHigh)) {
-    return WALK_RESERVED;
-  }
   // Pointer entries have no rights and no accessed bit.
-  entryCount = 0;
+  const entry = (page >>> 18) * 2;
+  low = cpu.pdptes[entry];
+  high = cpu.pdptes[entry + 1];
+  if (!(low & PTE_P)) return WALK_NOT_PRESENT;
   return walkWide(cpu, page, entryPage(), 2, reserved | PAE_RESERVED_HIGH);
 }
 

@@ -1,0 +1,37 @@
+/**
+ * The four page-directory-pointer entries that PAE paging outside IA-32e mode keeps in the CPU: loaded with CR3 and
+ * when paging is switched, not by walks.
+ *
+ * Specification: Intel SDM vol. 3A §4.4.1.
+ */
+import { CR0_PG, CR4_PAE, EFER_LME, PTE_P } from "../../../spec/x86-privileged.js";
+import type { CpuContext } from "../cpu-context.js";
+import * as L from "../layout.js";
+
+export const PDPTE_COUNT = 4;
+const PDPTE_SIZE = 8;
+const RESERVED_LOW = 0x1e6;
+const RESERVED_HIGH = 0xfff00000;
+const TABLE_ALIGNMENT = 0x1f;
+
+/** Whether CR0 and CR4 values mean PAE paging with pointer entries. */
+export function usesPdptes(cpu: CpuContext, cr0: number, cr4: number): boolean {
+  return (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0 && !(cpu.get32(L.EFER) & EFER_LME);
+}
+
+/** Loads the entries from the table that `cr3` names. False, with nothing changed, when one has reserved bits set. */
+export function loadPdptes(cpu: CpuContext, cr3: number): boolean {
+  const table = (cr3 & ~TABLE_ALIGNMENT) >>> 0;
+  const words = new Uint32Array(PDPTE_COUNT * 2).fill(0xffffffff);
+  const offset = cpu.services.ramOffsetOf(table);
+  if (offset >= 0) {
+    const first = (cpu.services.ramBase + offset) >>> 2;
+    words.set(cpu.u32.subarray(first, first + (PDPTE_COUNT * PDPTE_SIZE) / 4));
+  }
+  for (let i = 0; i < words.length; i += 2) {
+    const reserved = words[i] & RESERVED_LOW || words[i + 1] & (cpu.reservedPhysicalHigh | RESERVED_HIGH);
+    if (words[i] & PTE_P && reserved) return false;
+  }
+  cpu.pdptes.set(words);
+  return true;
+}
