@@ -9,8 +9,12 @@ import type { MachineClock } from "./clock.js";
 /** The local APIC's registers fill one page (SDM vol. 3A §11.4.1). */
 const APIC_PAGE_SIZE = 0x1000;
 
-/** Builds the engine's view of a wired board. */
-export function createCpuHost(board: Board, clock: MachineClock): CpuHost {
+/** Builds the engine's view of a wired board. Without `random32` the engine has a fixed sequence. */
+export function createCpuHost(
+  board: Board,
+  clock: MachineClock,
+  random32: (() => number) | undefined,
+): CpuHost {
   const { ports, mmio, apics } = board;
   /** Offset into the APIC page of `cpu`, or -1. */
   const apicOffset = (cpu: number, address: number): number => {
@@ -19,7 +23,7 @@ export function createCpuHost(board: Board, clock: MachineClock): CpuHost {
     const offset = address - base;
     return offset >= 0 && offset < APIC_PAGE_SIZE ? offset : -1;
   };
-  return {
+  const host: CpuHost = {
     readPort: (_cpu, port, size) => ports.read(port, size),
     writePort: (_cpu, port, size, value) => ports.write(port, size, value),
     readMmio(cpu: number, address: number, size: AccessSize): number {
@@ -38,4 +42,6 @@ export function createCpuHost(board: Board, clock: MachineClock): CpuHost {
     writeTaskPriority: (cpu, value) => apics[cpu].writeTaskPriority(value),
     readTsc: (_cpu, instructions) => clock.tsc(instructions),
   };
+  if (random32 !== undefined) host.random32 = random32;
+  return host;
 }

@@ -40,6 +40,8 @@ export interface MachineOptions {
   console: ConsoleEnd;
   /** The host's monotonic time, ns (fractions allowed). Not called in deterministic mode. */
   hostNow: () => number;
+  /** The host's entropy, 32 bits a call. A deterministic machine does not use it; absent: a fixed sequence. */
+  random32?: () => number;
   /** What a triple fault does; "crash" unless said otherwise. */
   tripleFault?: "crash" | "reset";
   /** Told about instructions that the engine lacks. */
@@ -98,11 +100,9 @@ export class Machine {
       yieldCpu: () => this.#scheduler.cut(),
     });
     if (board.serial !== undefined) this.#console.connect(board.serial);
-    this.#vm = options.engine.createVm(
-      { ranges: plan.ram },
-      createCpuHost(board, this.#clock),
-      options.events,
-    );
+    const random32 = this.#clock.deterministic ? undefined : options.random32;
+    const host = createCpuHost(board, this.#clock, random32);
+    this.#vm = options.engine.createVm({ ranges: plan.ram }, host, options.events);
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) {
       slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));

@@ -42,6 +42,7 @@ function runOptions(
     console: side,
     tripleFault: start.tripleFault,
     hostNow: () => performance.now() * NS_PER_MS,
+    random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => tell({ kind: "started", at: performance.timeOrigin + performance.now() }),
