@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 
 const CONCURRENCY = 2;
 const SIGNAL_STATUS = 130;
+const MINUTE_MS = 60_000;
+/** A test file, or one test in it, that takes longer hangs: it is ended and counts as failed. */
+const LIMIT_MS = { usual: 5 * MINUTE_MS, full: 60 * MINUTE_MS };
 
 process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))));
 
@@ -38,7 +41,14 @@ if (files.length === 0 || missing.length > 0) {
 
 const runner = spawn(
   process.execPath,
-  ["--test", `--test-concurrency=${CONCURRENCY}`, "--test-reporter=spec", ...options, ...files],
+  [
+    "--test",
+    `--test-concurrency=${CONCURRENCY}`,
+    `--test-timeout=${full ? LIMIT_MS.full : LIMIT_MS.usual}`,
+    "--test-reporter=spec",
+    ...options,
+    ...files,
+  ],
   { stdio: "inherit" },
 );
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => runner.kill(signal));
