@@ -35,13 +35,17 @@ function pieceSize(length: number): AccessSize {
   return length >= 2 ? 2 : 1;
 }
 
+/** Copies a few bytes: `copyWithin` costs more than a loop for so little. */
+function copy(bytes: Uint8Array, from: number, to: number, length: number): void {
+  for (let i = 0; i < length; i++) bytes[to + i] = bytes[from + i];
+}
+
 /** Copies guest-physical bytes to host address `target`; devices are read in pieces of at most 4 bytes. */
 function gather(cpu: CpuContext, physical: number, target: number, length: number): void {
   const { services, view } = cpu;
   const ramOffset = services.ramOffsetOf(physical);
   if (ramOffset >= 0) {
-    const host = services.ramBase + ramOffset;
-    cpu.u8.copyWithin(target, host, host + length);
+    copy(cpu.u8, services.ramBase + ramOffset, target, length);
     return;
   }
   for (let done = 0; done < length;) {
@@ -60,7 +64,7 @@ function scatter(cpu: CpuContext, physical: number, source: number, length: numb
   const ramOffset = services.ramOffsetOf(physical);
   if (ramOffset >= 0) {
     if (services.code.pageHoldsCode(ramOffset)) services.code.invalidate(ramOffset, length);
-    cpu.u8.copyWithin(services.ramBase + ramOffset, source, source + length);
+    copy(cpu.u8, source, services.ramBase + ramOffset, length);
     return;
   }
   for (let done = 0; done < length;) {

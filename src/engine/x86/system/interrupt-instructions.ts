@@ -63,7 +63,12 @@ function endIret(cpu: CpuContext): number {
   return RESOLVE;
 }
 
-/** The frame of five values that an IRET in 64-bit mode pops. */
+// Words of the frame of five values that an IRET in 64-bit mode pops.
+const FRAME_RIP = 0;
+const FRAME_CS = 2;
+const FRAME_FLAGS = 4;
+const FRAME_RSP = 6;
+const FRAME_SS = 8;
 const frame = new Uint32Array(FRAME_VALUES * 2);
 
 function readFrame(cpu: CpuContext, size: number): void {
@@ -79,20 +84,21 @@ function readFrame(cpu: CpuContext, size: number): void {
 function iret64(cpu: CpuContext, size: number): number {
   if (cpu.get32(L.FLAG_SYSTEM) & FLAG_NT) generalProtection();
   readFrame(cpu, size);
-  const [ripLow, ripHigh, csValue, , flags, , rspLow, rspHigh, ssValue] = frame;
-  const selector = csValue & 0xffff;
+  const ripLow = frame[FRAME_RIP];
+  const ripHigh = frame[FRAME_RIP + 1];
+  const selector = frame[FRAME_CS] & 0xffff;
   const cpl = selector & SELECTOR_RPL;
   const descriptor = returnSegment(cpu, selector);
   const rip = (ripHigh | 0) * TWO_32 + ripLow;
   checkCodeTarget(cpu, selector, descriptor, rip);
-  const stack = checkOuterStack(cpu, ssValue & 0xffff, cpl, descriptor);
+  const stack = checkOuterStack(cpu, frame[FRAME_SS] & 0xffff, cpl, descriptor);
   markAccessed(cpu, descriptor);
   const mask = loadedFlags(cpu, size);
   const outer = cpl > cpu.cpl;
   setCodeSegment(cpu, selector, descriptor, cpl);
-  loadReturnStack(cpu, stack, { low: rspLow, high: rspHigh, size, extra: 0 });
+  loadReturnStack(cpu, stack, { low: frame[FRAME_RSP], high: frame[FRAME_RSP + 1], size, extra: 0 });
   cpu.setPair(L.RIP, ripLow, ripHigh);
-  writeFlags(cpu, flags, mask);
+  writeFlags(cpu, frame[FRAME_FLAGS], mask);
   if (outer) dropPrivilegedSegments(cpu, cpl);
   if (descriptor.access & ACCESS_L) setPrivilege64(cpu, cpl);
   else refreshMode(cpu);

@@ -40,7 +40,7 @@ const POPF_FLAGS =
 
 function pushf(cpu: CpuContext, _record: number, info: number): number {
   const stack = currentStack(cpu);
-  pushValues(cpu, stack, info & INFO_SIZE, [readFlags(cpu) & ~(FLAG_RF | FLAG_VM)]);
+  pushPair(cpu, stack, info & INFO_SIZE, readFlags(cpu) & ~(FLAG_RF | FLAG_VM), 0);
   storePointer(cpu, stack);
   return CONTINUE;
 }

@@ -112,7 +112,7 @@ export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: numbe
 
 /** Pushes values of `size` bytes, the first one deepest, and moves the stack's pointer. Throws before any write. */
 export function pushValues(cpu: CpuContext, stack: Stack, size: number, values: readonly number[]): void {
-  checkPush(cpu, stack, size, values.length);
+  if (values.length > 1) checkPush(cpu, stack, size, values.length);
   for (const value of values) pushPair(cpu, stack, size, value >>> 0, Math.floor(value / TWO_32));
 }
 

@@ -22,20 +22,68 @@ const DATA_ENTRIES = L.ACCESS_MODES * L.TLB_ENTRIES;
 const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
 const ITLB_WORD_FLAGS = 3;
 /** Linear page number to the number of its 2 MiB region. */
-const LARGE_PAGES = 512;
+const LARGE_PAGE_SHIFT = 9;
+const REGION_HASH = 4096;
+
+const LISTED_LOCAL = 1;
+const LISTED_GLOBAL = 2;
+
+/**
+ * Numbers of the filled entries of one TLB, those filled with global pages apart, so that a flush of the others need
+ * not look at them. An entry may be in both lists, when it was filled with one kind and then the other.
+ */
+class EntryLists {
+  private readonly listed: Uint8Array;
+  private readonly local: Uint16Array;
+  private readonly global: Uint16Array;
+  private localCount = 0;
+  private globalCount = 0;
+
+  constructor(entries: number) {
+    this.listed = new Uint8Array(entries);
+    this.local = new Uint16Array(entries);
+    this.global = new Uint16Array(entries);
+  }
+
+  note(entry: number, global: boolean): void {
+    const bit = global ? LISTED_GLOBAL : LISTED_LOCAL;
+    if (this.listed[entry] & bit) return;
+    this.listed[entry] |= bit;
+    if (global) this.global[this.globalCount++] = entry;
+    else this.local[this.localCount++] = entry;
+  }
+
+  /** Visits and forgets the entries of one list. */
+  takeLocal(visit: (entry: number) => void): void {
+    for (let i = 0; i < this.localCount; i++) {
+      this.listed[this.local[i]] &= ~LISTED_LOCAL;
+      visit(this.local[i]);
+    }
+    this.localCount = 0;
+  }
+  takeGlobal(visit: (entry: number) => void): void {
+    for (let i = 0; i < this.globalCount; i++) {
+      this.listed[this.global[i]] &= ~LISTED_GLOBAL;
+      visit(this.global[i]);
+    }
+    this.globalCount = 0;
+  }
+
+  /** Visits every filled entry, some twice. */
+  each(visit: (entry: number) => void): void {
+    for (let i = 0; i < this.localCount; i++) visit(this.local[i]);
+    for (let i = 0; i < this.globalCount; i++) visit(this.global[i]);
+  }
+}
 
 export class TlbBook {
   private readonly dataWord: number;
   private readonly codeWord: number;
-  // Numbers of filled entries, data entries first come, and whether an entry is in the list.
-  private readonly data = new Uint16Array(DATA_ENTRIES);
-  private readonly dataListed = new Uint8Array(DATA_ENTRIES);
-  private dataCount = 0;
-  private readonly code = new Uint16Array(L.ITLB_ENTRIES);
-  private readonly codeListed = new Uint8Array(L.ITLB_ENTRIES);
-  private codeCount = 0;
-  /** 2 MiB regions of linear addresses of which entries were filled from a large page. */
-  private readonly largeRegions = new Set<number>();
+  private readonly data = new EntryLists(DATA_ENTRIES);
+  private readonly code = new EntryLists(L.ITLB_ENTRIES);
+  /** Hash of 2 MiB regions of linear addresses of which entries were filled from a large page. */
+  private readonly largeRegions = new Uint8Array(REGION_HASH);
+  private anyLarge = false;
 
   constructor(
     cpuBase: number,
@@ -61,21 +109,19 @@ export class TlbBook {
   }
 
   /** Notes that the data entry at `word` is about to be filled. */
-  noteData(word: number): void {
-    const entry = (word - this.dataWord) / ENTRY_WORDS;
-    if (this.dataListed[entry]) return;
-    this.dataListed[entry] = 1;
-    this.data[this.dataCount++] = entry;
+  noteData(word: number, global: boolean): void {
+    this.data.note((word - this.dataWord) / ENTRY_WORDS, global);
   }
-  noteCode(word: number): void {
-    const entry = (word - this.codeWord) / ITLB_WORDS;
-    if (this.codeListed[entry]) return;
-    this.codeListed[entry] = 1;
-    this.code[this.codeCount++] = entry;
+  noteCode(word: number, global: boolean): void {
+    this.code.note((word - this.codeWord) / ITLB_WORDS, global);
   }
   /** Notes that a linear page was filled from a page larger than 4 KiB. */
   noteLarge(page: number): void {
-    this.largeRegions.add(Math.floor(page / LARGE_PAGES));
+    this.largeRegions[(page >>> LARGE_PAGE_SHIFT) & (REGION_HASH - 1)] = 1;
+    this.anyLarge = true;
+  }
+  private mayBeLarge(page: number): boolean {
+    return this.largeRegions[(page >>> LARGE_PAGE_SHIFT) & (REGION_HASH - 1)] !== 0;
   }
 
   private emptyData(entry: number): void {
@@ -92,51 +138,34 @@ export class TlbBook {
     this.words[word + 1] = 0;
   }
 
-  private flushData(keepGlobal: boolean): void {
-    let kept = 0;
-    for (let i = 0; i < this.dataCount; i++) {
-      const entry = this.data[i];
-      const flags = this.words[this.dataWord + entry * ENTRY_WORDS + WORD_FLAGS];
-      if (keepGlobal && flags & L.TLB_FLAG_GLOBAL) {
-        this.data[kept++] = entry;
-        continue;
-      }
-      this.emptyData(entry);
-      this.dataListed[entry] = 0;
-    }
-    this.dataCount = kept;
+  private isGlobal(dataEntry: number): boolean {
+    return (this.words[this.dataWord + dataEntry * ENTRY_WORDS + WORD_FLAGS] & L.TLB_FLAG_GLOBAL) !== 0;
   }
-  private flushCode(keepGlobal: boolean): void {
-    let kept = 0;
-    for (let i = 0; i < this.codeCount; i++) {
-      const entry = this.code[i];
-      if (
-        keepGlobal &&
-        this.words[this.codeWord + entry * ITLB_WORDS + ITLB_WORD_FLAGS] & L.TLB_FLAG_GLOBAL
-      ) {
-        this.code[kept++] = entry;
-        continue;
-      }
-      this.emptyCode(entry);
-      this.codeListed[entry] = 0;
-    }
-    this.codeCount = kept;
+  private isGlobalCode(entry: number): boolean {
+    return (this.words[this.codeWord + entry * ITLB_WORDS + ITLB_WORD_FLAGS] & L.TLB_FLAG_GLOBAL) !== 0;
   }
 
   /** Empties every entry. */
   flushAll(): void {
-    this.flushData(false);
-    this.flushCode(false);
-    this.largeRegions.clear();
+    this.data.takeGlobal((entry) => this.emptyData(entry));
+    this.data.takeLocal((entry) => this.emptyData(entry));
+    this.code.takeGlobal((entry) => this.emptyCode(entry));
+    this.code.takeLocal((entry) => this.emptyCode(entry));
+    if (this.anyLarge) this.largeRegions.fill(0);
+    this.anyLarge = false;
   }
   /** Empties every entry that is not global. */
   flushNonGlobal(): void {
-    this.flushData(true);
-    this.flushCode(true);
+    this.data.takeLocal((entry) => {
+      if (!this.isGlobal(entry)) this.emptyData(entry);
+    });
+    this.code.takeLocal((entry) => {
+      if (!this.isGlobalCode(entry)) this.emptyCode(entry);
+    });
   }
   /** Empties what INVLPG of an address in this linear page must: the whole of a large page. */
   flushPage(page: number): void {
-    if (this.largeRegions.has(Math.floor(page / LARGE_PAGES))) {
+    if (this.mayBeLarge(page)) {
       this.flushAll();
       return;
     }
@@ -150,13 +179,12 @@ export class TlbBook {
 
   /** Takes the fast write right from every entry that maps the page at this host address. */
   stripWriteTags(hostPage: number): void {
-    for (let i = 0; i < this.dataCount; i++) {
-      const word = this.dataWord + this.data[i] * ENTRY_WORDS;
+    this.data.each((entry) => {
+      const word = this.dataWord + entry * ENTRY_WORDS;
       const tag = this.words[word + WORD_WRITE_TAG];
-      if (tag === L.TLB_EMPTY) continue;
-      if ((tag + this.words[word + WORD_ADDEND]) >>> 0 !== hostPage) continue;
+      if (tag === L.TLB_EMPTY || (tag + this.words[word + WORD_ADDEND]) >>> 0 !== hostPage) return;
       this.words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;
       this.words[word + WORD_WRITE_TAG + 1] = 0;
-    }
+    });
   }
 }

@@ -59,7 +59,7 @@ function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): v
   if (walked.page >= UNCACHED_PAGE) return;
   const { tlb, i32 } = cpu;
   const word = tlb.dataEntry(page, mode);
-  tlb.noteData(word);
+  tlb.noteData(word, walked.global);
   if (walked.large) tlb.noteLarge(page);
   const tagLow = (page << L.PAGE_SHIFT) | 0;
   const tagHigh = Math.floor(page / TWO_20) | 0;
@@ -161,7 +161,7 @@ export function translateFetchPage(cpu: CpuContext, linear: number): number {
   const ramOffset = cpu.services.ramOffsetOf(physical * L.PAGE_SIZE);
   if (ramOffset < 0) return -2;
   const word = cpu.tlb.codeEntry(page);
-  cpu.tlb.noteCode(word);
+  cpu.tlb.noteCode(word, walked.global);
   if (walked.large) cpu.tlb.noteLarge(page);
   cpu.i32[word] = (page << L.PAGE_SHIFT) | cpu.get32(L.CODE_ACCESS);
   cpu.i32[word + 1] = Math.floor(page / TWO_20);
