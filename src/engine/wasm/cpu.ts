@@ -2,6 +2,7 @@
  * One CPU of the wasm engine: enters generated code in slices, takes interrupts at instruction boundaries, counts
  * instructions. Knows no instruction and no device.
  */
+import { FLAG_TF, FLAG_IF, VECTOR_NMI } from "../../spec/x86-privileged.js";
 import type { Cpu, Exit } from "../contract.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import type { CpuContext } from "../x86/cpu-context.js";
@@ -18,9 +19,6 @@ import {
 import { takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
 import { deliverDebugTrap, deliverInterrupt } from "../x86/system/delivery.js";
 
-const FLAG_TF = 1 << 8;
-const FLAG_IF = 1 << 9;
-const NMI_VECTOR = 2;
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
 
@@ -97,7 +95,7 @@ export class WasmCpu implements Cpu {
       this.nmi = false;
       this.updatePending();
       context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
-      deliverInterrupt(context, NMI_VECTOR);
+      deliverInterrupt(context, VECTOR_NMI);
     }
     while (this.line && context.get32(layout.FLAG_SYSTEM) & FLAG_IF && this.shutdownDetail === undefined) {
       const vector = context.services.host.acknowledgeInterrupt(this.id);

@@ -2,6 +2,8 @@
  * The interpreter's side of `InstructionBuilder`: operands come from the decoded record, registers live in the CPU
  * area. Here: vectors, stack, control flow; the rest is `RecordBuilder`.
  */
+import { X87_STATUS_SUMMARY, X87_STATUS_TOP } from "../../spec/x87.js";
+import { VECTOR_UD, VECTOR_MF, VECTOR_XM, CR4_OSXMMEXCPT } from "../../spec/x86-privileged.js";
 import type { Signature, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
@@ -14,12 +16,6 @@ import { RecordBuilder } from "./record-builder.js";
 /** Signature of a handler. */
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
-const VECTOR_UD = 6;
-const VECTOR_MF = 16;
-const VECTOR_XM = 19;
-const CR4_OSXMMEXCPT = 1 << 10;
-const X87_STATUS_SUMMARY = 0x80;
-const X87_STATUS_TOP = 0x3800;
 /** Sign and exponent that an MMX write leaves in the x87 register. */
 const MMX_SIGN_EXPONENT = 0xffff;
 

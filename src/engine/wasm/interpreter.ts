@@ -5,6 +5,7 @@
  * Protocol: a handler returns the next record, or 0 when RIP is set and has to be resolved. Faults are delivered
  * by TypeScript before a handler returns 0.
  */
+import { VECTOR_GP, VECTOR_NM } from "../../spec/x86-privileged.js";
 import type { Label, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
@@ -283,9 +284,9 @@ const PSEUDO_BODIES: Record<string, (b: HandlerBuilder) => void> = {
     b.checkCrossing();
   },
   "undefined.0": (b) => b.helper("ud"),
-  "too_long.0": (b) => b.raise(13, 0),
+  "too_long.0": (b) => b.raise(VECTOR_GP, 0),
   "unimplemented.0": (b) => b.helper("unimplemented"),
-  "device_not_available.0": (b) => b.raise(7),
+  "device_not_available.0": (b) => b.raise(VECTOR_NM),
   "mov_absolute.0": (b) => b.helper("mov_absolute"),
 };
 

@@ -2,6 +2,7 @@
  * Encodes a decoded instruction as the record that handlers read (x86/record.ts). Decides how the effective
  * address is formed and whether the mode allows the instruction at all. Knows no memory but the record's.
  */
+import { FPU_REGISTER_STRIDE } from "../x86/x87/state.js";
 import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
 import {
@@ -20,7 +21,6 @@ import { isImplemented, PSEUDO } from "./interpreter.js";
 
 const RSP = 4;
 const RBP = 5;
-const FPU_REGISTER_STRIDE = 16;
 
 type Unit = "integer" | "x87" | "sse";
 const SSE_STATE_MNEMONICS = new Set(["ldmxcsr", "stmxcsr"]);

@@ -1,26 +1,12 @@
 /** Bit tests, bit scans, SETcc, CMOVcc, byte swaps. SDM vol. 2. */
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
-import type { Condition, InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-
-const CONDITIONS: Condition[] = [
-  "o",
-  "no",
-  "b",
-  "ae",
-  "e",
-  "ne",
-  "be",
-  "a",
-  "s",
-  "ns",
-  "p",
-  "np",
-  "l",
-  "ge",
-  "le",
-  "g",
-];
+import {
+  CONDITIONS,
+  type InstructionBuilder,
+  type Semantics,
+  type SemanticsTable,
+} from "./instruction-builder.js";
 
 type BitChange = (b: InstructionBuilder, value: Value, mask: Value) => Value;
 

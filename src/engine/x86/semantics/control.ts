@@ -1,25 +1,12 @@
 /** Near control flow: jumps, calls, returns, loops. SDM vol. 2. */
 import type { Value } from "../../ir/ir.js";
-import type { Condition, InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-
-const CONDITIONS: Condition[] = [
-  "o",
-  "no",
-  "b",
-  "ae",
-  "e",
-  "ne",
-  "be",
-  "a",
-  "s",
-  "ns",
-  "p",
-  "np",
-  "l",
-  "ge",
-  "le",
-  "g",
-];
+import {
+  CONDITIONS,
+  type Condition,
+  type InstructionBuilder,
+  type Semantics,
+  type SemanticsTable,
+} from "./instruction-builder.js";
 
 const CONDITIONAL: SemanticsTable = Object.fromEntries(
   CONDITIONS.map((condition): [string, Semantics] => [

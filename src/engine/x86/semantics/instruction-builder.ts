@@ -7,6 +7,7 @@
  *
  * Rule: an instruction's last access that can fault comes before its first write of a register or a flag.
  */
+import { VECTOR_GP } from "../../../spec/x86-privileged.js";
 import { FunctionBuilder } from "../../ir/function-builder.js";
 import type { Type, Value } from "../../ir/ir.js";
 import type { Operand, Operation } from "../operands.js";
@@ -22,7 +23,6 @@ export function accessInfo(size: number, access: Access, stack: boolean): number
   return size | (ACCESS_CODE[access] << 8) | (stack ? 1 << 10 : 0);
 }
 
-const GENERAL_PROTECTION = 13;
 /** Bits above the 48 of a linear address. */
 const CANONICAL_SHIFT = 16;
 
@@ -34,8 +34,26 @@ export function typeOf(size: number): Type {
 /** Bits of FLAG_CARRY that mean something for every operation: CF, carry into the top bit, AF. */
 const CARRY_BITS = -0x4000000000000000n + 8n; // 0xc000000000000008
 
-export type Condition =
-  "o" | "no" | "b" | "ae" | "e" | "ne" | "be" | "a" | "s" | "ns" | "p" | "np" | "l" | "ge" | "le" | "g";
+/** Conditions in encoding order, SDM vol. 1 appendix B; each odd one negates the one before it. */
+export const CONDITIONS = [
+  "o",
+  "no",
+  "b",
+  "ae",
+  "e",
+  "ne",
+  "be",
+  "a",
+  "s",
+  "ns",
+  "p",
+  "np",
+  "l",
+  "ge",
+  "le",
+  "g",
+] as const;
+export type Condition = (typeof CONDITIONS)[number];
 
 export abstract class InstructionBuilder extends FunctionBuilder {
   // ── operands ──────────────────────────────────────────────────────────────────────────────────────────
@@ -245,11 +263,8 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   /** A condition as i32 0 or 1, SDM vol. 1 appendix B. */
   condition(name: Condition): Value {
-    const negated = ["no", "ae", "ne", "a", "ns", "np", "ge", "g"].indexOf(name);
-    if (negated >= 0) {
-      const positive = (["o", "b", "e", "be", "s", "p", "l", "le"] as const)[negated];
-      return this.xor(this.condition(positive), this.i32(1));
-    }
+    const code = CONDITIONS.indexOf(name);
+    if (code & 1) return this.xor(this.condition(CONDITIONS[code - 1]), this.i32(1));
     const result = (): Value => this.state("i64.load", layout.FLAG_RESULT);
     const carry = (): Value => this.state("i64.load", layout.FLAG_CARRY);
     const zero = (): Value => this.eqz(result());
@@ -316,7 +331,7 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   requireCanonical(target: Value, size: number): void {
     if (size !== 8) return;
     const extended = this.shrS(this.shl(target, this.i64(CANONICAL_SHIFT)), this.i64(CANONICAL_SHIFT));
-    this.if(this.ne(extended, target), () => this.raise(GENERAL_PROTECTION, 0));
+    this.if(this.ne(extended, target), () => this.raise(VECTOR_GP, 0));
   }
   /** Continues at a RIP (i64), truncated to the operand size. */
   abstract jump(target: Value, size: number): void;

@@ -1,12 +1,9 @@
 /** Moves, stack, conversions, flag bits. SDM vol. 2. */
+import { VECTOR_GP, FLAG_IF, FLAG_DF, FLAG_IOPL_SHIFT } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 
-const GENERAL_PROTECTION = 13;
-const FLAG_IF = 1 << 9;
-const FLAG_DF = 1 << 10;
-const IOPL_SHIFT = 12;
 /** SF ZF AF PF CF. */
 const AH_FLAGS = 0xd5;
 
@@ -49,8 +46,8 @@ function setSystemFlag(b: InstructionBuilder, flag: number, on: boolean): void {
 
 /** CLI and STI need CPL ≤ IOPL. */
 function requireIoPrivilege(b: InstructionBuilder): void {
-  const iopl = b.and(b.shrU(b.state("i32.load", layout.FLAG_SYSTEM), b.i32(IOPL_SHIFT)), b.i32(3));
-  b.if(b.gtU(b.state("i32.load", layout.CPL), iopl), () => b.raise(GENERAL_PROTECTION, 0));
+  const iopl = b.and(b.shrU(b.state("i32.load", layout.FLAG_SYSTEM), b.i32(FLAG_IOPL_SHIFT)), b.i32(3));
+  b.if(b.gtU(b.state("i32.load", layout.CPL), iopl), () => b.raise(VECTOR_GP, 0));
 }
 
 const setInterrupts: Semantics = (b) => {

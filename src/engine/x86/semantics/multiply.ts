@@ -1,9 +1,8 @@
 /** MUL, IMUL, DIV, IDIV. SDM vol. 2. */
+import { VECTOR_DE } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import { MAIL_VALUE } from "../layout.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-
-const DIVIDE_ERROR = 0;
 
 /** High 64 bits of the unsigned 128-bit product, by 32-bit halves. */
 export function multiplyHighUnsigned(b: InstructionBuilder, x: Value, y: Value): Value {
@@ -114,7 +113,7 @@ function writeQuotient(b: InstructionBuilder, size: number, quotient: Value, rem
 const divideUnsigned: Semantics = (b, { operands: [source] }) => {
   const size = source.size;
   const divisor = b.extendU(b.read(source));
-  b.if(b.eqz(divisor), () => b.raise(DIVIDE_ERROR));
+  b.if(b.eqz(divisor), () => b.raise(VECTOR_DE));
   if (size === 8) {
     b.if(b.ne(b.gpr(2, 8), b.i64(0)), () => {
       b.setState("i64.store", MAIL_VALUE, divisor);
@@ -125,7 +124,7 @@ const divideUnsigned: Semantics = (b, { operands: [source] }) => {
   }
   const whole = dividend(b, size, false);
   const quotient = b.divU(whole, divisor);
-  b.if(b.ne(b.shrU(quotient, b.i64(size * 8)), b.i64(0)), () => b.raise(DIVIDE_ERROR));
+  b.if(b.ne(b.shrU(quotient, b.i64(size * 8)), b.i64(0)), () => b.raise(VECTOR_DE));
   writeQuotient(b, size, quotient, b.remU(whole, divisor));
 };
 
@@ -134,7 +133,7 @@ const MINIMUM = -(1n << 63n);
 const divideSigned: Semantics = (b, { operands: [source] }) => {
   const size = source.size;
   const divisor = size === 8 ? b.read(source) : b.extendS(b.signExtend(b.read(source), size));
-  b.if(b.eqz(divisor), () => b.raise(DIVIDE_ERROR));
+  b.if(b.eqz(divisor), () => b.raise(VECTOR_DE));
   let whole: Value;
   if (size === 8) {
     whole = b.gpr(0, 8);
@@ -145,10 +144,10 @@ const divideSigned: Semantics = (b, { operands: [source] }) => {
   } else whole = dividend(b, size, true);
   // The one quotient that does not fit an i64 would trap.
   const overflows = b.and(b.eq(whole, b.i64(MINIMUM)), b.eq(divisor, b.i64(-1)));
-  b.if(overflows, () => b.raise(DIVIDE_ERROR));
+  b.if(overflows, () => b.raise(VECTOR_DE));
   const quotient = b.divS(whole, divisor);
   if (size !== 8) {
-    b.if(b.ne(b.signExtend(quotient, size), quotient), () => b.raise(DIVIDE_ERROR));
+    b.if(b.ne(b.signExtend(quotient, size), quotient), () => b.raise(VECTOR_DE));
   }
   writeQuotient(b, size, quotient, b.remS(whole, divisor));
 };

@@ -2,6 +2,7 @@
  * String instructions. A repeated MOVS or STOS does as many elements at once as fit in the pages it touches and in
  * the instruction budget, then the record runs again; each element counts as one instruction. SDM vol. 2.
  */
+import { FLAG_DF } from "../../../spec/x86-privileged.js";
 import type { Value, Variable } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
@@ -9,7 +10,6 @@ import type { InstructionBuilder, Semantics, SemanticsTable } from "./instructio
 const RCX = 1;
 const RSI = 6;
 const RDI = 7;
-const FLAG_DF = 1 << 10;
 const REPNE = 0xf2;
 /** Every byte of a word equal to its lowest byte times this. */
 const SPLAT: Record<number, bigint> = { 1: 1n, 2: 0x0101n, 4: 0x01010101n, 8: 0x0101010101010101n };

@@ -4,7 +4,15 @@
  *
  * Specification: Intel SDM vol. 1 §8.1.8 (pointers), vol. 2 (FWAIT, EMMS).
  */
-import { FLAG_VM, FLAGS_STATUS, VECTOR_UD } from "../../../spec/x86-privileged.js";
+import {
+  CR0_MP,
+  CR0_TS,
+  FLAGS_STATUS,
+  FLAG_VM,
+  VECTOR_MF,
+  VECTOR_NM,
+  VECTOR_UD,
+} from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import { readStatusFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
@@ -26,10 +34,6 @@ import { GuestFault, undefinedOpcode } from "./faults.js";
 import { effectiveAddress, INFO_MEMORY } from "./operands.js";
 import * as R from "../record.js";
 
-const VECTOR_NM = 7;
-const VECTOR_MF = 16;
-const CR0_MP = 2;
-const CR0_TS = 8;
 /** A memory operand is at most the 108 bytes of FSAVE. */
 const LARGEST_OPERAND = 108;
 
