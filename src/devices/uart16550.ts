@@ -8,7 +8,9 @@
  * - Four character times of silence have always passed: bytes below the trigger level time out at once.
  * - Word length, parity and baud rate are registers only. A guest that never sets them is understood.
  * - It never loses input. It takes bytes (`receive`) only while the guest listens: receive interrupts are on
- *   or it polls LSR; and not while the guest holds RTS down after having raised it.
+ *   or it polls LSR; and not while the guest holds RTS down after having raised it. A guest that has raised DTR
+ *   but never RTS has found the port and not opened it yet: what it reads now, it throws away (Linux's probe
+ *   and start-up of a port do, with receive interrupts on for a moment), so interrupts alone do not count.
  */
 import type { AccessSize, InterruptLine, PortDevice } from "./device.js";
 import {
@@ -51,8 +53,8 @@ export interface Uart16550State {
   transmitPending: boolean;
   /** MSR bits 3–0. */
   modemDeltas: number;
-  /** RTS was raised once, so lowering it means "stop". */
-  rtsUsed: boolean;
+  /** The MCR bits that were ever on outside loopback. */
+  mcrRaised: number;
   /** LSR reads without any other access between them. */
   polls: number;
 }
@@ -71,7 +73,7 @@ export function initialUart16550State(): Uart16550State {
     lineErrors: 0,
     transmitPending: false,
     modemDeltas: 0,
-    rtsUsed: false,
+    mcrRaised: 0,
     polls: 0,
   };
 }
@@ -197,8 +199,10 @@ export class Uart16550 implements PortDevice {
   private listens(): boolean {
     const { state } = this;
     if (this.loopback) return false;
-    if (state.rtsUsed && !(state.mcr & UART_MCR.rts)) return false;
-    return (state.ier & UART_IER.receive) !== 0 || state.polls >= POLLS_THAT_LISTEN;
+    const rts = (state.mcr & UART_MCR.rts) !== 0;
+    if (state.mcrRaised & UART_MCR.rts && !rts) return false;
+    if (state.polls >= POLLS_THAT_LISTEN) return true;
+    return (state.ier & UART_IER.receive) !== 0 && (rts || !(state.mcrRaised & UART_MCR.dtr));
   }
 
   private countPolls(lineStatus: boolean): void {
@@ -279,7 +283,7 @@ export class Uart16550 implements PortDevice {
     const { state } = this;
     const before = this.modemLines();
     state.mcr = value;
-    if (value & UART_MCR.rts && !this.loopback) state.rtsUsed = true;
+    if (!this.loopback) state.mcrRaised |= value;
     const after = this.modemLines();
     const changed = before ^ after;
     if (changed & UART_MSR.cts) state.modemDeltas |= UART_MSR.deltaCts;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { Uart16550, type Uart16550State } from "../../src/devices/uart16550.js";
-import { UART_MCR } from "../../src/spec/uart16550.js";
+import { UART_IER, UART_MCR } from "../../src/spec/uart16550.js";
 import { RecordingLine } from "../support/recording-line.js";
 
 const [DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR] = [0, 1, 2, 3, 4, 5, 6, 7];
@@ -200,6 +200,16 @@ test("16550: a guest that polls LSR without interrupts gets its input", () => {
   assert.equal(bench.uart.receive([0x61]), 1);
   assert.equal(bench.in(LSR) & 0x01, 1);
   assert.equal(bench.in(DATA), 0x61);
+});
+
+test("16550: input waits while a driver has raised DTR only: it is still probing the port", () => {
+  const bench = new Bench();
+  bench.out(MCR, UART_MCR.dtr);
+  bench.out(IER, UART_IER.receive);
+  assert.equal(bench.uart.receive([0x61]), 0, "Linux's probe turns all interrupts on for a moment");
+  bench.out(MCR, UART_MCR.dtr | UART_MCR.rts);
+  assert.equal(bench.ready, 1);
+  assert.equal(bench.uart.receive([0x61]), 1);
 });
 
 test("16550: a pasted megabyte arrives whole and in order", () => {
