@@ -110,6 +110,11 @@ export interface Vm {
 /** Whether an engine works on this host, and if not, why. */
 export type EngineVerdict = { usable: true; detail: string } | { usable: false; reason: string };
 
+/** What an engine throws from `createVm` for a machine that it cannot hold, with the limit in its message. */
+export class EngineLimit extends Error {
+  override readonly name = "EngineLimit";
+}
+
 export interface Engine {
   readonly name: string;
   probe(): EngineVerdict;

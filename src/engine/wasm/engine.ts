@@ -13,6 +13,7 @@ import type {
   MemorySpec,
   Vm,
 } from "../contract.js";
+import { EngineLimit } from "../contract.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
@@ -81,7 +82,7 @@ class WasmVm implements Vm {
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
     const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
-    if (pages > LARGEST_MEMORY) throw new RangeError(tooLarge(this.ram.bytes, ramBase));
+    if (pages > LARGEST_MEMORY) throw new EngineLimit(tooLarge(this.ram.bytes, ramBase));
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {

@@ -4,7 +4,7 @@
  * memory only. Its console, signals and files are main's business.
  */
 import type { MessagePort } from "node:worker_threads";
-import type { Engine } from "../../engine/contract.js";
+import { EngineLimit, type Engine } from "../../engine/contract.js";
 import { PlanError } from "../../machine/fill.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
@@ -17,8 +17,8 @@ const NS_PER_MS = 1e6;
 /** Turns whatever was thrown into a message that names its source. */
 function failure(error: unknown): WorkerMessage {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  const what =
-    error instanceof EngineUnavailable ? "engine" : error instanceof PlanError ? "plan" : "internal";
+  const engineFault = error instanceof EngineUnavailable || error instanceof EngineLimit;
+  const what = engineFault ? "engine" : error instanceof PlanError ? "plan" : "internal";
   return stack === undefined ? { kind: "failed", what, message } : { kind: "failed", what, message, stack };
 }
 

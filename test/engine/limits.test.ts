@@ -1,0 +1,51 @@
+/** What the wasm engine refuses to hold, and what it holds at most. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EngineLimit, type CpuHost } from "../../src/engine/contract.js";
+import { createWasmEngine } from "../../src/engine/wasm/engine.js";
+
+const GIB = 2 ** 30;
+const MIB = 2 ** 20;
+
+const host: CpuHost = {
+  readPort: () => 0xff,
+  writePort: () => undefined,
+  readMmio: () => 0xff,
+  writeMmio: () => undefined,
+  acknowledgeInterrupt: () => -1,
+  readApicMsr: () => undefined,
+  writeApicMsr: () => false,
+  readTaskPriority: () => 0,
+  writeTaskPriority: () => undefined,
+  readTsc: () => 0,
+};
+
+test("design §7 more RAM than one WebAssembly memory holds is refused with the limit in the message", () => {
+  const ranges = [
+    { start: 0, size: 3 * GIB },
+    { start: 4 * GIB, size: GIB },
+  ];
+  assert.throws(
+    () => createWasmEngine().createVm({ ranges }, host),
+    (error) =>
+      error instanceof EngineLimit &&
+      /4096 MiB .* holds 4 GiB, of which \d+ MiB are left/.test(error.message),
+  );
+});
+
+test("design §7 RAM above 4 GiB is reached through the hole", () => {
+  const vm = createWasmEngine().createVm(
+    {
+      ranges: [
+        { start: 0, size: 2 * MIB },
+        { start: 4 * GIB, size: 2 * MIB },
+      ],
+    },
+    host,
+  );
+  vm.memory.write(4 * GIB + 4096, Uint8Array.of(1, 2, 3));
+  assert.deepEqual([...vm.memory.read(4 * GIB + 4096, 3)], [1, 2, 3]);
+  assert.throws(() => vm.memory.read(3 * GIB, 1), RangeError);
+  assert.throws(() => vm.memory.write(2 * MIB - 1, Uint8Array.of(1, 2)), RangeError);
+  vm.dispose();
+});
