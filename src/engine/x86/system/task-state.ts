@@ -27,6 +27,12 @@ import { GuestFault } from "./faults.js";
 
 const TWO_32 = 0x1_0000_0000;
 
+/** Linear address of a byte of the TSS. */
+function linearOf(cpu: CpuContext, offset: number): number {
+  const linear = cpu.segmentBase(L.TR) + offset;
+  return cpu.longMode ? linear : linear >>> 0;
+}
+
 function checkLimit(cpu: CpuContext, last: number, external: number): void {
   if (last > cpu.limit(L.TR)) {
     throw new GuestFault(VECTOR_TS, (cpu.selector(L.TR) & SELECTOR_ERROR) | external);
@@ -35,7 +41,7 @@ function checkLimit(cpu: CpuContext, last: number, external: number): void {
 
 function read64(cpu: CpuContext, offset: number, external: number): number {
   checkLimit(cpu, offset + 7, external);
-  const low = readPair(cpu, cpu.segmentBase(L.TR) + offset, implicitAccessMode(cpu));
+  const low = readPair(cpu, linearOf(cpu, offset), implicitAccessMode(cpu));
   return (cpu.high | 0) * TWO_32 + low;
 }
 
@@ -59,11 +65,10 @@ export function innerStack32(
   const size = wide ? 4 : 2;
   const offset = wide ? TSS32_ESP0 + level * TSS32_STACK_STRIDE : TSS16_SP0 + level * TSS16_STACK_STRIDE;
   checkLimit(cpu, offset + size + 1, external);
-  const linear = cpu.segmentBase(L.TR) + offset;
   const mode = implicitAccessMode(cpu);
   return {
-    pointer: readMemory(cpu, linear, size, mode),
-    selector: readMemory(cpu, linear + size, 2, mode),
+    pointer: readMemory(cpu, linearOf(cpu, offset), size, mode),
+    selector: readMemory(cpu, linearOf(cpu, offset + size), 2, mode),
   };
 }
 
@@ -74,10 +79,9 @@ export function portsAllowed(cpu: CpuContext, port: number, size: number): boole
   const limit = cpu.limit(L.TR);
   if (limit < TSS_MIN_LIMIT) return false;
   const mode = implicitAccessMode(cpu);
-  const base = cpu.segmentBase(L.TR);
-  const byte = readMemory(cpu, base + TSS_IO_MAP_BASE, 2, mode) + (port >>> 3);
+  const byte = readMemory(cpu, linearOf(cpu, TSS_IO_MAP_BASE), 2, mode) + (port >>> 3);
   // The CPU always reads two bytes, so the map ends with a byte of ones.
   if (byte + 1 > limit) return false;
-  const bits = readMemory(cpu, base + byte, 2, mode) >>> (port & 7);
+  const bits = readMemory(cpu, linearOf(cpu, byte), 2, mode) >>> (port & 7);
   return (bits & ((1 << size) - 1)) === 0;
 }
