@@ -11,7 +11,7 @@ import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { noteDataAccess } from "./breakpoints.js";
 import { throwRecorded } from "./faults.js";
-import { restoreWriteTag, translatePage } from "./translate.js";
+import { restoreWriteTag, taggedHost, translatePage } from "./translate.js";
 
 /** Kinds of access, as `info` of generated code numbers them. */
 export const READ = 0;
@@ -136,6 +136,8 @@ export function resolveAccess(
   const offset = linear & (L.PAGE_SIZE - 1);
   if (offset + size > L.PAGE_SIZE) return resolveThroughScratch(cpu, linear, size, access, mode);
   const page = Math.floor(linear / L.PAGE_SIZE);
+  const fast = taggedHost(cpu, linear, page, access !== READ, mode);
+  if (fast !== 0) return fast;
   const physicalPage = translatePage(cpu, page, linear, access !== READ, mode);
   if (physicalPage < 0) return -1;
   const { services } = cpu;

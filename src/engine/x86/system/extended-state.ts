@@ -16,8 +16,6 @@ import * as L from "../layout.js";
 export const LEGACY_SIZE = 512;
 /** Legacy region and XSAVE header. */
 export const XSAVE_SIZE = 576;
-/** Bytes 416–511 are not written by FXSAVE, bytes 464–511 belong to software. */
-export const LEGACY_WRITTEN = 416;
 
 // Word offsets in the image.
 const IMAGE_POINTERS = 2;

@@ -26,6 +26,7 @@ import {
   currentStack,
   peek,
   pushPair,
+  pushQuad,
   pushValues,
   release,
   type Stack,
@@ -39,9 +40,14 @@ const POPF_FLAGS =
   (FLAGS_STATUS | FLAGS_SYSTEM) & ~(FLAG_RF | FLAG_VM | FLAG_VIF | FLAG_VIP | FLAG_IF | FLAG_IOPL);
 
 function pushf(cpu: CpuContext, _record: number, info: number): number {
-  const stack = currentStack(cpu);
-  pushPair(cpu, stack, info & INFO_SIZE, readFlags(cpu) & ~(FLAG_RF | FLAG_VM), 0);
-  storePointer(cpu, stack);
+  const size = info & INFO_SIZE;
+  const flags = readFlags(cpu) & ~(FLAG_RF | FLAG_VM);
+  if (cpu.code64 && size === 8) pushQuad(cpu, flags, 0);
+  else {
+    const stack = currentStack(cpu);
+    pushPair(cpu, stack, size, flags, 0);
+    storePointer(cpu, stack);
+  }
   return CONTINUE;
 }
 

@@ -110,6 +110,15 @@ export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: numbe
   stack.pointer = pointer;
 }
 
+/** Pushes 8 bytes on the stack of 64-bit mode. */
+export function pushQuad(cpu: CpuContext, low: number, high: number): void {
+  const pointer = cpu.getAddress(RSP) - 8;
+  const host = hostAddress(cpu, pointer, 8, WRITE, dataAccessMode(cpu, cpu.cpl), VECTOR_SS);
+  writeHost(cpu, host, 8, low, high);
+  commitPending(cpu);
+  cpu.setAddress(RSP, pointer);
+}
+
 /** Pushes values of `size` bytes, the first one deepest, and moves the stack's pointer. Throws before any write. */
 export function pushValues(cpu: CpuContext, stack: Stack, size: number, values: readonly number[]): void {
   if (values.length > 1) checkPush(cpu, stack, size, values.length);

@@ -115,6 +115,21 @@ export function translatePage(
   return walkData(cpu, page, linear, write, mode);
 }
 
+/** Host address by the tags that generated code uses: RAM, and for writes dirty and without code. 0 when they miss. */
+export function taggedHost(
+  cpu: CpuContext,
+  linear: number,
+  page: number,
+  write: boolean,
+  mode: number,
+): number {
+  const { i32 } = cpu;
+  const word = cpu.tlb.dataEntry(page, mode);
+  const tag = word + (write ? Book.WORD_WRITE_TAG : Book.WORD_READ_TAG);
+  if (i32[tag] !== page << L.PAGE_SHIFT || i32[tag + 1] !== Math.floor(page / TWO_20)) return 0;
+  return (i32[word + Book.WORD_ADDEND] + (linear | 0)) >>> 0;
+}
+
 /** Gives the entry of a page its fast write right back, once the page holds no code any more. */
 export function restoreWriteTag(cpu: CpuContext, page: number, mode: number): void {
   const word = cpu.tlb.dataEntry(page, mode);
