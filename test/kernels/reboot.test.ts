@@ -1,0 +1,67 @@
+/**
+ * Every way in which Linux resets, stops or dies, chosen by its command line: the route is named, the status is the
+ * documented one, a panic is recognised from the console (R3.8, R3.9).
+ */
+import assert from "node:assert/strict";
+import test from "node:test";
+import {
+  assertEnd,
+  bootKernel,
+  guestValue,
+  lastWords,
+  WITHOUT_CRYPTO_TESTS,
+} from "../support/kernel-boot.js";
+import type { KernelBootOptions } from "../support/kernel-boot.js";
+
+const COMMAND_LINE = `console=ttyS0 quiet ${WITHOUT_CRYPTO_TESTS}`;
+const NO_ROOT = /^Kernel panic - not syncing: VFS: Unable to mount root fs/;
+
+type Case = [
+  what: string,
+  words: string,
+  initramfs: KernelBootOptions["initramfs"],
+  kind: string,
+  route: string,
+  status: number,
+];
+
+const reboot: KernelBootOptions["initramfs"] = { command: "echo up=yes", end: "reboot" };
+const CASES: readonly Case[] = [
+  ["the keyboard controller", "reboot=k", reboot, "reset", "i8042", 0],
+  ["the ACPI reset register, which is port 0xCF9", "reboot=a", reboot, "reset", "port-cf9", 0],
+  ["port 0xCF9", "reboot=p", reboot, "reset", "port-cf9", 0],
+  ["a triple fault", "reboot=t", reboot, "crashed", "triple-fault", 4],
+  [
+    "poweroff without ACPI, which only halts",
+    "acpi=off",
+    { command: "echo up=yes" },
+    "halted",
+    "interrupts-off",
+    0,
+  ],
+];
+
+for (const [what, words, initramfs, kind, route, status] of CASES) {
+  test(`R3.8 Linux leaves by ${what}: ${kind} by ${route}, status ${status}`, async (t) => {
+    const boot = await bootKernel(t, { commandLine: `${COMMAND_LINE} ${words}`, initramfs });
+    if (boot === undefined) return;
+    assert.equal(guestValue(boot.console, "up"), "yes");
+    assertEnd(boot, kind, route, status);
+  });
+}
+
+test("R3.8 a panic with panic=-1 is shown; it is a crash by the route of the reset, with its line as the reason", async (t) => {
+  const boot = await bootKernel(t, { commandLine: `${COMMAND_LINE} panic=-1`, initramfs: false });
+  if (boot === undefined) return;
+  assert.match(boot.console, /Kernel panic - not syncing: VFS/, lastWords(boot.console));
+  assertEnd(boot, "crashed", "port-cf9", 4);
+  assert.match(boot.report.end.reason ?? "", NO_ROOT);
+});
+
+test("R3.8 a panic that waits for ever is a crash too, with its line as the reason", async (t) => {
+  const boot = await bootKernel(t, { commandLine: `${COMMAND_LINE} panic=0 reboot=k`, initramfs: false });
+  if (boot === undefined) return;
+  assert.match(boot.console, /---\[ end Kernel panic - not syncing: VFS/, lastWords(boot.console));
+  assertEnd(boot, "crashed", "panic without reboot", 4);
+  assert.match(boot.report.end.reason ?? "", NO_ROOT);
+});

@@ -1,0 +1,139 @@
+/**
+ * Boots a real kernel of the catalogue on the built-in engine, inline and in deterministic time, and hands back its
+ * console and how it ended. For tests; how a command line or a thread is wired stands elsewhere.
+ */
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import type { TestContext } from "node:test";
+import { buildPlan } from "../../src/boot/index.js";
+import type { LoaderOptions } from "../../src/boot/options.js";
+import type { Plan } from "../../src/boot/plan.js";
+import { decompressPayload } from "../../src/formats/bzimage/payload.js";
+import { recognise } from "../../src/formats/index.js";
+import { initramfsBytes } from "../../src/guests/index.js";
+import type { InitramfsOptions } from "../../src/guests/index.js";
+import { loadEngine } from "../../src/host/node/engines.js";
+import { runToEnd, type RunReport } from "../../src/host/run.js";
+import { requireGuest } from "./requires.js";
+
+/**
+ * Leaves out the kernel's self-tests of its ciphers, more than half of what Debian's kernel executes until init, for
+ * boots that are about something else.
+ */
+export const WITHOUT_CRYPTO_TESTS = "cryptomgr.notests=1";
+/** A moment that a broken calendar gets wrong: 2024-02-29 12:34:56 UTC. */
+export const POWER_ON = Date.UTC(2024, 1, 29, 12, 34, 56) / 1000;
+
+/** No boot here comes near it; a hang ends as a timeout instead of holding up the tests. */
+const INSTRUCTION_LIMIT = 4e9;
+const NS_PER_INSTRUCTION = 10;
+const LARGEST_VMLINUX = 2 ** 28;
+const TAIL = 1500;
+
+export interface KernelBootOptions {
+  /** Name in the catalogue. Default: Debian's cloud kernel. */
+  guest?: string;
+  /** Hand over the ELF kernel inside the bzImage instead of the bzImage. */
+  vmlinux?: boolean;
+  loader?: LoaderOptions;
+  commandLine?: string;
+  /** What the initramfs holds; `false` for none. */
+  initramfs: Omit<InitramfsOptions, "busybox"> | false;
+  /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
+  change?: (plan: Plan) => void;
+}
+
+export interface KernelBoot {
+  /** What the guest printed, without carriage returns. */
+  console: string;
+  report: RunReport;
+}
+
+/** The bytes of a kernel and its name. */
+async function kernelImage(path: string, vmlinux: boolean): Promise<{ name: string; bytes: Uint8Array }> {
+  const bytes = await readFile(path);
+  if (!vmlinux) return { name: path, bytes };
+  const image = recognise(bytes);
+  assert.equal(image.format, "bzimage");
+  return { name: "vmlinux", bytes: decompressPayload(image, { maxOutput: LARGEST_VMLINUX }) };
+}
+
+/** The plan of a boot, or undefined after the test was skipped. */
+export async function kernelPlan(t: TestContext, options: KernelBootOptions): Promise<Plan | undefined> {
+  const kernel = await requireGuest(t, options.guest ?? "debian-cloud");
+  const busybox = await requireGuest(t, "busybox");
+  if (!kernel || !busybox) return undefined;
+  const { initramfs } = options;
+  const initrd =
+    initramfs === false
+      ? {}
+      : {
+          initrd: {
+            name: "initramfs",
+            bytes: await initramfsBytes({ busybox: busybox.files["busybox"], ...initramfs }),
+          },
+        };
+  const plan = buildPlan({
+    kernel: await kernelImage(kernel.files["kernel"], options.vmlinux ?? false),
+    ...initrd,
+    commandLine: options.commandLine ?? "console=ttyS0",
+    loader: options.loader ?? {},
+    clock: { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION }, rtcStart: POWER_ON },
+  });
+  options.change?.(plan);
+  return plan;
+}
+
+/** Runs a plan to its end. An instruction that the engine lacks fails the test. */
+export async function runPlan(plan: Plan): Promise<KernelBoot> {
+  const blocks: Buffer[] = [];
+  const missing: string[] = [];
+  const report = runToEnd({
+    plan,
+    engine: await loadEngine("wasm"),
+    console: {
+      write: (bytes) => void blocks.push(Buffer.from(bytes)),
+      read: () => new Uint8Array(0),
+      inputOpen: () => false,
+    },
+    hostNow: () => performance.now() * 1e6,
+    wait: () => assert.fail("deterministic time never waits"),
+    maxInstructions: INSTRUCTION_LIMIT,
+    events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },
+  });
+  assert.deepEqual(missing, [], "every instruction is implemented");
+  return { console: Buffer.concat(blocks).toString("latin1").replaceAll("\r", ""), report };
+}
+
+/** Plans and runs; undefined after the test was skipped. */
+export async function bootKernel(
+  t: TestContext,
+  options: KernelBootOptions,
+): Promise<KernelBoot | undefined> {
+  const plan = await kernelPlan(t, options);
+  if (plan === undefined) return undefined;
+  const boot = await runPlan(plan);
+  t.diagnostic(
+    `${(boot.report.stats.instructions / 1e6).toFixed(0)} M instructions, ${boot.report.hostMs.toFixed(0)} ms`,
+  );
+  return boot;
+}
+
+/** The last words of a guest, for a failing assertion. */
+export function lastWords(console: string): string {
+  return `the console ended with:\n${console.slice(-TAIL)}`;
+}
+
+/** Asserts how a boot ended. */
+export function assertEnd(boot: KernelBoot, kind: string, route: string, status: number): void {
+  const { end } = boot.report;
+  const found = { kind: end.kind, route: end.route, status: end.status };
+  assert.deepEqual(found, { kind, route, status }, lastWords(boot.console));
+}
+
+/** The text after `name=` on a line of its own, as the tests' guests print what they found. */
+export function guestValue(console: string, name: string): string {
+  const found = new RegExp(`^${name}=(.*)$`, "m").exec(console);
+  assert.ok(found, `the guest printed no "${name}="; ${lastWords(console)}`);
+  return found[1];
+}
