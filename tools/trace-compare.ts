@@ -8,11 +8,10 @@ import { parseArgs } from "node:util";
 import { createWasmEngine } from "../src/engine/wasm/engine.js";
 import { GPR_NAMES } from "../src/x86/cpu-state.js";
 import { conformanceCpuid } from "../test/conformance/support/cpuid.js";
-import { LockStep } from "./trace/lock-step.js";
+import { compareWithQemu } from "./trace/compare.js";
 import type { Difference, LockStepCounts } from "./trace/lock-step.js";
-import { makeSide } from "./trace/machine.js";
 import type { Registers } from "./trace/qemu-dump.js";
-import { QemuSide, qemuMissing } from "./trace/qemu-process.js";
+import { qemuMissing } from "./trace/qemu-process.js";
 import type { QemuOptions } from "./trace/qemu-process.js";
 
 /** Linux's 64-bit entry, where the boot protocol puts it (boot.rst: load address + 0x200). */
@@ -63,39 +62,19 @@ const summary = (c: LockStepCounts): string =>
   `${c.steps} instructions, ${c.interrupts} interrupts, ${c.faults} faults; ` +
   `taken from QEMU: ${c.adopted} results of devices or CPU identity, ${c.flags} times undefined flags`;
 
-async function compare(options: QemuOptions, from: bigint, count: number, quiet: boolean): Promise<number> {
-  const qemu = await QemuSide.start(options);
-  try {
-    await qemu.runTo(from);
-    const [ram, state] = [await qemu.readRam(), await qemu.readState()];
-    const lockStep = new LockStep(makeSide(createWasmEngine(), ram, state, conformanceCpuid()));
-    let next = PROGRESS_EVERY;
-    for await (const entries of qemu.trace()) {
-      for (const entry of entries) {
-        const difference = lockStep.next(entry);
-        if (difference) {
-          console.log(report(difference));
-          console.log(summary(lockStep.counts));
-          return 1;
-        }
-        if (lockStep.counts.steps >= count) {
-          console.log(`no difference: ${summary(lockStep.counts)}`);
-          return 0;
-        }
-      }
-      if (!quiet && lockStep.counts.steps >= next) {
-        console.error(summary(lockStep.counts));
-        next += PROGRESS_EVERY;
-      }
-    }
-    console.log(`QEMU ended without a difference: ${summary(lockStep.counts)}`);
-    return 0;
-  } catch (error) {
-    const said = qemu.stderr.trim();
-    throw said === "" ? error : new Error(`${(error as Error).message}\nQEMU says: ${said}`);
-  } finally {
-    qemu.stop();
-  }
+async function compare(qemu: QemuOptions, from: bigint, count: number, quiet: boolean): Promise<number> {
+  let next = PROGRESS_EVERY;
+  const progress = (counts: LockStepCounts): void => {
+    if (quiet || counts.steps < next) return;
+    console.error(summary(counts));
+    next += PROGRESS_EVERY;
+  };
+  const engine = createWasmEngine();
+  const verdict = await compareWithQemu({ engine, cpuid: conformanceCpuid(), qemu, from, count, progress });
+  if (verdict.difference) console.log(report(verdict.difference));
+  else console.log(verdict.ended ? "QEMU ended, no difference" : "no difference");
+  console.log(summary(verdict.counts));
+  return verdict.difference ? 1 : 0;
 }
 
 async function main(): Promise<number> {

@@ -42,7 +42,10 @@ export class GdbClient {
   static async open(port: number): Promise<GdbClient> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return new GdbClient(await connectOnce(port));
+        const client = new GdbClient(await connectOnce(port));
+        // QEMU offers single registers only to clients that have asked for the description of all.
+        await client.request("qXfer:features:read:target.xml:0,400");
+        return client;
       } catch (error) {
         if (attempt >= CONNECT_ATTEMPTS) throw error;
         await new Promise((resolve) => setTimeout(resolve, CONNECT_PAUSE_MS));
