@@ -8,6 +8,7 @@ import type { Assembler, Memory } from "../support/asm/index.js";
 import { AF, CF, OF, STATUS, ZF, doubleShift, shift } from "../support/model/flags.js";
 import type { ShiftOp, Size } from "../support/model/flags.js";
 import type { Row } from "./rows.js";
+import { newerVectorForms } from "./vector-forms.js";
 
 export interface Form {
   name: string;
@@ -271,5 +272,6 @@ export function allForms(): Form[] {
     ...bitForms(),
     ...stringForms(),
     ...vectorForms(),
+    ...newerVectorForms(),
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * Integer and SSE2-integer instructions of the built-in engine against the CPU this test runs on. Seeded; a failure
+ * Integer, vector and floating-point instructions of the built-in engine against the CPU this test runs on. Seeded; a failure
  * names form, operands and both results. `LOCORE_ORACLE_SEED` and `LOCORE_ORACLE_ROWS` widen it.
  */
 import assert from "node:assert/strict";
@@ -63,7 +63,7 @@ function compare(
 const missing = nativeMissing();
 
 test(
-  "R6.1 integer and SSE2 integer instructions do what the host's CPU does",
+  "R6.1 integer, vector and floating-point instructions do what the host's CPU does",
   { skip: missing ?? false },
   () => {
     const forms = allForms();

@@ -34,6 +34,11 @@ export const RAISED = 0xdeaddeaddeaddeadn;
 const FLAG_ONE = 2n;
 const CORNERS = [0n, 1n, 2n, 0x7fn, 0x80n, 0xffn, 0x7fffn, 0x8000n, 0xffffn, 0x7fffffffn, 0x80000000n, 0xffffffffn,
   0x7fffffffffffffffn, 0x8000000000000000n, 0xffffffffffffffffn, 0x00ff00ff00ff00ffn, 0x8080808080808080n]; // prettier-ignore
+/** As doubles and as pairs of singles: ones, infinities, NaNs of both kinds, subnormals, the largest, halfway cases. */
+const FLOAT_CORNERS = [0x3ff0000000000000n, 0xbff8000000000000n, 0x7ff0000000000000n, 0xfff0000000000000n,
+  0x7ff8000000000001n, 0x7ff0000000000001n, 0x000fffffffffffffn, 0x0010000000000000n, 0x7fefffffffffffffn,
+  0x41dfffffffe00000n, 0xc1e0000000000000n, 0x3fe0000000000000n, 0x3f800000bf800000n, 0x7f8000017fc00000n,
+  0x807fffff00800000n, 0x7f7fffff33800000n, 0x4effffffcf000000n, 0x3f0000003fc00000n, 0x4330000000000001n]; // prettier-ignore
 
 /** A small generator of good random words (xorshift64*), so that a failure can be repeated by its seed. */
 export function randomWords(seed: bigint): () => bigint {
@@ -51,7 +56,9 @@ export function makeRows(count: number, seed: bigint, small: boolean): Row[] {
   const random = randomWords(seed);
   const word = (): bigint => {
     const choice = random();
-    return (choice & 1n) === 0n ? CORNERS[Number((choice >> 8n) % BigInt(CORNERS.length))] : random();
+    if ((choice & 1n) === 1n) return random();
+    const corners = (choice & 2n) === 0n ? CORNERS : FLOAT_CORNERS;
+    return corners[Number((choice >> 8n) % BigInt(corners.length))];
   };
   return Array.from({ length: count }, () => {
     const gpr = [word(), word(), word()];

@@ -91,14 +91,29 @@ const exchangeAdd: Semantics = (b, { operands: [destination, source] }) => {
   });
 };
 
-/** Accumulator equal to the destination: store the source; else load the accumulator. */
+/**
+ * Accumulator equal to the destination: store the source; else load the accumulator. Memory is written either way; a
+ * register that differs keeps all its bits, as hardware does.
+ */
 const compareExchange: Semantics = (b, { operands: [destination, source] }) => {
   const size = destination.size;
   const value = b.read(source);
   const accumulator = b.gpr(0, size);
-  b.modify(destination, (old) => {
+  const compareWith = (old: Value): Value => {
     const difference = sub(b, size, accumulator, old);
-    const equal = b.eqz(b.truncate(difference, size));
+    return b.eqz(b.truncate(difference, size));
+  };
+  if (destination.kind === "register") {
+    const old = b.read(destination);
+    b.if(
+      compareWith(old),
+      () => b.write(destination, value),
+      () => b.setGpr(0, size, old),
+    );
+    return;
+  }
+  b.modify(destination, (old) => {
+    const equal = compareWith(old);
     b.if(b.eqz(equal), () => b.setGpr(0, size, old));
     return b.select(equal, value, old);
   });
