@@ -109,7 +109,7 @@ test("R3.2 deterministic: a timer interrupt arrives at exactly its instruction",
   const { machine } = fakeMachine({
     *main(cpu) {
       cpu.setInterrupts(true);
-      cpu.out(0x20, 10);
+      cpu.out(0x40, 10, 4);
       yield* work(5000);
       cpu.out(0x21, 0);
       yield;
@@ -126,7 +126,7 @@ test("R3.2 deterministic: sleeping skips time instead of spending it", () => {
     *main(cpu) {
       cpu.setInterrupts(true);
       for (let i = 0; i < 3; i++) {
-        cpu.out(0x20, ONE_SECOND_US);
+        cpu.out(0x40, ONE_SECOND_US, 4);
         yield "hlt";
       }
       cpu.out(0x21, 0);
@@ -146,11 +146,11 @@ test("R3.2 deterministic: two runs give the same output, count and end, whatever
       *main(cpu) {
         cpu.setInterrupts(true);
         for (let i = 0; i < 50; i++) {
-          cpu.out(0x20, (i * 7) % 13);
+          cpu.out(0x40, (i * 7) % 13, 4);
           yield* work((i * 31) % 400);
           print(cpu, `${cpu.rdtsc()} `);
           if (i % 3 === 0) {
-            cpu.out(0x20, 40);
+            cpu.out(0x40, 40, 4);
             yield "hlt";
           }
         }
@@ -182,7 +182,7 @@ test("R3.2 real time: an armed timer makes an idle machine say until when it may
     {
       *main(cpu) {
         cpu.setInterrupts(true);
-        cpu.out(0x20, 500);
+        cpu.out(0x40, 500, 4);
         yield "hlt";
         cpu.out(0x21, 0);
         yield;
@@ -208,7 +208,7 @@ test("R3.2 real time: a timer armed in the middle of a long slice ends it early"
         cpu.setInterrupts(true);
         for (let i = 0; i < 3000; i++) {
           host += 1000;
-          if (i === 1500) cpu.out(0x20, 1);
+          if (i === 1500) cpu.out(0x40, 1, 4);
           yield;
         }
         cpu.out(0x21, 0);

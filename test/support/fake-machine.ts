@@ -1,6 +1,6 @@
 /**
  * A machine with scripted CPUs and a board of two toy devices, for tests of what lies between engine and devices.
- * Ports: 0x10 transmits a byte, 0x11 reads one, 0x20 arms a one-shot timer `value` µs ahead, 0x21 powers off,
+ * Ports: 0x10 transmits a byte, 0x11 reads one, 0x40 (32 bits) arms a one-shot timer `value` µs ahead, 0x21 powers off,
  * 0x22 resets, 0x23 exits with a value, 0x30/0x31 send INIT and start-up (vector 8) to CPU `value`.
  */
 import type { Board, ApicPort } from "../../src/machine/board.js";
@@ -67,10 +67,16 @@ export function toyBoard(context: BoardContext): Board {
     pending[cpu].add(vector);
     update(cpu);
   };
-  const attach = (port: number, write: (value: number) => void, read: () => number = () => 0): void =>
+  const attach = (
+    port: number,
+    write: (value: number) => void,
+    read: () => number = () => 0,
+    size = 1,
+  ): void =>
     ports.add({
       start: port,
-      size: 1,
+      size,
+      width: "whole",
       device: {
         name: `toy ${port.toString(16)}`,
         readPort: () => read(),
@@ -83,9 +89,10 @@ export function toyBoard(context: BoardContext): Board {
     () => undefined,
     () => received.shift() ?? 0,
   );
-  attach(0x20, (value) => {
+  const armTimer = (value: number): void => {
     context.timers.schedule(context.clock.now() + value * NS_PER_US, () => raise(0, TIMER_VECTOR));
-  });
+  };
+  attach(0x40, armTimer, () => 0, 4);
   attach(0x21, () => context.power.request({ kind: "off", route: "toy" }));
   attach(0x22, () => context.power.request({ kind: "reset", route: "toy" }));
   attach(0x23, (value) => context.power.request({ kind: "debug-exit", route: "toy", value }));

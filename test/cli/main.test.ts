@@ -1,0 +1,78 @@
+/** The program as a whole, in this process: help, usage errors, refusals, statuses. */
+import { test } from "node:test";
+import assert from "node:assert/strict";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { COMMANDS } from "../../src/cli/commands.js";
+import { locore } from "../support/cli.js";
+
+test("R3.1 help names every command, every option and every exit status", async () => {
+  const { status, out } = await locore("help");
+  assert.equal(status, 0);
+  for (const { name } of COMMANDS) assert.match(out, new RegExp(`^  ${name} `, "m"));
+  for (const code of ["0", "2", "3", "4", "5", "6", "124", "130"])
+    assert.match(out, new RegExp(`^  ${code} `, "m"));
+  for (const { name, load } of COMMANDS) {
+    const command = await load();
+    const help = await locore("help", name);
+    const same = await locore(name, "--help");
+    assert.equal(help.out, same.out);
+    for (const option of command.options)
+      assert.ok(help.out.includes(`-${option.name}`), `${name}: ${option.name}`);
+  }
+});
+
+test("a wrong command line exits 2 and says what was probably meant", async () => {
+  assert.equal((await locore()).status, 2);
+  const command = await locore("bot", "vmlinuz");
+  assert.equal(command.status, 2);
+  assert.match(command.err, /unknown command bot\n.*did you mean locore boot\?/);
+  const option = await locore("boot", "vmlinuz", "--intrd", "x");
+  assert.equal(option.status, 2);
+  assert.match(option.err, /did you mean --initrd\?\n.*locore help boot/);
+  const action = await locore("guests", "pul");
+  assert.equal(action.status, 2);
+  assert.match(action.err, /did you mean locore guests pull/);
+});
+
+test("R4.3 a file that is no kernel exits 3 with what it is and what to do", async () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "README.md");
+  writeFileSync(file, "# A heading\n\nSome text.\n");
+  for (const command of ["boot", "plan", "inspect"]) {
+    const { status, err } = await locore(command, file);
+    assert.equal(status, 3, command);
+    assert.match(err, /text, which begins "# A heading"/);
+    assert.match(err, /give the kernel file itself/);
+  }
+});
+
+test("a kernel that is not there exits 3 and names it", async () => {
+  const { status, err } = await locore("boot", "/nonexistent/vmlinuz");
+  assert.equal(status, 3);
+  assert.match(err, /kernel \/nonexistent\/vmlinuz: no such file/);
+});
+
+test("R6.1 an engine that does not work here exits 6 and says why", async () => {
+  const { status, err } = await locore("boot", process.execPath, "--engine", "kvm");
+  assert.equal(status, 6);
+  assert.match(err, /engine kvm: not supported yet/);
+  assert.equal((await locore("boot", "k", "--engine", "qemu")).status, 2);
+});
+
+test("R6.1 doctor lists every engine with a verdict, also as JSON", async () => {
+  const text = await locore("doctor");
+  assert.match(text.out, /^kvm: not supported yet/m);
+  const { out } = await locore("doctor", "--json");
+  const { engines } = JSON.parse(out) as { engines: { name: string; verdict: { usable: boolean } }[] };
+  assert.deepEqual(
+    engines.map(({ name }) => name),
+    ["wasm", "kvm"],
+  );
+  assert.equal(engines[1].verdict.usable, false);
+});
+
+test("version is that of the package", async () => {
+  const { out } = await locore("--version");
+  assert.match(out, /^locore \d+\.\d+\.\d+ \(Node /);
+});
