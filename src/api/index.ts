@@ -24,6 +24,7 @@ export type {
   GuestMemory,
   Vm,
 } from "../engine/contract.js";
+export { createWasmEngine } from "../engine/wasm/engine.js";
 export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";
 export { Machine } from "../machine/machine.js";

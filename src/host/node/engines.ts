@@ -5,7 +5,6 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import type { Engine, EngineVerdict } from "../../engine/contract.js";
 
-const WASM_ENGINE: string = "../../engine/wasm/engine.js";
 const KVM_DEVICE = "/dev/kvm";
 
 /** No engine of that name works here; the message says why. */
@@ -27,7 +26,7 @@ export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 async function wasmEngine(): Promise<Engine> {
-  const { createWasmEngine } = (await import(WASM_ENGINE)) as { createWasmEngine: () => Engine };
+  const { createWasmEngine } = await import("../../engine/wasm/engine.js");
   return createWasmEngine();
 }
 
