@@ -4,7 +4,7 @@
  */
 import { GPRS, memory, r11 } from "../support/asm/index.js";
 import type { Assembler } from "../support/asm/index.js";
-import { CF, STATUS, ZF, PF } from "../support/model/flags.js";
+import { CF, ZF, PF } from "../support/model/flags.js";
 import type { Form } from "./forms.js";
 
 const PREFIX = { np: [], 66: [0x66], f3: [0xf3], f2: [0xf2] } as const;
@@ -19,9 +19,13 @@ const MXCSR_CHOSEN = 0xe07f;
 const MXCSR_MASKS = 0x1f80;
 const [EAX] = GPRS[32];
 
-/** Loads MXCSR from the row's first word, runs `code`, stores MXCSR behind it. */
-function underMxcsr(x: Assembler, code: readonly number[]): Assembler {
-  x.mov(EAX, memory(32, r11)).and(EAX, MXCSR_CHOSEN).or(EAX, MXCSR_MASKS);
+/** All masked, to nearest, PE sticky: where engines compute natively. */
+const MXCSR_USUAL = 0x1fa0;
+
+/** Loads MXCSR from the row's first word (or the usual one), runs `code`, stores MXCSR behind it. */
+function underMxcsr(x: Assembler, code: readonly number[], usual: boolean): Assembler {
+  if (usual) x.mov(EAX, MXCSR_USUAL);
+  else x.mov(EAX, memory(32, r11)).and(EAX, MXCSR_CHOSEN).or(EAX, MXCSR_MASKS);
   x.mov(memory(32, r11, 0x10), EAX);
   x.db(REX_B, 0x0f, 0xae, 0x53, 0x10); // ldmxcsr [r11+0x10]
   x.db(...code);
@@ -32,8 +36,11 @@ function hex(bytes: readonly number[]): string {
   return bytes.map((b) => b.toString(16).padStart(2, "0")).join(" ");
 }
 
-function floatForm(code: readonly number[], defined: () => bigint = () => STATUS & 0n): Form {
-  return { name: `float ${hex(code)}`, emit: (x) => underMxcsr(x, code), defined };
+function floatForm(code: readonly number[], defined: () => bigint = () => 0n): Form[] {
+  return [
+    { name: `float ${hex(code)}`, emit: (x) => underMxcsr(x, code, false), defined },
+    { name: `float ${hex(code)}, usual MXCSR`, emit: (x) => underMxcsr(x, code, true), defined },
+  ];
 }
 
 /** 0F opcodes that exist with each prefix. */
@@ -57,16 +64,16 @@ function arithmeticForms(): Form[] {
   const forms: Form[] = [];
   for (const [opcode, prefixes] of ARITHMETIC) {
     for (const prefix of prefixes) {
-      forms.push(floatForm([...PREFIX[prefix], 0x0f, opcode, REGISTERS]));
+      forms.push(...floatForm([...PREFIX[prefix], 0x0f, opcode, REGISTERS]));
       const scalar = prefix === "f2" || prefix === "f3";
       if (scalar && opcode < 0x60 && opcode !== 0x5b) {
-        forms.push(floatForm([...PREFIX[prefix], REX_B, 0x0f, opcode, ...MEMORY]));
+        forms.push(...floatForm([...PREFIX[prefix], REX_B, 0x0f, opcode, ...MEMORY]));
       }
     }
   }
   for (const prefix of ALL) {
     for (let predicate = 0; predicate < 8; predicate++) {
-      forms.push(floatForm([...PREFIX[prefix], 0x0f, 0xc2, REGISTERS, predicate]));
+      forms.push(...floatForm([...PREFIX[prefix], 0x0f, 0xc2, REGISTERS, predicate]));
     }
   }
   return forms;
@@ -76,27 +83,28 @@ function arithmeticForms(): Form[] {
 function otherFloatForms(): Form[] {
   const forms: Form[] = [];
   for (const opcode of [0x2e, 0x2f]) {
-    forms.push(floatForm([0x0f, opcode, REGISTERS], () => ZF | PF | CF));
-    forms.push(floatForm([0x66, 0x0f, opcode, REGISTERS], () => ZF | PF | CF));
+    forms.push(...floatForm([0x0f, opcode, REGISTERS], () => ZF | PF | CF));
+    forms.push(...floatForm([0x66, 0x0f, opcode, REGISTERS], () => ZF | PF | CF));
   }
   for (const prefix of [0xf3, 0xf2]) {
     for (const rex of [[], [0x48]]) {
-      forms.push(floatForm([prefix, ...rex, 0x0f, 0x2a, 0xc2])); // from edx, rdx
-      forms.push(floatForm([prefix, ...rex, 0x0f, 0x2c, 0xc1])); // to eax, rax
-      forms.push(floatForm([prefix, ...rex, 0x0f, 0x2d, 0xc1]));
+      forms.push(...floatForm([prefix, ...rex, 0x0f, 0x2a, 0xc2])); // from edx, rdx
+      forms.push(...floatForm([prefix, ...rex, 0x0f, 0x2c, 0xc1])); // to eax, rax
+      forms.push(...floatForm([prefix, ...rex, 0x0f, 0x2d, 0xc1]));
     }
   }
   const fromMmx = [0xf3, 0x0f, 0xd6, 0xc0, 0x0f, 0x77]; // movq2dq xmm0, mm0; emms
   for (const prefix of [[], [0x66]]) {
     for (const opcode of [0x2c, 0x2d])
-      forms.push(floatForm([...prefix, 0x0f, opcode, REGISTERS, ...fromMmx]));
-    forms.push(floatForm([0xf2, 0x0f, 0xd6, 0xc9, ...prefix, 0x0f, 0x2a, REGISTERS, 0x0f, 0x77]));
+      forms.push(...floatForm([...prefix, 0x0f, opcode, REGISTERS, ...fromMmx]));
+    forms.push(...floatForm([0xf2, 0x0f, 0xd6, 0xc9, ...prefix, 0x0f, 0x2a, REGISTERS, 0x0f, 0x77]));
   }
   for (const opcode of [0x08, 0x09, 0x0a, 0x0b]) {
-    for (const mode of [0, 1, 2, 3, 4, 8]) forms.push(floatForm([0x66, 0x0f, 0x3a, opcode, REGISTERS, mode]));
+    for (const mode of [0, 1, 2, 3, 4, 8])
+      forms.push(...floatForm([0x66, 0x0f, 0x3a, opcode, REGISTERS, mode]));
   }
-  for (const mask of [0xff, 0x71, 0x3a]) forms.push(floatForm([0x66, 0x0f, 0x3a, 0x40, REGISTERS, mask]));
-  for (const mask of [0x33, 0x12]) forms.push(floatForm([0x66, 0x0f, 0x3a, 0x41, REGISTERS, mask]));
+  for (const mask of [0xff, 0x71, 0x3a]) forms.push(...floatForm([0x66, 0x0f, 0x3a, 0x40, REGISTERS, mask]));
+  for (const mask of [0x33, 0x12]) forms.push(...floatForm([0x66, 0x0f, 0x3a, 0x41, REGISTERS, mask]));
   return forms;
 }
 
