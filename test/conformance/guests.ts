@@ -17,6 +17,7 @@ import { pagingGuests } from "./cases/paging.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
+import { translationGuests } from "./cases/translations.js";
 import type { Guest } from "./support/guest.js";
 
 export interface GuestGroup {
@@ -34,6 +35,7 @@ export function allGuests(): GuestGroup[] {
     { name: "operands and encodings", guests: operandGuests() },
     { name: "strings", guests: stringGuests() },
     { name: "paging", guests: pagingGuests() },
+    { name: "remembered translations", guests: translationGuests() },
     { name: "exceptions and double faults", guests: exceptionGuests() },
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },

@@ -1,0 +1,151 @@
+/**
+ * What the TLB may and may not remember: INVLPG, CR3, global pages, PCID, and tables that show themselves.
+ *
+ * Specification: SDM vol. 3A §4.10 (caching translation information), §4.5.
+ */
+import { at, byte, cr3, cr4, ecx, qword, r8, rax, rbx, rcx, rdx, rsi } from "../../support/asm/index.js";
+import { prologue } from "../support/environments.js";
+import { guest } from "../support/guest.js";
+import type { Guest, GuestBuilder } from "../support/guest.js";
+import * as layout from "../support/layout.js";
+import { G, P, RW } from "../support/page-tables.js";
+import { PF_P, PF_W, pf, setBits } from "./paging.js";
+
+const CR4_PGE = 1 << 7;
+const PAGE = 0x1000;
+/** A free linear address. */
+const LOW = 0x50000000;
+
+/** What may be remembered and what must not (SDM vol. 3A §4.10.4). */
+function translations(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a, tables } = g;
+  g.words(0x280000, 0x1n);
+  g.words(0x281000, 0x2n);
+  g.words(0x282000, 0x3n);
+  const pte = tables.map(LOW, 0x280000, P | RW);
+  const global = tables.map(LOW + PAGE, 0x280000, P | RW | G);
+  const sees = (address: number, value: number, note: string): void => {
+    a.mov(rax, qword(address));
+    g.expect(rax, value, note);
+  };
+  const point = (entry: number, physical: number, flags: bigint): void => {
+    a.mov(rax, BigInt(physical) | flags).mov(qword(entry), rax);
+  };
+  sees(LOW, 1, "first mapping");
+  point(pte, 0x281000, P | RW);
+  a.invlpg(at(LOW + 0x123));
+  sees(LOW, 2, "INVLPG by any address of the page");
+  point(pte, 0x282000, P | RW);
+  a.movSystem(rcx, cr3).movSystem(cr3, rcx);
+  sees(LOW, 3, "MOV CR3 forgets");
+  setBits(a, cr4, CR4_PGE);
+  sees(LOW + PAGE, 1, "a global page");
+  point(global, 0x281000, P | RW | G);
+  a.invlpg(at(LOW + PAGE));
+  sees(LOW + PAGE, 2, "INVLPG forgets global pages too");
+  point(global, 0x282000, P | RW | G);
+  setBits(a, cr4, 0, CR4_PGE);
+  sees(LOW + PAGE, 3, "a change of CR4.PGE forgets global pages");
+  setBits(a, cr4, CR4_PGE);
+  // From not present to present needs no invalidation.
+  const absent = LOW + 2 * PAGE;
+  g.fault(pf(0, absent, "absent at first"), () => a.mov(rax, qword(absent)));
+  point(tables.entry(LOW, 1) + 16, 0x281000, P | RW);
+  sees(absent, 2, "present now");
+  // The same for rights that a fault has refused: a #PF invalidates the entry (§4.10.4.1).
+  point(tables.entry(LOW, 1) + 24, 0x281000, P);
+  a.mov(rax, qword(LOW + 3 * PAGE));
+  g.fault(pf(PF_P | PF_W, LOW + 3 * PAGE, "read-only at first"), () => a.mov(byte(LOW + 3 * PAGE), 9));
+  point(tables.entry(LOW, 1) + 24, 0x281000, P | RW);
+  a.mov(byte(LOW + 3 * PAGE), 9);
+  g.expectAt(0x281000, 1, 9n, "writable after the fault without INVLPG");
+  // A 2 MiB page replaced by 4 KiB pages.
+  const large = LOW + 0x200000;
+  const pde = tables.map(large, 0x400000, P | RW, 2);
+  const table = tables.reserve();
+  g.words(0x400000, 7n);
+  sees(large, 7, "2 MiB page");
+  point(table, 0x282000, P | RW);
+  point(pde, table, P | RW);
+  a.invlpg(at(large + 0x1ff000));
+  sees(large, 3, "INVLPG anywhere in a 2 MiB page forgets all of it");
+  g.exit();
+}
+
+const CR4_PCIDE = 1 << 17;
+
+function processContexts(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a, tables } = g;
+  g.words(0x280000, 0x1n);
+  g.words(0x281000, 0x2n);
+  const pte = tables.map(LOW, 0x280000, P | RW);
+  setBits(a, cr4, CR4_PCIDE | CR4_PGE);
+  const load = (pcid: bigint, keep: boolean): void => {
+    a.mov(rax, BigInt(tables.root) | pcid | (keep ? 1n << 63n : 0n)).movSystem(cr3, rax);
+  };
+  const sees = (value: number, note: string): void => {
+    a.mov(rax, qword(LOW));
+    g.expect(rax, value, note);
+  };
+  load(1n, false);
+  sees(1, "PCID 1");
+  a.mov(rax, 0x281003n).mov(qword(pte), rax);
+  load(1n, false);
+  sees(2, "MOV CR3 without bit 63 forgets this PCID");
+  a.mov(rax, 0x280003n).mov(qword(pte), rax);
+  load(2n, false);
+  sees(1, "another PCID must not see translations of PCID 1");
+  a.movSystem(rax, cr3);
+  g.expect(rax, tables.root | 2, "CR3 reads back with the PCID and without bit 63");
+  load(1n, true);
+  a.mov(rcx, 0n).mov(rdx, layout.DATA).mov(qword(rdx), 1).mov(qword(rdx, 8), LOW).invpcid(rcx, at(rdx));
+  sees(1, "INVPCID type 0 forgets one address of one PCID");
+  a.mov(rax, 0x281003n).mov(qword(pte), rax).mov(ecx, 1).invpcid(rcx, at(rdx));
+  sees(2, "INVPCID type 1 forgets one PCID");
+  a.mov(rax, 0x280003n).mov(qword(pte), rax).mov(ecx, 2).invpcid(rcx, at(rdx));
+  sees(1, "INVPCID type 2 forgets all");
+  a.mov(rax, 0x281003n).mov(qword(pte), rax).mov(ecx, 3).invpcid(rcx, at(rdx));
+  sees(2, "INVPCID type 3 forgets all but global pages");
+  a.mov(ecx, 4);
+  g.fault({ vector: 13, note: "INVPCID of an unknown type" }, () => a.invpcid(rcx, at(rdx)));
+  a.movSystem(rcx, cr4).and(rcx, ~CR4_PCIDE).movSystem(cr4, rcx);
+  a.movSystem(rax, cr3).mov(r8, rax).or(rax, 5).movSystem(cr3, rax).movSystem(rcx, cr4).or(rcx, CR4_PCIDE);
+  g.fault({ vector: 13, note: "CR4.PCIDE cannot be set while CR3[11:0] is not 0" }, () =>
+    a.movSystem(cr4, rcx),
+  );
+  g.exit();
+}
+
+/** The walker goes through memory that code may change at any time, also its own tables. */
+function selfMapping(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a, tables } = g;
+  const slot = 0x1a0n;
+  a.mov(rsi, tables.root + Number(slot) * 8)
+    .mov(rax, BigInt(tables.root) | P | RW)
+    .mov(qword(rsi), rax);
+  const virtual = 0xffff000000000000n | (slot << 39n) | (slot << 30n) | (slot << 21n) | (slot << 12n);
+  a.mov(rbx, virtual)
+    .mov(rax, qword(rbx, Number(slot) * 8))
+    .and(rax, ~0xfff);
+  g.expect(rax, tables.root, "a recursive entry shows the PML4 itself");
+  g.exit();
+}
+
+export function translationGuests(): Guest[] {
+  return [
+    guest(
+      "INVLPG, CR3, global pages, and what needs no invalidation",
+      { cites: "SDM vol. 3A §4.10.4" },
+      translations,
+    ),
+    guest(
+      "PCID and INVPCID",
+      { cites: "SDM vol. 3A §4.10.1", notOnQemu: "QEMU 7.2's TCG has no PCID" },
+      processContexts,
+    ),
+    guest("a recursive page-table entry", { cites: "SDM vol. 3A §4.5.4" }, selfMapping),
+  ];
+}
