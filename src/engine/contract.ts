@@ -54,8 +54,8 @@ export type Exit =
   | { reason: "halt"; interruptible: boolean }
   /** Triple fault. `first` is the vector that started it. */
   | { reason: "shutdown"; detail: string }
-  /** A bug of the engine: reported, never swallowed. */
-  | { reason: "error"; detail: string };
+  /** A bug of the engine, or of the host it called: `cause` is what was thrown. The CPU needs a new state to go on. */
+  | { reason: "error"; detail: string; cause?: unknown };
 
 /** One CPU. Not re-entrant. */
 export interface Cpu {

@@ -38,6 +38,10 @@ export class WasmCpu implements Cpu {
   /** A single step was put off by an instruction that blocks interrupts. */
   private stepPending = false;
   private shutdownDetail: string | undefined;
+  /** What the engine threw: it cannot go on from there. */
+  private failure: Exit | undefined;
+  /** What had been executed when the last interrupt was taken. */
+  private interruptedAt = -1;
 
   constructor(
     readonly context: CpuContext,
@@ -62,6 +66,18 @@ export class WasmCpu implements Cpu {
   }
 
   run(budget: number): Exit {
+    if (this.failure) return this.failure;
+    try {
+      return this.runSlices(budget);
+    } catch (cause) {
+      this.endSlice();
+      const rip = this.context.getBig(layout.RIP).toString(16);
+      const detail = `${String(cause)} (CPU ${this.id}, instruction ${this.executed}, RIP near 0x${rip})`;
+      return (this.failure = { reason: "error", detail, cause });
+    }
+  }
+
+  private runSlices(budget: number): Exit {
     const start = (this.runStart = this.executed);
     this.stopping = false;
     for (;;) {
@@ -97,12 +113,21 @@ export class WasmCpu implements Cpu {
       context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
       deliverInterrupt(context, VECTOR_NMI);
     }
-    while (this.line && context.get32(layout.FLAG_SYSTEM) & FLAG_IF && this.shutdownDetail === undefined) {
-      const vector = context.services.host.acknowledgeInterrupt(this.id);
-      if (vector < 0) break;
-      context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
-      deliverInterrupt(context, vector);
-    }
+    if (!this.takesInterrupts() || this.interruptedHere || this.shutdownDetail !== undefined) return;
+    const vector = context.services.host.acknowledgeInterrupt(this.id);
+    if (vector < 0) return;
+    context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+    deliverInterrupt(context, vector);
+    this.interruptedAt = this.executed;
+  }
+
+  private takesInterrupts(): boolean {
+    return this.line && (this.context.get32(layout.FLAG_SYSTEM) & FLAG_IF) !== 0;
+  }
+
+  /** One interrupt a boundary: through trap gates they could follow each other for ever. */
+  private get interruptedHere(): boolean {
+    return this.interruptedAt === this.executed;
   }
 
   private runSlice(rest: number): void {
@@ -116,7 +141,8 @@ export class WasmCpu implements Cpu {
     const deliveries = context.deliveries;
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    this.slice = trapping || shadow || watched ? 1 : Math.min(rest, LONGEST_SLICE);
+    const single = trapping || shadow || watched || (this.interruptedHere && this.takesInterrupts());
+    this.slice = single ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
     this.stepPending = false;
     context.set32(layout.INTERRUPT_SHADOW, 0);
@@ -124,11 +150,17 @@ export class WasmCpu implements Cpu {
     this.runLoop(context.base);
     const left = context.get32(layout.LEFT) + this.aside;
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
-    this.executed += this.slice - left;
-    this.slice = 0;
+    this.endSlice();
     const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
     const stepped = trapping && completed;
     if (stepped || context.pendingDebug !== 0) this.debugTrap(stepped);
+  }
+
+  /** Counts what the slice executed. */
+  private endSlice(): void {
+    if (this.slice === 0) return;
+    this.executed += this.slice - this.context.i32[(this.context.base + layout.LEFT) >>> 2] - this.aside;
+    this.slice = 0;
   }
 
   /**
@@ -183,6 +215,7 @@ export class WasmCpu implements Cpu {
 
   writeState(state: CpuState): void {
     this.shutdownDetail = undefined;
+    this.failure = undefined;
     writeState(this.context, state);
   }
 

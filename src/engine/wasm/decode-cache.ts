@@ -210,7 +210,11 @@ export class DecodeCache {
    */
   checkCrossing(cpu: CpuContext, record: number, nextPage: TranslateNextPage): number {
     const second = nextPage(cpu, record);
-    if (second < 0) return 0;
+    if (second < 0) {
+      // The record gave back its count; a fetch that faults has one.
+      cpu.i32[(cpu.base + layout.LEFT) >>> 2]--;
+      return 0;
+    }
     if (second === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
     for (const list of this.blocks.values()) {
       const block = list.find((b) => b.record === record);

@@ -42,6 +42,11 @@ const LARGEST_MEMORY = 65536;
 const FIRST_RANDOM = 0x9e3779b9;
 /** Bytes shown of an instruction that is not implemented. */
 const SHOWN_BYTES = 15;
+/** Reports of such instructions that one guest can cause. */
+const MOST_REPORTS = 256;
+
+/** Bits of a linear page number in the lower word of an instruction TLB's tag. */
+const PAGE_TAG_LOW = 0xfffff;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -189,14 +194,17 @@ class WasmVm implements Vm {
   private reportUnimplemented(cpu: CpuContext, text: string): void {
     const rip = cpu.getBig(layout.RIP);
     const key = `${text} ${rip}`;
-    if (this.reported.has(key)) return;
+    if (this.reported.size >= MOST_REPORTS || this.reported.has(key)) return;
     this.reported.add(key);
     this.events?.unimplemented(cpu.id, rip, this.bytesAtRip(cpu), text);
   }
 
+  /** Bytes of the instruction at RIP, at most to the end of its page; none when that is no page of RAM. */
   private bytesAtRip(cpu: CpuContext): Uint8Array {
     const linear = cpu.getAddress(layout.RIP) + (cpu.code64 ? 0 : cpu.segmentBase(layout.CS));
-    const word = cpu.tlb.codeEntry(Math.floor(linear / layout.PAGE_SIZE));
+    const page = Math.floor(linear / layout.PAGE_SIZE);
+    const word = cpu.tlb.codeEntry(page);
+    if (cpu.u32[word] >>> layout.PAGE_SHIFT !== (page & PAGE_TAG_LOW) >>> 0) return new Uint8Array(0);
     const inPage = linear & (layout.PAGE_SIZE - 1);
     const at = this.services.ramBase + cpu.u32[word + 2] + inPage;
     return cpu.u8.slice(at, at + Math.min(SHOWN_BYTES, layout.PAGE_SIZE - inPage));

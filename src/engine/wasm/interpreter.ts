@@ -167,7 +167,10 @@ class InterpreterGenerator {
     return b.add(b.mul(index, b.i32(layout.LOOKUP_ENTRY_SIZE)), b.i32(layout.LOOKUP));
   }
 
-  /** Relative branch without a link yet: sets RIP, resolves, and links when the target is in the same page. */
+  /**
+   * Relative branch without a link yet: sets RIP, resolves, and links when the target is in the same page. Does not
+   * look at the target when the budget is used up: a fault there is the next run's.
+   */
   private branch(): void {
     const b = new HandlerBuilder("branch", HANDLER_SIGNATURE, helperIndex);
     const cpu = b.parameter(0);
@@ -180,8 +183,13 @@ class InterpreterGenerator {
     const page = b.load("i64.load", cpu, layout.PAGE_RIP);
     const epoch = b.load("i32.load", cpu, layout.DECODE_EPOCH);
     b.store("i64.store", cpu, rip, layout.RIP);
+    b.if(b.leS(b.load("i32.load", cpu, layout.LEFT), b.i32(0)), () => b.return(b.i32(0)));
     const resolved = b.call("resolve", "i32", [cpu]);
-    b.if(b.and(b.ne(resolved, b.i32(0)), b.ltU(offset, b.i64(layout.PAGE_SIZE))), () => {
+    b.if(b.eqz(resolved), () => {
+      b.store("i32.store", cpu, b.sub(b.load("i32.load", cpu, layout.LEFT), b.i32(1)), layout.LEFT);
+      b.return(b.i32(0));
+    });
+    b.if(b.ltU(offset, b.i64(layout.PAGE_SIZE)), () => {
       const samePage = b.eq(page, b.load("i64.load", cpu, layout.PAGE_RIP));
       const sameTarget = b.eq(b.wrap(offset), b.load("i32.load16_u", resolved, rec.REC_OFFSET));
       const sameMode = b.eq(mode, b.load("i32.load", cpu, layout.MODE_KEY));
@@ -209,7 +217,11 @@ class InterpreterGenerator {
         b.if(b.leS(b.get(left), b.i32(0)), () => b.return());
         b.set(record, b.call("resolve", "i32", [cpu]));
         b.set(left, b.load("i32.load", cpu, layout.LEFT));
-        b.branchIf(b.eqz(b.get(record)), again);
+        b.if(b.eqz(b.get(record)), () => {
+          // A fetch that faults counts, so that handlers which cannot be fetched either do not fault for ever.
+          b.set(left, b.sub(b.get(left), b.i32(1)));
+          b.branch(again);
+        });
       });
       b.set(left, b.sub(b.get(left), b.i32(1)));
       b.if(b.ltS(b.get(left), b.i32(0)), () => {

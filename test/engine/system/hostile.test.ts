@@ -91,13 +91,7 @@ test("no state and no instruction brings the system half down", () => {
     slowTranslate(cpu, address, [1, 2, 4, 8, 16, 64][next(6)] | (next(3) << 8));
     cpu.setBig(L.RIP, value(next));
     const linear = codeLinear(cpu);
-    if (!Number.isNaN(linear)) {
-      try {
-        translateCode(cpu, linear);
-      } catch (error) {
-        assert.match((error as Error).message, /fetches code outside RAM/);
-      }
-    }
+    if (!Number.isNaN(linear)) assert.ok(translateCode(cpu, linear) >= -1);
   }
   assert.ok(outcomes.size > NAMES.length, "the cases reach both ends of most instructions");
 });

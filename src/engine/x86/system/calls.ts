@@ -2,7 +2,7 @@
  * The functions that generated code and the run loop call: slow translation, checked addresses, helpers, code
  * fetch. Each either does its work or delivers the guest's fault and says so. Knows no single instruction.
  */
-import { CR0_PG, VECTOR_GP, VECTOR_SS } from "../../../spec/x86-privileged.js";
+import { VECTOR_GP, VECTOR_SS, VECTOR_UD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode } from "../mode.js";
@@ -101,7 +101,8 @@ export function codeLinear(cpu: CpuContext, ahead = 0): number {
 
 /**
  * RAM offset of the instruction byte at a linear address, its page entered in the instruction TLB. -1 when the
- * fetch faulted: the exception was delivered, with RIP as it stood. Code in device memory is an engine error.
+ * fetch faulted: the exception was delivered, with RIP as it stood. What is no RAM reads as all ones to a fetch,
+ * device registers included, and FF FF is an undefined instruction: #UD.
  */
 export function translateCode(cpu: CpuContext, linear: number): number {
   if (!isCanonical(linear)) {
@@ -110,15 +111,12 @@ export function translateCode(cpu: CpuContext, linear: number): number {
   }
   const pageOffset = translateFetchPage(cpu, linear);
   if (pageOffset >= 0) return pageOffset + (linear & (L.PAGE_SIZE - 1));
-  if (pageOffset === FETCH_FAULTED) {
-    deliverRecorded(cpu);
-    return FETCH_FAULTED;
+  if (pageOffset === FETCH_FAULTED) deliverRecorded(cpu);
+  else {
+    cpu.services.unimplemented(cpu, "code outside RAM reads as all ones");
+    deliverFault(cpu, VECTOR_UD, 0);
   }
-  const paging = cpu.get32(L.CR0) & CR0_PG ? "on" : "off";
-  throw new Error(
-    `CPU ${cpu.id} fetches code outside RAM: linear address 0x${BigInt(linear).toString(16)}, ` +
-      `RIP 0x${cpu.getBig(L.RIP).toString(16)}, paging ${paging}; usually a jump through a bad pointer`,
-  );
+  return FETCH_FAULTED;
 }
 
 /** Takes the fast write right to a RAM page that now holds code from every CPU. `ramPage`: RAM offset >> 12. */
