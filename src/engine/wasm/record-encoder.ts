@@ -21,6 +21,9 @@ import { isImplemented, PSEUDO } from "./interpreter.js";
 
 const RSP = 4;
 const RBP = 5;
+const MAX_DISPLACEMENT = 0x7fffffff;
+/** Shift of the constant one that gives 2^32. */
+const CARRY_SCALE = 32;
 
 type Unit = "integer" | "x87" | "sse";
 const SSE_STATE_MNEMONICS = new Set(["ldmxcsr", "stmxcsr"]);
@@ -153,16 +156,27 @@ export class RecordEncoder {
     this.view.setUint8(at + rec.REC_SEGMENT, segment * 8);
     if (!i.isMemory) return;
     let displacement = i.displacement;
+    let kind = this.addressKind(i, segment, mode);
     if (i.base === REGISTER_RIP) {
-      displacement = (displacement + offset + i.length) | 0;
+      displacement += offset + i.length;
       this.view.setUint16(at + rec.REC_B, layout.PAGE_RIP, true);
     } else if (i.base !== NO_REGISTER) this.view.setUint16(at + rec.REC_B, layout.GPR + i.base * 8, true);
     if (i.index !== NO_REGISTER) this.view.setUint16(at + rec.REC_X, layout.GPR + i.index * 8, true);
     // POP to memory addressed by RSP uses RSP after the increment.
-    if (i.form.mnemonic === "pop" && i.base === RSP) displacement = (displacement + i.operandSize) | 0;
+    if (i.form.mnemonic === "pop" && i.base === RSP) displacement += i.operandSize;
     this.view.setUint8(at + rec.REC_SCALE, i.scale);
-    this.view.setInt32(at + rec.REC_DISPLACEMENT, displacement, true);
-    this.view.setUint8(at + rec.REC_EA, this.addressKind(i, segment, mode));
+    this.view.setInt32(at + rec.REC_DISPLACEMENT, displacement | 0, true);
+    if (displacement > MAX_DISPLACEMENT && i.index === NO_REGISTER) {
+      this.carryOut(at);
+      kind = Math.max(kind, rec.EA_FULL);
+    }
+    this.view.setUint8(at + rec.REC_EA, kind);
+  }
+
+  /** Adds the 2^32 that the displacement lost when the offset in the page made it too large for 32 bits. */
+  private carryOut(at: number): void {
+    this.view.setUint16(at + rec.REC_X, layout.ONE_SLOT, true);
+    this.view.setUint8(at + rec.REC_SCALE, CARRY_SCALE);
   }
 
   private segment(i: Instruction, long: boolean): number {

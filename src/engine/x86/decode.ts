@@ -107,15 +107,20 @@ export class Decoder {
       if (error !== needMore) throw error;
       if (limit - offset < MAX_INSTRUCTION_LENGTH) return 0;
       i.tooLong = true;
-      i.form = UNDEFINED_FORM;
     }
     i.length = this.at - offset;
     if (i.length > MAX_INSTRUCTION_LENGTH || i.tooLong) {
       i.tooLong = true;
-      i.form = UNDEFINED_FORM;
       i.length = Math.min(i.length, MAX_INSTRUCTION_LENGTH);
+      this.undefined();
     }
     return i.length;
+  }
+
+  /** Makes the instruction the undefined one; what was read of its operands does not count any more. */
+  private undefined(): void {
+    this.instruction.form = UNDEFINED_FORM;
+    this.resetOperands();
   }
 
   private u8(): number {
@@ -196,7 +201,7 @@ export class Decoder {
     this.immediates(codeSize);
     const destination = form.operands[0]?.kind;
     if (i.lock && !(form.lock && i.isMemory && (destination === "E" || destination === "M")))
-      i.form = UNDEFINED_FORM;
+      this.undefined();
   }
 
   private resetOperands(): void {

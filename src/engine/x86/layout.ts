@@ -98,6 +98,8 @@ export const CURRENT_RECORD = 0x1b4;
 export const ADDRESS_FAULT = 0x1e8;
 /** Counts how often all decoded instructions were dropped: records found before a change are gone. u32. */
 export const DECODE_EPOCH = 0x1ec;
+/** Always one: index register of the rare operands whose displacement leaves 32 bits, scaled by 2^32. i64. */
+export const ONE_SLOT = 0x1f0;
 /** 64-bit results of helper calls. i64. */
 export const MAIL_VALUE = 0x1b8;
 

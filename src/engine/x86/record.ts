@@ -28,7 +28,7 @@ export const REC_A = 6;
 export const REC_B = 8;
 /** u16: byte offset in the CPU area of the index register (`ZERO_SLOT` when there is none). */
 export const REC_X = 10;
-/** u8: left shift of the index, 0–3. */
+/** u8: left shift of the index, 0–3; 32 for the index `ONE_SLOT`. */
 export const REC_SCALE = 12;
 /** u8: segment index × 8. */
 export const REC_SEGMENT = 13;

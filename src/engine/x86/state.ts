@@ -89,6 +89,7 @@ function activityOf(state: CpuState): number {
 export function writeState(cpu: CpuContext, state: CpuState): void {
   state.gpr.forEach((value, i) => cpu.setBig(L.GPR + i * 8, value));
   cpu.setPair(L.ZERO_SLOT, 0, 0);
+  cpu.setPair(L.ONE_SLOT, 1, 0);
   cpu.setBig(L.RIP, state.rip);
   SEGMENT_NAMES.forEach((name, index) => writeSegment(cpu, index, state[name]));
   cpu.setPair(L.SEGMENT_BASE + L.SEGMENT_NONE * 8, 0, 0);

@@ -103,4 +103,6 @@ export const MOVE: SemanticsTable = {
   nop: () => undefined,
   pause: () => undefined,
   fence: () => undefined,
+  // There is no cache to flush, but the address is checked as that of a load of one byte.
+  clflush: (b, { operands: [line] }) => void b.read(line),
 };

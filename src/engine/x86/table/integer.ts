@@ -87,8 +87,8 @@ export const INTEGER_FORMS = `
 2F          das     -           i64
 37          aaa     -           i64
 3F          aas     -           i64
-D4          aam     Ib          i64
-D5          aad     Ib          i64
+D4          aam     Iu          i64
+D5          aad     Iu          i64
 40+r        inc     Zv          i64
 48+r        dec     Zv          i64
 50+r        push    Zv          d64
@@ -108,7 +108,7 @@ D5          aad     Ib          i64
 61          popa    -           i64,v
 62m         bound   Gv,Ma       i64
 63          arpl    Ew,Gw       i64
-63          movsxd  Gv,Ed       o64
+63          movsxd  Gv,Ez       o64
 68          push    Iz          d64
 6A          push    Ib          d64
 69          imul3   Gv,Ev,Iz

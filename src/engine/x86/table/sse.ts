@@ -17,7 +17,7 @@ NP 0F 12r   movhlps Vx,Wx
 NP 0F 13m   movlp_store Mq,Vx
 66 0F 12m   movlp   Vx,Mq
 66 0F 13m   movlp_store Mq,Vx
-F3 0F 12    movsldup Vx,Wx
+F3 0F 12    movsldup Vx,Wa
 F2 0F 12    movddup Vx,Wq
 NP 0F 14    unpcklps Vx,Wa
 66 0F 14    unpcklpd Vx,Wa
@@ -28,7 +28,7 @@ NP 0F 16r   movlhps Vx,Wx
 NP 0F 17m   movhp_store Mq,Vx
 66 0F 16m   movhp   Vx,Mq
 66 0F 17m   movhp_store Mq,Vx
-F3 0F 16    movshdup Vx,Wx
+F3 0F 16    movshdup Vx,Wa
 NP 0F 28    mova    Vx,Wa
 NP 0F 29    mova    Wa,Vx
 66 0F 28    mova    Vx,Wa
@@ -165,9 +165,12 @@ NP 0F E7m   movq_mmx Mq,Pq
 F2 0F F0m   movu    Vx,Mx
 NP 0F F7r   maskmovq Pq,Qq
 66 0F F7r   maskmovdqu Vx,Wx
-mmx 60 punpcklbw
-mmx 61 punpcklwd
-mmx 62 punpckldq
+NP 0F 60    punpcklbw Pq,Qd
+66 0F 60    punpcklbw Vx,Wa
+NP 0F 61    punpcklwd Pq,Qd
+66 0F 61    punpcklwd Vx,Wa
+NP 0F 62    punpckldq Pq,Qd
+66 0F 62    punpckldq Vx,Wa
 mmx 63 packsswb
 mmx 64 pcmpgtb
 mmx 65 pcmpgtw

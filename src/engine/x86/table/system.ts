@@ -15,12 +15,12 @@ export const SYSTEM_FORMS = `
 0F 01/4     smsw    Ev
 0F 01/6     lmsw    Ew          end
 0F 01/7m    invlpg  M           end
-0F 01 =C8   monitor -
-0F 01 =C9   mwait   -           end
-0F 01 =CA   clac    -           end
-0F 01 =CB   stac    -           end
-0F 01 =D0   xgetbv  -
-0F 01 =D1   xsetbv  -           end
+NP 0F 01 =C8 monitor -
+NP 0F 01 =C9 mwait   -           end
+NP 0F 01 =CA clac    -           end
+NP 0F 01 =CB stac    -           end
+NP 0F 01 =D0 xgetbv  -
+NP 0F 01 =D1 xsetbv  -           end
 0F 01 =F8   swapgs  -           o64
 0F 01 =F9   rdtscp  -
 0F 02       lar     Gv,Ew
@@ -49,17 +49,20 @@ NP 0F AE/4m xsave   M           y
 NP 0F AE/5m xrstor  M           y
 NP 0F AE/6m xsaveopt M          y
 NP 0F C7/4m xsavec  M           y
-NP 0F AE/7m nop     M
-66 0F AE/7m nop     M
-NP 0F AE/5r fence   Ed
-NP 0F AE/6r fence   Ed
-NP 0F AE/7r fence   Ed
+NP 0F AE/7m clflush Mb
+66 0F AE/7m clflush Mb
+66 0F AE/6m clflush Mb
+NP 0F AE/5r fence   -
+NP 0F AE/6r fence   -
+NP 0F AE/7r fence   -
 F3 0F AE/0r rdfsbase Ry         o64
 F3 0F AE/1r rdgsbase Ry         o64
 F3 0F AE/2r wrfsbase Ry         o64
 F3 0F AE/3r wrgsbase Ry         o64
-0F C7/6r    rdrand  Rv
-0F C7/7r    rdseed  Rv
+NP 0F C7/6r rdrand  Rv
+66 0F C7/6r rdrand  Rv
+NP 0F C7/7r rdseed  Rv
+66 0F C7/7r rdseed  Rv
 F3 0F C7/7r rdpid   Rq
 66 0F 38 82m invpcid Gq,M       end
 `;
