@@ -2,9 +2,10 @@
  * Runs our CPU one instruction at a time beside the entries of QEMU's log and stops at the first state that
  * differs. Knows neither QEMU's process nor its log format.
  *
- * An entry is the state *before* an instruction. Two things make the sides uneven for a moment:
+ * An entry is the state *before* an instruction. Some things make the sides uneven for a moment:
  *  - After a fault or an interrupt QEMU shows the handler's first instruction; ours delivers the event and executes
  *    that instruction in one step. The entry is then taken as it is, and the one behind it is compared.
+ *  - QEMU shows an instruction again that it has left unexecuted because something asked for its attention.
  *  - QEMU shows a repeated string instruction once more when its count has reached 0; ours is already past it.
  */
 import type { Side } from "./machine.js";
@@ -45,6 +46,9 @@ export interface LockStepCounts {
   faults: number;
 }
 
+const sameState = (a: Registers, b: Registers): boolean =>
+  a.rip === b.rip && a.rflags === b.rflags && a.gpr.every((v, i) => v === b.gpr[i]);
+
 export class LockStep {
   readonly counts: LockStepCounts = { steps: 0, adopted: 0, flags: 0, interrupts: 0, faults: 0 };
   private current: Registers | undefined;
@@ -71,8 +75,11 @@ export class LockStep {
       this.delivering = true;
       return this.settle(qemu);
     }
-    this.step();
-    if (hardware) {
+    if (sameState(before, qemu) && !hardware) return undefined;
+    if (!hardware) this.step();
+    else {
+      const difference = this.reach(before, hardware.at ?? qemu);
+      if (difference) return difference;
       this.counts.interrupts++;
       this.side.host.raise(hardware.vector);
       this.side.cpu.setInterruptLine(true);
@@ -80,6 +87,13 @@ export class LockStep {
       return this.settle(qemu);
     }
     return this.compare(before, qemu);
+  }
+
+  /** Brings ours to the state in which QEMU took an interrupt: the current one, or the one behind it. */
+  private reach(before: Registers, interrupted: Registers): Difference | undefined {
+    if (sameState(before, interrupted)) return undefined;
+    this.step();
+    return this.compare(before, interrupted);
   }
 
   /** Executes the current instruction on our side, with the delivery that may come before it. */

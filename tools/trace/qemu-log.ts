@@ -11,6 +11,8 @@ import type { Registers } from "./qemu-dump.js";
 export interface TraceEvent {
   kind: "hardware" | "software" | "fault";
   vector: number;
+  /** State right before the delivery. */
+  at?: Registers;
 }
 
 export interface TraceEntry {
@@ -27,6 +29,7 @@ export class LogParser {
   private events: TraceEvent[] = [];
   private hardware: number | undefined;
   private dump: string[] | undefined;
+  private eventWaits = false;
 
   /** Entries that are complete with this piece of text. */
   feed(text: string): TraceEntry[] {
@@ -47,15 +50,25 @@ export class LogParser {
       const enough = this.dump[0].startsWith("RAX") ? REGISTER_LINES : REGISTER_LINES - 2;
       if (this.dump.length < enough) return undefined;
       const registers = parseRegisters(this.dump.join("\n"));
-      const entry = { registers, events: this.events };
       this.dump = undefined;
-      this.events = [];
-      return entry;
+      return this.complete(registers);
     }
     if (line.startsWith("Trace ")) this.dump = [];
     else if (line.startsWith("Servicing hardware INT=")) this.hardware = parseInt(line.slice(25), 16);
     else this.event(line);
     return undefined;
+  }
+
+  /** A whole dump: of an event that waits for its state, or of an instruction. */
+  private complete(registers: Registers): TraceEntry | undefined {
+    if (this.eventWaits) {
+      this.events[this.events.length - 1].at = registers;
+      this.eventWaits = false;
+      return undefined;
+    }
+    const entry = { registers, events: this.events };
+    this.events = [];
+    return entry;
   }
 
   private event(line: string): void {
@@ -65,5 +78,7 @@ export class LogParser {
     const kind = this.hardware === vector ? "hardware" : found[2] === "1" ? "software" : "fault";
     this.hardware = undefined;
     this.events.push({ kind, vector });
+    this.eventWaits = true;
+    this.dump = [];
   }
 }

@@ -65,6 +65,8 @@ export function undefinedFlags(i: Instruction): bigint {
     // OF is undefined but for counts of 1, AF always; CF where the count exceeds the operand.
     return AF | CF_OF;
   }
+  // F3 0F BC is BSF or TZCNT, by CPUID: the same result for a source that is not 0, other flags.
+  if (i.opcode === 0x0fbc && i.repeated) return STATUS;
   if (i.opcode === 0x0fbc || i.opcode === 0x0fbd) return STATUS & ~ZF;
   if ([0x0fa3, 0x0fab, 0x0fb3, 0x0fbb, 0x0fba].includes(i.opcode)) return STATUS & ~ZF & ~1n;
   return 0n;
