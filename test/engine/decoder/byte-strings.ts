@@ -2,7 +2,7 @@
  * Byte strings for the decoder's comparison: every opcode of every map behind every combination of prefixes, with
  * ModRM and SIB bytes of every class. Knows nothing of what they mean beyond where prefixes, opcode and ModRM stand.
  */
-import { Random } from "../../support/random.js";
+import type { Random } from "../../support/random.js";
 import { STRIDE } from "./reference.js";
 
 /** Opcode maps by their leading bytes. */

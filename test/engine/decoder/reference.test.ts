@@ -5,7 +5,7 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Random } from "../../support/random.js";
+import type { Random } from "../../support/random.js";
 import { randomHead, systematic } from "./byte-strings.js";
 import { compareAll } from "./compare.js";
 
