@@ -9,6 +9,7 @@ import {
   MODE_CODE64,
   MODE_CODE_SIZE,
   MODE_CODE16,
+  MODE_MMX_UD,
   MODE_NOT_FLAT_SHIFT,
   MODE_SSE_UD,
   MODE_TS,
@@ -25,16 +26,16 @@ const MAX_DISPLACEMENT = 0x7fffffff;
 /** Shift of the constant one that gives 2^32. */
 const CARRY_SCALE = 32;
 
-type Unit = "integer" | "x87" | "sse";
+type Unit = "integer" | "x87" | "mmx" | "sse";
 const SSE_STATE_MNEMONICS = new Set(["ldmxcsr", "stmxcsr"]);
-const X87_MNEMONICS = new Set(["x87", "emms"]);
 
 /** Which unit a form needs, by its operands. */
 function unitOf(form: Form): Unit {
-  if (X87_MNEMONICS.has(form.mnemonic)) return "x87";
+  if (form.mnemonic === "x87") return "x87";
+  if (form.mnemonic === "emms") return "mmx";
   if (SSE_STATE_MNEMONICS.has(form.mnemonic) || form.operands.some((o) => o.kind === "V" || o.kind === "W"))
     return "sse";
-  return form.operands.some((o) => o.kind === "P" || o.kind === "Q") ? "x87" : "integer";
+  return form.operands.some((o) => o.kind === "P" || o.kind === "Q") ? "mmx" : "integer";
 }
 
 const UNITS: readonly Unit[] = FORMS.map(unitOf);
@@ -86,8 +87,8 @@ export class RecordEncoder {
     if (i.form === UNDEFINED_FORM) return PSEUDO.undefined;
     const unit = UNITS[i.form.id];
     if (unit === "x87" && mode & MODE_X87_NM) return PSEUDO.deviceNotAvailable;
-    if (unit === "sse") {
-      if (mode & MODE_SSE_UD) return PSEUDO.undefined;
+    if (unit === "sse" || unit === "mmx") {
+      if (mode & (unit === "sse" ? MODE_SSE_UD : MODE_MMX_UD)) return PSEUDO.undefined;
       if (mode & MODE_TS) return PSEUDO.deviceNotAvailable;
     }
     if (i.absolute) return PSEUDO.movAbsolute;

@@ -3,10 +3,10 @@
  * RFLAGS.AC whenever one of them changes.
  *
  * ```
- *  MODE_KEY   12   11        10         9   8   7   6   5   4        1..0
- *            ┌────┬─────────┬─────────┬────────────────────────┬───┬──────────────────────────┐
- *            │ TS │ SSE #UD │ x87 #NM │ GS FS DS SS CS ES      │   │ 0: 16, 1: 32, 2: 64 bits │
- *            └────┴─────────┴─────────┴── not flat ────────────┴───┴──────────────────────────┘
+ *  MODE_KEY   13        12   11        10         9   8   7   6   5   4        1..0
+ *            ┌─────────┬────┬─────────┬─────────┬────────────────────────┬───┬──────────────────────────┐
+ *            │ MMX #UD │ TS │ SSE #UD │ x87 #NM │ GS FS DS SS CS ES      │   │ 0: 16, 1: 32, 2: 64 bits │
+ *            └─────────┴────┴─────────┴─────────┴── not flat ────────────┴───┴──────────────────────────┘
  * ```
  * Specification: Intel SDM vol. 3A §2.2, §3.2, §3.4.5, §4.6.
  */
@@ -37,6 +37,7 @@ export const MODE_NOT_FLAT_SHIFT = 4;
 export const MODE_X87_NM = 1 << 10;
 export const MODE_SSE_UD = 1 << 11;
 export const MODE_TS = 1 << 12;
+export const MODE_MMX_UD = 1 << 13;
 
 const SEGMENTS = 6;
 const FLAT_LIMIT = 0xffffffff;
@@ -82,6 +83,7 @@ function featureBits(cpu: CpuContext): number {
   if (cr0 & (CR0_EM | CR0_TS)) key |= MODE_X87_NM;
   if (cr0 & CR0_EM || !(cpu.get32(L.CR4) & CR4_OSFXSR)) key |= MODE_SSE_UD;
   if (cr0 & CR0_TS) key |= MODE_TS;
+  if (cr0 & CR0_EM) key |= MODE_MMX_UD;
   return key;
 }
 
