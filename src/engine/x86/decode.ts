@@ -192,10 +192,7 @@ export class Decoder {
     i.form = form;
     this.resetOperands();
     if (form.hasModrm) this.modrm(codeSize);
-    else if (list.length > 0) {
-      i.rm = (opcode & 7) | ((i.rex & 1) << 3);
-      i.reg = 0;
-    }
+    else i.rm = (opcode & 7) | ((i.rex & 1) << 3);
     if (codeSize === 8 && (form.force64 || (form.default64 && !(this.operandPrefix && !(i.rex & 8)))))
       i.operandSize = 8;
     this.immediates(codeSize);
@@ -208,6 +205,7 @@ export class Decoder {
     const i = this.instruction;
     i.modrm = 0xc0;
     i.isMemory = false;
+    i.reg = i.rm = 0;
     i.base = i.index = NO_REGISTER;
     i.scale = i.displacement = 0;
     i.immediateLow = i.immediateHigh = i.immediate2 = 0;

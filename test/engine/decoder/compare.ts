@@ -51,7 +51,7 @@ const hex = (bytes: Uint8Array): string =>
 const text = (view: DecodedView): string =>
   `${view.length} ${view.mnemonic} ${view.operands}${view.memoryBytes ? ` (${view.memoryBytes} bytes)` : ""}`;
 
-class Comparison {
+export class Comparison {
   readonly outcome: Outcome = {
     compared: 0,
     undefinedBoth: 0,
@@ -81,13 +81,31 @@ class Comparison {
   finish(): void {
     const { bytes, count } = this.strings;
     this.reference.load(bytes);
-    for (let n = 0; n < count; n++) this.compare(bytes.subarray(n * STRIDE, (n + 1) * STRIDE), n * STRIDE);
+    for (let n = 0; n < count; n++) {
+      this.reference.decode(n * STRIDE, PAGE_OFFSET);
+      this.compare(bytes, n * STRIDE);
+    }
     this.strings = new Strings(BATCH, this.random);
   }
 
+  /**
+   * Compares code from its first byte to its last, going on by the reference's lengths: every length, and every
+   * `every`th instruction and every undefined one in all its parts.
+   */
+  walk(code: Uint8Array, every: number): void {
+    this.reference.load(code);
+    for (let at = 0, n = 1; at < code.length - STRIDE; n++) {
+      const length = this.reference.decode(at, PAGE_OFFSET);
+      if (n % every === 0 || !this.reference.isOffered || this.own.length(code, at, code.length) !== length)
+        this.compare(code, at);
+      else this.outcome.compared++;
+      at += length;
+    }
+  }
+
+  /** Compares the string at `at`, which the reference has just decoded. */
   private compare(bytes: Uint8Array, at: number): void {
-    const own = this.own.view(bytes, 0);
-    this.reference.decode(at, PAGE_OFFSET);
+    const own = this.own.view(bytes, at);
     const { form } = this.own.instruction;
     const reference = this.reference.view(form.operands.some((o) => NAMED_OPERANDS.has(o.kind)));
     this.outcome.compared++;

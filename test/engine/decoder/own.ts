@@ -233,7 +233,7 @@ export class OwnDecoder {
     if (written !== repeat) throw new Error("record without the repeat prefix");
     return [
       `implied a${this.addressBytes()} s${segment}`,
-      ...(REPEATED.has(form.mnemonic) ? [`rep${repeat}`] : []),
+      ...(REPEATED.has(form.mnemonic) ? [`rep ${repeat.toString(16)}`] : []),
     ];
   }
 }

@@ -137,6 +137,11 @@ export class ReferenceDecoder {
     return Code[this.instruction.code];
   }
 
+  /** Whether a CPU with our CPUID may know what was decoded last. */
+  get isOffered(): boolean {
+    return this.factsOf(this.instruction.code).offered;
+  }
+
   /** What was decoded last. `named`: whether accumulator, CL and the constant 1 count as operands. */
   view(named: boolean): DecodedView {
     const i = this.instruction;
@@ -244,6 +249,6 @@ export class ReferenceDecoder {
   private repeat(): string[] {
     const i = this.instruction;
     if (!i.isStringInstruction) return [];
-    return [`rep${i.hasRepnePrefix ? 0xf2 : i.hasRepPrefix ? 0xf3 : 0}`];
+    return [`rep ${i.hasRepnePrefix ? "f2" : i.hasRepPrefix ? "f3" : "0"}`];
   }
 }

@@ -151,7 +151,7 @@ test("CR0.TS and EM reach the mode key; CLTS, LMSW and SMSW", () => {
   cpu.setAddress(RAX, 0xe);
   run(bench, "lmsw", { rm: 0 }, 2);
   assert.equal(cpu.get32(L.CR0), 0x8001001f, "LMSW cannot clear PE");
-  assert.equal(cpu.get32(L.MODE_KEY), 2 | (7 << 10));
+  assert.equal(cpu.get32(L.MODE_KEY), 2 | (15 << 10));
   run(bench, "smsw", { rm: 3 }, 8);
   assert.equal(cpu.getBig(RBX), 0x8001001fn);
   run(bench, "mov_from_cr", { reg: 8, rm: 3 });
