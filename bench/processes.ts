@@ -39,6 +39,9 @@ export function qemuMissing(): string | undefined {
 export const qemuVersion = (): string =>
   spawnSync(QEMU, ["--version"], { encoding: "utf8" }).stdout.split("\n")[0].trim();
 
+/** More than an engine puts beside guest RAM into one mapping; reservations of a JavaScript engine are larger. */
+const ENGINE_TABLES = 128 * KIB * KIB;
+
 /**
  * Resident memory that is not guest RAM: every mapping but the one that holds guest RAM, and of that one all that
  * exceeds guest RAM, resident or not (an upper bound: untouched guest RAM must not hide the engine's own tables).
@@ -53,7 +56,8 @@ function beyondGuest(pid: number, guestBytes: number): number | undefined {
   let total = 0;
   for (const [, size, rss] of text.matchAll(/^Size:\s+(\d+) kB\n(?:.*\n)*?Rss:\s+(\d+) kB/gm)) {
     const [mapped, resident] = [Number(size) * KIB, Number(rss) * KIB];
-    total += mapped >= guestBytes && resident > 0 ? mapped - guestBytes : resident;
+    const holdsGuest = mapped >= guestBytes && mapped < guestBytes + ENGINE_TABLES && resident > 0;
+    total += holdsGuest ? mapped - guestBytes : resident;
   }
   return total;
 }

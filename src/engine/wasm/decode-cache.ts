@@ -121,12 +121,47 @@ export class DecodeCache {
     const block: Block = { record: this.next, count: 0, mode, extents: [] };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
+    const inside = this.findInside(page, start, mode);
+    if (inside) {
+      this.enter(ramOffset, mode, inside);
+      return inside;
+    }
     const end = this.straightLine(block, page, start);
     if (end === start) return this.crossingBlock(cpu, page, start, mode, nextPage);
     block.extents.push({ page, start, end });
     this.enter(ramOffset, mode, block.record);
     this.register(block);
     return block.record;
+  }
+
+  /** The record at an offset in the middle of a block that is decoded already, or 0. */
+  private findInside(page: number, offset: number, mode: number): number {
+    for (const block of this.blocks.get(page) ?? []) {
+      const extent = block.extents[0];
+      if (block.mode !== mode || extent.page !== page || offset < extent.start || offset >= extent.end)
+        continue;
+      const record = this.recordAt(block, offset);
+      if (record) return record;
+    }
+    return 0;
+  }
+
+  /** The record of a block's instruction at an offset, by bisection; 0 when no instruction begins there. */
+  private recordAt(block: Block, offset: number): number {
+    let low = 0;
+    let high = block.count - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.offsetOf(block.record + middle * rec.RECORD_BYTES) < offset) low = middle + 1;
+      else high = middle;
+    }
+    const record = block.record + low * rec.RECORD_BYTES;
+    const op = this.view.getUint16(record + rec.REC_OP, true);
+    return this.offsetOf(record) === offset && op !== PSEUDO.continue ? record : 0;
+  }
+
+  private offsetOf(record: number): number {
+    return this.view.getUint16(record + rec.REC_OFFSET, true);
   }
 
   /** Decodes records until the block ends; returns the offset behind its last byte. */
@@ -294,7 +329,7 @@ export class DecodeCache {
     for (let i = 0; i < block.count; i++) {
       const record = block.record + i * rec.RECORD_BYTES;
       this.view.setUint16(record + rec.REC_OP, PSEUDO.relookup, true);
-      const word = this.lookupWord(page + this.view.getUint16(record + rec.REC_OFFSET, true), block.mode);
+      const word = this.lookupWord(page + this.offsetOf(record), block.mode);
       if (this.words[word + 2] === record) this.words[word] = layout.LOOKUP_EMPTY;
     }
     for (const extent of block.extents) {

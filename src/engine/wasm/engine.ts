@@ -50,8 +50,16 @@ const PAGE_TAG_LOW = 0xfffff;
 
 let compiled: WebAssembly.Module | undefined;
 
+/** Bytes of a base64 text; a plain loop, because this is on the way to the first instruction. */
+function decodeBase64(text: string): Uint8Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
 function interpreterModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(interpreterBase64), (c) => c.charCodeAt(0)));
+  compiled ??= new WebAssembly.Module(decodeBase64(interpreterBase64));
   return compiled;
 }
 

@@ -197,7 +197,7 @@ export const LOOKUP_EMPTY = 0xffffffff;
 
 /** Records of decoded instructions, see record.ts. */
 export const ARENA = LOOKUP + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
-export const ARENA_RECORDS = 0xc0000;
+export const ARENA_RECORDS = 0x80000;
 export const RECORD_SIZE = RECORD_BYTES;
 
 /** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */

@@ -9,6 +9,20 @@ export interface WorkerSetup {
   shared: SharedMemory;
 }
 
+/** Below this a buffer is copied to the worker: Node keeps small ones in a shared pool that cannot be moved. */
+const SMALLEST_TRANSFER = 65536;
+
+/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
+export function transferable(plan: Plan): ArrayBuffer[] {
+  const buffers = new Set<ArrayBuffer>();
+  for (const { content } of plan.regions) {
+    if (content.kind !== "bytes") continue;
+    const { buffer } = content.bytes;
+    if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALLEST_TRANSFER) buffers.add(buffer);
+  }
+  return [...buffers];
+}
+
 /** main → worker, once. */
 export interface StartMessage {
   plan: Plan;

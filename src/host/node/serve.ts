@@ -4,13 +4,14 @@
  * memory only. Its console, signals and files are main's business.
  */
 import type { MessagePort } from "node:worker_threads";
+import type { Plan } from "../../boot/plan.js";
 import { EngineLimit, type Engine } from "../../engine/contract.js";
 import { PlanError } from "../../machine/fill.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
 import { EngineUnavailable } from "./engines.js";
-import type { StartMessage, WorkerMessage, WorkerSetup } from "./messages.js";
+import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
 
 const NS_PER_MS = 1e6;
 
@@ -20,6 +21,18 @@ function failure(error: unknown): WorkerMessage {
   const engineFault = error instanceof EngineUnavailable || error instanceof EngineLimit;
   const what = engineFault ? "engine" : error instanceof PlanError ? "plan" : "internal";
   return stack === undefined ? { kind: "failed", what, message } : { kind: "failed", what, message, stack };
+}
+
+/** A buffer where the JavaScript engine has ArrayBuffer.prototype.transfer (ES2024; Node 22 and later). */
+type Transferable = ArrayBuffer & { transfer?: (length: number) => ArrayBuffer };
+
+/**
+ * Gives back what guest memory was filled from. Dropping the references alone would leave it to a collection that a
+ * running machine, which allocates next to nothing, may never cause.
+ */
+function discard(plan: Plan): void {
+  for (const buffer of transferable(plan) as Transferable[]) buffer.transfer?.(0);
+  plan.regions = [];
 }
 
 /** What a thread brings along: how it gets its engine, and how it wires devices. */
@@ -45,7 +58,10 @@ function runOptions(
     random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
     wait: (milliseconds) => side.wait(milliseconds),
-    onStart: () => tell({ kind: "started", at: performance.timeOrigin + performance.now() }),
+    onStart: () => {
+      discard(start.plan);
+      tell({ kind: "started", at: performance.timeOrigin + performance.now() });
+    },
     events: {
       unimplemented: (cpu, rip, bytes, text) => tell({ kind: "unimplemented", cpu, rip, bytes, text }),
     },

@@ -4,11 +4,10 @@
  * come in as `input`, `output` and calls of `stop`.
  */
 import { Worker } from "node:worker_threads";
-import type { Plan } from "../../boot/plan.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import { allocateShared, MainSide } from "../shared.js";
-import type { StartMessage, WorkerMessage, WorkerSetup } from "./messages.js";
+import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
 
 /** Bytes taken from the output ring at a time. */
 const OUTPUT_BLOCK = 65536;
@@ -16,8 +15,6 @@ const OUTPUT_BLOCK = 65536;
 const STOP_PATIENCE_MS = 2000;
 /** How long a reader may stall the end of a machine that was asked to end, ms. */
 const DRAIN_PATIENCE_MS = 500;
-/** Below this a buffer is copied to the worker: Node keeps small ones in a shared pool that cannot be moved. */
-const SMALLEST_TRANSFER = 65536;
 
 /** Takes console output; resolves when it wants more. Never rejects: once nobody reads, it drops. */
 export type OutputSink = (bytes: Uint8Array) => Promise<void>;
@@ -47,16 +44,11 @@ export interface SessionOptions {
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
 
-/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
-function transferable(plan: Plan): ArrayBuffer[] {
-  const buffers = new Set<ArrayBuffer>();
-  for (const { content } of plan.regions) {
-    if (content.kind !== "bytes") continue;
-    const { buffer } = content.bytes;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALLEST_TRANSFER) buffers.add(buffer);
-  }
-  return [...buffers];
-}
+/**
+ * A machine allocates next to nothing once it runs; without a limit V8 would keep tens of MiB for young objects of its
+ * start.
+ */
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
 
 export class Session {
   readonly #options: SessionOptions;
@@ -77,7 +69,7 @@ export class Session {
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
     const entry = options.worker ?? new URL("./worker.js", import.meta.url);
-    this.#worker = new Worker(entry, { workerData: setup, stdin: false });
+    this.#worker = new Worker(entry, { workerData: setup, stdin: false, resourceLimits: WORKER_LIMITS });
     this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
     this.#worker.on("error", (error) => this.#fail(new SessionError("internal", error.message, error.stack)));
     this.#worker.on("exit", () => this.#exited());
