@@ -37,9 +37,10 @@ export interface LaunchOptions {
   makePlan: () => Promise<Plan>;
 }
 
-/** Ends lines for a terminal that may be in raw mode. */
-function rawLines(lines: readonly string[]): string {
-  return lines.map((line) => `${line}\r\n`).join("");
+/** Prints lines while the guest runs: a terminal is in raw mode then and needs a CR. */
+function say(context: CommandContext, lines: readonly string[]): void {
+  const end = (context.stderr as Partial<NodeJS.WriteStream>).isTTY === true ? "\r\n" : "\n";
+  context.stderr.write(lines.map((line) => line + end).join(""));
 }
 
 function openLog(path: string | undefined): ConsoleLog | undefined {
@@ -61,7 +62,7 @@ function attachInput(
     return undefined;
   }
   const command = (name: EscapeCommand): void => {
-    if (name === "help") context.stderr.write(rawLines(["", ...ESCAPE_HELP]));
+    if (name === "help") say(context, ["", ...ESCAPE_HELP]);
     else session.stop(machineEnd("interrupted", "Ctrl-A x"));
   };
   if (process.stdin.isTTY) context.stderr.write("locore: Ctrl-A x quits, Ctrl-A h lists keys\n");
@@ -103,8 +104,7 @@ class Surroundings {
       },
       onInputRoom: () => this.#input?.resume(),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
-      onUnimplemented: (text, rip, bytes) =>
-        context.stderr.write(rawLines([unimplementedLine(text, rip, bytes)])),
+      onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
     this.#forgetSignals = onEndingSignal((signal) =>
       this.session.stop(machineEnd("interrupted", `signal ${signal}`)),

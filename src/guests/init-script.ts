@@ -41,12 +41,21 @@ export function exitStatusIn(console: string): number | undefined {
   return found === undefined ? undefined : Number(found[1]);
 }
 
+/** A FIFO through which the exit status of what runs on the console comes back. */
+const STATUS_PATH = "/locore/status";
+
 /**
- * One program on the console in a session of its own, so that Ctrl-C, Ctrl-Z and job control work. It runs in the
- * background and is waited for, because only `wait` lets the traps run while it lives.
+ * One program on the console in a session of its own, so that Ctrl-C, Ctrl-Z and job control work. Process 1 must
+ * not wait for it as a foreground command, because traps would run only afterwards; and `&` would leave the program
+ * deaf to Ctrl-C, because a shell starts background commands with SIGINT ignored. The second `setsid` finds itself
+ * a session leader, so it forks and its parent returns at once: neither of both.
  */
 function onConsole(program: string): string[] {
-  return [`setsid cttyhack ${program} </dev/console >/dev/console 2>&1 &`, "wait $!", "status=$?"];
+  const session = `trap : INT QUIT; ${program}; echo $? >${STATUS_PATH}`;
+  return [
+    `setsid setsid cttyhack sh -c ${shellQuote(session)} </dev/console >/dev/console 2>&1`,
+    `until read -r status <${STATUS_PATH}; do :; done 2>/dev/null`,
+  ];
 }
 
 /** The script. It needs /bin/busybox, and /dev/console from the archive before devtmpfs is mounted. */
@@ -69,6 +78,7 @@ export function initScript({ command, shell, end, terminal }: InitOptions): stri
     'trap "finish 0 poweroff" USR2',
     'trap "finish 0 reboot" TERM',
     "cd /root",
+    `mkfifo ${STATUS_PATH}`,
     "status=0",
     ...(command ? onConsole(`sh /${COMMAND_PATH}`) : []),
     ...(shell ? onConsole("sh -l") : []),

@@ -77,13 +77,16 @@ test("initramfs: a command's lines stand between the init line and its exit stat
   assert.deepEqual(lines, [INIT_LINE, "hello from the host", "/dev/ttyS0", "4", `${EXIT_LINE}7`]);
 });
 
-test("initramfs: a shell has job control on the console, and its exit ends the machine", async (t) => {
+test("initramfs: a shell has job control and Ctrl-C on the console, and its exit ends the machine", async (t) => {
   const shown = await consoleOf(t, { end: "reboot" }, [
     { after: "~ #", text: "sleep 100 & jobs; echo sum=$((6*7))\n" },
-    { after: "sum=42\r\n", text: "exit 3\n" },
+    { after: "sum=42\r\n", text: "sh -c 'echo begun; sleep 99; echo late'\n" },
+    { after: "begun\r\n", text: "\x03" },
+    { after: "^C", text: "echo code=$?\n" },
+    { after: "code=130\r\n", text: "exit 3\n" },
   ]);
   if (shown === undefined) return;
   assert.match(shown, /^\[1\]\+ +Running +sleep 100$/m);
-  assert.doesNotMatch(shown, /can't access tty/);
+  assert.doesNotMatch(shown, /can't access tty|^late$/m);
   assert.equal(exitStatusIn(shown), 3);
 });

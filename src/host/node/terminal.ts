@@ -2,6 +2,7 @@
  * The terminal of this process: raw mode while a guest owns it, restored on every way out that a program can
  * catch (normal end, exception, signal). Knows no machine.
  */
+import { spawnSync } from "node:child_process";
 import type { ReadStream } from "node:tty";
 
 export class RawTerminal {
@@ -13,12 +14,15 @@ export class RawTerminal {
     this.#stream = stream;
   }
 
-  /** Every key goes to the reader unchanged, Ctrl-C too. */
+  /** Every key goes to the reader unchanged, Ctrl-C too, and every byte of output to the screen. */
   enter(): void {
     if (this.#raw) return;
     this.#raw = true;
     process.once("exit", this.#restore);
     this.#stream.setRawMode(true);
+    // Node's raw mode still turns LF into CR LF, which full-screen programs of the guest do not expect. Without
+    // stty they are merely less pretty. What it changes is undone with the rest of raw mode.
+    spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
   }
 
   /** Gives the terminal back as it was. Safe to call at any time, more than once. */
