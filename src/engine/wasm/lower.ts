@@ -45,12 +45,18 @@ export interface ModuleNames {
 /** Callees of this form go through table 0: "indirect:TYPE"; the last argument is the table index. */
 export const INDIRECT = "indirect:";
 
+/** A local of a block, and the value or variable it holds. */
+interface Owned {
+  type: Type;
+  local: number;
+  holds: Value | Variable;
+}
+
 class Lowering {
   readonly out = new BinaryWriter();
   private readonly locals: Type[] = [];
   private readonly free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
-  private readonly valueLocals = new Map<Value, number>();
-  private readonly variableLocals = new Map<Variable, number>();
+  private readonly held = new Map<Value | Variable, number>();
   private readonly labels: (Label | undefined)[] = [];
 
   constructor(
@@ -85,14 +91,26 @@ class Lowering {
     return this.f.signature.parameters.length + this.locals.length - 1;
   }
 
-  /** Lowers a block; locals of values and variables first seen in it are released at its end. */
+  /** Lowers a block; locals of values and variables first seen in it are released, and forgotten, at its end. */
   private statements(list: readonly Statement[]): void {
-    const owned: [Type, number][] = [];
+    const owned: Owned[] = [];
     for (const s of list) this.statement(s, owned);
-    for (const [type, local] of owned) this.free[type].push(local);
+    for (const { type, local, holds } of owned) {
+      this.free[type].push(local);
+      this.held.delete(holds);
+    }
   }
 
-  private statement(s: Statement, owned: [Type, number][]): void {
+  /** A local for a value or variable until its block ends. */
+  private hold(holds: Value | Variable, owned: Owned[]): number {
+    const { type } = holds;
+    const local = this.allocate(type);
+    this.held.set(holds, local);
+    owned.push({ type, local, holds });
+    return local;
+  }
+
+  private statement(s: Statement, owned: Owned[]): void {
     switch (s.kind) {
       case "define":
         return this.define(s.value, owned);
@@ -166,30 +184,21 @@ class Lowering {
     return this.labels.length - 1 - at;
   }
 
-  private variableLocal(variable: Variable, owned: [Type, number][]): number {
-    let local = this.variableLocals.get(variable);
-    if (local === undefined) {
-      local = this.allocate(variable.type);
-      this.variableLocals.set(variable, local);
-      owned.push([variable.type, local]);
-    }
-    return local;
+  private variableLocal(variable: Variable, owned: Owned[]): number {
+    return this.held.get(variable) ?? this.hold(variable, owned);
   }
 
-  private define(value: Value, owned: [Type, number][]): void {
+  private define(value: Value, owned: Owned[]): void {
     if (isPure(value) && value.uses <= 1) return;
     if (value.uses === 0 && value.op !== "call") return;
     this.emit(value);
     if (value.uses === 0) return this.out.byte(OP_DROP);
-    const local = this.allocate(value.type);
-    this.valueLocals.set(value, local);
-    owned.push([value.type, local]);
     this.out.byte(OP_LOCAL_SET);
-    this.out.unsigned(local);
+    this.out.unsigned(this.hold(value, owned));
   }
 
   private use(value: Value): void {
-    const local = this.valueLocals.get(value);
+    const local = this.held.get(value);
     if (local !== undefined) {
       this.out.byte(OP_LOCAL_GET);
       this.out.unsigned(local);
@@ -204,8 +213,9 @@ class Lowering {
       return this.out.unsigned(value.target as number);
     }
     if (value.op === "get") {
-      const local = this.variableLocals.get(value.target as Variable);
-      if (local === undefined) throw new Error(`${this.f.name}: variable is read before it is set`);
+      const local = this.held.get(value.target as Variable);
+      if (local === undefined)
+        throw new Error(`${this.f.name}: variable is read before it is set, or outside its block`);
       this.out.byte(OP_LOCAL_GET);
       return this.out.unsigned(local);
     }
