@@ -87,8 +87,12 @@ export const EFER_NXE = 1 << 11;
 export const DR6_ONES = 0xffff0ff0;
 export const DR6_BD = 1 << 13;
 export const DR6_BS = 1 << 14;
+/** A switch to a task whose TSS has the T flag set. */
+export const DR6_BT = 1 << 15;
 export const DR6_WRITABLE = 0xe00f;
 export const DR7_ONES = 1 << 10;
+/** L0–L3 and LE, which a task switch clears. */
+export const DR7_LOCAL = 0x155;
 export const DR7_GD = 1 << 13;
 /** DR7 bits 11, 12, 14 and 15 read as zero. */
 export const DR7_ZEROS = 0xd800;
@@ -183,6 +187,25 @@ export const TSS32_ESP0 = 4;
 export const TSS32_STACK_STRIDE = 8;
 export const TSS64_RSP0 = 4;
 export const TSS64_IST1 = 0x24;
+/** Selector of the task that was interrupted or called this one. */
+export const TSS_LINK = 0;
+export const TSS16_IP = 0x0e;
+export const TSS16_FLAGS = 0x10;
+/** AX CX DX BX SP BP SI DI, 2 bytes each (EAX … EDI, 4 bytes each, in a 32-bit TSS). */
+export const TSS16_GENERAL = 0x12;
+/** ES CS SS DS (and FS GS in a 32-bit TSS). */
+export const TSS16_SEGMENTS = 0x22;
+export const TSS16_LDT = 0x2a;
+export const TSS32_CR3 = 0x1c;
+export const TSS32_EIP = 0x20;
+export const TSS32_EFLAGS = 0x24;
+export const TSS32_GENERAL = 0x28;
+export const TSS32_SEGMENTS = 0x48;
+export const TSS32_LDT = 0x60;
+/** Bit 0: a debug exception when the task is switched to. */
+export const TSS32_TRAP = 0x64;
+/** Smallest limit of a 16-bit TSS. */
+export const TSS16_MIN_LIMIT = 0x2b;
 export const TSS_IO_MAP_BASE = 0x66;
 /** Smallest limit of a 32-bit TSS that has the I/O map base. */
 export const TSS_MIN_LIMIT = 0x67;

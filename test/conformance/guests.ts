@@ -17,7 +17,9 @@ import { pagingGuests } from "./cases/paging.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
+import { taskGuests } from "./cases/tasks.js";
 import { translationGuests } from "./cases/translations.js";
+import { virtual8086Guests } from "./cases/virtual8086.js";
 import type { Guest } from "./support/guest.js";
 
 export interface GuestGroup {
@@ -41,6 +43,8 @@ export function allGuests(): GuestGroup[] {
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
     { name: "modes", guests: modeGuests() },
+    { name: "virtual-8086 mode", guests: virtual8086Guests() },
+    { name: "tasks", guests: taskGuests() },
     { name: "32-bit and PAE paging", guests: legacyPagingGuests() },
     { name: "code that changes and code at page ends", guests: codeChangeGuests() },
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },

@@ -8,6 +8,7 @@
  */
 import type { CpuHost } from "../contract.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
+import { FLAG_VM } from "../../spec/x86-privileged.js";
 import * as L from "./layout.js";
 import * as R from "./record.js";
 import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
@@ -164,6 +165,15 @@ export class CpuContext {
   /** CR0.PE. */
   get protectedMode(): boolean {
     return (this.get32(L.CR0) & 1) !== 0;
+  }
+
+  /** Virtual-8086 mode: RFLAGS.VM, which is only ever set in protected mode outside IA-32e mode. */
+  get virtual8086(): boolean {
+    return (this.get32(L.FLAG_SYSTEM) & FLAG_VM) !== 0;
+  }
+  /** Real-address or virtual-8086 mode: a selector is the segment's base divided by 16. */
+  get realSegments(): boolean {
+    return !this.protectedMode || this.virtual8086;
   }
 
   selector(segment: number): number {

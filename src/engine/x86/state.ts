@@ -7,7 +7,7 @@
 import { CPU_SIGNATURE } from "../../x86/cpu-identity.js";
 import { SEGMENT_NAMES, type CpuState, type SegmentRegister } from "../../x86/cpu-state.js";
 import { applicationProcessorState } from "../../x86/entry-states.js";
-import { CR0_CD, CR0_NW, FLAGS_STATUS, FLAGS_SYSTEM } from "../../spec/x86-privileged.js";
+import { CR0_CD, CR0_NW, FLAG_VM, FLAGS_STATUS, FLAGS_SYSTEM } from "../../spec/x86-privileged.js";
 import type { CpuContext } from "./cpu-context.js";
 import { readFlags, writeFlags } from "./flags.js";
 import * as L from "./layout.js";
@@ -85,7 +85,12 @@ function activityOf(state: CpuState): number {
   return state.halted ? ACTIVITY_HALTED : ACTIVITY_RUNNING;
 }
 
-/** Replaces the architectural state; TLBs are emptied. The privilege level is SS.DPL (CS.RPL when SS is null). */
+/** Whether the state is in virtual-8086 mode; RFLAGS.VM means nothing in real and IA-32e mode. */
+function isVirtual8086(cpu: CpuContext, state: CpuState): boolean {
+  return (Number(state.rflags & 0xffffffffn) & FLAG_VM) !== 0 && cpu.protectedMode && !cpu.longMode;
+}
+
+/** Replaces the architectural state; TLBs are emptied. The privilege level is SS.DPL, 3 in virtual-8086 mode. */
 export function writeState(cpu: CpuContext, state: CpuState): void {
   state.gpr.forEach((value, i) => cpu.setBig(L.GPR + i * 8, value));
   cpu.setPair(L.ZERO_SLOT, 0, 0);
@@ -113,11 +118,13 @@ export function writeState(cpu: CpuContext, state: CpuState): void {
   cpu.set32(L.ACTIVITY, activityOf(state));
   cpu.set32(L.NMI_BLOCKED, 0);
   cpu.set32(L.INTERRUPT_SHADOW, 0);
-  cpu.set32(L.CPL, cpu.protectedMode ? dplOf(state.ss.access) : 0);
+  const virtual = isVirtual8086(cpu, state);
+  cpu.set32(L.CPL, cpu.protectedMode ? (virtual ? 3 : dplOf(state.ss.access)) : 0);
   cpu.tlb.flushAll();
   refreshBreakpoints(cpu);
   if (usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) loadPdptes(cpu, cpu.get32(L.CR3));
-  writeFlags(cpu, Number(state.rflags & 0xffffffffn), ALL_FLAGS);
+  const flags = Number(state.rflags & 0xffffffffn);
+  writeFlags(cpu, virtual ? flags : flags & ~FLAG_VM, ALL_FLAGS);
   refreshMode(cpu);
 }
 

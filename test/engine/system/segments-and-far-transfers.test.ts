@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as L from "../../../src/engine/x86/layout.js";
-import { writeFlags } from "../../../src/engine/x86/flags.js";
 import {
   CALL_GATE,
   descriptor,
@@ -205,15 +204,4 @@ test("a 64-bit call gate switches to RSP0 and a null SS; JMP through it must sta
   run(bench, "far_ret", {}, 8);
   assert.equal(cpu.cpl, 3);
   assert.equal(cpu.getAddress(RSP), STACK);
-});
-
-test("what is not implemented says so and raises an exception", () => {
-  const bench = legacy();
-  faults(bench, 6, 0, "far_jmp_imm", { second: TSS_SELECTOR }, 4);
-  writeFlags(bench.cpu, 1 << 14, 1 << 14);
-  faults(bench, 6, 0, "iret", {}, 4);
-  assert.deepEqual(bench.seen.unimplemented, [
-    "task switch by a far transfer",
-    "task return (IRET with NT set)",
-  ]);
 });

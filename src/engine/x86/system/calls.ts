@@ -2,12 +2,12 @@
  * The functions that generated code and the run loop call: slow translation, checked addresses, helpers, code
  * fetch. Each either does its work or delivers the guest's fault and says so. Knows no single instruction.
  */
-import { VECTOR_GP, VECTOR_SS, VECTOR_UD } from "../../../spec/x86-privileged.js";
+import { VECTOR_DB, VECTOR_GP, VECTOR_SS, VECTOR_UD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode } from "../mode.js";
 import { acceptAccess, commitPending, isCanonical, READ, resolveAccess } from "./access.js";
-import { deliverFault, deliverRecorded } from "./delivery.js";
+import { deliverDebugTrap, deliverFault, deliverRecorded } from "./delivery.js";
 import { GuestFault } from "./faults.js";
 import {
   addressesStack,
@@ -48,10 +48,14 @@ export function commit(cpu: CpuContext): void {
   commitPending(cpu);
 }
 
-/** Delivers a thrown guest fault for the instruction in `record`; anything else is a bug and goes on. */
+/**
+ * Delivers a thrown guest fault, for the instruction in `record` or for the task that it has switched to; anything else
+ * is a bug and goes on.
+ */
 function deliverThrown(cpu: CpuContext, record: number, error: unknown): void {
   if (!(error instanceof GuestFault)) throw error;
-  cpu.setAddress(L.RIP, cpu.instructionRip(record));
+  if (error.inNewTask && error.vector === VECTOR_DB) return deliverDebugTrap(cpu, false);
+  if (!error.inNewTask) cpu.setAddress(L.RIP, cpu.instructionRip(record));
   deliverFault(cpu, error.vector, error.errorCode, error.linear);
 }
 

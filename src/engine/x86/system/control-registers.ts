@@ -109,7 +109,8 @@ function writeCr0(cpu: CpuContext, value: number): void {
   refreshMode(cpu);
 }
 
-function writeCr3(cpu: CpuContext, low: number, high: number): void {
+/** Loads CR3, after all checks. */
+export function loadCr3(cpu: CpuContext, low: number, high: number): void {
   const pcide = (cpu.get32(L.CR4) & CR4_PCIDE) !== 0;
   const kept = pcide ? high & ~NO_FLUSH_HIGH : high;
   if (kept & (cpu.reservedPhysicalHigh | 0xfff00000)) generalProtection();
@@ -141,7 +142,7 @@ function movToControl(cpu: CpuContext, record: number): number {
   if (high !== 0 && register !== 2 && register !== 3) generalProtection();
   if (register === 0) writeCr0(cpu, low);
   else if (register === 2) cpu.setPair(L.CR2, low, high);
-  else if (register === 3) writeCr3(cpu, low, high);
+  else if (register === 3) loadCr3(cpu, low, high);
   else if (register === 4) writeCr4(cpu, low);
   else if (register === CR8) {
     if (low & ~TASK_PRIORITY_MASK) generalProtection();

@@ -84,6 +84,8 @@ function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
       const faultClass = classOf(fault.vector);
       if (!escalates(eventClass, faultClass)) {
         event = exceptionEvent(fault.vector, fault.errorCode);
+        // The only #DB of a delivery is the trap into a task with the T flag.
+        event.restarts = fault.vector !== VECTOR_DB;
         eventClass = faultClass;
       } else if (eventClass === DOUBLE_FAULT) {
         cpu.services.shutdown(cpu, describe(cpu, first, fault));
@@ -130,7 +132,7 @@ export function deliverSoftwareInterrupt(
     enter(cpu, event);
     cpu.set32(L.INTERRUPT_SHADOW, 0);
   } catch (fault) {
-    cpu.setAddress(L.RIP, instructionRip);
+    if (!(fault instanceof GuestFault && fault.inNewTask)) cpu.setAddress(L.RIP, instructionRip);
     throw fault;
   }
 }

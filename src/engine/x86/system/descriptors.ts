@@ -115,9 +115,9 @@ export function markAccessed(cpu: CpuContext, descriptor: Descriptor): void {
   setTypeBits(cpu, descriptor, ACCESS_ACCESSED, 0);
 }
 
-/** Sets bits of a system descriptor's type, for instance "busy". */
-export function setDescriptorType(cpu: CpuContext, descriptor: Descriptor, set: number): void {
-  setTypeBits(cpu, descriptor, set, 0);
+/** Sets and clears bits of a system descriptor's type, for instance "busy". */
+export function setDescriptorType(cpu: CpuContext, descriptor: Descriptor, set: number, clear = 0): void {
+  setTypeBits(cpu, descriptor, set, clear);
 }
 
 /** Whether the descriptor is for code or data and present; helpers for the checks of segment loads. */

@@ -1,10 +1,11 @@
 /**
- * Far JMP, CALL and RET, in every mode, through call gates too; task gates and task switches are not implemented.
+ * Far JMP, CALL and RET, in every mode, through call gates and task gates too.
  *
  * Specification: Intel SDM vol. 2A, JMP, CALL, RET (far); vol. 3A §5.8.
  */
 import {
   ACCESS_TYPE,
+  FLAG_RF,
   SELECTOR_ERROR,
   SELECTOR_RPL,
   TYPE_CALL_GATE,
@@ -17,6 +18,7 @@ import {
   VECTOR_TS,
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext, Descriptor } from "../cpu-context.js";
+import { readFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
@@ -28,7 +30,7 @@ import {
   readDescriptor,
   readSystemDescriptor,
 } from "./descriptors.js";
-import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
+import { generalProtection, GuestFault } from "./faults.js";
 import { INFO_SIZE, readOperandMemory } from "./operands.js";
 import { type Helper, RESOLVE } from "./outcome.js";
 import { checkOuterStack, returnToOuter } from "./outer-return.js";
@@ -55,6 +57,7 @@ import {
   storePointer,
 } from "./stack.js";
 import { innerStack32, innerStack64 } from "./task-state.js";
+import { NO_ERROR_CODE, switchTask } from "./task-switch.js";
 
 const TWO_32 = 0x1_0000_0000;
 const GATE_PARAMETERS = 0x1f;
@@ -184,6 +187,23 @@ function throughCallGate(cpu: CpuContext, target: FarTarget, gateDescriptor: Des
   else enterSegment(cpu, { ...target, selector: gate.selector, offset: gate.offset }, descriptor, gate.size);
 }
 
+/** To a TSS, directly or through a task gate. */
+function taskTransfer(cpu: CpuContext, target: FarTarget, descriptor: Descriptor): void {
+  const error = target.selector & SELECTOR_ERROR;
+  const dpl = dplOf(descriptor.access);
+  if (dpl < cpu.cpl || dpl < (target.selector & SELECTOR_RPL)) generalProtection(error);
+  const gate = (descriptor.access & ACCESS_TYPE) === TYPE_TASK_GATE;
+  if (gate && !isPresent(descriptor)) throw new GuestFault(VECTOR_NP, error);
+  switchTask(cpu, {
+    selector: gate ? descriptor.low >>> 16 : target.selector,
+    kind: target.call ? "nest" : "jump",
+    rip: target.returnRip,
+    flags: readFlags(cpu) & ~FLAG_RF,
+    external: 0,
+    errorCode: NO_ERROR_CODE,
+  });
+}
+
 function systemTransfer(cpu: CpuContext, target: FarTarget): void {
   const { selector } = target;
   const descriptor = readSystemDescriptor(cpu, selector);
@@ -194,12 +214,11 @@ function systemTransfer(cpu: CpuContext, target: FarTarget): void {
   }
   const task = type === TYPE_TASK_GATE || type === TYPE_TSS_AVAILABLE || type === TYPE_TSS16_AVAILABLE;
   if (cpu.longMode || !task) generalProtection(selector & SELECTOR_ERROR);
-  cpu.services.unimplemented(cpu, "task switch by a far transfer");
-  undefinedOpcode();
+  taskTransfer(cpu, target, descriptor);
 }
 
 function farTransfer(cpu: CpuContext, target: FarTarget): number {
-  if (!cpu.protectedMode) realModeTransfer(cpu, target);
+  if (cpu.realSegments) realModeTransfer(cpu, target);
   else {
     if (isNull(target.selector)) generalProtection();
     const descriptor = readDescriptor(cpu, target.selector);
@@ -255,7 +274,7 @@ export function returnSegment(cpu: CpuContext, selector: number): Descriptor {
 
 function farReturn(cpu: CpuContext, size: number, extra: number): number {
   const stack = currentStack(cpu);
-  if (!cpu.protectedMode) realModeReturn(cpu, stack, size, extra);
+  if (cpu.realSegments) realModeReturn(cpu, stack, size, extra);
   else {
     const rip = peekAddress(cpu, stack, size, 0);
     const selector = peek(cpu, stack, size, 1) & 0xffff;

@@ -14,6 +14,9 @@ export function hasErrorCode(vector: number): boolean {
 
 /** A fault of the guest. `errorCode` is only used by vectors that push one. */
 export class GuestFault extends Error {
+  /** It belongs to the task that was just switched to: RIP in the CPU's state is where it is reported. */
+  inNewTask = false;
+
   constructor(
     readonly vector: number,
     readonly errorCode = 0,

@@ -41,10 +41,12 @@ import {
   loadRealSegment,
   setCodeSegment,
   setFromDescriptor,
+  setNull,
   setNullStack,
 } from "./segments.js";
 import { currentStack, descriptorStack, pushValues, RSP, storePointer } from "./stack.js";
 import { innerStack32, innerStack64, interruptStack } from "./task-state.js";
+import { switchTask } from "./task-switch.js";
 
 /** An event on its way to its handler. */
 export interface GuestEvent {
@@ -68,6 +70,7 @@ interface Gate {
   ist: number;
 }
 
+const LEGACY_GATES = [TYPE_INTERRUPT_GATE16, TYPE_TRAP_GATE16, TYPE_TASK_GATE];
 const GATE64_SIZE = 16;
 const GATE_SIZE = 8;
 const IVT_ENTRY_SIZE = 4;
@@ -78,7 +81,7 @@ const CLEARED_FLAGS = FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM;
 
 function isGateType(type: number, longMode: boolean): boolean {
   if (type === TYPE_INTERRUPT_GATE || type === TYPE_TRAP_GATE) return true;
-  return !longMode && (type === TYPE_INTERRUPT_GATE16 || type === TYPE_TRAP_GATE16);
+  return !longMode && LEGACY_GATES.includes(type);
 }
 
 /** Reads and checks the IDT gate of an event. */
@@ -92,10 +95,6 @@ function readGate(cpu: CpuContext, event: GuestEvent): Gate {
   const low = cpu.view.getUint32(host, true);
   const high = cpu.view.getUint32(host + 4, true);
   const type = (high >>> 8) & GATE_TYPE_AND_S;
-  if (type === TYPE_TASK_GATE && !longMode) {
-    cpu.services.unimplemented(cpu, `task gate for vector ${event.vector}`);
-    throw new GuestFault(VECTOR_GP, error);
-  }
   if (!isGateType(type, longMode)) throw new GuestFault(VECTOR_GP, error);
   if (event.software && dplOf(high >>> 8) < cpu.cpl) throw new GuestFault(VECTOR_GP, error);
   if (!((high >>> 15) & 1)) throw new GuestFault(VECTOR_NP, error);
@@ -182,6 +181,9 @@ function legacyValues(cpu: CpuContext, event: GuestEvent): number[] {
   return values;
 }
 
+/** Data segments in the order in which an event in virtual-8086 mode pushes them before SS. */
+const VIRTUAL_DATA = [L.GS, L.FS, L.DS, L.ES];
+
 /** Enters a handler of an inner level outside IA-32e mode: the TSS names the stack. */
 function enterInner(cpu: CpuContext, event: GuestEvent, gate: Gate, descriptor: Descriptor): void {
   const { external } = event;
@@ -194,18 +196,35 @@ function enterInner(cpu: CpuContext, event: GuestEvent, gate: Gate, descriptor: 
   const stack = descriptorStack(cpu, stackDescriptor, pointer, cpl, stackError);
   if (gate.offsetLow > descriptor.limit) generalProtection(external);
   const size = gate.type & GATE_WIDE ? 4 : 2;
+  const virtual = cpu.virtual8086;
   const values = [cpu.selector(L.SS), cpu.low(RSP), ...legacyValues(cpu, event)];
+  if (virtual) values.unshift(...VIRTUAL_DATA.map((segment) => cpu.selector(segment)));
   markAccessed(cpu, stackDescriptor);
   pushValues(cpu, stack, size, values);
   setFromDescriptor(cpu, L.SS, selector, stackDescriptor);
   storePointer(cpu, stack);
   setCodeSegment(cpu, gate.selector, descriptor, cpl);
+  if (virtual) for (const segment of VIRTUAL_DATA) setNull(cpu, segment, 0);
+}
+
+/** Switches to the task that a task gate names; an error code goes onto its stack. */
+function enterTask(cpu: CpuContext, event: GuestEvent, selector: number): void {
+  const { external, errorCode } = event;
+  const rip = cpu.getAddress(L.RIP);
+  switchTask(cpu, { selector, kind: "nest", rip, flags: flagsImage(cpu, event), external, errorCode });
 }
 
 /** Enters a handler in protected mode. */
 export function enterProtectedMode(cpu: CpuContext, event: GuestEvent): void {
   const gate = readGate(cpu, event);
+  if (gate.type === TYPE_TASK_GATE) {
+    enterTask(cpu, event, gate.selector);
+    return;
+  }
   const descriptor = handlerSegment(cpu, gate, event.external);
+  if (cpu.virtual8086 && (isConforming(descriptor) || dplOf(descriptor.access) !== 0)) {
+    generalProtection((gate.selector & SELECTOR_ERROR) | event.external);
+  }
   markAccessed(cpu, descriptor);
   if (!isConforming(descriptor) && dplOf(descriptor.access) < cpu.cpl) {
     enterInner(cpu, event, gate, descriptor);

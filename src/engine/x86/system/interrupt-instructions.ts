@@ -1,8 +1,7 @@
 /**
- * IRET and the instructions that cause interrupts: INT n, INT3, INTO, INT1. Task returns and returns to virtual-8086
- * mode are not implemented.
+ * IRET and the instructions that cause interrupts: INT n, INT3, INTO, INT1.
  *
- * Specification: Intel SDM vol. 2A, INT n, IRET; vol. 3A §6.14.3 (IRET in IA-32e mode).
+ * Specification: Intel SDM vol. 2A, INT n, IRET; vol. 3A §6.14.3 (IRET in IA-32e mode), §20.2 (virtual-8086 mode).
  */
 import {
   ACCESS_L,
@@ -27,23 +26,40 @@ import {
   VECTOR_SS,
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
-import { readStatusFlags, writeFlags } from "../flags.js";
+import { readFlags, readStatusFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { dataAccessMode, refreshMode } from "../mode.js";
 import { hostAddress, READ, readHost } from "./access.js";
 import { deliverSoftwareInterrupt } from "./delivery.js";
 import { markAccessed } from "./descriptors.js";
-import { generalProtection, undefinedOpcode } from "./faults.js";
+import { generalProtection } from "./faults.js";
 import { returnSegment } from "./far-transfers.js";
 import { INFO_SIZE } from "./operands.js";
-import { type Helper, openInterruptWindow, RESOLVE, resolveNext, setPrivilege64 } from "./outcome.js";
+import {
+  type Helper,
+  openInterruptWindow,
+  requireVirtualIopl,
+  RESOLVE,
+  resolveNext,
+  setPrivilege64,
+} from "./outcome.js";
 import { checkOuterStack, loadReturnStack } from "./outer-return.js";
-import { checkCodeTarget, dropPrivilegedSegments, loadRealSegment, setCodeSegment } from "./segments.js";
+import {
+  checkCodeTarget,
+  dropPrivilegedSegments,
+  loadRealSegment,
+  setCodeSegment,
+  VIRTUAL_LIMIT,
+} from "./segments.js";
 import { currentStack, peek, release, RSP, type Stack, storePointer } from "./stack.js";
+import { NO_ERROR_CODE, previousTask, switchTask } from "./task-switch.js";
 
 const TWO_32 = 0x1_0000_0000;
 const LOW_FLAGS = 0xffff;
 const FRAME_VALUES = 5;
+/** EIP, CS, EFLAGS, ESP, SS and `VIRTUAL_DATA`. */
+const VIRTUAL_FRAME_VALUES = 9;
+const VIRTUAL_DATA = [L.ES, L.DS, L.FS, L.GS];
 /** Flags that IRET loads at every level. RF only matters while one is watched. */
 const IRET_FLAGS = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
 
@@ -112,7 +128,7 @@ function iretReal(cpu: CpuContext, stack: Stack, size: number): number {
   if (offset > cpu.limit(L.CS)) generalProtection();
   release(stack, 3 * size);
   storePointer(cpu, stack);
-  const mask = loadedFlags(cpu, size);
+  const mask = loadedFlags(cpu, size) & ~(FLAG_VIF | FLAG_VIP);
   loadRealSegment(cpu, L.CS, selector);
   cpu.setAddress(L.RIP, offset);
   writeFlags(cpu, flags, mask);
@@ -120,20 +136,45 @@ function iretReal(cpu: CpuContext, stack: Stack, size: number): number {
   return endIret(cpu);
 }
 
+/** IRET with NT set: back to the task that the link of the current TSS names. */
+function returnFromTask(cpu: CpuContext, record: number): number {
+  if (cpu.longMode) generalProtection();
+  switchTask(cpu, {
+    selector: previousTask(cpu),
+    kind: "return",
+    rip: cpu.nextRip(record),
+    flags: readFlags(cpu) & ~(FLAG_NT | FLAG_RF),
+    external: 0,
+    errorCode: NO_ERROR_CODE,
+  });
+  return endIret(cpu);
+}
+
+/** IRET at level 0 to an image of EFLAGS with VM set. */
+function iretToVirtual8086(cpu: CpuContext, stack: Stack): number {
+  const values: number[] = [];
+  for (let i = 0; i < VIRTUAL_FRAME_VALUES; i++) values.push(peek(cpu, stack, 4, i));
+  const [rip, codeSelector, flags, pointer, stackSelector, ...data] = values;
+  if (rip > VIRTUAL_LIMIT) generalProtection();
+  writeFlags(cpu, flags, loadedFlags(cpu, 4) | FLAG_VM);
+  cpu.set32(L.CPL, 3);
+  cpu.setPair(L.RIP, rip, 0);
+  cpu.setPair(RSP, pointer, 0);
+  loadRealSegment(cpu, L.CS, codeSelector & 0xffff);
+  loadRealSegment(cpu, L.SS, stackSelector & 0xffff);
+  VIRTUAL_DATA.forEach((segment, i) => loadRealSegment(cpu, segment, data[i] & 0xffff));
+  refreshMode(cpu);
+  return endIret(cpu);
+}
+
 /** IRET in protected and compatibility mode: pops SS:ESP only on a return to an outer level. */
-function iretProtected(cpu: CpuContext, stack: Stack, size: number): number {
-  if (cpu.get32(L.FLAG_SYSTEM) & FLAG_NT) {
-    if (cpu.longMode) generalProtection();
-    cpu.services.unimplemented(cpu, "task return (IRET with NT set)");
-    undefinedOpcode();
-  }
+function iretProtected(cpu: CpuContext, record: number, stack: Stack, size: number): number {
+  if (cpu.get32(L.FLAG_SYSTEM) & FLAG_NT) return returnFromTask(cpu, record);
   const rip = peek(cpu, stack, size, 0);
   const selector = peek(cpu, stack, size, 1) & 0xffff;
   const flags = peek(cpu, stack, size, 2);
-  if (flags & FLAG_VM && size === 4 && cpu.cpl === 0 && !cpu.longMode) {
-    cpu.services.unimplemented(cpu, "IRET to virtual-8086 mode");
-    undefinedOpcode();
-  }
+  const toVirtual8086 = flags & FLAG_VM && size === 4 && cpu.cpl === 0 && !cpu.longMode;
+  if (toVirtual8086) return iretToVirtual8086(cpu, stack);
   const cpl = selector & SELECTOR_RPL;
   const descriptor = returnSegment(cpu, selector);
   checkCodeTarget(cpu, selector, descriptor, rip);
@@ -157,11 +198,13 @@ function iretProtected(cpu: CpuContext, stack: Stack, size: number): number {
   return endIret(cpu);
 }
 
-function iret(cpu: CpuContext, _record: number, info: number): number {
+function iret(cpu: CpuContext, record: number, info: number): number {
   const size = info & INFO_SIZE;
   if (cpu.code64) return iret64(cpu, size);
   const stack = currentStack(cpu);
-  return cpu.protectedMode ? iretProtected(cpu, stack, size) : iretReal(cpu, stack, size);
+  if (!cpu.realSegments) return iretProtected(cpu, record, stack, size);
+  requireVirtualIopl(cpu);
+  return iretReal(cpu, stack, size);
 }
 
 function interrupt(cpu: CpuContext, record: number, vector: number, software: boolean): number {
@@ -173,9 +216,14 @@ function into(cpu: CpuContext, record: number): number {
   return readStatusFlags(cpu) & FLAG_OF ? interrupt(cpu, record, VECTOR_OF, true) : resolveNext(cpu, record);
 }
 
+function interruptNumber(cpu: CpuContext, record: number): number {
+  requireVirtualIopl(cpu);
+  return interrupt(cpu, record, cpu.immediate(record) & 0xff, true);
+}
+
 export const INTERRUPT_INSTRUCTIONS: Record<string, Helper> = {
   iret,
-  int_imm: (cpu, record) => interrupt(cpu, record, cpu.immediate(record) & 0xff, true),
+  int_imm: interruptNumber,
   int3: (cpu, record) => interrupt(cpu, record, VECTOR_BP, true),
   int1: (cpu, record) => interrupt(cpu, record, VECTOR_DB, false),
   into,

@@ -3,7 +3,7 @@
  *
  * Specification: Intel SDM vol. 3A §5.9 (privileged instructions), §6.8.1 (interrupt windows).
  */
-import { CR0_TS, FLAG_IF, FLAG_TF, VECTOR_NM } from "../../../spec/x86-privileged.js";
+import { CR0_TS, FLAG_IF, FLAG_IOPL, FLAG_TF, VECTOR_NM } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { refreshDataAccess } from "../mode.js";
@@ -29,6 +29,11 @@ export function continueUnlessModeChanged(cpu: CpuContext, record: number, key: 
 /** #GP(0) unless at privilege level 0. */
 export function requireSupervisor(cpu: CpuContext): void {
   if (cpu.cpl !== 0) generalProtection();
+}
+
+/** #GP(0) in virtual-8086 mode below IOPL 3: PUSHF, POPF, INT n and IRET are left to the monitor. Vol. 3A §20.2.7. */
+export function requireVirtualIopl(cpu: CpuContext): void {
+  if (cpu.virtual8086 && (cpu.get32(L.FLAG_SYSTEM) & FLAG_IOPL) !== FLAG_IOPL) generalProtection();
 }
 
 /** #NM when CR0.TS is set. */

@@ -9,6 +9,7 @@ import {
   ACCESS_CODE,
   ACCESS_DB,
   ACCESS_DOWN_OR_CONFORMING,
+  ACCESS_DPL,
   ACCESS_DPL_SHIFT,
   ACCESS_L,
   ACCESS_P,
@@ -44,6 +45,9 @@ import { generalProtection, GuestFault } from "./faults.js";
 
 /** Access rights of a segment loaded in real mode: present, writable or (CS) readable, accessed. */
 const REAL_MODE_ACCESS = ACCESS_P | ACCESS_S | ACCESS_WRITE_OR_READ | ACCESS_ACCESSED;
+/** Every segment of virtual-8086 mode, CS too: 64 KiB, writable, DPL 3. Vol. 3C §26.3.1.2. */
+const VIRTUAL_ACCESS = REAL_MODE_ACCESS | ACCESS_DPL;
+export const VIRTUAL_LIMIT = 0xffff;
 
 export function dplOf(access: number): number {
   return (access >>> ACCESS_DPL_SHIFT) & 3;
@@ -77,7 +81,8 @@ export function setFromDescriptor(
   cpu.setSegment(segment, selector, descriptor.base, descriptor.limit, descriptor.access);
 }
 
-function setNull(cpu: CpuContext, segment: number, selector: number): void {
+/** A null selector in a data segment register or LDTR. */
+export function setNull(cpu: CpuContext, segment: number, selector: number): void {
   cpu.setSegment(segment, selector, 0, 0, ACCESS_UNUSABLE);
 }
 
@@ -86,14 +91,23 @@ export function setNullStack(cpu: CpuContext, cpl: number): void {
   cpu.setSegment(L.SS, cpl, 0, 0, ACCESS_UNUSABLE | (cpl << ACCESS_DPL_SHIFT));
 }
 
-function checkDataDescriptor(cpu: CpuContext, selector: number, descriptor: Descriptor): void {
+/** Throws unless the descriptor may be loaded into ES, DS, FS or GS at the current privilege level. */
+export function checkDataDescriptor(
+  cpu: CpuContext,
+  selector: number,
+  descriptor: Descriptor,
+  vector = VECTOR_GP,
+  external = 0,
+): void {
   const { access } = descriptor;
-  const error = selector & SELECTOR_ERROR;
+  const error = (selector & SELECTOR_ERROR) | external;
   const code = (access & ACCESS_CODE) !== 0;
-  if (!isCodeOrData(descriptor) || (code && !(access & ACCESS_WRITE_OR_READ))) generalProtection(error);
+  if (!isCodeOrData(descriptor) || (code && !(access & ACCESS_WRITE_OR_READ))) {
+    throw new GuestFault(vector, error);
+  }
   const conforming = code && (access & ACCESS_DOWN_OR_CONFORMING) !== 0;
   const dpl = dplOf(access);
-  if (!conforming && (dpl < (selector & SELECTOR_RPL) || dpl < cpu.cpl)) generalProtection(error);
+  if (!conforming && (dpl < (selector & SELECTOR_RPL) || dpl < cpu.cpl)) throw new GuestFault(vector, error);
   if (!isPresent(descriptor)) throw new GuestFault(VECTOR_NP, error);
 }
 
@@ -115,7 +129,7 @@ function loadStackSegment(cpu: CpuContext, selector: number): void {
  * #GP, #SS or #NP with nothing changed.
  */
 export function loadSegment(cpu: CpuContext, segment: number, selector: number): void {
-  if (!cpu.protectedMode) loadRealSegment(cpu, segment, selector);
+  if (cpu.realSegments) loadRealSegment(cpu, segment, selector);
   else if (segment === L.SS) loadStackSegment(cpu, selector);
   else if (isNull(selector)) setNull(cpu, segment, selector);
   else {
@@ -127,8 +141,15 @@ export function loadSegment(cpu: CpuContext, segment: number, selector: number):
   refreshMode(cpu);
 }
 
-/** Loads a segment in real mode: the base follows the selector, the limit stays ("unreal" mode). */
+/**
+ * Loads a segment in real or virtual-8086 mode: the base follows the selector. In real mode the limit stays ("unreal"
+ * mode).
+ */
 export function loadRealSegment(cpu: CpuContext, segment: number, selector: number): void {
+  if (cpu.virtual8086) {
+    cpu.setSegment(segment, selector, selector * 16, VIRTUAL_LIMIT, VIRTUAL_ACCESS);
+    return;
+  }
   const access = segment === L.CS ? REAL_MODE_ACCESS | ACCESS_CODE : REAL_MODE_ACCESS;
   cpu.setSegment(segment, selector, selector * 16, cpu.limit(segment), access);
 }
@@ -177,18 +198,30 @@ export function dropPrivilegedSegments(cpu: CpuContext, cpl: number): void {
   }
 }
 
-/** LLDT. */
-export function loadLdt(cpu: CpuContext, selector: number): void {
+/** What a load of LDTR raises: LLDT by default; a task switch has #TS for everything. */
+interface LdtFaults {
+  invalid: number;
+  notPresent: number;
+  external: number;
+}
+
+const LLDT_FAULTS: LdtFaults = { invalid: VECTOR_GP, notPresent: VECTOR_NP, external: 0 };
+
+/** Loads LDTR, with the checks of LLDT. */
+export function loadLdt(cpu: CpuContext, selector: number, faults = LLDT_FAULTS): void {
   if (isNull(selector)) {
     setNull(cpu, L.LDTR, selector);
     return;
   }
-  const error = selector & SELECTOR_ERROR;
-  if (selector & SELECTOR_TI) generalProtection(error);
-  const descriptor = readSystemDescriptor(cpu, selector);
-  if (isCodeOrData(descriptor) || (descriptor.access & ACCESS_TYPE) !== TYPE_LDT) generalProtection(error);
-  if (!isPresent(descriptor)) throw new GuestFault(VECTOR_NP, error);
-  if (!isCanonical(descriptor.base)) generalProtection(error);
+  const { invalid, notPresent, external } = faults;
+  const error = (selector & SELECTOR_ERROR) | external;
+  if (selector & SELECTOR_TI) throw new GuestFault(invalid, error);
+  const descriptor = readSystemDescriptor(cpu, selector, invalid, external);
+  if (isCodeOrData(descriptor) || (descriptor.access & ACCESS_TYPE) !== TYPE_LDT) {
+    throw new GuestFault(invalid, error);
+  }
+  if (!isPresent(descriptor)) throw new GuestFault(notPresent, error);
+  if (!isCanonical(descriptor.base)) throw new GuestFault(invalid, error);
   setFromDescriptor(cpu, L.LDTR, selector, descriptor);
 }
 

@@ -20,7 +20,7 @@ import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { GuestFault } from "./faults.js";
 import { INFO_SIZE, readOperandMemory } from "./operands.js";
-import { CONTINUE, type Helper, openInterruptWindow, resolveNext } from "./outcome.js";
+import { CONTINUE, type Helper, openInterruptWindow, requireVirtualIopl, resolveNext } from "./outcome.js";
 import {
   checkPush,
   currentStack,
@@ -40,6 +40,7 @@ const POPF_FLAGS =
   (FLAGS_STATUS | FLAGS_SYSTEM) & ~(FLAG_RF | FLAG_VM | FLAG_VIF | FLAG_VIP | FLAG_IF | FLAG_IOPL);
 
 function pushf(cpu: CpuContext, _record: number, info: number): number {
+  requireVirtualIopl(cpu);
   const size = info & INFO_SIZE;
   const flags = readFlags(cpu) & ~(FLAG_RF | FLAG_VM);
   if (cpu.code64 && size === 8) pushQuad(cpu, flags, 0);
@@ -52,6 +53,7 @@ function pushf(cpu: CpuContext, _record: number, info: number): number {
 }
 
 function popf(cpu: CpuContext, record: number, info: number): number {
+  requireVirtualIopl(cpu);
   const size = info & INFO_SIZE;
   const stack = currentStack(cpu);
   const value = peek(cpu, stack, size, 0);

@@ -55,8 +55,9 @@ function requireNotPrevented(cpu: CpuContext): void {
   if (cpu.get32(L.CR4) & CR4_UMIP && cpu.cpl > 0) generalProtection();
 }
 
+/** #UD in real and virtual-8086 mode. */
 function requireProtectedMode(cpu: CpuContext): void {
-  if (!cpu.protectedMode) undefinedOpcode();
+  if (cpu.realSegments) undefinedOpcode();
 }
 
 function loadTable(

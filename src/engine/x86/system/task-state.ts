@@ -1,6 +1,6 @@
 /**
- * Reading the task-state segment: stacks of inner levels, the interrupt stack table, the I/O permission map. Task
- * switches are not implemented. Throws guest faults.
+ * Reading the task-state segment: stacks of inner levels, the interrupt stack table, the I/O permission map. Throws
+ * guest faults.
  *
  * Specification: Intel SDM vol. 3A §7.2.1, §7.6 (16-bit TSS), §7.7 (64-bit TSS); vol. 1 §19.5.2 (I/O map).
  */
