@@ -31,7 +31,7 @@ export const BOOT_OPERANDS: readonly OperandSpec[] = [
 export const BOOT_OPTIONS: readonly OptionSpec[] = [
   { name: "kernel", value: "FILE", help: "the kernel image" },
   { name: "initrd", value: "FILE", help: "initial RAM disk" },
-  { name: "append", value: "TEXT", help: "kernel command line" },
+  { name: "append", value: "TEXT", help: "kernel command line; without it console=ttyS0" },
   { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },
   {

@@ -11,6 +11,9 @@ import { readInput } from "./files.js";
  */
 const NS_PER_INSTRUCTION = 10;
 
+/** Without --append: the kernel's messages where they can be read. */
+export const DEFAULT_COMMAND_LINE = "console=ttyS0";
+
 /** A request with the kernel and initrd read; throws `FileError`. */
 export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   const { initrd } = request;
@@ -24,7 +27,7 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   };
   if (initrd !== undefined && initrdBytes !== undefined)
     options.initrd = { name: initrd, bytes: initrdBytes };
-  if (request.commandLine !== undefined) options.commandLine = request.commandLine;
+  options.commandLine = request.commandLine ?? DEFAULT_COMMAND_LINE;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
   options.clock = {};
