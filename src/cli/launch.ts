@@ -116,7 +116,7 @@ class Surroundings {
     const { timeoutMs } = this.options;
     if (timeoutMs !== undefined) {
       this.#timer = setTimeout(
-        () => this.session.stop(machineEnd("timeout", `after ${timeoutMs} ms`)),
+        () => this.session.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)),
         timeoutMs,
       );
     }

@@ -4,69 +4,29 @@
  */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import {
+  assertRestored,
+  childrenOf,
+  NO_TERMINAL,
+  nodeOnTerminal,
+  Running,
+} from "../support/pseudo-terminal.js";
 
 const PROGRAM = fileURLToPath(new URL("../support/launch-fake.js", import.meta.url));
-const NO_SCRIPT =
-  process.platform === "linux" && spawnSync("script", ["--version"]).status === 0
-    ? false
-    : "needs util-linux's script for a terminal";
-
-interface Ended {
-  status: number | null;
-  signal: NodeJS.Signals | null;
-  out: string;
-  err: string;
-}
-
-class Running {
-  out = "";
-  err = "";
-  readonly child: ChildProcessWithoutNullStreams;
-  readonly ended: Promise<Ended>;
-
-  constructor(command: string, args: string[]) {
-    this.child = spawn(command, args, { stdio: "pipe" });
-    this.child.stdout.on("data", (bytes: Buffer) => (this.out += bytes.toString("latin1")));
-    this.child.stderr.on("data", (bytes: Buffer) => (this.err += bytes.toString("latin1")));
-    this.child.stdin.on("error", () => undefined);
-    this.ended = new Promise((resolve) => {
-      this.child.on("close", (status, signal) => resolve({ status, signal, out: this.out, err: this.err }));
-    });
-  }
-
-  /** Waits until standard output shows `text`. */
-  async shows(text: string): Promise<void> {
-    while (!this.out.includes(text) && this.child.exitCode === null) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    assert.ok(this.out.includes(text), `${JSON.stringify(this.out)} lacks ${JSON.stringify(text)}`);
-  }
-}
-
 /** The program with pipes. */
 function piped(script: string): Running {
   return new Running(process.execPath, [PROGRAM, script]);
 }
 
-/** The program on a terminal, whose settings are shown afterwards; everything comes out of one stream. */
+/** The program on a terminal. */
 function onTerminal(script: string): Running {
-  const command = `${process.execPath} ${PROGRAM} ${script}; echo "status=$?"; stty -a | grep -o -e '-*icanon' -e '-*echo '`;
-  return new Running("script", ["-qec", command, "/dev/null"]);
-}
-
-/** The terminal is as a shell left it. */
-function assertRestored(out: string, status: number): void {
-  const after = out.slice(out.indexOf("status="));
-  assert.match(after, new RegExp(`status=${status}\\b`));
-  assert.match(after, /(?<!-)icanon/);
-  assert.match(after, /(?<!-)echo /);
+  return nodeOnTerminal([PROGRAM, script]);
 }
 
 const LIMIT = { timeout: 30_000 };
-const ON_TERMINAL = { ...LIMIT, skip: NO_SCRIPT };
+const ON_TERMINAL = { ...LIMIT, skip: NO_TERMINAL };
 
 test("a pipe's bytes are typed in; its end is no key and lets the guest halt", LIMIT, async () => {
   const run = piped("echo");
@@ -144,9 +104,7 @@ test(
 test("the terminal is restored after SIGTERM", ON_TERMINAL, async () => {
   const run = onTerminal("echo");
   await run.shows("Ctrl-A x quits");
-  const found = spawnSync("pgrep", ["-P", String(run.child.pid), "-f", "-a", "."]).stdout.toString();
-  const shell = found.trim().split(" ")[0];
-  const programs = spawnSync("pgrep", ["-P", shell]).stdout.toString().trim().split("\n");
-  process.kill(Number(programs[0]), "SIGTERM");
+  const [shell] = childrenOf(run.child.pid ?? 0);
+  process.kill(childrenOf(shell)[0], "SIGTERM");
   assertRestored((await run.ended).out, 130);
 });
