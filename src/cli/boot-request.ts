@@ -83,9 +83,17 @@ function only(what: string, values: readonly (string | undefined)[]): string | u
   return given[0];
 }
 
-/** "now", or an ISO 8601 time; seconds since 1970 UTC. */
+/** A date, or a date and a time with or without its zone. */
+const ISO_TIME = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/;
+const WITHOUT_ZONE = /T[\d:.]+$/;
+
+/**
+ * "now", or an ISO 8601 time; seconds since 1970 UTC. Without a zone it is UTC: where the host lies must not decide
+ * what a guest sees.
+ */
 function startTime(text: string): number {
-  const ms = text === "now" ? Date.now() : Date.parse(text);
+  const iso = WITHOUT_ZONE.test(text) ? `${text}Z` : text;
+  const ms = text === "now" ? Date.now() : ISO_TIME.test(text) ? Date.parse(iso) : NaN;
   if (!(ms >= 0)) throw new UsageError(`--rtc ${text}: expected a time such as 2024-02-29T12:00:00Z, or now`);
   return Math.floor(ms / MS_PER_SECOND);
 }

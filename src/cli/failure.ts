@@ -68,6 +68,9 @@ export function explain(error: unknown): Failure {
   if (error instanceof EngineUnavailable || (error instanceof SessionError && error.what === "engine")) {
     return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.engineUnavailable };
   }
+  if (error.name === "AbortError") {
+    return { lines: ["locore: interrupted"], status: EXIT_STATUS.interrupted };
+  }
   const refused =
     error instanceof FileError ||
     error instanceof PlanError ||

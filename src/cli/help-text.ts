@@ -2,6 +2,7 @@
 import { spelled, type OperandSpec, type OptionSpec } from "./args.js";
 import type { Command } from "./command.js";
 import { EXIT_STATUS } from "../machine/end.js";
+import { wrapped } from "./render/wrap.js";
 
 const INDENT = "  ";
 const GAP = 2;
@@ -41,7 +42,7 @@ export function commandHelp(name: string, command: Command): string[] {
     `usage: ${usage}`,
     "",
     command.summary,
-    ...(command.description ?? []).flatMap((paragraph) => ["", paragraph]),
+    ...(command.description ?? []).flatMap((paragraph) => ["", ...wrapped(paragraph.split(" "))]),
     ...section("operands", columns(command.operands.map((o) => [o.name, o.help] as const))),
     ...section("options", columns(command.options.map((o) => [optionText(o), o.help] as const))),
     ...section("examples", columns(command.examples ?? [])),

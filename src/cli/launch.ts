@@ -11,7 +11,7 @@ import type { StartMessage } from "../host/node/messages.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import type { RunReport } from "../host/run.js";
-import { machineEnd } from "../machine/end.js";
+import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
 import { FileError } from "./failure.js";
 import { endJson, endLine, statsLines, unimplementedLine } from "./render/end.js";
@@ -34,7 +34,7 @@ export interface LaunchOptions {
   /** Also shown every block of console output. */
   onConsole?: (bytes: Uint8Array) => void;
   /** Makes the plan while the engine loads in its own thread. */
-  makePlan: () => Promise<Plan>;
+  makePlan: (interrupted: AbortSignal) => Promise<Plan>;
 }
 
 /** Prints lines while the guest runs: a terminal is in raw mode then and needs a CR. */
@@ -83,6 +83,7 @@ class Surroundings {
   #input: ConsoleInput | undefined;
   #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
+  readonly #interrupt = new AbortController();
   /** Ms from process start to the guest's first instruction. */
   startedAfterMs: number | undefined;
 
@@ -106,9 +107,16 @@ class Surroundings {
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
-    this.#forgetSignals = onEndingSignal((signal) =>
-      this.session.stop(machineEnd("interrupted", `signal ${signal}`)),
-    );
+    this.#forgetSignals = onEndingSignal((signal) => {
+      const end = machineEnd("interrupted", `signal ${signal}`);
+      this.session.stop(end);
+      this.#interrupt.abort(end);
+    });
+  }
+
+  /** Aborted by a signal that asks the process to end; the reason is the end. */
+  get interrupted(): AbortSignal {
+    return this.#interrupt.signal;
   }
 
   /** The guest is about to run: clock, keys. */
@@ -141,16 +149,28 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   context.stderr.write(`${cut}${lines.join("\n")}\n`);
 }
 
+/** Plans and runs. A signal that comes before there is a machine ends it all the same. */
+async function planAndRun(around: Surroundings): Promise<RunReport> {
+  const { options, context, session, interrupted } = around;
+  try {
+    const plan = await options.makePlan(interrupted);
+    for (const warning of plan.warnings) context.stderr.write(`locore: warning: ${warning}\n`);
+    around.begin();
+    return await session.run(startMessage(plan, options));
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
+    const stats = { instructions: 0, clockNs: 0, engine: {} };
+    return { end: interrupted.reason as MachineEnd, stats, hostMs: 0 };
+  }
+}
+
 /** Boots what `makePlan` makes and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
   requireEngine(options.engine);
   const around = new Surroundings(options, context);
   let report: RunReport;
   try {
-    const plan = await options.makePlan();
-    for (const warning of plan.warnings) context.stderr.write(`locore: warning: ${warning}\n`);
-    around.begin();
-    report = await around.session.run(startMessage(plan, options));
+    report = await planAndRun(around);
   } finally {
     await around.close();
   }

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { EXIT_STATUS } from "../machine/end.js";
 import { checkOperands, parseArguments, UsageError } from "./args.js";
 import { printLines, type CommandContext } from "./command.js";
+import { COMMANDS } from "./commands.js";
 import { findCommand } from "./commands/help.js";
 
 const HELP_OPTION = { name: "help", aliases: ["h", "?"], help: "show this help" };
@@ -22,7 +23,8 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
       return explain(error).status;
     }
     const { lines, status } = explain(error);
-    const more = error instanceof UsageError ? [`        locore help ${args[0] ?? ""}`.trimEnd()] : [];
+    const command = COMMANDS.find(({ name }) => name === args[0])?.name ?? "";
+    const more = error instanceof UsageError ? [`        locore help ${command}`.trimEnd()] : [];
     printLines(context.stderr, [...lines, ...more]);
     return status;
   }

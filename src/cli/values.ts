@@ -15,11 +15,17 @@ export function parseSize(option: string, text: string): number {
   return bytes;
 }
 
-/** "30", "30s", "500ms", "5m": milliseconds. */
+/** The longest a JavaScript timer can wait; longer ones fire at once. */
+const LONGEST_DURATION_MS = 2 ** 31 - 1;
+
+/** "30", "30s", "500ms", "5m": milliseconds, up to 24 days. */
 export function parseDuration(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
   if (!match) throw new UsageError(`${option} ${text}: expected a duration such as 30s, 500ms or 5m`);
-  return Number(match[1]) * DURATION_UNITS_MS[match[2] ?? "s"];
+  const milliseconds = Number(match[1]) * DURATION_UNITS_MS[match[2] ?? "s"];
+  if (milliseconds > LONGEST_DURATION_MS)
+    throw new UsageError(`${option} ${text}: at most 24 days, which is 576h`);
+  return milliseconds;
 }
 
 /** A whole number from `least` up to `most`. */

@@ -106,7 +106,10 @@ test("R6.3 a deterministic guest's clock starts where it is told; others start a
   assert.equal(request("k", "--rtc", "2024-02-29T12:00:00Z").rtcStart, 1_709_208_000);
   assert.equal(request("k", "--deterministic").rtcStart, undefined);
   assert.ok(Math.abs((request("k").rtcStart ?? 0) - Date.now() / 1000) < 100);
-  assert.throws(() => request("k", "--rtc", "yesterday"), usage(/--rtc yesterday/));
+  for (const utc of ["2024-02-29T12:00", "2024-02-29T12:00:00.5", "2024-02-29T13:00+01:00"])
+    assert.equal(request("k", "--rtc", utc).rtcStart, 1_709_208_000, utc);
+  for (const bad of ["yesterday", "Feb 29 2024 12:00", "2024-13-01"])
+    assert.throws(() => request("k", "--rtc", bad), usage(/2024-02-29T12:00:00Z, or now/));
 });
 
 test("an option's value may begin with a dash", () => {
@@ -121,6 +124,7 @@ test("sizes and durations are read as people write them, and refused with an exa
   assert.equal(parseDuration("--timeout", "2m"), 120_000);
   for (const bad of ["", "0", "-1", "1X", "M"]) assert.throws(() => parseSize("-m", bad), usage(/256M/));
   assert.throws(() => parseDuration("--timeout", "soon"), usage(/30s/));
+  assert.throws(() => parseDuration("--timeout", "1000h"), usage(/576h/));
 });
 
 test("a doubled comma is a comma inside a value, as QEMU has it", () => {

@@ -5,7 +5,9 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { locore } from "../support/cli.js";
+import { launch } from "../../src/cli/launch.js";
+import { EXIT_STATUS } from "../../src/machine/end.js";
+import { capturedStreams, locore } from "../support/cli.js";
 
 test("R3.1 help names every command, every option and every exit status", async () => {
   const { status, out } = await locore("help");
@@ -27,7 +29,7 @@ test("a wrong command line exits 2 and says what was probably meant", async () =
   assert.equal((await locore()).status, 2);
   const command = await locore("bot", "vmlinuz");
   assert.equal(command.status, 2);
-  assert.match(command.err, /unknown command bot\n.*did you mean locore boot\?/);
+  assert.match(command.err, /unknown command bot\n.*did you mean locore boot\?\n +locore help\n$/);
   const option = await locore("boot", "vmlinuz", "--intrd", "x");
   assert.equal(option.status, 2);
   assert.match(option.err, /did you mean --initrd\?\n.*locore help boot/);
@@ -75,4 +77,26 @@ test("R6.1 doctor lists every engine with a verdict, also as JSON", async () => 
 test("version is that of the package", async () => {
   const { out } = await locore("--version");
   assert.match(out, /^locore \d+\.\d+\.\d+ \(Node /);
+});
+
+test("R1.4 a signal while the plan is still being made ends the command with status 130", async () => {
+  const streams = capturedStreams();
+  const status = launch(
+    {
+      engine: "wasm",
+      tripleFault: "crash",
+      stats: false,
+      json: true,
+      input: false,
+      makePlan: (interrupted) =>
+        new Promise((_, reject) => {
+          interrupted.addEventListener("abort", () => reject(new Error("the download was broken off")));
+          process.emit("SIGHUP", "SIGHUP");
+        }),
+    },
+    streams,
+  );
+  assert.equal(await status, EXIT_STATUS.interrupted);
+  const { kind, route } = JSON.parse(streams.stderr.text) as { kind: string; route: string };
+  assert.deepEqual([kind, route], ["interrupted", "signal SIGHUP"]);
 });

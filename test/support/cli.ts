@@ -2,6 +2,7 @@
 import { Writable } from "node:stream";
 import { runCommandLine } from "../../src/cli/main.js";
 
+/** A stream that keeps what was written to it. */
 class Capture extends Writable {
   text = "";
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
@@ -10,10 +11,14 @@ class Capture extends Writable {
   }
 }
 
+/** What a command gets instead of the terminal. */
+export function capturedStreams(): { stdout: Capture; stderr: Capture } {
+  return { stdout: new Capture(), stderr: new Capture() };
+}
+
 /** Runs one command line. */
 export async function locore(...args: string[]): Promise<{ status: number; out: string; err: string }> {
-  const stdout = new Capture();
-  const stderr = new Capture();
-  const status = await runCommandLine(args, { stdout, stderr });
-  return { status, out: stdout.text, err: stderr.text };
+  const streams = capturedStreams();
+  const status = await runCommandLine(args, streams);
+  return { status, out: streams.stdout.text, err: streams.stderr.text };
 }

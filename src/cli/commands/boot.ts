@@ -49,10 +49,11 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" 
 export const boot: Command = {
   summary: "boot a kernel; its console is your terminal",
   description: [
-    "On a terminal every key goes to the guest; Ctrl-A x quits, Ctrl-A h lists keys. With a pipe as standard input",
-    "its bytes are typed in; the end of the pipe is no key. Console output goes to standard output, everything",
-    "locore says goes to standard error. The last line says how the machine ended; with --json it is one JSON object:",
-    '{"kind","route","status","reason","instructions","clockNs"}.',
+    "On a terminal every key goes to the guest; Ctrl-A x quits, Ctrl-A h lists keys. With a pipe as standard input " +
+      "its bytes are typed in; the end of the pipe is no key.",
+    "Console output goes to standard output, everything locore says goes to standard error. The last line says how " +
+      "the machine ended; with --json it is one JSON object: " +
+      '{"kind","route","status","reason","instructions","clockNs"}.',
   ],
   operands: BOOT_OPERANDS,
   options: [

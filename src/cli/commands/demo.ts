@@ -32,11 +32,12 @@ function guestProgram(interactive: boolean): Pick<InitramfsOptions, "command" | 
 }
 
 /** Fetches the guests (or finds them in the cache), packs the initramfs and plans the machine. */
-async function demoPlan(interactive: boolean, context: CommandContext): Promise<Plan> {
+async function demoPlan(interactive: boolean, context: CommandContext, signal: AbortSignal): Promise<Plan> {
   const progress = progressLine(context.stderr);
+  const pulling = { progress: progress.show, signal };
   try {
-    const kernel = await pullGuest("debian-cloud", { progress: progress.show });
-    const busybox = await pullGuest("busybox", { progress: progress.show });
+    const kernel = await pullGuest("debian-cloud", pulling);
+    const busybox = await pullGuest("busybox", pulling);
     const initrd = await initramfsBytes({
       busybox: busybox.files.busybox,
       files: [KNOWN_FILE],
@@ -64,7 +65,7 @@ export const demo: Command = {
       {
         ...readRunOptions(args),
         input: interactive,
-        makePlan: () => demoPlan(interactive, context),
+        makePlan: (interrupted) => demoPlan(interactive, context, interrupted),
         ...(interactive ? {} : { onConsole: (bytes) => (text += Buffer.from(bytes).toString("latin1")) }),
       },
       context,

@@ -1,4 +1,5 @@
 /** `locore guests list` and `locore guests pull NAME…`: real kernels to boot. */
+import { abortOnEndingSignal } from "../../host/node/signals.js";
 import type { GuestListing, PulledGuest } from "../../guests/index.js";
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
@@ -37,11 +38,17 @@ async function pull(names: readonly string[], args: Arguments, context: CommandC
   const { pullGuest } = await import("../../guests/index.js");
   const progress = progressLine(context.stderr);
   const pulled: PulledGuest[] = [];
+  const { signal, forget } = abortOnEndingSignal();
   try {
     for (const name of names) {
-      pulled.push(await pullGuest(name, { progress: progress.show, refresh: args.has("refresh") }));
+      pulled.push(await pullGuest(name, { progress: progress.show, refresh: args.has("refresh"), signal }));
     }
+  } catch (error) {
+    // A terminal's Ctrl-C reaches apt as well: what it then complains of is no news.
+    signal.throwIfAborted();
+    throw error;
   } finally {
+    forget();
     progress.done();
   }
   if (args.has("json")) context.stdout.write(`${JSON.stringify(pulled, null, 2)}\n`);

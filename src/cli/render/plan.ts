@@ -1,20 +1,17 @@
 /** A plan as text: the machine a guest would find, section by section. */
 import type { Plan, PlanDevice } from "../../boot/plan.js";
 import { tableLines } from "../../boot/table-lines.js";
+import { CR0, EFER } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { cpuidLines, featureNames } from "../../x86/cpuid-text.js";
 import { decodePageTables, type MappedRange } from "../../x86/page-tables.js";
 import { describeSegment } from "../../x86/segments.js";
+import { wrapped } from "./wrap.js";
 
 const ADDRESS_DIGITS = 9;
 const REGISTER_DIGITS = 16;
 const REGISTERS_PER_LINE = 4;
 const HZ_PER_MHZ = 1e6;
-const LINE_WIDTH = 100;
-/** CR0.PG. */
-const PAGING = 1n << 31n;
-/** EFER.LMA. */
-const LONG_MODE = 1n << 10n;
 
 /** A named part of the plan's text. */
 export interface PlanSection {
@@ -116,7 +113,7 @@ function planReader(plan: Plan): (at: bigint) => bigint | undefined {
 /** What the boot CPU's page tables map; empty when it starts without 4-level paging. */
 export function planMappings(plan: Plan): MappedRange[] {
   const { cr0, cr3, efer } = plan.bootCpu;
-  if ((cr0 & PAGING) === 0n || (efer & LONG_MODE) === 0n) return [];
+  if ((cr0 & CR0.PG) === 0n || (efer & EFER.LMA) === 0n) return [];
   return decodePageTables(planReader(plan), cr3);
 }
 
@@ -127,16 +124,6 @@ function mappingLines(plan: Plan): string[] {
     const rights = `r${run.writable ? "w" : "-"}${run.executable ? "x" : "-"}${run.user ? " user" : ""}`;
     return `${span(run.linear, run.size)} → ${address(run.physical)}  ${bytes(run.pageSize)} pages, ${rights}`;
   });
-}
-
-function wrapped(words: readonly string[]): string[] {
-  const lines: string[] = [];
-  for (const word of words) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + word.length >= LINE_WIDTH) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
 }
 
 function deviceLine({ name, ports, mmio, irq }: PlanDevice, width: number): string {

@@ -12,3 +12,9 @@ export function onEndingSignal(handler: (signal: EndingSignal) => void): () => v
     for (const signal of ENDING_SIGNALS) process.removeListener(signal, handler);
   };
 }
+
+/** A signal for whatever can be aborted, aborted by the first ending signal, and what stops listening. */
+export function abortOnEndingSignal(): { signal: AbortSignal; forget: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, forget: onEndingSignal(() => controller.abort()) };
+}
