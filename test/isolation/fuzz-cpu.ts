@@ -71,6 +71,7 @@ class Life {
     engine: Engine,
     readonly seed: number,
     private readonly cut: Cut,
+    private readonly observe: ((cpu: Cpu, vm: Vm) => void) | undefined,
   ) {
     this.random = new Random(seed);
     this.cutting = new Random(seed ^ 0x5bd1e995);
@@ -109,6 +110,7 @@ class Life {
       this.host.before = before;
       const exit = this.cpu.run(budget);
       const executed = this.cpu.instructions - before;
+      this.observe?.(this.cpu, this.vm);
       if (!Number.isInteger(executed) || executed < 0 || executed > budget)
         this.fail(`executed ${executed} of ${budget}`);
       if (exit.reason === "budget" && executed !== budget)
@@ -134,7 +136,7 @@ class Life {
         this.checkState();
         return this.restart();
       case "error":
-        this.fail(exit.detail);
+        this.fail(exit.cause instanceof Error ? (exit.cause.stack ?? exit.detail) : exit.detail);
     }
   }
 
@@ -203,9 +205,17 @@ class Life {
   }
 }
 
-/** One life of `LEGS` × `LEG` instructions. Throws whatever the engine throws, or a `FuzzFailure`. */
-export function live(engine: Engine, seed: number, cut: Cut = IN_PIECES): LifeReport {
-  const life = new Life(engine, seed, cut);
+/**
+ * One life of `LEGS` × `LEG` instructions. Throws whatever the engine throws, or a `FuzzFailure`. `observe` is
+ * called after every run, to find where two lives part.
+ */
+export function live(
+  engine: Engine,
+  seed: number,
+  cut: Cut = IN_PIECES,
+  observe?: (cpu: Cpu, vm: Vm) => void,
+): LifeReport {
+  const life = new Life(engine, seed, cut, observe);
   try {
     return life.run();
   } catch (error) {

@@ -4,7 +4,7 @@
  * it follows from the seed and the order of accesses.
  */
 import type { AccessSize, Cpu, CpuHost, GuestMemory } from "../../src/engine/contract.js";
-import { Random } from "../support/random.js";
+import type { Random } from "../support/random.js";
 import { CODE, CODE_SIZE } from "./fuzz-worlds.js";
 
 const APIC_BASE = 0x1b;

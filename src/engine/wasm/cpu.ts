@@ -40,7 +40,7 @@ export class WasmCpu implements Cpu {
   private shutdownDetail: string | undefined;
   /** What the engine threw: it cannot go on from there. */
   private failure: Exit | undefined;
-  /** What had been executed when the last interrupt was taken. */
+  /** What had been executed when the last interrupt was acknowledged. */
   private interruptedAt = -1;
 
   constructor(
@@ -98,27 +98,39 @@ export class WasmCpu implements Cpu {
     const activity = context.get32(layout.ACTIVITY);
     if (activity === ACTIVITY_WAIT_FOR_SIPI) return { reason: "halt", interruptible: false };
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    if (!shadow) this.takeInterrupt();
+    if (!shadow) this.takeInterrupts();
+    if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
     if (context.get32(layout.ACTIVITY) === ACTIVITY_HALTED) {
       return { reason: "halt", interruptible: (context.get32(layout.FLAG_SYSTEM) & FLAG_IF) !== 0 };
     }
     return undefined;
   }
 
-  private takeInterrupt(): void {
-    const { context } = this;
-    if (this.nmi && context.get32(layout.NMI_BLOCKED) === 0) {
-      this.nmi = false;
-      this.updatePending();
-      context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
-      deliverInterrupt(context, VECTOR_NMI);
+  /** A device that delivering an interrupt writes to may raise an NMI, so NMIs come first and last. */
+  private takeInterrupts(): void {
+    this.takeNmi();
+    if (this.takesInterrupts() && !this.interruptedHere && this.shutdownDetail === undefined) {
+      this.interruptedAt = this.executed;
+      const vector = this.context.services.host.acknowledgeInterrupt(this.id);
+      if (vector >= 0) this.deliver(vector);
     }
-    if (!this.takesInterrupts() || this.interruptedHere || this.shutdownDetail !== undefined) return;
-    const vector = context.services.host.acknowledgeInterrupt(this.id);
-    if (vector < 0) return;
-    context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
-    deliverInterrupt(context, vector);
-    this.interruptedAt = this.executed;
+    this.takeNmi();
+  }
+
+  private takeNmi(): void {
+    if (!this.takesNmi() || this.shutdownDetail !== undefined) return;
+    this.nmi = false;
+    this.updatePending();
+    this.deliver(VECTOR_NMI);
+  }
+
+  private deliver(vector: number): void {
+    this.context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+    deliverInterrupt(this.context, vector);
+  }
+
+  private takesNmi(): boolean {
+    return this.nmi && this.context.get32(layout.NMI_BLOCKED) === 0;
   }
 
   private takesInterrupts(): boolean {
@@ -141,7 +153,7 @@ export class WasmCpu implements Cpu {
     const deliveries = context.deliveries;
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    const single = trapping || shadow || watched || (this.interruptedHere && this.takesInterrupts());
+    const single = trapping || shadow || watched || this.takesNmi() || this.takesInterrupts();
     this.slice = single ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
     this.stepPending = false;

@@ -178,7 +178,11 @@ class InterpreterGenerator {
     const offset = b.load("i64.load", record, rec.REC_IMMEDIATE);
     const target = b.variable(recordRip(b, cpu, record, rec.REC_IMMEDIATE, "i64.load"));
     const mode = b.load("i32.load", cpu, layout.MODE_KEY);
-    b.if(b.eqz(b.and(mode, b.i32(MODE_SIZE_MASK))), () => b.set(target, b.and(b.get(target), b.i64(0xffff))));
+    // IP wraps by a branch; going on behind offset 0xffff leaves the segment.
+    const jumps = b.ne(b.load("i32.load16_u", record, rec.REC_OP), b.i32(PSEUDO.continue));
+    b.if(b.and(jumps, b.eqz(b.and(mode, b.i32(MODE_SIZE_MASK)))), () =>
+      b.set(target, b.and(b.get(target), b.i64(0xffff))),
+    );
     const rip = b.get(target);
     const page = b.load("i64.load", cpu, layout.PAGE_RIP);
     const epoch = b.load("i32.load", cpu, layout.DECODE_EPOCH);
