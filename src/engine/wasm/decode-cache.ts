@@ -15,6 +15,11 @@ import { PSEUDO } from "./interpreter.js";
 import { RecordEncoder } from "./record-encoder.js";
 
 const MAX_BLOCK = 64;
+/**
+ * Blocks kept of one page. Code that a compiler made has a few hundred; a guest that jumps to every byte in every
+ * mode could make a write to the page arbitrarily slow.
+ */
+const MAX_BLOCKS_PER_PAGE = 2048;
 /** Bytes of code by the mode key's code size. */
 const CODE_BYTES = [2, 4, 8];
 /** Forms after which control never comes to the next instruction. */
@@ -42,6 +47,7 @@ interface Block {
   count: number;
   mode: number;
   extents: Extent[];
+  dropped: boolean;
 }
 
 /** Translates the next page for an instruction that crosses: its RAM offset, or -1 after delivering the fault. */
@@ -62,6 +68,8 @@ export class DecodeCache {
   private readonly encoder: RecordEncoder;
   private next = layout.ARENA;
   private readonly blocks = new Map<number, Block[]>();
+  /** Blocks of instructions that cross pages, by their first record. */
+  private readonly crossings = new Map<number, Block>();
   private readonly crossingBytes = new Uint8Array(2 * MAX_INSTRUCTION_LENGTH);
   /** Times everything was dropped, blocks decoded, blocks invalidated. */
   readonly counters = { flushes: 0, blocks: 0, instructions: 0, invalidations: 0 };
@@ -118,7 +126,7 @@ export class DecodeCache {
     )
       this.flush();
     const mode = cpu.get32(layout.MODE_KEY);
-    const block: Block = { record: this.next, count: 0, mode, extents: [] };
+    const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
     const inside = this.findInside(page, start, mode);
@@ -221,7 +229,7 @@ export class DecodeCache {
     if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
     this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
     this.next += rec.RECORD_BYTES;
-    const block: Block = { record, count: 1, mode, extents: [] };
+    const block: Block = { record, count: 1, mode, extents: [], dropped: false };
     const firstLength = layout.PAGE_SIZE - start;
     const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
     this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
@@ -235,6 +243,7 @@ export class DecodeCache {
     const rest = Math.max(1, length - firstLength);
     block.extents.push({ page: second >>> layout.PAGE_SHIFT, start: 0, end: rest });
     this.enter(page * layout.PAGE_SIZE + start, mode, record);
+    this.crossings.set(record, block);
     this.register(block);
     return record;
   }
@@ -251,13 +260,8 @@ export class DecodeCache {
       return 0;
     }
     if (second === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
-    for (const list of this.blocks.values()) {
-      const block = list.find((b) => b.record === record);
-      if (block) {
-        this.drop(block);
-        break;
-      }
-    }
+    const block = this.crossings.get(record);
+    if (block) this.drop([block]);
     cpu.setAddress(layout.RIP, cpu.instructionRip(record));
     return 0;
   }
@@ -267,6 +271,8 @@ export class DecodeCache {
   private register(block: Block): void {
     this.counters.blocks++;
     for (const extent of block.extents) {
+      const crowd = this.blocks.get(extent.page) ?? [];
+      if (crowd.length >= MAX_BLOCKS_PER_PAGE) this.drop(crowd.filter((other) => other !== block));
       const held = this.pageHoldsCode(extent.page * layout.PAGE_SIZE);
       const list = this.blocks.get(extent.page);
       if (list) list.push(block);
@@ -311,7 +317,7 @@ export class DecodeCache {
     const hit = this.blocks
       .get(page)
       ?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
-    for (const block of hit ?? []) this.drop(block);
+    if (hit && hit.length > 0) this.drop(hit);
   }
 
   private linesHit(page: number, start: number, end: number): boolean {
@@ -322,22 +328,33 @@ export class DecodeCache {
     return false;
   }
 
-  /** Turns the records of a block into ones that look themselves up, and forgets it. */
-  private drop(block: Block): void {
-    this.counters.invalidations++;
+  /** Forgets blocks: their records turn into ones that look themselves up. Takes one pass over their pages. */
+  private drop(blocks: readonly Block[]): void {
+    this.counters.invalidations += blocks.length;
+    const pages = new Set<number>();
+    for (const block of blocks) {
+      block.dropped = true;
+      this.disarm(block);
+      this.crossings.delete(block.record);
+      for (const { page } of block.extents) pages.add(page);
+    }
+    for (const page of pages) {
+      const rest = (this.blocks.get(page) ?? []).filter((block) => !block.dropped);
+      if (rest.length > 0) this.blocks.set(page, rest);
+      else this.blocks.delete(page);
+      this.bytes.fill(0, layout.CODE_LINES + page * 8, layout.CODE_LINES + page * 8 + 8);
+      for (const block of rest)
+        for (const extent of block.extents) if (extent.page === page) this.markLines(extent);
+    }
+  }
+
+  private disarm(block: Block): void {
     const page = block.extents[0].page * layout.PAGE_SIZE;
     for (let i = 0; i < block.count; i++) {
       const record = block.record + i * rec.RECORD_BYTES;
       this.view.setUint16(record + rec.REC_OP, PSEUDO.relookup, true);
       const word = this.lookupWord(page + this.offsetOf(record), block.mode);
       if (this.words[word + 2] === record) this.words[word] = layout.LOOKUP_EMPTY;
-    }
-    for (const extent of block.extents) {
-      const rest = (this.blocks.get(extent.page) ?? []).filter((b) => b !== block);
-      if (rest.length > 0) this.blocks.set(extent.page, rest);
-      else this.blocks.delete(extent.page);
-      this.bytes.fill(0, layout.CODE_LINES + extent.page * 8, layout.CODE_LINES + extent.page * 8 + 8);
-      for (const other of rest) for (const e of other.extents) if (e.page === extent.page) this.markLines(e);
     }
   }
 
@@ -348,6 +365,7 @@ export class DecodeCache {
       this.bytes.fill(0, layout.CODE_LINES + page * 8, layout.CODE_LINES + page * 8 + 8);
     }
     this.blocks.clear();
+    this.crossings.clear();
     this.clearLookup();
     this.next = layout.ARENA;
     this.events.flushed();
