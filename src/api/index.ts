@@ -12,7 +12,9 @@ export type { Image } from "../formats/index.js";
 export type { Fact } from "../formats/image.js";
 export { FormatError } from "../formats/format-error.js";
 export { BootError } from "../boot/boot-error.js";
-export { buildPlan } from "../boot/index.js";
+export { buildPlan, LoaderRegistry } from "../boot/index.js";
+export type { BootProtocol, LoadContext, Loader, LoaderOptionSpec } from "../boot/index.js";
+export type { RecogniseContext, Recognition } from "../boot/index.js";
 export type { BootOptions } from "../boot/options.js";
 export type { Plan, PlanClock, PlanDevice, PlanRegion } from "../boot/plan.js";
 export type {
