@@ -47,7 +47,8 @@ test("R1.7 a caller hands over a buffer, gets a plan, runs it", () => {
 
 test("R1.1 a loader of somebody else, registered through the library, boots a guest", () => {
   const ENTRY = 0x200000;
-  let entryState: CpuState | undefined;
+  const kernel = { name: "bang", bytes: pvhElf(LOAD_ADDRESS, BANG, LOAD_ADDRESS) };
+  const entryState: CpuState = buildPlan({ kernel, clock: CLOCK }).bootCpu;
   const flat: Loader = {
     name: "flat",
     summary: "the last bytes of any ELF file, as they are, at 2 MiB",
@@ -64,12 +65,10 @@ test("R1.1 a loader of somebody else, registered through the library, boots a gu
             size: 0x1000,
             bytes: image.bytes.subarray(-BANG.length),
           }),
-        describeBootCpu: () => ({ ...(entryState as CpuState), rip: BigInt(ENTRY) }),
+        describeBootCpu: () => ({ ...entryState, rip: BigInt(ENTRY) }),
       },
     }),
   };
-  const kernel = { name: "bang", bytes: pvhElf(LOAD_ADDRESS, BANG, LOAD_ADDRESS) };
-  entryState = buildPlan({ kernel, clock: CLOCK }).bootCpu;
   const registry = new LoaderRegistry();
   registry.register(flat);
   const plan = buildPlan({ kernel, clock: CLOCK, loader: { name: "flat" } }, registry);
