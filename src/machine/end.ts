@@ -12,6 +12,8 @@ export type EndKind = "off" | "reset" | "halted" | "crashed" | "stuck" | "timeou
 /** The end of a machine. Plain data: it crosses from the worker and is printed with `--json`. */
 export interface MachineEnd {
   kind: EndKind;
+  /** What the machine itself came to, where `kind` is a diagnosis beyond it: a guest that panicked and then reset. */
+  machine?: EndKind;
   /** The mechanism: "acpi-s5", "i8042", "port-cf9", "triple-fault", "debug-exit", "signal SIGTERM", … */
   route: string;
   /** Exit status of the process, 0–255. */
@@ -62,9 +64,9 @@ const ENDS_OF_A_PANIC: readonly EndKind[] = ["reset", "halted", "crashed", "stuc
 
 /**
  * The end as it is reported once the console was taken into account: a guest that panicked and then reset,
- * halted or hung has crashed, with the panic line as the reason. The route stays what it was.
+ * halted or hung has crashed, with the panic line as the reason. Route and what the machine did stay what they were.
  */
 export function withPanic(end: MachineEnd, panicLine: string | undefined): MachineEnd {
   if (panicLine === undefined || !ENDS_OF_A_PANIC.includes(end.kind)) return end;
-  return machineEnd("crashed", end.route, panicLine);
+  return { ...machineEnd("crashed", end.route, panicLine), machine: end.kind };
 }

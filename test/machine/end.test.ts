@@ -29,6 +29,7 @@ test("R3.8 a panic followed by the guest's own end is a crash; the route stays",
   const line = "Kernel panic - not syncing: VFS";
   assert.deepEqual(withPanic(machineEnd("reset", "i8042"), line), {
     kind: "crashed",
+    machine: "reset",
     route: "i8042",
     status: 4,
     reason: line,

@@ -53,7 +53,7 @@ export const boot: Command = {
       "its bytes are typed in; the end of the pipe is no key.",
     "Console output goes to standard output, everything locore says goes to standard error. The last line says how " +
       "the machine ended; with --json it is one JSON object: " +
-      '{"kind","route","status","reason","instructions","clockNs"}.',
+      '{"kind","machine","route","status","reason","instructions","clockNs"}; "machine" is what a panicked guest came to.',
   ],
   operands: BOOT_OPERANDS,
   options: [

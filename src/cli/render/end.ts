@@ -13,7 +13,8 @@ function grouped(value: number): string {
 /** One line: what happened, by which route, after how many instructions. The same on every deterministic run. */
 export function endLine({ end, stats }: RunReport): string {
   const reason = end.reason === undefined ? "" : `: ${end.reason}`;
-  return `locore: ${end.kind} by ${end.route}${reason} (status ${end.status}, ${grouped(stats.instructions)} instructions)`;
+  const machine = end.machine === undefined || end.machine === end.kind ? "" : `, ${end.machine}`;
+  return `locore: ${end.kind}${machine} by ${end.route}${reason} (status ${end.status}, ${grouped(stats.instructions)} instructions)`;
 }
 
 /** Measured numbers; `hostMs` varies from run to run. */
