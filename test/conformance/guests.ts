@@ -1,6 +1,7 @@
 /** Every conformance guest, by group. */
 import { aluGuests } from "./cases/alu.js";
 import { bitGuests } from "./cases/bits.js";
+import { encodingGuests } from "./cases/encodings.js";
 import { exceptionGuests } from "./cases/exceptions.js";
 import { interruptGuests } from "./cases/interrupts.js";
 import { systemCallGuests } from "./cases/system-calls.js";
@@ -35,6 +36,7 @@ export function allGuests(): GuestGroup[] {
     { name: "multiplication and division", guests: multiplyGuests() },
     { name: "bits, conditions, exchanges", guests: bitGuests() },
     { name: "operands and encodings", guests: operandGuests() },
+    { name: "encodings at their limits", guests: encodingGuests() },
     { name: "strings", guests: stringGuests() },
     { name: "paging", guests: pagingGuests() },
     { name: "remembered translations", guests: translationGuests() },

@@ -217,7 +217,9 @@ export class Decoder {
     const i = this.instruction;
     const prefix = i.repeat === 0xf3 ? "F3" : i.repeat === 0xf2 ? "F2" : this.operandPrefix ? "66" : "NP";
     const next = this.at < this.end ? this.bytes[this.at] : -1;
-    if (map === 0 && opcode === 0x90 && i.repeat !== 0xf3 && !(i.rex & 1)) return NOP_FORM;
+    // 90 exchanges only with R8; with F3 and without R8 it is PAUSE.
+    if (map === 0 && opcode === 0x90)
+      return i.rex & 1 ? XCHG_FORM : i.repeat === 0xf3 ? PAUSE_FORM : NOP_FORM;
     for (const form of list) {
       if (form.prefix !== "" && form.prefix !== prefix) continue;
       if (codeSize === 8 ? form.invalidIn64 : form.only64) continue;
@@ -352,4 +354,6 @@ export class Decoder {
   }
 }
 
+const XCHG_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "xchg")!;
 const NOP_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "nop")!;
+const PAUSE_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "pause")!;

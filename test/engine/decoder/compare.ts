@@ -116,7 +116,7 @@ export class Comparison {
     }
     this.record(what, {
       bits: this.bits,
-      bytes,
+      bytes: bytes.subarray(at, at + STRIDE),
       own,
       reference,
       code: this.reference.codeName,
