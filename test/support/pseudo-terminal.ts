@@ -1,6 +1,7 @@
 /** Child processes with pipes or on a terminal (util-linux's `script` makes it), and what they print. */
 import assert from "node:assert/strict";
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams, type SpawnOptions } from "node:child_process";
+import type { TestContext } from "node:test";
 
 /** Why a test that needs a terminal must be skipped; `false` when it need not. */
 export const NO_TERMINAL =
@@ -22,14 +23,20 @@ export class Running {
   readonly child: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Ended>;
 
-  constructor(command: string, args: readonly string[]) {
-    this.child = spawn(command, args, { stdio: "pipe" });
+  constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
+    this.child = spawn(command, args, { ...options, stdio: "pipe" });
     this.child.stdout.on("data", (bytes: Buffer) => (this.out += bytes.toString("latin1")));
     this.child.stderr.on("data", (bytes: Buffer) => (this.err += bytes.toString("latin1")));
     this.child.stdin.on("error", () => undefined);
     this.ended = new Promise((resolve) => {
       this.child.on("close", (status, signal) => resolve({ status, signal, out: this.out, err: this.err }));
     });
+  }
+
+  /** Ends it with the test, should the test fail before the program ends. */
+  during(t: TestContext): this {
+    t.after(() => this.child.kill());
+    return this;
   }
 
   /** Waits until standard output shows `text`, at `from` or later; returns where it ends. */
