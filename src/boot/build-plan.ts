@@ -4,6 +4,8 @@
  */
 import { recognise } from "../formats/index.js";
 import { deriveE820 } from "../memory/e820.js";
+import type { Span } from "../memory/layout.js";
+import { MemoryMapError } from "../memory/memory-error.js";
 import { ramRanges } from "../memory/ram.js";
 import { RegionMap } from "../memory/regions.js";
 import { withFeatures } from "../x86/cpu-features.js";
@@ -35,7 +37,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const { kernel } = options;
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
-  const ram = whileDoing("lay out memory", () => ramRanges(memorySize));
+  const ram = checkedRam(memorySize);
   const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes));
   const recogniseContext = { options: options.loader ?? {}, memory: memorySize };
   const { loader, protocol, why } = choose(image, recogniseContext, registry, `boot "${kernel.name}"`);
@@ -85,6 +87,16 @@ function loadContext(
 function checkCpus(cpus: number): number {
   if (Number.isInteger(cpus) && cpus >= 1 && cpus <= MAXIMUM_CPUS) return cpus;
   throw new OptionError("smp", `${cpus} CPUs`, `1 to ${MAXIMUM_CPUS}`, "APIC ids have 8 bits.");
+}
+
+/** An amount of RAM that no machine has is the caller's mistake, not the image's. */
+function checkedRam(bytes: number): Span[] {
+  try {
+    return ramRanges(bytes);
+  } catch (error) {
+    if (!(error instanceof MemoryMapError)) throw error;
+    throw new OptionError("m", error.found, error.expected, error.meaning);
+  }
 }
 
 function planClock({ clock = {} }: BootOptions): PlanClock {

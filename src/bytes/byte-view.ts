@@ -3,10 +3,10 @@
  * BoundsError with the absolute offset; nothing is ever read as undefined or written into the void. Knows no
  * format. Little-endian unless the name says `be`.
  */
+import { TWO_32 } from "./words.js";
 import { BoundsError } from "./bounds-error.js";
 import { hex } from "./hex.js";
 
-const TWO_32 = 0x1_0000_0000;
 const U32_MAX = 0xffff_ffff;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 

@@ -12,6 +12,8 @@
  * The writer stores the bytes, then `written`; the reader loads `written`, then the bytes, then stores `read`.
  */
 
+import { isPowerOfTwo } from "../bytes/align.js";
+
 const HEADER_WORDS = 4;
 const HEADER_BYTES = HEADER_WORDS * Int32Array.BYTES_PER_ELEMENT;
 const WRITTEN = 0;
@@ -34,8 +36,7 @@ export class Ring {
 
   /** Makes a ring; `capacity` is a power of two up to 2^30. */
   static allocate(capacity: number): Ring {
-    if (!Number.isInteger(Math.log2(capacity)))
-      throw new RangeError(`ring capacity ${capacity}: not a power of two`);
+    if (!isPowerOfTwo(capacity)) throw new RangeError(`ring capacity ${capacity}: not a power of two`);
     return new Ring(new SharedArrayBuffer(HEADER_BYTES + capacity));
   }
 

@@ -3,11 +3,9 @@
  * Knows no device by name.
  */
 import type { AccessSize, CpuHost } from "../engine/contract.js";
+import { APIC_BASE } from "../spec/apic.js";
 import type { Board } from "./board.js";
 import type { MachineClock } from "./clock.js";
-
-/** The local APIC's registers fill one page (SDM vol. 3A §11.4.1). */
-const APIC_PAGE_SIZE = 0x1000;
 
 /** Builds the engine's view of a wired board. Without `random32` the engine has a fixed sequence. */
 export function createCpuHost(
@@ -21,7 +19,7 @@ export function createCpuHost(
     const base = apics[cpu].mmioBase;
     if (base === undefined) return -1;
     const offset = address - base;
-    return offset >= 0 && offset < APIC_PAGE_SIZE ? offset : -1;
+    return offset >= 0 && offset < APIC_BASE.pageSize ? offset : -1;
   };
   const host: CpuHost = {
     readPort: (_cpu, port, size) => ports.read(port, size),

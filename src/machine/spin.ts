@@ -4,12 +4,11 @@
  * exactly, not by patience: one instruction is executed, and if nothing at all changed, nothing ever will.
  * Knows the engine contract, no device.
  */
-
+import { FLAG_IF } from "../spec/x86-privileged.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { CpuSlot } from "./cpu-slot.js";
 
-/** RFLAGS.IF, SDM vol. 1 §3.4.3. */
-const RFLAGS_IF = 1n << 9n;
+const INTERRUPTS_ENABLED = BigInt(FLAG_IF);
 /** Instructions between two looks; a look copies the CPU's state twice. */
 const LOOK_EVERY = 20_000_000;
 
@@ -42,7 +41,7 @@ export class SpinDetector {
       return false;
     }
     const state = slot.cpu.readState();
-    if ((state.rflags & RFLAGS_IF) !== 0n) return false;
+    if ((state.rflags & INTERRUPTS_ENABLED) !== 0n) return false;
     this.#before = state;
     return true;
   }

@@ -28,14 +28,12 @@ import { MmioBus } from "../devices/mmio-bus.js";
 import { PortBus } from "../devices/port-bus.js";
 import { ResetControl, SystemControlA, SystemControlB } from "../devices/system-control.js";
 import { Uart16550 } from "../devices/uart16550.js";
-import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT } from "../memory/layout.js";
+import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT, RAM_HOLE } from "../memory/layout.js";
 import { hasFeature, physicalAddressBits } from "../x86/cpuid-table.js";
 import type { ApicPort, Board } from "./board.js";
 import type { CpuSlot } from "./cpu-slot.js";
 import { PlanError } from "./fill.js";
 import type { BoardContext } from "./machine.js";
-
-const FOUR_GIB = 0x1_0000_0000;
 
 function apicFeatures(plan: Plan): ApicMsrFeatures {
   return {
@@ -124,7 +122,9 @@ function interrupts(context: BoardContext): Interrupts {
 /** CMOS bytes that say how much RAM there is. */
 function cmos(plan: Plan): number[] {
   const sizeOf = (high: boolean): number =>
-    plan.ram.filter((range) => range.start >= FOUR_GIB === high).reduce((sum, range) => sum + range.size, 0);
+    plan.ram
+      .filter((range) => range.start >= RAM_HOLE.start === high)
+      .reduce((sum, range) => sum + range.size, 0);
   return cmosForMemory(sizeOf(false), sizeOf(true));
 }
 

@@ -21,8 +21,8 @@ export function ramRanges(bytes: number): Span[] {
     throw new MemoryMapError(
       0,
       `${bytes} bytes of RAM`,
-      `a multiple of 4096 between ${MINIMUM_RAM} and ${MAXIMUM_RAM}`,
-      "The memory option is too small, too large or not a whole number of pages.",
+      `a multiple of 4096 from ${MINIMUM_RAM} (2 MiB) to ${MAXIMUM_RAM} (512 GiB)`,
+      "The amount of memory is too small, too large or not a whole number of pages.",
     );
   }
   if (bytes <= RAM_HOLE.start) return [{ start: 0, size: bytes }];

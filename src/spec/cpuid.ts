@@ -17,6 +17,7 @@ export const LEAF = {
   EXTENDED_STATE: 0xd,
   TSC_CRYSTAL: 0x15,
   FREQUENCY: 0x16,
+  TOPOLOGY_V2: 0x1f,
   HYPERVISOR: 0x4000_0000,
   HYPERVISOR_TIMING: 0x4000_0010,
   EXTENDED: 0x8000_0000,
@@ -123,6 +124,7 @@ export const FEATURE_BITS = {
   rdpid: leaf7("ecx", 22),
   fsrm: leaf7("edx", 4),
   spec_ctrl: leaf7("edx", 26),
+  flush_l1d: leaf7("edx", 28),
   arch_capabilities: leaf7("edx", 29),
 
   xsaveopt: leafD1Eax(0),
@@ -144,6 +146,9 @@ export type FeatureName = keyof typeof FEATURE_BITS;
 
 /** Leaf 1 EDX: several logical CPUs in the package, EBX[23:16] is valid. */
 export const HTT_BIT = 28;
+
+/** Leaf 1 ECX: CR4.OSXSAVE as the processor reports it; no feature, it follows the register. */
+export const LEAF1_ECX_OSXSAVE = 1 << 27;
 
 /** Leaf 1 EBX. */
 export const LEAF1_EBX = { CLFLUSH_SHIFT: 8, LOGICAL_CPUS_SHIFT: 16, APIC_ID_SHIFT: 24 } as const;

@@ -78,6 +78,7 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   rdpid: true,
   fsrm: true,
   spec_ctrl: true,
+  flush_l1d: false,
   arch_capabilities: true,
 
   xsaveopt: false,

@@ -4,6 +4,7 @@
  *
  * Specification: Linux Documentation/arch/x86/boot.rst, "32-bit Boot Protocol", "64-bit Boot Protocol"; zero-page.rst.
  */
+import { TWO_32 } from "../../bytes/words.js";
 import { ByteView } from "../../bytes/byte-view.js";
 import {
   BOOT_PARAMS,
@@ -23,8 +24,6 @@ import {
   SETUP_HEADER_START,
   SETUP_OFFSET,
 } from "../../spec/linux-boot.js";
-
-const LOW_HALF = 0x1_0000_0000;
 
 /** What goes into the zero page. Addresses are guest-physical. */
 export interface BootParamsInput {
@@ -76,8 +75,8 @@ export function bareSetupHeader(commandLineMax: number): Uint8Array {
 
 /** A 64-bit value whose halves lie apart. */
 function setSplit(view: ByteView, low: number, high: number, value: number): void {
-  view.setU32(low, value % LOW_HALF);
-  view.setU32(high, Math.floor(value / LOW_HALF));
+  view.setU32(low, value % TWO_32);
+  view.setU32(high, Math.floor(value / TWO_32));
 }
 
 function setMemoryMap(view: ByteView, e820: readonly E820Entry[]): void {

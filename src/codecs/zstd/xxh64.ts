@@ -2,6 +2,7 @@
  * XXH64 with seed 0, the content checksum of Zstandard (RFC 8878 §3.1.1; the xxHash specification, "XXH64
  * Algorithm Description"). 64-bit values are pairs of 32-bit halves: BigInt would take seconds for a kernel.
  */
+import { TWO_32 } from "../../bytes/words.js";
 
 /** The five primes as [high, low]. */
 const P1 = [0x9e3779b1, 0x85ebca87] as const;
@@ -12,7 +13,6 @@ const P5 = [0x27d4eb2f, 0x165667c5] as const;
 type Constant = readonly [high: number, low: number];
 
 const STRIPE = 32;
-const TWO_32 = 0x1_0000_0000;
 
 /** High half of the product of two 32-bit integers, as a signed one; every step stays within 32 bits. */
 function mulHigh(a: number, b: number): number {

@@ -6,6 +6,7 @@
  * Linear addresses are `number`s: signed, exact for every canonical address (|x| ≤ 2^47). A value outside that
  * range is not canonical, however it was rounded.
  */
+import { TWO_32 } from "../../bytes/words.js";
 import type { CpuHost } from "../contract.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
 import { FLAG_VM } from "../../spec/x86-privileged.js";
@@ -14,8 +15,6 @@ import * as R from "./record.js";
 import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
 import { CpuidTable } from "./system/cpuid-rows.js";
 import { TlbBook } from "./system/tlb-book.js";
-
-const TWO_32 = 0x1_0000_0000;
 
 /** What the engine that owns the CPUs provides. */
 export interface EngineServices {

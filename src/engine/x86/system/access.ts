@@ -5,6 +5,7 @@
  *
  * Specification: Intel SDM vol. 3A §4.5 (canonical addresses), §6.15 (faults).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import { VECTOR_AC, VECTOR_GP } from "../../../spec/x86-privileged.js";
 import type { AccessSize } from "../../contract.js";
 import type { CpuContext } from "../cpu-context.js";
@@ -19,7 +20,6 @@ export const WRITE = 1;
 export const READ_MODIFY_WRITE = 2;
 
 const CANONICAL_TOP = 2 ** 47;
-const TWO_32 = 0x1_0000_0000;
 /** Bytes of the SCRATCH area. */
 export const SCRATCH_SIZE = 64;
 

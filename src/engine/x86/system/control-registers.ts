@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 2B, MOV (control and debug registers), LMSW, SMSW, CLTS; vol. 3A §2.5, §4.1, §9.8.5.
  */
+import type { FeatureName } from "../../../spec/cpuid.js";
 import {
   ACCESS_L,
   CR0_CD,
@@ -61,16 +62,20 @@ const CR4_ALWAYS =
 const LMSW_BITS = CR0_MP | CR0_EM | CR0_TS;
 const NO_FLUSH_HIGH = 0x80000000;
 
+/** What each feature adds to CR4. */
+const CR4_OF_FEATURES: readonly (readonly [FeatureName, number])[] = [
+  ["pcid", CR4_PCIDE],
+  ["xsave", CR4_OSXSAVE],
+  ["fsgsbase", CR4_FSGSBASE],
+  ["smep", CR4_SMEP],
+  ["smap", CR4_SMAP],
+  ["umip", CR4_UMIP],
+];
+
 /** Bits that CR4 may have: those of features that CPUID shows. */
 function allowedCr4(cpu: CpuContext): number {
-  const { featuresEcx, structuredEbx, structuredEcx } = cpu.cpuid;
   let bits = CR4_ALWAYS;
-  if (featuresEcx & (1 << 17)) bits |= CR4_PCIDE;
-  if (featuresEcx & (1 << 26)) bits |= CR4_OSXSAVE;
-  if (structuredEbx & (1 << 0)) bits |= CR4_FSGSBASE;
-  if (structuredEbx & (1 << 7)) bits |= CR4_SMEP;
-  if (structuredEbx & (1 << 20)) bits |= CR4_SMAP;
-  if (structuredEcx & (1 << 2)) bits |= CR4_UMIP;
+  for (const [feature, bit] of CR4_OF_FEATURES) if (cpu.cpuid.has(feature)) bits |= bit;
   return bits;
 }
 

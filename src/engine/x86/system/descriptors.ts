@@ -11,6 +11,7 @@
  * ```
  * Specification: Intel SDM vol. 3A §3.4.5, §3.5, §7.2.3 (16-byte descriptors).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_ACCESSED,
   ACCESS_G,
@@ -31,7 +32,6 @@ const DESCRIPTOR_SIZE = 8;
 const SYSTEM_DESCRIPTOR_SIZE = 16;
 const VMX_ACCESS = 0xf0ff;
 const PAGE_LOW_BITS = 0xfff;
-const TWO_32 = 0x1_0000_0000;
 /** Byte of a descriptor that holds type, S, DPL and P. */
 const TYPE_BYTE = 5;
 

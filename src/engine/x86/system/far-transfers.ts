@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 2A, JMP, CALL, RET (far); vol. 3A §5.8.
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_TYPE,
   FLAG_RF,
@@ -59,7 +60,6 @@ import {
 import { innerStack32, innerStack64 } from "./task-state.js";
 import { NO_ERROR_CODE, switchTask } from "./task-switch.js";
 
-const TWO_32 = 0x1_0000_0000;
 const GATE_PARAMETERS = 0x1f;
 
 /** What a far JMP or CALL asks for. */

@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 2A, INT n, IRET; vol. 3A §6.14.3 (IRET in IA-32e mode), §20.2 (virtual-8086 mode).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_L,
   FLAG_AC,
@@ -54,7 +55,6 @@ import {
 import { currentStack, peek, release, RSP, type Stack, storePointer } from "./stack.js";
 import { NO_ERROR_CODE, previousTask, switchTask } from "./task-switch.js";
 
-const TWO_32 = 0x1_0000_0000;
 const LOW_FLAGS = 0xffff;
 const FRAME_VALUES = 5;
 /** EIP, CS, EFLAGS, ESP, SS and `VIRTUAL_DATA`. */

@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 4, chapter 2; vol. 2, RDMSR, WRMSR.
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   COMMAND_BIT,
   DEBUGCTL_MASK,
@@ -53,13 +54,7 @@ import { readTimeStamp, writeTimeStamp } from "./time.js";
 const RAX = L.GPR;
 const RCX = L.GPR + 8;
 const RDX = L.GPR + 16;
-const TWO_32 = 0x1_0000_0000;
 const LOW_64 = 0xffffffffn;
-/** CPUID features that registers depend on. */
-const LEAF7_EDX_SPEC_CTRL = 1 << 26;
-const LEAF7_EDX_L1D_FLUSH = 1 << 28;
-const LEAF7_EDX_ARCH_CAPABILITIES = 1 << 29;
-const EXTENDED_EDX_NX = 1 << 20;
 
 /** Registers that always read the same and ignore or refuse writes. */
 const CONSTANTS: ReadonlyMap<number, bigint> = new Map([
@@ -90,16 +85,12 @@ function isApicMsr(index: number): boolean {
   );
 }
 
-function hasFeature7(cpu: CpuContext, bit: number): boolean {
-  return (cpu.cpuid.structuredEdx & bit) !== 0;
-}
-
 /** Value of a register that is not in the CPU area; undefined raises #GP(0). */
 function readOther(cpu: CpuContext, index: number): bigint | undefined {
   if (isApicMsr(index)) return cpu.services.host.readApicMsr(cpu.id, index);
   if (index === MSR_IA32_EFER) return BigInt(cpu.get32(L.EFER));
   if (index === MSR_IA32_ARCH_CAPABILITIES) {
-    return hasFeature7(cpu, LEAF7_EDX_ARCH_CAPABILITIES) ? CPU_IDENTITY_MSRS[index] : undefined;
+    return cpu.cpuid.has("arch_capabilities") ? CPU_IDENTITY_MSRS[index] : undefined;
   }
   if (index === MSR_IA32_MCG_CTL) return undefined;
   return TABLE_MSRS.has(index) ? readTableMsr(cpu, index) : CONSTANTS.get(index);
@@ -124,7 +115,7 @@ function rdmsr(cpu: CpuContext): number {
 
 /** Whether a register with a place in the CPU area exists on this CPU. */
 function slotExists(cpu: CpuContext, index: number): boolean {
-  return index !== MSR_IA32_SPEC_CTRL || hasFeature7(cpu, LEAF7_EDX_SPEC_CTRL);
+  return index !== MSR_IA32_SPEC_CTRL || cpu.cpuid.has("spec_ctrl");
 }
 
 function validPat(low: number, high: number): boolean {
@@ -151,7 +142,7 @@ function acceptsSlot(cpu: CpuContext, index: number, low: number, high: number):
 function writeEfer(cpu: CpuContext, low: number, high: number): void {
   const old = cpu.get32(L.EFER);
   let allowed = EFER_SCE | EFER_LME | EFER_LMA;
-  if (cpu.cpuid.extendedEdx & EXTENDED_EDX_NX) allowed |= EFER_NXE;
+  if (cpu.cpuid.has("nx")) allowed |= EFER_NXE;
   if (high !== 0 || low & ~allowed) generalProtection();
   if ((old ^ low) & EFER_LME && cpu.get32(L.CR0) & CR0_PG) generalProtection();
   cpu.setPair(L.EFER, ((low & ~EFER_LMA) | (old & EFER_LMA)) >>> 0, 0);
@@ -166,8 +157,8 @@ function writeOther(cpu: CpuContext, index: number, low: number, high: number): 
     return cpu.services.host.writeApicMsr(cpu.id, index, value);
   }
   const command = high === 0 && (low & ~COMMAND_BIT) === 0;
-  if (index === MSR_IA32_PRED_CMD) return command && hasFeature7(cpu, LEAF7_EDX_SPEC_CTRL);
-  if (index === MSR_IA32_FLUSH_CMD) return command && hasFeature7(cpu, LEAF7_EDX_L1D_FLUSH);
+  if (index === MSR_IA32_PRED_CMD) return command && cpu.cpuid.has("spec_ctrl");
+  if (index === MSR_IA32_FLUSH_CMD) return command && cpu.cpuid.has("flush_l1d");
   // Microcode: loads are accepted and change nothing, so that the revision stays readable.
   if (index === MSR_IA32_BIOS_UPDT_TRIG || index === MSR_IA32_BIOS_SIGN_ID) return true;
   if (index === MSR_IA32_DEBUGCTL && (high !== 0 || low & ~DEBUGCTL_MASK)) return false;

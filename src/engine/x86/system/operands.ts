@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 1 §3.7.5, vol. 3A §5.3 (limits), §5.2 (types).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_CODE,
   ACCESS_DB,
@@ -31,7 +32,6 @@ export const INFO_MEMORY = 1 << 8;
 
 const GPR_RSP = L.GPR + 4 * 8;
 const GPR_RBP = L.GPR + 5 * 8;
-const TWO_32 = 0x1_0000_0000;
 const EXACT = 2 ** 52;
 
 /** Throws when `[offset, +size)` violates the segment's limit, type or presence. */

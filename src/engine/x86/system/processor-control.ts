@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 2, those instructions; vol. 3A §4.10.4 (invalidation).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   CR4_OSXSAVE,
   CR4_PCIDE,
@@ -11,7 +12,7 @@ import {
   FLAG_CF,
   FLAGS_STATUS,
 } from "../../../spec/x86-privileged.js";
-import { LEAF } from "../../../spec/cpuid.js";
+import { LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
 import type { CpuContext } from "../cpu-context.js";
 import { writeFlags } from "../flags.js";
 import * as L from "../layout.js";
@@ -25,15 +26,7 @@ const RAX = L.GPR;
 const RCX = L.GPR + 1 * 8;
 const RDX = L.GPR + 2 * 8;
 const RBX = L.GPR + 3 * 8;
-const TWO_32 = 0x1_0000_0000;
 const ACTIVITY_HALTED = 1;
-const LEAF_TOPOLOGY_V2 = 0x1f;
-const LEAF1_ECX_OSXSAVE = 1 << 27;
-const LEAF1_ECX_MONITOR = 1 << 3;
-const LEAF1_ECX_RDRAND = 1 << 30;
-const LEAF1_EBX_APIC_ID_SHIFT = 24;
-const LEAF7_EBX_RDSEED = 1 << 18;
-const LEAF7_EBX_SMAP = 1 << 20;
 
 const INVPCID_ADDRESS = 0;
 const INVPCID_SINGLE = 1;
@@ -44,10 +37,10 @@ function cpuid(cpu: CpuContext): number {
   const row = cpu.cpuid.lookup(cpu.get32(RAX), cpu.get32(RCX));
   let { ebx, ecx, edx } = row;
   if (row.leaf === LEAF.VERSION) {
-    ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX_APIC_ID_SHIFT);
+    ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX.APIC_ID_SHIFT);
     ecx &= ~LEAF1_ECX_OSXSAVE;
     if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
-  } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF_TOPOLOGY_V2) {
+  } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF.TOPOLOGY_V2) {
     edx = cpu.id;
   } else if (row.leaf === LEAF.EXTENDED_STATE && (row.subleaf ?? 0) === 0) {
     // Both implemented components lie in the legacy region, whatever XCR0 enables.
@@ -69,7 +62,7 @@ function hlt(cpu: CpuContext, record: number): number {
 
 /** MONITOR and MWAIT may end at once; where CPUID does not show them they are undefined. */
 function requireMonitor(cpu: CpuContext): void {
-  if (!(cpu.cpuid.featuresEcx & LEAF1_ECX_MONITOR) || cpu.cpl > 0) undefinedOpcode();
+  if (!cpu.cpuid.has("monitor") || cpu.cpl > 0) undefinedOpcode();
 }
 
 function monitor(cpu: CpuContext): number {
@@ -137,7 +130,7 @@ function random(present: (cpu: CpuContext) => boolean): Helper {
 /** STAC and CLAC. */
 function setAlignmentCheck(value: number): Helper {
   return (cpu, record) => {
-    if (cpu.cpl > 0 || !(cpu.cpuid.structuredEbx & LEAF7_EBX_SMAP)) undefinedOpcode();
+    if (cpu.cpl > 0 || !cpu.cpuid.has("smap")) undefinedOpcode();
     writeFlags(cpu, value, FLAG_AC);
     return resolveNext(cpu, record);
   };
@@ -152,8 +145,8 @@ export const PROCESSOR_CONTROL: Record<string, Helper> = {
   invpcid,
   invd: cacheControl,
   wbinvd: cacheControl,
-  rdrand: random((cpu) => (cpu.cpuid.featuresEcx & LEAF1_ECX_RDRAND) !== 0),
-  rdseed: random((cpu) => (cpu.cpuid.structuredEbx & LEAF7_EBX_RDSEED) !== 0),
+  rdrand: random((cpu) => cpu.cpuid.has("rdrand")),
+  rdseed: random((cpu) => cpu.cpuid.has("rdseed")),
   stac: setAlignmentCheck(FLAG_AC),
   clac: setAlignmentCheck(0),
   ud: () => undefinedOpcode(),

@@ -2,6 +2,7 @@
  * Integer instructions too rare or too large for generated code: decimal adjustment, PUSHA and POPA, 128-bit division,
  * CRC32, XLAT, moves with a 64-bit absolute address. Specification: Intel SDM vol. 2.
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   FLAG_AF,
   FLAG_CF,
@@ -143,7 +144,7 @@ const movAbsolute: Helper = (cpu, record) => {
   const size = how & 0xff;
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
   const index = (record + R.REC_IMMEDIATE) >>> 2;
-  let linear = cpu.i32[index + 1] * 0x1_0000_0000 + cpu.u32[index];
+  let linear = cpu.i32[index + 1] * TWO_32 + cpu.u32[index];
   if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
   const mode = dataAccessMode(cpu, cpu.cpl);
   if (how & INFO_MEMORY) writeMemory(cpu, linear, size, mode, cpu.low(RAX), cpu.upper(RAX));

@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 2, LGDT/LIDT, SGDT, SIDT, LLDT, LTR, SLDT, STR, LAR, LSL, VERR/VERW, ARPL.
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_CODE,
   ACCESS_DOWN_OR_CONFORMING,
@@ -39,7 +40,6 @@ import {
 import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
 import { dplOf, loadLdt, loadTaskRegister } from "./segments.js";
 
-const TWO_32 = 0x1_0000_0000;
 const LIMIT_SIZE = 2;
 const BASE24 = 0xffffff;
 /** What LAR shows of a descriptor's upper word. */

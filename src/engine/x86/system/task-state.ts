@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 3A §7.2.1, §7.6 (16-bit TSS), §7.7 (64-bit TSS); vol. 1 §19.5.2 (I/O map).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_TYPE,
   ACCESS_UNUSABLE,
@@ -24,8 +25,6 @@ import * as L from "../layout.js";
 import { implicitAccessMode } from "../mode.js";
 import { readMemory, readPair } from "./access.js";
 import { GuestFault } from "./faults.js";
-
-const TWO_32 = 0x1_0000_0000;
 
 /** Linear address of a byte of the TSS. */
 function linearOf(cpu: CpuContext, offset: number): number {

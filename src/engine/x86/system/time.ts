@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 2, RDTSC, RDTSCP, RDPMC, RDPID; vol. 3B §17.17.3 (IA32_TSC_ADJUST).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import { CR4_TSD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
@@ -13,8 +14,6 @@ import { CONTINUE, type Helper } from "./outcome.js";
 const RAX = L.GPR;
 const RCX = L.GPR + 8;
 const RDX = L.GPR + 16;
-const TWO_32 = 0x1_0000_0000;
-const EXTENDED_EDX_RDTSCP = 1 << 27;
 
 function machineTicks(cpu: CpuContext): number {
   return cpu.services.host.readTsc(cpu.id, cpu.services.instructionsInRun(cpu));
@@ -49,7 +48,7 @@ function rdtsc(cpu: CpuContext): number {
 }
 
 function rdtscp(cpu: CpuContext): number {
-  if (!(cpu.cpuid.extendedEdx & EXTENDED_EDX_RDTSCP)) undefinedOpcode();
+  if (!cpu.cpuid.has("rdtscp")) undefinedOpcode();
   requireTimeStamp(cpu);
   readTimeStamp(cpu);
   cpu.setPair(RCX, cpu.get32(L.TSC_AUX), 0);

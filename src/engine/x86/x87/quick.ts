@@ -5,6 +5,7 @@
  *
  * Specification: as for the exact path; multiplication and division by words after Knuth, TAOCP vol. 2 §4.3.1.
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   EXTENDED_BIAS,
   EXTENDED_EXPONENT_ONES,
@@ -17,7 +18,6 @@ import { PRECISION, ROUND_DOWN, ROUND_NEAREST, ROUND_ZERO } from "../softfloat/e
 import type { FpuState } from "./state.js";
 import { DOUBLE_BIAS, SINGLE_BIAS, TOP_BIT, type Words } from "./words.js";
 
-const TWO_32 = 0x1_0000_0000;
 /** Results keep this far from the ends of the exponent range, so that rounding cannot leave it. */
 const MARGIN = 2;
 
