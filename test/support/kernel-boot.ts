@@ -25,7 +25,7 @@ export const WITHOUT_CRYPTO_TESTS = "cryptomgr.notests=1";
 export const POWER_ON = Date.UTC(2024, 1, 29, 12, 34, 56) / 1000;
 
 /** No boot here comes near it; a hang ends as a timeout instead of holding up the tests. */
-const INSTRUCTION_LIMIT = 4e9;
+const INSTRUCTION_LIMIT = 8e9;
 const NS_PER_INSTRUCTION = 10;
 const LARGEST_VMLINUX = 2 ** 28;
 const TAIL = 1500;
