@@ -13,20 +13,26 @@ export function usesMmx(operation: Operation): boolean {
   return operation.operands.some((o) => o.kind === "mmx");
 }
 
-/** Raises what MMX raises and sets its state, when an operand is an MMX register. */
-export function useMmx(b: InstructionBuilder, operation: Operation): boolean {
-  const mmx = usesMmx(operation);
-  if (mmx) {
-    b.checkMmx();
-    b.enterMmx();
-  }
-  return mmx;
+/**
+ * Semantics that may have MMX operands: what MMX raises comes first, what it leaves in the x87 state last, when
+ * nothing can fault any more.
+ */
+export function withMmx(table: SemanticsTable): SemanticsTable {
+  const wrap =
+    (semantics: Semantics): Semantics =>
+    (b, operation) => {
+      const mmx = usesMmx(operation);
+      if (mmx) b.checkMmx();
+      semantics(b, operation);
+      if (mmx) b.enterMmx();
+    };
+  return Object.fromEntries(Object.entries(table).map(([name, semantics]) => [name, wrap(semantics)]));
 }
 
 /** destination := combine(destination, source). */
 function packed(combine: Combine): Semantics {
   return (b, operation) => {
-    const mmx = useMmx(b, operation);
+    const mmx = usesMmx(operation);
     const [destination, source] = operation.operands;
     const right = b.readVector(source);
     b.writeVector(destination, combine(b, b.readVector(destination), right, mmx));
@@ -243,7 +249,6 @@ export function immediateByte(b: InstructionBuilder, operand: Operand): Value {
 
 function shiftByImmediate(lanes: string, kind: ShiftKind): Semantics {
   return (b, operation) => {
-    useMmx(b, operation);
     const [destination, immediate] = operation.operands;
     const count = b.extendU(immediateByte(b, immediate));
     b.writeVector(destination, shiftLanes(b, lanes, kind, b.readVector(destination), count));
@@ -267,7 +272,7 @@ function fromCombine(table: Record<string, Combine>): SemanticsTable {
 
 const UNARY: Record<string, string> = { pabsb: "i8x16.abs", pabsw: "i16x8.abs", pabsd: "i32x4.abs" };
 
-export const PACKED_INTEGER: SemanticsTable = {
+export const PACKED_INTEGER: SemanticsTable = withMmx({
   ...fromCombine(
     Object.fromEntries(
       Object.entries(DIRECT).map(([name, op]): [string, Combine] => [name, (b, x, y) => vector(b, op, x, y)]),
@@ -315,4 +320,4 @@ export const PACKED_INTEGER: SemanticsTable = {
     unpckhps: unpack(4, true),
     unpckhpd: unpack(8, true),
   }),
-};
+});

@@ -6,7 +6,7 @@ import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { Operand, Operation } from "../operands.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-import { immediateByte, shuffle, useMmx } from "./packed-integer.js";
+import { immediateByte, shuffle, usesMmx, withMmx } from "./packed-integer.js";
 
 const RDI = 7;
 const IOTA = Uint8Array.from({ length: 16 }, (_, i) => i);
@@ -25,7 +25,6 @@ function lowHalf(b: InstructionBuilder, value: Value): Value {
 }
 
 const move: Semantics = (b, operation) => {
-  useMmx(b, operation);
   const [destination, source] = operation.operands;
   b.writeVector(destination, b.readVector(source));
 };
@@ -50,7 +49,7 @@ const moveQuad: Semantics = (b, { operands: [destination, source] }) => {
 
 function merge(combine: (b: InstructionBuilder, destination: Value, source: Value) => Value): Semantics {
   return (b, operation) => {
-    const mmx = useMmx(b, operation);
+    const mmx = usesMmx(operation);
     const [destination, source] = operation.operands;
     const right = b.readVector(source);
     b.writeVector(destination, combine(b, mmx ? right : b.readVector(destination), right));
@@ -59,7 +58,6 @@ function merge(combine: (b: InstructionBuilder, destination: Value, source: Valu
 
 /** MOVD, MOVQ between a general register or memory and a vector register. */
 const moveGeneral: Semantics = (b, operation) => {
-  useMmx(b, operation);
   const [destination, source] = operation.operands;
   if (destination.kind === "xmm" || destination.kind === "mmx") {
     const value = b.read(source);
@@ -77,7 +75,7 @@ const moveGeneral: Semantics = (b, operation) => {
 
 function moveMask(op: string): Semantics {
   return (b, operation) => {
-    const mmx = useMmx(b, operation);
+    const mmx = usesMmx(operation);
     const [destination, source] = operation.operands;
     const bits = b.operation("i32", op, [b.readVector(source)]);
     const mask = mmx ? b.and(bits, b.i32(0xff)) : bits;
@@ -104,7 +102,7 @@ function shiftBytes(right: boolean): Semantics {
 }
 
 const alignRight: Semantics = (b, operation) => {
-  const mmx = useMmx(b, operation);
+  const mmx = usesMmx(operation);
   const [destination, source, immediate] = operation.operands;
   const low = b.readVector(source);
   const high = b.readVector(destination);
@@ -150,7 +148,6 @@ function wordSelector(b: InstructionBuilder, immediate: Value, base: number): Va
 
 function shuffleBy(selector: (b: InstructionBuilder, immediate: Value) => Value): Semantics {
   return (b, operation) => {
-    useMmx(b, operation);
     const [destination, source, immediate] = operation.operands;
     const value = b.readVector(source);
     b.writeVector(destination, vector(b, "i8x16.swizzle", [value, selector(b, immediateByte(b, immediate))]));
@@ -179,7 +176,7 @@ const shuffleDoubles: Semantics = (b, { operands: [destination, source, immediat
 
 /** PSHUFB: bit 7 of a selector gives zero, otherwise its low bits choose. */
 const shuffleBytes: Semantics = (b, operation) => {
-  const mmx = useMmx(b, operation);
+  const mmx = usesMmx(operation);
   const [destination, source] = operation.operands;
   const mask = b.v128(new Uint8Array(16).fill(mmx ? 0x87 : 0x8f));
   const selector = vector(b, "v128.and", [b.readVector(source), mask]);
@@ -189,7 +186,7 @@ const shuffleBytes: Semantics = (b, operation) => {
 /** Puts an element of `size` bytes from a general register or memory at the place an immediate names. */
 function insert(size: number): Semantics {
   return (b, operation) => {
-    const mmx = useMmx(b, operation);
+    const mmx = usesMmx(operation);
     const [destination, source, immediate] = operation.operands;
     const bytes = size === 0 ? source.size : size;
     const value = b.read(source);
@@ -203,7 +200,7 @@ function insert(size: number): Semantics {
 
 function extract(size: number): Semantics {
   return (b, operation) => {
-    const mmx = useMmx(b, operation);
+    const mmx = usesMmx(operation);
     const [destination, source, immediate] = operation.operands;
     const bytes = size === 0 ? destination.size : size;
     const scratch = b.spill(b.readVector(source));
@@ -277,7 +274,7 @@ const test: Semantics = (b, { operands: [destination, source] }) => {
 
 /** MASKMOVQ, MASKMOVDQU: stores the bytes whose mask has its top bit set, at DS:rDI. */
 const maskMove: Semantics = (b, operation: Operation) => {
-  const mmx = useMmx(b, operation);
+  const mmx = usesMmx(operation);
   const [source, mask] = operation.operands;
   const size = mmx ? 8 : 16;
   const wide = b.eq(b.addressSize(), b.i32(8));
@@ -293,7 +290,7 @@ const maskMove: Semantics = (b, operation: Operation) => {
   b.commit(host, size, "modify");
 };
 
-export const VECTOR_MOVE: SemanticsTable = {
+export const VECTOR_MOVE: SemanticsTable = withMmx({
   movu: move,
   mova: move,
   movq_mmx: move,
@@ -364,4 +361,4 @@ export const VECTOR_MOVE: SemanticsTable = {
   ptest: test,
   maskmovq: maskMove,
   maskmovdqu: maskMove,
-};
+});
