@@ -6,6 +6,7 @@ import { exceptionGuests } from "./cases/exceptions.js";
 import { interruptGuests } from "./cases/interrupts.js";
 import { systemCallGuests } from "./cases/system-calls.js";
 import { segmentGuests } from "./cases/segments.js";
+import { limitGuests } from "./cases/limits.js";
 import { modeGuests } from "./cases/modes.js";
 import { legacyPagingGuests } from "./cases/legacy-paging.js";
 import { codeChangeGuests } from "./cases/code-changes.js";
@@ -45,6 +46,7 @@ export function allGuests(): GuestGroup[] {
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
     { name: "modes", guests: modeGuests() },
+    { name: "segment limits", guests: limitGuests() },
     { name: "virtual-8086 mode", guests: virtual8086Guests() },
     { name: "tasks", guests: taskGuests() },
     { name: "32-bit and PAE paging", guests: legacyPagingGuests() },

@@ -20,6 +20,7 @@ import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { executeSseFloat } from "../x86/sse-float.js";
 import {
   checkedAddress,
+  checkedString,
   codeLinear,
   codePageAdded,
   commit,
@@ -156,6 +157,7 @@ class WasmVm implements Vm {
       commit: (cpu) => commit(this.context(cpu)),
       checkedAddress: (cpu, record, info) => checkedAddress(this.context(cpu), record, info),
       checkedStack: (cpu, record, info) => this.checkedStack(this.context(cpu), record, info),
+      checkedString: (cpu, record, info) => checkedString(this.context(cpu), record, info),
       helper: (cpu, record, index, info) => runHelper(this.context(cpu), this.helpers[index], record, info),
       raise: (cpu, record, vector, code) => void raise(this.context(cpu), record, vector, Math.max(0, code)),
       requestExit: (cpu) => this.cpu(this.context(cpu)).requestExit(),

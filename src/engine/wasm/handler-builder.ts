@@ -10,7 +10,8 @@ import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { SSE_FAULTED, sseFloatOperation } from "../x86/sse-float.js";
 import { FPU_SIGN_EXPONENT, FPU_STATUS, FPU_TAGS } from "../x86/x87/state.js";
-import { accessInfo, type Access } from "../x86/semantics/instruction-builder.js";
+import { accessInfo, type Access, type StringOperand } from "../x86/semantics/instruction-builder.js";
+import { INFO_STRING_DESTINATION } from "../x86/system/operands.js";
 import { RecordBuilder } from "./record-builder.js";
 
 /** Signature of a handler. */
@@ -175,6 +176,18 @@ export class HandlerBuilder extends RecordBuilder {
 
   override loadStack(offset: Value, size: number): Value {
     return this.loadLinear(this.stackLinear(offset, size, "read"), size, true);
+  }
+
+  override stringRoom(operand: StringOperand, size: number, access: Access): Value {
+    const room = this.variable(this.i64(-1));
+    this.if(this.load("i32.load8_u", this.record, rec.REC_EA), () => {
+      const side = operand === "destination" ? INFO_STRING_DESTINATION : 0;
+      const info = this.i32(accessInfo(size, access, false) | side);
+      const elements = this.outside(() => this.call("checkedString", "i32", [this.cpu, this.record, info]));
+      this.if(this.eqz(elements), () => this.leave(this.i32(0)));
+      this.set(room, this.extendU(elements));
+    });
+    return this.get(room);
   }
 
   // ── control flow ──────────────────────────────────────────────────────────────────────────────────────

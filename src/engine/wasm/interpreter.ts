@@ -28,6 +28,7 @@ export const IMPORTS: Record<string, { parameters: number; result: boolean }> = 
   commit: { parameters: 3, result: false },
   checkedAddress: { parameters: 3, result: true },
   checkedStack: { parameters: 3, result: true },
+  checkedString: { parameters: 3, result: true },
   helper: { parameters: 4, result: true },
   raise: { parameters: 4, result: false },
   requestExit: { parameters: 1, result: false },

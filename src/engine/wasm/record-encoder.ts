@@ -47,6 +47,14 @@ function registerSlot(number: number, size: number, rex: number): number {
   return layout.GPR + number * 8;
 }
 
+/** Whether a segment's accesses need checks in this mode. */
+function notFlat(mode: number, segment: number): boolean {
+  return ((mode >> (MODE_NOT_FLAT_SHIFT + segment)) & 1) !== 0;
+}
+
+/** String instructions whose operands generated code reads. */
+const STRING_MNEMONICS = new Set(["movs", "stos", "lods", "scas", "cmps"]);
+
 export class RecordEncoder {
   constructor(private readonly view: DataView) {}
 
@@ -155,6 +163,10 @@ export class RecordEncoder {
     const long = (mode & MODE_CODE_SIZE) === MODE_CODE64;
     const segment = this.segment(i, long);
     this.view.setUint8(at + rec.REC_SEGMENT, segment * 8);
+    if (!long && STRING_MNEMONICS.has(i.form.mnemonic)) {
+      const flat = i.addressSize === 4 && !notFlat(mode, segment) && !notFlat(mode, layout.ES);
+      this.view.setUint8(at + rec.REC_EA, flat ? rec.EA_SIMPLE : rec.EA_CHECKED);
+    }
     if (!i.isMemory) return;
     let displacement = i.displacement;
     let kind = this.addressKind(i, segment, mode);
@@ -193,7 +205,7 @@ export class RecordEncoder {
       return segment === layout.SEGMENT_NONE && i.index === NO_REGISTER ? rec.EA_SIMPLE : rec.EA_FULL;
     }
     if (size === MODE_CODE16 || i.addressSize === 2) return rec.EA_CHECKED;
-    return (mode >> (MODE_NOT_FLAT_SHIFT + segment)) & 1 ? rec.EA_CHECKED : rec.EA_FULL;
+    return notFlat(mode, segment) ? rec.EA_CHECKED : rec.EA_FULL;
   }
 
   // ── immediates ────────────────────────────────────────────────────────────────────────────────────────

@@ -165,6 +165,37 @@ function generalDetect(g: GuestBuilder): void {
   g.exit();
 }
 
+/** A port that DR0 watches traps after the access, in either direction, while CR4.DE is set. */
+function portBreakpoints(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  const cr4 = { kind: "control", name: "cr4", code: 4 } as const;
+  const port = 0x80;
+  a.mov(eax, port).movSystem(dr0, rax).xor(eax, eax).movSystem(dr6, rax);
+  a.mov(eax, 0x00020402).movSystem(dr7, rax);
+  a.movSystem(rax, cr4)
+    .or(rax, CR4_DE)
+    .movSystem(cr4, rax)
+    .out(8, port - 1);
+  g.expectEvent({ vector: DB, rip: "afterOut", note: "OUT to a watched port" });
+  a.out(8, port).label("afterOut");
+  g.expectEvent({ vector: DB, rip: "afterIn", note: "IN of a word that covers it" });
+  a.in(16, port - 1)
+    .label("afterIn")
+    .movSystem(rax, dr6);
+  g.expect(rax, DR6_ONES | 1n, "DR6.B0");
+  a.xor(eax, eax).movSystem(dr7, rax);
+  g.exit();
+}
+
+/** The same breakpoint means nothing while CR4.DE is clear. */
+function portsUnwatched(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  a.mov(eax, 0x80).movSystem(dr0, rax).mov(eax, 0x00020402).movSystem(dr7, rax).out(8, 0x80);
+  g.exit();
+}
+
 export function debugGuests(): Guest[] {
   return [
     guest("single steps", { cites: "SDM vol. 3B §17.3.1.4" }, singleStep),
@@ -175,6 +206,15 @@ export function debugGuests(): Guest[] {
     ),
     guest("no step between MOV SS and the next instruction", { cites: "SDM vol. 3A §6.8.3" }, stepOverShadow),
     guest("instruction and data breakpoints", { cites: "SDM vol. 3B §17.3.1" }, breakpoints),
+    guest("ports as breakpoints", { cites: "SDM vol. 3B §17.2.4, §17.3.1.3" }, portBreakpoints),
+    guest(
+      "no ports as breakpoints without CR4.DE",
+      {
+        cites: "SDM vol. 3B §17.2.4",
+        notOnQemu: "QEMU 7.2 watches them all the same; the SDM leaves it undefined",
+      },
+      portsUnwatched,
+    ),
     guest("debug registers", { cites: "SDM vol. 3B §17.2" }, debugRegisters),
     guest(
       "DR7.GD traps accesses to debug registers",

@@ -18,6 +18,9 @@ export type Access = "read" | "write" | "modify";
 
 const ACCESS_CODE: Record<Access, number> = { read: 0, write: 1, modify: 2 };
 
+/** The two operands of string instructions: DS:rSI (DS may be overridden) and ES:rDI. */
+export type StringOperand = "source" | "destination";
+
 /** Argument of slow paths: bits 0–7 size, 8–9 access, 10 stack. */
 export function accessInfo(size: number, access: Access, stack: boolean): number {
   return size | (ACCESS_CODE[access] << 8) | (stack ? 1 << 10 : 0);
@@ -350,6 +353,11 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract addressSize(): Value;
   /** The segment base of the memory operand (DS unless overridden), i64. */
   abstract segmentBase(): Value;
+  /**
+   * How many elements of a string operand, upwards from its index, keep to its segment and do not wrap (i64): without
+   * bound where segments are flat. Leaves with the fault delivered when the first one does not.
+   */
+  abstract stringRoom(operand: StringOperand, size: number, access: Access): Value;
   /** Instructions that may still run, and using `count` of them up beyond the one that is counted anyway (i32). */
   abstract remaining(): Value;
   abstract consume(count: Value): void;

@@ -63,10 +63,10 @@ function elementsInPage(b: InstructionBuilder, address: Value, size: number): Va
   return b.shrU(rest, b.i64(Math.log2(size)));
 }
 
-/** Elements that may be done now: the count, the budget, at least one. i64. */
-function allowance(b: InstructionBuilder, mask: Value): Value {
+/** Elements that may be done now: the count, the budget, at least one, at most `room`. i64. */
+function allowance(b: InstructionBuilder, mask: Value, room: Value): Value {
   const count = b.and(b.gpr(RCX, 8), mask);
-  return minimum(b, count, b.extendU(b.add(b.remaining(), b.i32(1))));
+  return minimum(b, room, minimum(b, count, b.extendU(b.add(b.remaining(), b.i32(1)))));
 }
 
 /** Nothing to do when a repeat prefix is there and the count is zero. */
@@ -95,9 +95,11 @@ function copyChunk(
   mask: Value,
   done: Variable,
 ): void {
+  const sourceRoom = b.stringRoom("source", size, "read");
   const source = b.translate(from, size, "read");
   const fromScratch = b.isScratch(source);
   const first = b.loadHost(source, size);
+  const targetRoom = b.stringRoom("destination", size, "write");
   const target = b.translate(to, size, "write");
   const single = b.or(
     b.or(fromScratch, b.isScratch(target)),
@@ -106,7 +108,7 @@ function copyChunk(
   const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
   b.if(many, () => {
     const inPages = minimum(b, elementsInPage(b, from, size), elementsInPage(b, to, size));
-    const elements = minimum(b, allowance(b, mask), inPages);
+    const elements = minimum(b, allowance(b, mask, minimum(b, sourceRoom, targetRoom)), inPages);
     const bytes = b.wrap(b.mul(elements, b.i64(size)));
     // A destination just behind the source would be read after it is written: one element at a time.
     const overlaps = b.ltU(b.sub(b.sub(target, source), b.i32(1)), b.sub(bytes, b.i32(1)));
@@ -162,6 +164,7 @@ const store: Semantics = (b, { size }) => {
   unlessExhausted(b, mask, () => {
     const value = b.gpr(0, size);
     const to = destinationAddress(b, mask);
+    const room = b.stringRoom("destination", size, "write");
     const target = b.translate(to, size, "write");
     const single = b.or(b.or(b.isScratch(target), b.eqz(b.isFast(to, "write"))), backwards(b));
     const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
@@ -169,7 +172,7 @@ const store: Semantics = (b, { size }) => {
     b.if(
       many,
       () => {
-        const elements = minimum(b, allowance(b, mask), elementsInPage(b, to, size));
+        const elements = minimum(b, allowance(b, mask, room), elementsInPage(b, to, size));
         b.set(done, b.select(b.eqz(elements), b.i64(1), elements));
         fill(b, size, target, value, b.get(done));
       },
@@ -187,6 +190,7 @@ const store: Semantics = (b, { size }) => {
 const load: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
+    b.stringRoom("source", size, "read");
     b.setGpr(0, size, b.loadLinear(sourceAddress(b, mask), size));
     advance(b, RSI, step(b, size), mask);
     repeat(b, mask, b.i64(1));
@@ -202,6 +206,7 @@ const scan: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
     const accumulator = b.gpr(0, size);
+    b.stringRoom("destination", size, "read");
     const value = b.loadLinear(destinationAddress(b, mask), size);
     advance(b, RDI, step(b, size), mask);
     b.flagsSub(size, accumulator, value, b.sub(accumulator, value));
@@ -212,7 +217,9 @@ const scan: Semantics = (b, { size }) => {
 const compare: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
+    b.stringRoom("source", size, "read");
     const first = b.loadLinear(sourceAddress(b, mask), size);
+    b.stringRoom("destination", size, "read");
     const second = b.loadLinear(destinationAddress(b, mask), size);
     const by = step(b, size);
     advance(b, RSI, by, mask);

@@ -1,7 +1,7 @@
 /**
  * Hardware breakpoints: which addresses DR0–DR3 watch under DR7, and what happens when one is reached. Pages with
  * watched data get no fast TLB tags, so that every access to them passes `noteDataAccess`; while an instruction is
- * watched, the run loop asks before each one. Knows no instruction. I/O breakpoints are not implemented.
+ * watched, the run loop asks before each one; ports are watched while CR4.DE is set. Knows no instruction.
  *
  * ```
  *  DR7  31..30  29..28   …  19..18  17..16       7  6   …   1  0
@@ -11,7 +11,7 @@
  * ```
  * Specification: Intel SDM vol. 3B §18.2.4, §18.2.5, §18.3.1.1.
  */
-import { FLAG_RF, VECTOR_DB } from "../../../spec/x86-privileged.js";
+import { CR4_DE, FLAG_RF, VECTOR_DB } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { deliverFault } from "./delivery.js";
@@ -40,15 +40,19 @@ export interface Breakpoint {
 export interface Breakpoints {
   readonly execution: readonly Breakpoint[];
   readonly data: readonly Breakpoint[];
+  /** Of ports: `linear` is the port. */
+  readonly ports: readonly Breakpoint[];
 }
 
-export const NO_BREAKPOINTS: Breakpoints = { execution: [], data: [] };
+export const NO_BREAKPOINTS: Breakpoints = { execution: [], data: [], ports: [] };
 
-/** Reads the enabled breakpoints from the debug registers: after every change of one. */
+/** Reads the enabled breakpoints from the debug registers: after every change of one or of CR4.DE. */
 export function refreshBreakpoints(cpu: CpuContext): void {
   const control = cpu.get32(DR7);
   const execution: Breakpoint[] = [];
   const data: Breakpoint[] = [];
+  const ports: Breakpoint[] = [];
+  const extensions = (cpu.get32(L.CR4) & CR4_DE) !== 0;
   for (let i = 0; i < BREAKPOINTS; i++) {
     if (!((control >>> (i * 2)) & ENABLE_BITS)) continue;
     const kind = (control >>> (16 + i * 4)) & 3;
@@ -58,9 +62,11 @@ export function refreshBreakpoints(cpu: CpuContext): void {
     const breakpoint = { bit: 1 << i, linear, length, reads: kind !== ON_WRITE };
     if (kind === ON_EXECUTION) execution.push(breakpoint);
     else if (kind !== ON_IO) data.push(breakpoint);
+    else if (extensions) ports.push(breakpoint);
   }
   const hadData = cpu.breakpoints.data.length > 0;
-  cpu.breakpoints = execution.length + data.length > 0 ? { execution, data } : NO_BREAKPOINTS;
+  const enabled = execution.length + data.length + ports.length > 0;
+  cpu.breakpoints = enabled ? { execution, data, ports } : NO_BREAKPOINTS;
   if (hadData || data.length > 0) cpu.tlb.flushAll();
 }
 
@@ -69,13 +75,23 @@ export function isWatchedPage(cpu: CpuContext, page: number): boolean {
   return cpu.breakpoints.data.some((b) => Math.floor(b.linear / L.PAGE_SIZE) === page);
 }
 
-/** Notes the breakpoints that a data access reaches: a trap after the instruction. */
-export function noteDataAccess(cpu: CpuContext, linear: number, size: number, write: boolean): void {
-  for (const { bit, linear: first, length, reads } of cpu.breakpoints.data) {
-    if (linear + size <= first || linear >= first + length || !(write || reads)) continue;
+/** Notes the breakpoints among `list` that an access reaches: a trap after the instruction. */
+function note(cpu: CpuContext, list: readonly Breakpoint[], at: number, size: number, write: boolean): void {
+  for (const { bit, linear: first, length, reads } of list) {
+    if (at + size <= first || at >= first + length || !(write || reads)) continue;
     cpu.pendingDebug |= bit;
     cpu.services.requestExit(cpu);
   }
+}
+
+/** Notes the breakpoints that a data access reaches. */
+export function noteDataAccess(cpu: CpuContext, linear: number, size: number, write: boolean): void {
+  note(cpu, cpu.breakpoints.data, linear, size, write);
+}
+
+/** Notes the breakpoints that an access to `size` ports from `port` on reaches; both directions count. */
+export function notePortAccess(cpu: CpuContext, port: number, size: number): void {
+  if (cpu.breakpoints.ports.length > 0) note(cpu, cpu.breakpoints.ports, port, size, true);
 }
 
 /**

@@ -12,17 +12,17 @@ import { GuestFault } from "./faults.js";
 import {
   addressesStack,
   effectiveAddress,
+  INFO_ACCESS,
   INFO_ACCESS_SHIFT,
   INFO_IMPLICIT_SUPERVISOR,
   INFO_SIZE,
   INFO_STACK,
+  stringRoom,
 } from "./operands.js";
 import { RESOLVE, type Helper } from "./outcome.js";
 import { translateFetchPage } from "./translate.js";
 
 export { CONTINUE, RESOLVE, type Helper } from "./outcome.js";
-
-const ACCESS_MASK = 3;
 
 /**
  * The access at MAIL_ADDRESS that `info` describes: host address of its bytes, in RAM or in SCRATCH (a write to
@@ -31,7 +31,7 @@ const ACCESS_MASK = 3;
 export function slowTranslate(cpu: CpuContext, record: number, info: number): number {
   const linear = cpu.getAddress(L.MAIL_ADDRESS);
   const size = info & INFO_SIZE;
-  const access = (info >>> INFO_ACCESS_SHIFT) & ACCESS_MASK;
+  const access = (info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS;
   const mode = info & INFO_IMPLICIT_SUPERVISOR ? implicitAccessMode(cpu) : dataAccessMode(cpu, cpu.cpl);
   const host = resolveAccess(cpu, linear, size, access, mode, VECTOR_GP);
   if (host >= 0 && acceptAccess(cpu, linear, size, access, mode)) return host;
@@ -62,9 +62,19 @@ function deliverThrown(cpu: CpuContext, record: number, error: unknown): void {
 /** Stores the linear address of the memory operand at MAIL_ADDRESS: 1, or 0 with its segment fault delivered. */
 export function checkedAddress(cpu: CpuContext, record: number, info: number): number {
   try {
-    const write = ((info >>> INFO_ACCESS_SHIFT) & ACCESS_MASK) !== READ;
+    const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
     cpu.setAddress(L.MAIL_ADDRESS, effectiveAddress(cpu, record, info & INFO_SIZE, write));
     return 1;
+  } catch (error) {
+    deliverThrown(cpu, record, error);
+    return 0;
+  }
+}
+
+/** Room of a string operand, see `stringRoom`; 0 with its segment fault delivered. */
+export function checkedString(cpu: CpuContext, record: number, info: number): number {
+  try {
+    return stringRoom(cpu, record, info);
   } catch (error) {
     deliverThrown(cpu, record, error);
     return 0;

@@ -135,6 +135,7 @@ function writeCr4(cpu: CpuContext, value: number): void {
   if (changed & paeBits && usesPdptes(cpu, cpu.get32(L.CR0), value)) requirePdptes(cpu, cpu.get32(L.CR3));
   cpu.setPair(L.CR4, value, 0);
   if (changed & CR4_FLUSHING) cpu.tlb.flushAll();
+  if (changed & CR4_DE) refreshBreakpoints(cpu);
   refreshMode(cpu);
 }
 

@@ -25,13 +25,19 @@ import { GuestFault, throwRecorded } from "./faults.js";
 /** `info` of generated code. */
 export const INFO_SIZE = 0xff;
 export const INFO_ACCESS_SHIFT = 8;
+export const INFO_ACCESS = 3;
 export const INFO_STACK = 1 << 10;
 export const INFO_IMPLICIT_SUPERVISOR = 1 << 11;
+/** A string's ES:rDI, not its source. */
+export const INFO_STRING_DESTINATION = 1 << 12;
 /** `info` of a helper: the ModRM operand is in memory. */
 export const INFO_MEMORY = 1 << 8;
 
 const GPR_RSP = L.GPR + 4 * 8;
 const GPR_RBP = L.GPR + 5 * 8;
+const GPR_RSI = L.GPR + 6 * 8;
+const GPR_RDI = L.GPR + 7 * 8;
+const MOST_ELEMENTS = 0x7fffffff;
 const EXACT = 2 ** 52;
 
 /** Throws when `[offset, +size)` violates the segment's limit, type or presence. */
@@ -47,13 +53,38 @@ export function checkSegment(
   if (access & ACCESS_UNUSABLE || !(access & ACCESS_P)) throw new GuestFault(vector);
   const code = (access & ACCESS_CODE) !== 0;
   const permitted = (access & ACCESS_WRITE_OR_READ) !== 0;
-  if (write ? code || !permitted : code && !permitted) throw new GuestFault(vector);
+  // In real mode CS can be written: what it was loaded with there has no type.
+  const writable = permitted && (!code || !cpu.protectedMode);
+  if (write ? !writable : code && !permitted) throw new GuestFault(vector);
   const limit = cpu.limit(segment);
   const last = offset + size - 1;
   if (!code && access & ACCESS_DOWN_OR_CONFORMING) {
     const top = access & ACCESS_DB ? TWO_32 - 1 : 0xffff;
     if (offset <= limit || last > top) throw new GuestFault(vector);
   } else if (last > limit) throw new GuestFault(vector);
+}
+
+/** Last offset that the segment allows, for one that `checkSegment` accepts. */
+function lastOffset(cpu: CpuContext, segment: number): number {
+  const access = cpu.access(segment);
+  if (access & ACCESS_CODE || !(access & ACCESS_DOWN_OR_CONFORMING)) return cpu.limit(segment);
+  return access & ACCESS_DB ? TWO_32 - 1 : 0xffff;
+}
+
+/**
+ * Checks the first element of a string operand outside 64-bit mode; throws #GP(0) or #SS(0). Returns how many, upwards
+ * from there, keep to the segment and do not wrap: at least 1.
+ */
+export function stringRoom(cpu: CpuContext, record: number, info: number): number {
+  const destination = (info & INFO_STRING_DESTINATION) !== 0;
+  const segment = destination ? L.ES : cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
+  const size = info & INFO_SIZE;
+  const offset = wrapOffset(cpu.low(destination ? GPR_RDI : GPR_RSI), addressSize);
+  const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
+  checkSegment(cpu, segment, offset, size, write);
+  const last = Math.min(lastOffset(cpu, segment), addressSize === 2 ? 0xffff : TWO_32 - 1);
+  return Math.max(1, Math.min(MOST_ELEMENTS, Math.floor((last + 1 - offset) / size)));
 }
 
 /** Sum of base, scaled index and displacement before segmentation: signed, exact when it is canonical. */

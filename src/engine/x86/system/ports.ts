@@ -11,6 +11,7 @@ import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
+import { notePortAccess } from "./breakpoints.js";
 import { generalProtection } from "./faults.js";
 import { checkSegment, INFO_SIZE } from "./operands.js";
 import { CONTINUE, type Helper, RESOLVE } from "./outcome.js";
@@ -35,6 +36,7 @@ function portIn(cpu: CpuContext, port: number, info: number): number {
   const size = (info & INFO_SIZE) as AccessSize;
   requirePorts(cpu, port, size);
   cpu.writeSlot(RAX, size, cpu.services.host.readPort(cpu.id, port, size));
+  notePortAccess(cpu, port, size);
   return CONTINUE;
 }
 
@@ -42,6 +44,7 @@ function portOut(cpu: CpuContext, port: number, info: number): number {
   const size = (info & INFO_SIZE) as AccessSize;
   requirePorts(cpu, port, size);
   cpu.services.host.writePort(cpu.id, port, size, cpu.readSlot(RAX, size));
+  notePortAccess(cpu, port, size);
   return CONTINUE;
 }
 
@@ -117,6 +120,7 @@ function portString(input: boolean): Helper {
       if (input) inputElement(cpu, port, index, size);
       else outputElement(cpu, port, index, size, segment);
       setIndex(cpu, indexRegister, addressSize, index + step);
+      notePortAccess(cpu, port, size);
       if (!repeats) return CONTINUE;
       count--;
       setIndex(cpu, RCX, addressSize, count);

@@ -19,7 +19,7 @@ import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { readMemory, readPair, writeMemory } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
-import { GuestFault } from "./faults.js";
+import { generalProtection, GuestFault } from "./faults.js";
 import { checkSegment, INFO_MEMORY, INFO_SIZE, readOperandMemory } from "./operands.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 
@@ -107,6 +107,9 @@ const salc: Helper = (cpu) => {
 const pusha: Helper = (cpu, _record, info) => {
   const size = info & INFO_SIZE;
   const stack = currentStack(cpu);
+  // SDM vol. 2B, PUSHA: in real and virtual-8086 mode #GP, not #SS, when SP is 7, 9, 11, 13 or 15.
+  const odd = (stack.pointer & 1) !== 0 && stack.pointer >= 7 && stack.pointer <= 15;
+  if (cpu.realSegments && odd) generalProtection();
   const values = Array.from({ length: GENERAL_REGISTERS_32 }, (_, n) => cpu.readSlot(L.GPR + n * 8, size));
   pushValues(cpu, stack, size, values);
   storePointer(cpu, stack);

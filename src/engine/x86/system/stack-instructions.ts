@@ -22,6 +22,7 @@ import { GuestFault } from "./faults.js";
 import { INFO_SIZE, readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireVirtualIopl, resolveNext } from "./outcome.js";
 import {
+  checkBelow,
   checkPush,
   currentStack,
   peek,
@@ -83,11 +84,13 @@ function enter(cpu: CpuContext, record: number, info: number): number {
   const size = info & INFO_SIZE;
   const level = cpu.secondImmediate(record) & MAX_LEVEL;
   const stack = currentStack(cpu);
+  const locals = cpu.immediate(record) & 0xffff;
   checkPush(cpu, stack, size, level + 1);
+  checkBelow(cpu, stack, size, size * (level + 1) + locals);
   pushPair(cpu, stack, size, cpu.low(RBP), cpu.upper(RBP));
   const frame = stack.pointer;
   if (level > 0) copyFrames(cpu, stack, size, level, frame);
-  release(stack, -(cpu.immediate(record) & 0xffff));
+  release(stack, -locals);
   if (stack.width === 8 && size === 8) cpu.setAddress(RBP, frame);
   else cpu.writeSlot(RBP, stack.width === 8 ? size : stack.width, frame);
   storePointer(cpu, stack);

@@ -100,6 +100,12 @@ export function checkPush(cpu: CpuContext, stack: Stack, size: number, count: nu
   }
 }
 
+/** Throws unless `size` bytes at the stack's pointer, moved down by `distance`, can be written. */
+export function checkBelow(cpu: CpuContext, stack: Stack, size: number, distance: number): void {
+  const linear = stackLinear(stack, below(stack, distance), size);
+  probe(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
+}
+
 /** Pushes one value of `size` bytes, given as halves, and moves the stack's pointer. */
 export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: number, high: number): void {
   const pointer = below(stack, size);
