@@ -188,14 +188,6 @@ function portBreakpoints(g: GuestBuilder): void {
   g.exit();
 }
 
-/** The same breakpoint means nothing while CR4.DE is clear. */
-function portsUnwatched(g: GuestBuilder): void {
-  prologue(g.a);
-  const { a } = g;
-  a.mov(eax, 0x80).movSystem(dr0, rax).mov(eax, 0x00020402).movSystem(dr7, rax).out(8, 0x80);
-  g.exit();
-}
-
 export function debugGuests(): Guest[] {
   return [
     guest("single steps", { cites: "SDM vol. 3B §17.3.1.4" }, singleStep),
@@ -207,14 +199,6 @@ export function debugGuests(): Guest[] {
     guest("no step between MOV SS and the next instruction", { cites: "SDM vol. 3A §6.8.3" }, stepOverShadow),
     guest("instruction and data breakpoints", { cites: "SDM vol. 3B §17.3.1" }, breakpoints),
     guest("ports as breakpoints", { cites: "SDM vol. 3B §17.2.4, §17.3.1.3" }, portBreakpoints),
-    guest(
-      "no ports as breakpoints without CR4.DE",
-      {
-        cites: "SDM vol. 3B §17.2.4",
-        notOnQemu: "QEMU 7.2 watches them all the same; the SDM leaves it undefined",
-      },
-      portsUnwatched,
-    ),
     guest("debug registers", { cites: "SDM vol. 3B §17.2" }, debugRegisters),
     guest(
       "DR7.GD traps accesses to debug registers",
