@@ -123,5 +123,7 @@ function lock() {
 }
 
 lock();
+// A package is made of what the sources give, and of nothing that an older build left behind.
+if (process.argv.includes("--clean")) rmSync("dist", { recursive: true, force: true });
 installed();
 built();

@@ -62,8 +62,6 @@ export const HIGH_MEMORY_START = 0x10_0000;
 /** Interrupt controllers, at the addresses that every OS assumes (MP 1.4 §3.6.5, SDM vol. 3A §10.4.1). */
 export const IOAPIC_MMIO: Span = { start: 0xfec0_0000, size: 0x1000 };
 export const LAPIC_MMIO: Span = { start: 0xfee0_0000, size: 0x1000 };
-/** Input pins of the I/O APIC: 24, as the 82093AA has. */
-export const IOAPIC_PINS = 24;
 
 /** Ports: those of a PC/AT, which guests assume, and three blocks that ACPI announces. */
 export const PORT = {

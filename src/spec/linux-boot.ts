@@ -20,8 +20,6 @@ export const JUMP_OFFSET = 0x200;
 export const HEADER_OFFSET = 0x202;
 /** The value meant by setup_sects = 0. */
 export const DEFAULT_SETUP_SECTS = 4;
-/** The real-mode code "can total up to 32K". */
-export const MAX_SETUP_SIZE = 0x8000;
 /** Unit of `syssize`: a paragraph. */
 export const PARAGRAPH = 16;
 /** Where protected-mode code goes by default: bzImage (LOADED_HIGH set) and zImage. */

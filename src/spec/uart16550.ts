@@ -15,8 +15,6 @@ export const UART = {
   scratch: 7,
 } as const;
 
-/** Size of the register block, bytes. */
-export const UART_SIZE = 8;
 /** Bytes of each FIFO. */
 export const UART_FIFO_SIZE = 16;
 

@@ -20,8 +20,6 @@ export const X87_CONTROL_RESERVED_ONES = 0x0040;
 export const X87_CONTROL_WRITABLE = 0x1f3f;
 /** Value after FNINIT: everything masked, 64 bits of precision, round to nearest. */
 export const X87_CONTROL_INIT = 0x037f;
-/** Value after RESET (SDM vol. 3A table 9-1). */
-export const X87_CONTROL_RESET = 0x0040;
 
 /** Significand bits selected by PC; the reserved encoding 1 behaves as full precision. */
 export const X87_PRECISION_BITS = [24, 64, 53, 64] as const;

@@ -33,6 +33,17 @@ test("design §7 more RAM than one WebAssembly memory holds is refused with the 
   );
 });
 
+test("design §7 more CPUs than the engine's area has room for are refused with the limit in the message", () => {
+  const vm = createWasmEngine().createVm({ ranges: [{ start: 0, size: MIB }] }, host);
+  vm.createCpu(15, []);
+  assert.throws(
+    () => vm.createCpu(16, []),
+    (error) => error instanceof EngineLimit && /16 CPUs at most/.test(error.message),
+  );
+  assert.throws(() => vm.createCpu(15, []), RangeError);
+  vm.dispose();
+});
+
 test("design §7 RAM above 4 GiB is reached through the hole", () => {
   const vm = createWasmEngine().createVm(
     {

@@ -109,6 +109,7 @@ test("R3.8 a panic followed by a reset is a crash with the panic line", { timeou
     route: "toy",
     status: 4,
     reason: "Kernel panic - not syncing: test",
+    machine: "reset",
   });
 });
 

@@ -221,7 +221,9 @@ class WasmVm implements Vm {
   }
 
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu {
-    if (id < 0 || id >= layout.MAX_CPUS || this.cpus.has(id))
+    if (id >= layout.MAX_CPUS)
+      throw new EngineLimit(`CPU ${id}: the wasm engine holds ${layout.MAX_CPUS} CPUs at most`);
+    if (id < 0 || this.cpus.has(id))
       throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
     const context = new CpuContext(id, this.services, cpuid);
     const cpu = new WasmCpu(context, this.runLoop);

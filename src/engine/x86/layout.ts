@@ -26,6 +26,14 @@ export const MAX_CPUS = 16;
 
 /** 16 general registers, 8 bytes each, in encoding order. 32-bit writes zero the upper half. */
 export const GPR = 0x000;
+/** Those that instructions use without naming them. */
+export const RAX = GPR;
+export const RCX = GPR + 1 * 8;
+export const RDX = GPR + 2 * 8;
+export const RBX = GPR + 3 * 8;
+export const RBP = GPR + 5 * 8;
+export const RSI = GPR + 6 * 8;
+export const RDI = GPR + 7 * 8;
 /** Always zero: stands for an absent base or index register. */
 export const ZERO_SLOT = 0x080;
 /** The current code page's address as RIP sees it (linear minus CS.base), low 12 bits zero. Base of RIP-relative operands. */
@@ -92,8 +100,6 @@ export const INTERRUPT_SHADOW = 0x1a4;
 export const MAIL_ADDRESS = 0x1a8;
 /** Code iTLB selector: 0 supervisor, 1 user; the value ORed into iTLB tags. u32. */
 export const CODE_ACCESS = 0x1b0;
-/** Record of the handler that called out, for fault RIPs. u32. */
-export const CURRENT_RECORD = 0x1b4;
 /** Set by the address function when a checked address faulted and the exception is delivered. u32. */
 export const ADDRESS_FAULT = 0x1e8;
 /** Counts how often all decoded instructions were dropped: records found before a change are gone. u32. */

@@ -23,7 +23,6 @@ export interface EngineReport {
 
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
-export type EngineName = (typeof ENGINE_NAMES)[number];
 
 async function wasmEngine(): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");

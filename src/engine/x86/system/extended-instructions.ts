@@ -16,6 +16,7 @@ import {
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { RAX, RCX, RDX } from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import { probe, readBytes, WRITE, writeBytes } from "./access.js";
 import * as X from "./extended-state.js";
@@ -23,9 +24,6 @@ import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
 import { effectiveAddress, INFO_SIZE, readOperandMemory, writeOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, requireTaskClean, resolveNext } from "./outcome.js";
 
-const RAX = L.GPR;
-const RCX = L.GPR + 8;
-const RDX = L.GPR + 16;
 const FXSAVE_ALIGNMENT = 16;
 const XSAVE_ALIGNMENT = 64;
 const IMPLEMENTED = XSTATE_X87 | XSTATE_SSE;

@@ -9,9 +9,17 @@
  * ```
  * Specification: Intel SDM vol. 1 §10.5.1, §13.4.1, §13.6 (initial state).
  */
+import {
+  X87_CONTROL_INIT,
+  X87_CONTROL_RESERVED_ONES,
+  X87_CONTROL_WRITABLE,
+  X87_STATUS_BUSY,
+  X87_STATUS_SUMMARY,
+} from "../../../spec/x87.js";
 import { MXCSR_MASK, MXCSR_RESET, XSTATE_SSE, XSTATE_X87 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { FPU_CODE_SELECTOR, FPU_CONTROL, FPU_INSTRUCTION_POINTER, FPU_TAGS } from "../x87/state.js";
 
 export const LEGACY_SIZE = 512;
 /** Legacy region and XSAVE header. */
@@ -23,19 +31,12 @@ const IMAGE_MXCSR = 6;
 const IMAGE_ST = 8;
 const IMAGE_XMM = 40;
 const SLOT_WORDS = 4;
-// Byte offsets in the FPU area (x87/state.ts).
-const FPU_CONTROL = 128;
-const FPU_TAGS = 132;
-const FPU_POINTERS = 136;
-const FPU_SELECTORS = 152;
-const X87_CONTROL_RESET = 0x37f;
-const X87_CONTROL_INIT = 0x40;
 const REGISTERS = 8;
 const SIGN_EXPONENT = 0xffff;
 const TOP_SHIFT = 11;
 // Status: ES and B follow from unmasked flags.
 const X87_EXCEPTIONS = 0x3f;
-const X87_SUMMARY = 0x8080;
+const X87_SUMMARY = X87_STATUS_SUMMARY | X87_STATUS_BUSY;
 
 /** The image being built or loaded. One is enough: instructions do not nest. */
 export const staging = new Uint8Array(XSAVE_SIZE);
@@ -52,10 +53,10 @@ export function stageX87(cpu: CpuContext, wide: boolean): void {
   const tags = fpuWord(cpu, FPU_TAGS);
   stagingWords[0] = i32[control];
   stagingWords[1] = i32[tags];
-  const pointers = fpuWord(cpu, FPU_POINTERS);
+  const pointers = fpuWord(cpu, FPU_INSTRUCTION_POINTER);
   for (let i = 0; i < 4; i++) stagingWords[IMAGE_POINTERS + i] = i32[pointers + i];
   if (!wide) {
-    const selectors = (cpu.base + L.FPU + FPU_SELECTORS) >>> 1;
+    const selectors = (cpu.base + L.FPU + FPU_CODE_SELECTOR) >>> 1;
     stagingWords[IMAGE_POINTERS + 1] = u16[selectors];
     stagingWords[IMAGE_POINTERS + 3] = u16[selectors + 1];
   }
@@ -73,14 +74,14 @@ export function stageX87(cpu: CpuContext, wide: boolean): void {
 /** Loads x87 state from the staging image. */
 export function unstageX87(cpu: CpuContext, wide: boolean): void {
   const { i32, u16 } = cpu;
-  const control = (stagingWords[0] & 0x1f3f) | X87_CONTROL_INIT;
+  const control = (stagingWords[0] & X87_CONTROL_WRITABLE) | X87_CONTROL_RESERVED_ONES;
   const status = (stagingWords[0] >>> 16) & ~X87_SUMMARY;
   const pending = status & X87_EXCEPTIONS & ~control;
   i32[fpuWord(cpu, FPU_CONTROL)] = control | ((pending ? status | X87_SUMMARY : status) << 16);
   i32[fpuWord(cpu, FPU_TAGS)] = stagingWords[1] & 0x07ff00ff;
-  const pointers = fpuWord(cpu, FPU_POINTERS);
+  const pointers = fpuWord(cpu, FPU_INSTRUCTION_POINTER);
   for (let i = 0; i < 4; i++) i32[pointers + i] = wide || !(i & 1) ? stagingWords[IMAGE_POINTERS + i] : 0;
-  const selectors = (cpu.base + L.FPU + FPU_SELECTORS) >>> 1;
+  const selectors = (cpu.base + L.FPU + FPU_CODE_SELECTOR) >>> 1;
   u16[selectors] = wide ? 0 : stagingWords[IMAGE_POINTERS + 1];
   u16[selectors + 1] = wide ? 0 : stagingWords[IMAGE_POINTERS + 3];
   const top = (status >>> TOP_SHIFT) & (REGISTERS - 1);
@@ -126,7 +127,7 @@ export function unstageXmm(cpu: CpuContext, count: number): void {
 /** Puts the x87 state to what FNINIT and zeroed registers leave. */
 export function initialiseX87(cpu: CpuContext): void {
   stagingWords.fill(0, 0, IMAGE_XMM);
-  stagingWords[0] = X87_CONTROL_RESET;
+  stagingWords[0] = X87_CONTROL_INIT;
   unstageX87(cpu, true);
 }
 
@@ -140,8 +141,8 @@ export function statesInUse(cpu: CpuContext): number {
   let inUse = 0;
   const first = fpuWord(cpu, 0);
   const controlWord = fpuWord(cpu, FPU_CONTROL);
-  for (let word = first; word < fpuWord(cpu, FPU_SELECTORS) + 1 && inUse === 0; word++) {
-    const initial = word === controlWord ? X87_CONTROL_RESET : 0;
+  for (let word = first; word < fpuWord(cpu, FPU_CODE_SELECTOR) + 1 && inUse === 0; word++) {
+    const initial = word === controlWord ? X87_CONTROL_INIT : 0;
     if (cpu.i32[word] !== initial) inUse = XSTATE_X87;
   }
   for (let i = 0; i < 16; i++) {

@@ -15,6 +15,7 @@ import {
 import type { CpuContext } from "../cpu-context.js";
 import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
+import { RCX, RDX } from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
@@ -29,8 +30,6 @@ import {
 } from "./outcome.js";
 import { RSP } from "./stack.js";
 
-const RCX = L.GPR + 1 * 8;
-const RDX = L.GPR + 2 * 8;
 const R11 = L.GPR + 11 * 8;
 const FLAT = 0xffffffff;
 // Access rights that these instructions load, VMX format: present, accessed, 4 KiB granular.

@@ -44,6 +44,7 @@ import { CR0_PG, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE } from "../../../spec/x8
 import { CPU_IDENTITY_MSRS } from "../../../x86/cpu-identity.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { RAX, RCX, RDX } from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
 import { generalProtection } from "./faults.js";
@@ -51,9 +52,6 @@ import { MSR_SLOTS, readTableMsr, TABLE_MSRS } from "./msr-storage.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireSupervisor, resolveNext } from "./outcome.js";
 import { readTimeStamp, writeTimeStamp } from "./time.js";
 
-const RAX = L.GPR;
-const RCX = L.GPR + 8;
-const RDX = L.GPR + 16;
 const LOW_64 = 0xffffffffn;
 
 /** Registers that always read the same and ignore or refuse writes. */

@@ -8,6 +8,7 @@ import { FLAG_DF, FLAG_IOPL, FLAG_IOPL_SHIFT, FLAG_VM, VECTOR_GP } from "../../.
 import type { AccessSize } from "../../contract.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { RAX, RCX, RDX, RSI, RDI } from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
@@ -16,12 +17,6 @@ import { generalProtection } from "./faults.js";
 import { checkSegment, INFO_SIZE } from "./operands.js";
 import { CONTINUE, type Helper, RESOLVE } from "./outcome.js";
 import { portsAllowed } from "./task-state.js";
-
-const RAX = L.GPR;
-const RCX = L.GPR + 1 * 8;
-const RDX = L.GPR + 2 * 8;
-const RSI = L.GPR + 6 * 8;
-const RDI = L.GPR + 7 * 8;
 
 /** #GP(0) unless the current code may use `size` ports from `port` on. */
 function requirePorts(cpu: CpuContext, port: number, size: number): void {

@@ -16,17 +16,13 @@ import { LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
 import type { CpuContext } from "../cpu-context.js";
 import { writeFlags } from "../flags.js";
 import * as L from "../layout.js";
+import { ACTIVITY_HALTED } from "../state.js";
+import { RAX, RCX, RDX, RBX } from "../layout.js";
 import { isCanonical } from "./access.js";
 import { XSAVE_SIZE } from "./extended-state.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { effectiveAddress, INFO_SIZE, readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
-
-const RAX = L.GPR;
-const RCX = L.GPR + 1 * 8;
-const RDX = L.GPR + 2 * 8;
-const RBX = L.GPR + 3 * 8;
-const ACTIVITY_HALTED = 1;
 
 const INVPCID_ADDRESS = 0;
 const INVPCID_SINGLE = 1;

@@ -15,6 +15,7 @@ import {
 import type { CpuContext } from "../cpu-context.js";
 import { readStatusFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
+import { RAX, RBX, RDX } from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { readMemory, readPair, writeMemory } from "./access.js";
@@ -23,9 +24,6 @@ import { generalProtection, GuestFault } from "./faults.js";
 import { checkSegment, INFO_MEMORY, INFO_SIZE, readOperandMemory } from "./operands.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 
-const RAX = L.GPR;
-const RBX = L.GPR + 3 * 8;
-const RDX = L.GPR + 2 * 8;
 const RSP_NUMBER = 4;
 const GENERAL_REGISTERS_32 = 8;
 

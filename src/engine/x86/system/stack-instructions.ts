@@ -18,6 +18,7 @@ import {
 import type { CpuContext } from "../cpu-context.js";
 import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
+import { RBP } from "../layout.js";
 import { GuestFault } from "./faults.js";
 import { INFO_SIZE, readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireVirtualIopl, resolveNext } from "./outcome.js";
@@ -34,7 +35,6 @@ import {
   storePointer,
 } from "./stack.js";
 
-const RBP = L.GPR + 5 * 8;
 const MAX_LEVEL = 31;
 const LOW_FLAGS = 0xffff;
 const POPF_FLAGS =

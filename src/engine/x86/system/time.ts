@@ -8,12 +8,9 @@ import { TWO_32 } from "../../../bytes/words.js";
 import { CR4_TSD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { RAX, RCX, RDX } from "../layout.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { CONTINUE, type Helper } from "./outcome.js";
-
-const RAX = L.GPR;
-const RCX = L.GPR + 8;
-const RDX = L.GPR + 16;
 
 function machineTicks(cpu: CpuContext): number {
   return cpu.services.host.readTsc(cpu.id, cpu.services.instructionsInRun(cpu));
