@@ -6,6 +6,7 @@ import { GPRS, memory, r11 } from "../support/asm/index.js";
 import type { Assembler } from "../support/asm/index.js";
 import { CF, ZF, PF } from "../support/model/flags.js";
 import type { Form } from "./forms.js";
+import { rareVectorForms } from "./rare-vector-forms.js";
 
 const PREFIX = { np: [], 66: [0x66], f3: [0xf3], f2: [0xf2] } as const;
 type Prefix = keyof typeof PREFIX;
@@ -242,5 +243,12 @@ function x87Forms(): Form[] {
 }
 
 export function newerVectorForms(): Form[] {
-  return [...arithmeticForms(), ...otherFloatForms(), ...newerForms(), ...mmxForms(), ...x87Forms()];
+  return [
+    ...arithmeticForms(),
+    ...otherFloatForms(),
+    ...newerForms(),
+    ...mmxForms(),
+    ...x87Forms(),
+    ...rareVectorForms(),
+  ];
 }

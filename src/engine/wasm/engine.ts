@@ -18,6 +18,7 @@ import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { executeSseFloat } from "../x86/sse-float.js";
+import { executeVectorOperation } from "../x86/vector-operations.js";
 import {
   checkedAddress,
   checkedString,
@@ -79,6 +80,7 @@ class WasmVm implements Vm {
   readonly memory: WasmGuestMemory;
   private readonly wasmMemory: WebAssembly.Memory;
   private readonly dataView: DataView;
+  private readonly bytes: Uint8Array;
   private readonly ram: RamMap;
   private readonly cache: DecodeCache;
   private readonly cpus = new Map<number, WasmCpu>();
@@ -99,6 +101,7 @@ class WasmVm implements Vm {
     if (pages > LARGEST_MEMORY) throw new EngineLimit(tooLarge(this.ram.bytes, ramBase));
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
+    this.bytes = new Uint8Array(this.wasmMemory.buffer);
     this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {
       codePageAdded: (page) => codePageAdded(this.byBase.values(), page),
       flushed: () => this.nextEpoch(),
@@ -172,6 +175,8 @@ class WasmVm implements Vm {
           immediate,
           cpu + layout.MXCSR,
         ),
+      vectorOperation: (operation, destination, source, immediate) =>
+        executeVectorOperation(operation, this.bytes, destination >>> 0, source >>> 0, immediate),
       crossing: (cpu, record) => this.cache.checkCrossing(this.context(cpu), record, this.nextPage),
     };
   }

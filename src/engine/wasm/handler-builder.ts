@@ -9,6 +9,7 @@ import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { SSE_FAULTED, sseFloatOperation } from "../x86/sse-float.js";
+import { vectorOperationNumber, type VectorOperationName } from "../x86/vector-operations.js";
 import { FPU_SIGN_EXPONENT, FPU_STATUS, FPU_TAGS } from "../x86/x87/state.js";
 import { accessInfo, type Access, type StringOperand } from "../x86/semantics/instruction-builder.js";
 import { INFO_STRING_DESTINATION } from "../x86/system/operands.js";
@@ -145,6 +146,16 @@ export class HandlerBuilder extends RecordBuilder {
       this.raise(VECTOR_UD);
     });
     return result;
+  }
+
+  override vectorOperation(
+    name: VectorOperationName,
+    destination: Value,
+    source: Value,
+    immediate: Value,
+  ): Value {
+    const operation = this.i32(vectorOperationNumber(name));
+    return this.call("vectorOperation", "i32", [operation, destination, source, immediate]);
   }
 
   // ── stack ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -36,6 +36,7 @@ export const IMPORTS: Record<string, { parameters: number; result: boolean }> = 
   decode: { parameters: 2, result: true },
   crossing: { parameters: 2, result: true },
   sseFloat: { parameters: 5, result: true },
+  vectorOperation: { parameters: 4, result: true },
 };
 
 /** Numbers of the records that stand for no instruction. */

@@ -11,6 +11,7 @@ import { SHIFT } from "./shift.js";
 import { STRINGS } from "./strings.js";
 import { VECTOR_FLOAT } from "./vector-float.js";
 import { VECTOR_MOVE } from "./vector-move.js";
+import { VECTOR_RARE } from "./vector-rare.js";
 
 export const SEMANTICS: SemanticsTable = {
   ...ARITHMETIC,
@@ -23,5 +24,6 @@ export const SEMANTICS: SemanticsTable = {
   ...PACKED_INTEGER,
   ...VECTOR_MOVE,
   ...VECTOR_FLOAT,
+  ...VECTOR_RARE,
   ...HELPERS_ONLY,
 };

@@ -12,6 +12,7 @@ import { FunctionBuilder } from "../../ir/function-builder.js";
 import type { Type, Value } from "../../ir/ir.js";
 import type { Operand, Operation } from "../operands.js";
 import * as layout from "../layout.js";
+import type { VectorOperationName } from "../vector-operations.js";
 
 /** What an access does, as slow paths are told: see `accessInfo`. */
 export type Access = "read" | "write" | "modify";
@@ -93,6 +94,13 @@ export abstract class InstructionBuilder extends FunctionBuilder {
    * result is the EFLAGS of a comparison.
    */
   abstract floatOperation(mnemonic: string, destination: Value, source: Value, immediate: Value): Value;
+  /** A rare vector operation: destination op= source, 16 bytes each by host addresses; its result, i32. */
+  abstract vectorOperation(
+    name: VectorOperationName,
+    destination: Value,
+    source: Value,
+    immediate: Value,
+  ): Value;
 
   // ── memory ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -288,8 +288,8 @@ NP 0F 3A 0F palignr Pq,Qq,Iu
 66 0F 3A 40 dpps    Vx,Wa,Iu
 66 0F 3A 41 dppd    Vx,Wa,Iu
 66 0F 3A 42 mpsadbw Vx,Wa,Iu
-66 0F 3A 60 pcmpestrm Vx,Wx,Iu
-66 0F 3A 61 pcmpestri Vx,Wx,Iu
+66 0F 3A 60 pcmpestrm Vx,Wx,Iu y
+66 0F 3A 61 pcmpestri Vx,Wx,Iu y
 66 0F 3A 62 pcmpistrm Vx,Wx,Iu
 66 0F 3A 63 pcmpistri Vx,Wx,Iu
 `;
