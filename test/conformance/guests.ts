@@ -19,6 +19,7 @@ import { pagingGuests } from "./cases/paging.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
+import { taskFaultGuests } from "./cases/task-faults.js";
 import { taskGuests } from "./cases/tasks.js";
 import { translationGuests } from "./cases/translations.js";
 import { virtual8086Guests } from "./cases/virtual8086.js";
@@ -49,6 +50,7 @@ export function allGuests(): GuestGroup[] {
     { name: "segment limits", guests: limitGuests() },
     { name: "virtual-8086 mode", guests: virtual8086Guests() },
     { name: "tasks", guests: taskGuests() },
+    { name: "tasks refused", guests: taskFaultGuests() },
     { name: "32-bit and PAE paging", guests: legacyPagingGuests() },
     { name: "code that changes and code at page ends", guests: codeChangeGuests() },
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },

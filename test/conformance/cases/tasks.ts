@@ -1,17 +1,12 @@
 /**
- * Hardware tasks: switching by JMP, CALL, IRET and task gates; what a TSS receives and gives; the checks before and
- * after the switch.
+ * Hardware tasks: switching by JMP, CALL, IRET and task gates; what a TSS receives and gives. What is
+ * refused stands in `task-faults.ts`.
  *
  * Specification: SDM vol. 3A chapter 7 (§7.2 TSS, §7.3 switching, §7.4 linking, tables 7-1 and 7-2); vol. 2 (JMP, CALL,
  * IRET, INT n).
  */
 import {
-  CODE_READABLE,
-  DATA_READ_ONLY,
-  DATA_WRITABLE,
   TYPE_INTERRUPT_GATE,
-  TYPE_LDT,
-  TYPE_TSS_AVAILABLE,
   addressOf,
   ax,
   bx,
@@ -41,105 +36,44 @@ import {
   sp,
   word,
 } from "../../support/asm/index.js";
-import { prologue } from "../support/environments.js";
 import { guest } from "../support/guest.js";
 import type { Guest, GuestBuilder } from "../support/guest.js";
 import * as layout from "../support/layout.js";
-
-const DB = 1;
-const TS = 10;
-const NP = 11;
-const SS_FAULT = 12;
-const GP = 13;
-const TYPE_TASK_GATE = 0x05;
-const TYPE_TSS16 = 0x01;
-
-const LINK = 0x00;
-const ESP0 = 0x04;
-const CR3 = 0x1c;
-const EIP = 0x20;
-const EFLAGS = 0x24;
-const EAX = 0x28;
-const EBX = 0x34;
-const ESP = 0x38;
-const ES = 0x48;
-const CS = 0x4c;
-const SS = 0x50;
-const DS = 0x54;
-const LDT = 0x60;
-const TRAP = 0x64;
-const IO_BASE = 0x66;
-
-const FLAG_DF = 0x400;
-const FLAG_NT = 0x4000;
-const FLAG_RF = 0x10000;
-const FLAG_VM = 0x20000;
-const CR0_TS = 8;
-const CR0_PG = 0x80000000;
-const CR4_PSE = 0x10;
-const DR6_BT = 0x8000;
-
-const TASKS = layout.DATA + 0x2000;
-const TASK_SIZE = 0x100;
-const STACKS = layout.DATA + 0x10000;
-const STACK_SIZE = 0x1000;
-
-/** A TSS of the guest: where it is, and its selector. */
-interface Task {
-  base: number;
-  selector: number;
-}
-
-let tasks = 0;
-
-/** A flat 32-bit task at level 0; the guest stores its EIP itself. */
-function task(g: GuestBuilder, fields: Record<number, number> = {}): Task {
-  const base = TASKS + tasks * TASK_SIZE;
-  const bytes = new Uint8Array(layout.TSS_LIMIT + 1);
-  const view = new DataView(bytes.buffer);
-  const stack = STACKS + ++tasks * STACK_SIZE;
-  const standard = {
-    [EFLAGS]: 2,
-    [ESP]: stack,
-    [EAX]: 0xa0a0a0a0,
-    [EBX]: 0xb0b0b0b0,
-    [CS]: layout.KERNEL_CODE,
-  };
-  for (const [offset, value] of Object.entries({ ...standard, ...fields })) {
-    view.setUint32(Number(offset), value, true);
-  }
-  for (let i = 0; i < 6; i++) {
-    const offset = ES + 4 * i;
-    if (offset !== CS && !(offset in fields)) view.setUint16(offset, layout.KERNEL_DATA, true);
-  }
-  view.setUint16(IO_BASE, layout.TSS_LIMIT + 1, true);
-  g.data(base, bytes);
-  const type = TYPE_TSS_AVAILABLE;
-  const selector = g.descriptor(segmentDescriptor({ base, limit: layout.TSS_LIMIT, type, granular: false }));
-  return { base, selector };
-}
-
-function begin(g: GuestBuilder): void {
-  tasks = 0;
-  prologue(g.a);
-}
-
-/** Expects the type of a task's descriptor: busy or available. */
-function busy(g: GuestBuilder, selector: number, expected: boolean, note: string): void {
-  g.a.movzx(edx, byte(layout.GDT + selector + 5));
-  g.expect(edx, expected ? 0x8b : 0x89, `${note} is ${expected ? "busy" : "available"}`);
-}
-
-/** Expects a field of a TSS to hold the address of a label. */
-function holds(g: GuestBuilder, field: number, label: string, note: string): void {
-  g.a.mov(edx, dword(field)).sub(edx, addressOf(label));
-  g.expect(edx, 0, note);
-}
-
-function nested(g: GuestBuilder, expected: boolean, note: string): void {
-  g.a.pushf().pop(edx);
-  g.expect(edx, expected ? FLAG_NT : 0, note, BigInt(FLAG_NT));
-}
+import {
+  DB,
+  TS,
+  GP,
+  TYPE_TASK_GATE,
+  TYPE_TSS16,
+  LINK,
+  ESP0,
+  CR3,
+  EIP,
+  EFLAGS,
+  EAX,
+  EBX,
+  ESP,
+  CS,
+  SS,
+  DS,
+  TRAP,
+  FLAG_DF,
+  FLAG_NT,
+  FLAG_RF,
+  FLAG_VM,
+  CR0_TS,
+  CR0_PG,
+  CR4_PSE,
+  DR6_BT,
+  task,
+  begin,
+  busy,
+  holds,
+  nested,
+  STACKS,
+  STACK_SIZE,
+  TASKS,
+} from "../support/tasks.js";
 
 function jumpCallReturn(g: GuestBuilder): void {
   begin(g);
@@ -259,118 +193,6 @@ function resumeFlag(g: GuestBuilder): void {
   a.label("handler").mov(edx, dword(layout.TSS + EFLAGS));
   g.expect(edx, FLAG_RF, "a fault saves RF", BigInt(FLAG_RF));
   g.exit();
-}
-
-function refusals(g: GuestBuilder): void {
-  begin(g);
-  const { a } = g;
-  const other = task(g);
-  const tss = (fields: { limit?: number; present?: boolean }): number =>
-    g.descriptor(
-      segmentDescriptor({
-        base: other.base,
-        limit: layout.TSS_LIMIT,
-        type: TYPE_TSS_AVAILABLE,
-        granular: false,
-        ...fields,
-      }),
-    );
-  const gate = (selector: number, present = true): number =>
-    g.descriptor(gate32({ selector, offset: 0, type: TYPE_TASK_GATE, present }));
-  const refused = (selector: number, vector: number, error: number, note: string, onQemu = {}): void => {
-    g.fault({ vector, error, note: `JMP: ${note}`, onQemu }, () => a.jmpFar(selector, 0));
-    g.fault({ vector, error, note: `CALL: ${note}`, onQemu }, () => a.callFar(selector, 0));
-  };
-  const absent = tss({ present: false });
-  const short = tss({ limit: layout.TSS_LIMIT - 1 });
-  refused(layout.TSS_SELECTOR, GP, layout.TSS_SELECTOR, "a busy task");
-  refused(absent, NP, absent, "a TSS that is not present");
-  refused(short, TS, short, "a TSS that is too short");
-  refused(other.selector | 3, GP, other.selector, "RPL above the TSS's DPL");
-  const absentGate = gate(other.selector, false);
-  refused(absentGate, NP, absentGate, "a gate that is not present");
-  refused(gate(0x64), GP, 0x64, "a gate to the LDT", { vector: TS });
-  refused(gate(layout.KERNEL_DATA), GP, layout.KERNEL_DATA, "a gate to data");
-  refused(gate(0x400), GP, 0x400, "a gate to beyond the GDT");
-  refused(gate(absent), NP, absent, "a gate to a TSS that is not present");
-  refused(gate(0), GP, 0, "a gate to the null descriptor");
-  const back = (link: number, vector: number, error: number, note: string): void => {
-    a.mov(word(layout.TSS + LINK), link)
-      .pushf()
-      .pop(eax)
-      .or(eax, FLAG_NT)
-      .push(eax)
-      .popf();
-    g.fault({ vector, error, note: `IRET: ${note}` }, () => a.iret());
-  };
-  back(0, TS, 0, "a null link");
-  back(0x64, TS, 0x64, "a link to the LDT");
-  back(other.selector, TS, other.selector, "a task that is not busy");
-  back(layout.KERNEL_DATA, TS, layout.KERNEL_DATA, "data");
-  busy(g, layout.TSS_SELECTOR, true, "after all that the current task");
-  a.str(ax);
-  g.expect(ax, layout.TSS_SELECTOR, "TR has not changed");
-  g.exit();
-}
-
-/** Checks that come after the switch: handlers are tasks, so that any stack will do. */
-function newTaskFaults(g: GuestBuilder): void {
-  begin(g);
-  const { a } = g;
-  const bad = task(g);
-  const handlers = new Map<number, Task>();
-  for (const vector of [TS, NP, SS_FAULT, GP]) {
-    const handler = task(g);
-    handlers.set(vector, handler);
-    g.gates.set(vector, { selector: handler.selector, offset: 0, type: TYPE_TASK_GATE });
-  }
-  const segment = (fields: Parameters<typeof segmentDescriptor>[0]): number =>
-    g.descriptor(segmentDescriptor(fields));
-  const absentCode = segment({ type: CODE_READABLE, big: true, present: false });
-  const absentData = segment({ type: DATA_WRITABLE, big: true, present: false });
-  const readOnly = segment({ type: DATA_READ_ONLY, big: true });
-  const shortCode = segment({ type: CODE_READABLE, big: true, granular: false, limit: 0xfff });
-  const absentLdt = segment({ type: TYPE_LDT, granular: false, limit: 7, present: false });
-  const check = (field: number, value: number, vector: number, error: number, note: string): void => {
-    const handler = handlers.get(vector)!;
-    const label = a.fresh("handler");
-    const standard = { [CS]: layout.KERNEL_CODE, [LDT]: 0 }[field] ?? layout.KERNEL_DATA;
-    a.mov(dword(bad.base + field), value).mov(dword(bad.base + EIP), addressOf("target"));
-    a.mov(byte(layout.GDT + bad.selector + 5), 0x89);
-    a.mov(dword(handler.base + EIP), addressOf(label)).mov(dword(handler.base + ESP), STACKS + 0x8000);
-    a.jmpFar(bad.selector, 0);
-    const main = a.here;
-    a.org(main + 0x100)
-      .label(label)
-      .pop(eax);
-    g.expect(eax, error, `${note}: error code`);
-    a.mov(dx, word(handler.base + LINK));
-    g.expect(dx, bad.selector, `${note}: belongs to the new task`);
-    holds(g, bad.base + EIP, "target", `${note}: whose EIP is saved`);
-    a.jmpFar(layout.TSS_SELECTOR, 0);
-    const next = a.here;
-    a.org(main).jmp(next);
-    a.org(next).mov(dword(bad.base + field), standard);
-  };
-  check(LDT, layout.KERNEL_DATA, TS, layout.KERNEL_DATA, "LDTR names no LDT");
-  check(LDT, 0x0c, TS, 0x0c, "LDTR names the LDT");
-  check(LDT, absentLdt, TS, absentLdt, "an LDT that is not present");
-  check(CS, 0, TS, 0, "a null CS");
-  check(CS, layout.KERNEL_DATA, TS, layout.KERNEL_DATA, "data as CS");
-  check(CS, layout.USER_CODE32 & ~3, TS, layout.USER_CODE32 & ~3, "CS with DPL 3 and RPL 0");
-  check(CS, 0x400, TS, 0x400, "CS beyond the GDT");
-  check(CS, absentCode, NP, absentCode, "CS is not present");
-  check(SS, 0, TS, 0, "a null SS");
-  check(SS, layout.KERNEL_DATA | 3, TS, layout.KERNEL_DATA, "SS with RPL 3");
-  check(SS, layout.USER_DATA_SELECTOR & ~3, TS, layout.USER_DATA_SELECTOR & ~3, "SS with DPL 3");
-  check(SS, readOnly, TS, readOnly, "a read-only SS");
-  check(SS, absentData, SS_FAULT, absentData, "SS is not present");
-  check(DS, layout.TSS_SELECTOR, TS, layout.TSS_SELECTOR, "a TSS as DS");
-  check(DS, absentData, NP, absentData, "DS is not present");
-  check(DS, layout.KERNEL_DATA | 3, TS, layout.KERNEL_DATA, "DS with RPL above its DPL");
-  check(CS, shortCode, GP, 0, "EIP beyond the limit of CS");
-  g.exit();
-  a.label("target").hlt();
 }
 
 function trapFlag(g: GuestBuilder): void {
@@ -508,20 +330,6 @@ export function taskGuests(): Guest[] {
       "a fault through a task gate saves RF",
       { mode: 32, cites: "SDM vol. 3B §17.3.1.1", notOnQemu: "QEMU 7.2 saves it as clear; the SDM is right" },
       resumeFlag,
-    ),
-    guest(
-      "refusals before the switch",
-      { mode: 32, cites: "SDM vol. 3A table 7-1; vol. 2A, JMP, IRET" },
-      refusals,
-    ),
-    guest(
-      "refusals in the new task",
-      {
-        mode: 32,
-        cites: "SDM vol. 3A §7.3, table 7-1",
-        notOnQemu: "QEMU 7.2 saves the EIP of the old task and has #TS for an absent stack; the SDM is right",
-      },
-      newTaskFaults,
     ),
     guest(
       "the T flag",

@@ -9,18 +9,15 @@ import {
   CODE_READABLE,
   TYPE_INTERRUPT_GATE,
   TYPE_TSS_AVAILABLE,
-  addressOf,
   ax,
   bx,
   cr0,
   cs,
   cx,
   di,
-  ds,
   dword,
   dx,
   eax,
-  ebp,
   ecx,
   es,
   esi,
@@ -38,98 +35,28 @@ import { prologue } from "../support/environments.js";
 import { guest } from "../support/guest.js";
 import type { Guest, GuestBuilder } from "../support/guest.js";
 import * as layout from "../support/layout.js";
-
-const UD = 6;
-const SS_FAULT = 12;
-const GP = 13;
-const WITH_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
-
-const FLAG_IF = 0x200;
-const FLAG_VM = 0x20000;
-const IOPL3 = 0x3000;
-
-/** Virtual-8086 programs lie here, reached as 0x0800:offset. */
-const PLACE = 0x8000;
-const SEGMENT = PLACE >> 4;
-const STACK_SEGMENT = 0x0700;
-const STACK_POINTER = 0x0800;
-const DATA_SEGMENTS = { es: 0x1234, ds: 0x2345, fs: 0x3456, gs: 0x4567 };
-/** Where the monitor keeps its stack pointer and the place to go on at. */
-const SAVED_ESP = layout.DATA + 0xf00;
-const GO_ON = layout.DATA + 0xf04;
-const DONE_VECTOR = 0x91;
-const DIFFERENT_TSS = layout.DATA + 0x1000;
-const TSS_LIMIT = 0x67 + 0x20 + 1;
-const TSS_IO_BASE = 0x66;
-
-/** How a stay in virtual-8086 mode must end. */
-interface Stay {
-  /** EFLAGS to enter with, besides VM and the constant bit. */
-  flags?: number;
-  vector?: number;
-  error?: number;
-  note: string;
-  /** More to look at, with ESP at the frame: EIP CS EFLAGS ESP SS ES DS FS GS. */
-  look?(): void;
-}
-
-/** Sends every vector that these guests meet to the monitor. */
-function monitor(g: GuestBuilder, vectors: number[]): void {
-  const gate = { selector: layout.KERNEL_CODE, offset: 0, type: TYPE_INTERRUPT_GATE, dpl: 3 };
-  for (const vector of [...vectors, DONE_VECTOR]) g.gates.set(vector, { ...gate, label: "monitor" });
-  prologue(g.a);
-  const over = g.a.fresh("over");
-  g.a.jmp(over);
-  g.a.label("monitor").jmpAt(dword({ disp: GO_ON, segment: cs }));
-  g.a.label(over);
-}
-
-let stays = PLACE;
-
-/** Runs `program` in virtual-8086 mode until an event brings the CPU back, and checks the frame. */
-function stay(g: GuestBuilder, how: Stay, program: (a: Assembler, fault: () => void) => void): void {
-  const { a } = g;
-  const back = a.fresh("back");
-  const vector = how.vector ?? DONE_VECTOR;
-  a.mov(dword(SAVED_ESP), esp).mov(dword(GO_ON), addressOf(back));
-  for (const name of ["gs", "fs", "ds", "es"] as const) a.push(DATA_SEGMENTS[name]);
-  a.push(STACK_SEGMENT)
-    .push(STACK_POINTER)
-    .push(FLAG_VM | 2 | (how.flags ?? 0));
-  a.push(SEGMENT)
-    .push(stays - PLACE)
-    .iret();
-  const kernel = a.here;
-  a.org(stays).bits(16);
-  let fault = -1;
-  program(a, () => (fault = a.here));
-  if (how.vector === undefined) {
-    a.int(DONE_VECTOR);
-    fault = a.here;
-  } else a.hlt();
-  stays = a.here + 16;
-  a.org(kernel).bits(32).label(back);
-  a.mov(ebp, esp);
-  a.movFromSegment(eax, ds).mov(ecx, layout.KERNEL_DATA).movToSegment(ds, ecx).movToSegment(es, ecx);
-  g.expect(eax, 0, `${how.note}: the monitor gets a null DS`, 0xffffn);
-  if (WITH_ERROR_CODE.includes(vector)) {
-    a.pop(eax);
-    g.expect(eax, how.error ?? 0, `${how.note}: error code`);
-  }
-  a.mov(eax, dword(esp));
-  g.expect(eax, fault - PLACE, `${how.note}: EIP`);
-  how.look?.();
-  a.mov(esp, dword(SAVED_ESP));
-}
-
-/** Expects word `index` of the frame. */
-function frame(g: GuestBuilder, index: number, value: number, note: string, mask?: bigint): void {
-  g.a.mov(eax, dword(esp, 4 * index));
-  g.expect(eax, value, note, mask);
-}
+import {
+  UD,
+  SS_FAULT,
+  GP,
+  FLAG_IF,
+  FLAG_VM,
+  IOPL3,
+  PLACE,
+  SEGMENT,
+  STACK_SEGMENT,
+  STACK_POINTER,
+  DATA_SEGMENTS,
+  DONE_VECTOR,
+  DIFFERENT_TSS,
+  TSS_LIMIT,
+  TSS_IO_BASE,
+  monitor,
+  stay,
+  frame,
+} from "../support/virtual8086.js";
 
 function entry(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, []);
   const { a } = g;
   g.data(DATA_SEGMENTS.ds * 16 + 4, [0x34, 0x12]);
@@ -185,7 +112,6 @@ const SENSITIVE: [string, (a: Assembler) => unknown][] = [
 ];
 
 function sensitive(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, [3, GP]);
   for (const [name, emit] of SENSITIVE) {
     stay(g, { vector: GP, flags: 0x2000, note: `${name} at IOPL 2` }, (a, fault) => {
@@ -201,7 +127,6 @@ function sensitive(g: GuestBuilder): void {
 }
 
 function permitted(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, []);
   const { a } = g;
   stay(
@@ -232,7 +157,6 @@ function permitted(g: GuestBuilder): void {
 }
 
 function privileged(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, [UD, GP]);
   const refused = (vector: number, note: string, emit: (a: Assembler) => unknown): void =>
     stay(g, { vector, flags: IOPL3, note }, (a, fault) => {
@@ -258,7 +182,6 @@ function privileged(g: GuestBuilder): void {
 }
 
 function ports(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, [GP]);
   const { a } = g;
   const tss = new Uint8Array(TSS_LIMIT + 1);
@@ -287,7 +210,6 @@ function ports(g: GuestBuilder): void {
 }
 
 function limits(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, [SS_FAULT, GP]);
   stay(g, { vector: GP, note: "a word at the last byte of DS" }, (a, fault) => {
     fault();
@@ -307,7 +229,6 @@ function limits(g: GuestBuilder): void {
 }
 
 function farTransfers(g: GuestBuilder): void {
-  stays = PLACE;
   monitor(g, []);
   const target = PLACE + 0x800;
   stay(
@@ -332,7 +253,6 @@ function farTransfers(g: GuestBuilder): void {
 
 /** A handler must run at level 0 in a segment that is not conforming. */
 function handlerSegments(g: GuestBuilder): void {
-  stays = PLACE;
   const conforming = g.descriptor(segmentDescriptor({ type: CODE_CONFORMING, big: true }));
   const outer = g.descriptor(segmentDescriptor({ type: CODE_READABLE, big: true, dpl: 1 }));
   const gate = { offset: 0, type: TYPE_INTERRUPT_GATE, dpl: 3, label: "monitor" };
