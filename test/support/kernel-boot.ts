@@ -37,6 +37,8 @@ export interface KernelBootOptions {
   vmlinux?: boolean;
   loader?: LoaderOptions;
   commandLine?: string;
+  /** Default: one. */
+  cpus?: number;
   /** What the initramfs holds; `false` for none. */
   initramfs: Omit<InitramfsOptions, "busybox"> | false;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
@@ -78,6 +80,7 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
     ...initrd,
     commandLine: options.commandLine ?? "console=ttyS0",
     loader: options.loader ?? {},
+    cpus: options.cpus ?? 1,
     clock: { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION }, rtcStart: POWER_ON },
   });
   options.change?.(plan);
