@@ -1,6 +1,6 @@
 /**
  * Vector instructions that the engine performs outside generated code, for the comparison with the host's CPU: SSE4
- * string comparison and searches, XMM0 and XMM1 or memory as operands.
+ * string comparison and searches, AES, PCLMULQDQ, with XMM0 and XMM1 or memory as operands; also SHA and ADX.
  */
 import type { Assembler } from "../support/asm/index.js";
 import type { Form } from "./forms.js";
@@ -65,6 +65,33 @@ function stringForms(): Form[] {
   return forms;
 }
 
+const ADX_PREFIXES: readonly (readonly [string, number])[] = [
+  ["adcx", 0x66],
+  ["adox", 0xf3],
+];
+
+/** ADCX and ADOX of 32 and 64 bits: EAX from EDX, RDX from memory. */
+function adxForms(): Form[] {
+  return ADX_PREFIXES.flatMap(([name, prefix]) => [
+    form(`${name} eax, edx`, prefix, 0x0f, 0x38, 0xf6, 0xc2),
+    form(`${name} rax, rdx`, prefix, REX_W, 0x0f, 0x38, 0xf6, 0xc2),
+    form(`${name} rdx, m64`, prefix, REX_W | REX_B, 0x0f, 0x38, 0xf6, 0x53, 0x08),
+  ]);
+}
+
+/** SHA: no prefix; the source in a register or memory. XMM0 is the destination, and the third operand of RNDS2. */
+function shaForms(): Form[] {
+  const forms = [0xc8, 0xc9, 0xca, 0xcb, 0xcc, 0xcd].flatMap((opcode) => [
+    form(`sha 38 ${opcode.toString(16)}`, 0x0f, 0x38, opcode, ...REGISTERS),
+    form(`sha 38 ${opcode.toString(16)} memory`, REX_B, 0x0f, 0x38, opcode, ...MEMORY),
+  ]);
+  for (const immediate of [0, 1, 2, 3, 0xfe])
+    forms.push(form(`sha1rnds4 ${immediate}`, 0x0f, 0x3a, 0xcc, ...REGISTERS, immediate));
+  // sha256rnds2 xmm1, [r11+16]; movdqa xmm0, xmm1
+  forms.push(form("sha256rnds2 xmm1", REX_B, 0x0f, 0x38, 0xcb, 0x4b, 0x10, 0x66, 0x0f, 0x6f, ...REGISTERS));
+  return forms;
+}
+
 /** An instruction of 0F 38 or 0F 3A with registers and with memory, under each immediate. */
 function bothForms(name: string, map: number, opcode: number, immediates: readonly number[]): Form[] {
   const tails = immediates.length > 0 ? immediates.map((i) => [i]) : [[]];
@@ -79,5 +106,12 @@ export function rareVectorForms(): Form[] {
     ...stringForms(),
     ...bothForms("phminposuw", 0x38, 0x41, []),
     ...bothForms("mpsadbw", 0x3a, 0x42, [0, 1, 2, 3, 4, 5, 6, 7, 0xf8]),
+    ...bothForms("pclmulqdq", 0x3a, 0x44, [0x00, 0x01, 0x10, 0x11, 0xee]),
+    ...[0xdb, 0xdc, 0xdd, 0xde, 0xdf].flatMap((opcode) =>
+      bothForms(`aes 38 ${opcode.toString(16)}`, 0x38, opcode, []),
+    ),
+    ...bothForms("aeskeygenassist", 0x3a, 0xdf, [0x00, 0x01, 0x36, 0xff]),
+    ...shaForms(),
+    ...adxForms(),
   ];
 }

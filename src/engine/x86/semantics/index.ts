@@ -7,6 +7,7 @@ import type { SemanticsTable } from "./instruction-builder.js";
 import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
 import { PACKED_INTEGER } from "./packed-integer.js";
+import { SHA } from "./sha.js";
 import { SHIFT } from "./shift.js";
 import { STRINGS } from "./strings.js";
 import { VECTOR_FLOAT } from "./vector-float.js";
@@ -25,5 +26,6 @@ export const SEMANTICS: SemanticsTable = {
   ...VECTOR_MOVE,
   ...VECTOR_FLOAT,
   ...VECTOR_RARE,
+  ...SHA,
   ...HELPERS_ONLY,
 };

@@ -1,5 +1,5 @@
 /**
- * Instruction forms: MMX and SSE to SSE4.2, in the notation of `forms.ts`. Specification: SDM vol. 2, appendix A.
+ * Instruction forms: MMX, SSE to SSE4.2, AES, PCLMULQDQ and SHA, in the notation of `forms.ts`. Specification: SDM vol. 2, appendix A.
  *
  * Packed-integer operations that exist for MMX and XMM share a mnemonic; `P,Q` are MMX registers, `V,W` XMM.
  */
@@ -292,4 +292,18 @@ NP 0F 3A 0F palignr Pq,Qq,Iu
 66 0F 3A 61 pcmpestri Vx,Wx,Iu y
 66 0F 3A 62 pcmpistrm Vx,Wx,Iu
 66 0F 3A 63 pcmpistri Vx,Wx,Iu
+66 0F 3A 44 pclmulqdq Vx,Wa,Iu
+66 0F 38 DB aesimc  Vx,Wa
+66 0F 38 DC aesenc  Vx,Wa
+66 0F 38 DD aesenclast Vx,Wa
+66 0F 38 DE aesdec  Vx,Wa
+66 0F 38 DF aesdeclast Vx,Wa
+66 0F 3A DF aeskeygenassist Vx,Wa,Iu
+NP 0F 38 C8 sha1nexte Vx,Wa
+NP 0F 38 C9 sha1msg1 Vx,Wa
+NP 0F 38 CA sha1msg2 Vx,Wa
+NP 0F 38 CB sha256rnds2 Vx,Wa
+NP 0F 38 CC sha256msg1 Vx,Wa
+NP 0F 38 CD sha256msg2 Vx,Wa
+NP 0F 3A CC sha1rnds4 Vx,Wa,Iu
 `;
