@@ -132,8 +132,8 @@ class Life {
         this.checkState();
         return this.wake(exit.interruptible);
       case "shutdown":
+        // A task switch may have got as far as half a state before it failed.
         this.report.shutdowns++;
-        this.checkState();
         return this.restart();
       case "error":
         this.fail(exit.cause instanceof Error ? (exit.cause.stack ?? exit.detail) : exit.detail);
