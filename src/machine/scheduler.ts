@@ -14,7 +14,7 @@ import type { TimerQueue } from "./timers.js";
 
 /** What one step of the loop came to. */
 export type Step =
-  /** A CPU ran `instructions`. */
+  /** A CPU ran `instructions`, or time was skipped and there may be something to run now: 0. */
   | { state: "ran"; instructions: number }
   /** Nothing to run before `until` (ns since power-on), or before input if that is `undefined`. */
   | { state: "idle"; until: number | undefined }
@@ -59,21 +59,19 @@ export class Scheduler {
     this.#running?.stop();
   }
 
-  /** One decision and at most one slice of at most `limit` instructions. Due timers fire first. */
+  /**
+   * One decision and at most one slice of at most `limit` instructions. Due timers fire first. Skipped time is a
+   * step of no instructions: timers that wake nobody may follow each other for ever.
+   */
   step(limit: number): Step {
     const { clock, timers } = this.#options;
-    for (;;) {
-      if (this.#end !== undefined) return { state: "ended", end: this.#end };
-      const now = clock.now();
-      timers.fireDue(now);
-      if (this.#end !== undefined) return { state: "ended", end: this.#end };
-      const slot = this.#pick();
-      if (slot !== undefined) {
-        return { state: "ran", instructions: this.#runSlice(slot, now, limit) };
-      }
-      const idle = this.#idle();
-      if (idle !== undefined) return idle;
-    }
+    if (this.#end !== undefined) return { state: "ended", end: this.#end };
+    const now = clock.now();
+    timers.fireDue(now);
+    if (this.#end !== undefined) return { state: "ended", end: this.#end };
+    const slot = this.#pick();
+    if (slot !== undefined) return { state: "ran", instructions: this.#runSlice(slot, now, limit) };
+    return this.#idle() ?? { state: "ran", instructions: 0 };
   }
 
   /** The next CPU with something to do, in round robin. */

@@ -143,6 +143,7 @@ function addPowerControl(context: BoardContext, ports: PortBus, pit: I8254, isa:
   ports.add({ ...PORT.ACPI_PM1_CONTROL, device: acpi.controlPorts, width: "whole" });
   ports.add({ ...PORT.ACPI_PM_TIMER, device: acpi.timerPorts, width: "whole" });
   ports.add({ ...PORT.DEBUG_EXIT, device: debugExit, width: "whole" });
+  ports.add({ ...PORT.DEBUG_EXIT_ALIAS, device: debugExit, width: "whole" });
 }
 
 /** What is wired here, by the names that plans use. */

@@ -86,6 +86,14 @@ function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: () => Va
   });
 }
 
+/**
+ * Whether a write needed no slow path before this element. The slow path may have dropped the instruction itself
+ * and made its page fast: the next element must then find the new bytes.
+ */
+function fastBefore(b: InstructionBuilder, to: Value): Value {
+  return b.get(b.variable(b.isFast(to, "write")));
+}
+
 /** Copies one chunk; sets `done` to the number of elements. */
 function copyChunk(
   b: InstructionBuilder,
@@ -100,11 +108,9 @@ function copyChunk(
   const fromScratch = b.isScratch(source);
   const first = b.loadHost(source, size);
   const targetRoom = b.stringRoom("destination", size, "write");
+  const fast = fastBefore(b, to);
   const target = b.translate(to, size, "write");
-  const single = b.or(
-    b.or(fromScratch, b.isScratch(target)),
-    b.or(b.eqz(b.isFast(to, "write")), backwards(b)),
-  );
+  const single = b.or(b.or(fromScratch, b.isScratch(target)), b.or(b.eqz(fast), backwards(b)));
   const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
   b.if(many, () => {
     const inPages = minimum(b, elementsInPage(b, from, size), elementsInPage(b, to, size));
@@ -165,8 +171,9 @@ const store: Semantics = (b, { size }) => {
     const value = b.gpr(0, size);
     const to = destinationAddress(b, mask);
     const room = b.stringRoom("destination", size, "write");
+    const fast = fastBefore(b, to);
     const target = b.translate(to, size, "write");
-    const single = b.or(b.or(b.isScratch(target), b.eqz(b.isFast(to, "write"))), backwards(b));
+    const single = b.or(b.or(b.isScratch(target), b.eqz(fast)), backwards(b));
     const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
     const done = b.variable(b.i64(1));
     b.if(
