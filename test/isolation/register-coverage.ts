@@ -2,8 +2,8 @@
  * Which registers of which devices a guest has reached, over many machines: ports and memory by the buses' own
  * counters, what lies behind an index or a mode by watching the board. Knows no guest.
  */
-import { IOAPIC_MMIO, IOAPIC_PINS, PORT } from "../../src/memory/layout.js";
-import { APIC_MSR, LAPIC_STRIDE } from "../../src/spec/apic.js";
+import { IOAPIC_MMIO, PORT } from "../../src/memory/layout.js";
+import { APIC_MSR, IOAPIC_PINS, LAPIC_STRIDE } from "../../src/spec/apic.js";
 import type { ApicPort, Board } from "../../src/machine/board.js";
 import type { TouchReport } from "../../src/devices/touch-counter.js";
 
