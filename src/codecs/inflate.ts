@@ -219,6 +219,7 @@ class Inflater {
   }
 
   /** §3.2.3: literals and matches up to the end of the block. State is held in locals: this is the hot loop. */
+  // eslint-disable-next-line max-lines-per-function -- one hot loop with its state in locals
   private compressed(literals: Code, distances: Code): void {
     const { input, output } = this;
     const literalTable = literals.table;

@@ -71,6 +71,7 @@ function tooLarge(offset: number, output: Output, written: number, length: numbe
  * Unpacks input[from, to) onto the output. Offsets reach back to the start of this block only: legacy blocks are
  * independent.
  */
+// eslint-disable-next-line max-lines-per-function -- one hot loop with its state in locals
 function unpackBlock(input: Uint8Array, from: number, to: number, output: Output): void {
   const start = output.length;
   // Room for what this block may hold, as far as the limit allows; most writes then need no check of their own.

@@ -18,6 +18,7 @@ export interface AcpiPmState {
   timerSeen: number;
 }
 
+/** Power-on: ACPI mode is on already, nothing is enabled. */
 export function initialAcpiPmState(): AcpiPmState {
   return { status: 0, enable: 0, control: PM1_CONTROL.sciEnable, timerSeen: 0 };
 }

@@ -163,10 +163,12 @@ function registerValue(state: I8254CounterState, tick: number): number {
   return state.bcd ? toBcd(count) : count;
 }
 
+/** The counter-latch command: holds the count at `tick` until it is read; a held one stays. */
 export function latchCount(state: I8254CounterState, tick: number): void {
   if (state.latchedCount < 0) state.latchedCount = registerValue(state, tick);
 }
 
+/** The read-back command for status: holds it at `tick` until it is read; a held one stays. */
 export function latchStatus(state: I8254CounterState, tick: number): void {
   if (state.latchedStatus >= 0) return;
   state.latchedStatus =

@@ -30,6 +30,7 @@ export interface I8254State {
   edgesDelivered: number;
 }
 
+/** Power-on: no counter runs, and only the speaker's gate is closed. */
 export function initialI8254State(): I8254State {
   const counters = Array.from({ length: PIT_CHANNELS }, (_, channel) =>
     counter.initialCounterState(channel !== PIT_CHANNEL.speaker),

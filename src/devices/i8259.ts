@@ -78,6 +78,7 @@ function initialChip(): I8259ChipState {
   };
 }
 
+/** Both chips as they are at power-on. */
 export function initialI8259State(): I8259State {
   return { master: initialChip(), slave: initialChip() };
 }

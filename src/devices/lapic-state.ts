@@ -123,10 +123,12 @@ export function initialLapicState(id: number, options: { bsp: boolean; virtualWi
   };
 }
 
+/** Whether a vector, 0–255, is in the set. */
 export function hasVector(set: VectorSet, vector: number): boolean {
   return (set[vector >> 5] & (1 << (vector & 31))) !== 0;
 }
 
+/** Adds a vector, 0–255, to the set or takes it out. */
 export function putVector(set: VectorSet, vector: number, present: boolean): void {
   const bit = 1 << (vector & 31);
   const word = set[vector >> 5];

@@ -59,6 +59,7 @@ export interface Uart16550State {
   polls: number;
 }
 
+/** Power-on: interrupts and FIFOs off, an empty receiver. */
 export function initialUart16550State(): Uart16550State {
   return {
     ier: 0,

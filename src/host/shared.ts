@@ -35,6 +35,7 @@ export interface SharedMemory {
   control: SharedArrayBuffer;
 }
 
+/** Makes the memory of one machine: empty rings, a bell that never rang. */
 export function allocateShared(): SharedMemory {
   return {
     output: Ring.allocate(OUTPUT_CAPACITY).buffer,

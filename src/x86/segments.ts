@@ -64,11 +64,12 @@ export function emptyTaskState(selector: number): SegmentRegister {
   return { selector, base: 0n, limit: TSS_LIMIT, access: ACCESS.P | SEGMENT_TYPE.TSS_BUSY };
 }
 
-/** LDTR and TR after reset (SDM vol. 3A table 9-1). */
+/** LDTR after reset (SDM vol. 3A table 9-1). */
 export function resetLdt(): SegmentRegister {
   return { selector: 0, base: 0n, limit: REAL_MODE_LIMIT, access: ACCESS.P | SEGMENT_TYPE.LDT };
 }
 
+/** TR after reset (SDM vol. 3A table 9-1). */
 export function resetTask(): SegmentRegister {
   return { selector: 0, base: 0n, limit: REAL_MODE_LIMIT, access: ACCESS.P | SEGMENT_TYPE.TSS_BUSY };
 }

@@ -8,7 +8,14 @@ import path from "node:path";
 import test from "node:test";
 import { repositoryFiles, repositoryRoot, repositoryText } from "../support/repository.js";
 
-const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "RATIONALE.md", "CHANGELOG.md"];
+const DOCUMENTS = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "RATIONALE.md",
+  "CHANGELOG.md",
+  "docs/engine.md",
+  "docs/trace-compare.md",
+];
 /** A word in backticks that can only be a path of this repository. */
 const PATH_WORD = /`((?:src|test|tools|bench|docs|\.ci)\/[\w./-]*|[A-Z]+\.md)`/g;
 const LINK = /\]\((?!https?:|#)([^)#\s]+)/g;

@@ -150,6 +150,7 @@ export class SequencesReader {
    * Decodes and executes `count` sequences; returns how many literals they took. One function with its state in
    * locals: this is the hot loop.
    */
+  // eslint-disable-next-line max-lines-per-function -- one hot loop with its state in locals
   private run(start: number, end: number, count: number, literals: Literals, target: Target): number {
     const { input } = this;
     const { view } = input;

@@ -48,6 +48,7 @@ export interface Instruction {
   tooLong: boolean;
 }
 
+/** An empty instruction for `decode` to fill, again and again. */
 export function createInstruction(): Instruction {
   return {
     form: UNDEFINED_FORM,

@@ -80,10 +80,12 @@ function alternatingTaylor(first: bigint, x: bigint, start: bigint): bigint {
   return sum;
 }
 
+/** Sine of |x| ≤ 1, both in fixed point. */
 export function sine(x: bigint): bigint {
   return alternatingTaylor(x, x, 2n);
 }
 
+/** Cosine of |x| ≤ 1, both in fixed point. */
 export function cosine(x: bigint): bigint {
   return alternatingTaylor(ONE, x, 1n);
 }

@@ -81,10 +81,12 @@ export function bitLength(value: bigint): number {
   return high !== 0 ? length + 64 - Math.clz32(high) : length + 32 - Math.clz32(Number(value));
 }
 
+/** ±0. */
 export function zero(sign: 0 | 1): Unpacked {
   return { kind: ZERO, sign, significand: 0n, scale: 0, denormal: false };
 }
 
+/** ±∞. */
 export function infinity(sign: 0 | 1): Unpacked {
   return { kind: INFINITY, sign, significand: EXTENDED_INTEGER_BIT, scale: 0, denormal: false };
 }

@@ -230,6 +230,7 @@ export function readHost(cpu: CpuContext, host: number, size: number): number {
   return size === 2 ? cpu.view.getUint16(host, true) : cpu.u8[host];
 }
 
+/** Stores `size` (1, 2, 4 or 8) bytes at a host offset that a write access has already been resolved to. */
 export function writeHost(cpu: CpuContext, host: number, size: number, low: number, high = 0): void {
   if (size >= 4) cpu.view.setUint32(host, low, true);
   else if (size === 2) cpu.view.setUint16(host, low, true);

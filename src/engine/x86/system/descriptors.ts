@@ -124,6 +124,7 @@ export function setDescriptorType(cpu: CpuContext, descriptor: Descriptor, set: 
 export function isCodeOrData(descriptor: Descriptor): boolean {
   return (descriptor.access & ACCESS_S) !== 0;
 }
+/** Whether the P bit is set. */
 export function isPresent(descriptor: Descriptor): boolean {
   return (descriptor.access & ACCESS_P) !== 0;
 }

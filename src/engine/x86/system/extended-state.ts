@@ -101,6 +101,7 @@ export function stageMxcsr(cpu: CpuContext): void {
   stagingWords[IMAGE_MXCSR + 1] = MXCSR_MASK;
 }
 
+/** MXCSR in the staging image, reserved bits included. */
 export function stagedMxcsr(): number {
   return stagingWords[IMAGE_MXCSR] >>> 0;
 }
@@ -115,6 +116,7 @@ export function stageXmm(cpu: CpuContext, count: number): void {
   }
 }
 
+/** Copies `count` XMM registers from the staging image. */
 export function unstageXmm(cpu: CpuContext, count: number): void {
   for (let i = 0; i < count; i++) {
     const to = (cpu.base + L.XMM + i * L.XMM_STRIDE) >>> 2;
@@ -131,6 +133,7 @@ export function initialiseX87(cpu: CpuContext): void {
   unstageX87(cpu, true);
 }
 
+/** Zeroes `count` XMM registers: their initial state. */
 export function initialiseXmm(cpu: CpuContext, count: number): void {
   stagingWords.fill(0, IMAGE_XMM, IMAGE_XMM + count * SLOT_WORDS);
   unstageXmm(cpu, count);

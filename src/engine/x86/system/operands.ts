@@ -153,6 +153,7 @@ export function readOperandMemory(cpu: CpuContext, record: number, size: number,
   return readHost(cpu, operandHost(cpu, record, size, READ, extra), size);
 }
 
+/** Writes the memory operand of a record. Throws the guest's fault before anything is written. */
 export function writeOperandMemory(
   cpu: CpuContext,
   record: number,

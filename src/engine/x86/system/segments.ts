@@ -49,6 +49,7 @@ const REAL_MODE_ACCESS = ACCESS_P | ACCESS_S | ACCESS_WRITE_OR_READ | ACCESS_ACC
 const VIRTUAL_ACCESS = REAL_MODE_ACCESS | ACCESS_DPL;
 export const VIRTUAL_LIMIT = 0xffff;
 
+/** Descriptor privilege level in an access-rights word. */
 export function dplOf(access: number): number {
   return (access >>> ACCESS_DPL_SHIFT) & 3;
 }
@@ -165,6 +166,7 @@ export function isCodeSegment(descriptor: Descriptor): boolean {
   return isCodeOrData(descriptor) && (descriptor.access & ACCESS_CODE) !== 0;
 }
 
+/** Whether a code descriptor is conforming. */
 export function isConforming(descriptor: Descriptor): boolean {
   return (descriptor.access & ACCESS_DOWN_OR_CONFORMING) !== 0;
 }

@@ -17,6 +17,7 @@ export interface Words {
   low: number;
 }
 
+/** +0. */
 export function newWords(): Words {
   return { sign: 0, exponent: 0, high: 0, low: 0 };
 }
