@@ -9,6 +9,7 @@ import { segmentGuests } from "./cases/segments.js";
 import { limitGuests } from "./cases/limits.js";
 import { modeGuests } from "./cases/modes.js";
 import { legacyPagingGuests } from "./cases/legacy-paging.js";
+import { codeLimitGuests } from "./cases/code-limits.js";
 import { codeChangeGuests } from "./cases/code-changes.js";
 import { registerGuests } from "./cases/registers.js";
 import { stateSavingGuests } from "./cases/state-saving.js";
@@ -48,6 +49,7 @@ export function allGuests(): GuestGroup[] {
     { name: "segments", guests: segmentGuests() },
     { name: "modes", guests: modeGuests() },
     { name: "segment limits", guests: limitGuests() },
+    { name: "limits of code segments", guests: codeLimitGuests() },
     { name: "virtual-8086 mode", guests: virtual8086Guests() },
     { name: "tasks", guests: taskGuests() },
     { name: "tasks refused", guests: taskFaultGuests() },

@@ -5,7 +5,8 @@
  *
  * Blocks go on behind conditional branches and calls. They end at other control flow, at a page's end, where an
  * already decoded instruction follows, or after `MAX_BLOCK` instructions. An instruction that crosses into the next
- * page is a block of its own, checked against that page's translation each time.
+ * page is a block of its own, checked against that page's translation each time. Where CS ends, decoding ends with a
+ * record that raises #GP(0): where that is, is part of the mode.
  */
 import type { CpuContext } from "../x86/cpu-context.js";
 import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
@@ -67,6 +68,8 @@ export class DecodeCache {
   private readonly decoder = new Decoder();
   private readonly encoder: RecordEncoder;
   private next = layout.ARENA;
+  /** Offset, from the start of the page that is decoded, of the first byte behind CS's limit. */
+  private codeEnd = Infinity;
   private readonly blocks = new Map<number, Block[]>();
   /** Blocks of instructions that cross pages, by their first record. */
   private readonly crossings = new Map<number, Block>();
@@ -129,6 +132,7 @@ export class DecodeCache {
     const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
+    this.codeEnd = cpu.code64 ? Infinity : start + cpu.limit(layout.CS) + 1 - cpu.getAddress(layout.RIP);
     const inside = this.findInside(page, start, mode);
     if (inside) {
       this.enter(ramOffset, mode, inside);
@@ -184,9 +188,12 @@ export class DecodeCache {
     while (block.count < MAX_BLOCK && offset < layout.PAGE_SIZE) {
       const known = offset === start ? 0 : this.find(pageBase + offset, block.mode);
       if (known) return this.endBlock(block, offset, known);
+      if (offset >= this.codeEnd) return this.endBlock(block, offset, 0);
       if (this.decoder.decode(this.bytes, host + offset, limit, codeBytes) === 0) {
+        if (this.codeEnd <= layout.PAGE_SIZE) return this.endAtLimit(block, offset, layout.PAGE_SIZE);
         return offset === start ? start : this.endBlock(block, offset, 0);
       }
+      if (offset + i.length > this.codeEnd) return this.endAtLimit(block, offset, offset + i.length);
       if (afterCall) this.enter(pageBase + offset, block.mode, this.next);
       this.emit(block, offset);
       offset += i.length;
@@ -206,7 +213,16 @@ export class DecodeCache {
     this.counters.instructions++;
   }
 
+  /** Ends a block with an instruction whose last bytes, up to offset `end`, lie outside CS. */
+  private endAtLimit(block: Block, offset: number, end: number): number {
+    this.encoder.pseudo(this.next, PSEUDO.beyondLimit, offset, 0, 0);
+    this.next += rec.RECORD_BYTES;
+    block.count++;
+    return end;
+  }
+
   private endBlock(block: Block, offset: number, link: number): number {
+    if (offset >= this.codeEnd) return this.endAtLimit(block, offset, Math.min(offset + 1, layout.PAGE_SIZE));
     this.encoder.pseudo(this.next, PSEUDO.continue, offset, offset, link);
     this.next += rec.RECORD_BYTES;
     block.count++;
@@ -237,7 +253,8 @@ export class DecodeCache {
     this.crossingBytes.set(this.bytes.subarray(hostSecond, hostSecond + MAX_INSTRUCTION_LENGTH), firstLength);
     this.decoder.decode(this.crossingBytes, 0, firstLength + MAX_INSTRUCTION_LENGTH, CODE_BYTES[mode & 3]);
     const length = this.decoder.instruction.length;
-    this.emit(block, start);
+    if (start + length > this.codeEnd) this.endAtLimit(block, start, start + length);
+    else this.emit(block, start);
     this.endBlock(block, start + length, 0);
     block.extents.push({ page, start, end: layout.PAGE_SIZE });
     const rest = Math.max(1, length - firstLength);

@@ -220,6 +220,15 @@ export class HandlerBuilder extends RecordBuilder {
     this.leave(this.outside(() => this.call("branch", "i32", [this.cpu, this.record])));
   }
 
+  override requireRelativeTarget(size: number): void {
+    if (size === 8) return;
+    // A link is only ever made to a target that was checked.
+    this.if(this.eqz(this.load("i32.load", this.record, rec.REC_LINK)), () => {
+      const allowed = this.outside(() => this.call("branchAllowed", "i32", [this.cpu, this.record]));
+      this.if(this.eqz(allowed), () => this.leave(this.i32(0)));
+    });
+  }
+
   override again(): void {
     this.leave(this.record);
   }

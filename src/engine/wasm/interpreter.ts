@@ -46,6 +46,7 @@ export const PSEUDO = {
   crossing: OPERATIONS.named("crossing.0").id,
   undefined: OPERATIONS.named("undefined.0").id,
   tooLong: OPERATIONS.named("too_long.0").id,
+  beyondLimit: OPERATIONS.named("beyond_limit.0").id,
   unimplemented: OPERATIONS.named("unimplemented.0").id,
   deviceNotAvailable: OPERATIONS.named("device_not_available.0").id,
   movAbsolute: OPERATIONS.named("mov_absolute.0").id,
@@ -68,6 +69,13 @@ function recordRip(b: HandlerBuilder, cpu: Value, record: Value, field: number, 
   return b.and(rip, b.load("i64.load", cpu, layout.LINEAR_MASK));
 }
 
+/** Target of a relative branch outside 64-bit mode: 32 or, by operand size, 16 bits. */
+function legacyTarget(b: HandlerBuilder, cpu: Value, record: Value): Value {
+  const rip = recordRip(b, cpu, record, rec.REC_IMMEDIATE, "i64.load");
+  const narrow = b.and(b.load("i32.load8_u", record, rec.REC_MISC), b.i32(rec.MISC_NARROW_BRANCH));
+  return b.and(rip, b.select(narrow, b.i64(0xffff), b.i64(0xffffffffn)));
+}
+
 class InterpreterGenerator {
   private readonly module = new ModuleBuilder();
 
@@ -83,6 +91,7 @@ class InterpreterGenerator {
     this.module.setTable(table);
     this.address();
     this.resolve();
+    this.branchAllowed();
     this.branch();
     this.run();
     this.module.export("run");
@@ -169,6 +178,20 @@ class InterpreterGenerator {
     return b.add(b.mul(index, b.i32(layout.LOOKUP_ENTRY_SIZE)), b.i32(layout.LOOKUP));
   }
 
+  /** Outside 64-bit mode: 1 when CS holds the target of a relative branch, 0 with #GP(0) delivered. */
+  private branchAllowed(): void {
+    const b = new HandlerBuilder("branchAllowed", HANDLER_SIGNATURE, helperIndex);
+    const cpu = b.parameter(0);
+    const record = b.parameter(1);
+    const limit = b.load("i64.load32_u", cpu, layout.SEGMENT_LIMIT + layout.CS * 4);
+    b.if(b.gtU(legacyTarget(b, cpu, record), limit), () => {
+      b.callVoid("raise", [cpu, record, b.i32(VECTOR_GP), b.i32(0)]);
+      b.return(b.i32(0));
+    });
+    b.return(b.i32(1));
+    this.module.add(b.finish());
+  }
+
   /**
    * Relative branch without a link yet: sets RIP, resolves, and links when the target is in the same page. Does not
    * look at the target when the budget is used up: a fault there is the next run's.
@@ -180,11 +203,10 @@ class InterpreterGenerator {
     const offset = b.load("i64.load", record, rec.REC_IMMEDIATE);
     const target = b.variable(recordRip(b, cpu, record, rec.REC_IMMEDIATE, "i64.load"));
     const mode = b.load("i32.load", cpu, layout.MODE_KEY);
-    // IP wraps by a branch; going on behind offset 0xffff leaves the segment.
-    const jumps = b.ne(b.load("i32.load16_u", record, rec.REC_OP), b.i32(PSEUDO.continue));
-    b.if(b.and(jumps, b.eqz(b.and(mode, b.i32(MODE_SIZE_MASK)))), () =>
-      b.set(target, b.and(b.get(target), b.i64(0xffff))),
-    );
+    b.if(b.ne(b.and(mode, b.i32(MODE_SIZE_MASK)), b.i32(MODE_64)), () => {
+      b.set(target, legacyTarget(b, cpu, record));
+      b.if(b.eqz(b.call("branchAllowed", "i32", [cpu, record])), () => b.return(b.i32(0)));
+    });
     const rip = b.get(target);
     const page = b.load("i64.load", cpu, layout.PAGE_RIP);
     const epoch = b.load("i32.load", cpu, layout.DECODE_EPOCH);
@@ -303,6 +325,7 @@ const PSEUDO_BODIES: Record<string, (b: HandlerBuilder) => void> = {
   },
   "undefined.0": (b) => b.helper("ud"),
   "too_long.0": (b) => b.raise(VECTOR_GP, 0),
+  "beyond_limit.0": (b) => b.raise(VECTOR_GP, 0),
   "unimplemented.0": (b) => b.helper("unimplemented"),
   "device_not_available.0": (b) => b.raise(VECTOR_NM),
   "mov_absolute.0": (b) => b.helper("mov_absolute"),

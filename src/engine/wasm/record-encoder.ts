@@ -52,6 +52,10 @@ function notFlat(mode: number, segment: number): boolean {
   return ((mode >> (MODE_NOT_FLAT_SHIFT + segment)) & 1) !== 0;
 }
 
+function narrowBranch(i: Instruction): number {
+  return i.operandSize === 2 && i.form.operands.some((o) => o.kind === "J") ? rec.MISC_NARROW_BRANCH : 0;
+}
+
 /** String instructions whose operands generated code reads. */
 const STRING_MNEMONICS = new Set(["movs", "stos", "lods", "scas", "cmps"]);
 
@@ -68,7 +72,7 @@ export class RecordEncoder {
     view.setUint8(at + rec.REC_LENGTH, i.length);
     view.setUint16(at + rec.REC_OFFSET, offset, true);
     view.setUint8(at + rec.REC_REP, i.repeat);
-    view.setUint8(at + rec.REC_MISC, i.addressSize | (i.lock ? 16 : 0));
+    view.setUint8(at + rec.REC_MISC, i.addressSize | (i.lock ? 16 : 0) | narrowBranch(i));
     this.registers(at, i);
     this.memory(at, i, offset, mode);
     this.immediate(at, i, offset);

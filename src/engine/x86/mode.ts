@@ -3,7 +3,8 @@
  * RFLAGS.AC whenever one of them changes.
  *
  * ```
- *  MODE_KEY   13        12   11        10         9   8   7   6   5   4        1..0
+ *  MODE_KEY   31..14: where a CS that is not flat ends, low bits of its linear address; 0 for others
+ *             13        12   11        10         9   8   7   6   5   4        1..0
  *            ┌─────────┬────┬─────────┬─────────┬────────────────────────┬───┬──────────────────────────┐
  *            │ MMX #UD │ TS │ SSE #UD │ x87 #NM │ GS FS DS SS CS ES      │   │ 0: 16, 1: 32, 2: 64 bits │
  *            └─────────┴────┴─────────┴─────────┴── not flat ────────────┴───┴──────────────────────────┘
@@ -38,6 +39,7 @@ export const MODE_X87_NM = 1 << 10;
 export const MODE_SSE_UD = 1 << 11;
 export const MODE_TS = 1 << 12;
 export const MODE_MMX_UD = 1 << 13;
+const MODE_CODE_END_SHIFT = 14;
 
 const SEGMENTS = 6;
 const FLAT_LIMIT = 0xffffffff;
@@ -99,6 +101,11 @@ function refreshStack(cpu: CpuContext, code64: boolean): void {
   cpu.set32(L.STACK_CHECKED, isFlat(cpu, L.SS) ? 0 : 1);
 }
 
+/** Linear address of the first byte behind CS: decoded instructions end there. Bits that the key has no room for go. */
+function codeEnd(cpu: CpuContext): number {
+  return (cpu.segmentBase(L.CS) + cpu.limit(L.CS) + 1) >>> 0;
+}
+
 /** Recomputes everything that layout.ts calls derived from the mode. */
 export function refreshMode(cpu: CpuContext): void {
   const csAccess = cpu.access(L.CS);
@@ -107,6 +114,7 @@ export function refreshMode(cpu: CpuContext): void {
   if (code64) key |= MODE_CODE64;
   else {
     if (csAccess & ACCESS_DB) key |= MODE_CODE32;
+    if (!isFlat(cpu, L.CS)) key |= codeEnd(cpu) << MODE_CODE_END_SHIFT;
     for (let segment = 0; segment < SEGMENTS; segment++) {
       if (!isFlat(cpu, segment)) key |= 1 << (MODE_NOT_FLAT_SHIFT + segment);
     }

@@ -190,6 +190,7 @@ export const PSEUDO_OPERATIONS = [
   "crossing",
   "undefined",
   "too_long",
+  "beyond_limit",
   "unimplemented",
   "device_not_available",
   "mov_absolute",

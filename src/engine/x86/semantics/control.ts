@@ -21,25 +21,30 @@ function pushReturnAddress(b: InstructionBuilder, size: number): void {
   b.push(size === 8 ? rip : b.wrap(rip), size);
 }
 
-/** ECX, RCX or CX by address size, decremented if asked; returns it as i64, zero-extended. */
-function counter(b: InstructionBuilder, decrement: boolean): Value {
+/** ECX, RCX or CX by address size less `by`, i64, zero-extended. */
+function counter(b: InstructionBuilder, by: number): Value {
   const size = b.addressSize();
-  const full = b.gpr(1, 8);
   const narrow = b.select(b.eq(size, b.i32(4)), b.i64(0xffffffffn), b.i64(0xffffn));
   const mask = b.select(b.eq(size, b.i32(8)), b.i64(-1), narrow);
-  const value = b.and(decrement ? b.sub(full, b.i64(1)) : full, mask);
-  if (decrement) {
-    const kept = b.select(b.eq(size, b.i32(2)), b.and(full, b.i64(~0xffffn)), b.i64(0));
-    b.setGpr(1, 8, b.or(kept, value));
-  }
-  return value;
+  return b.and(b.sub(b.gpr(1, 8), b.i64(by)), mask);
+}
+
+function setCounter(b: InstructionBuilder, value: Value): void {
+  const kept = b.and(b.gpr(1, 8), b.i64(~0xffffn));
+  b.setGpr(1, 8, b.or(b.select(b.eq(b.addressSize(), b.i32(2)), kept, b.i64(0)), value));
 }
 
 function loop(condition?: Condition): Semantics {
   return (b, { size }) => {
-    const left = b.ne(counter(b, true), b.i64(0));
+    const value = b.variable(counter(b, 1));
+    const left = b.ne(b.get(value), b.i64(0));
     const taken = condition ? b.and(left, b.condition(condition)) : left;
-    b.if(taken, () => b.jumpRelative(size));
+    b.if(taken, () => {
+      b.requireRelativeTarget(size);
+      setCounter(b, b.get(value));
+      b.jumpRelative(size);
+    });
+    setCounter(b, b.get(value));
   };
 }
 
@@ -48,22 +53,23 @@ export const CONTROL: SemanticsTable = {
   jmp: (b, { size }) => b.jumpRelative(size),
   jmp_near: (b, { size, operands: [operand] }) => {
     const target = b.read(operand);
-    b.requireCanonical(target, size);
+    b.requireTarget(target, size);
     b.jump(target, size);
   },
   call: (b, { size }) => {
+    b.requireRelativeTarget(size);
     pushReturnAddress(b, size);
     b.jumpRelative(size);
   },
   call_near: (b, { size, operands: [operand] }) => {
     const target = b.read(operand);
-    b.requireCanonical(target, size);
+    b.requireTarget(target, size);
     pushReturnAddress(b, size);
     b.jump(target, size);
   },
   ret: (b, { size, operands: [extra] }) => {
     const target = b.peek(size);
-    b.requireCanonical(target, size);
+    b.requireTarget(target, size);
     const bytes = extra ? b.add(b.extendU(b.read(extra)), b.i64(size)) : b.i64(size);
     b.adjustStack(bytes);
     b.jump(target, size);
@@ -71,5 +77,5 @@ export const CONTROL: SemanticsTable = {
   loop: loop(),
   loope: loop("e"),
   loopne: loop("ne"),
-  jrcxz: (b, { size }) => b.if(b.eqz(counter(b, false)), () => b.jumpRelative(size)),
+  jrcxz: (b, { size }) => b.if(b.eqz(counter(b, 0)), () => b.jumpRelative(size)),
 };

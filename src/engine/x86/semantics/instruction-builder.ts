@@ -338,15 +338,24 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   /** RIP of the next instruction, i64. */
   abstract nextRip(): Value;
-  /** #GP(0) unless a 64-bit branch target is canonical; comes before the branch changes anything. */
-  requireCanonical(target: Value, size: number): void {
-    if (size !== 8) return;
+  /**
+   * #GP(0) unless a branch target is canonical (64 bits) or within CS (16 and 32 bits); comes before the branch
+   * changes anything.
+   */
+  requireTarget(target: Value, size: number): void {
+    if (size !== 8) {
+      const limit = this.state("i32.load", layout.SEGMENT_LIMIT + layout.CS * 4);
+      this.if(this.gtU(target, limit), () => this.raise(VECTOR_GP, 0));
+      return;
+    }
     const extended = this.shrS(this.shl(target, this.i64(CANONICAL_SHIFT)), this.i64(CANONICAL_SHIFT));
     this.if(this.ne(extended, target), () => this.raise(VECTOR_GP, 0));
   }
   /** Continues at a RIP (i64), truncated to the operand size. */
   abstract jump(target: Value, size: number): void;
-  /** Continues at the relative target of this instruction. */
+  /** The same for the relative target of an instruction that changes something before it branches. */
+  abstract requireRelativeTarget(size: number): void;
+  /** Continues at the relative target of this instruction; #GP(0) when CS does not hold it. */
   abstract jumpRelative(size: number): void;
   /** Continues with the same instruction (an interrupted repeat). */
   abstract again(): void;
