@@ -56,7 +56,7 @@ test(
     const { status, out, err } = await run.ended;
     assert.equal(status, 4, err);
     assert.match(out, /Kernel panic - not syncing: VFS: Unable to mount root fs/);
-    assert.match(err, /^locore: crashed by port-cf9: Kernel panic - not syncing: VFS.* \(status 4, /m);
+    assert.match(err, /^locore: crashed, reset by port-cf9: Kernel panic - not syncing: VFS.* \(status 4, /m);
   },
 );
 
