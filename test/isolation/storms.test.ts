@@ -201,7 +201,7 @@ test("isolation: INIT, start-up IPIs and NMIs to every other CPU, all the time",
     { cpus: 4, nsPerInstruction: 10 },
   );
   keepsPace(made.machine, 1_000_000);
-  assert.ok(value(made, "rounds") > 5, `${value(made, "rounds")} rounds`);
+  assert.ok(value(made, "rounds") >= 3, `${value(made, "rounds")} rounds`);
   made.machine.dispose();
 });
 
