@@ -6,7 +6,7 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CpuidFeature, Decoder, DecoderOptions } from "iced-x86";
-import { FORMS, type Form } from "../src/engine/x86/table/forms.js";
+import { FORMS, VEX_MAP, type Form } from "../src/engine/x86/table/forms.js";
 import { HELPER_NAMES } from "../src/engine/x86/semantics/delegated.js";
 import { SEMANTICS } from "../src/engine/x86/semantics/index.js";
 import { X87_FIRST_OPCODE, lookupX87 } from "../src/engine/x86/x87/table.js";
@@ -43,6 +43,7 @@ const SWITCHES: Record<string, FeatureName> = {
   PCLMULQDQ: "pclmulqdq",
   SHA: "sha_ni",
   BMI1: "bmi1",
+  BMI2: "bmi2",
   LZCNT: "abm",
   POPCNT: "popcnt",
   MOVBE: "movbe",
@@ -71,9 +72,12 @@ const SWITCHES: Record<string, FeatureName> = {
 };
 
 const MAP_BYTES = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a]];
-const MAP_TITLES = ["One-byte opcodes", "0F", "0F 38", "0F 3A"];
+const MAP_TITLES = ["One-byte opcodes", "0F", "0F 38", "0F 3A", "VEX", "VEX 0F", "VEX 0F 38", "VEX 0F 3A"];
 const PREFIX_BYTES: Record<string, number[]> = { "": [], NP: [], "66": [0x66], F2: [0xf2], F3: [0xf3] };
+/** Mandatory prefixes by VEX.pp. */
+const VEX_PREFIXES = ["NP", "66", "F3", "F2"];
 const LONGEST = 15;
+const OPCODE_WIDTH = 18;
 const REGISTER_FORM = 0xc0;
 
 const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, "0");
@@ -85,10 +89,17 @@ function sampleModrm(form: Form): number {
   return (Math.max(form.extension, 0) << 3) | (memory ? 0 : REGISTER_FORM);
 }
 
+/** Prefixes and map: with VEX no register is extended, and the one it names is register 0 if the form has one. */
+function leadingBytes(form: Form): number[] {
+  if (form.map < VEX_MAP) return [...PREFIX_BYTES[form.prefix], ...MAP_BYTES[form.map]];
+  const pp = Math.max(0, VEX_PREFIXES.indexOf(form.prefix));
+  return [0xc4, 0xe0 | (form.map - VEX_MAP), 0x78 | (form.vectorLength << 2) | pp];
+}
+
 /** Bytes of one instruction of the form, zeros behind it. */
 function sample(form: Form): Uint8Array {
   const bytes = new Uint8Array(LONGEST);
-  bytes.set([...PREFIX_BYTES[form.prefix], ...MAP_BYTES[form.map], form.opcode, sampleModrm(form)]);
+  bytes.set([...leadingBytes(form), form.opcode, sampleModrm(form)]);
   return bytes;
 }
 
@@ -109,8 +120,9 @@ function stateOf(mnemonic: string): State {
 }
 
 function opcodeText(form: Form, inOpcode: boolean): string {
-  const map = MAP_BYTES[form.map].map((byte) => `${hex(byte)} `).join("");
-  const prefix = form.prefix === "" ? "" : `${form.prefix} `;
+  const map = MAP_BYTES[form.map % VEX_MAP].map((byte) => `${hex(byte)} `).join("");
+  const length = form.vectorLength < 0 ? "" : `L${form.vectorLength} `;
+  const prefix = length + (form.prefix === "" ? "" : `${form.prefix} `);
   const modrm =
     form.modrmByte >= 0 ? ` =${hex(form.modrmByte)}` : form.extension >= 0 ? `/${form.extension}` : "";
   return `${prefix}${map}${hex(form.opcode)}${inOpcode ? "+r" : ""}${modrm}${form.rm}`;
@@ -139,7 +151,12 @@ const switchText = (name: FeatureName): string => (DEFAULT_CPU_FEATURES[name] ? 
 
 function line(row: Row): string {
   const modes = row.form.only64 ? "64" : row.form.invalidIn64 ? "16 32" : "";
-  const columns = [row.opcode.padEnd(16), row.mnemonic.padEnd(14), row.operands.padEnd(12), modes.padEnd(6)];
+  const columns = [
+    row.opcode.padEnd(OPCODE_WIDTH),
+    row.mnemonic.padEnd(14),
+    row.operands.padEnd(12),
+    modes.padEnd(6),
+  ];
   return `${columns.join("")}${row.state.padEnd(11)}${row.switches.map(switchText).join(" ")}`.trimEnd();
 }
 
@@ -180,9 +197,9 @@ export function instructionPage(): string {
   const rows = instructionRows();
   const count = (state: State): number => rows.filter((row) => row.state === state).length;
   const missing = [...new Set(rows.filter((row) => row.state === "missing").map((row) => row.mnemonic))];
-  const maps = MAP_TITLES.map((title, map) => {
+  const maps = MAP_TITLES.flatMap((title, map) => {
     const inMap = rows.filter((row) => row.form.map === map).sort((a, b) => a.form.opcode - b.form.opcode);
-    return section(title, inMap.map(line));
+    return inMap.length > 0 ? [section(title, inMap.map(line))] : [];
   });
   return [
     "# Instructions of the built-in engine\n",

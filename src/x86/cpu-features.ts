@@ -10,9 +10,9 @@ import type { FeatureName } from "../spec/cpuid.js";
 export type CpuFeatures = Readonly<Record<FeatureName, boolean>>;
 
 /**
- * x86-64-v2 and the extensions for ciphers and long integers, what saves time (PCID, ERMS, TSC deadline, x2APIC,
+ * x86-64-v2 and the extensions for bits, ciphers and long integers, what saves time (PCID, ERMS, TSC deadline, x2APIC,
  * invariant TSC) and what hardens at no cost (SMEP, SMAP, UMIP). Left off: virtual-8086 extensions and PSE-36 (no guest
- * of ours uses them), and further vector and bit extensions until the engine has them.
+ * of ours uses them), and wider vectors until the engine has them.
  */
 export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   fpu: true,
@@ -62,10 +62,10 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
 
   fsgsbase: true,
   tsc_adjust: true,
-  bmi1: false,
+  bmi1: true,
   avx2: false,
   smep: true,
-  bmi2: false,
+  bmi2: true,
   erms: true,
   invpcid: true,
   rdseed: true,
@@ -85,7 +85,7 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   xsavec: false,
 
   lahf_lm: true,
-  abm: false,
+  abm: true,
   prefetchw: false,
   syscall: true,
   nx: true,

@@ -8,6 +8,7 @@ import type { Assembler, Memory } from "../support/asm/index.js";
 import { AF, CF, OF, STATUS, ZF, doubleShift, shift } from "../support/model/flags.js";
 import type { ShiftOp, Size } from "../support/model/flags.js";
 import type { Row } from "./rows.js";
+import { bitManipulationForms } from "./bit-manipulation-forms.js";
 import { newerVectorForms } from "./vector-forms.js";
 
 export interface Form {
@@ -273,5 +274,6 @@ export function allForms(): Form[] {
     ...stringForms(),
     ...vectorForms(),
     ...newerVectorForms(),
+    ...bitManipulationForms(),
   ];
 }

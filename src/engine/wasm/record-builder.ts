@@ -62,13 +62,13 @@ export abstract class RecordBuilder extends InstructionBuilder {
 
   // ── record fields ─────────────────────────────────────────────────────────────────────────────────────
 
-  /** Host address of the register that record field `a`, `b` or `x` names. */
+  /** Host address of the register that record field `a`, `b`, `x` or `v` names. */
   protected slot(field: number): Value {
     return this.add(this.cpu, this.load("i32.load16_u", this.record, field));
   }
 
-  protected fieldOf(operand: { field: "a" | "b" }): number {
-    return operand.field === "a" ? rec.REC_A : rec.REC_B;
+  protected fieldOf(operand: { field: "a" | "b" | "v" }): number {
+    return { a: rec.REC_A, b: rec.REC_B, v: rec.REC_V }[operand.field];
   }
 
   override state(op: string, offset: number): Value {

@@ -11,13 +11,14 @@ import {
   MODE_CODE16,
   MODE_MMX_UD,
   MODE_NOT_FLAT_SHIFT,
+  MODE_REAL,
   MODE_SSE_UD,
   MODE_TS,
   MODE_X87_NM,
 } from "../x86/mode.js";
 import { OPERATIONS } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
-import { FORMS, UNDEFINED_FORM, type Form, type OperandSpec } from "../x86/table/forms.js";
+import { FORMS, UNDEFINED_FORM, VEX_MAP, type Form, type OperandSpec } from "../x86/table/forms.js";
 import { isImplemented, PSEUDO } from "./interpreter.js";
 
 const RSP = 4;
@@ -97,6 +98,7 @@ export class RecordEncoder {
   private operation(i: Instruction, mode: number): number {
     if (i.tooLong) return PSEUDO.tooLong;
     if (i.form === UNDEFINED_FORM) return PSEUDO.undefined;
+    if (i.form.map >= VEX_MAP && mode & MODE_REAL) return PSEUDO.undefined;
     const unit = UNITS[i.form.id];
     if (unit === "x87" && mode & MODE_X87_NM) return PSEUDO.deviceNotAvailable;
     if (unit === "sse" || unit === "mmx") {
@@ -118,6 +120,7 @@ export class RecordEncoder {
       if (a >= 0) this.view.setUint16(at + rec.REC_A, a, true);
       const b = this.slotB(operand, i);
       if (b >= 0) this.view.setUint16(at + rec.REC_B, b, true);
+      if (operand.kind === "B") this.view.setUint16(at + rec.REC_V, layout.GPR + i.vvvv * 8, true);
       if (operand.kind === "AL" || operand.kind === "rAX") {
         this.view.setUint16(at + (usesB ? rec.REC_A : rec.REC_B), layout.GPR, true);
       }

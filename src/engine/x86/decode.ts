@@ -2,7 +2,7 @@
  * The instruction decoder: bytes to an `Instruction`, driven by the table of forms. Knows no semantics, no memory
  * and no state but the code size. Specification: SDM vol. 2, chapter 2 and appendix A.
  */
-import { FORMS_BY_OPCODE, UNDEFINED_FORM, type Form } from "./table/forms.js";
+import { FORMS_BY_OPCODE, UNDEFINED_FORM, VEX_MAP, type Form, type MandatoryPrefix } from "./table/forms.js";
 
 /** Longest legal instruction, SDM vol. 2 §2.3.11. */
 export const MAX_INSTRUCTION_LENGTH = 15;
@@ -23,7 +23,10 @@ export interface Instruction {
   lock: boolean;
   /** Segment override as an index (ES 0 … GS 5), or -1. */
   segmentOverride: number;
+  /** The REX prefix, or what a VEX prefix says in its place. */
   rex: number;
+  /** Register that VEX.vvvv names; 0 without VEX. */
+  vvvv: number;
   modrm: number;
   /** ModRM names memory. */
   isMemory: boolean;
@@ -59,6 +62,7 @@ export function createInstruction(): Instruction {
     lock: false,
     segmentOverride: -1,
     rex: 0,
+    vvvv: 0,
     modrm: 0,
     isMemory: false,
     reg: 0,
@@ -78,6 +82,15 @@ export function createInstruction(): Instruction {
 /** Thrown internally when the window ends inside the instruction. */
 class NeedMore extends Error {}
 const needMore = new NeedMore("instruction continues behind the window");
+
+/** VEX prefixes (SDM vol. 2 §2.3.5): two bytes and three. Outside 64-bit code LDS and LES unless ModRM.mod is 3. */
+const VEX2 = 0xc5;
+const VEX3 = 0xc4;
+const MOD_REGISTER = 0xc0;
+const VEX_PREFIXES: readonly MandatoryPrefix[] = ["NP", "66", "F3", "F2"];
+const VEX_MAP_MASK = 0x1f;
+const LAST_VEX_MAP = 3;
+const REX = 0x40;
 
 /** 16-bit addressing: base and index by ModRM.rm, SDM vol. 2 table 2-1. */
 const BASE16 = [3, 3, 5, 5, 6, 7, 5, 3];
@@ -129,6 +142,11 @@ export class Decoder {
     return this.bytes[this.at++];
   }
 
+  private peek(): number {
+    if (this.at >= this.end) throw needMore;
+    return this.bytes[this.at];
+  }
+
   private s8(): number {
     return (this.u8() << 24) >> 24;
   }
@@ -148,7 +166,7 @@ export class Decoder {
     i.repeat = 0;
     i.lock = false;
     i.segmentOverride = -1;
-    i.rex = 0;
+    i.rex = i.vvvv = 0;
     for (;;) {
       const byte = this.u8();
       if (codeSize === 8 && (byte & 0xf0) === 0x40) {
@@ -187,9 +205,41 @@ export class Decoder {
         map = opcode === 0x38 ? 2 : 3;
         opcode = this.u8();
       }
+    } else if ((opcode === VEX2 || opcode === VEX3) && (codeSize === 8 || this.peek() >= MOD_REGISTER))
+      return this.vex(opcode, codeSize);
+    const prefix = i.repeat === 0xf3 ? "F3" : i.repeat === 0xf2 ? "F2" : this.operandPrefix ? "66" : "NP";
+    const form = this.select(map, opcode, prefix, codeSize);
+    this.operands(form, opcode, codeSize);
+    const destination = form.operands[0]?.kind;
+    if (i.lock && !(form.lock && i.isMemory && (destination === "E" || destination === "M")))
+      this.undefined();
+  }
+
+  /** The rest of an instruction with a VEX prefix: no other prefix that would name a map, a size or a lock goes with it. */
+  private vex(opcode: number, codeSize: number): void {
+    const i = this.instruction;
+    const conflicts = this.operandPrefix || i.repeat !== 0 || i.lock || i.rex !== 0;
+    const first = this.u8();
+    const last = opcode === VEX3 ? this.u8() : first & 0x7f;
+    const map = opcode === VEX3 ? first & VEX_MAP_MASK : 1;
+    if (conflicts || map === 0 || map > LAST_VEX_MAP) return this.undefined();
+    const wide = codeSize === 8 && last >= 0x80;
+    if (codeSize === 8) {
+      const extensions = opcode === VEX3 ? (~first >> 5) & 7 : (~first >> 5) & 4;
+      i.rex = REX | (wide ? 8 : 0) | extensions;
     }
-    const list = FORMS_BY_OPCODE[(map << 8) | opcode];
-    const form = this.select(list, map, opcode, codeSize);
+    i.vvvv = (~last >> 3) & (codeSize === 8 ? 15 : 7);
+    i.operandSize = wide ? 8 : 4;
+    const code = this.u8();
+    const form = this.select(VEX_MAP + map, code, VEX_PREFIXES[last & 3], codeSize);
+    const usesV = form.operands.some((o) => o.kind === "B");
+    if (form.vectorLength !== ((last >> 2) & 1) || (!usesV && i.vvvv !== 0)) return this.undefined();
+    this.operands(form, code, codeSize);
+  }
+
+  /** Reads what follows the opcode. */
+  private operands(form: Form, opcode: number, codeSize: number): void {
+    const i = this.instruction;
     i.form = form;
     this.resetOperands();
     if (form.hasModrm) this.modrm(codeSize);
@@ -197,9 +247,6 @@ export class Decoder {
     if (codeSize === 8 && (form.force64 || (form.default64 && !(this.operandPrefix && !(i.rex & 8)))))
       i.operandSize = 8;
     this.immediates(codeSize);
-    const destination = form.operands[0]?.kind;
-    if (i.lock && !(form.lock && i.isMemory && (destination === "E" || destination === "M")))
-      this.undefined();
   }
 
   private resetOperands(): void {
@@ -214,14 +261,13 @@ export class Decoder {
   }
 
   /** Chooses among the forms of one opcode by mandatory prefix, ModRM and mode. */
-  private select(list: readonly Form[], map: number, opcode: number, codeSize: number): Form {
+  private select(map: number, opcode: number, prefix: MandatoryPrefix, codeSize: number): Form {
     const i = this.instruction;
-    const prefix = i.repeat === 0xf3 ? "F3" : i.repeat === 0xf2 ? "F2" : this.operandPrefix ? "66" : "NP";
     const next = this.at < this.end ? this.bytes[this.at] : -1;
     // 90 exchanges only with R8; with F3 and without R8 it is PAUSE.
     if (map === 0 && opcode === 0x90)
       return i.rex & 1 ? XCHG_FORM : i.repeat === 0xf3 ? PAUSE_FORM : NOP_FORM;
-    for (const form of list) {
+    for (const form of FORMS_BY_OPCODE[(map << 8) | opcode]) {
       if (form.prefix !== "" && form.prefix !== prefix) continue;
       if (codeSize === 8 ? form.invalidIn64 : form.only64) continue;
       if (form.hasModrm) {

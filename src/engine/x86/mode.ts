@@ -4,10 +4,10 @@
  *
  * ```
  *  MODE_KEY   31..14: where a CS that is not flat ends, low bits of its linear address; 0 for others
- *             13        12   11        10         9   8   7   6   5   4        1..0
- *            ┌─────────┬────┬─────────┬─────────┬────────────────────────┬───┬──────────────────────────┐
- *            │ MMX #UD │ TS │ SSE #UD │ x87 #NM │ GS FS DS SS CS ES      │   │ 0: 16, 1: 32, 2: 64 bits │
- *            └─────────┴────┴─────────┴─────────┴── not flat ────────────┴───┴──────────────────────────┘
+ *             13        12   11        10         9   8   7   6   5   4        2      1..0
+ *            ┌─────────┬────┬─────────┬─────────┬────────────────────────┬───┬──────┬──────────────────────────┐
+ *            │ MMX #UD │ TS │ SSE #UD │ x87 #NM │ GS FS DS SS CS ES      │   │ real │ 0: 16, 1: 32, 2: 64 bits │
+ *            └─────────┴────┴─────────┴─────────┴── not flat ────────────┴───┴──────┴──────────────────────────┘
  * ```
  * Specification: Intel SDM vol. 3A §2.2, §3.2, §3.4.5, §4.6.
  */
@@ -33,6 +33,8 @@ export const MODE_CODE16 = 0;
 export const MODE_CODE32 = 1;
 export const MODE_CODE64 = 2;
 export const MODE_CODE_SIZE = 3;
+/** Real-address or virtual-8086 mode: no VEX. */
+export const MODE_REAL = 1 << 2;
 /** Bit of segment 0 (ES) among the not-flat bits. */
 export const MODE_NOT_FLAT_SHIFT = 4;
 export const MODE_X87_NM = 1 << 10;
@@ -115,6 +117,7 @@ export function refreshMode(cpu: CpuContext): void {
   else {
     if (csAccess & ACCESS_DB) key |= MODE_CODE32;
     if (!isFlat(cpu, L.CS)) key |= codeEnd(cpu) << MODE_CODE_END_SHIFT;
+    if (cpu.realSegments) key |= MODE_REAL;
     for (let segment = 0; segment < SEGMENTS; segment++) {
       if (!isFlat(cpu, segment)) key |= 1 << (MODE_NOT_FLAT_SHIFT + segment);
     }

@@ -8,8 +8,8 @@ import { FORMS, type Form, type OperandSpec } from "./table/forms.js";
 
 /** Where a handler finds an operand. */
 export type Operand =
-  /** General register named by record field `a` or `b`. */
-  | { kind: "register"; field: "a" | "b"; size: number }
+  /** General register named by record field `a`, `b` or `v`. */
+  | { kind: "register"; field: "a" | "b" | "v"; size: number }
   /** Guest memory at the record's effective address. */
   | { kind: "memory"; size: number; aligned: boolean }
   /** XMM register named by `a` or `b`; `size` bytes of it count. */
@@ -56,6 +56,8 @@ function resolve(form: Form, spec: OperandSpec, size: number, isMemory: boolean)
       return { kind: "register", field: "b", size: bytes };
     case "G":
       return { kind: "register", field: "a", size: bytes };
+    case "B":
+      return { kind: "register", field: "v", size: bytes };
     case "AL":
     case "rAX":
       return { kind: "register", field: usesB ? "a" : "b", size: bytes };

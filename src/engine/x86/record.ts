@@ -45,6 +45,9 @@ export const REC_DISPLACEMENT = 24;
 /** u32: record of the branch target when it lies in the same page and is decoded, else 0; otherwise a second immediate. */
 export const REC_LINK = 28;
 
+/** u16, in the place of the link: byte offset in the CPU area of the register that VEX.vvvv names. */
+export const REC_V = 28;
+
 /** base + displacement, no segment base, no masking beyond LINEAR_MASK. */
 export const EA_SIMPLE = 0;
 /** base + (index << scale) + displacement + segment base, linear mask applies; flat limits. */

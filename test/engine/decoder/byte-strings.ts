@@ -94,6 +94,25 @@ export function* systematic(random: Random, perOpcode: number): Generator<number
   }
 }
 
+/** Bytes behind C4: a map that exists or not, with R, X and B of both values; map 2 most, where most of ours are. */
+const VEX_FIRST = [0xe1, 0xe2, 0xe3, 0xe2, 0xc2, 0xa2, 0x42, 0x62, 0x23, 0xe0, 0xe4, 0xff];
+/** Bytes behind those, or behind C5: W, vvvv, L and pp. */
+const VEX_LAST = [0x78, 0x79, 0x7a, 0x7b, 0xf8, 0xfb, 0x7c, 0x40, 0xe1, 0x0a, 0xc3, 0x32];
+
+/** Heads of VEX-encoded strings: each opcode behind every form of the prefix, alone and behind other prefixes. */
+export function* vexEncoded(random: Random): Generator<number[]> {
+  for (let opcode = 0; opcode < OPCODES; opcode++) {
+    for (const last of VEX_LAST) {
+      // Below F0 no VEX-encoded instruction is ours: a sample does.
+      const firsts = opcode >= 0xf0 ? VEX_FIRST : [random.pick(VEX_FIRST)];
+      for (const first of firsts) yield [0xc4, first, last, opcode, random.below(256)];
+      if (opcode % 8 !== 7) continue;
+      yield [...random.pick(PREFIXES), 0xc4, random.pick(VEX_FIRST), last, opcode, random.below(256)];
+      yield [0xc5, last | (random.below(2) << 7), opcode, random.below(256)];
+    }
+  }
+}
+
 /** Heads of every ModRM byte behind an opcode, for each mandatory prefix. */
 export function* everyModrm(): Generator<number[]> {
   for (const map of MAPS) {

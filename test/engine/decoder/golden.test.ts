@@ -9,7 +9,17 @@ import test from "node:test";
 import { RecordEncoder } from "../../../src/engine/wasm/record-encoder.js";
 import { PSEUDO } from "../../../src/engine/wasm/interpreter.js";
 import { Decoder } from "../../../src/engine/x86/decode.js";
-import { MODE_CODE64, MODE_MMX_UD, MODE_SSE_UD, MODE_TS, MODE_X87_NM } from "../../../src/engine/x86/mode.js";
+import {
+  MODE_CODE16,
+  MODE_CODE32,
+  MODE_CODE64,
+  MODE_CODE_SIZE,
+  MODE_MMX_UD,
+  MODE_REAL,
+  MODE_SSE_UD,
+  MODE_TS,
+  MODE_X87_NM,
+} from "../../../src/engine/x86/mode.js";
 import { RECORD_BYTES, REC_OP } from "../../../src/engine/x86/record.js";
 import { repositoryRoot, repositoryText } from "../../support/repository.js";
 import { OwnDecoder, type Bits } from "./own.js";
@@ -92,12 +102,12 @@ test("decoding is told apart by nothing but the bytes: what came before leaves n
   }
 });
 
-/** What a record stands for under a mode's restrictions: the instruction itself, #UD or #NM. */
+/** What a record stands for under a mode key: the instruction itself, #UD or #NM. */
 function under(mode: number, ...bytes: number[]): "runs" | "#UD" | "#NM" {
   const decoder = new Decoder();
-  decoder.decode(Uint8Array.from(bytes), 0, bytes.length, 8);
+  decoder.decode(Uint8Array.from(bytes), 0, bytes.length, 2 << (mode & MODE_CODE_SIZE));
   const record = new DataView(new ArrayBuffer(RECORD_BYTES));
-  new RecordEncoder(record).encode(0, decoder.instruction, 0, MODE_CODE64 | mode);
+  new RecordEncoder(record).encode(0, decoder.instruction, 0, mode);
   const op = record.getUint16(REC_OP, true);
   return op === PSEUDO.undefined ? "#UD" : op === PSEUDO.deviceNotAvailable ? "#NM" : "runs";
 }
@@ -122,9 +132,21 @@ test("CR0.TS, CR0.EM and CR4.OSFXSR: x87, MMX and SSE raise what the SDM's table
     ["OSFXSR clear and TS", MODE_SSE_UD | TS, ["#NM", "#NM", "#NM", "#UD", "#UD", "#UD"]],
   ];
   for (const [name, mode, expected] of rows) {
-    const actual = [fld1, paddb, emms, addps, cvtpi2ps, ldmxcsr].map((bytes) => under(mode, ...bytes));
+    const actual = [fld1, paddb, emms, addps, cvtpi2ps, ldmxcsr].map((bytes) =>
+      under(MODE_CODE64 | mode, ...bytes),
+    );
     assert.deepEqual(actual, expected, name);
-    assert.equal(under(mode, ...movnti), "runs", `MOVNTI, ${name}`);
-    assert.equal(under(mode, ...crc32), "runs", `CRC32, ${name}`);
+    assert.equal(under(MODE_CODE64 | mode, ...movnti), "runs", `MOVNTI, ${name}`);
+    assert.equal(under(MODE_CODE64 | mode, ...crc32), "runs", `CRC32, ${name}`);
+  }
+});
+
+test("VEX-encoded instructions are undefined in real-address and virtual-8086 mode (SDM vol. 2 §2.8)", () => {
+  const andn = [0xc4, 0xe2, 0x70, 0xf2, 0xc2];
+  const add = [0x01, 0xc8];
+  for (const size of [MODE_CODE16, MODE_CODE32]) {
+    assert.equal(under(size, ...andn), "runs");
+    assert.equal(under(size | MODE_REAL, ...andn), "#UD");
+    assert.equal(under(size | MODE_REAL, ...add), "runs");
   }
 });

@@ -38,6 +38,7 @@ const REPEATED = new Set(["movs", "cmps", "lods", "outs", "stos", "scas", "ins"]
 /** Kinds of operand that `OPERATIONS` resolves; the others are read by their helpers from the record. */
 const RESOLVED = new Set([
   "E",
+  "B",
   "Z",
   "R",
   "G",
@@ -183,8 +184,8 @@ export class OwnDecoder {
 
   // ── the record ────────────────────────────────────────────────────────────────────────────────────────
 
-  private slot(field: "a" | "b"): number {
-    return this.record.getUint16(field === "a" ? rec.REC_A : rec.REC_B, true);
+  private slot(field: "a" | "b" | "v"): number {
+    return this.record.getUint16({ a: rec.REC_A, b: rec.REC_B, v: rec.REC_V }[field], true);
   }
 
   private immediate(): bigint {

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Random } from "../../support/random.js";
-import { everyModrm, randomHead, systematic } from "./byte-strings.js";
+import { everyModrm, randomHead, systematic, vexEncoded } from "./byte-strings.js";
 import { compareAll } from "./compare.js";
 import { DIFFERENCES } from "./differences.js";
 
@@ -21,6 +21,7 @@ for (const bits of [16, 32, 64] as const) {
   test(`R6.1 ${bits}-bit code: every opcode, prefix and ModRM class decodes as the reference decodes it`, () => {
     const outcome = compareAll(bits, SEED, function* (random: Random) {
       yield* systematic(random, 0);
+      yield* vexEncoded(random);
       yield* everyModrm();
       for (let n = 0; n < BY_CHANCE; n++) yield randomHead(random);
     });

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { Random } from "../../support/random.js";
-import { randomHead, systematic } from "./byte-strings.js";
+import { randomHead, systematic, vexEncoded } from "./byte-strings.js";
 import { compareAll } from "./compare.js";
 
 /** ModRM bytes for each opcode, prefix and mode, chosen by chance. */
@@ -18,6 +18,7 @@ for (const bits of [16, 32, 64] as const) {
   test(`R6.1 ${bits}-bit code decodes as the reference decodes it, for every opcode and prefix`, () => {
     const outcome = compareAll(bits, SEED, function* (random: Random) {
       yield* systematic(random, PER_OPCODE);
+      yield* vexEncoded(random);
       for (let n = 0; n < BY_CHANCE; n++) yield randomHead(random);
     });
     assert.deepEqual([...outcome.failures.values()], []);

@@ -26,7 +26,7 @@ export const STRIDE = 32;
  */
 const OFFERED = new Set(
   `INTEL8086 INTEL186 INTEL286 INTEL386 INTEL486 X64 ADX AES CLFLUSHOPT CLFSH CLWB CMOV CMPXCHG16B CPUID CX8 FPU FPU287
-  FPU387 FSGSBASE FXSR INVPCID LZCNT BMI1 MMX MONITOR MOVBE MSR MULTIBYTENOP PAUSE PCLMULQDQ POPCNT PREFETCHW RDPID RDPMC RDRAND
+  FPU387 FSGSBASE FXSR INVPCID LZCNT BMI1 BMI2 MMX MONITOR MOVBE MSR MULTIBYTENOP PAUSE PCLMULQDQ POPCNT PREFETCHW RDPID RDPMC RDRAND
   RDSEED RDTSCP SEP SHA SMAP SSE SSE2 SSE3 SSE4_1 SSE4_2 SSSE3 SYSCALL TSC XSAVE XSAVEC XSAVEOPT`.split(
     /\s+/,
   ),
@@ -175,7 +175,7 @@ export class ReferenceDecoder {
     const facts: CodeFacts = {
       offered:
         !UNDEFINED_CODES.has(code) &&
-        i.encoding === EncodingKind.Legacy &&
+        (i.encoding === EncodingKind.Legacy || i.encoding === EncodingKind.VEX) &&
         features.every((f) => OFFERED.has(f)),
       mnemonic: Mnemonic[i.mnemonic].toLowerCase(),
       kinds: Array.from({ length: i.opCount }, (_, n) => opCode.opKind(n)),

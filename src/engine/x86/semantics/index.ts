@@ -1,5 +1,6 @@
 /** All semantics by mnemonic: the one definition of every instruction that is implemented. */
 import { ARITHMETIC } from "./arithmetic.js";
+import { BIT_MANIPULATION } from "./bit-manipulation.js";
 import { BITS } from "./bits.js";
 import { CONTROL } from "./control.js";
 import { HELPERS_ONLY } from "./delegated.js";
@@ -19,6 +20,7 @@ export const SEMANTICS: SemanticsTable = {
   ...SHIFT,
   ...MULTIPLY,
   ...BITS,
+  ...BIT_MANIPULATION,
   ...MOVE,
   ...CONTROL,
   ...STRINGS,

@@ -3,10 +3,10 @@
  * of handlers, disassembly text and tests. Knows no semantics.
  *
  * A line is `OPCODE MNEMONIC OPERANDS ATTRIBUTES`.
- * - Opcode: optional mandatory prefix (`NP`: none of 66 F2 F3; `66`, `F2`, `F3`), bytes, then `/n` (ModRM.reg must
+ * - Opcode: `L0` (VEX-encoded, VEX.L 0), optional mandatory prefix (`NP`: none of 66 F2 F3; `66`, `F2`, `F3`), bytes, then `/n` (ModRM.reg must
  *   be n), `m` or `r` (ModRM must name memory, or a register), `=xx` (the whole ModRM byte), `+r` (register in the
  *   low three bits).
- * - Operands: SDM appendix A.2 letters. `E` ModRM.rm, `G` ModRM.reg, `Z` register in the opcode, `M` memory, `R` rm
+ * - Operands: SDM appendix A.2 letters. `E` ModRM.rm, `G` ModRM.reg, `B` VEX.vvvv, `Z` register in the opcode, `M` memory, `R` rm
  *   register, `I` immediate (`Ib` sign-extended, `Iu` unsigned byte, `I2` second byte), `J` relative target, `O`
  *   absolute address, `S` segment register (`S0`–`S5` fixed), `C` `D` control and debug registers, `V W` XMM, `P Q`
  *   MMX, `A` far pointer; `AL rAX CL 1` as themselves. Sizes: b w d q bytes 1 2 4 8; v operand size; z operand size
@@ -22,6 +22,10 @@ import { SSE_FORMS } from "./sse.js";
 import { SYSTEM_FORMS } from "./system.js";
 import { X87_FORMS } from "./x87.js";
 
+/** Added to the map of VEX-encoded forms. */
+export const VEX_MAP = 4;
+const MAPS = 2 * VEX_MAP;
+
 export type MandatoryPrefix = "" | "NP" | "66" | "F2" | "F3";
 
 export interface OperandSpec {
@@ -33,10 +37,12 @@ export interface OperandSpec {
 
 export interface Form {
   readonly id: number;
-  /** 0: one byte; 1: 0F; 2: 0F 38; 3: 0F 3A. */
+  /** 0: one byte; 1: 0F; 2: 0F 38; 3: 0F 3A; `VEX_MAP` more with a VEX prefix. */
   readonly map: number;
   readonly opcode: number;
   readonly prefix: MandatoryPrefix;
+  /** Required VEX.L, or -1 without VEX. */
+  readonly vectorLength: number;
   /** Required ModRM.reg, or -1. */
   readonly extension: number;
   /** Required kind of ModRM.rm: "m", "r", or "" for either. */
@@ -71,6 +77,7 @@ interface Opcode {
   map: number;
   opcode: number;
   prefix: MandatoryPrefix;
+  vectorLength: number;
   extension: number;
   rm: "" | "m" | "r";
   modrmByte: number;
@@ -79,19 +86,20 @@ interface Opcode {
 
 function parseOpcode(text: string): Opcode {
   const match =
-    /^(?:(NP|66|F2|F3) )?(0F 38 |0F 3A |0F )?([0-9A-F]{2})(?:\/(\d))?(\+r)?(?: ?([mr]))?(?: ?=([0-9A-F]{2}))?$/.exec(
+    /^(?:L([01]) )?(?:(NP|66|F2|F3) )?(0F 38 |0F 3A |0F )?([0-9A-F]{2})(?:\/(\d))?(\+r)?(?: ?([mr]))?(?: ?=([0-9A-F]{2}))?$/.exec(
       text,
     );
   if (!match) throw new Error(`instruction table: cannot read opcode "${text}"`);
   const maps = ["", "0F ", "0F 38 ", "0F 3A "];
   return {
-    prefix: (match[1] ?? "") as MandatoryPrefix,
-    map: maps.indexOf(match[2] ?? ""),
-    opcode: parseInt(match[3], 16),
-    extension: match[4] === undefined ? -1 : Number(match[4]),
-    inOpcode: match[5] !== undefined,
-    rm: (match[6] ?? "") as "" | "m" | "r",
-    modrmByte: match[7] === undefined ? -1 : parseInt(match[7], 16),
+    vectorLength: match[1] === undefined ? -1 : Number(match[1]),
+    prefix: (match[2] ?? "") as MandatoryPrefix,
+    map: maps.indexOf(match[3] ?? "") + (match[1] === undefined ? 0 : VEX_MAP),
+    opcode: parseInt(match[4], 16),
+    extension: match[5] === undefined ? -1 : Number(match[5]),
+    inOpcode: match[6] !== undefined,
+    rm: (match[7] ?? "") as "" | "m" | "r",
+    modrmByte: match[8] === undefined ? -1 : parseInt(match[8], 16),
   };
 }
 
@@ -124,6 +132,7 @@ function makeForms(line: string, firstId: number): Form[] {
       map: opcode.map,
       opcode: opcode.opcode + i,
       prefix: opcode.prefix,
+      vectorLength: opcode.vectorLength,
       extension: opcode.extension,
       rm: opcode.rm,
       modrmByte: opcode.modrmByte,
@@ -166,7 +175,7 @@ export const FORMS: readonly Form[] = parseAll();
 
 /** Forms by `map << 8 | opcode`, those with a mandatory prefix first. */
 export const FORMS_BY_OPCODE: readonly (readonly Form[])[] = (() => {
-  const lists: Form[][] = Array.from({ length: 0x400 }, () => []);
+  const lists: Form[][] = Array.from({ length: MAPS << 8 }, () => []);
   for (const form of FORMS) lists[(form.map << 8) | form.opcode].push(form);
   for (const list of lists)
     list.sort((a, b) => Number(a.prefix === "") - Number(b.prefix === "") || a.id - b.id);

@@ -389,4 +389,17 @@ F2 0F 38 F0 crc32   Gd,Eb
 F2 0F 38 F1 crc32   Gd,Ev
 66 0F 38 F6 adcx    Gy,Ey
 F3 0F 38 F6 adox    Gy,Ey
+L0 NP 0F 38 F2 andn    Gy,By,Ey
+L0 NP 0F 38 F3/1 blsr  By,Ey
+L0 NP 0F 38 F3/2 blsmsk By,Ey
+L0 NP 0F 38 F3/3 blsi  By,Ey
+L0 NP 0F 38 F5 bzhi    Gy,Ey,By
+L0 F3 0F 38 F5 pext    Gy,By,Ey
+L0 F2 0F 38 F5 pdep    Gy,By,Ey
+L0 F2 0F 38 F6 mulx    Gy,By,Ey
+L0 NP 0F 38 F7 bextr   Gy,Ey,By
+L0 66 0F 38 F7 shlx    Gy,Ey,By
+L0 F3 0F 38 F7 sarx    Gy,Ey,By
+L0 F2 0F 38 F7 shrx    Gy,Ey,By
+L0 F2 0F 3A F0 rorx    Gy,Ey,Iu
 `;
