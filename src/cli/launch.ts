@@ -65,8 +65,10 @@ function attachInput(
     if (name === "help") say(context, ["", ...ESCAPE_HELP]);
     else session.stop(machineEnd("interrupted", "Ctrl-A x"));
   };
-  if (process.stdin.isTTY) context.stderr.write("locore: Ctrl-A x quits, Ctrl-A h lists keys\n");
-  return connectInput(process.stdin, session, command);
+  const input = connectInput(process.stdin, session, command);
+  // Said once it is true: from here on Ctrl-C is the guest's.
+  if (process.stdin.isTTY) say(context, ["locore: Ctrl-A x quits, Ctrl-A h lists keys"]);
+  return input;
 }
 
 function startMessage(plan: Plan, options: LaunchOptions): StartMessage {
