@@ -162,6 +162,8 @@ function newerForms(): Form[] {
     [0xf2, 0x48, 0x0f, 0x38, 0xf1, 0xc2],
     [REX_B, 0x0f, 0x38, 0xf0, 0x43, 0x04], // movbe eax, [r11+4]
     [REX_B, 0x0f, 0x38, 0xf1, 0x43, 0x04],
+    [0xf2, REX_B, 0x0f, 0xf0, 0x43, 0x03], // lddqu xmm0, [r11+3]
+    [0x66, REX_B, 0x0f, 0x38, 0x2a, 0x43, 0x10], // movntdqa xmm0, [r11+16]
   ]) {
     forms.push(plain(code));
   }
@@ -236,7 +238,9 @@ function x87Forms(): Form[] {
     [0x41, 0xda, 0x43, 0x08],
     [0x41, 0xdc, 0x43, 0x10],
   ];
-  return operations.map((code) => ({
+  // fisttp word, dword and qword [r11+56]
+  const truncating = [0xdf, 0xdb, 0xdd].map((opcode) => [0x41, opcode, 0x4b, 0x38]);
+  return [...operations, ...truncating].map((code) => ({
     name: `x87 ${hex(code)}`,
     emit: (x: Assembler) => x.db(...load, ...code, ...store),
   }));
