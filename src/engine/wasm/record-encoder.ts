@@ -3,7 +3,7 @@
  * address is formed and whether the mode allows the instruction at all. Knows no memory but the record's.
  */
 import { FPU_REGISTER_STRIDE } from "../x86/x87/state.js";
-import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/decode.js";
+import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/instruction.js";
 import * as layout from "../x86/layout.js";
 import {
   MODE_CODE64,

@@ -3,7 +3,7 @@
  * whose operands say where the decoded record holds them. Equal operations share one number, so `add Ev,Gv` and
  * `add Gv,Ev` between registers are one. Knows no semantics.
  */
-import type { Instruction } from "./decode.js";
+import type { Instruction } from "./instruction.js";
 import { FORMS, type Form, type OperandSpec } from "./table/forms.js";
 
 /** Where a handler finds an operand. */

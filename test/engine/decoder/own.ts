@@ -2,7 +2,8 @@
  * Our side of the comparison: bytes through decoder, operations and record encoder, read back from the record as a
  * handler would. Knows no reference.
  */
-import { Decoder, type Instruction } from "../../../src/engine/x86/decode.js";
+import { Decoder } from "../../../src/engine/x86/decode.js";
+import type { Instruction } from "../../../src/engine/x86/instruction.js";
 import * as layout from "../../../src/engine/x86/layout.js";
 import { MODE_CODE16, MODE_CODE32, MODE_CODE64 } from "../../../src/engine/x86/mode.js";
 import { OPERATIONS, type Operand, type Operation } from "../../../src/engine/x86/operands.js";
