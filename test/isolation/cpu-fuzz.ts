@@ -5,7 +5,7 @@ import { watched } from "./watchdog.js";
 
 /** No life takes a tenth of it, even on a busy machine. */
 const LONGEST_SILENCE_MS = 30_000;
-const ALL_MODES = ["code16", "compatibility", "flat32", "legacy", "long", "pae", "real"];
+const ALL_MODES = ["code16", "compatibility", "flat32", "legacy", "long", "pae", "real", "virtual"];
 
 /** Runs lives and checks that they covered what they are meant to. */
 export async function fuzzCpu(order: FuzzOrder): Promise<FuzzResult> {

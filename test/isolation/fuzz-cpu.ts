@@ -16,7 +16,9 @@ const LEG = 400;
 const LEGS = 40;
 /** Runs that execute nothing, in a row, before a leg counts as stuck. */
 const MOST_EMPTY_RUNS = 1000;
-const IDLE_CPU = 1;
+/** CPUs that run, in turn leg by leg, and one that never does: nothing may change it. */
+const RUNNING_CPUS = 2;
+const CPUS = RUNNING_CPUS + 1;
 
 /** What happened in a life; equal for equal seeds. */
 export interface LifeReport {
@@ -46,8 +48,8 @@ export const WHOLE: Cut = (_random, rest) => rest;
 
 export function fuzzVm(engine: Engine, host: FuzzHost): { vm: Vm; cpus: Cpu[] } {
   const vm = engine.createVm({ ranges: WORLD_RAM }, host);
-  const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: 2, tscHz: 2e9, apicHz: 1e9 });
-  return { vm, cpus: [0, IDLE_CPU].map((id) => vm.createCpu(id, cpuid)) };
+  const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: CPUS, tscHz: 2e9, apicHz: 1e9 });
+  return { vm, cpus: Array.from({ length: CPUS }, (_, id) => vm.createCpu(id, cpuid)) };
 }
 
 function plain(value: unknown): string {
@@ -61,7 +63,9 @@ class Life {
   private readonly cutting: Random;
   private readonly host: FuzzHost;
   private readonly vm: Vm;
-  private readonly cpu: Cpu;
+  private readonly cpus: readonly Cpu[];
+  /** The one whose leg it is. */
+  private cpu: Cpu;
   private readonly idle: Cpu;
   private readonly idleState: string;
   private readonly world: World;
@@ -78,11 +82,12 @@ class Life {
     this.host = new FuzzHost(new Random((seed ^ 0x2545f491) >>> 0));
     const { vm, cpus } = fuzzVm(engine, this.host);
     this.vm = vm;
-    [this.cpu, this.idle] = cpus;
-    this.host.cpu = this.cpu;
+    this.cpus = cpus.slice(0, RUNNING_CPUS);
+    this.idle = cpus[RUNNING_CPUS];
+    this.cpu = cpus[0];
     this.host.memory = vm.memory;
     this.world = buildWorld(vm.memory, this.random);
-    this.cpu.writeState(this.world.state);
+    for (const cpu of this.cpus) cpu.writeState(this.world.state);
     this.idleState = plain(this.idle.readState());
     this.report = { mode: this.world.mode, instructions: 0, shutdowns: 0, halts: 0, accesses: 0, digest: "" };
   }
@@ -90,6 +95,7 @@ class Life {
   run(): LifeReport {
     try {
       for (let leg = 0; leg < LEGS; leg++) {
+        this.cpu = this.host.cpu = this.random.pick(this.cpus);
         this.leg();
         this.between();
       }
@@ -100,6 +106,11 @@ class Life {
     }
   }
 
+  /** Executed by all CPUs. */
+  private get instructions(): number {
+    return this.cpus.reduce((sum, cpu) => sum + cpu.instructions, 0);
+  }
+
   /** Exactly `LEG` instructions, in pieces. */
   private leg(): void {
     const end = this.cpu.instructions + LEG;
@@ -107,7 +118,7 @@ class Life {
     while (this.cpu.instructions < end) {
       const before = this.cpu.instructions;
       const budget = this.cut(this.cutting, end - before);
-      this.host.before = before;
+      this.host.before = this.instructions;
       const exit = this.cpu.run(budget);
       const executed = this.cpu.instructions - before;
       this.observe?.(this.cpu, this.vm);
@@ -188,19 +199,19 @@ class Life {
 
   private checkEnd(): void {
     if (plain(this.idle.readState()) !== this.idleState) this.fail("a CPU that never ran has changed");
-    this.report.instructions = this.cpu.instructions;
+    this.report.instructions = this.instructions;
     this.report.accesses = this.host.accesses;
     let hash = 0;
     for (const { start, size } of WORLD_RAM) {
       const words = new Uint32Array(this.vm.memory.read(start, size).buffer);
       for (const word of words) hash = (Math.imul(hash, 31) + word) | 0;
     }
-    this.report.digest = `${hash >>> 0} ${plain(this.cpu.readState())}`;
+    this.report.digest = `${hash >>> 0} ${plain(this.cpus.map((cpu) => cpu.readState()))}`;
   }
 
   private fail(what: string, state: CpuState = this.cpu.readState()): never {
     throw new FuzzFailure(
-      `life ${this.seed} (${this.world.mode}) at instruction ${this.cpu.instructions}: ${what}\n${plain({ ...state, fxsave: undefined })}`,
+      `life ${this.seed} (${this.world.mode}) CPU ${this.cpu.id} at instruction ${this.cpu.instructions}: ${what}\n${plain({ ...state, fxsave: undefined })}`,
     );
   }
 }

@@ -49,6 +49,16 @@ function* segmentFaults(state: CpuState): Generator<string> {
     yield "CS is not present";
 }
 
+/** SDM vol. 3B §21.2.1: segments as in real mode. */
+function* virtualFaults(state: CpuState): Generator<string> {
+  if (!bit(state.rflags, X.FLAG_VM)) return;
+  if (!bit(state.cr0, X.CR0_PE) || bit(state.efer, X.EFER_LMA)) yield "RFLAGS.VM outside protected mode";
+  for (const name of SEGMENT_NAMES) {
+    const { selector, base, limit } = state[name];
+    if (base !== BigInt(selector << 4) || limit !== 0xffff) yield `${name} in virtual-8086 mode`;
+  }
+}
+
 function* pointerFaults(state: CpuState): Generator<string> {
   const code64 = bit(state.efer, X.EFER_LMA) && (state.cs.access & X.ACCESS_L) !== 0;
   if (code64 ? !isCanonicalBig(state.rip) : state.rip >= TWO_32) yield `RIP 0x${state.rip.toString(16)}`;
@@ -72,5 +82,11 @@ function* flagFaults({ rflags, dr }: CpuState): Generator<string> {
 
 /** Everything about a state that cannot be, in words. */
 export function stateFaults(state: CpuState): string[] {
-  return [...controlFaults(state), ...segmentFaults(state), ...pointerFaults(state), ...flagFaults(state)];
+  return [
+    ...controlFaults(state),
+    ...segmentFaults(state),
+    ...virtualFaults(state),
+    ...pointerFaults(state),
+    ...flagFaults(state),
+  ];
 }

@@ -6,9 +6,9 @@
  * Specification: Intel SDM vol. 3A §3.4.5 (descriptors), §4 (paging), §6.11–6.14 (IDT), §7.2, §7.7 (TSS).
  *
  * ```
- *  0      0x1000 0x2000 0x3000 0x4000  0x8000      0x20000   0xa0000 0x100000    0x400000      4 GiB
+ *  0      0x1000 0x2000 0x3000 0x4000  0x8000      0x20000   0xa0000 0x100000    0x400000   4 GiB ∓ 64 KiB
  *  ┌──────┬──────┬──────┬──────┬───────┬───────────┬─────────┬───────┬───────────┬──── hole ───┬────────┐
- *  │ IVT  │ GDT  │ IDT  │ TSSs │ stubs │ paging    │ data    │ hole  │ code,data │             │ 64 KiB │
+ *  │ IVT  │ GDT  │ IDT  │ TSSs │ stubs │ paging    │ data    │ hole  │ code,data │             │ code   │
  *  └──────┴──────┴──────┴──────┴───────┴───────────┴─────────┴───────┴───────────┴─────────────┴────────┘
  * ```
  */
@@ -16,11 +16,12 @@ import type { GuestMemory } from "../../src/engine/contract.js";
 import type { CpuState, SegmentRegister } from "../../src/x86/cpu-state.js";
 import type { Random } from "../support/random.js";
 import { fillWithCode, type CodeSize } from "./fuzz-code.js";
+import { legacyPaging, PDPT, PML4, widePaging, writeWords } from "./fuzz-paging.js";
 
 export const WORLD_RAM = [
   { start: 0, size: 0xa0000 },
   { start: 0x100000, size: 0x300000 },
-  { start: 0x1_0000_0000, size: 0x10000 },
+  { start: 0xffff_0000, size: 0x20000 },
 ] as const;
 
 const GDT = 0x1000;
@@ -28,18 +29,25 @@ const GDT_ENTRIES = 24;
 const IDT = 0x2000;
 const TSS = 0x3000;
 const STUBS = 0x4000;
-const PML4 = 0x8000;
-const PDPT = 0x9000;
-const DIRECTORIES = 0xa000;
-const TABLES = 0x10000;
 const DATA = 0x20000;
 const REAL_CODE = 0x30000;
 export const CODE = 0x100000;
 export const CODE_SIZE = 0x10000;
 const PAGE = 0x1000;
+const FOUR_GIB = 0x1_0000_0000;
 const VECTORS = 256;
 
-const MODES = ["real", "code16", "flat32", "legacy", "pae", "compatibility", "long", "long"] as const;
+const MODES = [
+  "real",
+  "code16",
+  "flat32",
+  "legacy",
+  "pae",
+  "compatibility",
+  "long",
+  "long",
+  "virtual",
+] as const;
 export type WorldMode = (typeof MODES)[number];
 
 const VALUES: readonly bigint[] = [
@@ -140,12 +148,6 @@ function gate(random: Random, vector: number, selector: number): bigint {
   );
 }
 
-function words(memory: GuestMemory, address: number, values: readonly bigint[]): void {
-  const view = new DataView(new ArrayBuffer(values.length * 8));
-  values.forEach((value, i) => view.setBigUint64(i * 8, BigInt.asUintN(64, value), true));
-  memory.write(address, new Uint8Array(view.buffer));
-}
-
 function interruptTable(memory: GuestMemory, random: Random, size: CodeSize, mode: WorldMode): void {
   const long = mode === "long" || mode === "compatibility";
   for (let vector = 0; vector < VECTORS; vector++) {
@@ -160,7 +162,7 @@ function interruptTable(memory: GuestMemory, random: Random, size: CodeSize, mod
   }
   const selector = long ? 0x08 : size === 16 ? 0x38 : 0x18;
   const table = Array.from({ length: VECTORS }, (_, vector) => gate(random, vector, selector));
-  words(memory, IDT, long ? table.flatMap((low) => [low, 0n]) : table);
+  writeWords(memory, IDT, long ? table.flatMap((low) => [low, 0n]) : table);
 }
 
 /** Task-state segments with stacks in data, interrupt stacks anywhere, permission maps of noise. */
@@ -177,89 +179,6 @@ function taskStates(memory: GuestMemory, random: Random): void {
     view.setUint16(tss + 0x66, random.pick([0x68, 0x100, 0xffff]), true);
   }
   memory.write(TSS, bytes);
-}
-
-// ── paging ────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A leaf: mostly a plain identity mapping, sometimes absent, read-only, a hole, a device, reserved bits. */
-function leaf(random: Random, address: bigint, large: boolean): bigint {
-  const size = large ? 0x80n : 0n;
-  switch (random.below(24)) {
-    case 0:
-      return 0n;
-    case 1:
-      return address | size | 5n;
-    case 2:
-      return address | size | 3n;
-    case 3:
-      return (
-        (random.pick([0xa0000n, 0xfee00000n, 0xfec00000n, 0x500000n, 0x7000000000n]) &
-          (large ? ~0x1fffffn : ~0xfffn)) |
-        size |
-        7n
-      );
-    case 4:
-      return address | size | 7n | (1n << 63n);
-    case 5:
-      return address | size | 7n | (1n << BigInt(32 + random.below(31)));
-    case 6:
-      return address | size | 0x107n;
-    default:
-      return address | size | 7n;
-  }
-}
-
-/** 4-level or PAE tables: identity for 4 GiB, the first 4 MiB by small pages. */
-function widePaging(memory: GuestMemory, random: Random, pae: boolean): void {
-  const rights = pae ? 1n : 7n;
-  const high = Array.from({ length: pae ? 4 : 8 }, (_, i) => BigInt(DIRECTORIES + (i % 4) * PAGE) | rights);
-  if (!pae && random.below(3) === 0) high[4] = 0x1_0000_0000n | 0x87n;
-  words(memory, PDPT, high);
-  const odd = random.pick([0xfee00000n, 0xa0000n, 0xffffffff000n, 0x3fffff000n]) | 7n;
-  if (!pae)
-    words(
-      memory,
-      PML4,
-      Array.from({ length: 512 }, (_, i) =>
-        i === 0 || i >= 510 || i === 255 ? BigInt(PDPT) | 7n : i === 3 ? odd : 0n,
-      ),
-    );
-  for (let directory = 0; directory < 4; directory++) {
-    const entries = Array.from({ length: 512 }, (_, i) => {
-      const address = BigInt(directory) * 0x40000000n + BigInt(i) * 0x200000n;
-      if (directory === 0 && i < 2) return BigInt(TABLES + i * PAGE) | 7n;
-      return i === 9 ? odd : leaf(random, address, true);
-    });
-    words(memory, DIRECTORIES + directory * PAGE, entries);
-  }
-  for (let table = 0; table < 2; table++) {
-    const careful = (page: number): boolean => page < 0x20 || (page >= 0x100 && page < 0x104);
-    words(
-      memory,
-      TABLES + table * PAGE,
-      Array.from({ length: 512 }, (_, i) => {
-        const page = table * 512 + i;
-        return careful(page) ? BigInt(page * PAGE) | 7n : leaf(random, BigInt(page * PAGE), false);
-      }),
-    );
-  }
-}
-
-function legacyPaging(memory: GuestMemory, random: Random): void {
-  const view = new DataView(new ArrayBuffer(2 * PAGE));
-  for (let i = 0; i < 1024; i++) {
-    const entry =
-      i === 0 ? TABLES | 7 : i === 9 ? 0xa0007 : ((i << 22) | 0x80 | random.pick([7, 7, 7, 5, 3, 0])) >>> 0;
-    view.setUint32(i * 4, entry, true);
-    const page =
-      i < 0x20 || (i >= 0x100 && i < 0x104)
-        ? i * PAGE
-        : Number(leaf(random, BigInt(i * PAGE), false) & 0xffffffffn);
-    view.setUint32(PAGE + i * 4, page | (i < 0x20 ? 7 : page & 7), true);
-  }
-  const bytes = new Uint8Array(view.buffer);
-  memory.write(PML4, bytes.subarray(0, PAGE));
-  memory.write(TABLES, bytes.subarray(PAGE));
 }
 
 // ── state ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -279,6 +198,8 @@ interface Entry {
   cr3: bigint;
   cr4: bigint;
   efer: bigint;
+  /** RFLAGS, when any will not do. */
+  flags?: bigint;
   size: CodeSize;
 }
 
@@ -306,6 +227,15 @@ function entry(mode: WorldMode, random: Random): Entry {
         data: segment(DATA >> 4, DATA, 0xffff, 0x93),
         rip: random.below(0x8000),
         cr0: 0x10n,
+        size: 16,
+      };
+    case "virtual":
+      return {
+        ...base,
+        cs: segment(REAL_CODE >> 4, REAL_CODE, 0xffff, 0xf3),
+        data: segment(DATA >> 4, DATA, 0xffff, 0xf3),
+        rip: random.below(0x8000),
+        flags: random.pick([0x20202n, 0x23202n, 0x23002n]),
         size: 16,
       };
     case "code16":
@@ -343,7 +273,7 @@ function stateFor(at: Entry, random: Random, mode: WorldMode): CpuState {
   const state: CpuState = {
     gpr: Array.from({ length: 16 }, () => registerValue(random)),
     rip: BigInt(at.rip),
-    rflags: random.pick([0x2n, 0x202n, 0x202n, 0x3202n, 0x40202n, 0x302n]),
+    rflags: at.flags ?? random.pick([0x2n, 0x202n, 0x202n, 0x3202n, 0x40202n, 0x302n]),
     es: { ...at.data },
     cs: at.cs,
     ss: { ...at.data },
@@ -376,6 +306,12 @@ export interface World {
   state: CpuState;
 }
 
+/** Interrupts may change the code size: to 64 bits in IA-32e mode, to that of the gate from virtual-8086 mode. */
+function handlerSize(mode: WorldMode, size: CodeSize): CodeSize {
+  if (mode === "compatibility") return 64;
+  return mode === "virtual" ? 32 : size;
+}
+
 /** Writes a random world into guest memory and returns the state to start in. */
 export function buildWorld(memory: GuestMemory, random: Random): World {
   for (const { start, size } of WORLD_RAM) memory.fill(start, size, 0);
@@ -383,10 +319,11 @@ export function buildWorld(memory: GuestMemory, random: Random): World {
   const at = entry(mode, random);
   const code = new Uint8Array(CODE_SIZE);
   fillWithCode(code, random, at.size);
-  memory.write(mode === "real" ? REAL_CODE : CODE, code);
+  memory.write(mode === "real" || mode === "virtual" ? REAL_CODE : CODE, code);
   if (random.below(2)) memory.write(CODE + CODE_SIZE, code.subarray(0, PAGE));
-  words(memory, GDT, gdt(random));
-  interruptTable(memory, random, mode === "compatibility" ? 64 : at.size, mode);
+  memory.write(FOUR_GIB - PAGE, code.subarray(0, 2 * PAGE));
+  writeWords(memory, GDT, gdt(random));
+  interruptTable(memory, random, handlerSize(mode, at.size), mode);
   taskStates(memory, random);
   if (mode === "legacy") legacyPaging(memory, random);
   else if (mode !== "real") widePaging(memory, random, mode === "pae");

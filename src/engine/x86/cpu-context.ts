@@ -199,11 +199,9 @@ export class CpuContext {
     this.set32(L.SEGMENT_ACCESS + segment * 4, access);
   }
 
-  /** Cuts a RIP to what the code size leaves of it: 64, 32 or 16 bits. */
+  /** Cuts a RIP to 64 or 32 bits; 16-bit code too may come to lie above 64 KiB, if only to fault there. */
   maskRip(rip: number): number {
-    const size = this.get32(L.MODE_KEY) & 3;
-    if (size === 2) return rip;
-    return size === 1 ? rip >>> 0 : rip & 0xffff;
+    return this.code64 ? rip : rip >>> 0;
   }
   /** RIP of the instruction that `record` holds. */
   instructionRip(record: number): number {
