@@ -21,6 +21,8 @@ const MAX_BLOCK = 64;
  * mode could make a write to the page arbitrarily slow.
  */
 const MAX_BLOCKS_PER_PAGE = 2048;
+/** A limit that no offset is behind. */
+const ENDLESS = 0xffffffff;
 /** Bytes of code by the mode key's code size. */
 const CODE_BYTES = [2, 4, 8];
 /** Forms after which control never comes to the next instruction. */
@@ -132,7 +134,9 @@ export class DecodeCache {
     const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
-    this.codeEnd = cpu.code64 ? Infinity : start + cpu.limit(layout.CS) + 1 - cpu.getAddress(layout.RIP);
+    const limit = cpu.code64 ? ENDLESS : cpu.limit(layout.CS);
+    // Behind 4 GiB the instruction pointer is 0 again.
+    this.codeEnd = limit === ENDLESS ? Infinity : start + limit + 1 - cpu.getAddress(layout.RIP);
     const inside = this.findInside(page, start, mode);
     if (inside) {
       this.enter(ramOffset, mode, inside);
