@@ -15,7 +15,7 @@ const SHARED_SLICE = 20_000;
 const DETERMINISTIC_SLICE = 200_000;
 /** Speed assumed before the first measurement, instructions per ns. */
 const FIRST_GUESS = 0.02;
-/** Weight of a new measurement. */
+/** Weight of a new measurement that is faster than expected. */
 const SMOOTHING = 0.25;
 /** Shorter runs than this, ns, say little about speed. */
 const SHORTEST_MEASUREMENT_NS = 20_000;
@@ -47,7 +47,9 @@ export class SliceMeter {
   /** Learns from a slice that executed `instructions` in `ns`. */
   measured(instructions: number, ns: number): void {
     if (ns < SHORTEST_MEASUREMENT_NS || instructions === 0) return;
-    this.#rate += SMOOTHING * (instructions / ns - this.#rate);
+    const rate = instructions / ns;
+    // A guest that turns slow (faults, devices) may hold the next slice up only once, not until an average follows.
+    this.#rate = rate < this.#rate ? rate : this.#rate + SMOOTHING * (rate - this.#rate);
   }
 
   #exact(nextDeadline: number | undefined): number {

@@ -23,7 +23,11 @@ export class GuestFault extends Error {
     /** Faulting linear address of a page fault. */
     readonly linear = 0,
   ) {
-    super(`guest exception ${vector} (error code 0x${errorCode.toString(16)})`);
+    // Recording where it was thrown would take longer than delivering it, and nobody looks.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super("guest exception");
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

@@ -1,0 +1,36 @@
+/** How long a CPU runs before somebody looks again: fast guests get more, a guest that turns slow gets less at once. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createClock } from "../../src/machine/clock.js";
+import { SliceMeter } from "../../src/machine/slice.js";
+
+const MS = 1e6;
+const CLOCK = { tscHz: 1e9, apicHz: 1e9, rtcStart: 0 };
+
+function meter(): SliceMeter {
+  return new SliceMeter(
+    createClock(CLOCK, () => 0),
+    1,
+  );
+}
+
+test("R3.2 a guest that is faster than expected gets longer slices little by little", () => {
+  const slices = meter();
+  const first = slices.budget(0, undefined, Infinity);
+  slices.measured(1_000_000, MS);
+  const second = slices.budget(0, undefined, Infinity);
+  for (let i = 0; i < 50; i++) slices.measured(1_000_000, MS);
+  const last = slices.budget(0, undefined, Infinity);
+  assert.ok(first < second && second < last, `${first} ${second} ${last}`);
+  assert.ok(
+    Math.abs(last - 1_000_000) < 10_000,
+    `${last} instructions for a millisecond of a thousand million a second`,
+  );
+});
+
+test("isolation: one slow slice makes the next one short", () => {
+  const slices = meter();
+  for (let i = 0; i < 50; i++) slices.measured(1_000_000, MS);
+  slices.measured(100_000, 100 * MS);
+  assert.equal(slices.budget(0, undefined, Infinity), 1000);
+});
