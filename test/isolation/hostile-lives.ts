@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { buildPlan } from "../../src/boot/index.js";
+import { ROUTE } from "../../src/devices/reset-routes.js";
 import type { Engine } from "../../src/engine/contract.js";
 import type { Board } from "../../src/machine/board.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
@@ -25,15 +26,7 @@ const LONGEST_STEP_MS = 5_000;
 const CPU_COUNTS = [1, 1, 2, 4];
 const PERIODS = [1, 10, 1000];
 /** Ends that a guest may come to by itself. */
-const OWN_ENDS = [
-  "acpi-s5",
-  "debug-exit",
-  "i8042",
-  "interrupts-off",
-  "no-wake-source",
-  "port-92",
-  "port-cf9",
-];
+const OWN_ENDS: readonly string[] = [...Object.values(ROUTE), "interrupts-off", "no-wake-source"];
 const CRASHES = ["triple-fault"];
 
 /** A console nobody reads: it counts, and offers noise as input. */
