@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CpuHost } from "../../src/engine/contract.js";
-import { al, byte, dword, eax, ecx, edi, TYPE_TRAP_GATE } from "../support/asm/index.js";
+import { al, byte, dword, eax, ecx, edi, edx, TYPE_TRAP_GATE } from "../support/asm/index.js";
 import { bareGuest, CODE, HOLE, RAM_SIZE, silentHost } from "./bare-guest.js";
 
 const BUDGET = 200_000;
@@ -152,6 +152,23 @@ test("isolation: a repeated store that overwrites its own instruction is found o
   );
   assert.equal(cpu.run(BUDGET).reason, "halt");
   assert.equal(cpu.readState().gpr[1], 63n, "one element, then the instruction is gone");
+  vm.dispose();
+});
+
+test("isolation: repeated input that overwrites its own instruction is found out at the next element", () => {
+  const host: CpuHost = { ...silentHost(), readPort: () => HLT };
+  const { vm, cpu } = bareGuest(
+    (a) => {
+      a.mov(edi, CODE + 15)
+        .mov(ecx, 64)
+        .mov(edx, 0x80);
+      a.rep().ins(8).db(NOP, NOP, NOP, NOP);
+    },
+    { all: HOLE },
+    host,
+  );
+  assert.equal(cpu.run(BUDGET).reason, "halt");
+  assert.equal(cpu.readState().gpr[1], 63n);
   vm.dispose();
 });
 

@@ -107,6 +107,8 @@ function portString(input: boolean): Helper {
     const indexRegister = input ? RDI : RSI;
     const step = cpu.get32(L.FLAG_SYSTEM) & FLAG_DF ? -size : size;
     const port = dxPort(cpu);
+    const operation = (record + R.REC_OP) >>> 1;
+    const started = cpu.u16[operation];
     let count = repeats ? indexValue(cpu, RCX, addressSize) : 1;
     if (count === 0) return CONTINUE;
     requirePorts(cpu, port, size);
@@ -120,7 +122,8 @@ function portString(input: boolean): Helper {
       count--;
       setIndex(cpu, RCX, addressSize, count);
       if (count === 0) return CONTINUE;
-      if (!takeIteration(cpu)) {
+      // An element, or a device, may have overwritten this very instruction.
+      if (cpu.u16[operation] !== started || !takeIteration(cpu)) {
         cpu.setAddress(L.RIP, cpu.instructionRip(record));
         return RESOLVE;
       }
