@@ -21,6 +21,7 @@ import { executeSseFloat } from "../x86/sse-float.js";
 import { executeVectorOperation } from "../x86/vector-operations.js";
 import {
   checkedAddress,
+  checkedStack,
   checkedString,
   codeLinear,
   codePageAdded,
@@ -31,9 +32,7 @@ import {
   translateCode,
   type Helper,
 } from "../x86/system/calls.js";
-import { GuestFault } from "../x86/system/faults.js";
 import { HELPERS } from "../x86/system/delegates.js";
-import { checkSegment, INFO_ACCESS_SHIFT, INFO_SIZE } from "../x86/system/operands.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
@@ -159,7 +158,7 @@ class WasmVm implements Vm {
       slowTranslate: (cpu, record, info) => slowTranslate(this.context(cpu), record, info),
       commit: (cpu) => commit(this.context(cpu)),
       checkedAddress: (cpu, record, info) => checkedAddress(this.context(cpu), record, info),
-      checkedStack: (cpu, record, info) => this.checkedStack(this.context(cpu), record, info),
+      checkedStack: (cpu, record, info) => checkedStack(this.context(cpu), record, info),
       checkedString: (cpu, record, info) => checkedString(this.context(cpu), record, info),
       helper: (cpu, record, index, info) => runHelper(this.context(cpu), this.helpers[index], record, info),
       raise: (cpu, record, vector, code) => void raise(this.context(cpu), record, vector, Math.max(0, code)),
@@ -179,17 +178,6 @@ class WasmVm implements Vm {
         executeVectorOperation(operation, this.bytes, destination >>> 0, source >>> 0, immediate),
       crossing: (cpu, record) => this.cache.checkCrossing(this.context(cpu), record, this.nextPage),
     };
-  }
-
-  private checkedStack(cpu: CpuContext, record: number, info: number): number {
-    try {
-      const write = (info >>> INFO_ACCESS_SHIFT) & 3;
-      checkSegment(cpu, layout.SS, cpu.getAddress(layout.MAIL_ADDRESS), info & INFO_SIZE, write !== 0);
-      return 1;
-    } catch (error) {
-      if (!(error instanceof GuestFault)) throw error;
-      return raise(cpu, record, error.vector, error.errorCode);
-    }
   }
 
   private translateCode(cpu: CpuContext): number {

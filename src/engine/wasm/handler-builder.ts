@@ -5,6 +5,7 @@
 import { X87_STATUS_SUMMARY, X87_STATUS_TOP } from "../../spec/x87.js";
 import { VECTOR_UD, VECTOR_MF, VECTOR_XM, CR4_OSXMMEXCPT } from "../../spec/x86-privileged.js";
 import type { Signature, Value } from "../ir/ir.js";
+import { INFO_MEMORY, INFO_STRING_DESTINATION } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
@@ -12,7 +13,6 @@ import { SSE_FAULTED, sseFloatOperation } from "../x86/sse-float.js";
 import { vectorOperationNumber, type VectorOperationName } from "../x86/vector-operations.js";
 import { FPU_SIGN_EXPONENT, FPU_STATUS, FPU_TAGS } from "../x86/x87/state.js";
 import { accessInfo, type Access, type StringOperand } from "../x86/semantics/instruction-builder.js";
-import { INFO_STRING_DESTINATION } from "../x86/system/operands.js";
 import { RecordBuilder } from "./record-builder.js";
 
 /** Signature of a handler. */
@@ -242,7 +242,7 @@ export class HandlerBuilder extends RecordBuilder {
 
   override helper(mnemonic: string): void {
     const operation = this.current;
-    const info = this.i32((operation?.size ?? 0) | (operation?.isMemory ? 0x100 : 0));
+    const info = this.i32((operation?.size ?? 0) | (operation?.isMemory ? INFO_MEMORY : 0));
     const index = this.i32(this.helperIndex(mnemonic));
     const sequential = this.outside(() => this.call("helper", "i32", [this.cpu, this.record, index, info]));
     const next = this.add(this.record, this.i32(rec.RECORD_BYTES));

@@ -4,6 +4,7 @@
  */
 import { FPU_REGISTER_STRIDE } from "../x86/x87/state.js";
 import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/instruction.js";
+import { INFO_MEMORY } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import {
   MODE_CODE64,
@@ -226,7 +227,7 @@ export class RecordEncoder {
     if (i.absolute) {
       const stores = i.form.operands[0].kind === "O";
       const size = i.form.operands.some((o) => o.size === "b") ? 1 : i.operandSize;
-      this.view.setUint32(at + rec.REC_LINK, size | (stores ? 0x100 : 0), true);
+      this.view.setUint32(at + rec.REC_LINK, size | (stores ? INFO_MEMORY : 0), true);
     } else if (i.immediate2 !== 0) this.view.setUint32(at + rec.REC_LINK, i.immediate2, true);
   }
 

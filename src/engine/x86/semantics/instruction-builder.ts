@@ -11,6 +11,7 @@ import { VECTOR_GP } from "../../../spec/x86-privileged.js";
 import { FunctionBuilder } from "../../ir/function-builder.js";
 import type { Type, Value } from "../../ir/ir.js";
 import type { Operand, Operation } from "../operands.js";
+import { INFO_ACCESS_SHIFT, INFO_STACK } from "../call-info.js";
 import * as layout from "../layout.js";
 import type { VectorOperationName } from "../vector-operations.js";
 
@@ -24,7 +25,7 @@ export type StringOperand = "source" | "destination";
 
 /** Argument of slow paths: bits 0–7 size, 8–9 access, 10 stack. */
 export function accessInfo(size: number, access: Access, stack: boolean): number {
-  return size | (ACCESS_CODE[access] << 8) | (stack ? 1 << 10 : 0);
+  return size | (ACCESS_CODE[access] << INFO_ACCESS_SHIFT) | (stack ? INFO_STACK : 0);
 }
 
 /** Bits above the 48 of a linear address. */

@@ -10,15 +10,13 @@ import { acceptAccess, commitPending, isCanonical, READ, resolveAccess } from ".
 import { deliverDebugTrap, deliverFault, deliverRecorded } from "./delivery.js";
 import { GuestFault } from "./faults.js";
 import {
-  addressesStack,
-  effectiveAddress,
   INFO_ACCESS,
   INFO_ACCESS_SHIFT,
   INFO_IMPLICIT_SUPERVISOR,
   INFO_SIZE,
   INFO_STACK,
-  stringRoom,
-} from "./operands.js";
+} from "../call-info.js";
+import { addressesStack, checkSegment, effectiveAddress, stringRoom } from "./operands.js";
 import { RESOLVE, type Helper } from "./outcome.js";
 import { translateFetchPage } from "./translate.js";
 
@@ -75,6 +73,18 @@ export function checkedAddress(cpu: CpuContext, record: number, info: number): n
 export function checkedString(cpu: CpuContext, record: number, info: number): number {
   try {
     return stringRoom(cpu, record, info);
+  } catch (error) {
+    deliverThrown(cpu, record, error);
+    return 0;
+  }
+}
+
+/** Checks the stack offset at MAIL_ADDRESS against SS: 1, or 0 with the fault delivered. */
+export function checkedStack(cpu: CpuContext, record: number, info: number): number {
+  try {
+    const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
+    checkSegment(cpu, L.SS, cpu.getAddress(L.MAIL_ADDRESS), info & INFO_SIZE, write);
+    return 1;
   } catch (error) {
     deliverThrown(cpu, record, error);
     return 0;

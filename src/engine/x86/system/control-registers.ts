@@ -48,7 +48,8 @@ import * as L from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { refreshBreakpoints } from "./breakpoints.js";
 import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
-import { INFO_MEMORY, INFO_SIZE, readRm16, writeOperandMemory } from "./operands.js";
+import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
+import { readRm16, writeOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireSupervisor, resolveNext } from "./outcome.js";
 import { loadPdptes, usesPdptes } from "./pdptes.js";
 

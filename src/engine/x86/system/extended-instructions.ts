@@ -21,7 +21,8 @@ import { dataAccessMode } from "../mode.js";
 import { probe, readBytes, WRITE, writeBytes } from "./access.js";
 import * as X from "./extended-state.js";
 import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
-import { effectiveAddress, INFO_SIZE, readOperandMemory, writeOperandMemory } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
+import { effectiveAddress, readOperandMemory, writeOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, requireTaskClean, resolveNext } from "./outcome.js";
 
 const FXSAVE_ALIGNMENT = 16;

@@ -32,7 +32,8 @@ import {
   readSystemDescriptor,
 } from "./descriptors.js";
 import { generalProtection, GuestFault } from "./faults.js";
-import { INFO_SIZE, readOperandMemory } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
+import { readOperandMemory } from "./operands.js";
 import { type Helper, RESOLVE } from "./outcome.js";
 import { checkOuterStack, returnToOuter } from "./outer-return.js";
 import {

@@ -19,7 +19,7 @@ import { RCX, RDX } from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
-import { INFO_SIZE } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
 import {
   CONTINUE,
   type Helper,

@@ -35,7 +35,7 @@ import { deliverSoftwareInterrupt } from "./delivery.js";
 import { markAccessed } from "./descriptors.js";
 import { generalProtection } from "./faults.js";
 import { returnSegment } from "./far-transfers.js";
-import { INFO_SIZE } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
 import {
   type Helper,
   openInterruptWindow,

@@ -15,23 +15,19 @@ import {
   VECTOR_GP,
   VECTOR_SS,
 } from "../../../spec/x86-privileged.js";
+import {
+  INFO_ACCESS,
+  INFO_ACCESS_SHIFT,
+  INFO_MEMORY,
+  INFO_SIZE,
+  INFO_STRING_DESTINATION,
+} from "../call-info.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { acceptAccess, commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
 import { GuestFault, throwRecorded } from "./faults.js";
-
-/** `info` of generated code. */
-export const INFO_SIZE = 0xff;
-export const INFO_ACCESS_SHIFT = 8;
-export const INFO_ACCESS = 3;
-export const INFO_STACK = 1 << 10;
-export const INFO_IMPLICIT_SUPERVISOR = 1 << 11;
-/** A string's ES:rDI, not its source. */
-export const INFO_STRING_DESTINATION = 1 << 12;
-/** `info` of a helper: the ModRM operand is in memory. */
-export const INFO_MEMORY = 1 << 8;
 
 const GPR_RSP = L.GPR + 4 * 8;
 const GPR_RBP = L.GPR + 5 * 8;

@@ -14,7 +14,8 @@ import * as R from "../record.js";
 import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
 import { notePortAccess } from "./breakpoints.js";
 import { generalProtection } from "./faults.js";
-import { checkSegment, INFO_SIZE } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
+import { checkSegment } from "./operands.js";
 import { CONTINUE, type Helper, RESOLVE } from "./outcome.js";
 import { portsAllowed } from "./task-state.js";
 

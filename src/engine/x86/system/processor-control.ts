@@ -21,7 +21,8 @@ import { RAX, RCX, RDX, RBX } from "../layout.js";
 import { isCanonical } from "./access.js";
 import { XSAVE_SIZE } from "./extended-state.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
-import { effectiveAddress, INFO_SIZE, readOperandMemory } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
+import { effectiveAddress, readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
 
 const INVPCID_ADDRESS = 0;

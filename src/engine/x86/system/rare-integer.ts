@@ -21,7 +21,8 @@ import * as R from "../record.js";
 import { readMemory, readPair, writeMemory } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { generalProtection, GuestFault } from "./faults.js";
-import { checkSegment, INFO_MEMORY, INFO_SIZE, readOperandMemory } from "./operands.js";
+import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
+import { checkSegment, readOperandMemory } from "./operands.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 
 const RSP_NUMBER = 4;

@@ -20,7 +20,8 @@ import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { RBP } from "../layout.js";
 import { GuestFault } from "./faults.js";
-import { INFO_SIZE, readOperandMemory } from "./operands.js";
+import { INFO_SIZE } from "../call-info.js";
+import { readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireVirtualIopl, resolveNext } from "./outcome.js";
 import {
   checkBelow,

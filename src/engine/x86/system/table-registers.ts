@@ -29,14 +29,8 @@ import * as L from "../layout.js";
 import { isCanonical } from "./access.js";
 import { isCodeOrData, isNull, readDescriptor } from "./descriptors.js";
 import { generalProtection, GuestFault, undefinedOpcode } from "./faults.js";
-import {
-  INFO_MEMORY,
-  INFO_SIZE,
-  probeOperandWrite,
-  readOperandMemory,
-  readRm16,
-  writeOperandMemory,
-} from "./operands.js";
+import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
+import { probeOperandWrite, readOperandMemory, readRm16, writeOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
 import { dplOf, loadLdt, loadTaskRegister } from "./segments.js";
 

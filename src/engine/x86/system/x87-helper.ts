@@ -31,7 +31,8 @@ import {
 import { probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { GuestFault, undefinedOpcode } from "./faults.js";
-import { effectiveAddress, INFO_MEMORY } from "./operands.js";
+import { INFO_MEMORY } from "../call-info.js";
+import { effectiveAddress } from "./operands.js";
 import * as R from "../record.js";
 
 /** A memory operand is at most the 108 bytes of FSAVE. */
