@@ -4,12 +4,10 @@
  * Counts what was touched.
  */
 import type { AccessSize, MmioDevice } from "./device.js";
+import { BYTE_BITS, lowBytes } from "./access-bytes.js";
 import { TouchCounter, type TouchReport } from "./touch-counter.js";
 
 const ABSENT = 0xff;
-const BYTE_BITS = 8;
-const WORD_BITS = 32;
-const ALL_ONES = 0xffffffff;
 /** Registers are counted by 4 bytes, absent addresses by page and only so many of them. */
 const REGISTER_BYTES = 4;
 const PAGE_BYTES = 4096;
@@ -35,11 +33,6 @@ export class MmioOverlapError extends Error {
   ) {
     super(`address 0x${address.toString(16)} is claimed by "${claimants[0]}" and by "${claimants[1]}"`);
   }
-}
-
-/** The bytes of a value that an access of `size` carries. */
-function lowBytes(value: number, size: AccessSize): number {
-  return (value & (ALL_ONES >>> (WORD_BITS - BYTE_BITS * size))) >>> 0;
 }
 
 export class MmioBus {

@@ -4,14 +4,12 @@
  * writes. Counts what was touched.
  */
 import type { AccessSize, PortDevice } from "./device.js";
+import { BYTE_BITS, lowBytes } from "./access-bytes.js";
 import { TouchCounter, type TouchReport } from "./touch-counter.js";
 
 /** Ports there are. */
 export const PORT_SPACE = 0x10000;
 const ABSENT = 0xff;
-const BYTE_BITS = 8;
-const WORD_BITS = 32;
-const ALL_ONES = 0xffffffff;
 
 /**
  * How a range takes accesses of several bytes: `split` into single bytes; `whole` if it lies inside the range;
@@ -40,11 +38,6 @@ export class PortOverlapError extends Error {
   ) {
     super(`port 0x${port.toString(16)} is claimed by "${claimants[0]}" and by "${claimants[1]}"`);
   }
-}
-
-/** The bytes of a value that an access of `size` carries. */
-function lowBytes(value: number, size: AccessSize): number {
-  return (value & (ALL_ONES >>> (WORD_BITS - BYTE_BITS * size))) >>> 0;
 }
 
 export class PortBus {
