@@ -7,7 +7,8 @@ import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { INIT_LINE, initramfsBytes, pullGuest } from "../src/guests/index.js";
-import { computeGuests } from "./compute-guests.js";
+import { COMPUTE_PROGRAMS } from "./compute/index.js";
+import { computeElf } from "./compute/program.js";
 import { qemuMissing, qemuVersion, runLocore, runQemu } from "./processes.js";
 import type { BootRequest, Run } from "./processes.js";
 import { figure, table } from "./statistics.js";
@@ -82,7 +83,9 @@ function mustSucceed(name: string, runs: Run[]): void {
 
 async function benchCompute(folder: string, rounds: number, withQemu: boolean): Promise<Report["compute"]> {
   const rows: Report["compute"] = [];
-  for (const { name, elf } of computeGuests()) {
+  for (const program of COMPUTE_PROGRAMS) {
+    const { name } = program;
+    const elf = computeElf(program, program.size);
     const kernel = path.join(folder, `${name}.elf`);
     writeFileSync(kernel, elf);
     const request: BootRequest = { kernel, memoryMib: COMPUTE_MEMORY_MIB };
