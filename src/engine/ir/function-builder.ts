@@ -7,7 +7,7 @@ import type { IrFunction, Label, Signature, Statement, Type, Value, Variable } f
 type Immediate = number | bigint | Uint8Array;
 
 export class FunctionBuilder {
-  private statements: Statement[];
+  protected statements: Statement[];
   private readonly root: Statement[] = [];
   private variables = 0;
   private labels = 0;
@@ -86,6 +86,8 @@ export class FunctionBuilder {
 
   private compare(op: string, a: Value, b: Value): Value {
     if (a.type !== b.type) throw new TypeError(`${this.name}: ${op} of ${a.type} and ${b.type}`);
+    const known = foldComparison(op, a, b);
+    if (known !== undefined) return this.i32(known ? 1 : 0);
     return this.define("i32", `${a.type}.${op}`, [a, b]);
   }
 
@@ -122,9 +124,14 @@ export class FunctionBuilder {
   ctz = (a: Value): Value => this.unary("ctz", a);
   popcnt = (a: Value): Value => this.unary("popcnt", a);
   not = (a: Value): Value => this.xor(a, this.constant(a.type, -1));
-  eqz = (a: Value): Value => this.define("i32", `${a.type}.eqz`, [a]);
-  select = (condition: Value, yes: Value, no: Value): Value =>
-    this.define(yes.type, "select", [yes, no, condition]);
+  eqz = (a: Value): Value => {
+    if (a.op === "const") return this.i32(Number(a.immediate) === 0 ? 1 : 0);
+    return this.define("i32", `${a.type}.eqz`, [a]);
+  };
+  select = (condition: Value, yes: Value, no: Value): Value => {
+    if (condition.op === "const") return condition.immediate === 0 ? no : yes;
+    return this.define(yes.type, "select", [yes, no, condition]);
+  };
 
   /** Low 32 bits of an i64; an i32 as it is. */
   wrap = (a: Value): Value => {
@@ -211,7 +218,8 @@ export class FunctionBuilder {
     this.statements.push({ kind: "call", callee, args });
   }
 
-  private within(build: () => void): Statement[] {
+  /** Collects what `build` emits instead of appending it. */
+  protected within(build: () => void): Statement[] {
     const outer = this.statements;
     const inner: Statement[] = (this.statements = []);
     build();
@@ -270,15 +278,42 @@ const NEUTRAL: Record<string, bigint> = {
   mul: 1n,
 };
 
-/** Folds what costs nothing to see: both constant for the commonest operations, or a neutral right operand. */
+type Fold = (left: bigint, right: bigint, bits: number) => bigint;
+
+/** Shifts take their count modulo the width; right shifts look at the value as unsigned or signed. */
+const FOLDS: Record<string, Fold> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b, bits) => a << (b & BigInt(bits - 1)),
+  shr_u: (a, b, bits) => BigInt.asUintN(bits, a) >> (b & BigInt(bits - 1)),
+  shr_s: (a, b, bits) => a >> (b & BigInt(bits - 1)),
+};
+
+function isInteger(value: Value): boolean {
+  return value.type === "i32" || value.type === "i64";
+}
+
+function integerOf(value: Value): bigint {
+  return BigInt(value.immediate as number | bigint);
+}
+
+/** Folds two constants, a right operand that changes nothing, and AND with zero. */
 function fold(builder: FunctionBuilder, op: string, a: Value, b: Value): Value | undefined {
-  if (b.op !== "const" || (a.type !== "i32" && a.type !== "i64")) return undefined;
-  const right = BigInt(b.immediate as number | bigint);
+  if (b.op !== "const" || !isInteger(a)) return undefined;
+  const right = integerOf(b);
   if (op in NEUTRAL && NEUTRAL[op] === right) return a;
-  if (a.op !== "const") return undefined;
-  const left = BigInt(a.immediate as number | bigint);
-  if (op === "add") return builder.constant(a.type, left + right);
-  if (op === "sub") return builder.constant(a.type, left - right);
-  if (op === "and") return builder.constant(a.type, left & right);
-  return undefined;
+  if (op === "and" && right === 0n) return b;
+  if (a.op !== "const" || !(op in FOLDS)) return undefined;
+  return builder.constant(a.type, FOLDS[op](integerOf(a), right, a.type === "i64" ? 64 : 32));
+}
+
+/** Whether two constants are equal or not; other comparisons of constants do not occur. */
+function foldComparison(op: string, a: Value, b: Value): boolean | undefined {
+  if (a.op !== "const" || b.op !== "const" || !isInteger(a)) return undefined;
+  if (op === "eq") return integerOf(a) === integerOf(b);
+  return op === "ne" ? integerOf(a) !== integerOf(b) : undefined;
 }

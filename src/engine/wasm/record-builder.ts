@@ -7,7 +7,8 @@ import type { Label, Signature, Value, Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { Operand, Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
-import { accessInfo, InstructionBuilder, type Access } from "../x86/semantics/instruction-builder.js";
+import { accessInfo, type Access } from "../x86/semantics/instruction-builder.js";
+import { OperandBuilder } from "./operand-builder.js";
 
 const TLB_ENTRY_SHIFT = 5;
 
@@ -21,15 +22,13 @@ export interface InlineContinuation {
   again: Label;
 }
 
-export abstract class RecordBuilder extends InstructionBuilder {
-  protected readonly cpu: Value;
+export abstract class RecordBuilder extends OperandBuilder {
   protected record: Value;
   protected current: Operation | undefined;
   protected continuation: InlineContinuation | undefined;
 
   constructor(name: string, signature: Signature) {
     super(name, signature);
-    this.cpu = this.parameter(0);
     this.record = signature.parameters.length > 1 ? this.parameter(1) : this.i32(0);
   }
 
@@ -62,13 +61,8 @@ export abstract class RecordBuilder extends InstructionBuilder {
 
   // ── record fields ─────────────────────────────────────────────────────────────────────────────────────
 
-  /** Host address of the register that record field `a`, `b`, `x` or `v` names. */
-  protected slot(field: number): Value {
+  protected override slot(field: number): Value {
     return this.add(this.cpu, this.load("i32.load16_u", this.record, field));
-  }
-
-  protected fieldOf(operand: { field: "a" | "b" | "v" }): number {
-    return { a: rec.REC_A, b: rec.REC_B, v: rec.REC_V }[operand.field];
   }
 
   override state(op: string, offset: number): Value {
