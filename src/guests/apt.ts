@@ -69,6 +69,23 @@ function quoted(value: string): string {
   return `"${value}"`;
 }
 
+/** One version of a package for one architecture ("all" included). */
+export interface AptVersion {
+  name: string;
+  version: string;
+  architecture: string;
+}
+
+/** `Inst NAME [OLD] (VERSION ORIGIN… [ARCHITECTURE])`: what a simulated installation says of one package. */
+const SIMULATED = /^Inst (\S+)(?: \[[^\]]*\])? \((\S+) .*\[(\S+)\]\)/gm;
+
+/** The stanza of a package that apt shall take for installed: what it provides, but nothing that it needs. */
+function installedStanza(stanza: Stanza): string {
+  const kept = ["package", "version", "architecture", "multi-arch", "provides"];
+  const fields = kept.flatMap((name) => (stanza.has(name) ? [`${name}: ${stanza.get(name)}`] : []));
+  return ["status: install ok installed", ...fields, ""].join("\n");
+}
+
 /** apt as one private instance: a release and an architecture, in a folder of its own. */
 export class PrivateApt {
   /** Warnings and errors of the last update, as apt worded them. */
@@ -184,6 +201,58 @@ export class PrivateApt {
     const wanted = version === undefined ? name : `${name}=${version}`;
     const { stdout } = await this.run("apt-cache", ["show", "--no-all-versions", wanted], hooks);
     return parseStanzas(stdout).find((stanza) => stanza.get("package") === name);
+  }
+
+  /**
+   * Every package that installing `wanted` (names, or `name=version`) would bring into an empty system, as apt
+   * resolves dependencies, without recommendations; those named in `assumed` count as installed already, and
+   * what only they need stays away. Throws GuestError "not-found" with apt's words.
+   */
+  async resolve(
+    wanted: readonly string[],
+    assumed: readonly string[],
+    hooks: AptHooks = {},
+  ): Promise<AptVersion[]> {
+    const status = path.join(this.folder, "assumed-status");
+    const stanzas = await this.showAll(assumed, hooks);
+    await writeFile(status, stanzas.map(installedStanza).join("\n"));
+    const settings = ["-o", `Dir::State::status=${status}`, "-o", "APT::Install-Recommends=false"];
+    const words = [...settings, "--simulate", "--yes", "install", "--", ...wanted];
+    const result = await this.run("apt-get", words, hooks);
+    if (result.status !== 0) {
+      const said = [...result.stdout.split("\n"), ...result.stderr.split("\n")];
+      const why = said.filter((line) => /^(E: |\s+\S+ : |\s+(Pre)?Depends:)/.test(line));
+      throw new GuestError(
+        "not-found",
+        [`apt cannot install ${wanted.join(" ")}:`, ...why, ...this.complaints].join("\n"),
+      );
+    }
+    const found = [...result.stdout.matchAll(SIMULATED)];
+    return found.map(([, name = "", version = "", architecture = ""]) => ({ name, version, architecture }));
+  }
+
+  /** The stanzas of several packages (names, or `name=version`); what the lists do not have is left out. */
+  async showAll(wanted: readonly string[], hooks: AptHooks = {}): Promise<Stanza[]> {
+    if (wanted.length === 0) return [];
+    const { stdout } = await this.run("apt-cache", ["show", "--no-all-versions", ...wanted], hooks);
+    return parseStanzas(stdout);
+  }
+
+  /** Downloads several versions into `folder` and returns their files' paths in the same order. */
+  async downloadAll(
+    versions: readonly AptVersion[],
+    folder: string,
+    hooks: AptHooks = {},
+  ): Promise<string[]> {
+    const words = ["-o", "APT::Status-Fd=3", "download"];
+    const named = versions.map(({ name, version }) => `${name}=${version}`);
+    const { status, stderr } = await this.run("apt-get", [...words, ...named], hooks, folder);
+    if (status !== 0) {
+      throw new GuestError("fetch", `apt-get download failed (status ${status}):\n${stderr.trim()}`);
+    }
+    return versions.map(({ name, version, architecture }) =>
+      path.join(folder, `${name}_${version.replaceAll(":", "%3a")}_${architecture}.deb`),
+    );
   }
 
   /** Downloads one version of a package into `folder` and returns the file's path. */

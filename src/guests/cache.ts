@@ -10,6 +10,8 @@
  *   apt/<release>-<architecture>/  private state of apt
  *   guests/<name>/guest.json       the record
  *   guests/<name>/<version>/       its files
+ *   packages/<SHA-256>.deb         a package; its name is its digest
+ *   packages/<SHA-256>.json        which packages a request resolved to; its name is the request's digest
  * ```
  */
 import { createHash, randomUUID } from "node:crypto";

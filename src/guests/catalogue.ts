@@ -24,6 +24,7 @@ export interface CatalogueEntry {
 }
 
 const SOURCE = "Debian 12 (bookworm), through this host's apt-get, mirrors and keys";
+const SOURCE_13 = "Debian 13 (trixie), through this host's apt-get, mirrors and keys";
 const VERIFIED =
   "apt checks the package against the archive's signed index; the cache is checked by SHA-256 on every use";
 const KERNEL_LICENCE =
@@ -31,6 +32,8 @@ const KERNEL_LICENCE =
 const KERNEL_FILES = { kernel: /^boot\/vmlinuz-/, config: /^boot\/config-/ };
 const AMD64: AptTarget = { release: "bookworm", architecture: "amd64" };
 const I386: AptTarget = { release: "bookworm", architecture: "i386" };
+const AMD64_13: AptTarget = { release: "trixie", architecture: "amd64" };
+const BUSYBOX_FILES = { busybox: /^(usr\/)?bin\/busybox$/ };
 
 /** Every guest, in the order they are listed. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
@@ -42,6 +45,18 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     licence: KERNEL_LICENCE,
     shows: "Linux by the 64-bit, 32-bit and PVH entries, to a shell on the serial console",
     target: AMD64,
+    package: "linux-image-cloud-amd64",
+    dependsOn: /^linux-image-\d\S*-cloud-amd64$/,
+    files: KERNEL_FILES,
+  },
+  {
+    name: "debian-13-cloud",
+    what: "Debian 13's kernel for cloud machines (Linux 6.12, bzImage, zstd payload)",
+    source: SOURCE_13,
+    verified: VERIFIED,
+    licence: KERNEL_LICENCE,
+    shows: "a newer Linux: what two years of kernel changes ask of a machine",
+    target: AMD64_13,
     package: "linux-image-cloud-amd64",
     dependsOn: /^linux-image-\d\S*-cloud-amd64$/,
     files: KERNEL_FILES,
@@ -79,6 +94,17 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     shows: "user space: what locore's initramfs is made from",
     target: AMD64,
     package: "busybox-static",
-    files: { busybox: /^(usr\/)?bin\/busybox$/ },
+    files: BUSYBOX_FILES,
+  },
+  {
+    name: "busybox-i386",
+    what: "the same for 32-bit kernels",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "GPL-2.0-only",
+    shows: "32-bit user space",
+    target: I386,
+    package: "busybox-static",
+    files: BUSYBOX_FILES,
   },
 ];

@@ -1,5 +1,5 @@
 /**
- * Takes single files out of a Debian package. Nothing is written, no maintainer script is run, links are not
+ * Takes files out of a Debian package. Nothing is written, no maintainer script is run, links are not
  * followed. Knows no particular package.
  *
  * Format: deb(5): an ar archive of `debian-binary`, `control.tar.*`, `data.tar.*`.
@@ -10,6 +10,7 @@ import type { CodecName } from "../spec/compression.js";
 import { readAr } from "./ar.js";
 import { GuestError } from "./errors.js";
 import { readTar } from "./tar.js";
+import type { TarEntry } from "./tar.js";
 
 const DATA_MEMBER = /^data\.tar(?:\.(\w+))?$/;
 /** Member name endings of deb(5), and the codecs that read them. */
@@ -81,6 +82,21 @@ function filesFromBeginning<Role extends string>(
   }
 }
 
+/** The package's data.tar and how it is compressed. */
+function dataMember(bytes: Uint8Array): { bytes: Uint8Array; ending: string | undefined } {
+  const member = [...readAr(bytes)].find(({ name }) => DATA_MEMBER.test(name));
+  if (!member) throw new GuestError("damaged", "the package holds no data.tar");
+  return { bytes: member.bytes, ending: DATA_MEMBER.exec(member.name)?.[1] };
+}
+
+/** Everything a package installs, in its order, as views into the unpacked archive. Throws GuestError "damaged". */
+export function* entriesOfDeb(bytes: Uint8Array): Generator<TarEntry> {
+  const member = dataMember(bytes);
+  const { bytes: tar, whole } = unpack(member.bytes, member.ending, MAX_UNPACKED);
+  if (!whole) throw new GuestError("damaged", `the package unpacks to more than ${MAX_UNPACKED} bytes`);
+  yield* readTar(tar);
+}
+
 /**
  * The first file whose path matches, for each pattern by its name. Throws GuestError when the package is damaged or
  * a pattern matches nothing. `firstTry` is how many bytes are unpacked before all are.
@@ -90,18 +106,16 @@ export function filesFromDeb<Role extends string>(
   wanted: Readonly<Record<Role, RegExp>>,
   firstTry = FIRST_UNPACKED,
 ): Record<Role, PackageFile> {
-  const member = [...readAr(bytes)].find(({ name }) => DATA_MEMBER.test(name));
-  if (!member) throw new GuestError("damaged", "the package holds no data.tar");
-  const ending = DATA_MEMBER.exec(member.name)?.[1];
+  const member = dataMember(bytes);
   const roles = Object.keys(wanted) as Role[];
   const complete = (files: Found<Role>): files is Record<Role, PackageFile> =>
     roles.every((role) => files[role]);
-  const first = unpack(member.bytes, ending, firstTry);
+  const first = unpack(member.bytes, member.ending, firstTry);
   if (!first.whole) {
     const early = filesFromBeginning(first.bytes, wanted);
     if (complete(early)) return early;
   }
-  const all = first.whole ? first : unpack(member.bytes, ending, MAX_UNPACKED);
+  const all = first.whole ? first : unpack(member.bytes, member.ending, MAX_UNPACKED);
   if (!all.whole) throw new GuestError("damaged", `the package unpacks to more than ${MAX_UNPACKED} bytes`);
   const found = filesFromTar(all.bytes, wanted);
   if (complete(found)) return found;

@@ -8,5 +8,8 @@ export { listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs.js";
 export type { AddedFile, InitramfsOptions } from "./initramfs.js";
+export { fetchPackages } from "./package-set.js";
+export type { FetchedPackage, PackageRequest, PackageSet } from "./package-set.js";
+export type { PackageFilesOptions } from "./package-files.js";
 export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./init-script.js";
 export type { GuestEnd } from "./init-script.js";

@@ -41,6 +41,8 @@ export function exitStatusIn(console: string): number | undefined {
   return found === undefined ? undefined : Number(found[1]);
 }
 
+/** The shell by its path: without one, busybox would take itself even where a package brought another. */
+const SHELL = "/bin/sh";
 /** A FIFO through which the exit status of what runs on the console comes back. */
 const STATUS_PATH = "/locore/status";
 
@@ -53,7 +55,7 @@ const STATUS_PATH = "/locore/status";
 function onConsole(program: string): string[] {
   const session = `trap : INT QUIT; ${program}; echo $? >${STATUS_PATH}`;
   return [
-    `setsid setsid cttyhack sh -c ${shellQuote(session)} </dev/console >/dev/console 2>&1`,
+    `setsid setsid cttyhack ${SHELL} -c ${shellQuote(session)} </dev/console >/dev/console 2>&1`,
     `until read -r status <${STATUS_PATH}; do :; done 2>/dev/null`,
   ];
 }
@@ -80,8 +82,8 @@ export function initScript({ command, shell, end, terminal }: InitOptions): stri
     "cd /root",
     `mkfifo ${STATUS_PATH}`,
     "status=0",
-    ...(command ? onConsole(`sh /${COMMAND_PATH}`) : []),
-    ...(shell ? onConsole("sh -l") : []),
+    ...(command ? onConsole(`${SHELL} /${COMMAND_PATH}`) : []),
+    ...(shell ? onConsole(`${SHELL} -l`) : []),
     `finish "$status" ${end}`,
     "",
   ];

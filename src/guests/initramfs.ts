@@ -1,6 +1,6 @@
 /**
- * Makes an initramfs of busybox, an /init and the caller's files, as a stream. Knows the host's files and the
- * archive format's writer; not where busybox comes from, nor who boots the result.
+ * Makes an initramfs of busybox, an /init, Debian packages and the caller's files, as a stream. Knows the host's files and the
+ * archive format's writer; not where busybox and packages come from, nor who boots the result.
  */
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
@@ -10,6 +10,10 @@ import type { CpioEntry } from "./cpio.js";
 import { GuestError } from "./errors.js";
 import { COMMAND_PATH, initScript } from "./init-script.js";
 import type { GuestEnd } from "./init-script.js";
+import { FileTree } from "./file-tree.js";
+import { addPackages } from "./package-files.js";
+import type { PackageFilesOptions } from "./package-files.js";
+import type { PackageSet } from "./package-set.js";
 
 /** Something to add: a file or a whole folder of the host, or bytes; `to` is the absolute path in the guest. */
 export type AddedFile = { to: string; from: string } | { to: string; bytes: Uint8Array; mode?: number };
@@ -17,7 +21,9 @@ export type AddedFile = { to: string; from: string } | { to: string; bytes: Uint
 export interface InitramfsOptions {
   /** A static busybox: its path on the host, or its bytes. */
   busybox: string | Uint8Array;
-  /** Later ones replace earlier ones and busybox's own files. */
+  /** Debian packages that were fetched, and which of their files stay away. Their files replace busybox's own. */
+  packages?: (PackageSet & PackageFilesOptions) | undefined;
+  /** Later ones replace earlier ones, packages' and busybox's own files. */
   files?: readonly AddedFile[] | undefined;
   /** A command line (or script) for the guest's sh. */
   command?: string | undefined;
@@ -58,6 +64,8 @@ const ACCOUNTS = [
   { path: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\n" },
   { path: "etc/group", text: "root:x:0:\n" },
 ];
+/** What is busybox's or ours only where no package brings its own. */
+const PACKAGES_WIN = ["bin/sh", ...ACCOUNTS.map(({ path }) => path)];
 
 const utf8 = new TextEncoder();
 
@@ -117,21 +125,18 @@ async function* addedEntries(files: readonly AddedFile[]): AsyncGenerator<CpioEn
 
 /** All entries, one a path, each folder before what it holds, missing folders added. */
 async function allEntries(options: InitramfsOptions): Promise<CpioEntry[]> {
-  const byPath = new Map<string, CpioEntry>();
-  for await (const entry of baseEntries(options)) byPath.set(entry.path, entry);
-  for await (const entry of addedEntries(options.files ?? [])) {
-    for (let at = entry.path.indexOf("/"); at >= 0; at = entry.path.indexOf("/", at + 1)) {
-      const parent = entry.path.slice(0, at);
-      if (!byPath.has(parent)) byPath.set(parent, { kind: "directory", path: parent, mode: DIRECTORY_MODE });
-    }
-    byPath.set(entry.path, entry);
+  const tree = new FileTree();
+  if (options.packages !== undefined) await addPackages(tree, options.packages, options.packages);
+  for await (const entry of baseEntries(options)) {
+    tree.add(entry, PACKAGES_WIN.includes(entry.path) ? "keep" : "replace");
   }
-  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  for await (const entry of addedEntries(options.files ?? [])) tree.add(entry);
+  return tree.sorted();
 }
 
 /**
  * The initramfs as an uncompressed cpio archive, in chunks. The same options and files give the same bytes. Throws
- * GuestError for a path that cannot be stored or a file that changes while it is read.
+ * GuestError for a path that cannot be stored, a damaged package, or a file that changes while it is read.
  */
 export async function* buildInitramfs(options: InitramfsOptions): AsyncGenerator<Uint8Array> {
   yield* writeCpio(await allEntries(options));

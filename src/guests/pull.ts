@@ -10,6 +10,7 @@ import { CATALOGUE } from "./catalogue.js";
 import type { CatalogueEntry } from "./catalogue.js";
 import { filesFromDeb } from "./deb.js";
 import { GuestError } from "./errors.js";
+import { withLists } from "./lists.js";
 import { NO_APT_HINT } from "./program.js";
 import { parseDependencies } from "./stanzas.js";
 
@@ -128,23 +129,6 @@ async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOpti
     throw new GuestError("damaged", `the index names no version or no SHA-256 for ${name}`);
   }
   return { package: name, version, sha256: digest };
-}
-
-/** Runs `attempt`; when lists of before turn out to be outdated (a version was retired), once more with new ones. */
-async function withLists<T>(
-  force: boolean,
-  update: (force: boolean) => Promise<boolean>,
-  attempt: () => Promise<T>,
-): Promise<T> {
-  const updated = await update(force);
-  try {
-    return await attempt();
-  } catch (error) {
-    const outdated = error instanceof GuestError && (error.fault === "fetch" || error.fault === "not-found");
-    if (!outdated || updated) throw error;
-    await update(true);
-    return attempt();
-  }
 }
 
 /** Fetches and stores one guest; the cache's lock is held. */

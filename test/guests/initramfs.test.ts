@@ -115,14 +115,14 @@ test("initramfs: a command line is run as it stands, then the machine ends as as
     await initramfsBytes({ busybox, command: "echo 'a b' | wc -c", end: "reboot" }),
   ).toString("latin1");
   assert.match(text, /locore\/command\0+echo 'a b' \| wc -c\n/);
-  assert.match(text, /cttyhack sh -c 'trap : INT QUIT; sh \/locore\/command;/);
+  assert.match(text, /cttyhack \/bin\/sh -c 'trap : INT QUIT; \/bin\/sh \/locore\/command;/);
   assert.doesNotMatch(text, /sh -l/);
   assert.match(text, /finish "\$status" reboot\n/);
 });
 
 test("initramfs: without a command there is a shell; both can be had", async () => {
   const shellOnly = Buffer.from(await initramfsBytes({ busybox })).toString("latin1");
-  assert.match(shellOnly, /cttyhack sh -c 'trap : INT QUIT; sh -l;/);
+  assert.match(shellOnly, /cttyhack \/bin\/sh -c 'trap : INT QUIT; \/bin\/sh -l;/);
   assert.doesNotMatch(shellOnly, /locore\/command/);
   const both = Buffer.from(await initramfsBytes({ busybox, command: "date", shell: true })).toString(
     "latin1",

@@ -4,12 +4,11 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
-import type { TestContext } from "node:test";
-import { GuestError, listGuests, pullGuest } from "../../src/guests/index.js";
+import { listGuests, pullGuest } from "../../src/guests/index.js";
 import type { PullProgress } from "../../src/guests/index.js";
-import { AptRepository } from "../support/apt-repository.js";
+import { aptBench as bench, isFault, setEnvironment } from "../support/apt-bench.js";
 import type { RepositoryPackage } from "../support/apt-repository.js";
-import { requireGuest, requireTool } from "../support/requires.js";
+import { requireGuest } from "../support/requires.js";
 
 const META = "linux-image-cloud-amd64";
 
@@ -28,36 +27,6 @@ function kernelPackages(revision: string): RepositoryPackage[] {
     },
   ];
 }
-
-/** Sets variables of this process's environment for the rest of the test. */
-function setEnvironment(t: TestContext, values: Record<string, string>): void {
-  for (const [name, value] of Object.entries(values)) {
-    const before = process.env[name];
-    process.env[name] = value;
-    t.after(() => {
-      if (before === undefined) delete process.env[name];
-      else process.env[name] = before;
-    });
-  }
-}
-
-interface Bench {
-  repository: AptRepository;
-  options: { cacheFolder: string };
-}
-
-/** An archive and an empty cache, with apt pointed at the archive; undefined after the test was skipped. */
-async function bench(t: TestContext): Promise<Bench | undefined> {
-  if (!requireTool(t, "apt-get")) return undefined;
-  const folder = await mkdtemp(path.join(tmpdir(), "locore-apt-"));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const repository = new AptRepository(folder);
-  setEnvironment(t, { APT_CONFIG: repository.configuration });
-  return { repository, options: { cacheFolder: path.join(folder, "cache") } };
-}
-
-const isFault = (fault: string, pattern: RegExp) => (error: unknown) =>
-  error instanceof GuestError && error.fault === fault && pattern.test(error.message);
 
 test("guests: a metapackage is resolved to the kernel it depends on, and the version recorded", async (t) => {
   const made = await bench(t);
@@ -176,7 +145,7 @@ test("guests: a host without apt says what to pass instead", async (t) => {
 test("guests: an unknown name is answered with the names there are", async () => {
   await assert.rejects(
     pullGuest("windows"),
-    isFault("unknown", /debian-cloud, debian-amd64, debian-686-pae, busybox/),
+    isFault("unknown", /debian-cloud, debian-13-cloud, debian-amd64, debian-686-pae, busybox, busybox-i386/),
   );
 });
 
@@ -184,7 +153,7 @@ test("guests: every entry of the catalogue says what it is, its source, check, l
   const guests = await listGuests();
   assert.deepEqual(
     guests.map(({ name }) => name),
-    ["debian-cloud", "debian-amd64", "debian-686-pae", "busybox"],
+    ["debian-cloud", "debian-13-cloud", "debian-amd64", "debian-686-pae", "busybox", "busybox-i386"],
   );
   for (const { what, source, verified, licence, shows } of guests) {
     for (const fact of [what, source, verified, licence, shows]) assert.ok(fact.length > 10, fact);

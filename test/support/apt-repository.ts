@@ -12,6 +12,7 @@ export interface RepositoryPackage {
   name: string;
   version: string;
   depends?: string;
+  provides?: string;
   files: readonly TarSource[];
 }
 
@@ -40,7 +41,7 @@ export class AptRepository {
     await rm(this.pool, { recursive: true, force: true });
     await mkdir(this.pool, { recursive: true });
     const stanzas: string[] = [];
-    for (const { name, version, depends, files } of packages) {
+    for (const { name, version, depends, provides, files } of packages) {
       const bytes = debOf(files);
       const file = this.packageFile(name, version);
       await writeFile(file, bytes);
@@ -50,6 +51,7 @@ export class AptRepository {
           `Version: ${version}`,
           "Architecture: amd64",
           ...(depends === undefined ? [] : [`Depends: ${depends}`]),
+          ...(provides === undefined ? [] : [`Provides: ${provides}`]),
           `Filename: ./${path.basename(file)}`,
           `Size: ${bytes.length}`,
           `SHA256: ${createHash("sha256").update(bytes).digest("hex")}`,

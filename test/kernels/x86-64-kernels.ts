@@ -1,0 +1,39 @@
+/**
+ * Debian's kernels for x86-64 that other tests do not boot: the generic one, which has drivers for everything, so it
+ * probes for what is not there, and an xz payload; and Debian 13's, two years newer, with a zstd payload.
+ */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { LoaderOptions } from "../../src/boot/options.js";
+import { assertEnd, bootKernel, lastWords, WITHOUT_CRYPTO_TESTS } from "../support/kernel-boot.js";
+import { assertWork, WORK, WORK_FILES } from "../support/guest-work.js";
+
+const COMPLAINT =
+  /WARNING|\bBUG:|Call Trace|\bOops|unchecked MSR|Firmware|ACPI (Error|Warning|BIOS|Exception)|spurious/i;
+
+const KERNELS = {
+  "debian-amd64": { name: "Debian's generic kernel", version: /^\[ +[\d.]+\] Linux version \S+-amd64 /m },
+  "debian-13-cloud": {
+    name: "Debian 13's cloud kernel",
+    version: /^\[ +[\d.]+\] Linux version 6\.12\.\S+-cloud-amd64 /m,
+  },
+};
+
+/** Boots one of them by a loader to userspace and out again. */
+export function testKernel(what: string, guest: keyof typeof KERNELS, loader: LoaderOptions): void {
+  const { name, version } = KERNELS[guest];
+  test(`${what}: ${name} computes in userspace, complains of nothing, and powers off`, async (t) => {
+    const boot = await bootKernel(t, {
+      guest,
+      loader,
+      commandLine: `console=ttyS0 ${WITHOUT_CRYPTO_TESTS}`,
+      initramfs: { command: WORK, files: WORK_FILES },
+    });
+    if (boot === undefined) return;
+    assertWork(boot);
+    assertEnd(boot, "off", "acpi-s5", 0);
+    assert.match(boot.console, version, lastWords(boot.console));
+    const complaints = boot.console.split("\n").filter((line) => COMPLAINT.test(line));
+    assert.deepEqual(complaints, []);
+  });
+}
