@@ -17,6 +17,7 @@ import { debugGuests } from "./cases/debug.js";
 import { multiplyGuests } from "./cases/multiply.js";
 import { operandGuests } from "./cases/operands.js";
 import { pagingGuests } from "./cases/paging.js";
+import { permissionGuests } from "./cases/permissions.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
@@ -31,6 +32,9 @@ export interface GuestGroup {
   guests: Guest[];
 }
 
+/** The first tier takes every so-many-th cell of the permission matrix: no divisor of its dimensions. */
+const PERMISSION_SAMPLE = 7;
+
 export function allGuests(): GuestGroup[] {
   return [
     { name: "start states", guests: smokeGuests() },
@@ -42,6 +46,7 @@ export function allGuests(): GuestGroup[] {
     { name: "encodings at their limits", guests: encodingGuests() },
     { name: "strings", guests: stringGuests() },
     { name: "paging", guests: pagingGuests() },
+    { name: "permission matrix", guests: permissionGuests(PERMISSION_SAMPLE) },
     { name: "remembered translations", guests: translationGuests() },
     { name: "exceptions and double faults", guests: exceptionGuests() },
     { name: "interrupts", guests: interruptGuests() },
