@@ -25,6 +25,7 @@ import { taskFaultGuests } from "./cases/task-faults.js";
 import { taskGuests } from "./cases/tasks.js";
 import { translationGuests } from "./cases/translations.js";
 import { virtual8086Guests } from "./cases/virtual8086.js";
+import { x87OperandGuests } from "./cases/x87-operands.js";
 import type { Guest } from "./support/guest.js";
 
 export interface GuestGroup {
@@ -62,6 +63,7 @@ export function allGuests(): GuestGroup[] {
     { name: "code that changes and code at page ends", guests: codeChangeGuests() },
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },
     { name: "x87, SSE and their state", guests: stateSavingGuests() },
+    { name: "memory operands of x87 instructions", guests: x87OperandGuests() },
     { name: "debug exceptions", guests: debugGuests() },
   ];
 }

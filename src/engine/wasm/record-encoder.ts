@@ -213,6 +213,8 @@ export class RecordEncoder {
       return segment === layout.SEGMENT_NONE && i.index === NO_REGISTER ? rec.EA_SIMPLE : rec.EA_FULL;
     }
     if (size === MODE_CODE16 || i.addressSize === 2) return rec.EA_CHECKED;
+    // Flat code can be read like flat data, but never written.
+    if (segment === layout.CS) return rec.EA_CHECKED;
     return notFlat(mode, segment) ? rec.EA_CHECKED : rec.EA_FULL;
   }
 

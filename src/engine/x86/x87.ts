@@ -13,6 +13,7 @@ export {
   X87_DONE,
   X87_FAULT,
   X87_STORE,
+  operandAlignment,
   operandBytes,
   type OperandKind,
   type X87Call,

@@ -20,13 +20,14 @@ export const WRITE = 1;
 export const READ_MODIFY_WRITE = 2;
 
 const CANONICAL_TOP = 2 ** 47;
+/** The largest alignment that #AC asks for, bytes (SDM vol. 3A §6.15, #AC); more raises #GP where it is wanted. */
+const LARGEST_ALIGNMENT = 8;
 /** Bytes of the SCRATCH area. */
 export const SCRATCH_SIZE = 64;
 
-/** Whether every byte of `[linear, +size)` is canonical. */
+/** Whether every byte of `[linear, +size)` is canonical. Behind the last address follows address 0. */
 export function isCanonical(linear: number, size = 1): boolean {
-  const last = linear + size - 1;
-  return linear >= -CANONICAL_TOP && last < CANONICAL_TOP && (linear >= 0 || last < 0);
+  return linear >= -CANONICAL_TOP && linear + size - 1 < CANONICAL_TOP;
 }
 
 /** Largest of 4, 2, 1 that does not exceed `length`. */
@@ -152,7 +153,7 @@ export function resolveAccess(
 
 /**
  * The last checks of an explicit data access that was translated: alignment (#AC, recorded; the result is false),
- * and breakpoints, which are only noted.
+ * and breakpoints, which are only noted. `alignment` is a power of two, bytes.
  */
 export function acceptAccess(
   cpu: CpuContext,
@@ -160,8 +161,9 @@ export function acceptAccess(
   size: number,
   access: number,
   mode: number,
+  alignment = size <= LARGEST_ALIGNMENT ? size : 1,
 ): boolean {
-  if (cpu.alignmentChecks && mode === L.ACCESS_USER && size <= 8 && (linear & (size - 1)) !== 0) {
+  if (cpu.alignmentChecks && mode === L.ACCESS_USER && (linear & (alignment - 1)) !== 0) {
     cpu.pendingFirstLength = 0;
     cpu.fail(VECTOR_AC, 0, 0);
     return false;
@@ -257,9 +259,15 @@ export function probe(
   }
 }
 
-/** Copies `[linear, +bytes.length)` into `bytes`. */
-export function readBytes(cpu: CpuContext, linear: number, bytes: Uint8Array, mode: number): void {
-  probe(cpu, linear, bytes.length, READ, mode);
+/** Copies `[linear, +bytes.length)` into `bytes`. Non-canonical: `vector` with code 0. */
+export function readBytes(
+  cpu: CpuContext,
+  linear: number,
+  bytes: Uint8Array,
+  mode: number,
+  vector = VECTOR_GP,
+): void {
+  probe(cpu, linear, bytes.length, READ, mode, vector);
   for (let done = 0; done < bytes.length; done += SCRATCH_SIZE) {
     const size = Math.min(SCRATCH_SIZE, bytes.length - done);
     const host = hostAddress(cpu, linear + done, size, READ, mode);

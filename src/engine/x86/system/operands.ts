@@ -83,17 +83,24 @@ export function stringRoom(cpu: CpuContext, record: number, info: number): numbe
   return Math.max(1, Math.min(MOST_ELEMENTS, Math.floor((last + 1 - offset) / size)));
 }
 
-/** Sum of base, scaled index and displacement before segmentation: signed, exact when it is canonical. */
-function offsetOf(cpu: CpuContext, record: number): number {
+/**
+ * Sum of base, scaled index, displacement and `extra`, cut to the address size: 2, 4 or 8 bytes. With 8 bytes it is
+ * signed, and exact when it is canonical.
+ */
+function offsetOf(cpu: CpuContext, record: number, extra: number): number {
   const baseOffset = cpu.u16[(record + R.REC_B) >>> 1];
   const indexOffset = cpu.u16[(record + R.REC_X) >>> 1];
   const scale = cpu.u8[record + R.REC_SCALE];
   const displacement = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2];
   const base = cpu.getAddress(baseOffset);
   const index = cpu.getAddress(indexOffset) * 2 ** scale;
-  if (Math.abs(base) < EXACT && Math.abs(index) < EXACT) return base + index + displacement;
-  const exact = cpu.getBig(baseOffset) + (cpu.getBig(indexOffset) << BigInt(scale)) + BigInt(displacement);
-  return Number(BigInt.asIntN(64, exact));
+  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
+  if (Math.abs(base) < EXACT && Math.abs(index) < EXACT)
+    return wrapOffset(base + index + displacement + extra, addressSize);
+  const scaled = cpu.getBig(indexOffset) << BigInt(scale);
+  const exact = cpu.getBig(baseOffset) + scaled + BigInt(displacement) + BigInt(extra);
+  // What is beyond a shorter address must go before the number is rounded to 53 bits.
+  return Number(addressSize === 8 ? BigInt.asIntN(64, exact) : BigInt.asUintN(8 * addressSize, exact));
 }
 
 /** Cuts an offset to the address size: 2, 4 or 8 bytes. */
@@ -115,8 +122,7 @@ export function effectiveAddress(
 ): number {
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
   const kind = cpu.u8[record + R.REC_EA];
-  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
-  const offset = wrapOffset(offsetOf(cpu, record) + extra, addressSize);
+  const offset = offsetOf(cpu, record, extra);
   if (cpu.code64) {
     if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset;
     return segment === L.FS || segment === L.GS ? cpu.segmentBase(segment) + offset : offset;

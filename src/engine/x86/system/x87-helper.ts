@@ -9,8 +9,10 @@ import {
   CR0_TS,
   FLAGS_STATUS,
   FLAG_VM,
+  VECTOR_GP,
   VECTOR_MF,
   VECTOR_NM,
+  VECTOR_SS,
   VECTOR_UD,
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
@@ -21,6 +23,7 @@ import {
   executeX87,
   FpuState,
   lookupX87,
+  operandAlignment,
   operandBytes,
   recordX87Location,
   X87_FAULT,
@@ -28,11 +31,11 @@ import {
   type X87Call,
   type X87Instruction,
 } from "../x87.js";
-import { probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
+import { acceptAccess, probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
-import { GuestFault, undefinedOpcode } from "./faults.js";
+import { GuestFault, throwRecorded, undefinedOpcode } from "./faults.js";
 import { INFO_MEMORY } from "../call-info.js";
-import { effectiveAddress } from "./operands.js";
+import { addressesStack, effectiveAddress } from "./operands.js";
 import * as R from "../record.js";
 
 /** A memory operand is at most the 108 bytes of FSAVE. */
@@ -67,11 +70,21 @@ function prepare(cpu: CpuContext, instruction: X87Instruction, modrm: number, in
 }
 
 /** Checks or fetches the memory operand; returns its bytes. */
-function fetchOperand(cpu: CpuContext, instruction: X87Instruction, linear: number): Uint8Array {
-  const bytes = new Uint8Array(memory.buffer, 0, operandBytes(instruction.operand, call.operandSize));
+function fetchOperand(
+  cpu: CpuContext,
+  record: number,
+  instruction: X87Instruction,
+  linear: number,
+): Uint8Array {
+  const { operand } = instruction;
+  const bytes = new Uint8Array(memory.buffer, 0, operandBytes(operand, call.operandSize));
   const mode = dataAccessMode(cpu, cpu.cpl);
-  if (instruction.access === "read") readBytes(cpu, linear, bytes, mode);
-  else probe(cpu, linear, bytes.length, instruction.access === "write" ? WRITE : READ, mode);
+  const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
+  const access = instruction.access === "write" ? WRITE : READ;
+  if (access === READ) readBytes(cpu, linear, bytes, mode, vector);
+  else probe(cpu, linear, bytes.length, WRITE, mode, vector);
+  const alignment = operandAlignment(operand, call.operandSize);
+  if (!acceptAccess(cpu, linear, bytes.length, access, mode, alignment)) throwRecorded(cpu);
   return bytes;
 }
 
@@ -100,7 +113,7 @@ const x87: Helper = (cpu, record, info) => {
   if (info & INFO_MEMORY) {
     const size = operandBytes(instruction.operand, call.operandSize);
     linear = effectiveAddress(cpu, record, size, instruction.access === "write");
-    if (!(instruction.waiting && fpu.pending)) operand = fetchOperand(cpu, instruction, linear);
+    if (!(instruction.waiting && fpu.pending)) operand = fetchOperand(cpu, record, instruction, linear);
   }
   const result = executeX87(fpu, instruction, call);
   if (result === X87_FAULT) throw new GuestFault(VECTOR_MF);

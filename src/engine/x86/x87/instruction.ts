@@ -77,3 +77,26 @@ export function operandBytes(kind: OperandKind, operandSize: 16 | 32): number {
       return operandSize === 16 ? X87_STATE_16_BYTES : X87_STATE_32_BYTES;
   }
 }
+
+/** Alignment that a memory operand needs for #AC not to be raised, bytes (SDM vol. 3A table 6-7). */
+export function operandAlignment(kind: OperandKind, operandSize: 16 | 32): number {
+  switch (kind) {
+    case "none":
+      return 1;
+    case "i16":
+    case "cw":
+    case "sw":
+      return 2;
+    case "f32":
+    case "i32":
+      return 4;
+    case "f64":
+    case "i64":
+    case "f80":
+    case "bcd":
+      return 8;
+    case "env":
+    case "state":
+      return operandSize / 8;
+  }
+}
