@@ -123,8 +123,11 @@ async function* addedEntries(files: readonly AddedFile[]): AsyncGenerator<CpioEn
   }
 }
 
-/** All entries, one a path, each folder before what it holds, missing folders added. */
-async function allEntries(options: InitramfsOptions): Promise<CpioEntry[]> {
+/**
+ * All entries, one a path, each folder before what it holds, missing folders added. No path leads through a link,
+ * so that whoever writes them anywhere stays inside that place.
+ */
+export async function initramfsEntries(options: InitramfsOptions): Promise<CpioEntry[]> {
   const tree = new FileTree();
   if (options.packages !== undefined) await addPackages(tree, options.packages, options.packages);
   for await (const entry of baseEntries(options)) {
@@ -139,7 +142,7 @@ async function allEntries(options: InitramfsOptions): Promise<CpioEntry[]> {
  * GuestError for a path that cannot be stored, a damaged package, or a file that changes while it is read.
  */
 export async function* buildInitramfs(options: InitramfsOptions): AsyncGenerator<Uint8Array> {
-  yield* writeCpio(await allEntries(options));
+  yield* writeCpio(await initramfsEntries(options));
 }
 
 /** The whole initramfs in memory, as a plan wants it. */

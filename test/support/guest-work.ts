@@ -65,5 +65,8 @@ export function assertWork({ console, report }: KernelBoot): void {
   // The date was read shortly before the end. The real-time clock shows whole seconds; Linux takes them to be half
   // a second old (drivers/rtc/class.c, rtc_hctosys).
   const end = POWER_ON + report.stats.clockNs / 1e9;
-  assert.ok(Number(seconds) <= end + 0.5 && Number(seconds) > end - 2, `date ${seconds}, machine ended at ${end}`);
+  assert.ok(
+    Number(seconds) <= end + 0.5 && Number(seconds) > end - 2,
+    `date ${seconds}, machine ended at ${end}`,
+  );
 }

@@ -39,6 +39,12 @@ export interface KernelBootOptions {
   commandLine?: string;
   /** Default: one. */
   cpus?: number;
+  /** Bytes of RAM. Default: the plan's own. */
+  memory?: number;
+  /** Default: enough for any boot that only boots. */
+  maxInstructions?: number;
+  /** A static busybox of the catalogue. Default: "busybox", for x86-64. */
+  busybox?: "busybox" | "busybox-i386";
   /** What the initramfs holds; `false` for none. */
   initramfs: Omit<InitramfsOptions, "busybox"> | false;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
@@ -63,7 +69,7 @@ async function kernelImage(path: string, vmlinux: boolean): Promise<{ name: stri
 /** The plan of a boot, or undefined after the test was skipped. */
 export async function kernelPlan(t: TestContext, options: KernelBootOptions): Promise<Plan | undefined> {
   const kernel = await requireGuest(t, options.guest ?? "debian-cloud");
-  const busybox = await requireGuest(t, "busybox");
+  const busybox = await requireGuest(t, options.busybox ?? "busybox");
   if (!kernel || !busybox) return undefined;
   const { initramfs } = options;
   const initrd =
@@ -81,6 +87,7 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
     commandLine: options.commandLine ?? "console=ttyS0",
     loader: options.loader ?? {},
     cpus: options.cpus ?? 1,
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
     clock: { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION }, rtcStart: POWER_ON },
   });
   options.change?.(plan);
@@ -88,7 +95,7 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
 }
 
 /** Runs a plan to its end. An instruction that the engine lacks fails the test. */
-export async function runPlan(plan: Plan): Promise<KernelBoot> {
+export async function runPlan(plan: Plan, maxInstructions = INSTRUCTION_LIMIT): Promise<KernelBoot> {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
   const report = runToEnd({
@@ -101,7 +108,7 @@ export async function runPlan(plan: Plan): Promise<KernelBoot> {
     },
     hostNow: () => performance.now() * 1e6,
     wait: () => assert.fail("deterministic time never waits"),
-    maxInstructions: INSTRUCTION_LIMIT,
+    maxInstructions,
     events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },
   });
   assert.deepEqual(missing, [], "every instruction is implemented");
@@ -115,7 +122,7 @@ export async function bootKernel(
 ): Promise<KernelBoot | undefined> {
   const plan = await kernelPlan(t, options);
   if (plan === undefined) return undefined;
-  const boot = await runPlan(plan);
+  const boot = await runPlan(plan, options.maxInstructions);
   t.diagnostic(
     `${(boot.report.stats.instructions / 1e6).toFixed(0)} M instructions, ${boot.report.hostMs.toFixed(0)} ms`,
   );

@@ -5,14 +5,14 @@
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { GuestError, pullGuest } from "../../src/guests/index.js";
-import type { PulledGuest } from "../../src/guests/index.js";
+import { fetchPackages, GuestError, pullGuest } from "../../src/guests/index.js";
+import type { PackageRequest, PackageSet, PulledGuest } from "../../src/guests/index.js";
 
 /** Folders where Debian puts tools that an ordinary user's PATH may not name. */
 const MORE_FOLDERS = ["/usr/sbin", "/sbin"];
 
 /** Skips the test, or throws when nothing may be skipped. */
-function missing(t: TestContext, reason: string): void {
+export function missing(t: TestContext, reason: string): void {
   if (process.env["LOCORE_REQUIRE_GUESTS"] === "1") throw new Error(`LOCORE_REQUIRE_GUESTS=1, but ${reason}`);
   t.skip(reason);
 }
@@ -47,6 +47,20 @@ export async function requireGuest(t: TestContext, name: string): Promise<Pulled
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
     missing(t, `the guest ${name} cannot be had: ${error.message}`);
+    return undefined;
+  }
+}
+
+/** Debian packages with all they depend on, fetched if they are not cached, or undefined after the test was skipped. */
+export async function requirePackages(
+  t: TestContext,
+  request: PackageRequest,
+): Promise<PackageSet | undefined> {
+  try {
+    return await fetchPackages(request);
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error;
+    missing(t, `the packages ${request.packages.join(" ")} cannot be had: ${error.message}`);
     return undefined;
   }
 }
