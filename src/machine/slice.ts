@@ -17,13 +17,16 @@ const DETERMINISTIC_SLICE = 200_000;
 const FIRST_GUESS = 0.02;
 /** Weight of a new measurement that is faster than expected. */
 const SMOOTHING = 0.25;
-/** Shorter runs than this, ns, say little about speed. */
+/** Shorter times than this, ns, say little about speed. */
 const SHORTEST_MEASUREMENT_NS = 20_000;
 
 export class SliceMeter {
   readonly #clock: MachineClock;
   readonly #shared: boolean;
   #rate = FIRST_GUESS;
+  /** Runs too short to measure alone are measured together. */
+  #shortInstructions = 0;
+  #shortNs = 0;
 
   constructor(clock: MachineClock, cpuCount: number) {
     this.#clock = clock;
@@ -46,8 +49,12 @@ export class SliceMeter {
 
   /** Learns from a slice that executed `instructions` in `ns`. */
   measured(instructions: number, ns: number): void {
-    if (ns < SHORTEST_MEASUREMENT_NS || instructions === 0) return;
-    const rate = instructions / ns;
+    this.#shortInstructions += instructions;
+    this.#shortNs += ns;
+    if (this.#shortNs < SHORTEST_MEASUREMENT_NS || this.#shortInstructions === 0) return;
+    const rate = this.#shortInstructions / this.#shortNs;
+    this.#shortInstructions = 0;
+    this.#shortNs = 0;
     // A guest that turns slow (faults, devices) may hold the next slice up only once, not until an average follows.
     this.#rate = rate < this.#rate ? rate : this.#rate + SMOOTHING * (rate - this.#rate);
   }

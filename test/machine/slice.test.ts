@@ -34,3 +34,11 @@ test("isolation: one slow slice makes the next one short", () => {
   slices.measured(100_000, 100 * MS);
   assert.equal(slices.budget(0, undefined, Infinity), 1000);
 });
+
+test("a guest whose first slices are too short to measure is measured by several", () => {
+  const slices = meter();
+  const first = slices.budget(0, undefined, Infinity);
+  // 20,000 elements of a repeated string instruction take a few microseconds.
+  for (let i = 0; i < 100; i++) slices.measured(first, first / 4);
+  assert.ok(slices.budget(0, undefined, Infinity) > 100 * first);
+});

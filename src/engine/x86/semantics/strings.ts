@@ -1,18 +1,24 @@
 /**
- * String instructions. A repeated MOVS or STOS does as many elements at once as fit in the pages it touches and in
- * the instruction budget, then the record runs again; each element counts as one instruction. SDM vol. 2.
+ * String instructions. A repeated MOVS, STOS, CMPS or SCAS does as many elements at once as fit in the pages it
+ * touches and in the instruction budget, then the record runs again; each element counts as one instruction. SDM
+ * vol. 2.
  */
 import { FLAG_DF } from "../../../spec/x86-privileged.js";
-import type { Value, Variable } from "../../ir/ir.js";
+import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
-import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
+import type {
+  Access,
+  InstructionBuilder,
+  Semantics,
+  SemanticsTable,
+  StringOperand,
+} from "./instruction-builder.js";
+import { copyRun, elementAt, fillRun, findPair, findValue, type Run } from "./string-chunks.js";
 
 const RCX = 1;
 const RSI = 6;
 const RDI = 7;
 const REPNE = 0xf2;
-/** Every byte of a word equal to its lowest byte times this. */
-const SPLAT: Record<number, bigint> = { 1: 1n, 2: 0x0101n, 4: 0x01010101n, 8: 0x0101010101010101n };
 
 /** All ones for the address size, i64. */
 function addressMask(b: InstructionBuilder): Value {
@@ -28,22 +34,6 @@ function advance(b: InstructionBuilder, register: number, delta: Value, mask: Va
   b.setGpr(register, 8, b.or(kept, b.and(b.add(old, delta), mask)));
 }
 
-function linear(b: InstructionBuilder, register: number, base: Value, mask: Value): Value {
-  const sum = b.add(b.and(b.gpr(register, 8), mask), base);
-  return b.and(sum, b.state("i64.load", layout.LINEAR_MASK));
-}
-
-function sourceAddress(b: InstructionBuilder, mask: Value): Value {
-  return linear(b, RSI, b.segmentBase(), mask);
-}
-
-/** ES:RDI; ES cannot be overridden and has no base in 64-bit mode. */
-function destinationAddress(b: InstructionBuilder, mask: Value): Value {
-  const long = b.eq(b.state("i64.load", layout.LINEAR_MASK), b.i64(-1));
-  const base = b.select(long, b.i64(0), b.state("i64.load", layout.SEGMENT_BASE + layout.ES * 8));
-  return linear(b, RDI, base, mask);
-}
-
 function backwards(b: InstructionBuilder): Value {
   return b.and(b.state("i32.load", layout.FLAG_SYSTEM), b.i32(FLAG_DF));
 }
@@ -57,17 +47,79 @@ function minimum(b: InstructionBuilder, x: Value, y: Value): Value {
   return b.select(b.ltU(x, y), x, y);
 }
 
-/** Elements of `size` bytes from `address` to the end of its page, i64. */
-function elementsInPage(b: InstructionBuilder, address: Value, size: number): Value {
-  const rest = b.sub(b.i64(layout.PAGE_SIZE), b.and(address, b.i64(layout.PAGE_SIZE - 1)));
-  return b.shrU(rest, b.i64(Math.log2(size)));
+// ── operands ────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** One operand, translated for its first element. */
+interface Place {
+  /** RSI or RDI cut to the address size, i64. */
+  index: Value;
+  linear: Value;
+  host: Value;
+  /** Elements upwards that keep to the segment; all ones where it is flat. i64. */
+  room: Value;
+  /** Whether further elements of the page may be reached by host address (i32). */
+  plain: Value;
 }
 
-/** Elements that may be done now: the count, the budget, at least one, at most `room`. i64. */
-function allowance(b: InstructionBuilder, mask: Value, room: Value): Value {
-  const count = b.and(b.gpr(RCX, 8), mask);
-  return minimum(b, room, minimum(b, count, b.extendU(b.add(b.remaining(), b.i32(1)))));
+/** DS:RSI; ES:RDI, which cannot be overridden and has no base in 64-bit mode. */
+function segmentBase(b: InstructionBuilder, operand: StringOperand): Value {
+  if (operand === "source") return b.segmentBase();
+  const long = b.eq(b.state("i64.load", layout.LINEAR_MASK), b.i64(-1));
+  return b.select(long, b.i64(0), b.state("i64.load", layout.SEGMENT_BASE + layout.ES * 8));
 }
+
+/**
+ * Translates the first element of an operand. A write that needed a slow path may have dropped the instruction itself
+ * and made its page fast: what follows such an element must find the new bytes, so it is done alone.
+ */
+function place(
+  b: InstructionBuilder,
+  operand: StringOperand,
+  size: number,
+  access: Access,
+  mask: Value,
+): Place {
+  const index = b.and(b.gpr(operand === "source" ? RSI : RDI, 8), mask);
+  const room = b.stringRoom(operand, size, access);
+  const sum = b.add(index, segmentBase(b, operand));
+  const linear = b.and(sum, b.state("i64.load", layout.LINEAR_MASK));
+  const before = access === "read" ? undefined : b.get(b.variable(b.isFast(linear, access)));
+  const host = b.translate(linear, size, access);
+  const fast = before ?? b.isFast(linear, access);
+  return { index, linear, host, room, plain: b.and(fast, b.xor(b.isScratch(host), b.i32(1))) };
+}
+
+/** Elements from `where` to the end, or down to the start, of its page, and until its index wraps; i64. */
+function reach(b: InstructionBuilder, size: number, where: Place, mask: Value): Value {
+  const shift = b.i64(Math.log2(size));
+  const inPage = b.and(where.linear, b.i64(layout.PAGE_SIZE - 1));
+  const up = minimum(
+    b,
+    b.shrU(b.sub(b.i64(layout.PAGE_SIZE), inPage), shift),
+    minimum(b, b.shrU(b.sub(mask, where.index), shift), where.room),
+  );
+  const down = b.add(minimum(b, b.shrU(inPage, shift), b.shrU(where.index, shift)), b.i64(1));
+  const checked = b.ne(where.room, b.i64(-1));
+  return b.select(backwards(b), b.select(checked, b.i64(1), down), up);
+}
+
+/** The elements that are done at once: one without a repeat prefix or where something has to look at each. */
+function run(b: InstructionBuilder, size: number, mask: Value, places: readonly Place[]): Run {
+  const elements = b.variable(b.i64(1));
+  const repeated = b.ne(b.repeatPrefix(), b.i32(0));
+  b.if(
+    places.reduce((all, { plain }) => b.and(all, plain), repeated),
+    () => {
+      const count = b.and(b.gpr(RCX, 8), mask);
+      const allowed = minimum(b, count, b.extendU(b.add(b.remaining(), b.i32(1))));
+      const most = places.reduce((least, where) => minimum(b, least, reach(b, size, where, mask)), allowed);
+      b.set(elements, b.select(b.eqz(most), b.i64(1), most));
+    },
+  );
+  return { size, elements: b.wrap(b.get(elements)), step: b.wrap(step(b, size)) };
+}
+
+// ── counting ────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** Nothing to do when a repeat prefix is there and the count is zero. */
 function unlessExhausted(b: InstructionBuilder, mask: Value, body: () => void): void {
@@ -76,7 +128,7 @@ function unlessExhausted(b: InstructionBuilder, mask: Value, body: () => void): 
   b.if(b.eqz(exhausted), body);
 }
 
-/** After `done` elements: counts them, and runs the record again while elements are left and `more` holds. */
+/** After `done` elements (i64): counts them, and runs the record again while elements are left and `more` holds. */
 function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: () => Value): void {
   b.if(b.repeatPrefix(), () => {
     advance(b, RCX, b.sub(b.i64(0), done), mask);
@@ -86,153 +138,122 @@ function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: () => Va
   });
 }
 
-/**
- * Whether a write needed no slow path before this element. The slow path may have dropped the instruction itself
- * and made its page fast: the next element must then find the new bytes.
- */
-function fastBefore(b: InstructionBuilder, to: Value): Value {
-  return b.get(b.variable(b.isFast(to, "write")));
-}
-
-/** Copies one chunk; sets `done` to the number of elements. */
-function copyChunk(
+/** Moves the index registers past `done` elements (i64). */
+function pass(
   b: InstructionBuilder,
   size: number,
-  from: Value,
-  to: Value,
   mask: Value,
-  done: Variable,
+  done: Value,
+  registers: readonly number[],
 ): void {
-  const sourceRoom = b.stringRoom("source", size, "read");
-  const source = b.translate(from, size, "read");
-  const fromScratch = b.isScratch(source);
-  const first = b.loadHost(source, size);
-  const targetRoom = b.stringRoom("destination", size, "write");
-  const fast = fastBefore(b, to);
-  const target = b.translate(to, size, "write");
-  const single = b.or(b.or(fromScratch, b.isScratch(target)), b.or(b.eqz(fast), backwards(b)));
-  const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
-  b.if(many, () => {
-    const inPages = minimum(b, elementsInPage(b, from, size), elementsInPage(b, to, size));
-    const elements = minimum(b, allowance(b, mask, minimum(b, sourceRoom, targetRoom)), inPages);
-    const bytes = b.wrap(b.mul(elements, b.i64(size)));
-    // A destination just behind the source would be read after it is written: one element at a time.
-    const overlaps = b.ltU(b.sub(b.sub(target, source), b.i32(1)), b.sub(bytes, b.i32(1)));
-    b.if(b.eqz(overlaps), () => {
-      b.copyMemory(target, source, bytes);
-      b.set(done, elements);
-    });
-  });
-  b.if(b.eq(b.get(done), b.i64(0)), () => {
-    b.storeHost(target, first, size);
-    b.commit(target, size, "write");
-    b.set(done, b.i64(1));
-  });
+  const moved = b.mul(done, step(b, size));
+  for (const register of registers) advance(b, register, moved, mask);
 }
+
+// ── instructions ────────────────────────────────────────────────────────────────────────────────────────────
 
 const move: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
-    const done = b.variable(b.i64(0));
-    copyChunk(b, size, sourceAddress(b, mask), destinationAddress(b, mask), mask, done);
-    const count = b.get(done);
-    const moved = b.mul(count, step(b, size));
-    advance(b, RSI, moved, mask);
-    advance(b, RDI, moved, mask);
-    repeat(b, mask, count);
+    const source = place(b, "source", size, "read", mask);
+    // The scratch area holds one operand at a time.
+    const first = b.loadHost(source.host, size);
+    const target = place(b, "destination", size, "write", mask);
+    const chunk = run(b, size, mask, [source, target]);
+    b.if(
+      b.gtU(chunk.elements, b.i32(1)),
+      () => copyRun(b, target.host, source.host, chunk),
+      () => {
+        b.storeHost(target.host, first, size);
+        b.commit(target.host, size, "write");
+      },
+    );
+    const done = b.extendU(chunk.elements);
+    pass(b, size, mask, done, [RSI, RDI]);
+    repeat(b, mask, done);
   });
 };
-
-/** Stores `elements` copies of `value`. */
-function fill(b: InstructionBuilder, size: number, target: Value, value: Value, elements: Value): void {
-  const bytes = b.wrap(b.mul(elements, b.i64(size)));
-  const byte = b.and(b.wrap(value), b.i32(0xff));
-  const splat =
-    size === 8 ? b.mul(b.extendU(byte), b.i64(SPLAT[8])) : b.mul(byte, b.i32(Number(SPLAT[size])));
-  b.if(
-    b.eq(splat, value),
-    () => b.fillMemory(target, byte, bytes),
-    () => {
-      const at = b.variable(target);
-      const end = b.add(target, bytes);
-      b.loop((again) => {
-        b.storeHost(b.get(at), value, size);
-        const next = b.add(b.get(at), b.i32(size));
-        b.set(at, next);
-        b.branchIf(b.ltU(next, end), again);
-      });
-    },
-  );
-}
 
 const store: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
     const value = b.gpr(0, size);
-    const to = destinationAddress(b, mask);
-    const room = b.stringRoom("destination", size, "write");
-    const fast = fastBefore(b, to);
-    const target = b.translate(to, size, "write");
-    const single = b.or(b.or(b.isScratch(target), b.eqz(fast)), backwards(b));
-    const many = b.and(b.eqz(single), b.ne(b.repeatPrefix(), b.i32(0)));
-    const done = b.variable(b.i64(1));
+    const target = place(b, "destination", size, "write", mask);
+    const chunk = run(b, size, mask, [target]);
     b.if(
-      many,
+      b.gtU(chunk.elements, b.i32(1)),
+      () => fillRun(b, target.host, value, chunk),
       () => {
-        const elements = minimum(b, allowance(b, mask, room), elementsInPage(b, to, size));
-        b.set(done, b.select(b.eqz(elements), b.i64(1), elements));
-        fill(b, size, target, value, b.get(done));
-      },
-      () => {
-        b.storeHost(target, value, size);
-        b.commit(target, size, "write");
+        b.storeHost(target.host, value, size);
+        b.commit(target.host, size, "write");
       },
     );
-    const count = b.get(done);
-    advance(b, RDI, b.mul(count, step(b, size)), mask);
-    repeat(b, mask, count);
+    const done = b.extendU(chunk.elements);
+    pass(b, size, mask, done, [RDI]);
+    repeat(b, mask, done);
   });
 };
 
 const load: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
-    b.stringRoom("source", size, "read");
-    b.setGpr(0, size, b.loadLinear(sourceAddress(b, mask), size));
-    advance(b, RSI, step(b, size), mask);
+    b.setGpr(0, size, b.loadHost(place(b, "source", size, "read", mask).host, size));
+    pass(b, size, mask, b.i64(1), [RSI]);
     repeat(b, mask, b.i64(1));
   });
 };
+
+/** REPNE (and nothing at all) looks for an equal element, REPE for one that differs. */
+function wantsEqual(b: InstructionBuilder): Value {
+  return b.eq(b.repeatPrefix(), b.i32(REPNE));
+}
 
 /** REPE goes on while ZF is set, REPNE while it is clear. */
 function whileFlag(b: InstructionBuilder): () => Value {
   return () => b.eq(b.condition("e"), b.ne(b.repeatPrefix(), b.i32(REPNE)));
 }
 
+/** Index of the last element that is looked at when a search in `chunk` came to `found`; i32. */
+function lastLooked(b: InstructionBuilder, chunk: Run, found: Value): Value {
+  const last = b.sub(chunk.elements, b.i32(1));
+  return b.select(b.ltU(found, last), found, last);
+}
+
 const scan: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
     const accumulator = b.gpr(0, size);
-    b.stringRoom("destination", size, "read");
-    const value = b.loadLinear(destinationAddress(b, mask), size);
-    advance(b, RDI, step(b, size), mask);
+    const target = place(b, "destination", size, "read", mask);
+    const chunk = run(b, size, mask, [target]);
+    const last = lastLooked(b, chunk, findValue(b, target.host, accumulator, chunk, wantsEqual(b)));
+    const value = b.loadHost(elementAt(b, target.host, chunk, last), size);
+    const done = b.extendU(b.add(last, b.i32(1)));
+    pass(b, size, mask, done, [RDI]);
     b.flagsSub(size, accumulator, value, b.sub(accumulator, value));
-    repeat(b, mask, b.i64(1), whileFlag(b));
+    repeat(b, mask, done, whileFlag(b));
   });
 };
 
 const compare: Semantics = (b, { size }) => {
   const mask = addressMask(b);
   unlessExhausted(b, mask, () => {
-    b.stringRoom("source", size, "read");
-    const first = b.loadLinear(sourceAddress(b, mask), size);
-    b.stringRoom("destination", size, "read");
-    const second = b.loadLinear(destinationAddress(b, mask), size);
-    const by = step(b, size);
-    advance(b, RSI, by, mask);
-    advance(b, RDI, by, mask);
-    b.flagsSub(size, first, second, b.sub(first, second));
-    repeat(b, mask, b.i64(1), whileFlag(b));
+    const source = place(b, "source", size, "read", mask);
+    // The scratch area holds one operand at a time.
+    const alone = b.loadHost(source.host, size);
+    const target = place(b, "destination", size, "read", mask);
+    const chunk = run(b, size, mask, [source, target]);
+    const last = b.variable(b.i32(0));
+    const first = b.variable(alone);
+    b.if(b.gtU(chunk.elements, b.i32(1)), () => {
+      b.set(last, lastLooked(b, chunk, findPair(b, source.host, target.host, chunk, wantsEqual(b))));
+      b.set(first, b.loadHost(elementAt(b, source.host, chunk, b.get(last)), size));
+    });
+    const left = b.get(first);
+    const right = b.loadHost(elementAt(b, target.host, chunk, b.get(last)), size);
+    const done = b.extendU(b.add(b.get(last), b.i32(1)));
+    pass(b, size, mask, done, [RSI, RDI]);
+    b.flagsSub(size, left, right, b.sub(left, right));
+    repeat(b, mask, done, whileFlag(b));
   });
 };
 
