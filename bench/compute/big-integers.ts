@@ -106,7 +106,7 @@ export const bigIntegers: ComputeProgram = {
   name: "big integers",
   what: "64-bit MUL, ADC, DIV",
   class: "integer",
-  size: 8_000,
+  size: 5_000,
   tiny: 3,
   write,
 };

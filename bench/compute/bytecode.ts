@@ -131,7 +131,7 @@ export const bytecode: ComputeProgram = {
   name: "bytecode",
   what: "an interpreter: indirect jumps",
   class: "integer",
-  size: 4_000_000,
+  size: 1_500_000,
   tiny: 300,
   write,
 };

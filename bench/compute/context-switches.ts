@@ -112,7 +112,7 @@ export const contextSwitches: ComputeProgram = {
   name: "context switch",
   what: "MOV to CR3, stack switch",
   class: "storm",
-  size: 500_000,
+  size: 100_000,
   tiny: 20,
   write,
 };

@@ -85,7 +85,7 @@ export const copies: ComputeProgram = {
   name: "copies",
   what: "rep movs, rep stos, 16-byte loops",
   class: "integer",
-  size: 10_000,
+  size: 5_000,
   tiny: 2,
   write,
 };

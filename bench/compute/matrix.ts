@@ -6,6 +6,7 @@ import {
   ecx,
   oword,
   qword,
+  r12d,
   r8d,
   r9d,
   rcx,
@@ -38,6 +39,8 @@ import {
 const SCRATCH = 0x700000;
 const SCALE = 2 ** -16;
 const DOUBLE = 8;
+const N = 96;
+const ELEMENTS = N * N;
 
 /** Fills `count` doubles at ARRAY with random numbers below 2^15, 16 of their bits behind the point. */
 function fill(a: Assembler, count: number): void {
@@ -52,10 +55,10 @@ function fill(a: Assembler, count: number): void {
 }
 
 /** RDI walks the left matrix, RDX the rows of the right one, RSI is the product's row. */
-function multiply(a: Assembler, n: number): void {
-  const [left, right, product] = [0, 1, 2].map((i) => ARRAY + i * n * n * DOUBLE);
-  a.mov(rdi, left).mov(rsi, product).mov(r8d, n);
-  a.label("row").mov(rdx, right).mov(r9d, n);
+function multiply(a: Assembler): void {
+  const [left, right, product] = [0, 1, 2].map((i) => ARRAY + i * ELEMENTS * DOUBLE);
+  a.mov(rdi, left).mov(rsi, product).mov(r8d, N);
+  a.label("row").mov(rdx, right).mov(r9d, N);
   a.label("term").scalarDouble(LOAD_DOUBLE, xmm1, qword(rdi)).packed(UNPACK_LOW, xmm1, xmm1).xor(ecx, ecx);
   a.label("pair")
     .packed(LOAD_ALIGNED, xmm0, oword({ base: rdx, index: rcx }))
@@ -63,48 +66,52 @@ function multiply(a: Assembler, n: number): void {
   a.packed(LOAD_ALIGNED, xmm2, oword({ base: rsi, index: rcx })).packed(ADD_PACKED, xmm2, xmm0);
   a.packed(STORE_ALIGNED, xmm2, oword({ base: rsi, index: rcx }));
   a.add(ecx, 2 * DOUBLE)
-    .cmp(ecx, n * DOUBLE)
+    .cmp(ecx, N * DOUBLE)
     .jcc("ne", "pair");
-  a.add(rdx, n * DOUBLE)
+  a.add(rdx, N * DOUBLE)
     .add(rdi, DOUBLE)
     .dec(r9d)
     .jcc("ne", "term");
-  a.add(rsi, n * DOUBLE)
+  a.add(rsi, N * DOUBLE)
     .dec(r8d)
     .jcc("ne", "row");
 }
 
-function simulate(n: number): Float64Array {
+/** The product, added up `times` times. */
+function simulate(times: number): Float64Array {
   let random = SEED;
-  const factors = Float64Array.from({ length: 2 * n * n }, () => {
+  const factors = Float64Array.from({ length: 2 * ELEMENTS }, () => {
     random = nextRandom(random);
     return (random >>> 1) * SCALE;
   });
-  const product = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < n; k++) {
-      const left = factors[i * n + k];
-      for (let j = 0; j < n; j++) product[i * n + j] += factors[n * n + k * n + j] * left;
+  const product = new Float64Array(ELEMENTS);
+  for (let i = 0; i < N * times; i++) {
+    const row = (i % N) * N;
+    for (let k = 0; k < N; k++) {
+      const left = factors[row + k];
+      for (let j = 0; j < N; j++) product[row + j] += factors[ELEMENTS + k * N + j] * left;
     }
   }
   return product;
 }
 
-function write(g: GuestBuilder, n: number): bigint {
+function write(g: GuestBuilder, times: number): bigint {
   const { a } = g;
   g.data(SCRATCH, new Uint8Array(Float64Array.of(SCALE).buffer));
-  fill(a, 2 * n * n);
-  multiply(a, n);
-  emitFoldWords(a, ARRAY + 2 * n * n * DOUBLE, n * n);
-  return foldWords(simulate(n));
+  fill(a, 2 * ELEMENTS);
+  a.mov(r12d, times).label("product");
+  multiply(a);
+  a.dec(r12d).jcc("ne", "product");
+  emitFoldWords(a, ARRAY + 2 * ELEMENTS * DOUBLE, ELEMENTS);
+  return foldWords(simulate(times));
 }
 
-/** Size: rows (even). */
+/** Size: products of 96 × 96. */
 export const matrix: ComputeProgram = {
   name: "matrix",
   what: "packed doubles (SSE2)",
   class: "float",
-  size: 300,
-  tiny: 10,
+  size: 16,
+  tiny: 1,
   write,
 };

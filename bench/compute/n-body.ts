@@ -146,7 +146,7 @@ export const nBody: ComputeProgram = {
   name: "n-body",
   what: "scalar doubles with DIVSD, SQRTSD",
   class: "float",
-  size: 300_000,
+  size: 150_000,
   tiny: 20,
   write,
 };

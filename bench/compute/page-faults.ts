@@ -77,7 +77,7 @@ export const pageFaults: ComputeProgram = {
   name: "page-fault storm",
   what: "#PF from user mode, IRET, CR3 reload",
   class: "storm",
-  size: 2_000,
+  size: 800,
   tiny: 2,
   write,
 };

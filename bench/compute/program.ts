@@ -20,7 +20,7 @@ export interface ComputeProgram {
   /** What it exercises, in a few words. */
   what: string;
   class: ComputeClass;
-  /** A size at which an interpreter is busy for one to three seconds; what is counted is the program's affair. */
+  /** Turns of the outermost loop at which an interpreter is busy for one to three seconds; work grows with it. */
   size: number;
   /** A size for a test of correctness: milliseconds. */
   tiny: number;

@@ -120,7 +120,7 @@ export const strings: ComputeProgram = {
   name: "strings",
   what: "strlen, memchr, strcmp: byte loops, rep forms",
   class: "integer",
-  size: 3_000,
+  size: 1_500,
   tiny: 2,
   write,
 };

@@ -71,7 +71,7 @@ export const systemCalls: ComputeProgram = {
   name: "syscall storm",
   what: "SYSCALL, SWAPGS, SYSRET",
   class: "storm",
-  size: 4_000_000,
+  size: 2_000_000,
   tiny: 50,
   write,
 };

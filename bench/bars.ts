@@ -1,0 +1,96 @@
+/**
+ * What issue 4 asks for (and issue 2, for memory and start-up), as data, and the verdict on what was measured. A ratio is our
+ * time by the reference's, medians of the same run.
+ */
+import type { Series } from "./harness.js";
+import type { Monitor } from "./peers.js";
+import { figure, geometricMean } from "./statistics.js";
+
+/** The largest ratio a single program may have. */
+export const PROGRAM_BARS: Readonly<Record<Series["bar"], number | undefined>> = {
+  integer: 1.5,
+  float: 1.5,
+  storm: 2,
+  boot: 1.5,
+  "boot-v86": 0.8,
+  workload: undefined,
+  none: undefined,
+};
+
+/** Whom a program is compared with. */
+export const referenceOf = (bar: Series["bar"]): Monitor => (bar === "boot-v86" ? "v86" : "qemu");
+
+const COMPUTE_GEOMEAN = 0.85;
+const WORKLOAD_GEOMEAN = 1.2;
+const BEYOND_GUEST_MIB = 150;
+export const FIRST_INSTRUCTION_MS = 500;
+
+export interface Verdict {
+  /** Peer it is about. */
+  peer: string;
+  bar: string;
+  /** How the value is written: "×", "MiB", "ms". */
+  unit: string;
+  value: number;
+  limit: number;
+  met: boolean;
+}
+
+/** Medians' ratio of `ours` to the reference of `monitor` for the same program; of v86 the one on the same Node. */
+export function ratio(ours: Series, all: readonly Series[], monitor: Monitor): number | undefined {
+  const reference = all.find(
+    (s) =>
+      s.group === ours.group &&
+      s.name === ours.name &&
+      s.monitor === monitor &&
+      (s.node === undefined || s.node === ours.node),
+  );
+  const [mine, its] = [figure(ours.ms), reference && figure(reference.ms)];
+  return mine && its ? mine.median / its.median : undefined;
+}
+
+function verdict(
+  peer: string,
+  bar: string,
+  unit: string,
+  value: number | undefined,
+  limit: number,
+): Verdict[] {
+  return value === undefined ? [] : [{ peer, bar, unit, value, limit, met: value <= limit }];
+}
+
+/** Geometric mean of ratios to QEMU over series of one peer. */
+function mean(own: readonly Series[], all: readonly Series[]): number | undefined {
+  return geometricMean(own.map((s) => ratio(s, all, "qemu")).filter((r) => r !== undefined));
+}
+
+/** Every bar on every judged peer, as far as it was measured. */
+export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, number[]>): Verdict[] {
+  const judged = [...new Set(all.filter((s) => s.judged).map((s) => s.peer))];
+  return judged.flatMap((peer) => {
+    const own = all.filter((s) => s.peer === peer);
+    const compute = own.filter((s) => s.bar === "integer" || s.bar === "float");
+    const workloads = own.filter((s) => s.group === "workload");
+    const single = own.flatMap((s) => {
+      const limit = PROGRAM_BARS[s.bar];
+      if (limit === undefined) return [];
+      const reference = referenceOf(s.bar);
+      const name = reference === "v86" ? `${s.name}, by v86's time` : s.name;
+      return verdict(peer, name, "×", ratio(s, all, reference), limit);
+    });
+    const memory = own.flatMap((s) => s.beyondGuestMib);
+    return [
+      ...verdict(peer, "compute, geometric mean", "×", mean(compute, all), COMPUTE_GEOMEAN),
+      ...verdict(peer, "workloads, geometric mean", "×", mean(workloads, all), WORKLOAD_GEOMEAN),
+      ...single,
+      ...verdict(peer, "host memory beyond guest RAM", "MiB", figure(memory)?.max, BEYOND_GUEST_MIB),
+      ...verdict(
+        peer,
+        "process start to first instruction",
+        "ms",
+        figure(startUp.get(peer) ?? [])?.median,
+        FIRST_INSTRUCTION_MS,
+      ),
+    ];
+  });
+}

@@ -1,0 +1,152 @@
+/**
+ * The monitors that are measured side by side, and how each is started. A peer is a monitor in one configuration;
+ * locore appears once for every way to execute and every Node.
+ */
+import { spawnSync } from "node:child_process";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Command } from "./measure.js";
+import { seabiosMissing } from "./seabios.js";
+
+export type Monitor = "locore" | "qemu" | "v86";
+
+/** What is booted, the same for every peer. */
+export interface Boot {
+  kernel: string;
+  initrd?: string;
+  append?: string;
+  memoryMib: number;
+}
+
+export interface Peer {
+  name: string;
+  monitor: Monitor;
+  /** The variant of locore, or the monitor: what `--peer` selects. */
+  kind: string;
+  /** Version of Node that runs it. */
+  node?: string;
+  /** Whether the bars are about this one. */
+  judged: boolean;
+  /** Why it cannot run here. */
+  missing?: string | undefined;
+  command(boot: Boot): Command;
+}
+
+/** Ways to execute that are worth comparing. The first is the product as it comes. */
+const VARIANTS = [
+  { name: "locore", arguments: ["--jit", "on"], judged: true },
+  { name: "interpreter", arguments: ["--jit", "off"], judged: false },
+];
+/** The same where the command line has no such switch. */
+const ONLY_VARIANT = [{ name: "locore", arguments: [], judged: true }];
+
+const MIB = 1024 * 1024;
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+/** dist/bench → the compiled command line. */
+const CLI = path.join(path.dirname(HERE), "src/cli/main.js");
+const V86_MONITOR = path.join(HERE, "v86-monitor.js");
+const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
+const QEMU_ARGUMENTS = [
+  ...["-M", "microvm,acpi=off,pit=on,pic=on,rtc=on", "-accel", "tcg", "-cpu", "max"],
+  ...["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
+  ...["-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
+];
+
+const optional = (flag: string, value: string | undefined): string[] =>
+  value === undefined ? [] : [flag, value];
+
+function firstLine(program: string, args: string[]): string | undefined {
+  const run = spawnSync(program, args, { encoding: "utf8" });
+  return run.status === 0 ? run.stdout.split("\n")[0].trim() : undefined;
+}
+
+/** QEMU's version, or undefined where it is not installed. */
+export const qemuVersion = (): string | undefined => firstLine(QEMU, ["--version"]);
+
+function hasSwitch(node: string, name: string): boolean {
+  return spawnSync(node, [CLI, "boot", "--help"], { encoding: "utf8" }).stdout.includes(name);
+}
+
+/** locore's arguments for a boot; `--stats --json` has it report its own counters at its end. */
+function locoreCommand(node: string, variant: readonly string[], boot: Boot): Command {
+  const args = [CLI, "boot", boot.kernel, "-m", `${boot.memoryMib}M`, "--stats", "--json", ...variant];
+  args.push(...optional("--initrd", boot.initrd), ...optional("--append", boot.append));
+  return { program: node, args, guestBytes: boot.memoryMib * MIB };
+}
+
+/** How locore is started for its start-up time alone: one instruction, figures as text. */
+export function startCommand(node: string, boot: Boot): Command {
+  const { program, args, guestBytes } = locoreCommand(node, ["--instructions", "1"], boot);
+  return { program, args: args.filter((arg) => arg !== "--json"), guestBytes };
+}
+
+function locorePeers(node: string, version: string, suffix: string): Peer[] {
+  const variants = hasSwitch(node, "--jit") ? VARIANTS : ONLY_VARIANT;
+  return variants.map((variant) => ({
+    name: variant.name + suffix,
+    monitor: "locore",
+    kind: variant.name,
+    node: version,
+    judged: variant.judged,
+    command: (boot) => locoreCommand(node, variant.arguments, boot),
+  }));
+}
+
+function v86Peer(node: string, version: string, suffix: string): Peer {
+  return {
+    name: `v86${suffix}`,
+    monitor: "v86",
+    kind: "v86",
+    node: version,
+    judged: false,
+    missing: seabiosMissing(),
+    command: (boot) => ({
+      program: node,
+      args: [V86_MONITOR, boot.kernel, boot.initrd ?? "", String(boot.memoryMib), boot.append ?? ""],
+      guestBytes: boot.memoryMib * MIB,
+    }),
+  };
+}
+
+function qemuPeer(): Peer {
+  return {
+    name: "QEMU",
+    monitor: "qemu",
+    kind: "qemu",
+    judged: false,
+    missing: qemuVersion() === undefined ? `${QEMU} is not installed` : undefined,
+    command: (boot) => ({
+      program: QEMU,
+      args: [
+        ...QEMU_ARGUMENTS,
+        ...["-m", `${boot.memoryMib}M`, "-kernel", boot.kernel],
+        ...optional("-initrd", boot.initrd),
+        ...optional("-append", boot.append),
+      ],
+      guestBytes: boot.memoryMib * MIB,
+    }),
+  };
+}
+
+/** One Node that runs JavaScript peers. */
+export interface NodeBinary {
+  path: string;
+  version: string;
+}
+
+/** Asks a Node for its version. Throws where it is none. */
+export function nodeBinary(file: string): NodeBinary {
+  const version = firstLine(file, ["--version"]);
+  if (version === undefined || !/^v\d+\./.test(version)) throw new Error(`--node ${file}: that is no Node`);
+  return { path: file, version };
+}
+
+/** All peers, the reference first. Names tell Nodes apart where there are several. */
+export function allPeers(nodes: readonly NodeBinary[]): Peer[] {
+  const several = nodes.length > 1;
+  const ofNode = ({ path: file, version }: NodeBinary): Peer[] => {
+    const suffix = several ? ` (Node ${version.slice(1).split(".")[0]})` : "";
+    return [...locorePeers(file, version, suffix), v86Peer(file, version, suffix)];
+  };
+  return [qemuPeer(), ...nodes.flatMap(ofNode)];
+}
