@@ -64,6 +64,32 @@ function mean(own: readonly Series[], all: readonly Series[]): number | undefine
   return geometricMean(own.map((s) => ratio(s, all, "qemu")).filter((r) => r !== undefined));
 }
 
+/** Programs whose bar is told in a row of its own; of the other classes the slowest is. */
+const SINGLE: ReadonlySet<Series["bar"]> = new Set(["storm", "boot", "boot-v86"]);
+
+function single(peer: string, s: Series, all: readonly Series[]): Verdict[] {
+  const [limit, reference] = [PROGRAM_BARS[s.bar], referenceOf(s.bar)];
+  if (limit === undefined) return [];
+  const name = reference === "v86" ? `${s.name}, by v86's time` : s.name;
+  return verdict(peer, name, "×", ratio(s, all, reference), limit);
+}
+
+/** The program of a class with the largest ratio. */
+function slowest(
+  peer: string,
+  bar: "integer" | "float",
+  own: readonly Series[],
+  all: readonly Series[],
+): Verdict[] {
+  const found = own
+    .filter((s) => s.bar === bar)
+    .map((s) => ({ name: s.name, value: ratio(s, all, "qemu") ?? 0 }))
+    .sort((a, b) => b.value - a.value);
+  const [worst] = found;
+  if (worst === undefined || worst.value === 0) return [];
+  return verdict(peer, `slowest ${bar} program (${worst.name})`, "×", worst.value, PROGRAM_BARS[bar]!);
+}
+
 /** Every bar on every judged peer, as far as it was measured. */
 export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, number[]>): Verdict[] {
   const judged = [...new Set(all.filter((s) => s.judged).map((s) => s.peer))];
@@ -71,18 +97,13 @@ export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, nu
     const own = all.filter((s) => s.peer === peer);
     const compute = own.filter((s) => s.bar === "integer" || s.bar === "float");
     const workloads = own.filter((s) => s.group === "workload");
-    const single = own.flatMap((s) => {
-      const limit = PROGRAM_BARS[s.bar];
-      if (limit === undefined) return [];
-      const reference = referenceOf(s.bar);
-      const name = reference === "v86" ? `${s.name}, by v86's time` : s.name;
-      return verdict(peer, name, "×", ratio(s, all, reference), limit);
-    });
     const memory = own.flatMap((s) => s.beyondGuestMib);
     return [
       ...verdict(peer, "compute, geometric mean", "×", mean(compute, all), COMPUTE_GEOMEAN),
       ...verdict(peer, "workloads, geometric mean", "×", mean(workloads, all), WORKLOAD_GEOMEAN),
-      ...single,
+      ...slowest(peer, "integer", own, all),
+      ...slowest(peer, "float", own, all),
+      ...own.filter((s) => SINGLE.has(s.bar)).flatMap((s) => single(peer, s, all)),
       ...verdict(peer, "host memory beyond guest RAM", "MiB", figure(memory)?.max, BEYOND_GUEST_MIB),
       ...verdict(
         peer,
