@@ -14,12 +14,16 @@ import * as layout from "../support/layout.js";
 const SS_FAULT = 12;
 const GP = 13;
 const PF = 14;
+const MF = 16;
 const AC_FAULT = 17;
 const CR0_AM = 1 << 18;
+const CR0_NE = 1 << 5;
 const FLAG_AC = 1n << 18n;
 const PATTERN = 0x5555555555555555n;
 const FCW_INIT = 0x37fn;
 const FCW_OTHER = 0xe7f;
+/** Division by zero is not masked. */
+const FCW_DIVISION = 0x37b;
 /** FSW after FLD1: TOP is 7. */
 const FSW_ONE = 0x3800n;
 /** Tag word with R7 in use only. */
@@ -128,6 +132,11 @@ function codeSegment(g: GuestBuilder): void {
   g.fault({ vector: GP, error: 0, note: "ADD through CS" }, () => a.db(0x2e, 0x01, 0x03));
   g.fault({ vector: GP, error: 0, note: "MOVUPS through CS" }, () => a.db(0x2e, 0x0f, 0x11, 0x03));
   a.db(0x2e, 0xd8, 0x03).db(0x2e, 0x8b, 0x03); // FADD m32 and MOV from CS
+  a.movSystem(eax, cr0).or(eax, CR0_NE).movSystem(cr0, eax);
+  a.fninit().fld1().fldz().mov(dword(layout.DATA), FCW_DIVISION).fldcw(dword(layout.DATA)).fdivp();
+  g.fault({ vector: MF, error: 0, note: "a pending exception comes before the operand" }, () =>
+    a.db(0x2e, 0xd9, 0x13),
+  );
   g.exit();
 }
 

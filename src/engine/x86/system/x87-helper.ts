@@ -26,7 +26,6 @@ import {
   operandAlignment,
   operandBytes,
   recordX87Location,
-  X87_FAULT,
   X87_STORE,
   type X87Call,
   type X87Instruction,
@@ -107,16 +106,17 @@ const x87: Helper = (cpu, record, info) => {
   const instruction = lookupX87(encoding & 0xff, modrm);
   if (!instruction) return undefinedOpcode();
   const fpu = unitOf(cpu);
+  // Before anything is asked of the memory operand.
+  if (instruction.waiting && fpu.pending) throw new GuestFault(VECTOR_MF);
   prepare(cpu, instruction, modrm, info);
   let linear = 0;
   let operand: Uint8Array | undefined;
   if (info & INFO_MEMORY) {
     const size = operandBytes(instruction.operand, call.operandSize);
     linear = effectiveAddress(cpu, record, size, instruction.access === "write");
-    if (!(instruction.waiting && fpu.pending)) operand = fetchOperand(cpu, record, instruction, linear);
+    operand = fetchOperand(cpu, record, instruction, linear);
   }
   const result = executeX87(fpu, instruction, call);
-  if (result === X87_FAULT) throw new GuestFault(VECTOR_MF);
   if (result & X87_STORE && operand) writeBytes(cpu, linear, operand, dataAccessMode(cpu, cpu.cpl));
   finish(cpu, instruction);
   if (!instruction.control) {
