@@ -136,7 +136,7 @@ const prepare: Emit = (a) => {
 };
 
 const UNROLLED = 16;
-const INSTRUCTION_PASSES = 300_000;
+const INSTRUCTION_PASSES = 1_000_000;
 
 interface Kind {
   name: string;

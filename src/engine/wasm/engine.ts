@@ -14,6 +14,7 @@ import type {
   Vm,
 } from "../contract.js";
 import { EngineLimit } from "../contract.js";
+import { writeConstantTables } from "../x86/constant-tables.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
@@ -101,6 +102,7 @@ class WasmVm implements Vm {
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
+    writeConstantTables(this.dataView);
     this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {
       codePageAdded: (page) => codePageAdded(this.byBase.values(), page),
       flushed: () => this.nextEpoch(),

@@ -6,7 +6,7 @@
  * ```
  *  0          64 KiB         + cpus × 128 KiB                                              4 GiB
  *  ┌──────────┬──────────────┬───────────────┬───────────────┬──────────────┬───────────────┐
- *  │ reserved │ CPU areas    │ decode lookup │ record arena  │ code lines   │ guest RAM     │
+ *  │ tables   │ CPU areas    │ decode lookup │ record arena  │ code lines   │ guest RAM     │
  *  └──────────┴──────────────┴───────────────┴───────────────┴──────────────┴───────────────┘
  * ```
  */
@@ -16,6 +16,20 @@ import { RECORD_BYTES } from "./record.js";
 export const WASM_PAGE = 0x10000;
 export const PAGE_SIZE = 0x1000;
 export const PAGE_SHIFT = 12;
+
+// ── constant tables ────────────────────────────────────────────────────────────────────────────────────────
+// Absolute addresses in the reserved page; constant-tables.ts writes them.
+
+/** What a byte adds to its column in an AES round: 256 dwords; byte 1 is the substituted byte. */
+export const AES_ENCRYPT = 0x1000;
+export const AES_SUBSTITUTED = 1;
+/** The same for a round of the equivalent inverse cipher. */
+export const AES_DECRYPT = 0x1400;
+/** Inverse of SubBytes: 256 bytes. */
+export const AES_RESTORE = 0x1800;
+/** CRC32 remainders of a byte followed by 0 to 3 bytes of zeros: 4 × 256 dwords. */
+export const CRC32C = 0x2000;
+export const CRC32C_STRIDE = 0x400;
 
 // ── CPU area ───────────────────────────────────────────────────────────────────────────────────────────────
 // Byte offsets from the CPU's base. Generated code receives the base as its first parameter.

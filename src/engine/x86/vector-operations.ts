@@ -1,13 +1,11 @@
 /**
- * Vector operations too rare for generated code: string comparison, searches, AES, carry-less products. Operands lie in
+ * Vector operations too rare for generated code: string comparison, searches. Operands lie in
  * the engine's memory and are named by byte offsets, so that WebAssembly can call with i32 arguments only. Knows no
  * instruction encoding and no CPU state.
  *
  * Specification: Intel SDM vol. 2 (the instructions named).
  */
 import { XMM_BYTES } from "./sse/context.js";
-import { assistKeyGeneration, decryptRound, encryptRound, inverseMixColumns } from "./vector/aes.js";
-import { carrylessMultiply } from "./vector/carryless.js";
 import type { VectorOperation } from "./vector/operation.js";
 import { leastWord, slidingDifferences } from "./vector/packed-search.js";
 import { stringComparison } from "./vector/string-compare.js";
@@ -17,13 +15,6 @@ const OPERATIONS = {
   mpsadbw: slidingDifferences,
   pcmpestr: stringComparison(true),
   pcmpistr: stringComparison(false),
-  pclmulqdq: carrylessMultiply,
-  aesenc: encryptRound(false),
-  aesenclast: encryptRound(true),
-  aesdec: decryptRound(false),
-  aesdeclast: decryptRound(true),
-  aesimc: inverseMixColumns,
-  aeskeygenassist: assistKeyGeneration,
 } satisfies Record<string, VectorOperation>;
 
 export type VectorOperationName = keyof typeof OPERATIONS;

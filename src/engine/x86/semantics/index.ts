@@ -1,7 +1,9 @@
 /** All semantics by mnemonic: the one definition of every instruction that is implemented. */
+import { AES } from "./aes.js";
 import { ARITHMETIC } from "./arithmetic.js";
 import { BIT_MANIPULATION } from "./bit-manipulation.js";
 import { BITS } from "./bits.js";
+import { CARRYLESS } from "./carryless.js";
 import { CONTROL } from "./control.js";
 import { HELPERS_ONLY } from "./delegated.js";
 import type { SemanticsTable } from "./instruction-builder.js";
@@ -29,5 +31,7 @@ export const SEMANTICS: SemanticsTable = {
   ...VECTOR_FLOAT,
   ...VECTOR_RARE,
   ...SHA,
+  ...AES,
+  ...CARRYLESS,
   ...HELPERS_ONLY,
 };

@@ -1,6 +1,5 @@
 /**
- * Vector instructions that the operations of vector-operations.ts perform: SSE4 string comparison and searches, AES,
- * PCLMULQDQ. SDM vol. 2.
+ * Vector instructions that the operations of vector-operations.ts perform: SSE4 string comparison and searches. SDM vol. 2.
  */
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
@@ -14,17 +13,7 @@ const [RAX, RCX, RDX] = [0, 1, 2];
 const MOST_ELEMENTS = 16;
 const FLAGS_MASK = (1 << INDEX_SHIFT) - 1;
 
-const PLAIN: readonly VectorOperationName[] = [
-  "phminposuw",
-  "mpsadbw",
-  "pclmulqdq",
-  "aesenc",
-  "aesenclast",
-  "aesdec",
-  "aesdeclast",
-  "aesimc",
-  "aeskeygenassist",
-];
+const PLAIN: readonly VectorOperationName[] = ["phminposuw", "mpsadbw"];
 
 /** destination := destination op source, under the immediate if there is one. */
 function perform(name: VectorOperationName): Semantics {

@@ -1,6 +1,6 @@
 /**
  * Integer instructions too rare or too large for generated code: decimal adjustment, PUSHA and POPA, 128-bit division,
- * CRC32, XLAT, moves with a 64-bit absolute address. Specification: Intel SDM vol. 2.
+ * XLAT, moves with a 64-bit absolute address. Specification: Intel SDM vol. 2.
  */
 import { TWO_32 } from "../../../bytes/words.js";
 import {
@@ -22,7 +22,7 @@ import { readMemory, readPair, writeMemory } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { generalProtection, GuestFault } from "./faults.js";
 import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
-import { checkSegment, readOperandMemory } from "./operands.js";
+import { checkSegment } from "./operands.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 
 const RSP_NUMBER = 4;
@@ -178,34 +178,6 @@ const divideWideSigned: Helper = (cpu) => {
   return CONTINUE;
 };
 
-/** CRC-32C polynomial, bit-reflected. */
-const CASTAGNOLI = 0x82f63b78;
-
-function crcByte(crc: number, byte: number): number {
-  let value = crc ^ byte;
-  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? CASTAGNOLI : 0);
-  return value;
-}
-
-const crc32: Helper = (cpu, record, info) => {
-  const size = info & INFO_SIZE;
-  let low: number;
-  let high = 0;
-  if (info & INFO_MEMORY) {
-    low = readOperandMemory(cpu, record, size);
-    high = cpu.high;
-  } else {
-    const slot = cpu.rmOffset(record);
-    low = size === 1 ? cpu.u8[cpu.base + slot] : cpu.get32(slot);
-    if (size === 8) high = cpu.upper(slot);
-  }
-  const destination = L.GPR + cpu.regField(record) * 8;
-  let crc = cpu.get32(destination);
-  for (let i = 0; i < size; i++) crc = crcByte(crc, ((i < 4 ? low : high) >>> ((i & 3) * 8)) & 0xff);
-  cpu.setPair(destination, crc, 0);
-  return CONTINUE;
-};
-
 export const RARE_INTEGER_HELPERS: Record<string, Helper> = {
   daa: decimalAdjust(1),
   das: decimalAdjust(-1),
@@ -220,5 +192,4 @@ export const RARE_INTEGER_HELPERS: Record<string, Helper> = {
   mov_absolute: movAbsolute,
   divide_wide: divideWide,
   divide_wide_signed: divideWideSigned,
-  crc32,
 };

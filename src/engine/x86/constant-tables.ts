@@ -1,0 +1,74 @@
+/**
+ * The tables that generated code looks things up in: AES rounds and CRC32. They lie at fixed places of the engine's
+ * memory (layout.ts) and never change. Knows no instruction.
+ *
+ * Specification: FIPS 197 §4 (the field), §5.1.1 (SubBytes), §5.1.3 and §5.3.3 (MixColumns and its inverse); Intel SDM
+ * vol. 2, CRC32 (the polynomial 0x11EDC6F41, bits reversed).
+ */
+import * as layout from "./layout.js";
+
+const ENTRIES = 256;
+/** m(x) = x^8 + x^4 + x^3 + x + 1, FIPS 197 §4.2. */
+const FIELD_POLYNOMIAL = 0x11b;
+const AFFINE_CONSTANT = 0x63;
+/** 0x1EDC6F41 with its bits reversed. */
+const CRC_POLYNOMIAL = 0x82f63b78;
+
+/** Powers of the field's generator 3, and which power a byte is. */
+function fieldPowers(): { power: Uint8Array; logarithm: Uint8Array } {
+  const power = new Uint8Array(ENTRIES);
+  const logarithm = new Uint8Array(ENTRIES);
+  for (let i = 0, x = 1; i < ENTRIES - 1; i++) {
+    power[i] = x;
+    logarithm[x] = i;
+    x ^= x << 1;
+    if (x >= ENTRIES) x ^= FIELD_POLYNOMIAL;
+  }
+  return { power, logarithm };
+}
+
+function affine(x: number): number {
+  const doubled = x | (x << 8);
+  return (x ^ (doubled >> 7) ^ (doubled >> 6) ^ (doubled >> 5) ^ (doubled >> 4) ^ AFFINE_CONSTANT) & 0xff;
+}
+
+/**
+ * What one byte of row 0 adds to its column in a round, by that byte, as little-endian dwords: SubBytes, then
+ * MixColumns. Byte 1 of each is the substituted byte itself. Other rows add the same rotated by their number.
+ */
+function writeAes(view: DataView): void {
+  const { power, logarithm } = fieldPowers();
+  const multiply = (x: number, by: number): number =>
+    x === 0 ? 0 : power[(logarithm[x] + logarithm[by]) % (ENTRIES - 1)];
+  const column = (x: number, coefficients: readonly number[]): number =>
+    coefficients.reduce((word, by, row) => word | (multiply(x, by) << (8 * row)), 0);
+  for (let x = 0; x < ENTRIES; x++) {
+    const inverse = x === 0 ? 0 : power[(ENTRIES - 1 - logarithm[x]) % (ENTRIES - 1)];
+    const substituted = affine(inverse);
+    view.setInt32(layout.AES_ENCRYPT + 4 * x, column(substituted, [2, 1, 1, 3]), true);
+    view.setInt32(layout.AES_DECRYPT + 4 * substituted, column(x, [14, 9, 13, 11]), true);
+    view.setUint8(layout.AES_RESTORE + substituted, x);
+  }
+}
+
+/** Remainders of a byte followed by 0, 1, 2 and 3 bytes of zeros. */
+function writeCrc(view: DataView): void {
+  const at = (zeros: number, x: number): number => layout.CRC32C + zeros * layout.CRC32C_STRIDE + 4 * x;
+  for (let x = 0; x < ENTRIES; x++) {
+    let crc = x;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? CRC_POLYNOMIAL : 0);
+    view.setUint32(at(0, x), crc, true);
+  }
+  for (let zeros = 1; zeros < 4; zeros++) {
+    for (let x = 0; x < ENTRIES; x++) {
+      const before = view.getUint32(at(zeros - 1, x), true);
+      view.setUint32(at(zeros, x), (before >>> 8) ^ view.getUint32(at(0, before & 0xff), true), true);
+    }
+  }
+}
+
+/** Writes the tables into an engine's new memory. */
+export function writeConstantTables(view: DataView): void {
+  writeAes(view);
+  writeCrc(view);
+}
