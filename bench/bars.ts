@@ -32,12 +32,21 @@ export interface Verdict {
   /** How the value is written: "×", "MiB", "ms". */
   unit: string;
   value: number;
-  limit: number;
-  met: boolean;
+  /** Absent where nothing is asked for. */
+  limit?: number;
+  met?: boolean;
 }
 
-/** Medians' ratio of `ours` to the reference of `monitor` for the same program; of v86 the one on the same Node. */
-export function ratio(ours: Series, all: readonly Series[], monitor: Monitor): number | undefined {
+/**
+ * Medians' ratio of `ours` to the reference of `monitor` for the same program; of v86 the one on the same Node. `of` is
+ * what is compared: the program's own time, or that of the whole process.
+ */
+export function ratio(
+  ours: Series,
+  all: readonly Series[],
+  monitor: Monitor,
+  of: "ms" | "processMs" = "ms",
+): number | undefined {
   const reference = all.find(
     (s) =>
       s.group === ours.group &&
@@ -45,7 +54,7 @@ export function ratio(ours: Series, all: readonly Series[], monitor: Monitor): n
       s.monitor === monitor &&
       (s.node === undefined || s.node === ours.node),
   );
-  const [mine, its] = [figure(ours.ms), reference && figure(reference.ms)];
+  const [mine, its] = [figure(ours[of]), reference && figure(reference[of])];
   return mine && its ? mine.median / its.median : undefined;
 }
 
@@ -54,14 +63,15 @@ function verdict(
   bar: string,
   unit: string,
   value: number | undefined,
-  limit: number,
+  limit?: number,
 ): Verdict[] {
-  return value === undefined ? [] : [{ peer, bar, unit, value, limit, met: value <= limit }];
+  if (value === undefined) return [];
+  return [{ peer, bar, unit, value, ...(limit === undefined ? {} : { limit, met: value <= limit }) }];
 }
 
 /** Geometric mean of ratios to QEMU over series of one peer. */
-function mean(own: readonly Series[], all: readonly Series[]): number | undefined {
-  return geometricMean(own.map((s) => ratio(s, all, "qemu")).filter((r) => r !== undefined));
+function mean(own: readonly Series[], all: readonly Series[], of?: "processMs"): number | undefined {
+  return geometricMean(own.map((s) => ratio(s, all, "qemu", of)).filter((r) => r !== undefined));
 }
 
 /** Programs whose bar is told in a row of its own; of the other classes the slowest is. */
@@ -100,6 +110,7 @@ export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, nu
     const memory = own.flatMap((s) => s.beyondGuestMib);
     return [
       ...verdict(peer, "compute, geometric mean", "×", mean(compute, all), COMPUTE_GEOMEAN),
+      ...verdict(peer, "the same with start and end of the process", "×", mean(compute, all, "processMs")),
       ...verdict(peer, "workloads, geometric mean", "×", mean(workloads, all), WORKLOAD_GEOMEAN),
       ...slowest(peer, "integer", own, all),
       ...slowest(peer, "float", own, all),

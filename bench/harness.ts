@@ -49,14 +49,14 @@ export interface HarnessOptions {
   onRun(caseName: string, peer: string, round: number): void;
 }
 
-interface LocoreReport {
+export interface LocoreReport {
   instructions: number;
   mips: number;
   engine: Record<string, number>;
 }
 
-/** The line of JSON that `--json --stats` ends with. */
-function locoreReport(stderr: string): LocoreReport | undefined {
+/** Locore's report of a run: the line of JSON that `--json --stats` ends with. */
+export function locoreReport(stderr: string): LocoreReport | undefined {
   const line = stderr.trimEnd().split("\n").at(-1) ?? "";
   if (!line.startsWith("{")) return undefined;
   const report = JSON.parse(line) as Partial<LocoreReport>;
@@ -115,7 +115,7 @@ function record(series: Series, run: Run, span: Span, wrong: string | undefined)
   }
   series.ms.push(ms);
   series.processMs.push(run.wallMs);
-  if (run.beyondGuestBytes !== undefined) series.beyondGuestMib.push(run.beyondGuestBytes / MIB);
+  if (run.memory.length > 0) series.beyondGuestMib.push(Math.max(...run.memory.map((m) => m.bytes)) / MIB);
   const report = locoreReport(run.stderr);
   if (report === undefined) return;
   series.instructions.push(report.instructions);

@@ -16,8 +16,9 @@ import type { Options } from "./options.js";
 import { allPeers, qemuVersion } from "./peers.js";
 import type { Peer } from "./peers.js";
 import { report } from "./report.js";
+import { soak, soakReport } from "./soak.js";
 import { START_UP, measureStartUp } from "./start-up.js";
-import { workloadCases } from "./workload-cases.js";
+import { missingWorkloads, workloadCases } from "./workload-cases.js";
 
 const GIB = 1024 ** 3;
 const CLEAR_LINE = "\r\x1b[K";
@@ -29,6 +30,7 @@ function hostFacts(options: Options): Record<string, string> {
   return {
     host: `${cpus()[0]?.model ?? "unknown CPU"} × ${cpus().length}, ${(totalmem() / GIB).toFixed(0)} GiB`,
     system: `${type()} ${release()}`,
+    date: new Date().toISOString(),
     node: options.nodes.map((n) => n.version).join(", "),
     qemu: qemuVersion() ?? "absent",
   };
@@ -65,6 +67,24 @@ function list(cases: readonly Case[], peers: readonly Peer[]): void {
   console.log(`peers: ${peers.map((p) => p.kind).join(", ")}`);
 }
 
+function writeJson(file: string | undefined, content: object): void {
+  if (file !== undefined) writeFileSync(file, JSON.stringify(content, null, 2) + "\n");
+}
+
+async function longRun(
+  options: Options,
+  peers: readonly Peer[],
+  minutes: number,
+  folder: string,
+): Promise<number> {
+  const facts = hostFacts(options);
+  console.log(`${Object.values(facts).join("; ")}; ${minutes} minutes`);
+  const soaks = await soak(peers, minutes, folder);
+  console.log("skip" in soaks ? `skipped: ${soaks.skip}` : soakReport(soaks));
+  writeJson(options.json, { ...facts, minutes, soaks });
+  return 0;
+}
+
 async function bench(options: Options, folder: string): Promise<number> {
   const [cases, peers] = [selectedCases(options), selectedPeers(options)];
   if (options.list) {
@@ -72,6 +92,7 @@ async function bench(options: Options, folder: string): Promise<number> {
     return 0;
   }
   const startUpWanted = options.only.length === 0 || options.only.some((o) => o === START_UP || o === "boot");
+  if (options.soakMinutes !== undefined) return longRun(options, peers, options.soakMinutes, folder);
   if (cases.length === 0 && !startUpWanted) throw new Error(`nothing is called ${options.only.join(" or ")}`);
   const facts = hostFacts(options);
   const { runs, scale } = options;
@@ -83,22 +104,12 @@ async function bench(options: Options, folder: string): Promise<number> {
   const { series, skipped } = await runCases(cases, peers, { ...options, folder, onRun });
   const startUp = startUpWanted ? await measureStartUp(peers, options, folder) : new Map<string, number[]>();
   if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
-  for (const { name, reason } of skipped) console.log(`skipped: ${name}: ${reason}`);
+  for (const { name, reason } of [...skipped, ...missingWorkloads()])
+    console.log(`skipped: ${name}: ${reason}`);
   const found = verdicts(series, startUp);
   console.log(report(series, found));
-  if (options.json !== undefined) {
-    const samples = {
-      ...facts,
-      date: new Date().toISOString(),
-      runs,
-      scale,
-      series,
-      skipped,
-      verdicts: found,
-    };
-    const document = { ...samples, startUpMs: Object.fromEntries(startUp) };
-    writeFileSync(options.json, JSON.stringify(document, null, 2) + "\n");
-  }
+  const samples = { runs, scale, series, skipped, verdicts: found, startUpMs: Object.fromEntries(startUp) };
+  writeJson(options.json, { ...facts, ...samples });
   return series.some((s) => s.wrong.length > 0) ? STATUS_WRONG : 0;
 }
 

@@ -21,6 +21,10 @@ export interface Watch {
   /** The console line at which the run is over; without it the process must end by itself. */
   until?: string | undefined;
   timeoutMs: number;
+  /** Looks at memory this often besides. */
+  sampleEveryMs?: number;
+  /** Ends the run after this time, as if the last line had come. */
+  stopAfterMs?: number;
 }
 
 export interface ConsoleLine {
@@ -36,8 +40,13 @@ export interface Run {
   status: number | null;
   stderr: string;
   timedOut: boolean;
-  /** The largest host memory at a mark that is not guest RAM, bytes; undefined where /proc is missing. */
-  beyondGuestBytes: number | undefined;
+  /** Host memory that is not guest RAM, at marks and at intervals; empty where /proc is missing. */
+  memory: MemorySample[];
+}
+
+export interface MemorySample {
+  atMs: number;
+  bytes: number;
 }
 
 /** Asked to end, a monitor may report first. */
@@ -94,52 +103,77 @@ class LineReader {
   }
 }
 
-/** Asks a process to end and insists after a while. */
-function end(child: ChildProcess): void {
-  child.kill("SIGTERM");
-  setTimeout(() => child.kill("SIGKILL"), GRACE_MS).unref();
+/** One process under measurement. */
+class Measurement {
+  readonly run: Run = { lines: [], wallMs: 0, status: null, stderr: "", timedOut: false, memory: [] };
+  private readonly start = performance.now();
+  private readonly child: ChildProcess;
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly command: Command,
+    private readonly watch: Watch,
+    resolve: (run: Run) => void,
+    reject: (error: Error) => void,
+  ) {
+    const child = spawn(command.program, command.args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    running.add(child);
+    const console = new LineReader(this.start, (line) => this.onLine(line));
+    child.stdout.on("data", (bytes: Buffer) => console.feed(bytes));
+    child.stderr.on("data", (bytes: Buffer) => (this.run.stderr += bytes.toString("latin1")));
+    child.on("error", reject);
+    child.on("close", (status) => {
+      this.onClose(status);
+      resolve(this.run);
+    });
+    this.setTimers();
+  }
+
+  private setTimers(): void {
+    const { timeoutMs, sampleEveryMs, stopAfterMs } = this.watch;
+    this.timers.push(
+      setTimeout(() => {
+        this.run.timedOut = true;
+        this.child.kill("SIGKILL");
+      }, timeoutMs),
+    );
+    if (sampleEveryMs !== undefined) this.timers.push(setInterval(() => this.sampleMemory(), sampleEveryMs));
+    if (stopAfterMs !== undefined) this.timers.push(setTimeout(() => this.stop(), stopAfterMs));
+  }
+
+  private onLine(line: ConsoleLine): void {
+    const { marks, until } = this.watch;
+    if (this.run.wallMs > 0) return;
+    this.run.lines.push(line);
+    const over = until !== undefined && isLine(line.text, until);
+    if (over || marks.some((mark) => isLine(line.text, mark))) this.sampleMemory();
+    if (over) this.stop(line.atMs);
+  }
+
+  private sampleMemory(): void {
+    if (this.child.pid === undefined) return;
+    const bytes = beyondGuest(this.child.pid, this.command.guestBytes);
+    // A process that has ended and was not waited for has no mappings.
+    if (bytes) this.run.memory.push({ atMs: performance.now() - this.start, bytes });
+  }
+
+  /** Asks the process to end and insists after a while. */
+  private stop(atMs = performance.now() - this.start): void {
+    this.run.wallMs = atMs;
+    this.child.kill("SIGTERM");
+    this.timers.push(setTimeout(() => this.child.kill("SIGKILL"), GRACE_MS));
+  }
+
+  private onClose(status: number | null): void {
+    for (const timer of this.timers) clearTimeout(timer);
+    running.delete(this.child);
+    this.run.status = status;
+    if (this.run.wallMs === 0) this.run.wallMs = performance.now() - this.start;
+  }
 }
 
 /** Starts `command` and follows it to its end. Rejects when it cannot be started. */
 export function measure(command: Command, watch: Watch): Promise<Run> {
-  return new Promise((resolve, reject) => {
-    const start = performance.now();
-    const child = spawn(command.program, command.args, { stdio: ["ignore", "pipe", "pipe"] });
-    running.add(child);
-    const run: Run = {
-      lines: [],
-      wallMs: 0,
-      status: null,
-      stderr: "",
-      timedOut: false,
-      beyondGuestBytes: undefined,
-    };
-    const limit = setTimeout(() => {
-      run.timedOut = true;
-      child.kill("SIGKILL");
-    }, watch.timeoutMs);
-    const console = new LineReader(start, (line) => {
-      if (run.wallMs > 0) return;
-      run.lines.push(line);
-      const over = watch.until !== undefined && isLine(line.text, watch.until);
-      if (child.pid !== undefined && (over || watch.marks.some((mark) => isLine(line.text, mark)))) {
-        const bytes = beyondGuest(child.pid, command.guestBytes);
-        if (bytes !== undefined && bytes > 0)
-          run.beyondGuestBytes = Math.max(bytes, run.beyondGuestBytes ?? 0);
-      }
-      if (!over) return;
-      run.wallMs = line.atMs;
-      end(child);
-    });
-    child.stdout.on("data", (bytes: Buffer) => console.feed(bytes));
-    child.stderr.on("data", (bytes: Buffer) => (run.stderr += bytes.toString("latin1")));
-    child.on("error", reject);
-    child.on("close", (status) => {
-      clearTimeout(limit);
-      running.delete(child);
-      run.status = status;
-      if (run.wallMs === 0) run.wallMs = performance.now() - start;
-      resolve(run);
-    });
-  });
+  return new Promise((resolve, reject) => new Measurement(command, watch, resolve, reject));
 }

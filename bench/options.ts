@@ -14,6 +14,8 @@ export interface Options {
   /** Kinds of peers; all where empty. */
   peers: string[];
   json?: string;
+  /** Instead of the benchmarks: a run of so many minutes. */
+  soakMinutes?: number;
   list: boolean;
 }
 
@@ -27,6 +29,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --quick          one round of a tenth of the size: whether all works, not how fast it is
   --timeout S      ends a run after so many seconds (600)
   --json FILE      writes every sample
+  --soak MINUTES   instead: workloads in a loop for so long, memory watched
   --list           names what there is
 `;
 
@@ -56,6 +59,7 @@ export function parseOptions(args: string[]): Options {
       quick: { type: "boolean" },
       timeout: { type: "string" },
       json: { type: "string" },
+      soak: { type: "string" },
       list: { type: "boolean" },
     },
   });
@@ -69,6 +73,7 @@ export function parseOptions(args: string[]): Options {
     peers: values.peer ?? [],
     list: values.list === true,
   };
+  if (values.soak !== undefined) options.soakMinutes = positive("soak", values.soak, 1, false);
   if (values.json !== undefined) options.json = values.json;
   return options;
 }

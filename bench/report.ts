@@ -92,8 +92,8 @@ function barTable(found: readonly Verdict[]): string[] {
     v.bar,
     v.peer,
     number(v.value, v.unit),
-    `≤ ${v.limit}`,
-    v.met ? "PASS" : "FAIL",
+    v.limit === undefined ? "" : `≤ ${v.limit}`,
+    v.met === undefined ? "" : v.met ? "PASS" : "FAIL",
   ]);
   return ["\nBars\n", table([["figure", "peer", "value", "bar", ""], ...rows])];
 }

@@ -18,7 +18,7 @@ const beginLine = (name: string): string => `bench: begin ${name}`;
 const endLine = (name: string): string => `bench: end ${name}`;
 const resultLine = (name: string, result: string): string => `bench: result ${name}: ${result}`;
 
-/** The shell script that the guest runs. */
+/** The shell script that the guest runs: every workload between its lines. */
 export function workloadScript(workloads: readonly Workload[], scale: number): string {
   const each = workloads.flatMap((w) => [
     w.prepare?.(scale) ?? ":",
@@ -31,8 +31,10 @@ export function workloadScript(workloads: readonly Workload[], scale: number): s
   return [...each, `echo "${DONE_LINE}"`].join("\n");
 }
 
-async function prepare(
+/** Writes an initramfs in which Debian's cloud kernel runs `command` with the workloads' files. */
+export async function workloadBoot(
   workloads: readonly Workload[],
+  command: string,
   scale: number,
   folder: string,
 ): Promise<Boot | Skipped> {
@@ -42,19 +44,22 @@ async function prepare(
   if (typeof busybox !== "string") return busybox;
   const initrd = path.join(folder, "workloads.cpio");
   const files = workloads.flatMap((w) => w.files(scale));
-  const command = workloadScript(workloads, scale);
   await writeFile(initrd, await initramfsBytes({ busybox, files, command }));
   return { kernel, initrd, append: COMMAND_LINE, memoryMib: MEMORY_MIB };
 }
 
+/** Workloads that cannot be prepared here, with their reasons. */
+export function missingWorkloads(): { name: string; reason: string }[] {
+  return WORKLOADS.flatMap((w) => {
+    const reason = w.missing?.();
+    return reason === undefined ? [] : [{ name: w.name, reason }];
+  });
+}
+
 /** A case of the workloads that `selected` wants; none where nothing is wanted. */
 export function workloadCases(scale: number, selected: (name: string) => boolean): Case[] {
-  const wanted = WORKLOADS.filter((w) => selected(w.name));
-  const workloads = wanted.filter((w) => w.missing?.() === undefined);
-  for (const w of wanted) {
-    const missing = w.missing?.();
-    if (missing !== undefined) console.error(`${w.name} is skipped: ${missing}`);
-  }
+  const missing = new Set(missingWorkloads().map((w) => w.name));
+  const workloads = WORKLOADS.filter((w) => selected(w.name) && !missing.has(w.name));
   if (workloads.length === 0) return [];
   return [
     {
@@ -62,14 +67,14 @@ export function workloadCases(scale: number, selected: (name: string) => boolean
       name: "workloads",
       spans: workloads.map((w) => ({
         name: w.name,
-        what: w.what,
+        what: w.what(scale),
         from: beginLine(w.name),
         to: endLine(w.name),
         bar: w.bar,
       })),
       monitors: ["locore", "qemu"],
       until: DONE_LINE,
-      prepare: (folder) => prepare(workloads, scale, folder),
+      prepare: (folder) => workloadBoot(workloads, workloadScript(workloads, scale), scale, folder),
       wrong: (run) => {
         const right = (w: Workload): boolean =>
           run.lines.some((line) => isLine(line.text, resultLine(w.name, w.expected(scale))));

@@ -9,7 +9,8 @@ import { SEED, nextRandom, randomWords } from "./compute/random.js";
 
 export interface Workload {
   name: string;
-  what: string;
+  /** How much of it. */
+  what(scale: number): string;
   /** "storm" where it mostly enters and leaves the kernel. */
   bar: "workload" | "storm";
   /** Why it cannot be prepared here, or undefined. */
@@ -38,6 +39,9 @@ const SEARCHES = 10;
 const scaled = (amount: number, scale: number): number => Math.max(1, Math.round(amount * scale));
 const sha256 = (bytes: Uint8Array | string): string => createHash("sha256").update(bytes).digest("hex");
 const digestOf = (file: string): string => `sha256sum ${file} | cut -d' ' -f1`;
+
+const mebibytesOfText = (bytes: number): string => `${+(bytes / MIB).toFixed(1)} MiB of text`;
+const millions = (count: number): string => `${+(count / 1e6).toFixed(2)} M`;
 
 const noise = new Uint8Array(randomWords(MIB / 4).buffer);
 
@@ -79,7 +83,7 @@ const found = Array.from({ length: FILES_A_FOLDER }, (_, i) => i).filter((i) => 
 export const WORKLOADS: readonly Workload[] = [
   {
     name: "sha256sum",
-    what: `${MEBIBYTES_HASHED} MiB`,
+    what: (scale) => `${scaled(MEBIBYTES_HASHED, scale)} MiB`,
     bar: "workload",
     files: () => [{ to: "/bench/noise", bytes: noise }],
     prepare: (scale) =>
@@ -94,7 +98,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "gzip",
-    what: `${TEXT_BYTES / MIB} MiB of text`,
+    what: (scale) => mebibytesOfText(TEXT_BYTES * scale),
     bar: "workload",
     files: (scale) => [{ to: "/bench/text", bytes: text(scaled(TEXT_BYTES, scale)) }],
     command: () => "gzip </bench/text >/tmp/out",
@@ -103,7 +107,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "unxz",
-    what: `${UNPACKED_BYTES / MIB} MiB of text`,
+    what: (scale) => mebibytesOfText(UNPACKED_BYTES * scale),
     bar: "workload",
     missing: () => (spawnSync("xz", ["--version"]).status === 0 ? undefined : "xz is not installed"),
     files: (scale) => [{ to: "/bench/text.xz", bytes: xz(text(scaled(UNPACKED_BYTES, scale))) }],
@@ -113,7 +117,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "awk",
-    what: `a loop of ${AWK_TURNS / 1e6} M turns`,
+    what: (scale) => `a loop of ${millions(AWK_TURNS * scale)} turns`,
     bar: "workload",
     files: () => [],
     command: (scale) =>
@@ -123,7 +127,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "sort",
-    what: `${SORTED_LINES / 1e6} M lines`,
+    what: (scale) => `${millions(SORTED_LINES * scale)} lines`,
     bar: "workload",
     files: (scale) => [
       { to: "/bench/lines", bytes: Buffer.from(lines(scaled(SORTED_LINES, scale)).join("\n") + "\n") },
@@ -134,7 +138,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "fork loop",
-    what: `${FORKS} × fork, exec, wait`,
+    what: (scale) => `${scaled(FORKS, scale)} × fork, exec, wait`,
     bar: "storm",
     files: () => [],
     prepare: () => "n=0",
@@ -145,7 +149,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
   {
     name: "find",
-    what: `${SEARCHES} × in ${FOLDERS * FILES_A_FOLDER} files`,
+    what: (scale) => `${SEARCHES} × in ${scaled(FOLDERS, scale) * FILES_A_FOLDER} files`,
     bar: "workload",
     files: () => [],
     prepare: (scale) =>
