@@ -1,11 +1,13 @@
 /** Every conformance guest, by group. */
 import { aluGuests } from "./cases/alu.js";
 import { bitGuests } from "./cases/bits.js";
+import { descriptorGuests } from "./cases/descriptors.js";
 import { encodingGuests } from "./cases/encodings.js";
 import { exceptionGuests } from "./cases/exceptions.js";
 import { interruptGuests } from "./cases/interrupts.js";
 import { systemCallGuests } from "./cases/system-calls.js";
 import { segmentGuests } from "./cases/segments.js";
+import { limitMatrixGuests } from "./cases/limit-matrix.js";
 import { limitGuests } from "./cases/limits.js";
 import { modeGuests } from "./cases/modes.js";
 import { legacyPagingGuests } from "./cases/legacy-paging.js";
@@ -53,8 +55,9 @@ export function allGuests(): GuestGroup[] {
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
+    { name: "descriptors", guests: descriptorGuests() },
     { name: "modes", guests: modeGuests() },
-    { name: "segment limits", guests: limitGuests() },
+    { name: "segment limits", guests: [...limitGuests(), ...limitMatrixGuests()] },
     { name: "limits of code segments", guests: codeLimitGuests() },
     { name: "virtual-8086 mode", guests: virtual8086Guests() },
     { name: "tasks", guests: taskGuests() },
