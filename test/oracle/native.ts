@@ -1,37 +1,79 @@
 /**
- * Runs the program on the host's own CPU: a static ELF file of our making, without a compiler, whose signal
- * handler sends #DE to the address in R15. Linux on x86-64 only.
+ * Runs a batch on the host's own CPU: a static ELF file of our making, without a compiler, in a process of its own.
+ * Every case ends in a signal; the handler copies what the kernel saved and goes on with the next case, without
+ * returning. Linux on x86-64 only.
  *
- * Specification: System V gABI chapters 4–5; psABI for x86-64 §3.4; the Linux system-call and signal-frame layout
- * of arch/x86/include/uapi/asm/{sigcontext,ucontext}.h.
+ * Specification: System V gABI chapters 4–5; psABI for x86-64 §3.4; the Linux signal frame of
+ * arch/x86/include/uapi/asm/{sigcontext,ucontext}.h.
  */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
 import path from "node:path";
-import { Assembler, addressOf, eax, edi, edx, qword, r10, rax, rdx, rsi } from "../support/asm/index.js";
-import type { Form } from "./forms.js";
-import { emitForms } from "./program.js";
-import { RESULT_WORDS, ROW_WORDS, rowBytes } from "./rows.js";
-import type { Row } from "./rows.js";
+import {
+  Assembler,
+  GPRS,
+  addressOf,
+  at,
+  ds,
+  eax,
+  ecx,
+  edi,
+  edx,
+  es,
+  esi,
+  fs,
+  gs,
+  qword,
+  r10,
+  r10d,
+  r8,
+  r9d,
+  rax,
+  rbp,
+  rbx,
+  rdi,
+  rdx,
+  rsi,
+} from "../support/asm/index.js";
+import type { Batch } from "./batch.js";
+import { emitCollect, emitNext, emitVariables } from "./harness.js";
+import {
+  BATCH,
+  CODE,
+  CODE_STRIDE,
+  FX_AT,
+  INPUT,
+  NATIVE_BASE,
+  OUTPUT,
+  PAGE,
+  RECORD_BYTES,
+  RESULT,
+  SELECTOR,
+  VIEWS,
+  viewAddress,
+} from "./layout.js";
 
-const BASE = 0x400000;
 const HEADER = 120;
-const INPUT = 0x10000000;
-const OUTPUT = 0x20000000;
-const CELL = 0x30000040;
-const PAGE = 0x1000;
+const ALTERNATE_STACK = NATIVE_BASE + 0x100000;
+const ALTERNATE_STACK_BYTES = 0x20000;
+const TIMEOUT_MS = 60_000;
 
-const SYS_WRITE = 1;
-const SYS_SIGACTION = 13;
-const SYS_SIGRETURN = 15;
-const SYS_EXIT = 60;
-const SIGFPE = 8;
-const SA_SIGINFO_RESTORER = 0x4 | 0x04000000;
+/** Linux system calls and constants, arch/x86/entry/syscalls/syscall_64.tbl and uapi headers. */
+const SYS = { WRITE: 1, MMAP: 9, SIGACTION: 13, EXIT: 60, FTRUNCATE: 77, SIGALTSTACK: 131, MEMFD: 319 } as const;
+const SIGNALS = { SIGILL: 4, SIGTRAP: 5, SIGBUS: 7, SIGFPE: 8, SIGSEGV: 11 } as const;
+const SA_SIGINFO = 0x4;
+const SA_RESTORER = 0x04000000;
+const SA_ONSTACK = 0x08000000;
+const SA_NODEFER = 0x40000000;
 const SIGSET_BYTES = 8;
-/** Offsets in ucontext: uc_mcontext at 40, its registers r15 (7th) and rip (16th). */
-const UCONTEXT_R15 = 40 + 7 * 8;
-const UCONTEXT_RIP = 40 + 16 * 8;
+const PROT = { READ: 1, WRITE: 2, EXEC: 4 } as const;
+const MAP = { SHARED: 1, PRIVATE: 2, FIXED: 0x10, ANONYMOUS: 0x20, POPULATE: 0x8000 } as const;
+/** struct ucontext: the order of `greg` in uc_mcontext, which starts at 40. */
+const CONTEXT = 40;
+const CONTEXT_ORDER = [8, 9, 10, 11, 12, 13, 14, 15, 7, 6, 5, 3, 2, 0, 1, 4];
+const AT = { RIP: 16, RFLAGS: 17, CS: 18, ERROR: 19, TRAPNO: 20, CR2: 22, FPSTATE: 23 } as const;
+const FX_BYTES = 512;
 
 /** Why there is no native run here, or undefined. */
 export function nativeMissing(): string | undefined {
@@ -39,88 +81,145 @@ export function nativeMissing(): string | undefined {
   return undefined;
 }
 
-function text(forms: readonly Form[], rows: number): Uint8Array {
-  const a = new Assembler(BASE + HEADER, 64);
-  const total = forms.length * rows * RESULT_WORDS * 8;
-  a.mov(eax, SYS_SIGACTION)
-    .mov(edi, SIGFPE)
-    .mov(rsi, addressOf("action"))
-    .xor(edx, edx)
-    .mov(r10, SIGSET_BYTES)
-    .syscall();
-  emitForms(a, forms, rows, INPUT, OUTPUT, CELL);
-  a.mov(rsi, OUTPUT).mov(rdx, total);
-  a.label("write").mov(eax, SYS_WRITE).mov(edi, 1).syscall();
-  a.test(rax, rax).jcc("le", "done").add(rsi, rax).sub(rdx, rax).jcc("ne", "write");
-  a.label("done").mov(eax, SYS_EXIT).xor(edi, edi).syscall();
-  a.label("handler").mov(rax, qword(rdx, UCONTEXT_R15)).mov(qword(rdx, UCONTEXT_RIP), rax).ret();
-  a.label("restorer").mov(eax, SYS_SIGRETURN).syscall();
-  a.align(8).label("action").dq(addressOf("handler"), SA_SIGINFO_RESTORER, addressOf("restorer"), 0);
+/** The host's CPU as it calls itself. */
+export const nativeCpu = (): string => cpus()[0]?.model ?? "unknown";
+
+function systemCall(a: Assembler, number: number): void {
+  a.mov(eax, number).syscall();
+}
+
+/** mmap(address, length, protection, flags, RBP or no file, R9). */
+function map(a: Assembler, address: number, length: number, protection: number, flags: number): void {
+  a.mov(edi, address).mov(esi, length).mov(edx, protection).mov(r10d, flags | MAP.FIXED | MAP.POPULATE);
+  if (flags & MAP.ANONYMOUS) a.mov(r8, -1);
+  else a.mov(r8, rbp);
+  systemCall(a, SYS.MMAP);
+  a.cmp(rax, rdi).jcc("ne", "failed");
+}
+
+/** Maps `input` as file descriptor 0 has it: the instructions page by page, then the records. */
+function emitMaps(a: Assembler, batch: Batch): void {
+  a.xor(GPRS[32][rbp.code], GPRS[32][rbp.code]).xor(r9d, r9d);
+  for (let page = 0; page < batch.codePages; page++) {
+    a.mov(r9d, page * PAGE);
+    map(a, CODE + page * CODE_STRIDE, PAGE, PROT.READ | PROT.EXEC, MAP.PRIVATE);
+  }
+  a.mov(r9d, batch.codePages * PAGE);
+  map(a, INPUT, batch.cases * RECORD_BYTES, PROT.READ, MAP.PRIVATE);
+  map(a, OUTPUT, BATCH * RECORD_BYTES, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS);
+  map(a, ALTERNATE_STACK, ALTERNATE_STACK_BYTES, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS);
+  emitViews(a);
+}
+
+/** The two pages of the memory window, shared by all views. */
+function emitViews(a: Assembler): void {
+  a.mov(rdi, addressOf("name")).xor(esi, esi);
+  systemCall(a, SYS.MEMFD);
+  a.mov(rbp, rax).mov(edi, eax).mov(esi, 2 * PAGE);
+  systemCall(a, SYS.FTRUNCATE);
+  VIEWS.forEach((pair, view) =>
+    pair.forEach((access, page) => {
+      if (access === "-") return;
+      const protection = access === "rw" ? PROT.READ | PROT.WRITE : PROT.READ;
+      a.mov(r9d, page * PAGE);
+      map(a, viewAddress(view) + page * PAGE, PAGE, protection, MAP.SHARED);
+    }),
+  );
+}
+
+function emitSignals(a: Assembler): void {
+  a.mov(rdi, addressOf("stack")).xor(esi, esi);
+  systemCall(a, SYS.SIGALTSTACK);
+  for (const signal of Object.values(SIGNALS)) {
+    a.mov(edi, signal).mov(rsi, addressOf("action")).xor(edx, edx).mov(r10, SIGSET_BYTES);
+    systemCall(a, SYS.SIGACTION);
+  }
+}
+
+/** handler(signal, siginfo, RDX = ucontext): into the result record. The flags it starts with are the case's. */
+function emitHandler(a: Assembler): void {
+  const context = (index: number): ReturnType<typeof qword> => qword(rdx, CONTEXT + 8 * index);
+  a.label("handler").push(2).popf().mov(rbx, qword("resultPointer"));
+  CONTEXT_ORDER.forEach((register, i) => a.mov(rax, context(i)).mov(qword(rbx, 8 * register), rax));
+  for (const [from, to] of [
+    [AT.RIP, RESULT.RIP],
+    [AT.RFLAGS, RESULT.RFLAGS],
+    [AT.TRAPNO, RESULT.VECTOR],
+    [AT.ERROR, RESULT.ERROR],
+    [AT.CR2, RESULT.CR2],
+  ])
+    a.mov(rax, context(from)).mov(qword(rbx, to), rax);
+  a.mov(rax, context(AT.CS)).and(eax, 0xffff).mov(qword(rbx, RESULT.CS), rax);
+  a.mov(rsi, context(AT.FPSTATE)).lea(rdi, at(rbx, FX_AT)).mov(ecx, FX_BYTES / 8).rep().movs(64);
+  emitCollect(a);
+}
+
+function program(batch: Batch): Uint8Array {
+  const a = new Assembler(NATIVE_BASE + HEADER, 64);
+  a.label("entry").mov(eax, SELECTOR.DATA);
+  for (const segment of [ds, es, fs, gs]) a.movToSegment(segment, eax);
+  emitMaps(a, batch);
+  emitSignals(a);
+  a.jmp("next");
+  emitNext(a);
+  emitHandler(a);
+  a.label("done").mov(esi, OUTPUT).mov(edx, batch.cases * RECORD_BYTES);
+  a.label("write").mov(edi, 1);
+  systemCall(a, SYS.WRITE);
+  a.test(rax, rax).jcc("le", "failed").add(rsi, rax).sub(rdx, rax).jcc("ne", "write").xor(edi, edi).jmp("exit");
+  a.label("failed").mov(edi, 1).label("exit");
+  systemCall(a, SYS.EXIT);
+  a.align(8).label("action").dq(addressOf("handler"), SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER);
+  a.dq(addressOf("failed"), 0).label("stack").dq(ALTERNATE_STACK, 0, ALTERNATE_STACK_BYTES);
+  a.label("name").dq(0x77);
+  emitVariables(a, INPUT, OUTPUT, batch.cases);
   return a.link()[0].bytes;
 }
 
-interface Segment {
-  address: number;
-  bytes: Uint8Array;
-  /** Size in memory. */
-  size: number;
-}
-
-/** ELF64 with one PT_LOAD a segment, all readable, writable and executable. */
-function elf64(entry: number, segments: Segment[]): Uint8Array {
-  const headerSize = 64 + 56 * segments.length;
-  let offset = Math.ceil(headerSize / PAGE) * PAGE;
-  const placed = segments.map((s) => {
-    const at = offset + (s.address % PAGE);
-    offset = Math.ceil((at + s.bytes.length) / PAGE) * PAGE;
-    return { ...s, at };
-  });
-  const file = new Uint8Array(offset);
+/** ELF64 with one PT_LOAD, readable, writable and executable. */
+function elf64(code: Uint8Array): Uint8Array {
+  const file = new Uint8Array(HEADER + code.length);
   const view = new DataView(file.buffer);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
   [2, 62].forEach((v, i) => view.setUint16(16 + 2 * i, v, true));
   view.setUint32(20, 1, true);
-  [entry, 64, 0].forEach((v, i) => view.setBigUint64(24 + 8 * i, BigInt(v), true));
-  [64, 56, segments.length].forEach((v, i) => view.setUint16(52 + 2 * i, v, true));
-  placed.forEach((s, i) => {
-    const at = 64 + 56 * i;
-    view.setUint32(at, 1, true);
-    view.setUint32(at + 4, 7, true);
-    [s.at, s.address, s.address, s.bytes.length, s.size, PAGE].forEach((v, j) =>
-      view.setBigUint64(at + 8 + 8 * j, BigInt(v), true),
-    );
-    file.set(s.bytes, s.at);
-  });
+  [NATIVE_BASE + HEADER, 64, 0].forEach((v, i) => view.setBigUint64(24 + 8 * i, BigInt(v), true));
+  [64, 56, 1].forEach((v, i) => view.setUint16(52 + 2 * i, v, true));
+  view.setUint32(64, 1, true);
+  view.setUint32(68, 7, true);
+  [0, NATIVE_BASE, NATIVE_BASE, file.length, file.length, PAGE].forEach((v, i) =>
+    view.setBigUint64(72 + 8 * i, BigInt(v), true),
+  );
+  file.set(code, HEADER);
   return file;
 }
 
-/** The results of all forms over all rows, one after the other. */
-export function runNative(forms: readonly Form[], rows: readonly Row[][]): Uint8Array {
-  const each = rows[0].length;
-  const input = rowBytes(rows);
-  const code = text(forms, each);
-  const total = forms.length * each * RESULT_WORDS * 8;
-  if (input.length !== forms.length * each * ROW_WORDS * 8)
-    throw new Error("every form needs the same number of rows");
-  const elf = elf64(BASE + HEADER, [
-    { address: BASE + HEADER, bytes: code, size: code.length },
-    { address: INPUT, bytes: input, size: input.length },
-    { address: OUTPUT, bytes: new Uint8Array(0), size: total },
-    { address: CELL - 0x40, bytes: new Uint8Array(0), size: PAGE },
-  ]);
-  const folder = mkdtempSync(path.join(tmpdir(), "locore-oracle-"));
-  try {
-    const file = path.join(folder, "oracle");
-    writeFileSync(file, elf);
-    chmodSync(file, 0o755);
-    const run = spawnSync(file, [], { maxBuffer: total + PAGE, timeout: 20_000 });
-    if (run.status !== 0 || run.stdout.length !== total) {
-      throw new Error(
-        `the native run ended with status ${run.status}, signal ${run.signal}, ${run.stdout?.length} bytes`,
-      );
+/** A folder for the native program and its files; `remove` it in the end. */
+export class NativeRunner {
+  private readonly folder = mkdtempSync(path.join(tmpdir(), "locore-oracle-"));
+
+  /** The result records of a batch. */
+  run(batch: Batch): Uint8Array {
+    const [program_, input, output] = ["oracle", "in", "out"].map((name) => path.join(this.folder, name));
+    rmSync(program_, { force: true });
+    writeFileSync(program_, elf64(program(batch)));
+    chmodSync(program_, 0o755);
+    writeFileSync(input, Buffer.concat([batch.pages(), batch.records()]));
+    const files = [openSync(input, "r"), openSync(output, "w")];
+    try {
+      const run = spawnSync(program_, [], { stdio: [files[0], files[1], "inherit"], timeout: TIMEOUT_MS });
+      if (run.status !== 0)
+        throw new Error(`the native run ended with status ${run.status}, signal ${run.signal}`);
+    } finally {
+      files.forEach((f) => closeSync(f));
     }
-    return run.stdout;
-  } finally {
-    rmSync(folder, { recursive: true });
+    const results = new Uint8Array(readFileSync(output));
+    if (results.length !== batch.cases * RECORD_BYTES)
+      throw new Error(`the native run wrote ${results.length} bytes`);
+    return results;
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
   }
 }

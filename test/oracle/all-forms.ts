@@ -1,0 +1,8 @@
+/** Every form of the comparison. */
+import { EXEMPTIONS } from "./exemptions.js";
+import type { Form } from "./form.js";
+import { tableForms } from "./table-forms.js";
+
+export function allForms(): Form[] {
+  return tableForms((line, mode) => !EXEMPTIONS.some((e) => e.skips?.(line, mode)));
+}

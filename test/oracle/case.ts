@@ -1,0 +1,226 @@
+/**
+ * A case while it is made: initial registers and memory, which lie in the batch's input as the harness reads them,
+ * and the bytes of the instruction. Everything starts random; a form changes what it cares about.
+ *
+ * How a case ends: behind the instruction lie INT3s, so that one that falls through or branches ends in #BP and
+ * otherwise by its own fault. With RFLAGS.TF set it ends in #DB.
+ */
+import { fill } from "./corners.js";
+import type { Taste } from "./corners.js";
+import type { Form } from "./form.js";
+import {
+  CASE,
+  FS_BASE,
+  FS_BASE_AT,
+  FX_AT,
+  GPR_AT,
+  GS_BASE,
+  GS_BASE_AT,
+  MEMORY_AT,
+  MEMORY_BEFORE,
+  MEMORY_BYTES,
+  NOWHERE,
+  NOWHERE32,
+  RECORD_BYTES,
+  SELECTOR,
+  VIEWS,
+  viewMiddle,
+} from "./layout.js";
+import { Random } from "./random.js";
+
+/** RFLAGS bits that cases choose. IF is always set and IOPL 0, as Linux has them in user mode. */
+export const RFLAGS = {
+  CF: 0x1, FIXED: 0x2, PF: 0x4, AF: 0x10, ZF: 0x40, SF: 0x80, TF: 0x100, IF: 0x200, DF: 0x400, OF: 0x800,
+  NT: 0x4000, RF: 0x10000, AC: 0x40000, ID: 0x200000,
+} as const; // prettier-ignore
+export const STATUS_FLAGS =
+  RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
+
+export const RSP = 4;
+/** Offsets in the FXSAVE image: SDM vol. 1 table 10-2. */
+export const FX = { FCW: 0, FSW: 2, FTW: 4, FOP: 6, FIP: 8, FDP: 16, MXCSR: 24, ST0: 32, XMM0: 160, END: 416 } as const;
+const FCW_USUAL = 0x37f;
+const MXCSR_USUAL = 0x1f80;
+/** Rounding, FTZ, DAZ, sticky flags: everything but the masks. */
+const MXCSR_NOT_MASKS = 0xe07f;
+const MXCSR_ALL = 0xffff;
+const TASTES: readonly Taste[] = ["integer", "single", "double", "random"];
+
+export class Case {
+  readonly random = new Random();
+  form!: Form;
+  /** The instruction's bytes. */
+  readonly code: number[] = [];
+  /** Linear address of the first. */
+  address = 0;
+  /** Called with the linear address behind the last byte, once the form is done; for RIP-relative operands. */
+  readonly whenEndIsKnown: ((end: number) => void)[] = [];
+
+  gpr!: BigUint64Array;
+  memory!: Uint8Array;
+  private view!: DataView;
+  private words!: Uint32Array;
+
+  /** Begins a case in `record`, RECORD_BYTES at a multiple of 8. */
+  begin(form: Form, record: Uint8Array, address: number, taste?: Taste): void {
+    const { buffer, byteOffset } = record;
+    this.form = form;
+    this.code.length = 0;
+    this.whenEndIsKnown.length = 0;
+    this.address = address;
+    this.gpr = new BigUint64Array(buffer, byteOffset + GPR_AT, 16);
+    this.view = new DataView(buffer, byteOffset, RECORD_BYTES);
+    this.words = new Uint32Array(buffer, byteOffset, RECORD_BYTES / 4);
+    this.memory = new Uint8Array(buffer, byteOffset + MEMORY_AT, MEMORY_BYTES);
+    this.randomState(taste ?? TASTES[this.random.below(TASTES.length)]);
+  }
+
+  get mode(): 64 | 32 {
+    return this.form.mode;
+  }
+
+  get rflags(): number {
+    return this.view.getUint32(CASE.RFLAGS, true);
+  }
+
+  set rflags(value: number) {
+    this.view.setUint32(CASE.RFLAGS, value, true);
+  }
+
+  get rsp(): bigint {
+    return this.view.getBigUint64(CASE.RSP, true);
+  }
+
+  set rsp(value: bigint) {
+    this.view.setBigUint64(CASE.RSP, value, true);
+  }
+
+  /** The initial value of general register `index`, 4 being RSP. */
+  register(index: number): bigint {
+    return index === RSP ? this.rsp : this.gpr[index];
+  }
+
+  setRegister(index: number, value: bigint): void {
+    const v = BigInt.asUintN(64, value);
+    if (index === RSP) this.rsp = v;
+    else this.gpr[index] = v;
+  }
+
+  /** Where a code segment's CS selector stands: 64-bit or 32-bit code. */
+  set cs(selector: number) {
+    this.view.setUint32(CASE.CS, selector, true);
+  }
+
+  get mxcsr(): number {
+    return this.view.getUint32(FX_AT + FX.MXCSR, true);
+  }
+
+  set mxcsr(value: number) {
+    this.view.setUint32(FX_AT + FX.MXCSR, value, true);
+  }
+
+  /** The FXSAVE64 image: x87, MMX, XMM and MXCSR, offsets in `FX`. */
+  get fx(): DataView {
+    return new DataView(this.view.buffer, this.view.byteOffset + FX_AT, FX.END);
+  }
+
+  /** Offset in `memory` of a linear address in the window, or -1. */
+  windowOffset(linear: bigint): number {
+    for (let v = 0; v < VIEWS.length; v++) {
+      const offset = Number(linear) - viewMiddle(v) + MEMORY_BEFORE;
+      if (offset >= 0 && offset < MEMORY_BYTES) return offset;
+    }
+    return -1;
+  }
+
+  /**
+   * A linear address for an operand of `size` bytes: mostly within the window, sometimes across the boundary of its
+   * two pages, one of which may be absent or read only, rarely nowhere or not canonical. `aligned` operands mostly
+   * are.
+   */
+  target(size: number, aligned = false): bigint {
+    const { random } = this;
+    const choice = random.below(64);
+    if (choice === 0) return this.strayAddress();
+    const unaligned = aligned ? random.once(12) : random.once(2);
+    let offset: number;
+    let view = 0;
+    if (choice < 40) offset = random.below(MEMORY_BYTES - size + 1) - MEMORY_BEFORE;
+    else {
+      view = random.below(VIEWS.length);
+      const across = choice < 54 && size > 1 ? random.below(size + 1) : random.below(2 * size + 32) - 16;
+      offset = Math.max(-MEMORY_BEFORE, Math.min(MEMORY_BYTES - MEMORY_BEFORE - size, -across));
+    }
+    if (!unaligned && size > 1) offset = Math.floor(offset / size) * size;
+    if (offset < -MEMORY_BEFORE) offset += size;
+    return BigInt(viewMiddle(view) + offset);
+  }
+
+  /** An address in the middle of the window that everything is allowed at, `size` bytes aligned. */
+  plainTarget(size: number): bigint {
+    const slots = Math.floor((MEMORY_BYTES - size) / 8);
+    const offset = 8 * this.random.below(slots + 1) - MEMORY_BEFORE;
+    return BigInt(viewMiddle(0) + offset);
+  }
+
+  private strayAddress(): bigint {
+    const { random } = this;
+    if (this.mode === 32) return BigInt(NOWHERE32 + random.below(0x1000));
+    switch (random.below(4)) {
+      case 0:
+        return NOWHERE + BigInt(random.below(0x1000));
+      case 1:
+        return 0xffffc12345678000n + BigInt(random.below(0x1000));
+      case 2:
+        return 0x7ffffffffff0n + BigInt(random.below(24));
+      default:
+        return (random.u64() & 0xfffffffffffffn) | 0x80f0000000000000n;
+    }
+  }
+
+  private randomState(taste: Taste): void {
+    const { random, view, words } = this;
+    words.fill(0);
+    fill(words, 0, 32, random.once(2) ? "integer" : "random", random);
+    if (this.mode === 32) for (let i = 0; i < 8; i++) words[2 * i + 1] = 0;
+    view.setUint32(CASE.RIP, this.address, true);
+    view.setUint32(CASE.CS, this.mode === 64 ? SELECTOR.CODE64 : SELECTOR.CODE32, true);
+    view.setUint32(CASE.SS, SELECTOR.DATA, true);
+    this.rsp = this.plainTarget(64);
+    this.rflags = this.randomFlags();
+    view.setBigUint64(FS_BASE_AT, FS_BASE, true);
+    view.setBigUint64(GS_BASE_AT, GS_BASE, true);
+    this.randomUnits(taste);
+    fill(words, MEMORY_AT / 4, (MEMORY_AT + MEMORY_BYTES) / 4, taste, random);
+  }
+
+  private randomFlags(): number {
+    const { random } = this;
+    let flags = RFLAGS.FIXED | RFLAGS.IF | (random.u32() & STATUS_FLAGS);
+    if (random.once(4)) flags |= RFLAGS.DF;
+    if (random.once(16)) flags |= RFLAGS.TF;
+    if (random.once(16)) flags |= RFLAGS.AC;
+    if (random.once(32)) flags |= RFLAGS.NT;
+    if (random.once(32)) flags |= RFLAGS.RF;
+    if (random.once(8)) flags |= RFLAGS.ID;
+    return flags;
+  }
+
+  /** x87 registers with any content and all exceptions masked, XMM, MXCSR. */
+  private randomUnits(taste: Taste): void {
+    const { random, view, words } = this;
+    view.setUint16(FX_AT + FX.FCW, FCW_USUAL, true);
+    view.setUint16(FX_AT + FX.FSW, random.below(8) << 11, true);
+    view.setUint8(FX_AT + FX.FTW, random.once(2) ? 0 : random.below(256));
+    for (let i = 0; i < 8; i++) {
+      const at = (FX_AT + FX.ST0) / 4 + 4 * i;
+      fill(words, at, at + 2, taste, random);
+      words[at + 2] = random.u32() & 0xffff;
+    }
+    fill(words, (FX_AT + FX.XMM0) / 4, (FX_AT + FX.END) / 4, taste, random);
+    let mxcsr = MXCSR_USUAL;
+    if (random.once(2)) mxcsr |= random.u32() & MXCSR_NOT_MASKS;
+    if (random.once(4)) mxcsr = random.u32() & MXCSR_ALL;
+    this.mxcsr = mxcsr;
+  }
+}

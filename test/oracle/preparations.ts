@@ -1,0 +1,181 @@
+/**
+ * What instructions want of the random state before they do something worth comparing: a divisor that fits, a string
+ * within the window, a stack.
+ */
+import { RSP } from "./case.js";
+import type { Case } from "./case.js";
+import type { Choices, Variant } from "./encode.js";
+
+export interface Preparation {
+  (c: Case, choices: Choices, v: Variant): void;
+  /** Runs when the instruction's bytes are in the case. */
+  after?: (c: Case, choices: Choices, v: Variant) => void;
+}
+
+const [RAX, RCX, RDX, RBX, RSI, RDI] = [0, 1, 2, 3, 6, 7];
+
+function reserve(choices: Choices, ...registers: number[]): void {
+  for (const r of registers) choices.reserved.add(r);
+}
+
+/** Dividends of one word in most cases, so that most divide without #DE. */
+const divide: Preparation = (c, choices) => {
+  reserve(choices, RAX, RDX);
+  const choice = c.random.below(4);
+  if (choice === 0) return;
+  if (choice === 1) c.setRegister(RDX, 0n);
+  else if (choice === 2) c.setRegister(RDX, BigInt.asUintN(64, BigInt.asIntN(64, c.gpr[RAX]) >> 63n));
+  else c.setRegister(RDX, BigInt(c.random.below(8)));
+};
+
+const count: Preparation = (c, choices) => {
+  reserve(choices, RCX);
+  if (c.random.once(2)) c.setRegister(RCX, (c.gpr[RCX] & ~0xffn) | BigInt(c.random.below(72)));
+};
+
+/** RSI and RDI within the window, and with a repeat prefix few or many elements. */
+const string: Preparation = (c, choices, v) => {
+  const { random } = c;
+  const bytes = v.size || 1;
+  if (random.once(3)) c.rflags = c.rflags & ~0x100;
+  for (const register of [RSI, RDI]) c.setRegister(register, c.target(bytes));
+  if (random.once(8)) c.setRegister(RDI, c.gpr[RSI] + BigInt(bytes * (random.below(5) - 2)));
+  c.setRegister(RCX, BigInt(random.once(6) ? random.below(400) : random.below(12)));
+  if (random.once(4)) return;
+  choices.prefix = random.once(2) ? 0xf3 : 0xf2;
+};
+
+/** A bit offset that reaches beyond the operand: memory lies that much further. */
+const bitString: Preparation = (c, choices, v) => {
+  if (!v.memory || v.line.operands[1].kind !== "G") return;
+  reserve(choices, choices.reg);
+  const bits = BigInt(8 * v.size);
+  if (c.random.once(2)) c.setRegister(choices.reg, BigInt(c.random.below(4096) - 2048));
+  choices.offset = () => {
+    const value = BigInt.asIntN(Number(bits), c.register(choices.reg));
+    const step = value >= 0n ? value / bits : -((-value + bits - 1n) / bits);
+    return step * BigInt(v.size);
+  };
+};
+
+const stack: Preparation = (c, choices, v) => {
+  reserve(choices, RSP);
+  c.rsp = c.target(v.size || 8);
+};
+
+const compareExchange: Preparation = (c, choices) => {
+  reserve(choices, RAX);
+  if (c.random.once(2)) c.setRegister(RAX, c.register(choices.rm));
+};
+
+/** Half of all comparisons succeed; addresses are mostly aligned. */
+const compareExchangeWide: Preparation = (c, choices, v) => {
+  reserve(choices, RAX, RBX, RCX, RDX);
+  const bytes = v.size === 8 ? 16 : 8;
+  choices.accessBytes = bytes;
+  choices.aligned = v.size === 8;
+  const target = c.target(bytes, choices.aligned);
+  choices.target = target;
+  const offset = c.windowOffset(target);
+  if (offset < 0 || offset + bytes > c.memory.length || c.random.once(2)) return;
+  const view = new DataView(c.memory.buffer, c.memory.byteOffset);
+  if (v.size === 8) {
+    c.setRegister(RAX, view.getBigUint64(offset, true));
+    c.setRegister(RDX, view.getBigUint64(offset + 8, true));
+  } else {
+    c.setRegister(RAX, BigInt(view.getUint32(offset, true)));
+    c.setRegister(RDX, BigInt(view.getUint32(offset + 4, true)));
+  }
+};
+
+const translate: Preparation = (c, choices) => {
+  reserve(choices, RAX, RBX);
+  c.setRegister(RBX, c.target(1) - (c.gpr[RAX] & 0xffn));
+};
+
+const maskedStore: Preparation = (c, _choices, v) => {
+  c.setRegister(RDI, c.target(v.line.operands[0].kind === "P" ? 8 : 16));
+};
+
+/** Targets within the INT3s around. */
+const branch: Preparation = (c, choices, v) => {
+  const near = c.random.below(200) - 100;
+  choices.immediates[0] = near < 0 ? near - 20 : near;
+  if (v.line.mnemonic === "call") stack(c, choices, v);
+  if (/^(loop|jrcxz)/.test(v.line.mnemonic)) c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
+};
+
+const indirect: Preparation = (c, choices, v) => {
+  stack(c, choices, v);
+  // A pointer to where nothing is or to INT3s.
+  const where = c.random.below(4);
+  const target = where === 0 ? c.random.u64() : BigInt(c.address + 40 + c.random.below(64));
+  if (!v.memory) c.setRegister(choices.rm, target);
+  else place(c, choices, target);
+};
+
+/** Puts a pointer at the operand's address. */
+function place(c: Case, choices: Choices, value: bigint): void {
+  choices.target = c.target(8);
+  const offset = c.windowOffset(choices.target);
+  if (offset < 0 || offset + 8 > c.memory.length) return;
+  new DataView(c.memory.buffer, c.memory.byteOffset).setBigUint64(offset, value, true);
+}
+
+const near: Preparation = (c, choices, v) => {
+  stack(c, choices, v);
+  const offset = c.windowOffset(c.rsp);
+  if (offset < 0 || offset + 8 > c.memory.length || c.random.once(5)) return;
+  const view = new DataView(c.memory.buffer, c.memory.byteOffset);
+  const value = BigInt(c.address + 40 + c.random.below(64));
+  if (c.mode === 64) view.setBigUint64(offset, value, true);
+  else view.setUint32(offset, Number(value), true);
+};
+
+const enter: Preparation = (c, choices, v) => {
+  stack(c, choices, v);
+  choices.immediates[0] = c.random.once(4) ? c.random.u32() & 0xffff : c.random.below(64);
+  choices.immediates[1] = c.random.once(2) ? c.random.below(3) : c.random.below(256);
+  c.setRegister(5, c.target(8));
+};
+
+const leave: Preparation = (c) => c.setRegister(5, c.target(8));
+
+/** INT n: everything but Linux's gate. */
+const interrupt: Preparation = (c, choices) => {
+  let vector = c.random.below(256);
+  if (vector === 0x80) vector = 4;
+  choices.immediates[0] = c.random.once(8) ? c.random.pick([0, 1, 3, 4]) : vector;
+};
+
+const SEGMENT_VALUES = [0, 3, 0x23, 0x2b, 0x33, 0x2a, 0x10, 0xfff8, 0x53];
+const lookUp: Preparation = (c, choices, v) => {
+  const value = BigInt(c.random.pick(SEGMENT_VALUES));
+  if (v.memory) place(c, choices, value);
+  else c.setRegister(choices.rm, (c.register(choices.rm) & ~0xffffn) | value);
+};
+
+const shifts = ["rol", "ror", "rcl", "rcr", "shl", "shr", "sar", "shld", "shrd"];
+const branches = ["jmp", "call", "loop", "loope", "loopne", "jrcxz", ...["o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g"].map((x) => `j${x}`)]; // prettier-ignore
+const group = (names: readonly string[], p: Preparation): [string, Preparation][] => names.map((n) => [n, p]);
+
+/** By mnemonic of the table. */
+export const PREPARATIONS: Readonly<Record<string, Preparation | undefined>> = Object.fromEntries([
+  ...group(["div", "idiv"], divide),
+  ...group(shifts, count),
+  ...group(["movs", "cmps", "stos", "lods", "scas", "ins", "outs"], string),
+  ...group(["bt", "bts", "btr", "btc"], bitString),
+  ...group(["push", "pop", "push_seg", "pushf", "popf", "pusha", "popa"], stack),
+  ...group(branches, branch),
+  ...group(["call_near", "jmp_near"], indirect),
+  ...group(["verr", "verw", "lar", "lsl"], lookUp),
+  ["ret", near],
+  ["cmpxchg", compareExchange],
+  ["cmpxchg8b", compareExchangeWide],
+  ["xlat", translate],
+  ["maskmovq", maskedStore],
+  ["maskmovdqu", maskedStore],
+  ["enter", enter],
+  ["leave", leave],
+  ["int_imm", interrupt],
+]);

@@ -1,0 +1,135 @@
+/** Runs forms on the host's CPU and on an engine, batch by batch, and collects what differs. */
+import { createWasmEngine } from "../../src/engine/wasm/engine.js";
+import { Batch } from "./batch.js";
+import { Case, FX } from "./case.js";
+import { differences, sameWords } from "./compare.js";
+import type { Differences } from "./compare.js";
+import { EngineRunner } from "./engine.js";
+import { EXEMPTIONS } from "./exemptions.js";
+import type { Exemption, Finished } from "./exemptions.js";
+import type { Form } from "./form.js";
+import { FX_AT, MEMORY_AT, RECORD_BYTES } from "./layout.js";
+import { normalise } from "./linux.js";
+import { NativeRunner } from "./native.js";
+
+export interface Options {
+  /** Cases a form. */
+  rows: number;
+  seed: number;
+  /** Called with every finished batch, exact results of both worlds included. */
+  onBatch?: (batch: Batch, host: Uint8Array, ours: Uint8Array) => void;
+}
+
+export interface Mismatch {
+  form: Form;
+  row: number;
+  fields: Differences;
+  finished: Finished;
+}
+
+export interface Summary {
+  forms: number;
+  cases: number;
+  mismatches: Mismatch[];
+  /** Exemptions that took a difference away. */
+  used: Set<Exemption>;
+}
+
+const KEPT = 100_000;
+const WORDS = RECORD_BYTES / 4;
+const FX_WORD = FX_AT / 4;
+
+/** Equal in everything but FOP, FIP, FDP, MXCSR_MASK and the part of the FXSAVE image that is the kernel's. */
+function same(a: Uint32Array, b: Uint32Array, at: number): boolean {
+  const tail = MEMORY_AT / 4;
+  return (
+    sameWords(a, b, at, FX_WORD + 1) &&
+    a[at + FX_WORD + 6] === b[at + FX_WORD + 6] &&
+    sameWords(a, b, at + FX_WORD + 8, (FX.END - FX.ST0) / 4) &&
+    ((a[at + FX_WORD + 1] ^ b[at + FX_WORD + 1]) & 0xffff) === 0 &&
+    sameWords(a, b, at + tail, WORDS - tail)
+  );
+}
+
+/** Takes away what exemptions allow; what is left differs. */
+function remaining(found: Differences, c: Finished, used: Set<Exemption>): Differences {
+  for (const exemption of EXEMPTIONS) {
+    if (found.size === 0) break;
+    if (!exemption.forms?.(c.form)) continue;
+    const ignored = exemption.ignored?.(c);
+    if (ignored === undefined) continue;
+    for (const [name, bits] of found) {
+      const left = bits & ~(ignored[name] ?? ("*" in ignored ? bits : 0n));
+      if (left === bits) continue;
+      used.add(exemption);
+      if (left === 0n) found.delete(name);
+      else found.set(name, left);
+    }
+  }
+  return found;
+}
+
+function compareBatch(batch: Batch, host: Uint8Array, ours: Uint8Array, summary: Summary): void {
+  const view = (of: Uint8Array, i: number): DataView =>
+    new DataView(of.buffer, of.byteOffset + i * RECORD_BYTES, RECORD_BYTES);
+  const hostWords = new Uint32Array(host.buffer, host.byteOffset, host.length / 4);
+  const ourWords = new Uint32Array(ours.buffer, ours.byteOffset, ours.length / 4);
+  for (let i = 0; i < batch.cases; i++) {
+    normalise(view(host, i));
+    normalise(view(ours, i));
+    if (same(hostWords, ourWords, i * WORDS)) continue;
+    const finished: Finished = {
+      form: batch.forms[i],
+      code: batch.bytes(i).slice(),
+      before: copy(batch.record(i)),
+      host: copy(host.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES)),
+      ours: copy(ours.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES)),
+    };
+    const bytes = (of: DataView): Uint8Array => new Uint8Array(of.buffer);
+    const left = remaining(differences(bytes(finished.host), bytes(finished.ours)), finished, summary.used);
+    if (left.size > 0 && summary.mismatches.length < KEPT)
+      summary.mismatches.push({ form: batch.forms[i], row: batch.rows[i], fields: left, finished });
+  }
+}
+
+const copy = (bytes: Uint8Array): DataView => new DataView(bytes.slice().buffer);
+
+/** Runs `rows` cases of every form. Needs an x86-64 Linux host. */
+export function runOracle(forms: readonly Form[], options: Options): Summary {
+  const summary: Summary = { forms: forms.length, cases: 0, mismatches: [], used: new Set() };
+  const native = new NativeRunner();
+  const engine = new EngineRunner(createWasmEngine());
+  const batch = new Batch();
+  const finish = (): void => {
+    const host = native.run(batch);
+    const ours = engine.run(batch);
+    options.onBatch?.(batch, host, ours);
+    compareBatch(batch, host, ours, summary);
+    summary.cases += batch.cases;
+    batch.clear();
+  };
+  try {
+    const c = new Case();
+    forms.forEach((form) => {
+      const id = nameHash(form.name);
+      for (let row = 0; row < options.rows; row++) {
+        batch.add(form, row, c, options.seed, id, row);
+        if (batch.full) finish();
+      }
+    });
+    if (batch.cases > 0) finish();
+  } finally {
+    native.remove();
+    engine.dispose();
+  }
+  return summary;
+}
+
+
+
+/** A case's randomness depends on its form's name, not on its place in the list. */
+function nameHash(name: string): number {
+  let h = 0;
+  for (const character of name) h = (Math.imul(h, 31) + character.charCodeAt(0)) | 0;
+  return h;
+}
