@@ -59,7 +59,8 @@ export class Batch {
   add(form: Form, row: number, c: Case, ...seed: number[]): void {
     c.random.seed(...seed);
     if (form.apart) this.used += APART;
-    if (form.apart && PAGE - (this.used % PAGE) < 2 * APART) this.used = Math.ceil(this.used / PAGE) * PAGE + APART;
+    if (form.apart && PAGE - (this.used % PAGE) < 2 * APART)
+      this.used = Math.ceil(this.used / PAGE) * PAGE + APART;
     const place = this.used;
     c.begin(form, this.record(this.cases), linear(place));
     form.build(c);

@@ -33,12 +33,22 @@ export const RFLAGS = {
   CF: 0x1, FIXED: 0x2, PF: 0x4, AF: 0x10, ZF: 0x40, SF: 0x80, TF: 0x100, IF: 0x200, DF: 0x400, OF: 0x800,
   NT: 0x4000, RF: 0x10000, AC: 0x40000, ID: 0x200000,
 } as const; // prettier-ignore
-export const STATUS_FLAGS =
-  RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
+export const STATUS_FLAGS = RFLAGS.CF | RFLAGS.PF | RFLAGS.AF | RFLAGS.ZF | RFLAGS.SF | RFLAGS.OF;
 
 export const RSP = 4;
 /** Offsets in the FXSAVE image: SDM vol. 1 table 10-2. */
-export const FX = { FCW: 0, FSW: 2, FTW: 4, FOP: 6, FIP: 8, FDP: 16, MXCSR: 24, ST0: 32, XMM0: 160, END: 416 } as const;
+export const FX = {
+  FCW: 0,
+  FSW: 2,
+  FTW: 4,
+  FOP: 6,
+  FIP: 8,
+  FDP: 16,
+  MXCSR: 24,
+  ST0: 32,
+  XMM0: 160,
+  END: 416,
+} as const;
 const FCW_USUAL = 0x37f;
 const MXCSR_USUAL = 0x1f80;
 /** Rounding, FTZ, DAZ, sticky flags: everything but the masks. */
@@ -100,8 +110,9 @@ export class Case {
     return index === RSP ? this.rsp : this.gpr[index];
   }
 
+  /** Sets it, cut to 32 bits outside 64-bit mode: what is above them there is nobody's business. */
   setRegister(index: number, value: bigint): void {
-    const v = BigInt.asUintN(64, value);
+    const v = BigInt.asUintN(this.mode, value);
     if (index === RSP) this.rsp = v;
     else this.gpr[index] = v;
   }

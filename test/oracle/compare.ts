@@ -1,6 +1,15 @@
 /** What differs between two result records, by field, and what an exemption takes away from that. */
 import { FX } from "./case.js";
-import { FS_BASE_AT, FX_AT, GPR_AT, GS_BASE_AT, MEMORY_AT, MEMORY_BYTES, RECORD_BYTES, RESULT } from "./layout.js";
+import {
+  FS_BASE_AT,
+  FX_AT,
+  GPR_AT,
+  GS_BASE_AT,
+  MEMORY_AT,
+  MEMORY_BYTES,
+  RECORD_BYTES,
+  RESULT,
+} from "./layout.js";
 import { GPR_NAMES } from "../../src/x86/cpu-state.js";
 
 /** A field of a result: name, offset, bytes. */
@@ -48,7 +57,8 @@ export function readField(record: Uint8Array, field: Field): bigint {
   return BigInt(view.getUint16(field.at, true));
 }
 
-export const fieldNamed = (record: Uint8Array, name: string): bigint => readField(record, FIELD_BY_NAME.get(name)!);
+export const fieldNamed = (record: Uint8Array, name: string): bigint =>
+  readField(record, FIELD_BY_NAME.get(name)!);
 
 /** Differences by field: host XOR ours, never 0. */
 export type Differences = Map<string, bigint>;

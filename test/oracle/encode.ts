@@ -179,14 +179,29 @@ function memoryOperand(e: Encoding, reg: number): void {
   } else e.displacement = effective;
 }
 
-function emitAddress(e: Encoding, reg: number, mod: number, base: number, index: number, scale: number): void {
+function emitAddress(
+  e: Encoding,
+  reg: number,
+  mod: number,
+  base: number,
+  index: number,
+  scale: number,
+): void {
   const out = e.operand;
   if (index >= 8) e.rex |= 0x42;
   if (base >= 8) e.rex |= 0x41;
-  const sib = index >= 0 || (base & 7) === 4 || (base === NO_BASE && e.c.mode === 64) || (base === NO_BASE && e.c.random.once(2));
+  const sib =
+    index >= 0 ||
+    (base & 7) === 4 ||
+    (base === NO_BASE && e.c.mode === 64) ||
+    (base === NO_BASE && e.c.random.once(2));
   if (base === RIP_BASE) out.push((reg << 3) | 5);
   else if (!sib) out.push((mod << 6) | (reg << 3) | (base === NO_BASE ? 5 : base & 7));
-  else out.push((mod << 6) | (reg << 3) | 4, (scale << 6) | ((index < 0 ? 4 : index & 7) << 3) | (base === NO_BASE ? 5 : base & 7));
+  else
+    out.push(
+      (mod << 6) | (reg << 3) | 4,
+      (scale << 6) | ((index < 0 ? 4 : index & 7) << 3) | (base === NO_BASE ? 5 : base & 7),
+    );
   e.displacementAt = out.length;
   if (base < 0 || mod === 2) out.push(0, 0, 0, 0);
   else if (mod === 1) out.push(0);
@@ -215,7 +230,13 @@ function prefixes(e: Encoding): void {
   const with_ = e.with_;
   if (with_.prefix !== undefined) e.prefixes.push(with_.prefix);
   else if (line.lock && memory ? random.once(4) : random.once(100)) e.prefixes.push(PREFIX.LOCK);
-  if (!with_.plain && with_.prefix === undefined && !prefixesMatter(line) && random.once(3) && line.opcode !== 0x90)
+  if (
+    !with_.plain &&
+    with_.prefix === undefined &&
+    !prefixesMatter(line) &&
+    random.once(3) &&
+    line.opcode !== 0x90
+  )
     e.prefixes.push(random.once(2) ? PREFIX.REP : PREFIX.REPNE);
   for (let i = e.prefixes.length - 1; i > 0; i--) {
     const j = random.below(i + 1);
@@ -243,7 +264,12 @@ function emitOpcode(e: Encoding, rm: number): void {
     const w = e.v.size === 8 ? 0x80 : 0;
     const named = line.operands.some((o) => o.kind === "B");
     const vvvv = named ? e.with_.vvvv : 0;
-    code.push(0xc4, inverted | (line.map - VEX_MAP), w | ((~vvvv & 15) << 3) | VEX_PP[line.prefix], line.opcode);
+    code.push(
+      0xc4,
+      inverted | (line.map - VEX_MAP),
+      w | ((~vvvv & 15) << 3) | VEX_PP[line.prefix],
+      line.opcode,
+    );
     return;
   }
   if (MANDATORY[line.prefix] !== undefined) code.push(MANDATORY[line.prefix]);

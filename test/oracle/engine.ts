@@ -48,7 +48,7 @@ import {
   viewAddress,
 } from "./layout.js";
 
-/** Guest-physical addresses. The first megabytes are mapped where they are, for the supervisor. */
+/** Guest-physical addresses. Those below WINDOW are mapped at SUPERVISOR, where no case points. */
 const PHYSICAL = {
   GDT: 0x10000,
   IDT: 0x11000,
@@ -61,6 +61,7 @@ const PHYSICAL = {
   OUTPUT: 0x1000000,
   RAM: 0x1800000,
 } as const;
+const SUPERVISOR = 0x6a000000;
 const LARGE_PAGE = 0x200000;
 const EXCEPTIONS = 32;
 /** Vectors that push an error code, SDM vol. 3A table 6-1. */
@@ -76,6 +77,8 @@ const USER_DATA_ACCESS = 0xc0f3;
 const CR0_AM = 1n << 18n;
 /** OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE. */
 const CR4 = (1n << 9n) | (1n << 10n) | (1n << 11n) | (1n << 16n) | (1n << 18n);
+/** x87 and SSE. */
+const XCR0 = 3n;
 const SLICE = 1_000_000;
 const SLICES = 200;
 
@@ -96,7 +99,11 @@ function gdt(): Uint8Array {
   table[4] = segmentDescriptor({ type: code, big: true, dpl: 3 });
   table[5] = segmentDescriptor({ type: data, big: true, dpl: 3 });
   table[6] = segmentDescriptor({ type: code, long: true, dpl: 3 });
-  const task = systemDescriptor64({ base: PHYSICAL.TSS, limit: TSS_LIMIT, type: TYPE_TSS_AVAILABLE });
+  const task = systemDescriptor64({
+    base: SUPERVISOR + PHYSICAL.TSS,
+    limit: TSS_LIMIT,
+    type: TYPE_TSS_AVAILABLE,
+  });
   table.splice(TSS_SELECTOR / 8, 2, ...task);
   return words(table);
 }
@@ -104,7 +111,7 @@ function gdt(): Uint8Array {
 function tss(): Uint8Array {
   const bytes = new Uint8Array(TSS_LIMIT + 1);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(4, BigInt(PHYSICAL.STACK_TOP), true);
+  view.setBigUint64(4, BigInt(SUPERVISOR + PHYSICAL.STACK_TOP), true);
   view.setUint16(0x66, TSS_LIMIT + 1, true);
   return bytes;
 }
@@ -112,7 +119,7 @@ function tss(): Uint8Array {
 function pageTables(): PageTables {
   const tables = new PageTables();
   const via = P | RW | US;
-  for (let at = 0; at < PHYSICAL.WINDOW; at += PAGE) tables.map(at, at, P | RW, 1, via);
+  for (let at = 0; at < PHYSICAL.WINDOW; at += PAGE) tables.map(SUPERVISOR + at, at, P | RW, 1, via);
   for (let page = 0; page < CODE_PAGES; page++)
     tables.map(CODE + page * CODE_STRIDE, PHYSICAL.CODE + page * PAGE, P | US, 1, via);
   for (let at = 0; at < BATCH * RECORD_BYTES; at += LARGE_PAGE) {
@@ -161,26 +168,33 @@ export class EngineRunner {
     const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: 1, tscHz: 1e9, apicHz: 1e9 });
     this.cpu = this.vm.createCpu(0, cpuid);
     this.host.cpu = this.cpu;
-    const a = new Assembler(PHYSICAL.HARNESS, 64);
+    const a = new Assembler(SUPERVISOR + PHYSICAL.HARNESS, 64);
     emitNext(a);
     a.label("done").mov(al, 0).out(8, EXIT_PORT).hlt();
     const entries = emitHandlers(a);
     emitVariables(a, 0, 0, 0);
     const { memory } = this.vm;
-    for (const chunk of [...a.link(), ...pageTables().chunks()]) memory.write(chunk.address, chunk.bytes);
+    for (const chunk of a.link()) memory.write(chunk.address - SUPERVISOR, chunk.bytes);
+    for (const chunk of pageTables().chunks()) memory.write(chunk.address, chunk.bytes);
     const gates = entries.flatMap((offset, vector) =>
-      gate64({ selector: KERNEL_CODE, offset, type: TYPE_INTERRUPT_GATE, dpl: FROM_USER.has(vector) ? 3 : 0 }),
+      gate64({
+        selector: KERNEL_CODE,
+        offset,
+        type: TYPE_INTERRUPT_GATE,
+        dpl: FROM_USER.has(vector) ? 3 : 0,
+      }),
     );
     memory.write(PHYSICAL.GDT, gdt());
     memory.write(PHYSICAL.IDT, words(gates));
     memory.write(PHYSICAL.TSS, tss());
-    this.variables = a.address("casePointer");
+    this.variables = a.address("casePointer") - SUPERVISOR;
     this.start = state(a.address("next"), gates.length * 8 - 1);
   }
 
   /** The result records of a batch. */
   run(batch: Batch): Uint8Array {
     const { memory } = this.vm;
+    memory.fill(PHYSICAL.WINDOW, 2 * PAGE, 0);
     memory.write(PHYSICAL.CODE, batch.pages());
     memory.write(PHYSICAL.INPUT, batch.records());
     memory.write(this.variables, words([BigInt(INPUT), BigInt(OUTPUT), BigInt(batch.cases)]));
@@ -201,7 +215,9 @@ export class EngineRunner {
   private fail(why: string): never {
     const done = new DataView(this.vm.memory.read(this.variables, 24).buffer).getBigUint64(8, true);
     const at = Number(done - BigInt(OUTPUT)) / RECORD_BYTES;
-    throw new Error(`the guest stopped in case ${at} of its batch, RIP 0x${this.cpu.readState().rip.toString(16)}: ${why}`);
+    throw new Error(
+      `the guest stopped in case ${at} of its batch, RIP 0x${this.cpu.readState().rip.toString(16)}: ${why}`,
+    );
   }
 }
 
@@ -222,10 +238,11 @@ function state(rip: number, idtLimit: number): CpuState {
     es: user(),
     fs: user(),
     gs: user(),
-    tr: { ...begin.tr, selector: TSS_SELECTOR, base: BigInt(PHYSICAL.TSS), limit: TSS_LIMIT },
-    gdtr: { base: BigInt(PHYSICAL.GDT), limit: GDT_ENTRIES * 8 - 1 },
-    idtr: { base: BigInt(PHYSICAL.IDT), limit: idtLimit },
+    tr: { ...begin.tr, selector: TSS_SELECTOR, base: BigInt(SUPERVISOR + PHYSICAL.TSS), limit: TSS_LIMIT },
+    gdtr: { base: BigInt(SUPERVISOR + PHYSICAL.GDT), limit: GDT_ENTRIES * 8 - 1 },
+    idtr: { base: BigInt(SUPERVISOR + PHYSICAL.IDT), limit: idtLimit },
     cr0: begin.cr0 | CR0_AM,
     cr4: begin.cr4 | CR4,
+    xcr0: XCR0,
   };
 }

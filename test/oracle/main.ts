@@ -9,7 +9,7 @@ import { describe } from "./report.js";
 import { runOracle } from "./run.js";
 import { formsFilter, oracleSeed, rows } from "./settings.js";
 
-const SHOWN = 60;
+const SHOWN = 2000;
 const FULL_ROWS = 2000;
 
 function main(): number {

@@ -57,10 +57,18 @@ import {
 const HEADER = 120;
 const ALTERNATE_STACK = NATIVE_BASE + 0x100000;
 const ALTERNATE_STACK_BYTES = 0x20000;
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 2_000;
 
 /** Linux system calls and constants, arch/x86/entry/syscalls/syscall_64.tbl and uapi headers. */
-const SYS = { WRITE: 1, MMAP: 9, SIGACTION: 13, EXIT: 60, FTRUNCATE: 77, SIGALTSTACK: 131, MEMFD: 319 } as const;
+const SYS = {
+  WRITE: 1,
+  MMAP: 9,
+  SIGACTION: 13,
+  EXIT: 60,
+  FTRUNCATE: 77,
+  SIGALTSTACK: 131,
+  MEMFD: 319,
+} as const;
 const SIGNALS = { SIGILL: 4, SIGTRAP: 5, SIGBUS: 7, SIGFPE: 8, SIGSEGV: 11 } as const;
 const SA_SIGINFO = 0x4;
 const SA_RESTORER = 0x04000000;
@@ -90,7 +98,10 @@ function systemCall(a: Assembler, number: number): void {
 
 /** mmap(address, length, protection, flags, RBP or no file, R9). */
 function map(a: Assembler, address: number, length: number, protection: number, flags: number): void {
-  a.mov(edi, address).mov(esi, length).mov(edx, protection).mov(r10d, flags | MAP.FIXED | MAP.POPULATE);
+  a.mov(edi, address)
+    .mov(esi, length)
+    .mov(edx, protection)
+    .mov(r10d, flags | MAP.FIXED | MAP.POPULATE);
   if (flags & MAP.ANONYMOUS) a.mov(r8, -1);
   else a.mov(r8, rbp);
   systemCall(a, SYS.MMAP);
@@ -115,7 +126,9 @@ function emitMaps(a: Assembler, batch: Batch): void {
 function emitViews(a: Assembler): void {
   a.mov(rdi, addressOf("name")).xor(esi, esi);
   systemCall(a, SYS.MEMFD);
-  a.mov(rbp, rax).mov(edi, eax).mov(esi, 2 * PAGE);
+  a.mov(rbp, rax)
+    .mov(edi, eax)
+    .mov(esi, 2 * PAGE);
   systemCall(a, SYS.FTRUNCATE);
   VIEWS.forEach((pair, view) =>
     pair.forEach((access, page) => {
@@ -150,7 +163,11 @@ function emitHandler(a: Assembler): void {
   ])
     a.mov(rax, context(from)).mov(qword(rbx, to), rax);
   a.mov(rax, context(AT.CS)).and(eax, 0xffff).mov(qword(rbx, RESULT.CS), rax);
-  a.mov(rsi, context(AT.FPSTATE)).lea(rdi, at(rbx, FX_AT)).mov(ecx, FX_BYTES / 8).rep().movs(64);
+  a.mov(rsi, context(AT.FPSTATE))
+    .lea(rdi, at(rbx, FX_AT))
+    .mov(ecx, FX_BYTES / 8)
+    .rep()
+    .movs(64);
   emitCollect(a);
 }
 
@@ -163,13 +180,23 @@ function program(batch: Batch): Uint8Array {
   a.jmp("next");
   emitNext(a);
   emitHandler(a);
-  a.label("done").mov(esi, OUTPUT).mov(edx, batch.cases * RECORD_BYTES);
+  a.label("done")
+    .mov(esi, OUTPUT)
+    .mov(edx, batch.cases * RECORD_BYTES);
   a.label("write").mov(edi, 1);
   systemCall(a, SYS.WRITE);
-  a.test(rax, rax).jcc("le", "failed").add(rsi, rax).sub(rdx, rax).jcc("ne", "write").xor(edi, edi).jmp("exit");
+  a.test(rax, rax)
+    .jcc("le", "failed")
+    .add(rsi, rax)
+    .sub(rdx, rax)
+    .jcc("ne", "write")
+    .xor(edi, edi)
+    .jmp("exit");
   a.label("failed").mov(edi, 1).label("exit");
   systemCall(a, SYS.EXIT);
-  a.align(8).label("action").dq(addressOf("handler"), SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER);
+  a.align(8)
+    .label("action")
+    .dq(addressOf("handler"), SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER);
   a.dq(addressOf("failed"), 0).label("stack").dq(ALTERNATE_STACK, 0, ALTERNATE_STACK_BYTES);
   a.label("name").dq(0x77);
   emitVariables(a, INPUT, OUTPUT, batch.cases);

@@ -12,6 +12,9 @@ export interface Preparation {
   after?: (c: Case, choices: Choices, v: Variant) => void;
 }
 
+const AREA_BYTES = 576;
+const HEADER_AT = 512;
+const MXCSR_IN_AREA = 24;
 const [RAX, RCX, RDX, RBX, RSI, RDI] = [0, 1, 2, 3, 6, 7];
 
 function reserve(choices: Choices, ...registers: number[]): void {
@@ -102,7 +105,8 @@ const branch: Preparation = (c, choices, v) => {
   const near = c.random.below(200) - 100;
   choices.immediates[0] = near < 0 ? near - 20 : near;
   if (v.line.mnemonic === "call") stack(c, choices, v);
-  if (/^(loop|jrcxz)/.test(v.line.mnemonic)) c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
+  if (/^(loop|jrcxz)/.test(v.line.mnemonic))
+    c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
 };
 
 const indirect: Preparation = (c, choices, v) => {
@@ -148,6 +152,21 @@ const interrupt: Preparation = (c, choices) => {
   choices.immediates[0] = c.random.once(8) ? c.random.pick([0, 1, 3, 4]) : vector;
 };
 
+/** XSAVE and XRSTOR: x87 and SSE alone, which both CPUs have; a header that asks for no more in most cases. */
+const extendedState: Preparation = (c, choices, v) => {
+  reserve(choices, RAX, RDX);
+  c.setRegister(RAX, BigInt(c.random.below(4)));
+  c.setRegister(RDX, 0n);
+  if (v.line.mnemonic !== "xrstor") return;
+  choices.target = c.target(AREA_BYTES, true);
+  const offset = c.windowOffset(choices.target);
+  if (offset < 0 || offset + AREA_BYTES > c.memory.length) return;
+  c.memory.fill(0, offset + HEADER_AT, offset + AREA_BYTES);
+  c.memory[offset + HEADER_AT] = c.random.below(4);
+  const view = new DataView(c.memory.buffer, c.memory.byteOffset + offset);
+  if (!c.random.once(8)) view.setUint32(MXCSR_IN_AREA, view.getUint32(MXCSR_IN_AREA, true) & 0xffff, true);
+};
+
 const SEGMENT_VALUES = [0, 3, 0x23, 0x2b, 0x33, 0x2a, 0x10, 0xfff8, 0x53];
 const lookUp: Preparation = (c, choices, v) => {
   const value = BigInt(c.random.pick(SEGMENT_VALUES));
@@ -169,6 +188,7 @@ export const PREPARATIONS: Readonly<Record<string, Preparation | undefined>> = O
   ...group(branches, branch),
   ...group(["call_near", "jmp_near"], indirect),
   ...group(["verr", "verw", "lar", "lsl"], lookUp),
+  ...group(["xsave", "xrstor", "xsaveopt", "xsavec"], extendedState),
   ["ret", near],
   ["cmpxchg", compareExchange],
   ["cmpxchg8b", compareExchangeWide],

@@ -17,7 +17,9 @@ export function describe(m: Mismatch): string {
     const [h, o] = [host, ours].map((r) => hex(fieldNamed(bytesOf(r), name)));
     return `    ${name}: host ${h}, ours ${o}${before_(name, before)}`;
   });
-  const gprs = GPR_NAMES.map((n, i) => `${n} ${hex(i === 4 ? before.getBigUint64(CASE.RSP, true) : before.getBigUint64(8 * i, true))}`);
+  const gprs = GPR_NAMES.map(
+    (n, i) => `${n} ${hex(i === 4 ? before.getBigUint64(CASE.RSP, true) : before.getBigUint64(8 * i, true))}`,
+  );
   return [
     `${m.form.name} (row ${m.row}): ${Buffer.from(code).toString("hex")}`,
     `    host ${outcome(host)}`,

@@ -125,8 +125,6 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
   return summary;
 }
 
-
-
 /** A case's randomness depends on its form's name, not on its place in the list. */
 function nameHash(name: string): number {
   let h = 0;

@@ -11,6 +11,8 @@ import type { Variant } from "./encode.js";
 import type { Form } from "./form.js";
 import { PREPARATIONS } from "./preparations.js";
 
+const BRANCHES = new Set(["call_near", "jmp_near", "ret"]);
+
 type Size = Variant["size"];
 
 /** Operand sizes that a line has in a mode. */
@@ -55,7 +57,7 @@ function makeForm(v: Variant, mode: 64 | 32, lines: readonly TableForm[]): Form 
     mnemonic: line.mnemonic,
     covers: lines.map((l) => l.id),
     mode,
-    apart: line.operands.some((o) => o.kind === "J"),
+    apart: BRANCHES.has(line.mnemonic) || line.operands.some((o) => o.kind === "J"),
     build(c: Case): void {
       const choices = choose(c, v);
       prepare?.(c, choices, v);

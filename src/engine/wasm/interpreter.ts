@@ -7,6 +7,7 @@
  */
 import { VECTOR_GP, VECTOR_NM } from "../../spec/x86-privileged.js";
 import type { Label, Value } from "../ir/ir.js";
+import { INFO_ADDEND } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
@@ -139,7 +140,9 @@ class InterpreterGenerator {
       b.load("i64.load32_s", record, rec.REC_DISPLACEMENT),
     );
     const segment = b.add(cpu, b.load("i32.load8_u", record, rec.REC_SEGMENT));
-    const linear = b.add(offset, b.load("i64.load", segment, layout.SEGMENT_BASE));
+    const moves = b.and(b.parameter(2), b.i32(INFO_ADDEND));
+    const addend = b.select(moves, b.load("i64.load", cpu, layout.MAIL_ADDRESS), b.i64(0));
+    const linear = b.add(b.add(offset, addend), b.load("i64.load", segment, layout.SEGMENT_BASE));
     b.return(b.and(linear, b.load("i64.load", cpu, layout.LINEAR_MASK)));
     this.module.add(b.finish());
   }

@@ -1,6 +1,5 @@
 /** Bit tests, bit scans, SETcc, CMOVcc, byte swaps. SDM vol. 2. */
 import type { Value } from "../../ir/ir.js";
-import * as layout from "../layout.js";
 import {
   CONDITIONS,
   type InstructionBuilder,
@@ -17,11 +16,9 @@ function bitStringAddress(
   offset: Value,
   access: "read" | "modify",
 ): Value {
-  const base = b.linearAddress(size, access);
   const signed = b.extendS(b.signExtend(offset, size));
   const unit = b.shrS(signed, b.i64(size === 8 ? 6 : size === 4 ? 5 : 4));
-  const moved = b.add(base, b.mul(unit, b.i64(size)));
-  return b.and(moved, b.state("i64.load", layout.LINEAR_MASK));
+  return b.linearAddress(size, access, b.mul(unit, b.i64(size)));
 }
 
 /** BT, BTS, BTR, BTC: CF is the old bit; the other flags stay. */

@@ -71,8 +71,8 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract modify(operand: Operand, compute: (old: Value) => Value): void;
   /** The offset a memory operand names, without segment, i64 (LEA). */
   abstract effectiveOffset(): Value;
-  /** Linear address of the memory operand, i64, checked for an access of `size` bytes. */
-  abstract linearAddress(size: number, access: Access): Value;
+  /** Linear address of the memory operand, moved by `addend`, i64, checked for an access of `size` bytes. */
+  abstract linearAddress(size: number, access: Access, addend?: Value): Value;
   /** Reads a vector operand (XMM register, MMX register in the low half, or memory), zero-extended to 128 bits. */
   abstract readVector(operand: Operand): Value;
   /** Writes the low `operand.size` bytes of a vector; register bytes beyond them stay. */

@@ -198,6 +198,20 @@ export function hostAddress(
   return host;
 }
 
+/** As `hostAddress`, for data that an instruction of the program accesses: alignment and data breakpoints count. */
+export function explicitHost(
+  cpu: CpuContext,
+  linear: number,
+  size: number,
+  access: number,
+  mode: number,
+  vector = VECTOR_GP,
+): number {
+  const host = hostAddress(cpu, linear, size, access, mode, vector);
+  if (!acceptAccess(cpu, linear, size, access, mode)) throwRecorded(cpu);
+  return host;
+}
+
 /** Reads 1, 2 or 4 bytes, unsigned. Throws a guest fault. */
 export function readMemory(cpu: CpuContext, linear: number, size: number, mode: number): number {
   const host = hostAddress(cpu, linear, size, READ, mode);

@@ -11,6 +11,7 @@ import { deliverDebugTrap, deliverFault, deliverRecorded } from "./delivery.js";
 import { GuestFault } from "./faults.js";
 import {
   INFO_ACCESS,
+  INFO_ADDEND,
   INFO_ACCESS_SHIFT,
   INFO_IMPLICIT_SUPERVISOR,
   INFO_SIZE,
@@ -57,11 +58,12 @@ function deliverThrown(cpu: CpuContext, record: number, error: unknown): void {
   deliverFault(cpu, error.vector, error.errorCode, error.linear);
 }
 
-/** Stores the linear address of the memory operand at MAIL_ADDRESS: 1, or 0 with its segment fault delivered. */
+/** Stores the linear address of the memory operand (plus MAIL_ADDRESS if `info` says so) at MAIL_ADDRESS: 1, or 0 with its segment fault delivered. */
 export function checkedAddress(cpu: CpuContext, record: number, info: number): number {
   try {
     const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
-    cpu.setAddress(L.MAIL_ADDRESS, effectiveAddress(cpu, record, info & INFO_SIZE, write));
+    const addend = info & INFO_ADDEND ? L.MAIL_ADDRESS : L.ZERO_SLOT;
+    cpu.setAddress(L.MAIL_ADDRESS, effectiveAddress(cpu, record, info & INFO_SIZE, write, 0, addend));
     return 1;
   } catch (error) {
     deliverThrown(cpu, record, error);

@@ -140,9 +140,12 @@ function writeCr4(cpu: CpuContext, value: number): void {
   refreshMode(cpu);
 }
 
+const CONTROL_OFFSETS: Readonly<Record<number, number>> = { 0: L.CR0, 2: L.CR2, 3: L.CR3, 4: L.CR4 };
+
 function movToControl(cpu: CpuContext, record: number): number {
-  requireSupervisor(cpu);
   const register = cpu.regField(record);
+  if (CONTROL_OFFSETS[register] === undefined && register !== CR8) undefinedOpcode();
+  requireSupervisor(cpu);
   const source = cpu.rmOffset(record);
   const low = cpu.low(source);
   const high = cpu.code64 ? cpu.upper(source) : 0;
@@ -151,15 +154,13 @@ function movToControl(cpu: CpuContext, record: number): number {
   else if (register === 2) cpu.setPair(L.CR2, low, high);
   else if (register === 3) loadCr3(cpu, low, high);
   else if (register === 4) writeCr4(cpu, low);
-  else if (register === CR8) {
+  else {
     if (low & ~TASK_PRIORITY_MASK) generalProtection();
     cpu.services.host.writeTaskPriority(cpu.id, low);
     openInterruptWindow(cpu);
-  } else undefinedOpcode();
+  }
   return resolveNext(cpu, record);
 }
-
-const CONTROL_OFFSETS: Readonly<Record<number, number>> = { 0: L.CR0, 2: L.CR2, 3: L.CR3, 4: L.CR4 };
 
 function movFromControl(cpu: CpuContext, record: number): number {
   const register = cpu.regField(record);

@@ -26,8 +26,8 @@ import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
-import { acceptAccess, commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
-import { GuestFault, throwRecorded } from "./faults.js";
+import { commitPending, explicitHost, READ, readHost, WRITE, writeHost } from "./access.js";
+import { GuestFault } from "./faults.js";
 
 const GPR_RSP = L.GPR + 4 * 8;
 const GPR_RBP = L.GPR + 5 * 8;
@@ -84,23 +84,37 @@ export function stringRoom(cpu: CpuContext, record: number, info: number): numbe
 }
 
 /**
- * Sum of base, scaled index, displacement and `extra`, cut to the address size: 2, 4 or 8 bytes. With 8 bytes it is
- * signed, and exact when it is canonical.
+ * Base, scaled index, displacement, `extra` and what the slot `addend` holds, cut to the address size, on top of
+ * `start`: signed, exact when it is canonical. Registers may hold anything above the address size.
  */
-function offsetOf(cpu: CpuContext, record: number, extra: number): number {
+function sumOf(
+  cpu: CpuContext,
+  record: number,
+  addressSize: number,
+  extra: number,
+  start: number,
+  addend: number,
+): number {
   const baseOffset = cpu.u16[(record + R.REC_B) >>> 1];
   const indexOffset = cpu.u16[(record + R.REC_X) >>> 1];
   const scale = cpu.u8[record + R.REC_SCALE];
-  const displacement = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2];
+  const rest = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2] + extra;
+  if (addressSize !== 8)
+    return (
+      start +
+      wrapOffset(
+        cpu.low(baseOffset) + cpu.low(indexOffset) * 2 ** scale + cpu.low(addend) + rest,
+        addressSize,
+      )
+    );
   const base = cpu.getAddress(baseOffset);
   const index = cpu.getAddress(indexOffset) * 2 ** scale;
-  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
-  if (Math.abs(base) < EXACT && Math.abs(index) < EXACT)
-    return wrapOffset(base + index + displacement + extra, addressSize);
-  const scaled = cpu.getBig(indexOffset) << BigInt(scale);
-  const exact = cpu.getBig(baseOffset) + scaled + BigInt(displacement) + BigInt(extra);
-  // What is beyond a shorter address must go before the number is rounded to 53 bits.
-  return Number(addressSize === 8 ? BigInt.asIntN(64, exact) : BigInt.asUintN(8 * addressSize, exact));
+  const moved = cpu.getAddress(addend);
+  if (Math.abs(base) < EXACT && Math.abs(index) < EXACT && Math.abs(moved) < EXACT)
+    return start + base + index + moved + rest;
+  const index64 = cpu.getBig(indexOffset) << BigInt(scale);
+  const exact = cpu.getBig(baseOffset) + index64 + cpu.getBig(addend) + BigInt(start + rest);
+  return Number(BigInt.asIntN(64, exact));
 }
 
 /** Cuts an offset to the address size: 2, 4 or 8 bytes. */
@@ -111,7 +125,8 @@ function wrapOffset(offset: number, addressSize: number): number {
 
 /**
  * Linear address of the memory operand of `record`, not yet checked for being canonical. Throws #GP(0) or #SS(0)
- * when the operand needs a segment check and fails it. `extra` is added before wrapping.
+ * when the operand needs a segment check and fails it. `extra` and the signed 64 bits of the slot `addend` are added
+ * before wrapping.
  */
 export function effectiveAddress(
   cpu: CpuContext,
@@ -119,14 +134,16 @@ export function effectiveAddress(
   size: number,
   write: boolean,
   extra = 0,
+  addend = L.ZERO_SLOT,
 ): number {
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
   const kind = cpu.u8[record + R.REC_EA];
-  const offset = offsetOf(cpu, record, extra);
+  const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
   if (cpu.code64) {
-    if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset;
-    return segment === L.FS || segment === L.GS ? cpu.segmentBase(segment) + offset : offset;
+    const based = kind !== R.EA_SIMPLE && (segment === L.FS || segment === L.GS);
+    return sumOf(cpu, record, addressSize, extra, based ? cpu.segmentBase(segment) : 0, addend);
   }
+  const offset = sumOf(cpu, record, addressSize, extra, 0, addend);
   if (kind === R.EA_CHECKED) checkSegment(cpu, segment, offset, size, write);
   if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset >>> 0;
   return (cpu.segmentBase(segment) + offset) >>> 0;
@@ -145,9 +162,7 @@ function operandHost(cpu: CpuContext, record: number, size: number, access: numb
   const linear = effectiveAddress(cpu, record, size, access !== READ, extra);
   const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
   const mode = dataAccessMode(cpu, cpu.cpl);
-  const host = hostAddress(cpu, linear, size, access, mode, vector);
-  if (!acceptAccess(cpu, linear, size, access, mode)) throwRecorded(cpu);
-  return host;
+  return explicitHost(cpu, linear, size, access, mode, vector);
 }
 
 /** Reads `size` (1, 2, 4, 8) bytes of the memory operand plus `extra`; of 8 bytes the upper half is in `cpu.high`. */

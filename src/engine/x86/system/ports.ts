@@ -11,7 +11,7 @@ import * as L from "../layout.js";
 import { RAX, RCX, RDX, RSI, RDI } from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
-import { commitPending, hostAddress, READ, readHost, WRITE, writeHost } from "./access.js";
+import { commitPending, explicitHost, READ, readHost, WRITE, writeHost } from "./access.js";
 import { notePortAccess } from "./breakpoints.js";
 import { generalProtection } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
@@ -71,7 +71,7 @@ function elementHost(cpu: CpuContext, segment: number, index: number, size: numb
     checkSegment(cpu, segment, index, size, access !== READ);
     linear = (cpu.segmentBase(segment) + index) >>> 0;
   }
-  return hostAddress(cpu, linear, size, access, dataAccessMode(cpu, cpu.cpl), VECTOR_GP);
+  return explicitHost(cpu, linear, size, access, dataAccessMode(cpu, cpu.cpl), VECTOR_GP);
 }
 
 function inputElement(cpu: CpuContext, port: number, index: number, size: AccessSize): void {
@@ -110,9 +110,9 @@ function portString(input: boolean): Helper {
     const port = dxPort(cpu);
     const operation = (record + R.REC_OP) >>> 1;
     const started = cpu.u16[operation];
+    requirePorts(cpu, port, size);
     let count = repeats ? indexValue(cpu, RCX, addressSize) : 1;
     if (count === 0) return CONTINUE;
-    requirePorts(cpu, port, size);
     for (;;) {
       const index = indexValue(cpu, indexRegister, addressSize);
       if (input) inputElement(cpu, port, index, size);

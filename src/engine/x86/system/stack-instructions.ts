@@ -92,8 +92,9 @@ function enter(cpu: CpuContext, record: number, info: number): number {
   const frame = stack.pointer;
   if (level > 0) copyFrames(cpu, stack, size, level, frame);
   release(stack, -locals);
-  if (stack.width === 8 && size === 8) cpu.setAddress(RBP, frame);
-  else cpu.writeSlot(RBP, stack.width === 8 ? size : stack.width, frame);
+  // As wide as the operands, whatever the stack's width: the other half of EBP stays.
+  if (size === 8) cpu.setAddress(RBP, frame);
+  else cpu.writeSlot(RBP, size, frame);
   storePointer(cpu, stack);
   return CONTINUE;
 }

@@ -9,7 +9,7 @@ import { ACCESS_DB, ACCESS_DOWN_OR_CONFORMING, VECTOR_SS } from "../../../spec/x
 import type { CpuContext, Descriptor } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
-import { commitPending, hostAddress, probe, READ, readHost, WRITE, writeHost } from "./access.js";
+import { commitPending, explicitHost, probe, READ, readHost, WRITE, writeHost } from "./access.js";
 import { GuestFault } from "./faults.js";
 
 export const RSP = L.GPR + 4 * 8;
@@ -110,7 +110,7 @@ export function checkBelow(cpu: CpuContext, stack: Stack, size: number, distance
 export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: number, high: number): void {
   const pointer = below(stack, size);
   const linear = stackLinear(stack, pointer, size);
-  const host = hostAddress(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
+  const host = explicitHost(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
   writeHost(cpu, host, size, low, high);
   commitPending(cpu);
   stack.pointer = pointer;
@@ -119,7 +119,7 @@ export function pushPair(cpu: CpuContext, stack: Stack, size: number, low: numbe
 /** Pushes 8 bytes on the stack of 64-bit mode. */
 export function pushQuad(cpu: CpuContext, low: number, high: number): void {
   const pointer = cpu.getAddress(RSP) - 8;
-  const host = hostAddress(cpu, pointer, 8, WRITE, dataAccessMode(cpu, cpu.cpl), VECTOR_SS);
+  const host = explicitHost(cpu, pointer, 8, WRITE, dataAccessMode(cpu, cpu.cpl), VECTOR_SS);
   writeHost(cpu, host, 8, low, high);
   commitPending(cpu);
   cpu.setAddress(RSP, pointer);
@@ -134,7 +134,7 @@ export function pushValues(cpu: CpuContext, stack: Stack, size: number, values: 
 /** The `index`-th value of `size` bytes above the pointer; nothing moves. Of 8 bytes the upper half is in `cpu.high`. */
 export function peek(cpu: CpuContext, stack: Stack, size: number, index: number): number {
   const pointer = cutPointer(stack.pointer + index * size, stack.width);
-  const host = hostAddress(cpu, stackLinear(stack, pointer, size), size, READ, stack.mode, VECTOR_SS);
+  const host = explicitHost(cpu, stackLinear(stack, pointer, size), size, READ, stack.mode, VECTOR_SS);
   return readHost(cpu, host, size);
 }
 

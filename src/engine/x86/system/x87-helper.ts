@@ -140,10 +140,12 @@ const fwait: Helper = (cpu) => {
   return CONTINUE;
 };
 
+/** EMMS: all registers empty, and TOP 0 as after any MMX instruction (SDM vol. 3A table 12-2). */
 const emms: Helper = (cpu) => {
   const fpu = unitOf(cpu);
   if (fpu.pending) throw new GuestFault(VECTOR_MF);
   fpu.tags = 0;
+  fpu.top = 0;
   return CONTINUE;
 };
 
