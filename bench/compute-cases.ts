@@ -1,7 +1,11 @@
-/** The compute programs as cases: bare PVH kernels that end by themselves and say by their status whether all is right. */
+/**
+ * Bare programs as cases: PVH kernels that end by themselves. Compute programs say by their status whether their result is
+ * right; programs of one kind of instruction have none.
+ */
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Case } from "./case.js";
+import { instructionGuests } from "./instruction-guests.js";
 import { COMPUTE_PROGRAMS } from "./compute/index.js";
 import { BEGIN_LINE, END_LINE, WRONG_RESULT, computeElf } from "./compute/program.js";
 
@@ -28,5 +32,31 @@ export function computeCases(scale: number): Case[] {
       else if (run.status !== STATUS_RIGHT) fault.set(program.name, `it ended with status ${run.status}`);
       return fault;
     },
+  }));
+}
+
+const MILLION = 1e6;
+
+/** What single kinds of instructions cost. */
+export function instructionCases(): Case[] {
+  return instructionGuests().map(({ name, unit, work, passes, elf }) => ({
+    group: "instruction",
+    name,
+    spans: [
+      {
+        name,
+        what: `${((work * passes) / MILLION).toFixed(1)} M ${unit}`,
+        from: BEGIN_LINE,
+        to: END_LINE,
+        bar: "none",
+      },
+    ],
+    monitors: ["locore", "qemu"],
+    async prepare(folder) {
+      const kernel = path.join(folder, "instruction.elf");
+      await writeFile(kernel, elf);
+      return { kernel, memoryMib: MEMORY_MIB };
+    },
+    wrong: () => new Map(),
   }));
 }

@@ -8,6 +8,7 @@ import type { Assembler, GprSize } from "../test/support/asm/index.js";
 import { guest } from "../test/conformance/support/guest.js";
 import * as layout from "../test/conformance/support/layout.js";
 import { stateLoaderElf } from "../test/support/qemu/state-loader.js";
+import { BEGIN_LINE, END_LINE, printLine } from "./compute/program.js";
 
 export interface InstructionGuest {
   name: string;
@@ -38,10 +39,12 @@ function program(
   const made = guest(name, { cites: "bench" }, (g) => {
     const { a } = g;
     g.data(CONSTANTS, constants());
+    printLine(a, BEGIN_LINE);
     before(a);
     a.mov(r12d, passes).label("pass");
     pass(a);
     a.dec(r12d).jcc("ne", "pass");
+    printLine(a, END_LINE);
     g.exit();
   });
   return { name, unit, work, passes, elf: stateLoaderElf(made.start, made.chunks, layout.RUNNER_PAGE) };

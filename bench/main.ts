@@ -8,7 +8,7 @@ import path from "node:path";
 import { verdicts } from "./bars.js";
 import { bootCases } from "./boot-cases.js";
 import type { Case } from "./case.js";
-import { computeCases } from "./compute-cases.js";
+import { computeCases, instructionCases } from "./compute-cases.js";
 import { runCases } from "./harness.js";
 import { killAll } from "./measure.js";
 import { USAGE, parseOptions } from "./options.js";
@@ -38,9 +38,10 @@ function hostFacts(options: Options): Record<string, string> {
 
 function selectedCases({ only, scale }: Options): Case[] {
   const wants = (name: string): boolean => only.length === 0 || only.includes(name);
-  const plain = [...computeCases(scale), ...bootCases()];
+  const asked = (c: Case): boolean => only.includes(c.name) || only.includes(c.group);
   return [
-    ...plain.filter((c) => wants(c.name) || only.includes(c.group)),
+    ...[...computeCases(scale), ...bootCases()].filter((c) => only.length === 0 || asked(c)),
+    ...instructionCases().filter(asked),
     ...workloadCases(scale, (name) => wants(name) || only.includes("workload")),
   ];
 }

@@ -13,6 +13,7 @@ const NONE = "–";
 const TITLES: Readonly<Record<Group, string>> = {
   compute: "Compute guests: seconds of the program itself",
   boot: "Boots: seconds from the start of the process to init's first line",
+  instruction: "Kinds of instructions: seconds of the loop itself",
   workload: "Busybox workloads in a guest: seconds of the program itself",
 };
 
@@ -122,7 +123,7 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "boot", "workload"];
+  const groups: Group[] = ["compute", "instruction", "boot", "workload"];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),

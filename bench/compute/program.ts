@@ -43,7 +43,8 @@ export const END_LINE = "bench: end";
 
 const SERIAL_PORT = 0x3f8;
 
-function print(a: Assembler, line: string): void {
+/** Writes a line to the console. Clobbers DX and AL. */
+export function printLine(a: Assembler, line: string): void {
   a.mov(dx, SERIAL_PORT);
   for (const character of `${line}\n`) a.mov(al, character.charCodeAt(0)).out(8, "dx");
 }
@@ -52,10 +53,10 @@ function print(a: Assembler, line: string): void {
 export function computeGuest(program: ComputeProgram, size: number): Guest {
   return guest(program.name, { cites: program.what }, (g) => {
     const { a } = g;
-    print(a, BEGIN_LINE);
+    printLine(a, BEGIN_LINE);
     const expected = program.write(g, size);
     a.label(DONE).mov(rbx, rax);
-    print(a, END_LINE);
+    printLine(a, END_LINE);
     a.movabs(rax, BigInt.asUintN(64, BigInt(expected)))
       .cmp(rax, rbx)
       .jcc("ne", "wrong");
