@@ -97,7 +97,7 @@ function leadingBytes(form: Form): number[] {
 }
 
 /** Bytes of one instruction of the form, zeros behind it. */
-function sample(form: Form): Uint8Array {
+export function sample(form: Form): Uint8Array {
   const bytes = new Uint8Array(LONGEST);
   bytes.set([...leadingBytes(form), form.opcode, sampleModrm(form)]);
   return bytes;
@@ -205,8 +205,8 @@ export function instructionPage(): string {
     "# Instructions of the built-in engine\n",
     "Written by `tools/instruction-list.ts` from the engine's table; the notation is explained in",
     "`src/engine/x86/table/forms.ts`. Columns: opcode, mnemonic, operands, the code sizes it is limited to, where its",
-    "semantics are, the CPUID switch that announces it (none: every x86-64 CPU has it). A form executes whether its switch",
-    "is on or not, except where its helper asks CPUID.\n",
+    "semantics are, the CPUID switch that announces it (none: every x86-64 CPU has it). Where its switch is off a form raises",
+    "#UD, or is what its bytes meant before: LZCNT is BSR then, TZCNT is BSF.\n",
     "- **generated**: semantics in `src/engine/x86/semantics/`, compiled into the interpreter.",
     "- **helper**: a TypeScript function in `src/engine/x86/system/` (or the x87 unit) that generated code calls.",
     "- **undefined**: raises #UD by definition.",

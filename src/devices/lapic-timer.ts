@@ -16,8 +16,6 @@ export interface LapicTimerClock {
   /** Input rate of the timer before its divider, Hz. */
   apicHz: number;
   tscHz: number;
-  /** IA32_TSC_ADJUST of this CPU; absent means 0. */
-  tscAdjust?: () => bigint;
 }
 
 export class LapicTimer {
@@ -184,9 +182,7 @@ export class LapicTimer {
   private deadlineTime(): number | undefined {
     const { deadlineLow, deadlineHigh } = this.state();
     if (deadlineLow === 0 && deadlineHigh === 0) return undefined;
-    const deadline = (BigInt(deadlineHigh) << 32n) | BigInt(deadlineLow);
-    const ticks = deadline - BigInt.asIntN(64, this.source.tscAdjust?.() ?? 0n);
-    if (ticks <= 0n) return 0;
+    const ticks = (BigInt(deadlineHigh) << 32n) | BigInt(deadlineLow);
     if (ticks > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
     const time = timeOfTick(Number(ticks), this.source.tscHz);
     return Number.isSafeInteger(time) ? time : undefined;

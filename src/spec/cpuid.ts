@@ -129,6 +129,7 @@ export const FEATURE_BITS = {
 
   xsaveopt: leafD1Eax(0),
   xsavec: leafD1Eax(1),
+  xgetbv1: leafD1Eax(2),
 
   lahf_lm: extended("ecx", 0),
   abm: extended("ecx", 5),
@@ -173,6 +174,9 @@ export const TOPOLOGY_LEVEL = { INVALID: 0, SMT: 1, CORE: 2, TYPE_SHIFT: 8 } as 
 
 /** Leaf 0xD: XCR0 bits and the size of an XSAVE area that holds only x87 and SSE (SDM vol. 1 §13.4). */
 export const XSTATE = { X87: 1, SSE: 2, LEGACY_AND_HEADER_SIZE: 576 } as const;
+
+/** Leaf 0xD ECX of a component: it is aligned to 64 bytes in compacted form. */
+export const LEAFD_ECX_ALIGNED = 1 << 1;
 
 /** Leaf 0x80000006 ECX: associativity code for 16 ways, and field positions. */
 export const L2_ECX = { WAYS_16: 8, ASSOCIATIVITY_SHIFT: 12, SIZE_KIB_SHIFT: 16 } as const;

@@ -30,6 +30,11 @@ export const MSR_IA32_MTRR_FIXED = [
   0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
 ];
 export const MSR_IA32_PAT = 0x277;
+/** Machine-check banks: four registers each, IA32_MCi_CTL first. */
+export const MSR_IA32_MC0_CTL = 0x400;
+export const MC_BANK_REGISTERS = 4;
+/** Place of a register in its bank. Behind the status come the address and miscellaneous registers. */
+export const MC_CTL = 0;
 export const MSR_IA32_MTRR_DEF_TYPE = 0x2ff;
 export const MSR_IA32_TSC_DEADLINE = 0x6e0;
 /** The x2APIC registers: 0x800–0x8ff. */
@@ -47,10 +52,30 @@ export const MSR_IA32_TSC_AUX = 0xc0000103;
 
 /** IA32_PAT after reset: WB WT UC- UC, twice. */
 export const PAT_RESET = 0x0007040600070406n;
-/** Memory types that PAT and MTRRs may name, as a bit mask of numbers: UC WC WT WP WB UC-. */
+/** Memory types that PAT may name, as a bit mask of numbers: UC WC WT WP WB UC-. */
 export const PAT_TYPES = 0b1111_0011;
-/** IA32_SPEC_CTRL: IBRS, STIBP, SSBD. */
-export const SPEC_CTRL_MASK = 7;
+/** Memory types that MTRRs may name: all but UC-. */
+export const MTRR_TYPES = 0b0111_0011;
+/** IA32_MTRR_PHYSBASEn: the type in bits 7:0, reserved bits below the address. */
+export const MTRR_BASE_RESERVED = 0xf00;
+/** IA32_MTRR_PHYSMASKn: bit 11 is V. */
+export const MTRR_MASK_RESERVED = 0x7ff;
+/** IA32_MTRR_DEF_TYPE: type, FE (bit 10), E (bit 11). */
+export const MTRR_DEF_TYPE_DEFINED = 0xcff;
+/** IA32_SPEC_CTRL: IBRS, STIBP. A processor that enumerates only the first ignores the second (SDM vol. 4 table 2-2). */
+export const SPEC_CTRL_IBRS = 1;
+export const SPEC_CTRL_STIBP = 2;
+/** IA32_MCG_CAP.MCG_CTL_P; the number of banks is bits 7:0. */
+export const MCG_CTL_PRESENT = 1 << 8;
+/** IA32_MCG_STATUS: RIPV, EIPV, MCIP. */
+export const MCG_STATUS_MASK = 7;
+/** IA32_MISC_ENABLE: fast strings, branch trace and precise events unavailable (read-only), MONITOR enabled. */
+export const MISC_ENABLE_FAST_STRINGS = 1 << 0;
+export const MISC_ENABLE_BTS_UNAVAILABLE = 1 << 11;
+export const MISC_ENABLE_PEBS_UNAVAILABLE = 1 << 12;
+export const MISC_ENABLE_MONITOR = 1 << 18;
+/** Read-only: performance monitoring is there. */
+export const MISC_ENABLE_PERFMON = 1 << 7;
 /** IA32_PRED_CMD.IBPB and IA32_FLUSH_CMD.L1D_FLUSH. */
 export const COMMAND_BIT = 1;
 /** IA32_DEBUGCTL: LBR and BTF. Branch records are not kept. */

@@ -213,6 +213,8 @@ export const TSS_MIN_LIMIT = 0x67;
 /** XCR0 and XSAVE state components, vol. 1 §13.1. */
 export const XSTATE_X87 = 1;
 export const XSTATE_SSE = 2;
+/** The upper halves of YMM. */
+export const XSTATE_YMM = 4;
 /** Defined bits of MXCSR, vol. 1 §10.2.3. */
 export const MXCSR_MASK = 0xffff;
 export const MXCSR_RESET = 0x1f80;

@@ -116,6 +116,7 @@ export const MSR = {
   IA32_BIOS_SIGN_ID: 0x8b,
   IA32_MTRRCAP: 0xfe,
   IA32_ARCH_CAPABILITIES: 0x10a,
+  IA32_MCG_CAP: 0x179,
   IA32_MISC_ENABLE: 0x1a0,
   IA32_MTRR_PHYSBASE0: 0x200,
   IA32_MTRR_PHYSMASK0: 0x201,
@@ -140,9 +141,6 @@ export const ARCH_CAP = {
   RFDS_NO: 1n << 27n,
   ITS_NO: 1n << 62n,
 } as const;
-
-/** IA32_MISC_ENABLE[0]: fast-strings enable, SDM vol. 4 table 2-2. */
-export const MISC_ENABLE_FAST_STRINGS = 1n << 0n;
 
 /** Memory-type range registers, SDM vol. 3A §11.11. */
 export const MTRR = {

@@ -11,8 +11,8 @@ export type CpuFeatures = Readonly<Record<FeatureName, boolean>>;
 
 /**
  * x86-64-v2 and the extensions for bits, ciphers and long integers, what saves time (PCID, ERMS, TSC deadline, x2APIC,
- * invariant TSC) and what hardens at no cost (SMEP, SMAP, UMIP). Left off: virtual-8086 extensions and PSE-36 (no guest
- * of ours uses them), and wider vectors until the engine has them.
+ * invariant TSC) and what hardens at no cost (SMEP, SMAP, UMIP). Left off: virtual-8086 extensions (no guest of ours uses
+ * them), and wider vectors until the engine has them.
  */
 export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   fpu: true,
@@ -31,7 +31,7 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   mca: true,
   cmov: true,
   pat: true,
-  pse36: false,
+  pse36: true,
   clflush: true,
   mmx: true,
   fxsr: true,
@@ -81,8 +81,9 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
   flush_l1d: false,
   arch_capabilities: true,
 
-  xsaveopt: false,
-  xsavec: false,
+  xsaveopt: true,
+  xsavec: true,
+  xgetbv1: true,
 
   lahf_lm: true,
   abm: true,

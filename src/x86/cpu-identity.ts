@@ -13,7 +13,13 @@
  *
  * Specification: SDM vol. 2A, CPUID leaf 1; vol. 4 table 2-2.
  */
-import { ARCH_CAP, MISC_ENABLE_FAST_STRINGS, MSR, MTRR } from "../spec/x86-system.js";
+import {
+  MCG_CTL_PRESENT,
+  MISC_ENABLE_BTS_UNAVAILABLE,
+  MISC_ENABLE_FAST_STRINGS,
+  MISC_ENABLE_PEBS_UNAVAILABLE,
+} from "../spec/x86-msr.js";
+import { ARCH_CAP, MSR, MTRR } from "../spec/x86-system.js";
 
 /** Leaf 0: linear time, TSC and SYSENTER rules of Linux hang on this vendor. */
 export const CPU_VENDOR = "GenuineIntel";
@@ -50,6 +56,9 @@ export const ARCH_CAPABILITIES_VALUE =
   ARCH_CAP.RFDS_NO |
   ARCH_CAP.ITS_NO;
 
+/** Machine-check banks. None ever reports anything; operating systems expect that there are some. */
+export const MACHINE_CHECK_BANKS = 4;
+
 /** Number of variable memory-type ranges that IA32_MTRRCAP announces. */
 export const MTRR_VARIABLE_RANGES = 8;
 
@@ -62,6 +71,9 @@ export const CPU_IDENTITY_MSRS: Readonly<Record<number, bigint>> = {
   [MSR.IA32_BIOS_SIGN_ID]: MICROCODE_REVISION,
   [MSR.IA32_MTRRCAP]: BigInt(MTRR_VARIABLE_RANGES) | MTRR.CAP_FIXED | MTRR.CAP_WRITE_COMBINING,
   [MSR.IA32_ARCH_CAPABILITIES]: ARCH_CAPABILITIES_VALUE,
-  // Without this bit Linux gives up ERMS and "rep" string copies.
-  [MSR.IA32_MISC_ENABLE]: MISC_ENABLE_FAST_STRINGS,
+  [MSR.IA32_MCG_CAP]: BigInt(MACHINE_CHECK_BANKS | MCG_CTL_PRESENT),
+  // Without the first bit Linux gives up ERMS and "rep" string copies. The engine adds the MONITOR bit by its feature.
+  [MSR.IA32_MISC_ENABLE]: BigInt(
+    MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE,
+  ),
 };

@@ -16,6 +16,7 @@ import {
   LEAF1_EBX,
   LEAF2_EAX_USE_LEAF_4,
   LEAF4,
+  LEAFD_ECX_ALIGNED,
   TOPOLOGY_LEVEL,
   XSTATE,
   type CpuidRegister,
@@ -25,6 +26,7 @@ import {
 import type { CpuFeatures } from "./cpu-features.js";
 import { CPU_BRAND, CPU_SIGNATURE, CPU_VENDOR, HYPERVISOR_SIGNATURE } from "./cpu-identity.js";
 import type { CpuidLeaf } from "./cpuid.js";
+import { standardAreaSize, XSAVE_COMPONENTS } from "./xsave-layout.js";
 
 /** What the table depends on. Rates in Hz. */
 export interface CpuidInput {
@@ -143,13 +145,22 @@ function topologyRows(cpus: number): CpuidLeaf[] {
   ];
 }
 
-/** Only x87 and SSE state: a fixed size, so EBX does not depend on XCR0. */
+/**
+ * Sizes for XCR0 as after reset, x87 alone: an engine answers EBX of both sub-leaves by its XCR0. Sub-leaf 1 tells a
+ * size only where there is a compacted form.
+ */
 function extendedStateRows(features: CpuFeatures): CpuidLeaf[] {
   if (!features.xsave) return [];
+  const present = XSAVE_COMPONENTS.filter((component) => features[component.feature]);
+  const bits = present.reduce((mask, { number }) => mask | (1 << number), XSTATE.X87 | XSTATE.SSE);
   const size = XSTATE.LEGACY_AND_HEADER_SIZE;
+  const components = present.map(({ number, offset, size: bytes, aligned }) =>
+    row(LEAF.EXTENDED_STATE, { eax: bytes, ebx: offset, ecx: aligned ? LEAFD_ECX_ALIGNED : 0 }, number),
+  );
   return [
-    row(LEAF.EXTENDED_STATE, { eax: XSTATE.X87 | XSTATE.SSE, ebx: size, ecx: size }, 0),
-    row(LEAF.EXTENDED_STATE, {}, 1),
+    row(LEAF.EXTENDED_STATE, { eax: bits, ebx: size, ecx: standardAreaSize(bits) }, 0),
+    row(LEAF.EXTENDED_STATE, { ebx: features.xsavec ? size : 0 }, 1),
+    ...components,
   ];
 }
 

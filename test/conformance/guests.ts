@@ -5,6 +5,7 @@ import { descriptorGuests } from "./cases/descriptors.js";
 import { encodingGuests } from "./cases/encodings.js";
 import { exceptionGuests } from "./cases/exceptions.js";
 import { interruptGuests } from "./cases/interrupts.js";
+import { featureGuests } from "./cases/features.js";
 import { systemCallGuests } from "./cases/system-calls.js";
 import { segmentGuests } from "./cases/segments.js";
 import { limitMatrixGuests } from "./cases/limit-matrix.js";
@@ -67,6 +68,7 @@ export function allGuests(): GuestGroup[] {
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },
     { name: "x87, SSE and their state", guests: stateSavingGuests() },
     { name: "memory operands of x87 instructions", guests: x87OperandGuests() },
+    { name: "features that CPUID announces or not", guests: featureGuests() },
     { name: "debug exceptions", guests: debugGuests() },
   ];
 }

@@ -124,16 +124,6 @@ test("LAPIC timer: a deadline in the past fires at once, zero disarms, one beyon
   assert.equal(b.clock.armed, 0);
 });
 
-test("LAPIC timer: the deadline is of the TSC as the guest reads it, TSC_ADJUST included", () => {
-  const b = bench(VECTOR | DEADLINE);
-  b.tscAdjust = 5_000_000n;
-  b.writeMsr(APIC_MSR.tscDeadline, 7_000_000n);
-  b.clock.advance(999_999);
-  assert.deepEqual(b.drain(), []);
-  b.clock.advance(1);
-  assert.deepEqual(b.drain(), [VECTOR]);
-});
-
 test("LAPIC timer: in TSC-deadline mode the counts are dead, in the others the deadline is", () => {
   const b = bench(VECTOR | DEADLINE);
   b.set(LAPIC.initialCount, 1000);

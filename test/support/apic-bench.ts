@@ -36,7 +36,6 @@ export class ApicBench {
   readonly apics: LocalApic[] = [];
   readonly ioapic: Ioapic;
   readonly features: ApicMsrFeatures = { x2apic: true, tscDeadline: true, physicalAddressBits: 39 };
-  tscAdjust = 0n;
 
   /** `count` CPUs with ids from 0, or the given ids. The first is the boot CPU with its pins in virtual wire. */
   constructor(cpus: number | number[] = 1) {
@@ -57,7 +56,6 @@ export class ApicBench {
         timers: this.clock,
         apicHz: APIC_HZ,
         tscHz: TSC_HZ,
-        tscAdjust: () => this.tscAdjust,
         bus: this.bus,
         cpu,
         external: { acknowledge: () => 0x30 },

@@ -16,7 +16,7 @@ describe("R2.2 CPUID", () => {
   it("R2.2 the whole table of one CPU, as a golden", () => {
     assert.deepEqual(cpuidLines(table()), [
       "00000000    eax=00000016 ebx=756e6547 ecx=6c65746e edx=49656e69",
-      "00000001    eax=000106ca ebx=00010800 ecx=c7fa2203 edx=0789fbfd",
+      "00000001    eax=000106ca ebx=00010800 ecx=c7fa2203 edx=078bfbfd",
       "00000002    eax=00feff01 ebx=00000000 ecx=00000000 edx=00000000",
       "00000004.0  eax=00000121 ebx=01c0003f ecx=0000003f edx=00000000",
       "00000004.1  eax=00000122 ebx=01c0003f ecx=0000003f edx=00000000",
@@ -28,6 +28,7 @@ describe("R2.2 CPUID", () => {
       "0000000b.1  eax=00000000 ebx=00000001 ecx=00000201 edx=00000000",
       "0000000b.2  eax=00000000 ebx=00000000 ecx=00000002 edx=00000000",
       "0000000d.0  eax=00000003 ebx=00000240 ecx=00000240 edx=00000000",
+      "0000000d.1  eax=00000007 ebx=00000240 ecx=00000000 edx=00000000",
       "00000015    eax=00000001 ebx=0000000a ecx=05f5e100 edx=00000000",
       "00000016    eax=000003e8 ebx=000003e8 ecx=00000064 edx=00000000",
       "40000000    eax=40000010 ebx=6f636f6c ecx=6f6c6572 edx=65726f63",
@@ -47,6 +48,15 @@ describe("R2.2 CPUID", () => {
     assert.equal(text(vendor.ebx, vendor.edx, vendor.ecx), "GenuineIntel");
     const hypervisor = lookUpCpuid(table(), 0x40000000, 0);
     assert.equal(text(hypervisor.ebx, hypervisor.ecx, hypervisor.edx), "locorelocore");
+  });
+
+  it("R2.2 leaf 0xD tells sizes of what is switched on: AVX brings component 2 at 576", () => {
+    const avx = table(1, withFeatures({ avx: true }));
+    assert.deepEqual(lookUpCpuid(avx, 0xd, 0), { leaf: 0xd, subleaf: 0, eax: 7, ebx: 576, ecx: 832, edx: 0 });
+    assert.deepEqual(lookUpCpuid(avx, 0xd, 2), { leaf: 0xd, subleaf: 2, eax: 256, ebx: 576, ecx: 0, edx: 0 });
+    const none = lookUpCpuid(table(1, withFeatures({ xsavec: false })), 0xd, 1);
+    assert.equal(none.ebx, 0, "no compacted form, no size of it");
+    assert.equal(lookUpCpuid(table(1, withFeatures({ xsave: false })), 0xd, 0).ecx, 0);
   });
 
   it("R3.2 leaves 0x15 and 0x40000010 tell the same TSC and APIC rates", () => {

@@ -12,6 +12,7 @@ import type { CpuContext } from "../x86/cpu-context.js";
 import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
+import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { PSEUDO } from "./interpreter.js";
 import { RecordEncoder } from "./record-encoder.js";
 
@@ -90,6 +91,11 @@ export class DecodeCache {
     this.words = new Uint32Array(memory.buffer);
     this.encoder = new RecordEncoder(this.view);
     this.clearLookup();
+  }
+
+  /** Decodes by what these features offer; before anything is decoded. */
+  useInstructions(instructions: InstructionSet): void {
+    this.decoder.instructions = instructions;
   }
 
   // ── lookup ────────────────────────────────────────────────────────────────────────────────────────────

@@ -34,6 +34,7 @@ import {
   type Helper,
 } from "../x86/system/calls.js";
 import { HELPERS } from "../x86/system/delegates.js";
+import { InstructionSet } from "../x86/table/instruction-set.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
@@ -89,6 +90,8 @@ class WasmVm implements Vm {
   private readonly runLoop: RunLoop;
   private readonly helpers: readonly Helper[];
   private readonly reported = new Set<string>();
+  /** What every CPU executes; known from the first one on. */
+  private instructions: InstructionSet | undefined;
 
   constructor(
     memory: MemorySpec,
@@ -221,10 +224,20 @@ class WasmVm implements Vm {
     if (id < 0 || this.cpus.has(id))
       throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
     const context = new CpuContext(id, this.services, cpuid);
+    this.shareInstructions(id, context);
     const cpu = new WasmCpu(context, this.runLoop);
     this.cpus.set(id, cpu);
     this.byBase.set(context.base, context);
     return cpu;
+  }
+
+  /** Decoded instructions are shared, so that every CPU has to have the same ones. */
+  private shareInstructions(id: number, context: CpuContext): void {
+    const own = new InstructionSet((feature) => context.cpuid.has(feature));
+    if (this.instructions !== undefined && !this.instructions.equals(own))
+      throw new EngineLimit(`CPU ${id}: the CPUs of one machine must announce the same instructions`);
+    this.instructions = own;
+    this.cache.useInstructions(own);
   }
 
   counters(): EngineCounters {

@@ -52,6 +52,10 @@ export interface Descriptor {
   access: number;
 }
 
+/** Physical-address bits that PSE-36 reaches. */
+const PSE36_BITS = 40;
+const BITS_21_TO_13 = 0x3fe000;
+
 export class CpuContext {
   /** Byte address of the CPU's area. */
   readonly base: number;
@@ -92,6 +96,10 @@ export class CpuContext {
   alignmentChecks = false;
   /** Physical-address bits 63:32 that are reserved in paging entries, without XD. */
   readonly reservedPhysicalHigh: number;
+  /** Whether a page-directory-pointer entry may map 1 GiB. */
+  readonly gigabytePages: boolean;
+  /** Bits that are reserved in an entry for 4 MiB: 21:13 hold address bits 39:32 as far as PSE-36 and MAXPHYADDR go. */
+  readonly reserved4M: number;
 
   constructor(
     readonly id: number,
@@ -109,6 +117,9 @@ export class CpuContext {
     this.cpuid = new CpuidTable(cpuid);
     const bits = Math.min(52, this.cpuid.physicalAddressBits);
     this.reservedPhysicalHigh = 0xfffff & ~(2 ** Math.max(0, bits - 32) - 1);
+    this.gigabytePages = this.cpuid.has("pdpe1gb");
+    const above4G = this.cpuid.has("pse36") ? Math.max(0, Math.min(bits, PSE36_BITS) - 32) : 0;
+    this.reserved4M = BITS_21_TO_13 & ~((2 ** above4G - 1) << 13);
     this.tlb = new TlbBook(this.base, this.i32);
   }
 

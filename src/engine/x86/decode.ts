@@ -1,8 +1,9 @@
 /**
- * The instruction decoder: bytes to an `Instruction`, driven by the table of forms. Knows no semantics, no memory
- * and no state but the code size. Specification: SDM vol. 2, chapter 2 and appendix A.
+ * The instruction decoder: bytes to an `Instruction`, driven by the table of forms and the set of them that the CPU
+ * has. Knows no semantics, no memory and no state but the code size. Specification: SDM vol. 2, chapter 2 and appendix A.
  */
 import { createInstruction, NO_REGISTER, REGISTER_RIP } from "./instruction.js";
+import { ALL_INSTRUCTIONS, type InstructionSet } from "./table/instruction-set.js";
 import { FORMS_BY_OPCODE, UNDEFINED_FORM, VEX_MAP, type Form, type MandatoryPrefix } from "./table/forms.js";
 
 /** Longest legal instruction, SDM vol. 2 §2.3.11. */
@@ -27,6 +28,8 @@ const INDEX16 = [6, 7, 6, 7, NO_REGISTER, NO_REGISTER, NO_REGISTER, NO_REGISTER]
 
 export class Decoder {
   readonly instruction = createInstruction();
+  /** What the CPU has; the rest of the table is undefined. */
+  instructions: InstructionSet = ALL_INSTRUCTIONS;
   private bytes: Uint8Array = new Uint8Array(0);
   private at = 0;
   private end = 0;
@@ -215,6 +218,7 @@ export class Decoder {
           if (form.extension >= 0) continue;
         }
       }
+      if (this.instructions.lacks(form, codeSize, (i.rex & 8) !== 0)) continue;
       return form;
     }
     return UNDEFINED_FORM;

@@ -3,6 +3,7 @@
  * builder lets a test write an instruction and its expectation in one place. Knows no engine: the same guest runs
  * on ours and on a reference machine.
  */
+import type { FeatureName } from "../../../src/spec/cpuid.js";
 import type { CpuState } from "../../../src/x86/cpu-state.js";
 import { Assembler, addressOf, dword, memory, qword } from "../../support/asm/index.js";
 import * as asm from "../../support/asm/index.js";
@@ -61,6 +62,8 @@ export interface Guest {
   notOnQemu?: string;
   /** What an engine must offer for this guest to make sense, by CPUID feature name. */
   needs?: string[];
+  /** CPUID switches that differ from those of the suite. */
+  features?: Partial<Record<FeatureName, boolean>>;
 }
 
 export interface GuestOptions {
@@ -68,6 +71,7 @@ export interface GuestOptions {
   cites: string;
   notOnQemu?: string;
   needs?: string[];
+  features?: Partial<Record<FeatureName, boolean>>;
 }
 
 /** What is in a slot that was never written. */
@@ -232,6 +236,7 @@ export class GuestBuilder {
     };
     if (options.notOnQemu !== undefined) guest.notOnQemu = options.notOnQemu;
     if (options.needs) guest.needs = options.needs;
+    if (options.features) guest.features = options.features;
     return guest;
   }
 

@@ -25,7 +25,7 @@ export interface Session {
 export function load(engine: Engine, guest: Guest): Session {
   const host = new TestHost();
   const vm = engine.createVm({ ranges: [{ start: 0, size: layout.RAM_SIZE }] }, host);
-  const cpu = vm.createCpu(0, conformanceCpuid());
+  const cpu = vm.createCpu(0, conformanceCpuid(guest.features));
   host.cpu = cpu;
   for (const chunk of guest.chunks) vm.memory.write(chunk.address, chunk.bytes);
   cpu.writeState(guest.start);

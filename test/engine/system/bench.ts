@@ -21,18 +21,31 @@ const RECORD_LENGTH = 3;
 /** CPUID with every feature that opens something in the system half. */
 const ROWS: CpuidLeaf[] = [
   { leaf: 0, eax: 0xd, ebx: 1, ecx: 2, edx: 3 },
-  { leaf: 1, eax: 0x106ca, ebx: 0x55000800, ecx: (1 << 17) | (1 << 26) | (1 << 30), edx: 0x07ffffff },
+  {
+    leaf: 1,
+    eax: 0x106ca,
+    ebx: 0x55000800,
+    ecx: (1 << 3) | (1 << 17) | (1 << 26) | (1 << 30),
+    edx: 0x07ffffff,
+  },
   {
     leaf: 7,
     subleaf: 0,
     eax: 0,
-    ebx: 1 | (1 << 7) | (1 << 18) | (1 << 20),
+    ebx: 3 | (1 << 7) | (1 << 18) | (1 << 20),
     ecx: 4,
     edx: (1 << 26) | (1 << 29),
   },
   { leaf: 0xd, subleaf: 0, eax: 3, ebx: 0, ecx: 576, edx: 0 },
+  { leaf: 0xd, subleaf: 1, eax: 7, ebx: 576, ecx: 0, edx: 0 },
   { leaf: 0x80000000, eax: 0x80000008, ebx: 0, ecx: 0, edx: 0 },
-  { leaf: 0x80000001, eax: 0, ebx: 0, ecx: 0, edx: (1 << 20) | (1 << 27) | (1 << 29) },
+  {
+    leaf: 0x80000001,
+    eax: 0,
+    ebx: 0,
+    ecx: 0,
+    edx: (1 << 11) | (1 << 20) | (1 << 26) | (1 << 27) | (1 << 29),
+  },
   { leaf: 0x80000008, eax: 0x3024, ebx: 0, ecx: 0, edx: 0 },
 ];
 

@@ -84,7 +84,7 @@ test("XSETBV and XGETBV", () => {
     bench.cpu.setAddress(RAX, value);
     faults(bench, 13, 0, "xsetbv");
   }
-  bench.cpu.setAddress(RCX, 1);
+  bench.cpu.setAddress(RCX, 2);
   faults(bench, 13, 0, "xgetbv");
   faults(long(), 6, 0, "xgetbv");
   faults(long(), 6, 0, "xsave", { displacement: 0x7000 }, 8 | MEMORY);

@@ -1,6 +1,6 @@
 /**
  * MOV to and from control and debug registers, LMSW, SMSW, CLTS: the checks, and what follows for paging, mode and
- * TLB. Hardware breakpoints are stored but never hit.
+ * TLB.
  *
  * Specification: Intel SDM vol. 2B, MOV (control and debug registers), LMSW, SMSW, CLTS; vol. 3A §2.5, §4.1, §9.8.5.
  */
@@ -57,14 +57,20 @@ const CR8 = 8;
 const TASK_PRIORITY_MASK = 0xf;
 const CR0_FLUSHING = CR0_PG | CR0_PE | CR0_WP;
 const CR4_FLUSHING = CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP;
-const CR4_ALWAYS =
-  CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 /** LMSW writes MP, EM and TS, and can set PE. */
 const LMSW_BITS = CR0_MP | CR0_EM | CR0_TS;
 const NO_FLUSH_HIGH = 0x80000000;
 
 /** What each feature adds to CR4. */
 const CR4_OF_FEATURES: readonly (readonly [FeatureName, number])[] = [
+  ["tsc", CR4_TSD],
+  ["de", CR4_DE],
+  ["pse", CR4_PSE],
+  ["pae", CR4_PAE],
+  ["mce", CR4_MCE],
+  ["pge", CR4_PGE],
+  ["fxsr", CR4_OSFXSR],
+  ["sse", CR4_OSXMMEXCPT],
   ["pcid", CR4_PCIDE],
   ["xsave", CR4_OSXSAVE],
   ["fsgsbase", CR4_FSGSBASE],
@@ -73,9 +79,9 @@ const CR4_OF_FEATURES: readonly (readonly [FeatureName, number])[] = [
   ["umip", CR4_UMIP],
 ];
 
-/** Bits that CR4 may have: those of features that CPUID shows. */
+/** Bits that CR4 may have: those of features that CPUID shows, and PCE, which RDPMC has everywhere. */
 function allowedCr4(cpu: CpuContext): number {
-  let bits = CR4_ALWAYS;
+  let bits = CR4_PCE;
   for (const [feature, bit] of CR4_OF_FEATURES) if (cpu.cpuid.has(feature)) bits |= bit;
   return bits;
 }

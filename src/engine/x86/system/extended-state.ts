@@ -17,6 +17,12 @@ import {
   X87_STATUS_SUMMARY,
 } from "../../../spec/x87.js";
 import { MXCSR_MASK, MXCSR_RESET, XSTATE_SSE, XSTATE_X87 } from "../../../spec/x86-privileged.js";
+import {
+  compactedAreaSize,
+  standardAreaSize,
+  XSAVE_COMPONENTS,
+  type XsaveComponent,
+} from "../../../x86/xsave-layout.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { FPU_CODE_SELECTOR, FPU_CONTROL, FPU_INSTRUCTION_POINTER, FPU_TAGS } from "../x87/state.js";
@@ -24,6 +30,12 @@ import { FPU_CODE_SELECTOR, FPU_CONTROL, FPU_INSTRUCTION_POINTER, FPU_TAGS } fro
 export const LEGACY_SIZE = 512;
 /** Legacy region and XSAVE header. */
 export const XSAVE_SIZE = 576;
+
+/** Parts of the legacy region, bytes: up to the pointers and behind MXCSR x87, then XMM. */
+export const POINTERS_END = 24;
+export const ST_START = 32;
+export const XMM_START = 160;
+export const XMM_SIZE = 16;
 
 // Word offsets in the image.
 const IMAGE_POINTERS = 2;
@@ -38,9 +50,38 @@ const TOP_SHIFT = 11;
 const X87_EXCEPTIONS = 0x3f;
 const X87_SUMMARY = X87_STATUS_SUMMARY | X87_STATUS_BUSY;
 
+/** Registers of a component behind the header: `bytes` of each, at `first` and every `stride` further on. */
+interface ComponentRegisters {
+  readonly first: number;
+  readonly stride: number;
+  readonly bytes: number;
+}
+
+/** By number: the upper halves of YMM. */
+const COMPONENT_REGISTERS: ReadonlyMap<number, ComponentRegisters> = new Map([
+  [2, { first: L.XMM + 16, stride: L.XMM_STRIDE, bytes: 16 }],
+]);
+
+/** The components behind the header that have registers here. */
+export const COMPONENTS: readonly XsaveComponent[] = XSAVE_COMPONENTS.filter(({ number }) =>
+  COMPONENT_REGISTERS.has(number),
+);
+/** Every component that can be saved and restored, as bits of XCR0. */
+export const SAVED_COMPONENTS = COMPONENTS.reduce(
+  (bits, { number }) => bits | (1 << number),
+  XSTATE_X87 | XSTATE_SSE,
+);
+
 /** The image being built or loaded. One is enough: instructions do not nest. */
-export const staging = new Uint8Array(XSAVE_SIZE);
+export const staging = new Uint8Array(
+  Math.max(standardAreaSize(SAVED_COMPONENTS), compactedAreaSize(SAVED_COMPONENTS)),
+);
 export const stagingWords = new Int32Array(staging.buffer);
+
+/** How many XMM (and YMM) registers the current mode has. */
+export function vectorRegisters(cpu: CpuContext): number {
+  return cpu.code64 ? 16 : 8;
+}
 
 function fpuWord(cpu: CpuContext, offset: number): number {
   return (cpu.base + L.FPU + offset) >>> 2;
@@ -139,19 +180,71 @@ export function initialiseXmm(cpu: CpuContext, count: number): void {
   unstageXmm(cpu, count);
 }
 
-/** Whether x87 (bit 0) and XMM (bit 1) state differ from their initial values: XINUSE. */
-export function statesInUse(cpu: CpuContext): number {
-  let inUse = 0;
-  const first = fpuWord(cpu, 0);
-  const controlWord = fpuWord(cpu, FPU_CONTROL);
-  for (let word = first; word < fpuWord(cpu, FPU_CODE_SELECTOR) + 1 && inUse === 0; word++) {
-    const initial = word === controlWord ? X87_CONTROL_INIT : 0;
-    if (cpu.i32[word] !== initial) inUse = XSTATE_X87;
+function registersOf(number: number): ComponentRegisters {
+  const registers = COMPONENT_REGISTERS.get(number);
+  if (registers === undefined) throw new RangeError(`state component ${number} has no registers`);
+  return registers;
+}
+
+/** Bytes of a component's part in the first `count` registers. */
+export function componentBytes(number: number, count: number): number {
+  return registersOf(number).bytes * count;
+}
+
+/** Copies the part that component `number` has in `count` registers to offset `at` of the staging image. */
+export function stageComponent(cpu: CpuContext, number: number, at: number, count: number): void {
+  const { first, stride, bytes } = registersOf(number);
+  for (let i = 0; i < count; i++) {
+    const from = cpu.base + first + i * stride;
+    staging.set(cpu.u8.subarray(from, from + bytes), at + i * bytes);
   }
-  for (let i = 0; i < 16; i++) {
-    const from = (cpu.base + L.XMM + i * L.XMM_STRIDE) >>> 2;
-    const { i32 } = cpu;
-    if (i32[from] | i32[from + 1] | i32[from + 2] | i32[from + 3]) return inUse | XSTATE_SSE;
+}
+
+/** Loads component `number` of `count` registers from offset `at` of the staging image. */
+export function unstageComponent(cpu: CpuContext, number: number, at: number, count: number): void {
+  const { first, stride, bytes } = registersOf(number);
+  for (let i = 0; i < count; i++) {
+    cpu.u8.set(staging.subarray(at + i * bytes, at + (i + 1) * bytes), cpu.base + first + i * stride);
+  }
+}
+
+/** Zeroes component `number` of `count` registers: its initial state. */
+export function initialiseComponent(cpu: CpuContext, number: number, count: number): void {
+  const { first, stride, bytes } = registersOf(number);
+  for (let i = 0; i < count; i++) {
+    const from = cpu.base + first + i * stride;
+    cpu.u8.fill(0, from, from + bytes);
+  }
+}
+
+function x87InUse(cpu: CpuContext): boolean {
+  const controlWord = fpuWord(cpu, FPU_CONTROL);
+  const end = fpuWord(cpu, FPU_CODE_SELECTOR) + 1;
+  for (let word = fpuWord(cpu, 0); word < end; word++) {
+    if (cpu.i32[word] !== (word === controlWord ? X87_CONTROL_INIT : 0)) return true;
+  }
+  return false;
+}
+
+/** Whether any of `count` registers, `bytes` long and `stride` apart, is not zero. */
+function anySet(cpu: CpuContext, first: number, stride: number, bytes: number, count: number): boolean {
+  for (let i = 0; i < count; i++) {
+    const from = (cpu.base + first + i * stride) >>> 2;
+    for (let word = from; word < from + (bytes >>> 2); word++) if (cpu.i32[word] !== 0) return true;
+  }
+  return false;
+}
+
+/**
+ * XINUSE: which components differ from their initial state, among the `count` vector registers that the mode has.
+ * MXCSR is no part of the SSE component here (SDM vol. 1 §13.6).
+ */
+export function statesInUse(cpu: CpuContext, count: number): number {
+  let inUse = x87InUse(cpu) ? XSTATE_X87 : 0;
+  if (anySet(cpu, L.XMM, L.XMM_STRIDE, SLOT_WORDS * 4, count)) inUse |= XSTATE_SSE;
+  for (const { number } of COMPONENTS) {
+    const { first, stride, bytes } = registersOf(number);
+    if (anySet(cpu, first, stride, bytes, count)) inUse |= 1 << number;
   }
   return inUse;
 }

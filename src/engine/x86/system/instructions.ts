@@ -14,6 +14,7 @@ import { SEGMENT_MOVES } from "./segment-moves.js";
 import { STACK_INSTRUCTIONS } from "./stack-instructions.js";
 import { TABLE_REGISTERS } from "./table-registers.js";
 import { TIME } from "./time.js";
+import { XSAVE_INSTRUCTIONS } from "./xsave-instructions.js";
 
 export const HELPERS: Readonly<Record<string, Helper>> = {
   ...CONTROL_REGISTERS,
@@ -28,4 +29,5 @@ export const HELPERS: Readonly<Record<string, Helper>> = {
   ...STACK_INSTRUCTIONS,
   ...TABLE_REGISTERS,
   ...TIME,
+  ...XSAVE_INSTRUCTIONS,
 };

@@ -9,6 +9,7 @@ import {
   MSR_IA32_CSTAR,
   MSR_IA32_DEBUGCTL,
   MSR_IA32_FMASK,
+  MISC_ENABLE_MONITOR,
   MSR_IA32_FS_BASE,
   MSR_IA32_GS_BASE,
   MSR_IA32_KERNEL_GS_BASE,
@@ -18,7 +19,6 @@ import {
   MSR_IA32_MISC_ENABLE,
   MSR_IA32_MTRR_DEF_TYPE,
   MSR_IA32_MTRR_FIXED,
-  MSR_IA32_MTRR_PHYSBASE0,
   MSR_IA32_PAT,
   MSR_IA32_SPEC_CTRL,
   MSR_IA32_STAR,
@@ -29,9 +29,10 @@ import {
   MSR_IA32_TSC_AUX,
   PAT_RESET,
 } from "../../../spec/x86-msr.js";
-import { CPU_IDENTITY_MSRS, MTRR_VARIABLE_RANGES } from "../../../x86/cpu-identity.js";
+import { CPU_IDENTITY_MSRS } from "../../../x86/cpu-identity.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { MACHINE_CHECK, MTRR_VARIABLE } from "./msr-rules.js";
 
 /** Registers with a place in the CPU area. */
 export const MSR_SLOTS: ReadonlyMap<number, number> = new Map([
@@ -55,14 +56,10 @@ export const MSR_SLOTS: ReadonlyMap<number, number> = new Map([
 /** Segment bases are state of the segment registers already. */
 const SEGMENT_MSRS: readonly number[] = [MSR_IA32_FS_BASE, MSR_IA32_GS_BASE];
 
-const variableRanges = Array.from(
-  { length: MTRR_VARIABLE_RANGES * 2 },
-  (_, i) => MSR_IA32_MTRR_PHYSBASE0 + i,
-);
-
 /** Registers that only remember what was written: memory types change nothing here, and no machine check occurs. */
 export const TABLE_MSRS: ReadonlySet<number> = new Set([
-  ...variableRanges,
+  ...MTRR_VARIABLE,
+  ...MACHINE_CHECK,
   ...MSR_IA32_MTRR_FIXED,
   MSR_IA32_MTRR_DEF_TYPE,
   MSR_IA32_MCG_STATUS,
@@ -71,22 +68,25 @@ export const TABLE_MSRS: ReadonlySet<number> = new Set([
   MSR_IA32_BIOS_SIGN_ID,
 ]);
 
-function resetValue(index: number): bigint {
+function resetValue(cpu: CpuContext, index: number): bigint {
   if (index === MSR_IA32_PAT) return PAT_RESET;
-  return CPU_IDENTITY_MSRS[index] ?? 0n;
+  const value = CPU_IDENTITY_MSRS[index] ?? 0n;
+  return index === MSR_IA32_MISC_ENABLE && cpu.cpuid.has("monitor")
+    ? value | BigInt(MISC_ENABLE_MONITOR)
+    : value;
 }
 
 /** Puts every register that holds a value to its value after reset, except the bases of FS and GS. */
 export function resetMsrs(cpu: CpuContext): void {
   cpu.msrTable.clear();
   for (const [index, offset] of MSR_SLOTS) {
-    if (!SEGMENT_MSRS.includes(index)) cpu.setBig(offset, resetValue(index));
+    if (!SEGMENT_MSRS.includes(index)) cpu.setBig(offset, resetValue(cpu, index));
   }
 }
 
 /** Value of a register of `TABLE_MSRS`. */
 export function readTableMsr(cpu: CpuContext, index: number): bigint {
-  return cpu.msrTable.get(index) ?? resetValue(index);
+  return cpu.msrTable.get(index) ?? resetValue(cpu, index);
 }
 
 /** Registers that differ from their value after reset, for a state as plain data. */
@@ -94,9 +94,9 @@ export function readStoredMsrs(cpu: CpuContext): Record<number, bigint> {
   const values: Record<number, bigint> = {};
   for (const [index, offset] of MSR_SLOTS) {
     const value = cpu.getBig(offset);
-    if (!SEGMENT_MSRS.includes(index) && value !== resetValue(index)) values[index] = value;
+    if (!SEGMENT_MSRS.includes(index) && value !== resetValue(cpu, index)) values[index] = value;
   }
-  for (const [index, value] of cpu.msrTable) if (value !== resetValue(index)) values[index] = value;
+  for (const [index, value] of cpu.msrTable) if (value !== resetValue(cpu, index)) values[index] = value;
   return values;
 }
 

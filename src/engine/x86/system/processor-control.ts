@@ -13,13 +13,13 @@ import {
   FLAGS_STATUS,
 } from "../../../spec/x86-privileged.js";
 import { LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
+import { compactedAreaSize, standardAreaSize } from "../../../x86/xsave-layout.js";
 import type { CpuContext } from "../cpu-context.js";
 import { writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { ACTIVITY_HALTED } from "../state.js";
 import { RAX, RCX, RDX, RBX } from "../layout.js";
 import { isCanonical } from "./access.js";
-import { XSAVE_SIZE } from "./extended-state.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
 import { effectiveAddress, readOperandMemory } from "./operands.js";
@@ -39,9 +39,10 @@ function cpuid(cpu: CpuContext): number {
     if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
   } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF.TOPOLOGY_V2) {
     edx = cpu.id;
-  } else if (row.leaf === LEAF.EXTENDED_STATE && (row.subleaf ?? 0) === 0) {
-    // Both implemented components lie in the legacy region, whatever XCR0 enables.
-    ebx = XSAVE_SIZE;
+  } else if (row.leaf === LEAF.EXTENDED_STATE && row.subleaf === 0) {
+    ebx = standardAreaSize(cpu.get32(L.XCR0));
+  } else if (row.leaf === LEAF.EXTENDED_STATE && row.subleaf === 1 && cpu.cpuid.has("xsavec")) {
+    ebx = compactedAreaSize(cpu.get32(L.XCR0));
   }
   cpu.setPair(RAX, row.eax, 0);
   cpu.setPair(RBX, ebx, 0);
@@ -57,9 +58,9 @@ function hlt(cpu: CpuContext, record: number): number {
   return resolveNext(cpu, record);
 }
 
-/** MONITOR and MWAIT may end at once; where CPUID does not show them they are undefined. */
+/** MONITOR and MWAIT are undefined at other levels than 0. */
 function requireMonitor(cpu: CpuContext): void {
-  if (!cpu.cpuid.has("monitor") || cpu.cpl > 0) undefinedOpcode();
+  if (cpu.cpl > 0) undefinedOpcode();
 }
 
 function monitor(cpu: CpuContext): number {
@@ -112,22 +113,19 @@ function cacheControl(cpu: CpuContext, record: number): number {
 }
 
 /** RDRAND and RDSEED: always succeed, with CF set and the other status flags clear. */
-function random(present: (cpu: CpuContext) => boolean): Helper {
-  return (cpu, record, info) => {
-    if (!present(cpu)) undefinedOpcode();
-    const size = info & INFO_SIZE;
-    const low = cpu.services.random32();
-    const high = size === 8 ? cpu.services.random32() : 0;
-    cpu.writeSlot(cpu.rmOffset(record), size, low, high);
-    writeFlags(cpu, FLAG_CF, FLAGS_STATUS);
-    return CONTINUE;
-  };
+function random(cpu: CpuContext, record: number, info: number): number {
+  const size = info & INFO_SIZE;
+  const low = cpu.services.random32();
+  const high = size === 8 ? cpu.services.random32() : 0;
+  cpu.writeSlot(cpu.rmOffset(record), size, low, high);
+  writeFlags(cpu, FLAG_CF, FLAGS_STATUS);
+  return CONTINUE;
 }
 
 /** STAC and CLAC. */
 function setAlignmentCheck(value: number): Helper {
   return (cpu, record) => {
-    if (cpu.cpl > 0 || !cpu.cpuid.has("smap")) undefinedOpcode();
+    if (cpu.cpl > 0) undefinedOpcode();
     writeFlags(cpu, value, FLAG_AC);
     return resolveNext(cpu, record);
   };
@@ -142,8 +140,8 @@ export const PROCESSOR_CONTROL: Record<string, Helper> = {
   invpcid,
   invd: cacheControl,
   wbinvd: cacheControl,
-  rdrand: random((cpu) => cpu.cpuid.has("rdrand")),
-  rdseed: random((cpu) => cpu.cpuid.has("rdseed")),
+  rdrand: random,
+  rdseed: random,
   stac: setAlignmentCheck(FLAG_AC),
   clac: setAlignmentCheck(0),
   ud: () => undefinedOpcode(),

@@ -9,7 +9,7 @@ import { CR4_TSD } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { RAX, RCX, RDX } from "../layout.js";
-import { generalProtection, undefinedOpcode } from "./faults.js";
+import { generalProtection } from "./faults.js";
 import { CONTINUE, type Helper } from "./outcome.js";
 
 function machineTicks(cpu: CpuContext): number {
@@ -45,7 +45,6 @@ function rdtsc(cpu: CpuContext): number {
 }
 
 function rdtscp(cpu: CpuContext): number {
-  if (!cpu.cpuid.has("rdtscp")) undefinedOpcode();
   requireTimeStamp(cpu);
   readTimeStamp(cpu);
   cpu.setPair(RCX, cpu.get32(L.TSC_AUX), 0);

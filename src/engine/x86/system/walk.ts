@@ -44,7 +44,6 @@ const RESERVED_1G = 0x3fffe000;
 const RESERVED_2M = 0x001fe000;
 /** Bits 62:52 of a PAE entry without XD, in its upper word. */
 const PAE_RESERVED_HIGH = 0x7ff00000;
-const LEGACY_RESERVED_4M = 1 << 21;
 const LEGACY_4M_HIGH_SHIFT = 13;
 const LEGACY_4M_HIGH_MASK = 0xff;
 const LEVELS = 4;
@@ -122,7 +121,7 @@ function walkWide(cpu: CpuContext, page: number, table: number, topLevel: number
     tablePage = entryPage();
     if (level === 1) return finish(cpu, tablePage, false);
     if (!(low & PTE_PS)) continue;
-    if (level === LEVELS) return WALK_RESERVED;
+    if (level === LEVELS || (level === 3 && !cpu.gigabytePages)) return WALK_RESERVED;
     if (low & (level === 3 ? RESERVED_1G : RESERVED_2M)) return WALK_RESERVED;
     const within = level === 3 ? ENTRIES * ENTRIES - 1 : ENTRIES - 1;
     // Bit 12 is PAT here, not address.
@@ -145,7 +144,7 @@ function walkLegacy(cpu: CpuContext, page: number): number {
   if (!(low & PTE_P)) return WALK_NOT_PRESENT;
   combineRights();
   if (low & PTE_PS && cpu.get32(L.CR4) & CR4_PSE) {
-    if (low & LEGACY_RESERVED_4M) return WALK_RESERVED;
+    if (low & cpu.reserved4M) return WALK_RESERVED;
     const above4G = (low >>> LEGACY_4M_HIGH_SHIFT) & LEGACY_4M_HIGH_MASK;
     return finish(cpu, ((low >>> 22) << 10) + above4G * TWO_20 + (page & 0x3ff), true);
   }

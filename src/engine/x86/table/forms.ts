@@ -14,9 +14,12 @@
  * - A bare size letter (`b v z y`) is no operand: it only says what the operand size depends on.
  * - Attributes: `lock` LOCK allowed with a memory destination; `i64` invalid and `o64` valid only in 64-bit mode;
  *   `d64` default and `f64` forced 64-bit operand size there; `end` does not continue with the next instruction
- *   as a matter of course; `rep` string instruction; `edword` byte and word register operands are 32-bit.
+ *   as a matter of course; `rep` string instruction; `edword` byte and word register operands are 32-bit; `?name` the
+ *   CPUID feature that announces it, where `features.ts` cannot tell by the mnemonic.
  * - `mmx XX name` stands for the pair `NP 0F XX name Pq,Qq` and `66 0F XX name Vx,Wa`.
  */
+import { FEATURE_BITS, type FeatureName } from "../../../spec/cpuid.js";
+import { featuresOf, type FormFeatures } from "./features.js";
 import { INTEGER_FORMS } from "./integer.js";
 import { SSE_FORMS } from "./sse.js";
 import { SYSTEM_FORMS } from "./system.js";
@@ -62,6 +65,8 @@ export interface Form {
   readonly ends: boolean;
   readonly rep: boolean;
   readonly dwordRegister: boolean;
+  /** The CPUID features that announce it. */
+  readonly features: FormFeatures;
 }
 
 const MODRM_KINDS = new Set(["E", "G", "M", "R", "S", "C", "D", "V", "W", "P", "Q"]);
@@ -108,7 +113,15 @@ function sizingOf(sizeLetters: string): "" | "v" | "y" {
   return sizeLetters.includes("y") ? "y" : "";
 }
 
-function makeForms(line: string, firstId: number): Form[] {
+/** The feature that an attribute names. */
+function listedFeature(attributes: ReadonlySet<string>): FeatureName | undefined {
+  const name = [...attributes].find((a) => a.startsWith("?"))?.slice(1);
+  if (name !== undefined && !(name in FEATURE_BITS))
+    throw new Error(`instruction table: no CPUID feature is called "${name}"`);
+  return name as FeatureName | undefined;
+}
+
+function makeForms(line: string, firstId: number, sse: boolean): Form[] {
   const match = /^(.*?)\s+([a-z][a-z0-9_]+)\s+(\S+)(?:\s+(\S+))?$/.exec(line);
   if (!match) throw new Error(`instruction table: cannot read "${line}"`);
   const opcode = parseOpcode(match[1].trim());
@@ -125,6 +138,11 @@ function makeForms(line: string, firstId: number): Form[] {
     opcode.rm !== "" ||
     opcode.modrmByte >= 0 ||
     operands.some((o) => MODRM_KINDS.has(o.kind) && !/^S[0-5]$/.test(o.kind + o.size));
+  const features = featuresOf(
+    { mnemonic: match[2], prefix: opcode.prefix, operands },
+    listedFeature(attributes),
+    sse,
+  );
   const forms: Form[] = [];
   for (let i = 0; i < (opcode.inOpcode ? 8 : 1); i++) {
     forms.push({
@@ -148,6 +166,7 @@ function makeForms(line: string, firstId: number): Form[] {
       ends: attributes.has("end"),
       rep: attributes.has("rep"),
       dwordRegister: attributes.has("edword"),
+      features,
     });
   }
   return forms;
@@ -164,7 +183,8 @@ function parseAll(): Form[] {
   const forms: Form[] = [];
   for (const listing of [INTEGER_FORMS, SYSTEM_FORMS, X87_FORMS, SSE_FORMS]) {
     for (const line of listing.split("\n").filter((l) => l.trim() !== "")) {
-      for (const one of expandMmx(line.trim())) forms.push(...makeForms(one, forms.length));
+      for (const one of expandMmx(line.trim()))
+        forms.push(...makeForms(one, forms.length, listing === SSE_FORMS));
     }
   }
   return forms;

@@ -173,7 +173,7 @@ F3 90       pause   -
 98          cbw     v
 99          cwd     v
 9A          far_call_imm Ap     v,i64,end
-9B          fwait   -
+9B          fwait   -           ?fpu
 9C          pushf   v           d64
 9D          popf    v           d64,end
 9E          sahf    -

@@ -110,8 +110,8 @@ NP 0F 6F    movq_mmx Pq,Qq
 NP 0F 7F    movq_mmx Qq,Pq
 66 0F 6F    mova    Vx,Wa
 66 0F 7F    mova    Wa,Vx
-F3 0F 6F    movu    Vx,Wx
-F3 0F 7F    movu    Wx,Vx
+F3 0F 6F    movu    Vx,Wx  ?sse2
+F3 0F 7F    movu    Wx,Vx  ?sse2
 F3 0F 7E    movq    Vx,Wq
 66 0F D6    movq_store Wq,Vx
 NP 0F 70    pshufw  Pq,Qq,Iu
@@ -160,9 +160,9 @@ NP 0F D7r   pmovmskb Gy,Qq
 66 0F E6    cvttpd2dq Vx,Wa
 F3 0F E6    cvtdq2pd Vx,Wq
 F2 0F E6    cvtpd2dq Vx,Wa
-NP 0F E7m   movq_mmx Mq,Pq
+NP 0F E7m   movq_mmx Mq,Pq  ?sse
 66 0F E7m   mova    Ma,Vx
-F2 0F F0m   movu    Vx,Mx
+F2 0F F0m   movu    Vx,Mx  ?sse3
 NP 0F F7r   maskmovq Pq,Qq
 66 0F F7r   maskmovdqu Vx,Wx
 NP 0F 60    punpcklbw Pq,Qd
@@ -252,7 +252,7 @@ NP 0F 3A 0F palignr Pq,Qq,Iu
 66 0F 38 25 pmovsxdq Vx,Wq
 66 0F 38 28 pmuldq  Vx,Wa
 66 0F 38 29 pcmpeqq Vx,Wa
-66 0F 38 2Am mova   Vx,Ma
+66 0F 38 2Am mova   Vx,Ma  ?sse4_1
 66 0F 38 2B packusdw Vx,Wa
 66 0F 38 30 pmovzxbw Vx,Wq
 66 0F 38 31 pmovzxbd Vx,Wd

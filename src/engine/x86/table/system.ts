@@ -49,12 +49,12 @@ NP 0F AE/4m xsave   M           y
 NP 0F AE/5m xrstor  M           y
 NP 0F AE/6m xsaveopt M          y
 NP 0F C7/4m xsavec  M           y
-NP 0F AE/7m clflush Mb
-66 0F AE/7m clflush Mb
-66 0F AE/6m clflush Mb
-NP 0F AE/5r fence   -
-NP 0F AE/6r fence   -
-NP 0F AE/7r fence   -
+NP 0F AE/7m clflush Mb  ?clflush
+66 0F AE/7m clflush Mb  ?clflushopt
+66 0F AE/6m clflush Mb  ?clwb
+NP 0F AE/5r fence   -  ?sse2
+NP 0F AE/6r fence   -  ?sse2
+NP 0F AE/7r fence   -  ?sse
 F3 0F AE/0r rdfsbase Ry         o64
 F3 0F AE/1r rdgsbase Ry         o64
 F3 0F AE/2r wrfsbase Ry         o64
