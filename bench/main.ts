@@ -94,7 +94,10 @@ async function bench(options: Options, folder: string): Promise<number> {
   }
   const startUpWanted = options.only.length === 0 || options.only.some((o) => o === START_UP || o === "boot");
   if (options.soakMinutes !== undefined) return longRun(options, peers, options.soakMinutes, folder);
-  if (cases.length === 0 && !startUpWanted) throw new Error(`nothing is called ${options.only.join(" or ")}`);
+  if (cases.length === 0 && !startUpWanted) {
+    console.error(`bench: nothing is called ${options.only.join(" or ")}; --list names what there is`);
+    return STATUS_USAGE;
+  }
   const facts = hostFacts(options);
   const { runs, scale } = options;
   console.log(`${Object.values(facts).join("; ")}; medians of ${runs}, interleaved, scale ${scale}`);
