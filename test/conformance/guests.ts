@@ -1,7 +1,9 @@
 /** Every conformance guest, by group. */
 import { aluGuests } from "./cases/alu.js";
 import { bitGuests } from "./cases/bits.js";
+import { callGateGuests } from "./cases/call-gates.js";
 import { descriptorGuests } from "./cases/descriptors.js";
+import { doubleFaultGuests } from "./cases/double-faults.js";
 import { encodingGuests } from "./cases/encodings.js";
 import { exceptionGuests } from "./cases/exceptions.js";
 import { interruptGuests } from "./cases/interrupts.js";
@@ -52,10 +54,11 @@ export function allGuests(): GuestGroup[] {
     { name: "paging", guests: pagingGuests() },
     { name: "permission matrix", guests: permissionGuests(PERMISSION_SAMPLE) },
     { name: "remembered translations", guests: translationGuests() },
-    { name: "exceptions and double faults", guests: exceptionGuests() },
+    { name: "exceptions and double faults", guests: [...exceptionGuests(), ...doubleFaultGuests()] },
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
+    { name: "call gates and returns", guests: callGateGuests() },
     { name: "descriptors", guests: descriptorGuests() },
     { name: "modes", guests: modeGuests() },
     { name: "segment limits", guests: [...limitGuests(), ...limitMatrixGuests()] },

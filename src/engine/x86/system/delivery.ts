@@ -118,7 +118,10 @@ export function deliverInterrupt(cpu: CpuContext, vector: number): void {
   deliver(cpu, event, BENIGN);
 }
 
-/** Delivers INT n, INT3 or INTO (`software`), or INT1. RIP is the next instruction's; a fault restarts this one. */
+/**
+ * Delivers INT n, INT3 or INTO (`software`), or INT1, which counts as external to the program. RIP is the next
+ * instruction's; a fault restarts this one.
+ */
 export function deliverSoftwareInterrupt(
   cpu: CpuContext,
   vector: number,
@@ -126,7 +129,8 @@ export function deliverSoftwareInterrupt(
   instructionRip: number,
   nextRip: number,
 ): void {
-  const event = { vector, software, external: 0, errorCode: NO_ERROR_CODE, restarts: false };
+  const external = software ? 0 : 1;
+  const event = { vector, software, external, errorCode: NO_ERROR_CODE, restarts: false };
   cpu.setAddress(L.RIP, nextRip);
   try {
     enter(cpu, event);

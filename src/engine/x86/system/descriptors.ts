@@ -30,6 +30,8 @@ import { GuestFault } from "./faults.js";
 
 const DESCRIPTOR_SIZE = 8;
 const SYSTEM_DESCRIPTOR_SIZE = 16;
+/** Where the upper half of a 16-byte descriptor would have S and type if it were one of its own: must be zero. */
+const UPPER_TYPE = 0x1f00;
 const VMX_ACCESS = 0xf0ff;
 const PAGE_LOW_BITS = 0xfff;
 /** Byte of a descriptor that holds type, S, DPL and P. */
@@ -98,6 +100,10 @@ export function readSystemDescriptor(
   const low = readPair(cpu, linear, mode);
   const descriptor = decodeDescriptor(linear, low, cpu.high);
   descriptor.base += (readMemory(cpu, linear + DESCRIPTOR_SIZE, 4, mode) | 0) * TWO_32;
+  const top = readMemory(cpu, linear + DESCRIPTOR_SIZE + 4, 4, mode);
+  if (!isCodeOrData(descriptor) && top & UPPER_TYPE) {
+    throw new GuestFault(vector, (selector & SELECTOR_ERROR) | external);
+  }
   return descriptor;
 }
 

@@ -5,6 +5,8 @@
  */
 import { TWO_32 } from "../../../bytes/words.js";
 import {
+  ACCESS_DB,
+  ACCESS_L,
   ACCESS_TYPE,
   FLAG_RF,
   SELECTOR_ERROR,
@@ -37,7 +39,8 @@ import { readOperandMemory } from "./operands.js";
 import { type Helper, RESOLVE } from "./outcome.js";
 import { checkOuterStack, returnToOuter } from "./outer-return.js";
 import {
-  checkCodeTarget,
+  checkCodePointer,
+  checkCodeSize,
   checkStackDescriptor,
   dplOf,
   isCodeSegment,
@@ -48,6 +51,7 @@ import {
   setNullStack,
 } from "./segments.js";
 import {
+  checkRoom,
   currentStack,
   descriptorStack,
   flatStack,
@@ -62,6 +66,8 @@ import { innerStack32, innerStack64 } from "./task-state.js";
 import { NO_ERROR_CODE, switchTask } from "./task-switch.js";
 
 const GATE_PARAMETERS = 0x1f;
+/** SS, ESP, CS and EIP: what a CALL to an inner level pushes besides parameters. */
+const FRAME_OF_CALL = 4;
 
 /** What a far JMP or CALL asks for. */
 interface FarTarget {
@@ -84,6 +90,7 @@ interface CallGate {
 
 function realModeTransfer(cpu: CpuContext, target: FarTarget): void {
   const offset = target.size === 2 ? target.offset & 0xffff : target.offset;
+  if (target.call) checkRoom(currentStack(cpu), target.size, 2);
   if (offset > cpu.limit(L.CS)) generalProtection();
   if (target.call) {
     const stack = currentStack(cpu);
@@ -96,7 +103,9 @@ function realModeTransfer(cpu: CpuContext, target: FarTarget): void {
 
 /** A CALL that stays at its privilege level, or a JMP, to a checked code segment. */
 function enterSegment(cpu: CpuContext, target: FarTarget, descriptor: Descriptor, size: number): void {
-  checkCodeTarget(cpu, target.selector, descriptor, target.offset);
+  checkCodeSize(cpu, target.selector, descriptor);
+  if (target.call) checkRoom(currentStack(cpu), size, 2);
+  checkCodePointer(cpu, descriptor, target.offset);
   markAccessed(cpu, descriptor);
   if (target.call) {
     const stack = currentStack(cpu);
@@ -160,10 +169,11 @@ function callInner(cpu: CpuContext, gate: CallGate, descriptor: Descriptor, retu
   const cpl = dplOf(descriptor.access);
   const inner = innerStack(cpu, cpl);
   const old = currentStack(cpu);
+  checkRoom(inner.stack, gate.size, FRAME_OF_CALL + gate.parameters);
+  checkCodePointer(cpu, descriptor, gate.offset);
   const values = [cpu.selector(L.SS), old.pointer];
   for (let i = gate.parameters - 1; i >= 0; i--) values.push(peek(cpu, old, gate.size, i));
   values.push(cpu.selector(L.CS), returnRip);
-  checkCodeTarget(cpu, gate.selector, descriptor, gate.offset);
   markAccessed(cpu, descriptor);
   if (inner.descriptor) markAccessed(cpu, inner.descriptor);
   pushValues(cpu, inner.stack, gate.size, values);
@@ -181,6 +191,8 @@ function throughCallGate(cpu: CpuContext, target: FarTarget, gateDescriptor: Des
   const descriptor = readDescriptor(cpu, gate.selector);
   const dpl = dplOf(descriptor.access);
   if (!isCodeSegment(descriptor) || dpl > cpu.cpl) generalProtection(error);
+  // A gate of IA-32e mode leads to 64-bit code only.
+  if (cpu.longMode && (descriptor.access & (ACCESS_L | ACCESS_DB)) !== ACCESS_L) generalProtection(error);
   if (!isPresent(descriptor)) throw new GuestFault(VECTOR_NP, error);
   const inner = !isConforming(descriptor) && dpl < cpu.cpl;
   if (inner && !target.call) generalProtection(error);
@@ -270,6 +282,7 @@ export function returnSegment(cpu: CpuContext, selector: number): Descriptor {
   if (!isCodeSegment(descriptor) || rpl < cpu.cpl) generalProtection(error);
   if (isConforming(descriptor) ? dpl > rpl : dpl !== rpl) generalProtection(error);
   if (!isPresent(descriptor)) throw new GuestFault(VECTOR_NP, error);
+  checkCodeSize(cpu, selector, descriptor);
   return descriptor;
 }
 
@@ -280,7 +293,6 @@ function farReturn(cpu: CpuContext, size: number, extra: number): number {
     const rip = peekAddress(cpu, stack, size, 0);
     const selector = peek(cpu, stack, size, 1) & 0xffff;
     const descriptor = returnSegment(cpu, selector);
-    checkCodeTarget(cpu, selector, descriptor, rip);
     const cpl = selector & SELECTOR_RPL;
     release(stack, 2 * size + extra);
     if (cpl > cpu.cpl) {
@@ -288,10 +300,12 @@ function farReturn(cpu: CpuContext, size: number, extra: number): number {
       const high = size === 8 ? cpu.high : 0;
       const stackSelector = peek(cpu, stack, size, 1) & 0xffff;
       const outer = checkOuterStack(cpu, stackSelector, cpl, descriptor);
+      checkCodePointer(cpu, descriptor, rip);
       markAccessed(cpu, descriptor);
       setCodeSegment(cpu, selector, descriptor, cpl);
       returnToOuter(cpu, outer, { low, high, size, extra });
     } else {
+      checkCodePointer(cpu, descriptor, rip);
       markAccessed(cpu, descriptor);
       storePointer(cpu, stack);
       setCodeSegment(cpu, selector, descriptor, cpl);

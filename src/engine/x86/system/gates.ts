@@ -44,7 +44,7 @@ import {
   setNull,
   setNullStack,
 } from "./segments.js";
-import { currentStack, descriptorStack, pushValues, RSP, storePointer } from "./stack.js";
+import { checkRoom, currentStack, descriptorStack, pushValues, RSP, storePointer } from "./stack.js";
 import { innerStack32, innerStack64, interruptStack } from "./task-state.js";
 import { switchTask } from "./task-switch.js";
 
@@ -153,17 +153,23 @@ function writeFrame64(cpu: CpuContext, event: GuestEvent, top: number, cpl: numb
   return pointer;
 }
 
+/** Where the frame of IA-32e mode begins, going down: an entry of the TSS must be an address by itself. */
+function handlerStack64(cpu: CpuContext, gate: Gate, inner: boolean, cpl: number, external: number): number {
+  if (gate.ist === 0 && !inner) return cpu.getAddress(RSP);
+  const top = gate.ist === 0 ? innerStack64(cpu, cpl, external) : interruptStack(cpu, gate.ist, external);
+  if (!isCanonical(top)) throw new GuestFault(VECTOR_SS, external);
+  return top;
+}
+
 /** Enters a handler in IA-32e mode. */
 export function enterLongMode(cpu: CpuContext, event: GuestEvent): void {
   const { external } = event;
   const gate = readGate(cpu, event);
   const descriptor = handlerSegment(cpu, gate, external);
-  if (gate.offsetHigh !== (gate.offsetHigh << 16) >> 16) generalProtection(external);
   const cpl = isConforming(descriptor) ? cpu.cpl : dplOf(descriptor.access);
   const inner = cpl !== cpu.cpl;
-  let top: number;
-  if (gate.ist !== 0) top = interruptStack(cpu, gate.ist, external);
-  else top = inner ? innerStack64(cpu, cpl, external) : cpu.getAddress(RSP);
+  const top = handlerStack64(cpu, gate, inner, cpl, external);
+  if (gate.offsetHigh !== (gate.offsetHigh << 16) >> 16) generalProtection(external);
   markAccessed(cpu, descriptor);
   const pointer = writeFrame64(cpu, event, top - (top & 15), cpl);
   const sameMode = cpu.code64;
@@ -194,11 +200,12 @@ function enterInner(cpu: CpuContext, event: GuestEvent, gate: Gate, descriptor: 
   checkStackDescriptor(selector, stackDescriptor, cpl, VECTOR_TS, external);
   const stackError = (selector & SELECTOR_ERROR) | external;
   const stack = descriptorStack(cpu, stackDescriptor, pointer, cpl, stackError);
-  if (gate.offsetLow > descriptor.limit) generalProtection(external);
   const size = gate.type & GATE_WIDE ? 4 : 2;
   const virtual = cpu.virtual8086;
   const values = [cpu.selector(L.SS), cpu.low(RSP), ...legacyValues(cpu, event)];
   if (virtual) values.unshift(...VIRTUAL_DATA.map((segment) => cpu.selector(segment)));
+  checkRoom(stack, size, values.length);
+  if (gate.offsetLow > descriptor.limit) generalProtection(external);
   markAccessed(cpu, stackDescriptor);
   pushValues(cpu, stack, size, values);
   setFromDescriptor(cpu, L.SS, selector, stackDescriptor);
@@ -229,10 +236,13 @@ export function enterProtectedMode(cpu: CpuContext, event: GuestEvent): void {
   if (!isConforming(descriptor) && dplOf(descriptor.access) < cpu.cpl) {
     enterInner(cpu, event, gate, descriptor);
   } else {
-    if (gate.offsetLow > descriptor.limit) generalProtection(event.external);
     const stack = currentStack(cpu);
     stack.errorCode = event.external;
-    pushValues(cpu, stack, gate.type & GATE_WIDE ? 4 : 2, legacyValues(cpu, event));
+    const size = gate.type & GATE_WIDE ? 4 : 2;
+    const values = legacyValues(cpu, event);
+    checkRoom(stack, size, values.length);
+    if (gate.offsetLow > descriptor.limit) generalProtection(event.external);
+    pushValues(cpu, stack, size, values);
     storePointer(cpu, stack);
     setCodeSegment(cpu, gate.selector, descriptor, cpu.cpl);
   }

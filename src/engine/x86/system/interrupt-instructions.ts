@@ -46,7 +46,7 @@ import {
 } from "./outcome.js";
 import { checkOuterStack, loadReturnStack } from "./outer-return.js";
 import {
-  checkCodeTarget,
+  checkCodePointer,
   dropPrivilegedSegments,
   loadRealSegment,
   setCodeSegment,
@@ -106,8 +106,8 @@ function iret64(cpu: CpuContext, size: number): number {
   const cpl = selector & SELECTOR_RPL;
   const descriptor = returnSegment(cpu, selector);
   const rip = (ripHigh | 0) * TWO_32 + ripLow;
-  checkCodeTarget(cpu, selector, descriptor, rip);
   const stack = checkOuterStack(cpu, frame[FRAME_SS] & 0xffff, cpl, descriptor);
+  checkCodePointer(cpu, descriptor, rip);
   markAccessed(cpu, descriptor);
   const mask = loadedFlags(cpu, size);
   const outer = cpl > cpu.cpl;
@@ -177,16 +177,17 @@ function iretProtected(cpu: CpuContext, record: number, stack: Stack, size: numb
   if (toVirtual8086) return iretToVirtual8086(cpu, stack);
   const cpl = selector & SELECTOR_RPL;
   const descriptor = returnSegment(cpu, selector);
-  checkCodeTarget(cpu, selector, descriptor, rip);
   const mask = loadedFlags(cpu, size);
   if (cpl > cpu.cpl) {
     const low = peek(cpu, stack, size, 3);
     const outer = checkOuterStack(cpu, peek(cpu, stack, size, 4) & 0xffff, cpl, descriptor);
+    checkCodePointer(cpu, descriptor, rip);
     markAccessed(cpu, descriptor);
     setCodeSegment(cpu, selector, descriptor, cpl);
     loadReturnStack(cpu, outer, { low, high: 0, size, extra: 0 });
     dropPrivilegedSegments(cpu, cpl);
   } else {
+    checkCodePointer(cpu, descriptor, rip);
     markAccessed(cpu, descriptor);
     release(stack, 3 * size);
     storePointer(cpu, stack);

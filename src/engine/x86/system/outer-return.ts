@@ -43,6 +43,12 @@ export function checkOuterStack(
   return { selector, descriptor };
 }
 
+/** Width of the stack pointer by the CS and SS that were just loaded: a 16-bit stack keeps the rest of ESP. */
+function stackWidth(cpu: CpuContext): number {
+  if (cpu.longMode && cpu.access(L.CS) & ACCESS_L) return 8;
+  return cpu.access(L.SS) & ACCESS_DB ? 4 : 2;
+}
+
 /** Loads SS and RSP of a return; CS and CPL are the new ones already. */
 export function loadReturnStack(cpu: CpuContext, stack: ReturnStack, pointer: ReturnPointer): void {
   const { descriptor, selector } = stack;
@@ -53,14 +59,19 @@ export function loadReturnStack(cpu: CpuContext, stack: ReturnStack, pointer: Re
     setNullStack(cpu, cpu.cpl);
     cpu.set32(L.SEGMENT_SELECTOR + L.SS * 4, selector);
   }
-  if (pointer.size === 8) cpu.setPair(RSP, pointer.low, pointer.high);
-  else if (cpu.longMode || (cpu.access(L.SS) & ACCESS_DB) !== 0) cpu.setPair(RSP, pointer.low, 0);
-  else cpu.writeSlot(RSP, 2, pointer.low);
+  const width = stackWidth(cpu);
+  if (width === 8 && pointer.size === 8) cpu.setPair(RSP, pointer.low, pointer.high);
+  else if (width === 2) cpu.writeSlot(RSP, 2, pointer.low);
+  else cpu.setPair(RSP, pointer.low, 0);
 }
 
 /** A far RET to an outer level, after CS and CPL were loaded. */
 export function returnToOuter(cpu: CpuContext, stack: ReturnStack, pointer: ReturnPointer): void {
   loadReturnStack(cpu, stack, pointer);
-  if (pointer.extra !== 0) cpu.setAddress(RSP, cpu.getAddress(RSP) + pointer.extra);
+  if (pointer.extra !== 0) {
+    const sum = cpu.getAddress(RSP) + pointer.extra;
+    if (stackWidth(cpu) === 8) cpu.setAddress(RSP, sum);
+    else cpu.writeSlot(RSP, stackWidth(cpu), sum);
+  }
   dropPrivilegedSegments(cpu, cpu.cpl);
 }

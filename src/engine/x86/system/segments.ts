@@ -171,20 +171,16 @@ export function isConforming(descriptor: Descriptor): boolean {
   return (descriptor.access & ACCESS_DOWN_OR_CONFORMING) !== 0;
 }
 
-/** Throws when a code descriptor has L and D set in IA-32e mode, or `rip` is no address there. */
-export function checkCodeTarget(
-  cpu: CpuContext,
-  selector: number,
-  descriptor: Descriptor,
-  rip: number,
-  external = 0,
-): void {
-  const { access } = descriptor;
-  const code64 = cpu.longMode && (access & ACCESS_L) !== 0;
-  if (code64) {
-    if (access & ACCESS_DB) generalProtection((selector & SELECTOR_ERROR) | external);
-    if (!isCanonical(rip)) generalProtection(external);
-  } else if (rip > descriptor.limit) generalProtection(external);
+/** Throws when a code descriptor has L and D set in IA-32e mode. */
+export function checkCodeSize(cpu: CpuContext, selector: number, descriptor: Descriptor): void {
+  const both = ACCESS_L | ACCESS_DB;
+  if (cpu.longMode && (descriptor.access & both) === both) generalProtection(selector & SELECTOR_ERROR);
+}
+
+/** Throws #GP(0) when `rip` is no address of the code segment. By the manual's order the checks of stacks come first. */
+export function checkCodePointer(cpu: CpuContext, descriptor: Descriptor, rip: number): void {
+  const code64 = cpu.longMode && (descriptor.access & ACCESS_L) !== 0;
+  if (code64 ? !isCanonical(rip) : rip > descriptor.limit) generalProtection();
 }
 
 /** Nulls a data segment that the code of a less privileged level may not use (returns to an outer level). */

@@ -92,6 +92,11 @@ function below(stack: Stack, distance: number): number {
   return cutPointer(stack.pointer - distance, stack.width);
 }
 
+/** Throws #SS unless `count` values of `size` bytes fit above the limit; asks no page. */
+export function checkRoom(stack: Stack, size: number, count: number): void {
+  for (let i = 1; i <= count; i++) stackLinear(stack, below(stack, i * size), size);
+}
+
 /** Throws unless `count` values of `size` bytes can be pushed. */
 export function checkPush(cpu: CpuContext, stack: Stack, size: number, count: number): void {
   for (let i = 1; i <= count; i++) {
