@@ -7,6 +7,8 @@
  */
 import { fill } from "./corners.js";
 import type { Taste } from "./corners.js";
+import { fillFloatMemory, fillSse, fillX87 } from "./float-state.js";
+import type { Lanes } from "./float-state.js";
 import type { Form } from "./form.js";
 import {
   CASE,
@@ -203,6 +205,14 @@ export class Case {
     view.setBigUint64(GS_BASE_AT, GS_BASE, true);
     this.randomUnits(taste);
     fill(words, MEMORY_AT / 4, (MEMORY_AT + MEMORY_BYTES) / 4, taste, random);
+    if (random.once(16)) fillX87(words, FX_AT / 4, random);
+    if (this.form.lanes !== undefined && !random.once(8)) this.floatState(this.form.lanes);
+  }
+
+  /** XMM, MXCSR and memory as floating-point instructions mind them. */
+  private floatState(lanes: Lanes): void {
+    fillSse(this.words, FX_AT / 4, lanes, this.random);
+    fillFloatMemory(this.words, MEMORY_AT / 4, MEMORY_BYTES, FX_AT / 4, lanes, this.random);
   }
 
   private randomFlags(): number {

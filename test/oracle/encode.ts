@@ -8,7 +8,7 @@ import { FORMS_BY_OPCODE, VEX_MAP } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm, OperandSpec } from "../../src/engine/x86/table/forms.js";
 import { RSP } from "./case.js";
 import type { Case } from "./case.js";
-import { FS_BASE, GS_BASE } from "./layout.js";
+import { FS_BASE, GS_BASE, NOWHERE32 } from "./layout.js";
 
 /** One way a line of the table is tried. */
 export interface Variant {
@@ -164,7 +164,9 @@ function memoryOperand(e: Encoding, reg: number): void {
   const bits = c.mode === 32 || short ? 32 : 64;
   if (short) e.prefixes.push(PREFIX.ADDRESS);
   const segmentBase = segment(e);
-  const linear = with_.target ?? c.target(with_.accessBytes, with_.aligned);
+  const wanted = with_.target ?? c.target(with_.accessBytes, with_.aligned);
+  // Cut to 32 bits, an address of nowhere might be one of the harness.
+  const linear = bits === 32 && wanted >> 32n !== 0n ? BigInt(NOWHERE32) : wanted;
   const base = pickBase(e);
   const index = base !== RIP_BASE && c.random.once(2) ? pickIndex(e, base) : NO_BASE;
   const scale = c.random.below(4);

@@ -7,6 +7,7 @@ import { RFLAGS, STATUS_FLAGS } from "./case.js";
 import type { Form } from "./form.js";
 import { GPR_NAMES } from "../../src/x86/cpu-state.js";
 import { MEMORY_AT, MEMORY_BYTES, RESULT } from "./layout.js";
+import { X87_EXEMPTIONS } from "./x87-exemptions.js";
 
 /** A case that differed, as an exemption sees it. */
 export interface Finished {
@@ -133,12 +134,6 @@ const COMPARED: readonly Exemption[] = [
     why: "AMD has a bit more (misaligned SSE mode, MXCSR.MM); the engine says Intel",
     forms: () => true,
     ignored: () => ({ mxcsr_mask: MM_BIT }),
-  },
-  {
-    name: "x87 pointers",
-    why: "which instructions store FOP, FIP and FDP, and whether FIP is 64 bits, differs between AMD and Intel",
-    forms: () => true,
-    ignored: () => ({ fop: 0xffffn, fip: ~0n, fdp: ~0n }),
   },
   {
     name: "alignment check first",
@@ -318,4 +313,4 @@ const COMPARED: readonly Exemption[] = [
   },
 ];
 
-export const EXEMPTIONS: readonly Exemption[] = [...SKIPPED, ...COMPARED];
+export const EXEMPTIONS: readonly Exemption[] = [...SKIPPED, ...COMPARED, ...X87_EXEMPTIONS];

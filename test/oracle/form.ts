@@ -3,6 +3,7 @@
  * leaves out stands in `exemptions.ts`, not here.
  */
 import type { Case } from "./case.js";
+import type { Lanes } from "./float-state.js";
 
 export interface Form {
   /** Unique, readable: mnemonic, operands, size, mode. A failure names it. */
@@ -12,6 +13,8 @@ export interface Form {
   readonly covers: readonly number[];
   /** Code size: 64-bit mode or 32-bit compatibility mode. */
   readonly mode: 64 | 32;
+  /** What the lanes of XMM registers and memory are mostly filled with, where the instruction has floating point. */
+  readonly lanes?: Lanes;
   /** Keeps other cases' instructions out of reach of short branches. */
   readonly apart?: boolean;
   /**

@@ -8,6 +8,7 @@ import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
 import type { Case } from "./case.js";
 import { choose, encode } from "./encode.js";
 import type { Variant } from "./encode.js";
+import { lanesOf } from "./float-state.js";
 import type { Form } from "./form.js";
 import { PREPARATIONS } from "./preparations.js";
 
@@ -51,12 +52,14 @@ function describe(line: TableForm): string {
 function makeForm(v: Variant, mode: 64 | 32, lines: readonly TableForm[]): Form {
   const { line } = v;
   const prepare = PREPARATIONS[line.mnemonic];
+  const lanes = lanesOf(line.mnemonic);
   const size = v.size === 0 ? "" : ` ${8 * v.size}`;
   return {
     name: `${describe(line)}${size} ${v.memory ? "m" : "r"} ${mode}`,
     mnemonic: line.mnemonic,
     covers: lines.map((l) => l.id),
     mode,
+    ...(lanes !== undefined && { lanes }),
     apart: BRANCHES.has(line.mnemonic) || line.operands.some((o) => o.kind === "J"),
     build(c: Case): void {
       const choices = choose(c, v);
@@ -80,13 +83,17 @@ function grouped(): TableForm[][] {
   return groups;
 }
 
+/** INC and DEC of 32-bit code, whose opcodes are REX prefixes in 64-bit mode. */
+const isRex = (line: TableForm, mode: 64 | 32): boolean =>
+  mode === 64 && line.map === 0 && line.opcode >> 4 === 4;
+
 /** All forms of the table that `wanted` lets through. */
 export function tableForms(wanted: (line: TableForm, mode: 64 | 32) => boolean): Form[] {
   const forms: Form[] = [];
   for (const mode of [64, 32] as const) {
     for (const lines of grouped()) {
       const line = lines[0];
-      if (!wanted(line, mode)) continue;
+      if (!wanted(line, mode) || isRex(line, mode)) continue;
       for (const size of sizes(line, mode))
         for (const memory of kinds(line)) forms.push(makeForm({ line, size, memory }, mode, lines));
     }

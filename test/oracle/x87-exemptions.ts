@@ -1,0 +1,116 @@
+/** What is not compared of x87 instructions, and why. */
+import { EXTENDED_BIAS, X87_STATUS_BUSY, X87_STATUS_C1, X87_STATUS_SUMMARY } from "../../src/spec/x87.js";
+import { FX } from "./case.js";
+import type { Form } from "./form.js";
+import type { Exemption, Finished, Ignored } from "./exemptions.js";
+import { FX_AT, MEMORY_BYTES, RESULT } from "./layout.js";
+
+const UNDERFLOW = 0x10;
+const PRECISION = 0x20;
+/** #SS and #GP. */
+const NOT_CANONICAL = new Set([12, 13]);
+const PAGE_FAULT = 14;
+const REGISTER_STRIDE = 16;
+const RESULTS = 2;
+
+const named = (...names: string[]): ((form: { mnemonic: string }) => boolean) => {
+  const set = new Set(names);
+  return (form) => set.has(form.mnemonic);
+};
+
+const ENVIRONMENTS = named("fldenv", "fnstenv", "frstor", "fnsave");
+/** Operands that are accessed in parts. */
+const isInParts = (form: Form): boolean => ENVIRONMENTS(form) || / (f80|bcd),/.test(form.name);
+const TRANSCENDENTAL = ["f2xm1", "fyl2x", "fyl2xp1", "fptan", "fpatan", "fsin", "fcos", "fsincos"];
+
+/** ST(index) as a number that counts units in the last place, and its sign. */
+function position(record: DataView, index: number): { sign: number; units: bigint } {
+  const at = FX_AT + FX.ST0 + REGISTER_STRIDE * index;
+  const signExponent = record.getUint16(at + 8, true);
+  const fraction = record.getBigUint64(at, true) & ((1n << 63n) - 1n);
+  return { sign: signExponent >> 15, units: (BigInt(signExponent & 0x7fff) << 63n) | fraction };
+}
+
+/** Results that are one unit in the last place apart. */
+function lastPlace({ host, ours }: Finished): Ignored {
+  const ignored: Record<string, bigint> = {};
+  for (let index = 0; index < RESULTS; index++) {
+    const [h, o] = [position(host, index), position(ours, index)];
+    const distance = h.units - o.units;
+    if (h.sign !== o.sign || distance < -1n || distance > 1n) continue;
+    ignored[`st${index}`] = ~0n;
+    ignored[`st${index}e`] = ~0n;
+  }
+  return ignored;
+}
+
+/** Whether ST(0) was within ± 2^exponent before. */
+function magnitudeBelow({ before }: Finished, limit: number): boolean {
+  const at = FX_AT + FX.ST0;
+  const exponent = (before.getUint16(at + 8, true) & 0x7fff) - EXTENDED_BIAS;
+  const significand = Number(before.getBigUint64(at, true)) / 2 ** 63;
+  return significand * 2 ** exponent <= limit;
+}
+
+const MEMORY: Ignored = Object.fromEntries(
+  Array.from({ length: MEMORY_BYTES / 8 }, (_, i) => [`mem+${8 * i}`, ~0n]),
+);
+const EXCEPTION: Ignored = { vector: ~0n, error: ~0n, cr2: ~0n };
+const vectorOf = (record: DataView): number => record.getUint32(RESULT.VECTOR, true);
+const ALL: Ignored = { "*": ~0n };
+
+export const X87_EXEMPTIONS: readonly Exemption[] = [
+  {
+    name: "x87 pointers",
+    why: "AMD's FXSAVE and XSAVE store zeros for FOP, FIP and FDP unless an exception is pending",
+    forms: () => true,
+    ignored: ({ host }) =>
+      host.getUint16(FX_AT + FX.FSW, true) & X87_STATUS_SUMMARY
+        ? undefined
+        : { fop: 0xffffn, fip: ~0n, fdp: ~0n },
+  },
+  {
+    name: "FCOMI: C1",
+    why: "AMD keeps it, the SDM has it cleared",
+    forms: named("fcomi", "fcomip", "fucomi", "fucomip"),
+    ignored: () => ({ fsw: BigInt(X87_STATUS_C1) }),
+  },
+  {
+    name: "transcendental instructions: last place",
+    why: "results may err by one unit in the last place (SDM vol. 1 §8.3.10)",
+    forms: named(...TRANSCENDENTAL),
+    ignored: lastPlace,
+  },
+  {
+    name: "transcendental instructions: inexact results",
+    why: "whether a result counts as exact, and which way it was rounded, depends on how it was computed",
+    forms: named(...TRANSCENDENTAL),
+    ignored: () => ({
+      fsw: BigInt(X87_STATUS_C1 | PRECISION | UNDERFLOW | X87_STATUS_SUMMARY | X87_STATUS_BUSY),
+    }),
+  },
+  {
+    name: "F2XM1 beyond 1",
+    why: "the result is undefined",
+    forms: named("f2xm1"),
+    ignored: (c) => (magnitudeBelow(c, 1) ? undefined : ALL),
+  },
+  {
+    name: "FYL2XP1 beyond 1 − √½",
+    why: "the result is undefined",
+    forms: named("fyl2xp1"),
+    ignored: (c) => (magnitudeBelow(c, 1 - Math.SQRT1_2) ? undefined : ALL),
+  },
+  {
+    name: "environments in absent pages: CR2 and partial stores",
+    why: "which byte is reported, and what was stored before, is up to the CPU",
+    forms: ENVIRONMENTS,
+    ignored: (c) => (vectorOf(c.host) === PAGE_FAULT ? { cr2: 0xfffn, ...MEMORY } : undefined),
+  },
+  {
+    name: "x87 operands that end beyond canonical addresses",
+    why: "large ones are accessed in parts, of which the first may be in an absent page or not aligned",
+    forms: isInParts,
+    ignored: (c) => (c.form.mode === 64 && NOT_CANONICAL.has(vectorOf(c.ours)) ? EXCEPTION : undefined),
+  },
+];
