@@ -15,7 +15,7 @@ import { finish, load } from "../conformance/support/on-engine.js";
 import { Random } from "../oracle/random.js";
 
 const ROWS = 800;
-const SEED = 0x51_3d_f10a7n;
+const SEED = 0x513df10a;
 /** Of a row in memory: XMM0, XMM1, MXCSR; RAX, EFLAGS and XMM0 and MXCSR as the instruction left them. */
 const [LEFT, RIGHT, CONTROL, OUT_RAX, OUT_FLAGS, OUT_XMM, OUT_MXCSR, ROW_BYTES] = [
   0, 16, 32, 40, 48, 56, 72, 80,
