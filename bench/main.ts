@@ -32,7 +32,7 @@ function hostFacts(options: Options): Record<string, string> {
     system: `${type()} ${release()}`,
     date: new Date().toISOString(),
     node: options.nodes.map((n) => n.version).join(", "),
-    qemu: qemuVersion() ?? "absent",
+    qemu: qemuVersion() ?? "no QEMU",
   };
 }
 

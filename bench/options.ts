@@ -25,7 +25,7 @@ export const USAGE = `usage: npm run bench -- [options]
   --only NAME      a group (compute, boot, workload, and instruction, which only runs when
                    it is named) or a program; repeatable
   --peer NAME      only these: locore, interpreter, qemu, v86; repeatable
-  --node PATH      a Node to run locore and v86 with; repeatable; the first is judged beside the others
+  --node PATH      a Node to run locore and v86 with; repeatable; the bars are told for each
   --scale X        multiplies the sizes of compute programs and workloads (1)
   --quick          one round of a tenth of the size: whether all works, not how fast it is
   --timeout S      ends a run after so many seconds (600)

@@ -99,6 +99,9 @@ function barTable(found: readonly Verdict[]): string[] {
   return ["\nBars\n", table([["figure", "peer", "value", "bar", ""], ...rows])];
 }
 
+/** Workloads share one process. */
+const where = (s: Series): string => (s.group === "workload" ? "workloads" : s.name);
+
 /** Memory beyond guest RAM by peer: the largest seen, and in which program. */
 function memoryTable(all: readonly Series[]): string[] {
   const rows = unique(all.map((s) => s.peer)).flatMap((peer) => {
@@ -107,7 +110,7 @@ function memoryTable(all: readonly Series[]): string[] {
     const largest = seen.reduce((a, b) =>
       Math.max(...b.beyondGuestMib) > Math.max(...a.beyondGuestMib) ? b : a,
     );
-    return [[peer, Math.max(...largest.beyondGuestMib).toFixed(0), largest.name]];
+    return [[peer, Math.max(...largest.beyondGuestMib).toFixed(0), where(largest)]];
   });
   if (rows.length === 0) return [];
   return ["\nHost memory beyond guest RAM\n", table([["peer", "MiB at most", "in"], ...rows])];
