@@ -12,12 +12,14 @@ import { systemCallGuests } from "./cases/system-calls.js";
 import { segmentGuests } from "./cases/segments.js";
 import { limitMatrixGuests } from "./cases/limit-matrix.js";
 import { limitGuests } from "./cases/limits.js";
+import { longReturnGuests } from "./cases/long-returns.js";
 import { modeGuests } from "./cases/modes.js";
 import { legacyPagingGuests } from "./cases/legacy-paging.js";
 import { codeLimitGuests } from "./cases/code-limits.js";
 import { codeChangeGuests } from "./cases/code-changes.js";
 import { registerGuests } from "./cases/registers.js";
 import { stateSavingGuests } from "./cases/state-saving.js";
+import { debugCornerGuests } from "./cases/debug-corners.js";
 import { debugGuests } from "./cases/debug.js";
 import { multiplyGuests } from "./cases/multiply.js";
 import { operandGuests } from "./cases/operands.js";
@@ -58,7 +60,7 @@ export function allGuests(): GuestGroup[] {
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
-    { name: "call gates and returns", guests: callGateGuests() },
+    { name: "call gates and returns", guests: [...callGateGuests(), ...longReturnGuests()] },
     { name: "descriptors", guests: descriptorGuests() },
     { name: "modes", guests: modeGuests() },
     { name: "segment limits", guests: [...limitGuests(), ...limitMatrixGuests()] },
@@ -72,6 +74,6 @@ export function allGuests(): GuestGroup[] {
     { name: "x87, SSE and their state", guests: stateSavingGuests() },
     { name: "memory operands of x87 instructions", guests: x87OperandGuests() },
     { name: "features that CPUID announces or not", guests: featureGuests() },
-    { name: "debug exceptions", guests: debugGuests() },
+    { name: "debug exceptions", guests: [...debugGuests(), ...debugCornerGuests()] },
   ];
 }

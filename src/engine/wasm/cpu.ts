@@ -35,7 +35,7 @@ export class WasmCpu implements Cpu {
   private stopping = false;
   private line = false;
   private nmi = false;
-  /** A single step was put off by an instruction that blocks interrupts. */
+  /** A single step was put off by a load of SS. */
   private stepPending = false;
   private shutdownDetail: string | undefined;
   /** What the engine threw: it cannot go on from there. */
@@ -157,6 +157,8 @@ export class WasmCpu implements Cpu {
     this.slice = single ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
     this.stepPending = false;
+    context.stepAfter = undefined;
+    context.debugShadow = 0;
     context.set32(layout.INTERRUPT_SHADOW, 0);
     context.set32(layout.LEFT, this.slice);
     this.runLoop(context.base);
@@ -164,8 +166,10 @@ export class WasmCpu implements Cpu {
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
     this.endSlice();
     const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
-    const stepped = trapping && completed;
-    if (stepped || context.pendingDebug !== 0) this.debugTrap(stepped);
+    const stepped = context.stepAfter ?? (trapping && completed);
+    if (!stepped && context.pendingDebug === 0) return;
+    if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped);
+    else this.stepPending = stepped;
   }
 
   /** Counts what the slice executed. */
@@ -173,15 +177,6 @@ export class WasmCpu implements Cpu {
     if (this.slice === 0) return;
     this.executed += this.slice - this.context.i32[(this.context.base + layout.LEFT) >>> 2] - this.aside;
     this.slice = 0;
-  }
-
-  /**
-   * #DB after an instruction that began with TF set (`stepped`) or reached a data breakpoint; one that blocks
-   * interrupts puts a step off to the next.
-   */
-  private debugTrap(stepped: boolean): void {
-    if (this.context.get32(layout.INTERRUPT_SHADOW) === 0) deliverDebugTrap(this.context, stepped);
-    else if (stepped) this.stepPending = true;
   }
 
   /** Ends the slice at the next instruction boundary; what was left of it is kept for the count. */

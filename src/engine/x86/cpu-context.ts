@@ -92,6 +92,10 @@ export class CpuContext {
   breakpoints: Breakpoints = NO_BREAKPOINTS;
   /** DR6 bits of data breakpoints that the current instruction has reached: a #DB after it. */
   pendingDebug = 0;
+  /** As INTERRUPT_SHADOW, of loads of SS only: those put off debug traps too, STI does not. */
+  debugShadow = 0;
+  /** SYSCALL and SYSRET step by the TF that they leave: whether the one that just ran is followed by #DB. */
+  stepAfter: boolean | undefined;
   /** CR0.AM, RFLAGS.AC and CPL 3: data accesses must be aligned, and no user page has fast TLB tags. */
   alignmentChecks = false;
   /** Physical-address bits 63:32 that are reserved in paging entries, without XD. */

@@ -8,6 +8,7 @@ import {
   EFER_SCE,
   FLAG_IF,
   FLAG_RF,
+  FLAG_TF,
   FLAG_VM,
   FLAGS_STATUS,
   FLAGS_SYSTEM,
@@ -54,8 +55,17 @@ function loadFlat(cpu: CpuContext, segment: number, selector: number, access: nu
   cpu.setSegment(segment, selector & 0xffff, 0, FLAT, access);
 }
 
+/** Single steps of SYSCALL and SYSRET go by the TF they leave, so that a kernel that masks TF is never stepped. */
+function stepByNewFlags(cpu: CpuContext, before: number): void {
+  const after = cpu.get32(L.FLAG_SYSTEM);
+  if (!((before | after) & FLAG_TF)) return;
+  cpu.stepAfter = (after & FLAG_TF) !== 0;
+  cpu.services.requestExit(cpu);
+}
+
 function syscall(cpu: CpuContext, record: number): number {
   if (!(cpu.get32(L.EFER) & EFER_SCE)) undefinedOpcode();
+  const before = cpu.get32(L.FLAG_SYSTEM);
   cpu.setAddress(RCX, cpu.nextRip(record));
   cpu.setPair(R11, (readFlags(cpu) & ~FLAG_RF) >>> 0, 0);
   cpu.setPair(L.RIP, cpu.low(L.MSR_LSTAR), cpu.upper(L.MSR_LSTAR));
@@ -64,6 +74,7 @@ function syscall(cpu: CpuContext, record: number): number {
   loadFlat(cpu, L.CS, selector, CODE64_KERNEL);
   loadFlat(cpu, L.SS, selector + STACK_AFTER_CODE, DATA_KERNEL);
   setPrivilege64(cpu, 0);
+  stepByNewFlags(cpu, before);
   return RESOLVE;
 }
 
@@ -73,6 +84,7 @@ function sysret(cpu: CpuContext, _record: number, info: number): number {
   const to64 = (info & INFO_SIZE) === 8;
   if (to64 && !isCanonical(cpu.getAddress(RCX))) generalProtection();
   const selector = cpu.upper(L.MSR_STAR) >>> 16;
+  const before = cpu.get32(L.FLAG_SYSTEM);
   cpu.setPair(L.RIP, cpu.low(RCX), to64 ? cpu.upper(RCX) : 0);
   writeFlags(cpu, cpu.low(R11), SYSRET_FLAGS);
   const code = to64 ? selector + SYSRET_CS64 : selector;
@@ -81,6 +93,7 @@ function sysret(cpu: CpuContext, _record: number, info: number): number {
   setPrivilege64(cpu, RPL_USER);
   if (!to64) refreshMode(cpu);
   openInterruptWindow(cpu);
+  stepByNewFlags(cpu, before);
   return RESOLVE;
 }
 

@@ -30,10 +30,10 @@ import type { CpuContext } from "../cpu-context.js";
 import { readFlags, readStatusFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { dataAccessMode, refreshMode } from "../mode.js";
-import { hostAddress, READ, readHost } from "./access.js";
+import { acceptAccess, hostAddress, READ, readHost } from "./access.js";
 import { deliverSoftwareInterrupt } from "./delivery.js";
 import { markAccessed } from "./descriptors.js";
-import { generalProtection } from "./faults.js";
+import { generalProtection, throwRecorded } from "./faults.js";
 import { returnSegment } from "./far-transfers.js";
 import { INFO_SIZE } from "../call-info.js";
 import {
@@ -73,8 +73,14 @@ function loadedFlags(cpu: CpuContext, size: number): number {
   return size === 2 ? mask & LOW_FLAGS : mask;
 }
 
-function endIret(cpu: CpuContext): number {
+/** NMIs are let in as soon as IRET begins, also when it faults: vol. 3A §6.7.1, vol. 3C §26.1.3. */
+function unblockNmis(cpu: CpuContext): void {
+  if (cpu.get32(L.NMI_BLOCKED) === 0) return;
   cpu.set32(L.NMI_BLOCKED, 0);
+  if (cpu.get32(L.INTERRUPT_PENDING) & L.PENDING_NMI) cpu.services.requestExit(cpu);
+}
+
+function endIret(cpu: CpuContext): number {
   openInterruptWindow(cpu);
   return RESOLVE;
 }
@@ -89,7 +95,10 @@ const frame = new Uint32Array(FRAME_VALUES * 2);
 
 function readFrame(cpu: CpuContext, size: number): void {
   const mode = dataAccessMode(cpu, cpu.cpl);
-  const start = hostAddress(cpu, cpu.getAddress(RSP), FRAME_VALUES * size, READ, mode, VECTOR_SS);
+  const pointer = cpu.getAddress(RSP);
+  const length = FRAME_VALUES * size;
+  const start = hostAddress(cpu, pointer, length, READ, mode, VECTOR_SS);
+  if (!acceptAccess(cpu, pointer, length, READ, mode, size)) throwRecorded(cpu);
   for (let i = 0; i < FRAME_VALUES; i++) {
     frame[i * 2] = readHost(cpu, start + i * size, size);
     frame[i * 2 + 1] = size === 8 ? cpu.high : 0;
@@ -201,11 +210,11 @@ function iretProtected(cpu: CpuContext, record: number, stack: Stack, size: numb
 
 function iret(cpu: CpuContext, record: number, info: number): number {
   const size = info & INFO_SIZE;
+  requireVirtualIopl(cpu);
+  unblockNmis(cpu);
   if (cpu.code64) return iret64(cpu, size);
   const stack = currentStack(cpu);
-  if (!cpu.realSegments) return iretProtected(cpu, record, stack, size);
-  requireVirtualIopl(cpu);
-  return iretReal(cpu, stack, size);
+  return cpu.realSegments ? iretReal(cpu, stack, size) : iretProtected(cpu, record, stack, size);
 }
 
 function interrupt(cpu: CpuContext, record: number, vector: number, software: boolean): number {

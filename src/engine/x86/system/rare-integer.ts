@@ -18,7 +18,7 @@ import * as L from "../layout.js";
 import { RAX, RBX, RDX } from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
-import { readMemory, readPair, writeMemory } from "./access.js";
+import { commitPending, explicitHost, READ, readHost, WRITE, writeHost } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { generalProtection, GuestFault } from "./faults.js";
 import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
@@ -136,7 +136,8 @@ const xlat: Helper = (cpu, record) => {
   if (!cpu.code64) checkSegment(cpu, segment, offset, 1, false);
   if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
   if (!cpu.code64) linear >>>= 0;
-  cpu.writeSlot(RAX, 1, readMemory(cpu, linear, 1, dataAccessMode(cpu, cpu.cpl)));
+  const host = explicitHost(cpu, linear, 1, READ, dataAccessMode(cpu, cpu.cpl));
+  cpu.writeSlot(RAX, 1, readHost(cpu, host, 1));
   return CONTINUE;
 };
 
@@ -149,11 +150,15 @@ const movAbsolute: Helper = (cpu, record) => {
   let linear = cpu.i32[index + 1] * TWO_32 + cpu.u32[index];
   if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
   const mode = dataAccessMode(cpu, cpu.cpl);
-  if (how & INFO_MEMORY) writeMemory(cpu, linear, size, mode, cpu.low(RAX), cpu.upper(RAX));
-  else if (size === 8) {
-    const low = readPair(cpu, linear, mode);
-    cpu.setPair(RAX, low, cpu.high);
-  } else cpu.writeSlot(RAX, size, readMemory(cpu, linear, size, mode));
+  const write = (how & INFO_MEMORY) !== 0;
+  const host = explicitHost(cpu, linear, size, write ? WRITE : READ, mode);
+  if (write) {
+    writeHost(cpu, host, size, cpu.low(RAX), cpu.upper(RAX));
+    commitPending(cpu);
+  } else {
+    const low = readHost(cpu, host, size);
+    cpu.writeSlot(RAX, size, low, cpu.high);
+  }
   return CONTINUE;
 };
 

@@ -26,10 +26,11 @@ function beginLoad(cpu: CpuContext): LoadStart {
   return { key: cpu.get32(L.MODE_KEY), left: cpu.get32(L.LEFT) };
 }
 
-/** Ends an instruction that loaded `segment`; after SS interrupts wait for one more instruction. */
+/** Ends an instruction that loaded `segment`; after SS interrupts and debug traps wait for one more instruction. */
 function endLoad(cpu: CpuContext, record: number, segment: number, start: LoadStart): number {
   if (segment !== L.SS) return continueUnlessModeChanged(cpu, record, start.key);
   cpu.set32(L.INTERRUPT_SHADOW, start.left + 1);
+  cpu.debugShadow = start.left + 1;
   return resolveNext(cpu, record);
 }
 
