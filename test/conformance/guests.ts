@@ -6,6 +6,7 @@ import { descriptorGuests } from "./cases/descriptors.js";
 import { doubleFaultGuests } from "./cases/double-faults.js";
 import { encodingGuests } from "./cases/encodings.js";
 import { exceptionGuests } from "./cases/exceptions.js";
+import { faultOrderGuests } from "./cases/fault-order.js";
 import { interruptGuests } from "./cases/interrupts.js";
 import { featureGuests } from "./cases/features.js";
 import { systemCallGuests } from "./cases/system-calls.js";
@@ -57,6 +58,7 @@ export function allGuests(): GuestGroup[] {
     { name: "permission matrix", guests: permissionGuests(PERMISSION_SAMPLE) },
     { name: "remembered translations", guests: translationGuests() },
     { name: "exceptions and double faults", guests: [...exceptionGuests(), ...doubleFaultGuests()] },
+    { name: "the order of faults", guests: faultOrderGuests() },
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
