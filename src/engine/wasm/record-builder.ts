@@ -11,8 +11,6 @@ import * as rec from "../x86/record.js";
 import { accessInfo, type Access } from "../x86/semantics/instruction-builder.js";
 import { OperandBuilder } from "./operand-builder.js";
 
-const TLB_ENTRY_SHIFT = 5;
-
 /** How an inlined arm goes on. */
 export interface InlineContinuation {
   /** Holds the current record. */
@@ -185,9 +183,7 @@ export abstract class RecordBuilder extends OperandBuilder {
   }
 
   private tlbEntry(linear: Value): Value {
-    const scaled = this.wrap(this.shrU(linear, this.i64(layout.PAGE_SHIFT - TLB_ENTRY_SHIFT)));
-    const index = this.and(scaled, this.i32(layout.TLB_SIZE - layout.TLB_ENTRY_SIZE));
-    return this.add(this.state("i32.load", layout.TLB_CURRENT), index);
+    return this.add(this.state("i32.load", layout.TLB_CURRENT), this.tlbOffset(linear));
   }
 
   override isFast(linear: Value, access: Access): Value {

@@ -163,7 +163,8 @@ export const SCRATCH = 0x700;
 export const SCRATCH_B = 0x740;
 
 /**
- * Data TLBs, one for each access mode. Direct-mapped by linear page number.
+ * Data TLBs, one for each access mode. Direct-mapped by bits 9:0 of the linear page number XORed with bits 19:10: what
+ * lies a power of two apart, as the parts of a kernel do, does not share an entry.
  *
  * ```
  *   0            8             16           20          24         28
@@ -174,9 +175,11 @@ export const SCRATCH_B = 0x740;
  * A tag is the linear address of the page, or `TLB_EMPTY`. Host address = low 32 bits of linear + addend.
  */
 export const TLB = 0x2000;
-export const TLB_ENTRIES = 1024;
-export const TLB_ENTRY_SIZE = 32;
-export const TLB_SIZE = TLB_ENTRIES * TLB_ENTRY_SIZE;
+export const TLB_INDEX_BITS = 10;
+export const TLB_ENTRIES = 1 << TLB_INDEX_BITS;
+export const TLB_ENTRY_SHIFT = 5;
+export const TLB_ENTRY_SIZE = 1 << TLB_ENTRY_SHIFT;
+export const TLB_BYTES = TLB_ENTRIES * TLB_ENTRY_SIZE;
 export const TLB_READ_TAG = 0;
 export const TLB_WRITE_TAG = 8;
 export const TLB_ADDEND = 16;
@@ -199,7 +202,7 @@ export const ACCESS_MODES = 3;
  * Instruction TLB: 512 entries of 16 bytes: tag i64 (linear page | `CODE_ACCESS`, or `ITLB_EMPTY`), physical page
  * address u32 at 8, flags u32 at 12 (bit 0 global). Only RAM pages below 4 GiB of host-addressable RAM are entered.
  */
-export const ITLB = TLB + ACCESS_MODES * TLB_SIZE;
+export const ITLB = TLB + ACCESS_MODES * TLB_BYTES;
 export const ITLB_ENTRIES = 512;
 export const ITLB_ENTRY_SIZE = 16;
 export const ITLB_EMPTY = 0xfff;

@@ -78,7 +78,7 @@ export function refreshDataAccess(cpu: CpuContext): void {
     cpu.alignmentChecks = checks;
     cpu.tlb.flushAll();
   }
-  cpu.set32(L.TLB_CURRENT, cpu.base + L.TLB + dataAccessMode(cpu, cpl) * L.TLB_SIZE);
+  cpu.set32(L.TLB_CURRENT, cpu.base + L.TLB + dataAccessMode(cpu, cpl) * L.TLB_BYTES);
 }
 
 function featureBits(cpu: CpuContext): number {

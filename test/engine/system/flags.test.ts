@@ -60,7 +60,7 @@ test("SDM vol. 3A §4.6.1: RFLAGS.AC chooses the access mode under SMAP", () => 
   const { cpu } = bench;
   cpu.set32(L.CR4, cpu.get32(L.CR4) | (1 << 21));
   writeFlags(cpu, 1 << 18, 1 << 18);
-  assert.equal(cpu.get32(L.TLB_CURRENT), cpu.base + L.TLB + L.ACCESS_SUPERVISOR_USER * L.TLB_SIZE);
+  assert.equal(cpu.get32(L.TLB_CURRENT), cpu.base + L.TLB + L.ACCESS_SUPERVISOR_USER * L.TLB_BYTES);
   writeFlags(cpu, 0, 1 << 18);
-  assert.equal(cpu.get32(L.TLB_CURRENT), cpu.base + L.TLB + L.ACCESS_SUPERVISOR * L.TLB_SIZE);
+  assert.equal(cpu.get32(L.TLB_CURRENT), cpu.base + L.TLB + L.ACCESS_SUPERVISOR * L.TLB_BYTES);
 });

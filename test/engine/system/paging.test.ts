@@ -364,3 +364,13 @@ test("pages are one thing, bytes another: 64-bit linear page numbers do not alia
   reach(cpu, -(2 ** 47));
   assert.deepEqual([cpu.i32[word], cpu.i32[word + 1]], [0, -0x8000]);
 });
+
+test("pages a power of two apart have entries of their own, in the lower half and in the upper", () => {
+  const { cpu } = ready();
+  for (const page of [0x400, 0x800, 0xfffffffff - 0x7fff_ffff, -0x80000]) {
+    const entries = [0, 1 << 10, 1 << 11, 1 << 12, 1 << 15, 1 << 19].map((distance) =>
+      cpu.tlb.dataEntry(page + distance, KERNEL),
+    );
+    assert.equal(new Set(entries).size, entries.length, page.toString(16));
+  }
+});

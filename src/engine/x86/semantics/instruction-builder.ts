@@ -116,6 +116,14 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   /** Checks that `linear` is aligned to `alignment` bytes; otherwise #GP(0). */
   abstract requireAligned(linear: Value, alignment: number): void;
 
+  /** Byte offset (i32) in its TLB of the data entry for a linear address; `TlbBook.dataEntry` is its twin. */
+  protected tlbOffset(linear: Value): Value {
+    const low = this.wrap(linear);
+    const near = this.shrU(low, this.i32(layout.PAGE_SHIFT - layout.TLB_ENTRY_SHIFT));
+    const far = this.shrU(low, this.i32(layout.PAGE_SHIFT - layout.TLB_ENTRY_SHIFT + layout.TLB_INDEX_BITS));
+    return this.and(this.xor(near, far), this.i32(layout.TLB_BYTES - layout.TLB_ENTRY_SIZE));
+  }
+
   /** Loads an integer from linear memory. */
   loadLinear(linear: Value, size: number, stack = false): Value {
     return this.loadHost(this.translate(linear, size, "read", stack), size);

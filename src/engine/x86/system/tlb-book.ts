@@ -97,7 +97,8 @@ export class TlbBook {
 
   /** First word of the data entry for a linear page in an access mode. */
   dataEntry(page: number, mode: number): number {
-    return this.dataWord + (mode * L.TLB_ENTRIES + (page & (L.TLB_ENTRIES - 1))) * ENTRY_WORDS;
+    const index = (page ^ (page >>> L.TLB_INDEX_BITS)) & (L.TLB_ENTRIES - 1);
+    return this.dataWord + (mode * L.TLB_ENTRIES + index) * ENTRY_WORDS;
   }
   /** First word of the instruction entry for a linear page. */
   codeEntry(page: number): number {
