@@ -44,11 +44,12 @@ import {
   RECORD_BYTES,
   RESULT,
   SELECTOR,
+  SUPERVISOR_BASE,
   VIEWS,
   viewAddress,
 } from "./layout.js";
 
-/** Guest-physical addresses. Those below WINDOW are mapped at SUPERVISOR, where no case points. */
+/** Guest-physical addresses. Those below WINDOW are mapped at SUPERVISOR_BASE. */
 const PHYSICAL = {
   GDT: 0x10000,
   IDT: 0x11000,
@@ -61,7 +62,6 @@ const PHYSICAL = {
   OUTPUT: 0x1000000,
   RAM: 0x1800000,
 } as const;
-const SUPERVISOR = 0x6a000000;
 const LARGE_PAGE = 0x200000;
 const EXCEPTIONS = 32;
 /** Vectors that push an error code, SDM vol. 3A table 6-1. */
@@ -100,7 +100,7 @@ function gdt(): Uint8Array {
   table[5] = segmentDescriptor({ type: data, big: true, dpl: 3 });
   table[6] = segmentDescriptor({ type: code, long: true, dpl: 3 });
   const task = systemDescriptor64({
-    base: SUPERVISOR + PHYSICAL.TSS,
+    base: SUPERVISOR_BASE + PHYSICAL.TSS,
     limit: TSS_LIMIT,
     type: TYPE_TSS_AVAILABLE,
   });
@@ -111,7 +111,7 @@ function gdt(): Uint8Array {
 function tss(): Uint8Array {
   const bytes = new Uint8Array(TSS_LIMIT + 1);
   const view = new DataView(bytes.buffer);
-  view.setBigUint64(4, BigInt(SUPERVISOR + PHYSICAL.STACK_TOP), true);
+  view.setBigUint64(4, BigInt(SUPERVISOR_BASE + PHYSICAL.STACK_TOP), true);
   view.setUint16(0x66, TSS_LIMIT + 1, true);
   return bytes;
 }
@@ -119,7 +119,7 @@ function tss(): Uint8Array {
 function pageTables(): PageTables {
   const tables = new PageTables();
   const via = P | RW | US;
-  for (let at = 0; at < PHYSICAL.WINDOW; at += PAGE) tables.map(SUPERVISOR + at, at, P | RW, 1, via);
+  for (let at = 0; at < PHYSICAL.WINDOW; at += PAGE) tables.map(SUPERVISOR_BASE + at, at, P | RW, 1, via);
   for (let page = 0; page < CODE_PAGES; page++)
     tables.map(CODE + page * CODE_STRIDE, PHYSICAL.CODE + page * PAGE, P | US, 1, via);
   for (let at = 0; at < BATCH * RECORD_BYTES; at += LARGE_PAGE) {
@@ -168,13 +168,13 @@ export class EngineRunner {
     const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: 1, tscHz: 1e9, apicHz: 1e9 });
     this.cpu = this.vm.createCpu(0, cpuid);
     this.host.cpu = this.cpu;
-    const a = new Assembler(SUPERVISOR + PHYSICAL.HARNESS, 64);
+    const a = new Assembler(SUPERVISOR_BASE + PHYSICAL.HARNESS, 64);
     emitNext(a);
     a.label("done").mov(al, 0).out(8, EXIT_PORT).hlt();
     const entries = emitHandlers(a);
     emitVariables(a, 0, 0, 0);
     const { memory } = this.vm;
-    for (const chunk of a.link()) memory.write(chunk.address - SUPERVISOR, chunk.bytes);
+    for (const chunk of a.link()) memory.write(chunk.address - SUPERVISOR_BASE, chunk.bytes);
     for (const chunk of pageTables().chunks()) memory.write(chunk.address, chunk.bytes);
     const gates = entries.flatMap((offset, vector) =>
       gate64({
@@ -187,7 +187,7 @@ export class EngineRunner {
     memory.write(PHYSICAL.GDT, gdt());
     memory.write(PHYSICAL.IDT, words(gates));
     memory.write(PHYSICAL.TSS, tss());
-    this.variables = a.address("casePointer") - SUPERVISOR;
+    this.variables = a.address("casePointer") - SUPERVISOR_BASE;
     this.start = state(a.address("next"), gates.length * 8 - 1);
   }
 
@@ -238,9 +238,14 @@ function state(rip: number, idtLimit: number): CpuState {
     es: user(),
     fs: user(),
     gs: user(),
-    tr: { ...begin.tr, selector: TSS_SELECTOR, base: BigInt(SUPERVISOR + PHYSICAL.TSS), limit: TSS_LIMIT },
-    gdtr: { base: BigInt(SUPERVISOR + PHYSICAL.GDT), limit: GDT_ENTRIES * 8 - 1 },
-    idtr: { base: BigInt(SUPERVISOR + PHYSICAL.IDT), limit: idtLimit },
+    tr: {
+      ...begin.tr,
+      selector: TSS_SELECTOR,
+      base: BigInt(SUPERVISOR_BASE + PHYSICAL.TSS),
+      limit: TSS_LIMIT,
+    },
+    gdtr: { base: BigInt(SUPERVISOR_BASE + PHYSICAL.GDT), limit: GDT_ENTRIES * 8 - 1 },
+    idtr: { base: BigInt(SUPERVISOR_BASE + PHYSICAL.IDT), limit: idtLimit },
     cr0: begin.cr0 | CR0_AM,
     cr4: begin.cr4 | CR4,
     xcr0: XCR0,

@@ -37,9 +37,14 @@ export const CODE = 0x10000000;
 export const CODE_STRIDE = 2 * PAGE;
 export const INT3 = 0xcc;
 
-/** Case records; natively the whole input file, whose header comes first. */
-export const INPUT = 0x20000000;
-export const OUTPUT = 0x40000000;
+/**
+ * Case records, results and the harness itself: where no 32-bit address leads and hardly any random 64-bit one. User
+ * mode can reach them natively but not in the guest.
+ */
+export const INPUT = 0x200000000000;
+export const OUTPUT = 0x210000000000;
+export const NATIVE_BASE = 0x220000000000;
+export const SUPERVISOR_BASE = 0x230000000000;
 
 /**
  * The memory window: the end of one page and the start of the next, seen through several pairs of pages that differ
@@ -68,8 +73,6 @@ export const WINDOW_START = viewMiddle(0) - MEMORY_BEFORE;
 export const FS_BASE = 0x11110000n;
 export const GS_BASE = 0x5a0022220000n;
 
-/** The harness of the native program: far from anything a case addresses. */
-export const NATIVE_BASE = 0x6a5b0000;
 /** Unmapped in both worlds. */
 export const NOWHERE = 0x123456789000n;
 export const NOWHERE32 = 0x55667000;

@@ -98,7 +98,7 @@ function systemCall(a: Assembler, number: number): void {
 
 /** mmap(address, length, protection, flags, RBP or no file, R9). */
 function map(a: Assembler, address: number, length: number, protection: number, flags: number): void {
-  a.mov(edi, address)
+  a.mov(rdi, address)
     .mov(esi, length)
     .mov(edx, protection)
     .mov(r10d, flags | MAP.FIXED | MAP.POPULATE);
@@ -181,7 +181,7 @@ function program(batch: Batch): Uint8Array {
   emitNext(a);
   emitHandler(a);
   a.label("done")
-    .mov(esi, OUTPUT)
+    .mov(rsi, OUTPUT)
     .mov(edx, batch.cases * RECORD_BYTES);
   a.label("write").mov(edi, 1);
   systemCall(a, SYS.WRITE);

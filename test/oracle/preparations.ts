@@ -12,10 +12,14 @@ export interface Preparation {
   after?: (c: Case, choices: Choices, v: Variant) => void;
 }
 
+/** Addresses of 32 bits from here on are unmapped. */
+const UPPER_HALF = 0x80000000;
 const AREA_BYTES = 576;
 const HEADER_AT = 512;
 const MXCSR_IN_AREA = 24;
-const [RAX, RCX, RDX, RBX, RSI, RDI] = [0, 1, 2, 3, 6, 7];
+const [RAX, RCX, RDX, RBX, RBP, RSI, RDI] = [0, 1, 2, 3, 5, 6, 7];
+const STACK_ROOM = 64;
+const MOST_FRAMES = 31 * 8;
 
 function reserve(choices: Choices, ...registers: number[]): void {
   for (const r of registers) choices.reserved.add(r);
@@ -64,6 +68,9 @@ const bitString: Preparation = (c, choices, v) => {
 const stack: Preparation = (c, choices, v) => {
   reserve(choices, RSP);
   c.rsp = c.target(v.size || 8);
+  // Pushes stay within the window.
+  const offset = c.windowOffset(c.rsp);
+  if (offset >= 0 && offset < STACK_ROOM) c.rsp += BigInt(STACK_ROOM);
 };
 
 const compareExchange: Preparation = (c, choices) => {
@@ -109,11 +116,15 @@ const branch: Preparation = (c, choices, v) => {
     c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
 };
 
+/** A branch target where nothing is, canonical or not. */
+const stray = (c: Case): bigint =>
+  c.mode === 64 ? c.random.u64() : BigInt(c.random.u32() | UPPER_HALF) & 0xffffffffn;
+
 const indirect: Preparation = (c, choices, v) => {
   stack(c, choices, v);
   // A pointer to where nothing is or to INT3s.
   const where = c.random.below(4);
-  const target = where === 0 ? c.random.u64() : BigInt(c.address + 40 + c.random.below(64));
+  const target = where === 0 ? stray(c) : BigInt(c.address + 40 + c.random.below(64));
   if (!v.memory) c.setRegister(choices.rm, target);
   else place(c, choices, target);
 };
@@ -129,9 +140,9 @@ function place(c: Case, choices: Choices, value: bigint): void {
 const near: Preparation = (c, choices, v) => {
   stack(c, choices, v);
   const offset = c.windowOffset(c.rsp);
-  if (offset < 0 || offset + 8 > c.memory.length || c.random.once(5)) return;
+  if (offset < 0 || offset + 8 > c.memory.length) return;
   const view = new DataView(c.memory.buffer, c.memory.byteOffset);
-  const value = BigInt(c.address + 40 + c.random.below(64));
+  const value = c.random.once(5) ? stray(c) : BigInt(c.address + 40 + c.random.below(64));
   if (c.mode === 64) view.setBigUint64(offset, value, true);
   else view.setUint32(offset, Number(value), true);
 };
@@ -140,10 +151,13 @@ const enter: Preparation = (c, choices, v) => {
   stack(c, choices, v);
   choices.immediates[0] = c.random.once(4) ? c.random.u32() & 0xffff : c.random.below(64);
   choices.immediates[1] = c.random.once(2) ? c.random.below(3) : c.random.below(256);
-  c.setRegister(5, c.target(8));
+  // So do the frame pointers that it copies, at most 31.
+  c.setRegister(RBP, c.target(8));
+  const offset = c.windowOffset(c.register(RBP));
+  if (offset >= 0 && offset < MOST_FRAMES) c.setRegister(RBP, c.register(RBP) + BigInt(MOST_FRAMES));
 };
 
-const leave: Preparation = (c) => c.setRegister(5, c.target(8));
+const leave: Preparation = (c) => c.setRegister(RBP, c.target(8));
 
 /** INT n: everything but Linux's gate. */
 const interrupt: Preparation = (c, choices) => {
@@ -165,6 +179,11 @@ const extendedState: Preparation = (c, choices, v) => {
   c.memory[offset + HEADER_AT] = c.random.below(4);
   const view = new DataView(c.memory.buffer, c.memory.byteOffset + offset);
   if (!c.random.once(8)) view.setUint32(MXCSR_IN_AREA, view.getUint32(MXCSR_IN_AREA, true) & 0xffff, true);
+};
+
+/** LDMXCSR of mostly valid values. */
+const mxcsr: Preparation = (c, choices) => {
+  if (!c.random.once(4)) place(c, choices, c.random.u64() & 0xffffffff0000ffffn);
 };
 
 const SEGMENT_VALUES = [0, 3, 0x23, 0x2b, 0x33, 0x2a, 0x10, 0xfff8, 0x53];
@@ -189,6 +208,7 @@ export const PREPARATIONS: Readonly<Record<string, Preparation | undefined>> = O
   ...group(["call_near", "jmp_near"], indirect),
   ...group(["verr", "verw", "lar", "lsl"], lookUp),
   ...group(["xsave", "xrstor", "xsaveopt", "xsavec"], extendedState),
+  ["ldmxcsr", mxcsr],
   ["ret", near],
   ["cmpxchg", compareExchange],
   ["cmpxchg8b", compareExchangeWide],

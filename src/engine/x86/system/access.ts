@@ -206,9 +206,10 @@ export function explicitHost(
   access: number,
   mode: number,
   vector = VECTOR_GP,
+  alignment = size <= LARGEST_ALIGNMENT ? size : 1,
 ): number {
   const host = hostAddress(cpu, linear, size, access, mode, vector);
-  if (!acceptAccess(cpu, linear, size, access, mode)) throwRecorded(cpu);
+  if (!acceptAccess(cpu, linear, size, access, mode, alignment)) throwRecorded(cpu);
   return host;
 }
 

@@ -1,0 +1,15 @@
+/** The comparison with the host's CPU as `npm run test:oracle` makes it: thousands of cases of every form. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nativeMissing } from "./native.js";
+import { describe } from "./report.js";
+import { runAll, summaryLine } from "./run-all.js";
+
+const SHOWN = 20;
+const missing = nativeMissing();
+
+test("R6.1 thousands of cases of every form do what the host's CPU does", { skip: missing ?? false }, (t) => {
+  const summary = runAll();
+  t.diagnostic(summaryLine(summary));
+  assert.equal(summary.mismatches.length, 0, summary.mismatches.slice(0, SHOWN).map(describe).join("\n"));
+});

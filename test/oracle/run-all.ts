@@ -1,0 +1,28 @@
+/** A whole run as the environment chooses it, and its one line of summary. */
+import { allForms } from "./all-forms.js";
+import { EXEMPTIONS } from "./exemptions.js";
+import { nativeCpu } from "./native.js";
+import { runOracle } from "./run.js";
+import type { Summary } from "./run.js";
+import { formsFilter, oracleSeed, rows } from "./settings.js";
+
+/** Cases a form when the environment says nothing. */
+const FULL_ROWS = 2000;
+
+/** Runs every form that the environment lets through. */
+export function runAll(): Summary {
+  const forms = allForms().filter((f) => formsFilter().test(f.name));
+  return runOracle(forms, { rows: rows(FULL_ROWS), seed: oracleSeed() });
+}
+
+/** `forms × cases × mismatches × exemptions`, and what they were run on. */
+export function summaryLine(s: Summary): string {
+  const forms = new Set(s.mismatches.map((m) => m.form.name)).size;
+  return [
+    `oracle: ${s.forms} forms × ${rows(FULL_ROWS)} cases = ${s.cases}`,
+    `${s.mismatches.length} mismatches${forms > 0 ? ` in ${forms} forms` : ""}`,
+    `${EXEMPTIONS.length} exemptions, of which ${s.used.size} hid a difference`,
+    `seed ${oracleSeed()}`,
+    nativeCpu(),
+  ].join(", ");
+}
