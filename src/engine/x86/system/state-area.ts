@@ -66,9 +66,9 @@ export function saveRanges(cpu: CpuContext, area: StateArea, ranges: Ranges): vo
   }
 }
 
-/** Copies ranges of the area to the staging image. */
-export function loadRanges(cpu: CpuContext, area: StateArea, ranges: Ranges): void {
-  probeRanges(cpu, area, ranges, READ);
+/** Copies ranges of the area to the staging image; `access` is WRITE where they are going to be written. */
+export function loadRanges(cpu: CpuContext, area: StateArea, ranges: Ranges, access = READ): void {
+  probeRanges(cpu, area, ranges, access);
   const { bounds } = ranges;
   for (let i = 0; i < bounds.length; i += 2) {
     readBytes(cpu, area.linear + bounds[i], staging.subarray(bounds[i], bounds[i + 1]), area.mode);

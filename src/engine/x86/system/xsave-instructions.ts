@@ -23,6 +23,7 @@ import { INFO_SIZE } from "../call-info.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { RAX, RCX, RDX } from "../layout.js";
+import { WRITE } from "./access.js";
 import * as X from "./extended-state.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { CONTINUE, type Helper, requireSupervisor, requireTaskClean, resolveNext } from "./outcome.js";
@@ -100,7 +101,7 @@ function xsaveStandard(optimised: boolean): Helper {
   return (cpu, record, info) => {
     const requested = requestedFeatures(cpu);
     const area = areaOf(cpu, record, standardAreaSize(requested), true);
-    loadRanges(cpu, area, new Ranges().add(X.LEGACY_SIZE, BV_END));
+    loadRanges(cpu, area, new Ranges().add(X.LEGACY_SIZE, BV_END), WRITE);
     const used = inUse(cpu) & requested;
     const saved = optimised ? used : requested;
     // MXCSR goes with the SSE and AVX components and is not subject to the optimisation.
