@@ -2,7 +2,7 @@
  * One CPU of the wasm engine: enters generated code in slices, takes interrupts at instruction boundaries, counts
  * instructions. Knows no instruction and no device.
  */
-import { FLAG_TF, FLAG_IF, VECTOR_NMI } from "../../spec/x86-privileged.js";
+import { FLAG_IF, FLAG_RF, FLAG_TF, VECTOR_NMI } from "../../spec/x86-privileged.js";
 import type { Cpu, Exit } from "../contract.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import type { CpuContext } from "../x86/cpu-context.js";
@@ -18,6 +18,7 @@ import {
 } from "../x86/state.js";
 import { takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
 import { deliverDebugTrap, deliverInterrupt } from "../x86/system/delivery.js";
+import { repeatsAtRip } from "../x86/system/repetition.js";
 
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
@@ -145,20 +146,23 @@ export class WasmCpu implements Cpu {
   private runSlice(rest: number): void {
     const { context } = this;
     const watched = context.breakpoints.execution.length > 0;
-    if (watched && takeInstructionBreakpoint(context)) {
+    const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
+    // Behind MOV SS a breakpoint is as if RF were set.
+    const hidden = shadow && context.debugShadow === context.get32(layout.INTERRUPT_SHADOW);
+    if (watched && !hidden && takeInstructionBreakpoint(context)) {
       // Counted, so that a watched handler cannot keep the run from ending.
       this.executed++;
       return;
     }
     const deliveries = context.deliveries;
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
-    const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
     const single = trapping || shadow || watched || this.takesNmi() || this.takesInterrupts();
     this.slice = single ? 1 : Math.min(rest, LONGEST_SLICE);
     this.aside = 0;
     this.stepPending = false;
     context.stepAfter = undefined;
     context.debugShadow = 0;
+    const start = trapping || watched ? context.getAddress(layout.RIP) : NaN;
     context.set32(layout.INTERRUPT_SHADOW, 0);
     context.set32(layout.LEFT, this.slice);
     this.runLoop(context.base);
@@ -166,9 +170,11 @@ export class WasmCpu implements Cpu {
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
     this.endSlice();
     const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
+    const repeating = completed && context.getAddress(layout.RIP) === start && repeatsAtRip(context);
+    if (repeating && watched) context.set32(layout.FLAG_SYSTEM, context.get32(layout.FLAG_SYSTEM) | FLAG_RF);
     const stepped = context.stepAfter ?? (trapping && completed);
     if (!stepped && context.pendingDebug === 0) return;
-    if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped);
+    if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped, repeating);
     else this.stepPending = stepped;
   }
 

@@ -15,10 +15,14 @@ import {
   eax,
   ebx,
   ecx,
+  edx,
   qword,
   rax,
   rbx,
   rdi,
+  rdx,
+  rsi,
+  rsp,
   ss,
 } from "../../support/asm/index.js";
 import { prologue } from "../support/environments.js";
@@ -30,6 +34,7 @@ const DB = 1;
 const UD = 6;
 const GP = 13;
 const TF = 0x100n;
+const RF = 1n << 16n;
 const DR6_BS = 1n << 14n;
 const DR6_ONES = 0xffff0ff0n;
 const CR4_DE = 8;
@@ -106,6 +111,7 @@ function breakpoints(g: GuestBuilder): void {
   g.expectEvent({
     vector: DB,
     rip: "here",
+    flagsClear: RF,
     note: "an instruction breakpoint is a fault: before the instruction",
   });
   g.resumeAt("resumed");
@@ -124,6 +130,7 @@ function breakpoints(g: GuestBuilder): void {
   g.expectEvent({
     vector: DB,
     rip: "afterWrite",
+    flagsClear: RF,
     note: "a data breakpoint is a trap: after the instruction",
   });
   a.mov(byte(layout.DATA + 10), 5).label("afterWrite");
@@ -133,6 +140,59 @@ function breakpoints(g: GuestBuilder): void {
   a.mov(rax, qword(layout.DATA + 4)).label("afterRead");
   a.xor(eax, eax).movSystem(dr7, rax).movSystem(rax, dr7);
   g.expect(rax, 0x400, "DR7 bit 10 reads 1");
+  g.exit();
+}
+
+/** DR0 watches a label: local enable, one byte, execution. */
+function watch(g: GuestBuilder, label: string): void {
+  g.a.mov(rax, addressOf(label)).movSystem(dr0, rax).mov(eax, DR7_L0_EXECUTE).movSystem(dr7, rax);
+}
+
+/**
+ * RF in frames: set by faults, clear in those of instruction breakpoints. An IRET that sets RF lets the watched
+ * instruction run, all turns of it when it is repeated; the interrupt gate of 0x82 returns there.
+ */
+function resumeFlag(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  g.fault({ vector: UD, flagsSet: RF, note: "a fault sets RF in its frame" }, () => a.ud2());
+  a.xor(eax, eax).movSystem(dr6, rax).mov(rdi, layout.DATA).mov(ecx, 3).mov(ebx, 1);
+  watch(g, "rep");
+  g.expectEvent({ vector: DB, rip: "rep", flagsClear: RF, note: "an instruction breakpoint does not" });
+  g.resumeAt("handled");
+  a.mov(eax, 0x41).label("rep").rep().stos(8).label("behind");
+  g.expect(ecx, 0, "with RF set by IRET every turn was done and no other breakpoint was reported");
+  g.expectAt(layout.DATA, 4, 0x414141n, "three bytes were stored");
+  a.xor(eax, eax).movSystem(dr7, rax);
+  g.exit();
+  // Not yet behind: goes back to the watched instruction with RF set, as a debugger would.
+  a.label("handled").mov(eax, 0x41).movFromSegment(edx, ss).mov(rsi, rsp);
+  a.push(rdx).push(rsi).push(0x10002).push(layout.KERNEL_CODE);
+  a.mov(rsi, addressOf("rep")).push(rsi).iretq();
+}
+
+/** Behind MOV SS an instruction breakpoint is not reported, as if RF were set. */
+function hiddenBreakpoint(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  a.xor(eax, eax).movSystem(dr6, rax).movFromSegment(ecx, ss);
+  watch(g, "hidden");
+  a.movToSegment(ss, ecx).label("hidden").mov(ebx, 5).xor(eax, eax).movSystem(dr7, rax).movSystem(rax, dr6);
+  g.expect(ebx, 5, "the instruction ran");
+  g.expect(rax, DR6_ONES, "and nothing was reported");
+  g.exit();
+}
+
+/** STI holds interrupts back for an instruction, but no step. */
+function stepBehindSti(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  traps(g, "s1", "s2", "s3", "s4", "off");
+  stepsOn(g);
+  a.nop().label("s1").sti().label("s2").nop().label("s3").cli().label("s4");
+  a.push(2).label("off").popf().label("behind");
+  g.expectEvent({ vector: DB, rip: "behind" });
+  a.mov(eax, 0);
   g.exit();
 }
 
@@ -158,7 +218,7 @@ function generalDetect(g: GuestBuilder): void {
   prologue(g.a);
   const { a } = g;
   a.xor(eax, eax).movSystem(dr6, rax).mov(eax, 0x2400).movSystem(dr7, rax);
-  g.expectEvent({ vector: DB, rip: "detected", note: "general detect: MOV DR with DR7.GD" });
+  g.expectEvent({ vector: DB, rip: "detected", flagsSet: RF, note: "general detect: MOV DR with DR7.GD" });
   g.resumeAt("afterDetect");
   a.label("detected").movSystem(rbx, dr0).label("afterDetect").movSystem(rax, dr6);
   g.expect(rax, DR6_ONES | (1n << 13n), "DR6.BD; GD was cleared for the handler");
@@ -198,6 +258,20 @@ export function debugGuests(): Guest[] {
     ),
     guest("no step between MOV SS and the next instruction", { cites: "SDM vol. 3A §6.8.3" }, stepOverShadow),
     guest("instruction and data breakpoints", { cites: "SDM vol. 3B §17.3.1" }, breakpoints),
+    guest(
+      "RF in frames and its use",
+      {
+        cites: "SDM vol. 3B §17.3.1.1",
+        notOnQemu: "QEMU 7.2 never sets RF and looks again before each turn of REP; the SDM is right",
+      },
+      resumeFlag,
+    ),
+    guest(
+      "MOV SS hides a breakpoint",
+      { cites: "SDM vol. 3B §17.3.1.1", notOnQemu: "QEMU 7.2 reports it; the SDM is right" },
+      hiddenBreakpoint,
+    ),
+    guest("STI delays no step", { cites: "SDM vol. 3A §6.8.3; vol. 3B §17.3.1.4" }, stepBehindSti),
     guest("ports as breakpoints", { cites: "SDM vol. 3B §17.2.4, §17.3.1.3" }, portBreakpoints),
     guest("debug registers", { cites: "SDM vol. 3B §17.2" }, debugRegisters),
     guest(

@@ -11,10 +11,10 @@
  * ```
  * Specification: Intel SDM vol. 3B §18.2.4, §18.2.5, §18.3.1.1.
  */
-import { CR4_DE, FLAG_RF, VECTOR_DB } from "../../../spec/x86-privileged.js";
+import { CR4_DE, FLAG_RF } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
-import { deliverFault } from "./delivery.js";
+import { deliverInstructionBreakpoint } from "./delivery.js";
 
 const BREAKPOINTS = 4;
 const ENABLE_BITS = 3;
@@ -23,7 +23,6 @@ const ON_WRITE = 1;
 const ON_IO = 2;
 /** Bytes by the LEN field. */
 const LENGTHS = [1, 2, 8, 4];
-const DR6 = L.DR + 6 * 8;
 const DR7 = L.DR + 7 * 8;
 
 /** One enabled breakpoint. */
@@ -107,7 +106,6 @@ export function takeInstructionBreakpoint(cpu: CpuContext): boolean {
   let hit = 0;
   for (const breakpoint of cpu.breakpoints.execution) if (breakpoint.linear === linear) hit |= breakpoint.bit;
   if (hit === 0) return false;
-  cpu.set32(DR6, cpu.get32(DR6) | hit);
-  deliverFault(cpu, VECTOR_DB, 0);
+  deliverInstructionBreakpoint(cpu, hit);
   return true;
 }

@@ -141,20 +141,34 @@ export function deliverSoftwareInterrupt(
   }
 }
 
-/**
- * The #DB trap after an instruction: of RFLAGS.TF (`stepped`), of data breakpoints that it reached, or both. RIP is
- * the next instruction's.
- */
-export function deliverDebugTrap(cpu: CpuContext, stepped: boolean): void {
-  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | cpu.pendingDebug | (stepped ? DR6_BS : 0));
-  cpu.pendingDebug = 0;
+/** Delivers #DB for what DR6 shows already. RFLAGS.RF is pushed as it stands unless it `restarts` an instruction. */
+function deliverDebugEvent(cpu: CpuContext, restarts: boolean): void {
   cpu.set32(L.DR + 7 * 8, cpu.get32(L.DR + 7 * 8) & ~DR7_GD);
   const event = {
     vector: VECTOR_DB,
     software: false,
     external: 1,
     errorCode: NO_ERROR_CODE,
-    restarts: false,
+    restarts,
   };
   deliver(cpu, event, BENIGN);
+}
+
+/**
+ * The #DB trap after an instruction: of RFLAGS.TF (`stepped`), of data breakpoints that it reached, or both. RIP is
+ * the next instruction's, or that of a repeated instruction with elements left (`repeating`).
+ */
+export function deliverDebugTrap(cpu: CpuContext, stepped: boolean, repeating = false): void {
+  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | cpu.pendingDebug | (stepped ? DR6_BS : 0));
+  cpu.pendingDebug = 0;
+  deliverDebugEvent(cpu, repeating);
+}
+
+/**
+ * The #DB of instruction breakpoints, `hits` their bits in DR6: a fault by its RIP, but alone among faults it does not
+ * set RF in its frame; its handler does, if the instruction is to run (SDM vol. 3B §18.3.1.1).
+ */
+export function deliverInstructionBreakpoint(cpu: CpuContext, hits: number): void {
+  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | hits);
+  deliverDebugEvent(cpu, false);
 }

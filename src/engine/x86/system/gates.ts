@@ -124,9 +124,14 @@ function clearedBy(gate: Gate): number {
   return interrupt ? CLEARED_FLAGS | FLAG_IF : CLEARED_FLAGS;
 }
 
+/**
+ * RFLAGS as the frame gets them: RF set for faults that restart their instruction. Otherwise it is what it is, which is
+ * only kept track of while instructions are watched.
+ */
 function flagsImage(cpu: CpuContext, event: GuestEvent): number {
-  const flags = readFlags(cpu) & ~FLAG_RF;
-  return event.restarts ? flags | FLAG_RF : flags;
+  const flags = readFlags(cpu);
+  if (event.restarts) return flags | FLAG_RF;
+  return cpu.breakpoints.execution.length > 0 ? flags : flags & ~FLAG_RF;
 }
 
 /** Writes the IA-32e frame that ends below `top` (16-byte aligned). Returns the new RSP. */
