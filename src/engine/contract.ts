@@ -40,6 +40,11 @@ export interface CpuHost {
    * the current `run`, so that a deterministic clock can be exact in the middle of it. A safe integer.
    */
   readTsc(cpu: number, instructions: number): number;
+  /**
+   * A write, by another CPU or from outside, has ended a CPU's MWAIT: it gave a `halt` exit and has something to execute
+   * again. Called while another CPU runs, or between runs.
+   */
+  woken?(cpu: number): void;
   /** 32 random bits, unsigned, for RDRAND and RDSEED; a deterministic machine gives a fixed sequence. Absent: fixed. */
   random32?(): number;
 }

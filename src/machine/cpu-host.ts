@@ -12,6 +12,7 @@ export function createCpuHost(
   board: Board,
   clock: MachineClock,
   random32: (() => number) | undefined,
+  woken: (cpu: number) => void,
 ): CpuHost {
   const { ports, mmio, apics } = board;
   /** Offset into the APIC page of `cpu`, or -1. */
@@ -38,6 +39,7 @@ export function createCpuHost(
     writeApicMsr: (cpu, index, value) => apics[cpu].writeMsr(index, value),
     readTaskPriority: (cpu) => apics[cpu].readTaskPriority(),
     writeTaskPriority: (cpu, value) => apics[cpu].writeTaskPriority(value),
+    woken,
     readTsc: (_cpu, instructions) => clock.tsc(instructions),
   };
   if (random32 !== undefined) host.random32 = random32;

@@ -8,9 +8,9 @@ import type { Cpu } from "../engine/contract.js";
 export type CpuStatus =
   /** It has instructions to execute. */
   | "ready"
-  /** In HLT with interrupts enabled: a raised line or an NMI wakes it. */
+  /** In HLT or MWAIT with interrupts enabled: a raised line or an NMI wakes it, a write only from MWAIT. */
   | "sleeping"
-  /** In HLT with interrupts disabled: only an NMI or INIT wakes it. */
+  /** The same with interrupts disabled: only an NMI or INIT wakes it, or the write. */
   | "halted"
   /** After INIT: only a start-up IPI begins it. */
   | "waiting";
@@ -48,6 +48,11 @@ export class CpuSlot {
     if (raised === this.#line) return;
     this.#line = raised;
     this.#cpu?.setInterruptLine(raised);
+  }
+
+  /** A write has ended the CPU's MWAIT. */
+  wake(): void {
+    if (this.status === "sleeping" || this.status === "halted") this.status = "ready";
   }
 
   raiseNmi(): void {

@@ -104,7 +104,11 @@ export class Machine {
     });
     if (board.serial !== undefined) this.#console.connect(board.serial);
     const random32 = this.#clock.deterministic ? undefined : options.random32;
-    const host = createCpuHost(board, this.#clock, random32);
+    const host = createCpuHost(board, this.#clock, random32, (cpu) => {
+      this.#slots[cpu].wake();
+      // Who writes to the line of another CPU often waits for it: it gets its turn now.
+      this.#scheduler.cut();
+    });
     this.#vm = options.engine.createVm({ ranges: plan.ram }, host, options.events);
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) {

@@ -11,6 +11,7 @@ export const LEAF = {
   VERSION: 0x1,
   CACHE_DESCRIPTORS: 0x2,
   CACHE_PARAMETERS: 0x4,
+  MONITOR: 0x5,
   THERMAL_POWER: 0x6,
   STRUCTURED_FEATURES: 0x7,
   TOPOLOGY: 0xb,
@@ -168,6 +169,9 @@ export const LEAF4 = {
   CORES_SHIFT: 26,
   WAYS_SHIFT: 22,
 } as const;
+
+/** Leaf 5 ECX: extensions are told, interrupts end MWAIT even when masked. EDX: one substate of C1 in bits 7:4. */
+export const LEAF5 = { EXTENSIONS: 1, BREAK_ON_MASKED: 1 << 1, ONE_C1_SUBSTATE: 1 << 4 } as const;
 
 /** Leaf 0xB ECX[15:8]: level types. */
 export const TOPOLOGY_LEVEL = { INVALID: 0, SMT: 1, CORE: 2, TYPE_SHIFT: 8 } as const;

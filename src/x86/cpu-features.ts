@@ -40,7 +40,7 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
 
   sse3: true,
   pclmulqdq: true,
-  monitor: false,
+  monitor: true,
   ssse3: true,
   fma: false,
   cx16: true,

@@ -16,6 +16,7 @@ import {
   LEAF1_EBX,
   LEAF2_EAX_USE_LEAF_4,
   LEAF4,
+  LEAF5,
   LEAFD_ECX_ALIGNED,
   TOPOLOGY_LEVEL,
   XSTATE,
@@ -64,6 +65,7 @@ export function cpuidTable(input: CpuidInput): CpuidLeaf[] {
     versionRow(cpus),
     row(LEAF.CACHE_DESCRIPTORS, { eax: LEAF2_EAX_USE_LEAF_4 }),
     ...cacheRows(cpus),
+    ...monitorRows(features),
     row(LEAF.THERMAL_POWER, {}),
     row(LEAF.STRUCTURED_FEATURES, {}, 0),
     ...topologyRows(cpus),
@@ -133,6 +135,13 @@ function cacheRows(cpus: number): CpuidLeaf[] {
     );
   });
   return [...rows, row(LEAF.CACHE_PARAMETERS, {}, CACHES.length)];
+}
+
+/** MONITOR watches one cache line; MWAIT knows C1, which is where its hint 0 leads. */
+function monitorRows(features: CpuFeatures): CpuidLeaf[] {
+  if (!features.monitor) return [];
+  const ecx = LEAF5.EXTENSIONS | LEAF5.BREAK_ON_MASKED;
+  return [row(LEAF.MONITOR, { eax: CACHE_LINE, ebx: CACHE_LINE, ecx, edx: LEAF5.ONE_C1_SUBSTATE })];
 }
 
 /** One thread a core, one package: Linux and FreeBSD read the levels in this order. */

@@ -22,6 +22,7 @@ import { registerGuests } from "./cases/registers.js";
 import { stateSavingGuests } from "./cases/state-saving.js";
 import { debugCornerGuests } from "./cases/debug-corners.js";
 import { debugGuests } from "./cases/debug.js";
+import { monitorGuests } from "./cases/monitor.js";
 import { multiplyGuests } from "./cases/multiply.js";
 import { operandGuests } from "./cases/operands.js";
 import { pagingGuests } from "./cases/paging.js";
@@ -75,6 +76,7 @@ export function allGuests(): GuestGroup[] {
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },
     { name: "x87, SSE and their state", guests: stateSavingGuests() },
     { name: "memory operands of x87 instructions", guests: x87OperandGuests() },
+    { name: "MONITOR, MWAIT, CLFLUSH", guests: monitorGuests() },
     { name: "features that CPUID announces or not", guests: featureGuests() },
     { name: "debug exceptions", guests: [...debugGuests(), ...debugCornerGuests()] },
   ];

@@ -16,12 +16,13 @@ describe("R2.2 CPUID", () => {
   it("R2.2 the whole table of one CPU, as a golden", () => {
     assert.deepEqual(cpuidLines(table()), [
       "00000000    eax=00000016 ebx=756e6547 ecx=6c65746e edx=49656e69",
-      "00000001    eax=000106ca ebx=00010800 ecx=c7fa2203 edx=078bfbfd",
+      "00000001    eax=000106ca ebx=00010800 ecx=c7fa220b edx=078bfbfd",
       "00000002    eax=00feff01 ebx=00000000 ecx=00000000 edx=00000000",
       "00000004.0  eax=00000121 ebx=01c0003f ecx=0000003f edx=00000000",
       "00000004.1  eax=00000122 ebx=01c0003f ecx=0000003f edx=00000000",
       "00000004.2  eax=00000143 ebx=03c0003f ecx=000003ff edx=00000000",
       "00000004.3  eax=00000163 ebx=03c0003f ecx=00001fff edx=00000000",
+      "00000005    eax=00000040 ebx=00000040 ecx=00000003 edx=00000010",
       "00000006    eax=00000004 ebx=00000000 ecx=00000000 edx=00000000",
       "00000007.0  eax=00000000 ebx=209c078b ecx=00400004 edx=24000010",
       "0000000b.0  eax=00000000 ebx=00000001 ecx=00000100 edx=00000000",

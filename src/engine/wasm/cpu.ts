@@ -8,7 +8,7 @@ import type { CpuState } from "../../x86/cpu-state.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import {
-  ACTIVITY_HALTED,
+  ACTIVITY_MONITOR_WAIT,
   ACTIVITY_RUNNING,
   ACTIVITY_WAIT_FOR_SIPI,
   initState,
@@ -101,10 +101,33 @@ export class WasmCpu implements Cpu {
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
     if (!shadow) this.takeInterrupts();
     if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
-    if (context.get32(layout.ACTIVITY) === ACTIVITY_HALTED) {
-      return { reason: "halt", interruptible: (context.get32(layout.FLAG_SYSTEM) & FLAG_IF) !== 0 };
+    return this.waiting();
+  }
+
+  /** Why the CPU waits in HLT or MWAIT, if it does. */
+  private waiting(): Exit | undefined {
+    const { context } = this;
+    const activity = context.get32(layout.ACTIVITY);
+    if (activity === ACTIVITY_RUNNING) return undefined;
+    const masked = activity === ACTIVITY_MONITOR_WAIT && context.wakesOnMasked;
+    if (masked && this.line) {
+      this.wake();
+      return undefined;
     }
-    return undefined;
+    return { reason: "halt", interruptible: masked || (context.get32(layout.FLAG_SYSTEM) & FLAG_IF) !== 0 };
+  }
+
+  private wake(): void {
+    if (this.context.get32(layout.ACTIVITY) === ACTIVITY_MONITOR_WAIT)
+      this.context.services.monitor.disarm(this.context);
+    this.context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+  }
+
+  /** A write reached the line that MONITOR watches for this CPU. */
+  lineWritten(): void {
+    if (this.context.get32(layout.ACTIVITY) !== ACTIVITY_MONITOR_WAIT) return;
+    this.context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+    this.context.services.host.woken?.(this.id);
   }
 
   /** A device that delivering an interrupt writes to may raise an NMI, so NMIs come first and last. */
@@ -126,7 +149,7 @@ export class WasmCpu implements Cpu {
   }
 
   private deliver(vector: number): void {
-    this.context.set32(layout.ACTIVITY, ACTIVITY_RUNNING);
+    this.wake();
     deliverInterrupt(this.context, vector);
   }
 

@@ -39,6 +39,7 @@ import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { interpreterBase64 } from "./interpreter-binary.js";
+import { MonitoredLines } from "./monitored-lines.js";
 
 /** A WebAssembly memory has at most 65,536 pages of 64 KiB. */
 const LARGEST_MEMORY = 65536;
@@ -90,6 +91,10 @@ class WasmVm implements Vm {
   private readonly runLoop: RunLoop;
   private readonly helpers: readonly Helper[];
   private readonly reported = new Set<string>();
+  private readonly monitored = new MonitoredLines(
+    () => this.byBase.values(),
+    (cpu) => this.cpu(cpu).lineWritten(),
+  );
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
 
@@ -111,7 +116,7 @@ class WasmVm implements Vm {
       flushed: () => this.nextEpoch(),
     });
     this.memory = new WasmGuestMemory(this.wasmMemory, this.ram, ramBase, (offset, length) =>
-      this.cache.invalidate(offset, length),
+      this.changed(offset, length),
     );
     this.services = this.makeServices(host, ramBase);
     this.helpers = HELPER_NAMES.map((name) => {
@@ -133,15 +138,22 @@ class WasmVm implements Vm {
       ramBase,
       ramOffsetOf: (physical) => this.ram.offsetOf(physical),
       code: {
-        invalidate: (offset, length) => this.cache.invalidate(offset, length),
-        pageHoldsCode: (offset) => this.cache.pageHoldsCode(offset),
+        invalidate: (offset, length) => this.changed(offset, length),
+        pageHoldsCode: (offset) => this.cache.pageHoldsCode(offset) || this.monitored.watchesPage(offset),
       },
+      monitor: this.monitored,
       requestExit: (cpu) => this.cpu(cpu).requestExit(),
       instructionsInRun: (cpu) => this.cpu(cpu).instructionsInRun,
       random32: () => host.random32?.() ?? random(),
       shutdown: (cpu, detail) => this.cpu(cpu).shutdown(detail),
       unimplemented: (cpu, text) => this.reportUnimplemented(cpu, text),
     };
+  }
+
+  /** Bytes of RAM are about to change. */
+  private changed(offset: number, length: number): void {
+    this.cache.invalidate(offset, length);
+    this.monitored.changed(offset, length);
   }
 
   private cpu(context: CpuContext): WasmCpu {

@@ -27,8 +27,15 @@ export interface EngineServices {
   readonly code: {
     /** Bytes `[ramOffset, +length)` are about to change: decoded instructions there are dropped. */
     invalidate(ramOffset: number, length: number): void;
-    /** Whether the page of this RAM offset holds decoded instructions. */
+    /** Whether writes to the page of this RAM offset must be told: it holds decoded instructions or a watched line. */
     pageHoldsCode(ramOffset: number): boolean;
+  };
+  /** The line of memory that a CPU watches after MONITOR, until a write reaches it. */
+  readonly monitor: {
+    /** Watches the line around a RAM offset, in place of any other. */
+    arm(cpu: CpuContext, ramOffset: number): void;
+    disarm(cpu: CpuContext): void;
+    isArmed(cpu: CpuContext): boolean;
   };
   /** Makes generated code return at the next instruction boundary (`LEFT` becomes 0). */
   requestExit(cpu: CpuContext): void;
@@ -96,6 +103,8 @@ export class CpuContext {
   debugShadow = 0;
   /** SYSCALL and SYSRET step by the TF that they leave: whether the one that just ran is followed by #DB. */
   stepAfter: boolean | undefined;
+  /** In MWAIT: an interrupt ends it even with RFLAGS.IF clear. */
+  wakesOnMasked = false;
   /** CR0.AM, RFLAGS.AC and CPL 3: data accesses must be aligned, and no user page has fast TLB tags. */
   alignmentChecks = false;
   /** Physical-address bits 63:32 that are reserved in paging entries, without XD. */

@@ -130,7 +130,7 @@ export const CR4 = 0x1d8;
 export const EFER = 0x1e0;
 /** Debug registers 0–7, 8 bytes each. */
 export const DR = 0x200;
-/** 0 running, 1 halted, 2 waiting for SIPI. u32. */
+/** 0 running, 1 halted, 2 waiting for SIPI, 3 in MWAIT. u32. */
 export const ACTIVITY = 0x240;
 /** Non-zero: NMIs are blocked until IRET. u32. */
 export const NMI_BLOCKED = 0x244;
@@ -206,6 +206,9 @@ export const ITLB = TLB + ACCESS_MODES * TLB_BYTES;
 export const ITLB_ENTRIES = 512;
 export const ITLB_ENTRY_SIZE = 16;
 export const ITLB_EMPTY = 0xfff;
+
+/** Bytes that MONITOR watches: what CPUID leaf 5 tells. */
+export const MONITOR_LINE = 64;
 
 // ── shared areas ───────────────────────────────────────────────────────────────────────────────────────────
 

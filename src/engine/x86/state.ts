@@ -24,6 +24,8 @@ const ALL_FLAGS = FLAGS_STATUS | FLAGS_SYSTEM;
 export const ACTIVITY_RUNNING = 0;
 export const ACTIVITY_HALTED = 1;
 export const ACTIVITY_WAIT_FOR_SIPI = 2;
+/** In MWAIT. As plain data the CPU is running: it may wake without a cause. */
+export const ACTIVITY_MONITOR_WAIT = 3;
 const XCR0_RESET = 1n;
 /** A start-up IPI's vector is the number of the 4 KiB page that holds the first instruction. */
 const SIPI_PAGE_SHIFT = 12;
@@ -116,6 +118,7 @@ export function writeState(cpu: CpuContext, state: CpuState): void {
   if (state.xcr0 !== undefined) cpu.setBig(L.XCR0, state.xcr0);
   if (state.fxsave) writeFxsaveImage(cpu, state.fxsave);
   cpu.set32(L.ACTIVITY, activityOf(state));
+  cpu.services.monitor.disarm(cpu);
   cpu.set32(L.NMI_BLOCKED, 0);
   cpu.set32(L.INTERRUPT_SHADOW, 0);
   const virtual = isVirtual8086(cpu, state);

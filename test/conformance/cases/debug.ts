@@ -183,19 +183,6 @@ function hiddenBreakpoint(g: GuestBuilder): void {
   g.exit();
 }
 
-/** STI holds interrupts back for an instruction, but no step. */
-function stepBehindSti(g: GuestBuilder): void {
-  prologue(g.a);
-  const { a } = g;
-  traps(g, "s1", "s2", "s3", "s4", "off");
-  stepsOn(g);
-  a.nop().label("s1").sti().label("s2").nop().label("s3").cli().label("s4");
-  a.push(2).label("off").popf().label("behind");
-  g.expectEvent({ vector: DB, rip: "behind" });
-  a.mov(eax, 0);
-  g.exit();
-}
-
 function debugRegisters(g: GuestBuilder): void {
   prologue(g.a);
   const { a } = g;
@@ -271,7 +258,6 @@ export function debugGuests(): Guest[] {
       { cites: "SDM vol. 3B §17.3.1.1", notOnQemu: "QEMU 7.2 reports it; the SDM is right" },
       hiddenBreakpoint,
     ),
-    guest("STI delays no step", { cites: "SDM vol. 3A §6.8.3; vol. 3B §17.3.1.4" }, stepBehindSti),
     guest("ports as breakpoints", { cites: "SDM vol. 3B §17.2.4, §17.3.1.3" }, portBreakpoints),
     guest("debug registers", { cites: "SDM vol. 3B §17.2" }, debugRegisters),
     guest(

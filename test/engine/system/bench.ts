@@ -109,6 +109,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
   };
   const tsc = { ticks: 1000 };
   const codePages = new Set<number>();
+  const monitored = new Set<number>();
   const services: EngineServices = {
     memory,
     host: fakeHost(seen, tsc),
@@ -120,6 +121,11 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
         codePages.delete(offset & ~0xfff);
       },
       pageHoldsCode: (offset) => codePages.has(offset & ~0xfff),
+    },
+    monitor: {
+      arm: (_cpu, offset) => void monitored.add(offset),
+      disarm: () => monitored.clear(),
+      isArmed: () => monitored.size > 0,
     },
     requestExit: () => seen.exits++,
     instructionsInRun: () => 0,

@@ -37,6 +37,7 @@ export class SystemAssembler extends IntegerAssembler {
   xsave = (m: Memory): this => this.encode({ opcode: [0x0f, 0xae], reg: 4, rm: m });
   xrstor = (m: Memory): this => this.encode({ opcode: [0x0f, 0xae], reg: 5, rm: m });
   xsaveopt = (m: Memory): this => this.encode({ opcode: [0x0f, 0xae], reg: 6, rm: m });
+  xsavec = (m: Memory): this => this.encode({ opcode: [0x0f, 0xc7], reg: 4, rm: m });
   clflush = (m: Memory): this => this.encode({ opcode: [0x0f, 0xae], reg: 7, rm: m });
 
   cli = (): this => this.db(0xfa);
@@ -58,6 +59,8 @@ export class SystemAssembler extends IntegerAssembler {
   rdtscp = (): this => this.db(0x0f, 0x01, 0xf9);
   clac = (): this => this.db(0x0f, 0x01, 0xca);
   stac = (): this => this.db(0x0f, 0x01, 0xcb);
+  monitor = (): this => this.db(0x0f, 0x01, 0xc8);
+  mwait = (): this => this.db(0x0f, 0x01, 0xc9);
   xgetbv = (): this => this.db(0x0f, 0x01, 0xd0);
   xsetbv = (): this => this.db(0x0f, 0x01, 0xd1);
   wrmsr = (): this => this.db(0x0f, 0x30);

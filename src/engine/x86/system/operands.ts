@@ -149,6 +149,18 @@ export function effectiveAddress(
   return (cpu.segmentBase(segment) + offset) >>> 0;
 }
 
+/**
+ * Linear address of an operand that the instruction does not name (XLAT, MONITOR): `offset` in DS or the segment that
+ * overrides it, cut to the address size. Checks the segment, not yet whether it is canonical.
+ */
+export function implicitAddress(cpu: CpuContext, record: number, offset: number, size: number): number {
+  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
+  const cut = wrapOffset(offset, cpu.u8[record + R.REC_MISC] & 0xf);
+  if (!cpu.code64) checkSegment(cpu, segment, cut, size, false);
+  const linear = segment === L.SEGMENT_NONE ? cut : cpu.segmentBase(segment) + cut;
+  return cpu.code64 ? linear : linear >>> 0;
+}
+
 /** Whether the operand of `record` counts as a stack access when its address is not canonical. */
 export function addressesStack(cpu: CpuContext, record: number): boolean {
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;

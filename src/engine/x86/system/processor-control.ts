@@ -11,20 +11,28 @@ import {
   FLAG_AC,
   FLAG_CF,
   FLAGS_STATUS,
+  VECTOR_GP,
+  VECTOR_SS,
 } from "../../../spec/x86-privileged.js";
-import { LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
+import { MISC_ENABLE_MONITOR } from "../../../spec/x86-msr.js";
+import { FEATURE_BITS, LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
 import { compactedAreaSize, standardAreaSize } from "../../../x86/xsave-layout.js";
 import type { CpuContext } from "../cpu-context.js";
 import { writeFlags } from "../flags.js";
 import * as L from "../layout.js";
-import { ACTIVITY_HALTED } from "../state.js";
+import { dataAccessMode } from "../mode.js";
+import * as R from "../record.js";
+import { translatePage } from "./translate.js";
+import { ACTIVITY_HALTED, ACTIVITY_MONITOR_WAIT } from "../state.js";
 import { RAX, RCX, RDX, RBX } from "../layout.js";
-import { isCanonical } from "./access.js";
+import { isCanonical, probe, READ } from "./access.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
-import { effectiveAddress, readOperandMemory } from "./operands.js";
+import { addressesStack, effectiveAddress, implicitAddress, readOperandMemory } from "./operands.js";
 import { CONTINUE, type Helper, requireSupervisor, resolveNext } from "./outcome.js";
 
+/** MWAIT, ECX[0]: interrupts end it even when RFLAGS.IF masks them. */
+const MWAIT_BREAK_ON_MASKED = 1;
 const INVPCID_ADDRESS = 0;
 const INVPCID_SINGLE = 1;
 const INVPCID_ALL_GLOBAL = 2;
@@ -37,6 +45,7 @@ function cpuid(cpu: CpuContext): number {
     ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX.APIC_ID_SHIFT);
     ecx &= ~LEAF1_ECX_OSXSAVE;
     if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
+    if (!(cpu.get32(L.MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR)) ecx &= ~(1 << FEATURE_BITS.monitor.bit);
   } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF.TOPOLOGY_V2) {
     edx = cpu.id;
   } else if (row.leaf === LEAF.EXTENDED_STATE && row.subleaf === 0) {
@@ -58,20 +67,56 @@ function hlt(cpu: CpuContext, record: number): number {
   return resolveNext(cpu, record);
 }
 
-/** MONITOR and MWAIT are undefined at other levels than 0. */
+/** MONITOR and MWAIT are undefined at other levels than 0, and where IA32_MISC_ENABLE switches them off. */
 function requireMonitor(cpu: CpuContext): void {
-  if (cpu.cpl > 0) undefinedOpcode();
+  if (cpu.cpl > 0 || !(cpu.get32(L.MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR)) undefinedOpcode();
 }
 
-function monitor(cpu: CpuContext): number {
+/** #GP(0) unless RCX, as wide as the mode has it, holds only bits of `allowed`. */
+function requireExtensions(cpu: CpuContext, allowed: number): void {
+  if (cpu.get32(RCX) & ~allowed || (cpu.code64 && cpu.upper(RCX) !== 0)) generalProtection();
+}
+
+/** RAM offset of the byte at a linear address, as a load of it would find it; -1 where a device is, which is not read. */
+function loadedRam(cpu: CpuContext, linear: number, vector: number): number {
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  probe(cpu, linear, 1, READ, mode, vector);
+  const page = translatePage(cpu, Math.floor(linear / L.PAGE_SIZE), linear, false, mode);
+  return cpu.services.ramOffsetOf(page * L.PAGE_SIZE + (linear & (L.PAGE_SIZE - 1)));
+}
+
+/** MONITOR: no extensions are defined, hints in EDX say nothing. Only RAM can be watched. */
+function monitor(cpu: CpuContext, record: number): number {
   requireMonitor(cpu);
-  if (cpu.get32(RCX) !== 0) generalProtection();
+  requireExtensions(cpu, 0);
+  const stack = cpu.u8[record + R.REC_SEGMENT] >>> 3 === L.SS;
+  const linear = implicitAddress(cpu, record, cpu.getAddress(RAX), 1);
+  const ramOffset = loadedRam(cpu, linear, stack ? VECTOR_SS : VECTOR_GP);
+  if (ramOffset >= 0) cpu.services.monitor.arm(cpu, ramOffset);
+  else cpu.services.monitor.disarm(cpu);
   return CONTINUE;
 }
 
+/** MWAIT waits unless the line was written since MONITOR. The run loop ends it for interrupts. */
 function mwait(cpu: CpuContext, record: number): number {
   requireMonitor(cpu);
+  requireExtensions(cpu, MWAIT_BREAK_ON_MASKED);
+  if (cpu.services.monitor.isArmed(cpu)) {
+    cpu.wakesOnMasked = (cpu.get32(RCX) & MWAIT_BREAK_ON_MASKED) !== 0;
+    cpu.set32(L.ACTIVITY, ACTIVITY_MONITOR_WAIT);
+    cpu.services.requestExit(cpu);
+  }
   return resolveNext(cpu, record);
+}
+
+/** CLFLUSH and its kin: memory is coherent, but the address must be one that could be read. */
+function clflush(cpu: CpuContext, record: number): number {
+  loadedRam(
+    cpu,
+    effectiveAddress(cpu, record, 1, false),
+    addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP,
+  );
+  return CONTINUE;
 }
 
 function invalidatePage(cpu: CpuContext, linear: number): void {
@@ -136,6 +181,7 @@ export const PROCESSOR_CONTROL: Record<string, Helper> = {
   hlt,
   monitor,
   mwait,
+  clflush,
   invlpg,
   invpcid,
   invd: cacheControl,

@@ -22,7 +22,7 @@ import { commitPending, explicitHost, READ, readHost, WRITE, writeHost } from ".
 import { CONTINUE, type Helper } from "./calls.js";
 import { generalProtection, GuestFault } from "./faults.js";
 import { INFO_MEMORY, INFO_SIZE } from "../call-info.js";
-import { checkSegment } from "./operands.js";
+import { implicitAddress } from "./operands.js";
 import { currentStack, peek, pushValues, release, storePointer } from "./stack.js";
 
 const RSP_NUMBER = 4;
@@ -128,14 +128,7 @@ const popa: Helper = (cpu, _record, info) => {
 };
 
 const xlat: Helper = (cpu, record) => {
-  const size = cpu.u8[record + R.REC_MISC] & 0xf;
-  const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
-  const sum = cpu.getAddress(RBX) + al(cpu);
-  const offset = size === 8 ? sum : size === 4 ? sum >>> 0 : sum & 0xffff;
-  let linear = offset;
-  if (!cpu.code64) checkSegment(cpu, segment, offset, 1, false);
-  if (segment !== L.SEGMENT_NONE) linear += cpu.segmentBase(segment);
-  if (!cpu.code64) linear >>>= 0;
+  const linear = implicitAddress(cpu, record, cpu.getAddress(RBX) + al(cpu), 1);
   const host = explicitHost(cpu, linear, 1, READ, dataAccessMode(cpu, cpu.cpl));
   cpu.writeSlot(RAX, 1, readHost(cpu, host, 1));
   return CONTINUE;
