@@ -1,4 +1,5 @@
 /** Every conformance guest, by group. */
+import { alignmentGuests } from "./cases/alignment.js";
 import { aluGuests } from "./cases/alu.js";
 import { bitGuests } from "./cases/bits.js";
 import { callGateGuests } from "./cases/call-gates.js";
@@ -15,6 +16,7 @@ import { limitMatrixGuests } from "./cases/limit-matrix.js";
 import { limitGuests } from "./cases/limits.js";
 import { longReturnGuests } from "./cases/long-returns.js";
 import { modeGuests } from "./cases/modes.js";
+import { legacyInstructionGuests } from "./cases/legacy-instructions.js";
 import { legacyPagingGuests } from "./cases/legacy-paging.js";
 import { codeLimitGuests } from "./cases/code-limits.js";
 import { codeChangeGuests } from "./cases/code-changes.js";
@@ -26,12 +28,14 @@ import { monitorGuests } from "./cases/monitor.js";
 import { multiplyGuests } from "./cases/multiply.js";
 import { operandGuests } from "./cases/operands.js";
 import { pagingGuests } from "./cases/paging.js";
+import { portPermissionGuests } from "./cases/port-permissions.js";
 import { permissionGuests } from "./cases/permissions.js";
 import { shiftGuests } from "./cases/shifts.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
 import { taskFaultGuests } from "./cases/task-faults.js";
 import { taskGuests } from "./cases/tasks.js";
+import { taskPagingGuests } from "./cases/task-paging.js";
 import { translationGuests } from "./cases/translations.js";
 import { virtual8086Guests } from "./cases/virtual8086.js";
 import { x87OperandGuests } from "./cases/x87-operands.js";
@@ -59,18 +63,20 @@ export function allGuests(): GuestGroup[] {
     { name: "permission matrix", guests: permissionGuests(PERMISSION_SAMPLE) },
     { name: "remembered translations", guests: translationGuests() },
     { name: "exceptions and double faults", guests: [...exceptionGuests(), ...doubleFaultGuests()] },
-    { name: "the order of faults", guests: faultOrderGuests() },
+    { name: "the order of faults", guests: [...faultOrderGuests(), ...alignmentGuests()] },
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
     { name: "call gates and returns", guests: [...callGateGuests(), ...longReturnGuests()] },
     { name: "descriptors", guests: descriptorGuests() },
     { name: "modes", guests: modeGuests() },
+    { name: "instructions of protected and real mode", guests: legacyInstructionGuests() },
     { name: "segment limits", guests: [...limitGuests(), ...limitMatrixGuests()] },
     { name: "limits of code segments", guests: codeLimitGuests() },
+    { name: "ports in user mode", guests: portPermissionGuests() },
     { name: "virtual-8086 mode", guests: virtual8086Guests() },
     { name: "tasks", guests: taskGuests() },
-    { name: "tasks refused", guests: taskFaultGuests() },
+    { name: "tasks refused", guests: [...taskFaultGuests(), ...taskPagingGuests()] },
     { name: "32-bit and PAE paging", guests: legacyPagingGuests() },
     { name: "code that changes and code at page ends", guests: codeChangeGuests() },
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },
