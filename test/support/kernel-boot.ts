@@ -33,6 +33,8 @@ const TAIL = 1500;
 export interface KernelBootOptions {
   /** Name in the catalogue. Default: Debian's cloud kernel. */
   guest?: string;
+  /** A bzImage instead of a guest of the catalogue. */
+  image?: { name: string; bytes: Uint8Array };
   /** Hand over the ELF kernel inside the bzImage instead of the bzImage. */
   vmlinux?: boolean;
   loader?: LoaderOptions;
@@ -57,18 +59,27 @@ export interface KernelBoot {
   report: RunReport;
 }
 
-/** The bytes of a kernel and its name. */
-async function kernelImage(path: string, vmlinux: boolean): Promise<{ name: string; bytes: Uint8Array }> {
-  const bytes = await readFile(path);
-  if (!vmlinux) return { name: path, bytes };
-  const image = recognise(bytes);
+/** The bytes of a kernel and its name, or undefined after the test was skipped. */
+async function kernelImage(
+  t: TestContext,
+  options: KernelBootOptions,
+): Promise<KernelBootOptions["image"] | undefined> {
+  let given = options.image;
+  if (given === undefined) {
+    const kernel = await requireGuest(t, options.guest ?? "debian-cloud");
+    if (!kernel) return undefined;
+    const name = kernel.files["kernel"];
+    given = { name, bytes: await readFile(name) };
+  }
+  if (options.vmlinux !== true) return given;
+  const image = recognise(given.bytes);
   assert.equal(image.format, "bzimage");
   return { name: "vmlinux", bytes: decompressPayload(image, { maxOutput: LARGEST_VMLINUX }) };
 }
 
 /** The plan of a boot, or undefined after the test was skipped. */
 export async function kernelPlan(t: TestContext, options: KernelBootOptions): Promise<Plan | undefined> {
-  const kernel = await requireGuest(t, options.guest ?? "debian-cloud");
+  const kernel = await kernelImage(t, options);
   const busybox = await requireGuest(t, options.busybox ?? "busybox");
   if (!kernel || !busybox) return undefined;
   const { initramfs } = options;
@@ -82,7 +93,7 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
           },
         };
   const plan = buildPlan({
-    kernel: await kernelImage(kernel.files["kernel"], options.vmlinux ?? false),
+    kernel,
     ...initrd,
     commandLine: options.commandLine ?? "console=ttyS0",
     loader: options.loader ?? {},
