@@ -39,6 +39,8 @@ import { taskPagingGuests } from "./cases/task-paging.js";
 import { translationGuests } from "./cases/translations.js";
 import { virtual8086Guests } from "./cases/virtual8086.js";
 import { x87OperandGuests } from "./cases/x87-operands.js";
+import { xsaveGuests } from "./cases/xsave.js";
+import { msrGuests } from "./cases/msrs.js";
 import type { Guest } from "./support/guest.js";
 
 export interface GuestGroup {
@@ -82,6 +84,8 @@ export function allGuests(): GuestGroup[] {
     { name: "MSRs, CPUID, control registers", guests: registerGuests() },
     { name: "x87, SSE and their state", guests: stateSavingGuests() },
     { name: "memory operands of x87 instructions", guests: x87OperandGuests() },
+    { name: "XSAVE", guests: xsaveGuests() },
+    { name: "model-specific registers", guests: msrGuests() },
     { name: "MONITOR, MWAIT, CLFLUSH", guests: monitorGuests() },
     { name: "features that CPUID announces or not", guests: featureGuests() },
     { name: "debug exceptions", guests: [...debugGuests(), ...debugCornerGuests()] },

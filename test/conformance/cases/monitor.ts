@@ -98,6 +98,13 @@ export function monitorGuests(): Guest[] {
       switchedOff,
     ),
     guest("MWAIT waits", { cites: "SDM vol. 2B, MWAIT", notOnQemu: ours }, halts),
-    guest("CLFLUSH is checked as a load", { cites: "SDM vol. 2A, CLFLUSH" }, flush),
+    guest(
+      "CLFLUSH is checked as a load",
+      {
+        cites: "SDM vol. 2A, CLFLUSH",
+        notOnQemu: "QEMU 7.2 looks at no address of CLFLUSH; the SDM is right",
+      },
+      flush,
+    ),
   ];
 }
