@@ -31,6 +31,7 @@ import { pagingGuests } from "./cases/paging.js";
 import { portPermissionGuests } from "./cases/port-permissions.js";
 import { permissionGuests } from "./cases/permissions.js";
 import { shiftGuests } from "./cases/shifts.js";
+import { sixteenBitGateGuests } from "./cases/sixteen-bit-gates.js";
 import { smokeGuests } from "./cases/smoke.js";
 import { stringGuests } from "./cases/strings.js";
 import { taskFaultGuests } from "./cases/task-faults.js";
@@ -69,7 +70,10 @@ export function allGuests(): GuestGroup[] {
     { name: "interrupts", guests: interruptGuests() },
     { name: "system calls", guests: systemCallGuests() },
     { name: "segments", guests: segmentGuests() },
-    { name: "call gates and returns", guests: [...callGateGuests(), ...longReturnGuests()] },
+    {
+      name: "call gates and returns",
+      guests: [...callGateGuests(), ...longReturnGuests(), ...sixteenBitGateGuests()],
+    },
     { name: "descriptors", guests: descriptorGuests() },
     { name: "modes", guests: modeGuests() },
     { name: "instructions of protected and real mode", guests: legacyInstructionGuests() },
