@@ -173,11 +173,11 @@ test("R6.1 FNSTENV's 32-bit protected form has ones in the reserved halves and m
 test("R6.1 the last-instruction pointers follow all but control instructions", () => {
   const fpu = freshFpu();
   const location = {
-    instructionPointer: 0x401000n,
+    instructionPointer: 0x401000,
     codeSelector: 0x33,
     opcode: 0xdd,
     modrm: 0x06,
-    dataPointer: 0x7fff00n,
+    dataPointer: 0x7fff00,
     dataSelector: 0x2b,
   };
   for (const [opcode, modrm, expected] of [

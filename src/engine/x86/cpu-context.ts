@@ -15,6 +15,7 @@ import * as R from "./record.js";
 import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
 import { CpuidTable } from "./system/cpuid-rows.js";
 import { TlbBook } from "./system/tlb-book.js";
+import { FpuState } from "./x87/state.js";
 
 /** What the engine that owns the CPUs provides. */
 export interface EngineServices {
@@ -74,6 +75,7 @@ export class CpuContext {
   readonly view: DataView;
   readonly cpuid: CpuidTable;
   readonly tlb: TlbBook;
+  readonly fpu: FpuState;
   /** Model-specific registers outside the CPU area that hold a value, see system/msr-storage.ts. */
   readonly msrTable = new Map<number, bigint>();
 
@@ -134,6 +136,7 @@ export class CpuContext {
     const above4G = this.cpuid.has("pse36") ? Math.max(0, Math.min(bits, PSE36_BITS) - 32) : 0;
     this.reserved4M = BITS_21_TO_13 & ~((2 ** above4G - 1) << 13);
     this.tlb = new TlbBook(this.base, this.i32);
+    this.fpu = new FpuState(this.view, this.base + L.FPU);
   }
 
   /** Unsigned 32-bit field at byte offset `offset` of the CPU area. */

@@ -23,14 +23,14 @@ export { X87_FIRST_OPCODE, X87_TABLE, lookupX87, x87Index } from "./x87/table.js
 
 /** Where an instruction and its memory operand lie, for the last-instruction pointers. */
 export interface X87Location {
-  /** Offset of the instruction (its first prefix) in its code segment. */
-  instructionPointer: bigint;
+  /** Offset of the instruction (its first prefix) in its code segment; 64-bit ones as signed numbers. */
+  instructionPointer: number;
   codeSelector: number;
   /** First opcode byte and ModRM. */
   opcode: number;
   modrm: number;
-  /** Effective address of the memory operand and the segment used. */
-  dataPointer: bigint;
+  /** Effective address of the memory operand and the segment used; 64-bit ones as signed numbers. */
+  dataPointer: number;
   dataSelector: number;
 }
 
@@ -46,10 +46,10 @@ export function executeX87(fpu: FpuState, instruction: X87Instruction, call: X87
 /** Keeps the pointers of a non-control instruction; call it after `executeX87` unless that faulted. */
 export function recordX87Location(fpu: FpuState, instruction: X87Instruction, location: X87Location): void {
   if (instruction.control) return;
-  fpu.instructionPointer = location.instructionPointer;
+  fpu.pointToInstruction(location.instructionPointer);
   fpu.codeSelector = location.codeSelector;
   fpu.opcode = ((location.opcode & 7) << 8) | location.modrm;
   if (instruction.operand === "none") return;
-  fpu.dataPointer = location.dataPointer;
+  fpu.pointToData(location.dataPointer);
   fpu.dataSelector = location.dataSelector;
 }

@@ -18,6 +18,7 @@ import { VECTOR_MOVE } from "./vector-move.js";
 import { VECTOR_RARE } from "./vector-rare.js";
 
 export const SEMANTICS: SemanticsTable = {
+  ...HELPERS_ONLY,
   ...ARITHMETIC,
   ...SHIFT,
   ...MULTIPLY,
@@ -33,5 +34,4 @@ export const SEMANTICS: SemanticsTable = {
   ...SHA,
   ...AES,
   ...CARRYLESS,
-  ...HELPERS_ONLY,
 };

@@ -1,5 +1,12 @@
 /** Moves, stack, conversions, flag bits. SDM vol. 2. */
-import { VECTOR_GP, FLAG_IF, FLAG_DF, FLAG_IOPL_SHIFT } from "../../../spec/x86-privileged.js";
+import {
+  VECTOR_GP,
+  FLAG_IF,
+  FLAG_DF,
+  FLAG_IOPL_SHIFT,
+  FLAG_RF,
+  FLAG_VM,
+} from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
@@ -60,6 +67,14 @@ const setInterrupts: Semantics = (b) => {
   });
 };
 
+/** RFLAGS with RF and VM clear; virtual-8086 mode looks at IOPL first. */
+const pushFlags: Semantics = (b, { size }) => {
+  const system = b.state("i32.load", layout.FLAG_SYSTEM);
+  b.if(b.and(system, b.i32(FLAG_VM)), () => b.helper("pushf"));
+  const flags = b.or(b.statusFlags(), b.and(system, b.i32(~(FLAG_RF | FLAG_VM))));
+  b.push(size === 8 ? b.extendU(flags) : flags, size);
+};
+
 export const MOVE: SemanticsTable = {
   mov: move,
   movnti: move,
@@ -73,6 +88,7 @@ export const MOVE: SemanticsTable = {
   cbw: convert,
   cwd: convertToPair,
   push: (b, { operands: [source] }) => b.push(b.read(source), source.size),
+  pushf: pushFlags,
   pop: (b, { operands: [destination] }) => {
     // A memory destination addressed by RSP uses the RSP after the pop: the decoder has added it to the displacement.
     const value = b.peek(destination.size);

@@ -21,7 +21,7 @@ import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import {
   executeX87,
-  FpuState,
+  type FpuState,
   lookupX87,
   operandAlignment,
   operandBytes,
@@ -29,16 +29,20 @@ import {
   X87_STORE,
   type X87Call,
   type X87Instruction,
+  type X87Location,
 } from "../x87.js";
 import { acceptAccess, probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { GuestFault, throwRecorded, undefinedOpcode } from "./faults.js";
 import { INFO_MEMORY } from "../call-info.js";
 import { addressesStack, effectiveAddress } from "./operands.js";
+import { taggedHost } from "./translate.js";
 import * as R from "../record.js";
 
 /** A memory operand is at most the 108 bytes of FSAVE. */
 const LARGEST_OPERAND = 108;
+/** Numbers have 10 bytes at most. */
+const SMALL_OPERAND = 10;
 
 const memory = new DataView(new ArrayBuffer(LARGEST_OPERAND));
 const call: X87Call = {
@@ -50,16 +54,15 @@ const call: X87Call = {
   eflags: 0,
   ax: 0,
 };
-const units = new WeakMap<CpuContext, FpuState>();
-
-function unitOf(cpu: CpuContext): FpuState {
-  let unit = units.get(cpu);
-  if (!unit) {
-    unit = new FpuState(cpu.view, cpu.base + L.FPU);
-    units.set(cpu, unit);
-  }
-  return unit;
-}
+/** One of each, used again and again: every instruction passes here. */
+const location: X87Location = {
+  instructionPointer: 0,
+  codeSelector: 0,
+  opcode: 0,
+  modrm: 0,
+  dataPointer: 0,
+  dataSelector: 0,
+};
 
 function prepare(cpu: CpuContext, instruction: X87Instruction, modrm: number, info: number): void {
   call.index = modrm & 7;
@@ -92,12 +95,73 @@ function finish(cpu: CpuContext, instruction: X87Instruction): void {
   else if (instruction.effect === "eflags") writeFlags(cpu, call.eflags, FLAGS_STATUS);
 }
 
-/** Offset of the memory operand in its segment. */
-function dataOffset(cpu: CpuContext, record: number, linear: number): bigint {
+/**
+ * Host address of a memory operand of a number where the TLB has it for this access and nothing else is to be
+ * checked; 0 where it does not.
+ */
+function taggedOperand(cpu: CpuContext, instruction: X87Instruction, linear: number, size: number): number {
+  if (size > SMALL_OPERAND || (linear & (L.PAGE_SIZE - 1)) + size > L.PAGE_SIZE) return 0;
+  const page = Math.floor(linear / L.PAGE_SIZE);
+  return taggedHost(cpu, linear, page, instruction.access === "write", dataAccessMode(cpu, cpu.cpl));
+}
+
+/** Copies 2, 4, 8 or 10 bytes. */
+function copyOperand(from: DataView, source: number, to: DataView, target: number, size: number): void {
+  let done = 0;
+  for (; done + 4 <= size; done += 4) to.setUint32(target + done, from.getUint32(source + done, true), true);
+  if (done < size) to.setUint16(target + done, from.getUint16(source + done, true), true);
+}
+
+/** Offset of the memory operand in its segment, modulo 2^64 as a signed number, or modulo 2^32. */
+function dataOffset(cpu: CpuContext, record: number, linear: number): number {
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
-  if (segment === L.SEGMENT_NONE) return BigInt.asUintN(64, BigInt(linear));
-  const offset = BigInt(linear) - cpu.getBig(L.SEGMENT_BASE + segment * 8);
-  return BigInt.asUintN(cpu.code64 ? 64 : 32, offset);
+  if (segment === L.SEGMENT_NONE) return linear;
+  const offset = linear - cpu.segmentBase(segment);
+  return cpu.code64 ? offset : offset >>> 0;
+}
+
+/** The pointers that a non-control instruction leaves. */
+function recordLocation(
+  cpu: CpuContext,
+  record: number,
+  fpu: FpuState,
+  instruction: X87Instruction,
+  encoding: number,
+  linear: number,
+): void {
+  location.instructionPointer = cpu.instructionRip(record);
+  location.codeSelector = cpu.selector(L.CS);
+  location.opcode = encoding & 0xff;
+  location.modrm = (encoding >>> 8) & 0xff;
+  location.dataPointer = dataOffset(cpu, record, linear);
+  location.dataSelector = cpu.selector(Math.min(cpu.u8[record + R.REC_SEGMENT] >>> 3, L.GS));
+  recordX87Location(fpu, instruction, location);
+}
+
+/** Executes with a memory operand that is not in the TLB, crosses pages, is large or watched. */
+function executeSlowly(
+  cpu: CpuContext,
+  record: number,
+  fpu: FpuState,
+  instruction: X87Instruction,
+  linear: number,
+): void {
+  const operand = fetchOperand(cpu, record, instruction, linear);
+  const result = executeX87(fpu, instruction, call);
+  if (result & X87_STORE) writeBytes(cpu, linear, operand, dataAccessMode(cpu, cpu.cpl));
+}
+
+/** Executes with a memory operand at a host address. */
+function executeAt(
+  fpu: FpuState,
+  instruction: X87Instruction,
+  view: DataView,
+  host: number,
+  size: number,
+): void {
+  if (instruction.access === "read") copyOperand(view, host, memory, 0, size);
+  const result = executeX87(fpu, instruction, call);
+  if (result & X87_STORE) copyOperand(memory, 0, view, host, size);
 }
 
 const x87: Helper = (cpu, record, info) => {
@@ -105,30 +169,20 @@ const x87: Helper = (cpu, record, info) => {
   const modrm = (encoding >>> 8) & 0xff;
   const instruction = lookupX87(encoding & 0xff, modrm);
   if (!instruction) return undefinedOpcode();
-  const fpu = unitOf(cpu);
+  const fpu = cpu.fpu;
   // Before anything is asked of the memory operand.
   if (instruction.waiting && fpu.pending) throw new GuestFault(VECTOR_MF);
   prepare(cpu, instruction, modrm, info);
   let linear = 0;
-  let operand: Uint8Array | undefined;
   if (info & INFO_MEMORY) {
     const size = operandBytes(instruction.operand, call.operandSize);
     linear = effectiveAddress(cpu, record, size, instruction.access === "write");
-    operand = fetchOperand(cpu, record, instruction, linear);
-  }
-  const result = executeX87(fpu, instruction, call);
-  if (result & X87_STORE && operand) writeBytes(cpu, linear, operand, dataAccessMode(cpu, cpu.cpl));
+    const host = taggedOperand(cpu, instruction, linear, size);
+    if (host !== 0) executeAt(fpu, instruction, cpu.view, host, size);
+    else executeSlowly(cpu, record, fpu, instruction, linear);
+  } else executeX87(fpu, instruction, call);
   finish(cpu, instruction);
-  if (!instruction.control) {
-    recordX87Location(fpu, instruction, {
-      instructionPointer: BigInt.asUintN(64, BigInt(cpu.instructionRip(record))),
-      codeSelector: cpu.selector(L.CS),
-      opcode: encoding & 0xff,
-      modrm,
-      dataPointer: dataOffset(cpu, record, linear),
-      dataSelector: cpu.selector(Math.min(cpu.u8[record + R.REC_SEGMENT] >>> 3, L.GS)),
-    });
-  }
+  if (!instruction.control) recordLocation(cpu, record, fpu, instruction, encoding, linear);
   return CONTINUE;
 };
 
@@ -136,13 +190,13 @@ const x87: Helper = (cpu, record, info) => {
 const fwait: Helper = (cpu) => {
   const cr0 = cpu.get32(L.CR0);
   if (cr0 & CR0_MP && cr0 & CR0_TS) throw new GuestFault(VECTOR_NM);
-  if (unitOf(cpu).pending) throw new GuestFault(VECTOR_MF);
+  if (cpu.fpu.pending) throw new GuestFault(VECTOR_MF);
   return CONTINUE;
 };
 
 /** EMMS: all registers empty, and TOP 0 as after any MMX instruction (SDM vol. 3A table 12-2). */
 const emms: Helper = (cpu) => {
-  const fpu = unitOf(cpu);
+  const fpu = cpu.fpu;
   if (fpu.pending) throw new GuestFault(VECTOR_MF);
   fpu.tags = 0;
   fpu.top = 0;

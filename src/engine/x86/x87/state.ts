@@ -14,6 +14,7 @@
  *
  * Specification: Intel SDM vol. 1 §8.1, §10.5.1.1 (abridged tag).
  */
+import { TWO_32 } from "../../../bytes/words.js";
 import {
   EXTENDED_EXPONENT_ONES,
   EXTENDED_INTEGER_BIT,
@@ -131,6 +132,20 @@ export class FpuState {
 
   set dataPointer(value: bigint) {
     this.view.setBigUint64(this.base + FPU_DATA_POINTER, value, true);
+  }
+
+  /** The same from signed safe integers, without big ones. */
+  pointToInstruction(address: number): void {
+    this.setSigned(FPU_INSTRUCTION_POINTER, address);
+  }
+
+  pointToData(address: number): void {
+    this.setSigned(FPU_DATA_POINTER, address);
+  }
+
+  private setSigned(field: number, value: number): void {
+    this.view.setUint32(this.base + field, value, true);
+    this.view.setInt32(this.base + field + 4, Math.floor(value / TWO_32), true);
   }
 
   get codeSelector(): number {
