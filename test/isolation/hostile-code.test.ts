@@ -42,14 +42,26 @@ test("isolation: code outside RAM reads as all ones and is #UD, reported once an
   vm.dispose();
 });
 
-test("isolation: an instruction whose second half lies outside RAM is #UD at its first byte", () => {
+test("isolation: an instruction whose second half lies outside RAM is completed by ones; the next is #UD", () => {
   const last = RAM_SIZE - 2;
   const { vm, cpu } = bareGuest((a) => a.jmp(last), { all: HOLE, own: { [VECTOR_UD]: HALT_STUB } });
   vm.memory.write(HALT_STUB, Uint8Array.of(HLT));
   vm.memory.write(last, Uint8Array.of(0xb8, 0));
   assert.equal(cpu.run(BUDGET).reason, "halt");
   const { gpr } = cpu.readState();
+  assert.equal(gpr[0], 0xffffff00n, "MOV EAX, imm32");
   const frame = new DataView(vm.memory.read(Number(gpr[4]), 4).buffer);
+  assert.equal(frame.getUint32(0, true), last + 5);
+  vm.dispose();
+});
+
+test("isolation: an instruction that ones make undefined is #UD at its first byte", () => {
+  const last = RAM_SIZE - 1;
+  const { vm, cpu } = bareGuest((a) => a.jmp(last), { all: HOLE, own: { [VECTOR_UD]: HALT_STUB } });
+  vm.memory.write(HALT_STUB, Uint8Array.of(HLT));
+  vm.memory.write(last, Uint8Array.of(0x0f));
+  assert.equal(cpu.run(BUDGET).reason, "halt");
+  const frame = new DataView(vm.memory.read(Number(cpu.readState().gpr[4]), 4).buffer);
   assert.equal(frame.getUint32(0, true), last);
   vm.dispose();
 });

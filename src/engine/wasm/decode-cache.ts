@@ -13,6 +13,7 @@ import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";
+import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
 import { PSEUDO } from "./interpreter.js";
 import { RecordEncoder } from "./record-encoder.js";
 
@@ -22,6 +23,8 @@ const MAX_BLOCK = 64;
  * mode could make a write to the page arbitrarily slow.
  */
 const MAX_BLOCKS_PER_PAGE = 2048;
+/** What a fetch outside RAM finds. */
+const ONES = new Uint8Array(MAX_INSTRUCTION_LENGTH).fill(0xff);
 /** A limit that no offset is behind. */
 const ENDLESS = 0xffffffff;
 /** Bytes of code by the mode key's code size. */
@@ -54,7 +57,10 @@ interface Block {
   dropped: boolean;
 }
 
-/** Translates the next page for an instruction that crosses: its RAM offset, or -1 after delivering the fault. */
+/**
+ * Translates the next page for an instruction that crosses: its RAM offset, `FETCH_ONES`, or `FETCH_FAULTED` after
+ * delivering the fault.
+ */
 export type TranslateNextPage = (cpu: CpuContext, record: number) => number;
 
 export interface CodePageEvents {
@@ -251,7 +257,7 @@ export class DecodeCache {
     this.encoder.pseudo(record, PSEUDO.crossing, start, 0, 0);
     const epoch = this.counters.flushes;
     const second = nextPage(cpu, record);
-    if (second < 0) return 0;
+    if (second === FETCH_FAULTED) return 0;
     if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
     this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
     this.next += rec.RECORD_BYTES;
@@ -259,8 +265,7 @@ export class DecodeCache {
     const firstLength = layout.PAGE_SIZE - start;
     const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
     this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
-    const hostSecond = this.ramBase + second;
-    this.crossingBytes.set(this.bytes.subarray(hostSecond, hostSecond + MAX_INSTRUCTION_LENGTH), firstLength);
+    this.crossingBytes.set(this.firstBytes(second), firstLength);
     this.decoder.decode(this.crossingBytes, 0, firstLength + MAX_INSTRUCTION_LENGTH, CODE_BYTES[mode & 3]);
     const length = this.decoder.instruction.length;
     if (start + length > this.codeEnd) this.endAtLimit(block, start, start + length);
@@ -268,11 +273,18 @@ export class DecodeCache {
     this.endBlock(block, start + length, 0);
     block.extents.push({ page, start, end: layout.PAGE_SIZE });
     const rest = Math.max(1, length - firstLength);
-    block.extents.push({ page: second >>> layout.PAGE_SHIFT, start: 0, end: rest });
+    if (second >= 0) block.extents.push({ page: second >>> layout.PAGE_SHIFT, start: 0, end: rest });
     this.enter(page * layout.PAGE_SIZE + start, mode, record);
     this.crossings.set(record, block);
     this.register(block);
     return record;
+  }
+
+  /** As many bytes of a page as an instruction can take from it: ones where there is no RAM. */
+  private firstBytes(ramOffset: number): Uint8Array {
+    if (ramOffset === FETCH_ONES) return ONES;
+    const host = this.ramBase + ramOffset;
+    return this.bytes.subarray(host, host + MAX_INSTRUCTION_LENGTH);
   }
 
   /**
@@ -281,12 +293,12 @@ export class DecodeCache {
    */
   checkCrossing(cpu: CpuContext, record: number, nextPage: TranslateNextPage): number {
     const second = nextPage(cpu, record);
-    if (second < 0) {
+    if (second === FETCH_FAULTED) {
       // The record gave back its count; a fetch that faults has one.
       cpu.i32[(cpu.base + layout.LEFT) >>> 2]--;
       return 0;
     }
-    if (second === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
+    if (second >>> 0 === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
     const block = this.crossings.get(record);
     if (block) this.drop([block]);
     cpu.setAddress(layout.RIP, cpu.instructionRip(record));

@@ -31,6 +31,8 @@ import {
   runHelper,
   slowTranslate,
   translateCode,
+  translateCodeBehind,
+  FETCH_FAULTED,
   type Helper,
 } from "../x86/system/calls.js";
 import { HELPERS } from "../x86/system/delegates.js";
@@ -202,13 +204,16 @@ class WasmVm implements Vm {
     return !Number.isNaN(linear) && translateCode(cpu, linear) >= 0 ? 1 : 0;
   }
 
-  /** RAM offset of the linear page behind that of the instruction in `record`; -1 after delivering its fault. */
+  /**
+   * RAM offset of the linear page behind that of the instruction in `record`: `FETCH_FAULTED` after delivering its
+   * fault, `FETCH_ONES` outside RAM.
+   */
   private readonly nextPage = (cpu: CpuContext, record: number): number => {
     const rip = cpu.instructionRip(record);
     cpu.setAddress(layout.RIP, rip);
     const offset = cpu.u16[(record + 4) >>> 1];
     const linear = codeLinear(cpu, layout.PAGE_SIZE - offset);
-    return Number.isNaN(linear) ? -1 : translateCode(cpu, linear);
+    return Number.isNaN(linear) ? FETCH_FAULTED : translateCodeBehind(cpu, linear);
   };
 
   private reportUnimplemented(cpu: CpuContext, text: string): void {

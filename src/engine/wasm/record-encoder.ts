@@ -187,17 +187,23 @@ export class RecordEncoder {
     if (i.form.mnemonic === "pop" && i.base === RSP) displacement += i.operandSize;
     this.view.setUint8(at + rec.REC_SCALE, i.scale);
     this.view.setInt32(at + rec.REC_DISPLACEMENT, displacement | 0, true);
-    if (displacement > MAX_DISPLACEMENT && i.index === NO_REGISTER) {
-      this.carryOut(at);
-      kind = Math.max(kind, rec.EA_FULL);
-    }
+    if (displacement > MAX_DISPLACEMENT) kind = this.carryOut(at, i, kind);
     this.view.setUint8(at + rec.REC_EA, kind);
   }
 
-  /** Adds the 2^32 that the displacement lost when the offset in the page made it too large for 32 bits. */
-  private carryOut(at: number): void {
+  /**
+   * Adds the 2^32 that the displacement lost when the offset in the page, or the size that POP adds, made it too large
+   * for 32 bits. Returns the address kind for it: with an index register a helper adds it.
+   */
+  private carryOut(at: number, i: Instruction, kind: number): number {
+    if (i.index !== NO_REGISTER) {
+      const misc = this.view.getUint8(at + rec.REC_MISC);
+      this.view.setUint8(at + rec.REC_MISC, misc | rec.MISC_DISPLACEMENT_CARRY);
+      return rec.EA_CHECKED;
+    }
     this.view.setUint16(at + rec.REC_X, layout.ONE_SLOT, true);
     this.view.setUint8(at + rec.REC_SCALE, CARRY_SCALE);
+    return Math.max(kind, rec.EA_FULL);
   }
 
   private segment(i: Instruction, long: boolean): number {

@@ -34,8 +34,11 @@ export const REC_SCALE = 12;
 export const REC_SEGMENT = 13;
 /** u8: repeat prefix of string instructions: 0, 0xf2 or 0xf3. */
 export const REC_REP = 14;
-/** u8: address size in bytes (2, 4, 8) in bits 0–3, bit 4: LOCK prefix, bit 5: `MISC_NARROW_BRANCH`. */
+/** u8: address size in bytes (2, 4, 8) in bits 0–3, bit 4: LOCK prefix, bit 5: `MISC_NARROW_BRANCH`, bit 6:
+ *  `MISC_DISPLACEMENT_CARRY`. */
 export const REC_MISC = 15;
+/** The displacement lost 2^32: `effectiveAddress` adds it. */
+export const MISC_DISPLACEMENT_CARRY = 64;
 /** A relative branch with a 16-bit operand size: its target has 16 bits. */
 export const MISC_NARROW_BRANCH = 32;
 /** i64: immediate, sign-extended to 64 bits; for relative branches the target's offset from the start of the page. */

@@ -166,10 +166,31 @@ function narrow(g: GuestBuilder): void {
   a.org(target).mov(ecx, 0x77).jmp("back");
 }
 
+/** 16-bit code above 64 KiB, reached by a 32-bit far jump and a 32-bit interrupt gate: EIP keeps its 32 bits. */
+function sixteenBitsAbove(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  const selector = g.descriptor(segmentDescriptor({ type: CODE_READABLE, big: false }));
+  g.gates.set(0x82, { selector, offset: 0, type: 0xe, label: "handler" });
+  a.xor(eax, eax).xor(ecx, ecx).jmpFar(selector, addressOf("sixteen"));
+  a.bits(16).label("sixteen").inc(eax).inc(eax).jmpFar(layout.KERNEL_CODE, addressOf("back"), 32);
+  a.bits(32).label("back");
+  g.expect(eax, 2, "instructions follow each other above 64 KiB");
+  a.int(0x82);
+  g.expect(ecx, 3, "an interrupt gate leads there too");
+  g.exit();
+  a.bits(16).label("handler").mov(ecx, 3).db(0x66).iret().bits(32);
+}
+
 export function codeLimitGuests(): Guest[] {
   const cites = "SDM vol. 3A §5.3";
   const notOnQemu = "QEMU 7.2 checks no limits of code; the SDM is right";
   return [
+    guest(
+      "16-bit code above 64 KiB",
+      { mode: 32, cites: "SDM vol. 3A §3.4.5 (D flag), §6.12.1; vol. 2A, JMP" },
+      sixteenBitsAbove,
+    ),
     guest("near branches beyond the limit", { mode: 32, cites, notOnQemu }, branches),
     guest("RET beyond the limit", { mode: 32, cites, notOnQemu }, returns),
     guest("running past the limit", { mode: 32, cites, notOnQemu }, running),

@@ -211,6 +211,14 @@ function stack64(g: GuestBuilder): void {
     "POP [RSP+8] addresses with the RSP after the pop, and hits the slot above",
   );
   g.expectAt(top, 8, 0x55n, "POP [RSP+8]");
+  // POP [RSP+RCX+7FFFFFFF]: the size that POP adds carries the displacement over 2^31.
+  a.push(0x66)
+    .mov(rcx, layout.DATA - 8)
+    .sub(rcx, rsp)
+    .mov(rax, 0x7fffffffn)
+    .sub(rcx, rax);
+  a.db(0x8f, 0x84, 0x0c, 0xff, 0xff, 0xff, 0x7f).mov(rax, qword(layout.DATA));
+  g.expect(rax, 0x66, "POP with an index and the largest displacement");
   a.mov(rax, rsp).push(rax).pop(rsp);
   g.expect(rsp, top - 8, "POP RSP loads the popped value");
   a.mov(rbp, 0x1234).enter(16, 0).mov(rax, rbp);

@@ -145,6 +145,18 @@ export function translateCode(cpu: CpuContext, linear: number): number {
   return FETCH_FAULTED;
 }
 
+/** What `translateCodeBehind` gives for bytes outside RAM. */
+export const FETCH_ONES = -2;
+
+/**
+ * As `translateCode`, for the second page of an instruction: outside RAM there is no fault, its bytes are ones
+ * (`FETCH_ONES`) and may well complete an instruction.
+ */
+export function translateCodeBehind(cpu: CpuContext, linear: number): number {
+  if (isCanonical(linear) && translateFetchPage(cpu, linear) === FETCH_ONES) return FETCH_ONES;
+  return translateCode(cpu, linear);
+}
+
 /** Takes the fast write right to a RAM page that now holds code from every CPU. `ramPage`: RAM offset >> 12. */
 export function codePageAdded(cpus: Iterable<CpuContext>, ramPage: number): void {
   for (const cpu of cpus) cpu.tlb.stripWriteTags(cpu.services.ramBase + ramPage * L.PAGE_SIZE);

@@ -98,7 +98,8 @@ function sumOf(
   const baseOffset = cpu.u16[(record + R.REC_B) >>> 1];
   const indexOffset = cpu.u16[(record + R.REC_X) >>> 1];
   const scale = cpu.u8[record + R.REC_SCALE];
-  const rest = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2] + extra;
+  const carry = cpu.u8[record + R.REC_MISC] & R.MISC_DISPLACEMENT_CARRY ? TWO_32 : 0;
+  const rest = cpu.i32[(record + R.REC_DISPLACEMENT) >>> 2] + carry + extra;
   if (addressSize !== 8)
     return (
       start +
