@@ -1,9 +1,11 @@
 /** Every form of the comparison. */
+import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
 import { EXEMPTIONS } from "./exemptions.js";
 import type { Form } from "./form.js";
-import { tableForms } from "./table-forms.js";
+import { segmentedForms, tableForms } from "./table-forms.js";
 import { x87Forms } from "./x87-forms.js";
 
 export function allForms(): Form[] {
-  return [...tableForms((line, mode) => !EXEMPTIONS.some((e) => e.skips?.(line, mode))), ...x87Forms()];
+  const wanted = (line: TableForm, mode: 64 | 32): boolean => !EXEMPTIONS.some((e) => e.skips?.(line, mode));
+  return [...tableForms(wanted), ...x87Forms(), ...segmentedForms(wanted)];
 }

@@ -1,7 +1,7 @@
 /** Up to BATCH cases of any forms, laid out as both worlds read them. */
 import type { Case } from "./case.js";
 import type { Form } from "./form.js";
-import { BATCH, CODE, CODE_PAGES, CODE_STRIDE, INT3, PAGE, RECORD_BYTES } from "./layout.js";
+import { BATCH, CODE, CODE_PAGES, CODE16_REACH, CODE_STRIDE, INT3, PAGE, RECORD_BYTES } from "./layout.js";
 
 /** INT3s around cases that branch: more than a short branch reaches. */
 const APART = 160;
@@ -25,12 +25,21 @@ export class Batch {
     this.used = 0;
   }
 
+  /** Whether cases may have segments of their own; then the native program needs a local descriptor table. */
+  segmented = false;
+
   get full(): boolean {
-    return this.cases === BATCH || this.used + 2 * PAGE > this.code.length;
+    const room = this.segmented ? (CODE16_REACH / CODE_STRIDE) * PAGE : this.code.length;
+    return this.cases === BATCH || this.used + 2 * PAGE > room;
+  }
+
+  /** Whether a case of `form` can be added to those that are there. */
+  takes(form: Form): boolean {
+    return this.cases === 0 || this.segmented === (form.segmented ?? false);
   }
 
   get codePages(): number {
-    return Math.ceil(this.used / PAGE);
+    return this.segmented ? CODE16_REACH / CODE_STRIDE : Math.ceil(this.used / PAGE);
   }
 
   /** The pages of code that are present, one after the other. */
@@ -58,6 +67,7 @@ export class Batch {
   /** Makes row `row` of `form` from `seed` as the next case. */
   add(form: Form, row: number, c: Case, ...seed: number[]): void {
     c.random.seed(...seed);
+    this.segmented = form.segmented ?? false;
     if (form.apart) this.used += APART;
     if (form.apart && PAGE - (this.used % PAGE) < 2 * APART)
       this.used = Math.ceil(this.used / PAGE) * PAGE + APART;

@@ -12,19 +12,30 @@ import type { Lanes } from "./float-state.js";
 import type { Form } from "./form.js";
 import {
   CASE,
+  CODE,
+  CODE16,
+  CS,
+  DS,
+  ES,
+  FS,
   FS_BASE,
   FS_BASE_AT,
   FX_AT,
   GPR_AT,
+  GS,
   GS_BASE,
   GS_BASE_AT,
+  LDT,
+  localSelector,
   MEMORY_AT,
   MEMORY_BEFORE,
   MEMORY_BYTES,
   NOWHERE,
   NOWHERE32,
   RECORD_BYTES,
+  SEGMENTS_AT,
   SELECTOR,
+  SS,
   VIEWS,
   viewMiddle,
 } from "./layout.js";
@@ -56,6 +67,7 @@ const MXCSR_USUAL = 0x1f80;
 /** Rounding, FTZ, DAZ, sticky flags: everything but the masks. */
 const MXCSR_NOT_MASKS = 0xe07f;
 const MXCSR_ALL = 0xffff;
+const SEGMENT_ORDER = [ES, DS, FS, GS];
 const TASTES: readonly Taste[] = ["integer", "single", "double", "random"];
 
 export class Case {
@@ -70,6 +82,7 @@ export class Case {
 
   gpr!: BigUint64Array;
   memory!: Uint8Array;
+  private readonly bases: bigint[] = new Array<bigint>(6).fill(0n);
   private view!: DataView;
   private words!: Uint32Array;
 
@@ -87,7 +100,7 @@ export class Case {
     this.randomState(taste ?? TASTES[this.random.below(TASTES.length)]);
   }
 
-  get mode(): 64 | 32 {
+  get mode(): Form["mode"] {
     return this.form.mode;
   }
 
@@ -114,7 +127,7 @@ export class Case {
 
   /** Sets it, cut to 32 bits outside 64-bit mode: what is above them there is nobody's business. */
   setRegister(index: number, value: bigint): void {
-    const v = BigInt.asUintN(this.mode, value);
+    const v = BigInt.asUintN(this.mode === 64 ? 64 : 32, value);
     if (index === RSP) this.rsp = v;
     else this.gpr[index] = v;
   }
@@ -135,6 +148,26 @@ export class Case {
   /** The FXSAVE64 image: x87, MMX, XMM and MXCSR, offsets in `FX`. */
   get fx(): DataView {
     return new DataView(this.view.buffer, this.view.byteOffset + FX_AT, FX.END);
+  }
+
+  /** Base of a segment register, by its number. */
+  segmentBase(segment: number): bigint {
+    return this.bases[segment];
+  }
+
+  /** The offset in a segment that a linear address has. */
+  offset(segment: number, linear: bigint): bigint {
+    return BigInt.asUintN(this.mode === 64 ? 64 : 32, linear - this.bases[segment]);
+  }
+
+  /** RIP of the instruction, relative to CS as it is. */
+  get instructionPointer(): number {
+    return this.address - Number(this.bases[CS]);
+  }
+
+  /** Where the stack pointer points. */
+  get stackLinear(): bigint {
+    return this.rsp + this.bases[SS];
   }
 
   /** Offset in `memory` of a linear address in the window, or -1. */
@@ -178,7 +211,7 @@ export class Case {
 
   private strayAddress(): bigint {
     const { random } = this;
-    if (this.mode === 32) return BigInt(NOWHERE32 + random.below(0x1000));
+    if (this.mode !== 64) return BigInt(NOWHERE32 + random.below(0x1000));
     switch (random.below(4)) {
       case 0:
         return NOWHERE + BigInt(random.below(0x1000));
@@ -195,14 +228,13 @@ export class Case {
     const { random, view, words } = this;
     words.fill(0);
     fill(words, 0, 32, random.once(2) ? "integer" : "random", random);
-    if (this.mode === 32) for (let i = 0; i < 8; i++) words[2 * i + 1] = 0;
+    if (this.mode !== 64) for (let i = 0; i < 8; i++) words[2 * i + 1] = 0;
     view.setUint32(CASE.RIP, this.address, true);
     view.setUint32(CASE.CS, this.mode === 64 ? SELECTOR.CODE64 : SELECTOR.CODE32, true);
-    view.setUint32(CASE.SS, SELECTOR.DATA, true);
-    this.rsp = this.plainTarget(64);
     this.rflags = this.randomFlags();
-    view.setBigUint64(FS_BASE_AT, FS_BASE, true);
-    view.setBigUint64(GS_BASE_AT, GS_BASE, true);
+    this.standardSegments();
+    if (this.form.segmented) this.randomSegments();
+    this.rsp = this.offset(SS, this.plainTarget(64));
     this.randomUnits(taste);
     fill(words, MEMORY_AT / 4, (MEMORY_AT + MEMORY_BYTES) / 4, taste, random);
     if (random.once(16)) fillX87(words, FX_AT / 4, random);
@@ -213,6 +245,41 @@ export class Case {
   private floatState(lanes: Lanes): void {
     fillSse(this.words, FX_AT / 4, lanes, this.random);
     fillFloatMemory(this.words, MEMORY_AT / 4, MEMORY_BYTES, FX_AT / 4, lanes, this.random);
+  }
+
+  private standardSegments(): void {
+    this.bases[CS] = 0n;
+    for (const segment of [ES, SS, DS, FS, GS]) this.setSegment(segment, SELECTOR.DATA, 0n);
+    this.bases[FS] = FS_BASE;
+    this.bases[GS] = GS_BASE;
+    this.view.setBigUint64(FS_BASE_AT, FS_BASE, true);
+    this.view.setBigUint64(GS_BASE_AT, GS_BASE, true);
+  }
+
+  /** Data segments of any kind, null selectors among them; a stack that can be written. */
+  private randomSegments(): void {
+    const { random } = this;
+    for (const segment of [ES, DS, FS, GS]) {
+      const index = random.below(LDT.length + 4);
+      if (index < LDT.length) this.setSegment(segment, localSelector(index), BigInt(LDT[index].base));
+      else if (index === LDT.length) this.setSegment(segment, random.below(4), 0n);
+      else this.setSegment(segment, SELECTOR.DATA, 0n);
+    }
+    const stack = random.below(LDT.length);
+    const { base, kind } = LDT[stack];
+    if (kind === "data" || kind === "expand-down") this.setSegment(SS, localSelector(stack), BigInt(base));
+    this.view.setBigUint64(FS_BASE_AT, this.bases[FS], true);
+    this.view.setBigUint64(GS_BASE_AT, this.bases[GS], true);
+    this.bases[CS] = this.mode === 16 ? BigInt(CODE) : 0n;
+    this.view.setUint32(CASE.RIP, this.instructionPointer, true);
+    if (this.mode === 16) this.cs = CODE16;
+  }
+
+  /** Gives a segment register a selector whose descriptor has this base; FS and GS have theirs from the record. */
+  setSegment(segment: number, selector: number, base: bigint): void {
+    this.bases[segment] = base;
+    if (segment === SS) this.view.setUint32(CASE.SS, selector, true);
+    else this.view.setUint16(SEGMENTS_AT + 2 * SEGMENT_ORDER.indexOf(segment), selector, true);
   }
 
   private randomFlags(): number {

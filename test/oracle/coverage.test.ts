@@ -30,7 +30,7 @@ interface Reached {
   strays: Set<string>;
 }
 
-const key = (mode: 64 | 32, line: TableForm, operation: Operation): string =>
+const key = (mode: Form["mode"], line: TableForm, operation: Operation): string =>
   `${mode} ${line.id} ${operation.id}`;
 
 function note(form: Form, instruction: Instruction, reached: Reached): void {

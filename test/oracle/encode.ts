@@ -8,7 +8,7 @@ import { FORMS_BY_OPCODE, VEX_MAP } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm, OperandSpec } from "../../src/engine/x86/table/forms.js";
 import { RSP } from "./case.js";
 import type { Case } from "./case.js";
-import { FS_BASE, GS_BASE, NOWHERE32 } from "./layout.js";
+import { DS, NOWHERE32, SS } from "./layout.js";
 
 /** One way a line of the table is tried. */
 export interface Variant {
@@ -37,6 +37,10 @@ export interface Choices {
   readonly immediates: (number | bigint | undefined)[];
   /** Whether prefixes without a meaning may be added. */
   plain: boolean;
+  /** Segment override for an operand that ModRM does not name. */
+  override?: number;
+  /** Whether the address-size prefix is wanted, where ModRM names no memory. */
+  otherAddressSize?: boolean;
   /** LOCK or REP prefix wanted. */
   prefix?: number;
 }
@@ -51,6 +55,9 @@ const FIXED_BYTES: Record<string, number> = { b: 1, w: 2, d: 4, q: 8, x: 16, a: 
 const AREA_BYTES: Record<string, number> = { fxsave: 512, fxrstor: 512, xsave: 576, xrstor: 576, xsaveopt: 576, xsavec: 576,
   sgdt: 10, sidt: 10, lgdt: 10, lidt: 10, invlpg: 1, lea: 1, invpcid: 16 }; // prettier-ignore
 const AREA_ALIGNED = new Set(["fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec"]);
+/** Bytes of an absolute address by code size, without and with the address-size prefix. */
+const OFFSET_BYTES: Record<number, readonly number[]> = { 64: [8, 4], 32: [4, 2], 16: [2, 4] };
+const [RBX, RBP, RSI, RDI] = [3, 5, 6, 7];
 const NO_BASE = -1;
 const RIP_BASE = -2;
 
@@ -107,8 +114,9 @@ function prefixesMatter(line: TableForm): boolean {
 function sizePrefixes(e: Encoding): void {
   const { line, size } = e.v;
   const long = e.c.mode === 64;
-  const natural = long && (line.default64 || line.force64) ? 8 : 4;
-  if (size === 2) e.prefixes.push(PREFIX.OPERAND);
+  const natural = long && (line.default64 || line.force64) ? 8 : e.c.mode === 16 ? 2 : 4;
+  if (line.sizing === "v" && (size < natural ? size === 2 : size === 4 && natural === 2))
+    e.prefixes.push(PREFIX.OPERAND);
   if (size === 8 && long && natural === 4) e.rex |= 0x48;
   if (e.with_.plain || prefixesMatter(line)) return;
   const { random } = e.c;
@@ -118,13 +126,12 @@ function sizePrefixes(e: Encoding): void {
 }
 
 /** A segment override, maybe, and the base that the operand's address is added to. */
-function segment(e: Encoding): bigint {
-  const { random, mode } = e.c;
-  if (!random.once(6)) return 0n;
-  const which = random.below(6);
+function segment(e: Encoding, usual: number): bigint {
+  const { random } = e.c;
+  if (!random.once(e.c.form.segmented ? 2 : 6)) return e.c.segmentBase(usual);
+  const which = random.below(SEGMENTS.length);
   e.prefixes.push(SEGMENTS[which]);
-  const base = which === 4 ? FS_BASE : which === 5 ? GS_BASE : 0n;
-  return mode === 64 ? base : base & 0xffffffffn;
+  return e.c.segmentBase(which);
 }
 
 function pickIndex(e: Encoding, base: number): number {
@@ -159,15 +166,15 @@ function displacementOf(e: Encoding, base: number): { mod: number; value: bigint
 /** ModRM, SIB and displacement of a memory operand at the target, and the base register's value. */
 function memoryOperand(e: Encoding, reg: number): void {
   const { c, with_ } = e;
-  const short = c.random.once(8);
-  if (short && c.mode === 32) return memory16(e, reg);
-  const bits = c.mode === 32 || short ? 32 : 64;
-  if (short) e.prefixes.push(PREFIX.ADDRESS);
-  const segmentBase = segment(e);
+  const other = c.random.once(8);
+  if (other) e.prefixes.push(PREFIX.ADDRESS);
+  if (c.mode === (other ? 32 : 16)) return memory16(e, reg);
+  const bits = c.mode === 64 && !other ? 64 : 32;
   const wanted = with_.target ?? c.target(with_.accessBytes, with_.aligned);
   // Cut to 32 bits, an address of nowhere might be one of the harness.
   const linear = bits === 32 && wanted >> 32n !== 0n ? BigInt(NOWHERE32) : wanted;
   const base = pickBase(e);
+  const segmentBase = segment(e, base === RSP || base === RBP ? SS : DS);
   const index = base !== RIP_BASE && c.random.once(2) ? pickIndex(e, base) : NO_BASE;
   const scale = c.random.below(4);
   const { mod, value } = displacementOf(e, base);
@@ -210,15 +217,26 @@ function emitAddress(
   if (base === RIP_BASE) e.rex |= 0x100;
 }
 
-/** 16-bit addressing of 32-bit code: any registers, so that most addresses are within the unmapped first 64 KiB. */
+/** The registers of 16-bit addressing by ModRM.rm, SDM vol. 2A table 2-1. */
+const PAIRS: readonly (readonly number[])[] = [[RBX, RSI], [RBX, RDI], [RBP, RSI], [RBP, RDI], [RSI], [RDI], [RBP], [RBX]]; // prettier-ignore
+
+/** 16-bit addressing: one register is set so that the target is reached, where the segment begins near it. */
 function memory16(e: Encoding, reg: number): void {
-  const { random } = e.c;
-  e.prefixes.push(PREFIX.ADDRESS);
-  const mod = random.below(3);
-  const rm = random.below(8);
+  const { c, with_ } = e;
+  const mod = c.random.below(3);
+  const rm = c.random.below(8);
+  const absolute = mod === 0 && rm === 6;
+  const registers = absolute ? [] : PAIRS[rm];
+  const base = segment(e, registers.includes(RBP) ? SS : DS);
+  let rest = (with_.target ?? c.target(with_.accessBytes, with_.aligned)) - base - (with_.offset?.() ?? 0n);
+  const bytes = absolute ? 2 : mod;
+  const displacement = absolute ? Number(rest & 0xffffn) : c.random.below(0x10000);
+  rest -= bytes === 1 ? BigInt((displacement << 24) >> 24) : bytes === 2 ? BigInt(displacement) : 0n;
+  const free = registers.find((r) => !with_.reserved.has(r));
+  for (const r of registers) if (r !== free) rest -= c.register(r);
+  if (free !== undefined) c.setRegister(free, (c.register(free) & 0xffff0000n) | (rest & 0xffffn));
   e.operand.push((mod << 6) | (reg << 3) | rm);
-  if (mod === 2 || (mod === 0 && rm === 6)) e.operand.push(random.below(256), random.below(256));
-  else if (mod === 1) e.operand.push(random.below(256));
+  for (let i = 0; i < bytes; i++) e.operand.push((displacement >> (8 * i)) & 0xff);
 }
 
 /** Bytes of an immediate operand. */
@@ -230,6 +248,8 @@ function prefixes(e: Encoding): void {
   const { line, memory } = e.v;
   const { random } = e.c;
   const with_ = e.with_;
+  if (with_.override !== undefined) e.prefixes.push(SEGMENTS[with_.override]);
+  if (with_.otherAddressSize) e.prefixes.push(PREFIX.ADDRESS);
   if (with_.prefix !== undefined) e.prefixes.push(with_.prefix);
   else if (line.lock && memory ? random.once(4) : random.once(100)) e.prefixes.push(PREFIX.LOCK);
   if (
@@ -292,10 +312,10 @@ function emitImmediates(e: Encoding): void {
 /** An absolute address as the A0–A3 forms have it. */
 function moffs(e: Encoding): void {
   const { c, with_ } = e;
-  const short = c.mode === 64 ? c.random.once(8) : false;
-  if (short) e.prefixes.push(PREFIX.ADDRESS);
-  const bytes = c.mode === 32 || short ? 4 : 8;
-  const base = segment(e);
+  const other = c.random.once(8);
+  if (other) e.prefixes.push(PREFIX.ADDRESS);
+  const bytes = OFFSET_BYTES[c.mode][Number(other)];
+  const base = segment(e, DS);
   let value = BigInt.asUintN(8 * bytes, c.target(with_.accessBytes) - base);
   for (let i = 0; i < bytes; i++, value >>= 8n) e.operand.push(Number(value & 0xffn));
 }

@@ -11,6 +11,8 @@ import { cpuidTable } from "../../src/x86/cpuid-table.js";
 import {
   Assembler,
   CODE_READABLE,
+  DATA_EXPAND_DOWN,
+  DATA_READ_ONLY,
   DATA_WRITABLE,
   GPRS,
   TYPE_INTERRUPT_GATE,
@@ -39,6 +41,7 @@ import {
   CODE_STRIDE,
   FX_AT,
   INPUT,
+  LDT,
   OUTPUT,
   PAGE,
   RECORD_BYTES,
@@ -48,6 +51,7 @@ import {
   VIEWS,
   viewAddress,
 } from "./layout.js";
+import type { LocalSegment } from "./layout.js";
 
 /** Guest-physical addresses. Those below WINDOW are mapped at SUPERVISOR_BASE. */
 const PHYSICAL = {
@@ -55,6 +59,7 @@ const PHYSICAL = {
   IDT: 0x11000,
   TSS: 0x12000,
   STACK_TOP: 0x14000,
+  LDT: 0x15000,
   HARNESS: 0x100000,
   WINDOW: 0x390000,
   CODE: 0x400000,
@@ -74,6 +79,7 @@ const TSS_LIMIT = 0x67;
 const GDT_ENTRIES = 10;
 const ACCESSED = 1;
 const USER_DATA_ACCESS = 0xc0f3;
+const LDT_ACCESS = 0x82;
 const CR0_AM = 1n << 18n;
 /** OSFXSR, OSXMMEXCPT, UMIP, FSGSBASE, OSXSAVE. */
 const CR4 = (1n << 9n) | (1n << 10n) | (1n << 11n) | (1n << 16n) | (1n << 18n);
@@ -106,6 +112,19 @@ function gdt(): Uint8Array {
   });
   table.splice(TSS_SELECTOR / 8, 2, ...task);
   return words(table);
+}
+
+const TYPES: Record<LocalSegment["kind"], number> = {
+  data: DATA_WRITABLE,
+  "read-only": DATA_READ_ONLY,
+  "expand-down": DATA_EXPAND_DOWN,
+  code: CODE_READABLE,
+};
+
+function ldt(): Uint8Array {
+  const descriptor = ({ base, limit, kind, big }: LocalSegment): bigint =>
+    segmentDescriptor({ base, limit, type: TYPES[kind] | ACCESSED, dpl: 3, big, granular: false });
+  return words(LDT.map(descriptor));
 }
 
 function tss(): Uint8Array {
@@ -187,6 +206,7 @@ export class EngineRunner {
     memory.write(PHYSICAL.GDT, gdt());
     memory.write(PHYSICAL.IDT, words(gates));
     memory.write(PHYSICAL.TSS, tss());
+    memory.write(PHYSICAL.LDT, ldt());
     this.variables = a.address("casePointer") - SUPERVISOR_BASE;
     this.start = state(a.address("next"), gates.length * 8 - 1);
   }
@@ -243,6 +263,12 @@ function state(rip: number, idtLimit: number): CpuState {
       selector: TSS_SELECTOR,
       base: BigInt(SUPERVISOR_BASE + PHYSICAL.TSS),
       limit: TSS_LIMIT,
+    },
+    ldtr: {
+      selector: KERNEL_CODE,
+      base: BigInt(SUPERVISOR_BASE + PHYSICAL.LDT),
+      limit: LDT.length * 8 - 1,
+      access: LDT_ACCESS,
     },
     gdtr: { base: BigInt(SUPERVISOR_BASE + PHYSICAL.GDT), limit: GDT_ENTRIES * 8 - 1 },
     idtr: { base: BigInt(SUPERVISOR_BASE + PHYSICAL.IDT), limit: idtLimit },

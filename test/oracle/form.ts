@@ -11,8 +11,10 @@ export interface Form {
   readonly mnemonic: string;
   /** Ids of the lines of the engine's table (`FORMS[id]`) that its cases exercise. */
   readonly covers: readonly number[];
-  /** Code size: 64-bit mode or 32-bit compatibility mode. */
-  readonly mode: 64 | 32;
+  /** Code size: 64-bit mode, 32-bit or 16-bit compatibility mode. The last is always segmented. */
+  readonly mode: 64 | 32 | 16;
+  /** Segment registers hold random segments of the local descriptor table, with limits and types. */
+  readonly segmented?: boolean;
   /** What the lanes of XMM registers and memory are mostly filled with, where the instruction has floating point. */
   readonly lanes?: Lanes;
   /** Keeps other cases' instructions out of reach of short branches. */

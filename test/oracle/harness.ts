@@ -2,7 +2,24 @@
  * The part of the harness that both worlds share: from a case record to user mode, and what follows a case. How a
  * case's end is noticed differs: a signal natively, an exception in the guest.
  */
-import { at, ecx, edi, oword, qword, rax, rbx, rdi, rsi, rsp, GPRS } from "../support/asm/index.js";
+import {
+  at,
+  ds,
+  ecx,
+  edi,
+  es,
+  fs,
+  gs,
+  oword,
+  qword,
+  rax,
+  rbx,
+  rdi,
+  rsi,
+  rsp,
+  word,
+  GPRS,
+} from "../support/asm/index.js";
 import type { Assembler } from "../support/asm/index.js";
 import {
   FRAME_AT,
@@ -12,6 +29,7 @@ import {
   MEMORY_AT,
   MEMORY_BYTES,
   RECORD_BYTES,
+  SEGMENTS_AT,
   WINDOW_START,
 } from "./layout.js";
 
@@ -25,6 +43,10 @@ export function emitNext(a: Assembler): void {
   a.mov(rbx, qword("casePointer")).lea(rsi, at(rbx, MEMORY_AT)).mov(edi, WINDOW_START).mov(ecx, QWORDS);
   a.rep().movs(64);
   a.fxrstor64(oword(rbx, FX_AT));
+  a.mov(rax, qword(rbx, SEGMENTS_AT)).cmp(rax, qword("segments")).jcc("e", "loaded");
+  a.mov(qword("segments"), rax);
+  [es, ds, fs, gs].forEach((segment, i) => a.movToSegment(segment, word(rbx, SEGMENTS_AT + 2 * i)));
+  a.label("loaded");
   a.mov(rax, qword(rbx, FS_BASE_AT)).wrfsbase(rax).mov(rax, qword(rbx, GS_BASE_AT)).wrgsbase(rax);
   a.lea(rax, at(rbx, RECORD_BYTES)).mov(qword("casePointer"), rax).mov(rsp, rbx);
   for (const register of GPRS[64]) if (register !== rsp) a.mov(register, qword(rsp, 8 * register.code));
@@ -41,4 +63,5 @@ export function emitCollect(a: Assembler): void {
 /** Variables: where the first case and its result lie, and how many there are. */
 export function emitVariables(a: Assembler, first: number, result: number, cases: number): void {
   a.align(8).label("casePointer").dq(first).label("resultPointer").dq(result).label("casesLeft").dq(cases);
+  a.label("segments").dq(0);
 }

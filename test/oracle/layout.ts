@@ -5,7 +5,7 @@
  *
  * ```
  *  case record                              result record
- *  000  16 GPRs (RSP unused)                000  16 GPRs
+ *  000  16 GPRs (for RSP: ES DS FS GS)      000  16 GPRs
  *  080  RIP CS RFLAGS RSP SS (IRETQ frame)  080  RIP RFLAGS vector error CR2
  *  0a8  FS base, GS base                    0a8  FS base, GS base, CS
  *  0c0  FXSAVE64 image, 512 bytes           0c0  FXSAVE64 image
@@ -15,6 +15,8 @@
 
 export const RECORD_BYTES = 0x540;
 export const GPR_AT = 0;
+/** In a case's record: selectors of ES, DS, FS and GS, where RSP would be. */
+export const SEGMENTS_AT = 0x20;
 export const FS_BASE_AT = 0xa8;
 export const GS_BASE_AT = 0xb0;
 export const FX_AT = 0xc0;
@@ -68,6 +70,37 @@ export const viewAddress = (view: number): number => VIEW_BASE + view * VIEW_STR
 /** Where the window's second half begins in a view. */
 export const viewMiddle = (view: number): number => viewAddress(view) + PAGE;
 export const WINDOW_START = viewMiddle(0) - MEMORY_BEFORE;
+
+/** Segment registers in the order of their encoding. */
+export const [ES, CS, SS, DS, FS, GS] = [0, 1, 2, 3, 4, 5];
+
+/** A segment of the local descriptor table, which `modify_ldt` fills natively. All are present, of privilege 3. */
+export interface LocalSegment {
+  readonly base: number;
+  /** Last byte; of an expand-down segment the last that is out of it. */
+  readonly limit: number;
+  readonly kind: "data" | "read-only" | "expand-down" | "code";
+  /** D/B: 32-bit offsets, or code, by default. */
+  readonly big: boolean;
+}
+
+const local = (base: number, limit: number, kind: LocalSegment["kind"], big = false): LocalSegment => ({
+  ...{ base, limit, kind, big },
+});
+export const LDT: readonly LocalSegment[] = [
+  local(CODE, 0xffff, "code"),
+  ...VIEWS.map((_, view) => local(viewAddress(view), 0xffff, "data")),
+  local(viewMiddle(0) - 0x100, 0x13f, "data", true),
+  local(viewAddress(0), 0x107f, "data"),
+  local(viewAddress(0), 0xffff, "read-only"),
+  local(viewAddress(0), 0xfc0, "expand-down"),
+  local(viewAddress(0), 0xfc0, "expand-down", true),
+  local(viewAddress(0), 0x10ff, "code"),
+];
+export const localSelector = (index: number): number => (index << 3) | 7;
+/** 16-bit code, which has the first 64 KiB from CODE. */
+export const CODE16 = localSelector(0);
+export const CODE16_REACH = 0x10000;
 
 /** What RIP-relative and plain 32-bit addressing cannot tell apart otherwise. */
 export const FS_BASE = 0x11110000n;

@@ -36,7 +36,9 @@ import {
   rdx,
   rsi,
 } from "../support/asm/index.js";
-import type { Batch } from "./batch.js";
+import { Batch } from "./batch.js";
+import { Case } from "./case.js";
+import type { Form } from "./form.js";
 import { emitCollect, emitNext, emitVariables } from "./harness.js";
 import {
   BATCH,
@@ -44,6 +46,7 @@ import {
   CODE_STRIDE,
   FX_AT,
   INPUT,
+  LDT,
   NATIVE_BASE,
   OUTPUT,
   PAGE,
@@ -57,7 +60,8 @@ import {
 const HEADER = 120;
 const ALTERNATE_STACK = NATIVE_BASE + 0x100000;
 const ALTERNATE_STACK_BYTES = 0x20000;
-const TIMEOUT_MS = 2_000;
+const NOP = 0x90;
+const TIMEOUT_MS = 60_000;
 
 /** Linux system calls and constants, arch/x86/entry/syscalls/syscall_64.tbl and uapi headers. */
 const SYS = {
@@ -67,8 +71,13 @@ const SYS = {
   EXIT: 60,
   FTRUNCATE: 77,
   SIGALTSTACK: 131,
+  MODIFY_LDT: 154,
   MEMFD: 319,
 } as const;
+/** modify_ldt: write, with the fields of struct user_desc as they are now; bits of its flags. */
+const LDT_WRITE = 0x11;
+const USER_DESC_BYTES = 16;
+const DESC = { BIG: 1, EXPAND_DOWN: 2, CODE: 4, RESTRICTED: 8 } as const;
 const SIGNALS = { SIGILL: 4, SIGTRAP: 5, SIGBUS: 7, SIGFPE: 8, SIGSEGV: 11 } as const;
 const SA_SIGINFO = 0x4;
 const SA_RESTORER = 0x04000000;
@@ -140,6 +149,29 @@ function emitViews(a: Assembler): void {
   );
 }
 
+/** The local descriptor table, entry by entry from the list at `descriptors`. */
+function emitLdt(a: Assembler): void {
+  LDT.forEach((_, i) => {
+    a.mov(edi, LDT_WRITE)
+      .mov(rsi, addressOf("descriptors", i * USER_DESC_BYTES))
+      .mov(edx, USER_DESC_BYTES);
+    systemCall(a, SYS.MODIFY_LDT);
+    a.test(eax, eax).jcc("ne", "failed");
+  });
+}
+
+/** struct user_desc of arch/x86/include/uapi/asm/ldt.h. */
+function emitDescriptors(a: Assembler): void {
+  a.label("descriptors");
+  LDT.forEach(({ base, limit, kind, big }, i) => {
+    let flags = big ? DESC.BIG : 0;
+    if (kind === "expand-down") flags |= DESC.EXPAND_DOWN;
+    if (kind === "code") flags |= DESC.CODE;
+    if (kind === "read-only") flags |= DESC.RESTRICTED;
+    a.dd(i, base, limit, flags);
+  });
+}
+
 function emitSignals(a: Assembler): void {
   a.mov(rdi, addressOf("stack")).xor(esi, esi);
   systemCall(a, SYS.SIGALTSTACK);
@@ -176,6 +208,7 @@ function program(batch: Batch): Uint8Array {
   a.label("entry").mov(eax, SELECTOR.DATA);
   for (const segment of [ds, es, fs, gs]) a.movToSegment(segment, eax);
   emitMaps(a, batch);
+  if (batch.segmented) emitLdt(a);
   emitSignals(a);
   a.jmp("next");
   emitNext(a);
@@ -199,6 +232,7 @@ function program(batch: Batch): Uint8Array {
     .dq(addressOf("handler"), SA_SIGINFO | SA_RESTORER | SA_ONSTACK | SA_NODEFER);
   a.dq(addressOf("failed"), 0).label("stack").dq(ALTERNATE_STACK, 0, ALTERNATE_STACK_BYTES);
   a.label("name").dq(0x77);
+  emitDescriptors(a);
   emitVariables(a, INPUT, OUTPUT, batch.cases);
   return a.link()[0].bytes;
 }
@@ -244,6 +278,22 @@ export class NativeRunner {
     if (results.length !== batch.cases * RECORD_BYTES)
       throw new Error(`the native run wrote ${results.length} bytes`);
     return results;
+  }
+
+  /** Whether the kernel lets a process have segments of its own (CONFIG_MODIFY_LDT_SYSCALL, seccomp). */
+  takesLocalSegments(): boolean {
+    const nop: Form = {
+      ...{ name: "nop", mnemonic: "nop", covers: [], mode: 32, segmented: true },
+      build: (c) => void c.code.push(NOP),
+    };
+    const batch = new Batch();
+    batch.add(nop, 0, new Case(), 0);
+    try {
+      this.run(batch);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   remove(): void {

@@ -13,7 +13,7 @@ import { runOracle } from "./run.js";
 import { formsFilter, oracleSeed, rows } from "./settings.js";
 import { FORMS } from "../../src/engine/x86/table/forms.js";
 
-const FEW_ROWS = 24;
+const FEW_ROWS = 16;
 const SHOWN = 20;
 const missing = nativeMissing();
 

@@ -10,7 +10,7 @@ import { Batch } from "./batch.js";
 import { Case, FX, RFLAGS } from "./case.js";
 import { fieldNamed } from "./compare.js";
 import { EngineRunner } from "./engine.js";
-import { WINDOW_START, viewMiddle } from "./layout.js";
+import { DS, FRAME_AT, INPUT, LDT, SS, WINDOW_START, localSelector, viewMiddle } from "./layout.js";
 
 const BP = 3n;
 const UD = 6n;
@@ -112,6 +112,36 @@ pin("R6.1 ENTER with 16-bit operands keeps the upper half of EBP", {
   mode: 32,
   registers: { rsp: MIDDLE, rbp: 0x12345678n },
   expected: { vector: BP, rbp: 0x12340000n | ((MIDDLE - 2n) & 0xffffn), rsp: MIDDLE - 2n },
+});
+
+/** A segment that ends in the middle of the window. */
+const LIMITED = LDT.findIndex((segment) => segment.kind === "data" && segment.big);
+
+pin("R6.1 MASKMOVDQU keeps to the segment's limit", {
+  code: "660ff7c1", // maskmovdqu xmm0, xmm1
+  mode: 32,
+  registers: { rdi: BigInt(LDT[LIMITED].limit - 14) },
+  before: (c) => c.setSegment(DS, localSelector(LIMITED), BigInt(LDT[LIMITED].base)),
+  expected: { vector: GP, error: 0n },
+});
+
+pin("R6.1 MASKMOVQ through CS raises #GP in flat 32-bit code", {
+  code: "2e0ff7c1", // cs: maskmovq mm0, mm1
+  mode: 32,
+  registers: { rdi: MEMORY },
+  expected: { vector: GP, error: 0n },
+});
+
+pin("R6.1 ENTER on a 16-bit stack gives EBP the upper half of ESP", {
+  code: "c8000000",
+  mode: 32,
+  registers: { rsp: 0x12340000n | BigInt(viewMiddle(0) - LDT[1].base) },
+  before: (c) => c.setSegment(SS, localSelector(1), BigInt(LDT[1].base)),
+  // What IRET leaves above SP is the harness's.
+  expected: {
+    vector: BP,
+    rbp: ((BigInt(INPUT) + BigInt(FRAME_AT)) & 0xffff0000n) | BigInt(viewMiddle(0) - LDT[1].base - 4),
+  },
 });
 
 pin("R6.1 a control register that does not exist is undefined before it is privileged", {

@@ -4,6 +4,7 @@
  */
 import { RSP } from "./case.js";
 import type { Case } from "./case.js";
+import { DS, ES, SS } from "./layout.js";
 import type { Choices, Variant } from "./encode.js";
 
 export interface Preparation {
@@ -40,12 +41,20 @@ const count: Preparation = (c, choices) => {
   if (c.random.once(2)) c.setRegister(RCX, (c.gpr[RCX] & ~0xffn) | BigInt(c.random.below(72)));
 };
 
+/** A segment override and the other address size, maybe, for operands that are not in ModRM. */
+function otherAddress(c: Case, choices: Choices): void {
+  if (c.random.once(c.form.segmented ? 2 : 6)) choices.override = c.random.below(6);
+  choices.otherAddressSize = c.random.once(8);
+}
+
 /** RSI and RDI within the window, and with a repeat prefix few or many elements. */
 const string: Preparation = (c, choices, v) => {
   const { random } = c;
   const bytes = v.size || 1;
   if (random.once(3)) c.rflags = c.rflags & ~0x100;
-  for (const register of [RSI, RDI]) c.setRegister(register, c.target(bytes));
+  otherAddress(c, choices);
+  c.setRegister(RSI, c.offset(choices.override ?? DS, c.target(bytes)));
+  c.setRegister(RDI, c.offset(ES, c.target(bytes)));
   if (random.once(8)) c.setRegister(RDI, c.gpr[RSI] + BigInt(bytes * (random.below(5) - 2)));
   c.setRegister(RCX, BigInt(random.once(6) ? random.below(400) : random.below(12)));
   if (random.once(4)) return;
@@ -67,9 +76,9 @@ const bitString: Preparation = (c, choices, v) => {
 
 const stack: Preparation = (c, choices, v) => {
   reserve(choices, RSP);
-  c.rsp = c.target(v.size || 8);
+  c.rsp = c.offset(SS, c.target(v.size || 8));
   // Pushes stay within the window.
-  const offset = c.windowOffset(c.rsp);
+  const offset = c.windowOffset(c.stackLinear);
   if (offset >= 0 && offset < STACK_ROOM) c.rsp += BigInt(STACK_ROOM);
 };
 
@@ -100,11 +109,13 @@ const compareExchangeWide: Preparation = (c, choices, v) => {
 
 const translate: Preparation = (c, choices) => {
   reserve(choices, RAX, RBX);
-  c.setRegister(RBX, c.target(1) - (c.gpr[RAX] & 0xffn));
+  otherAddress(c, choices);
+  c.setRegister(RBX, c.offset(choices.override ?? DS, c.target(1)) - (c.gpr[RAX] & 0xffn));
 };
 
-const maskedStore: Preparation = (c, _choices, v) => {
-  c.setRegister(RDI, c.target(v.line.operands[0].kind === "P" ? 8 : 16));
+const maskedStore: Preparation = (c, choices, v) => {
+  otherAddress(c, choices);
+  c.setRegister(RDI, c.offset(choices.override ?? DS, c.target(v.line.operands[0].kind === "P" ? 8 : 16)));
 };
 
 /** Targets within the INT3s around. */
@@ -112,6 +123,7 @@ const branch: Preparation = (c, choices, v) => {
   const near = c.random.below(200) - 100;
   choices.immediates[0] = near < 0 ? near - 20 : near;
   if (v.line.mnemonic === "call") stack(c, choices, v);
+  if (/^(loop|jrcxz)/.test(v.line.mnemonic)) choices.otherAddressSize = c.random.once(8);
   if (/^(loop|jrcxz)/.test(v.line.mnemonic))
     c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
 };
@@ -124,7 +136,7 @@ const indirect: Preparation = (c, choices, v) => {
   stack(c, choices, v);
   // A pointer to where nothing is or to INT3s.
   const where = c.random.below(4);
-  const target = where === 0 ? stray(c) : BigInt(c.address + 40 + c.random.below(64));
+  const target = where === 0 ? stray(c) : BigInt(c.instructionPointer + 40 + c.random.below(64));
   if (!v.memory) c.setRegister(choices.rm, target);
   else place(c, choices, target);
 };
@@ -139,12 +151,13 @@ function place(c: Case, choices: Choices, value: bigint): void {
 
 const near: Preparation = (c, choices, v) => {
   stack(c, choices, v);
-  const offset = c.windowOffset(c.rsp);
+  const offset = c.windowOffset(c.stackLinear);
   if (offset < 0 || offset + 8 > c.memory.length) return;
   const view = new DataView(c.memory.buffer, c.memory.byteOffset);
-  const value = c.random.once(5) ? stray(c) : BigInt(c.address + 40 + c.random.below(64));
+  const value = c.random.once(5) ? stray(c) : BigInt(c.instructionPointer + 40 + c.random.below(64));
   if (c.mode === 64) view.setBigUint64(offset, value, true);
-  else view.setUint32(offset, Number(value), true);
+  else if (v.size === 4) view.setUint32(offset, Number(value), true);
+  else view.setUint16(offset, Number(value & 0xffffn), true);
 };
 
 const enter: Preparation = (c, choices, v) => {
@@ -152,12 +165,13 @@ const enter: Preparation = (c, choices, v) => {
   choices.immediates[0] = c.random.once(4) ? c.random.u32() & 0xffff : c.random.below(64);
   choices.immediates[1] = c.random.once(2) ? c.random.below(3) : c.random.below(256);
   // So do the frame pointers that it copies, at most 31.
-  c.setRegister(RBP, c.target(8));
-  const offset = c.windowOffset(c.register(RBP));
+  const frame = c.target(8);
+  c.setRegister(RBP, c.offset(SS, frame));
+  const offset = c.windowOffset(frame);
   if (offset >= 0 && offset < MOST_FRAMES) c.setRegister(RBP, c.register(RBP) + BigInt(MOST_FRAMES));
 };
 
-const leave: Preparation = (c) => c.setRegister(RBP, c.target(8));
+const leave: Preparation = (c) => c.setRegister(RBP, c.offset(SS, c.target(8)));
 
 /** INT n: everything but Linux's gate. */
 const interrupt: Preparation = (c, choices) => {

@@ -110,8 +110,11 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
   };
   try {
     const c = new Case();
-    forms.forEach((form) => {
+    const runnable = native.takesLocalSegments() ? forms : forms.filter((form) => !form.segmented);
+    summary.forms = runnable.length;
+    runnable.forEach((form) => {
       const id = nameHash(form.name);
+      if (!batch.takes(form)) finish();
       for (let row = 0; row < options.rows; row++) {
         batch.add(form, row, c, options.seed, id, row);
         if (batch.full) finish();

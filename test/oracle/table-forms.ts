@@ -17,10 +17,11 @@ const BRANCHES = new Set(["call_near", "jmp_near", "ret"]);
 type Size = Variant["size"];
 
 /** Operand sizes that a line has in a mode. */
-function sizes(line: TableForm, mode: 64 | 32): readonly Size[] {
+function sizes(line: TableForm, mode: Form["mode"]): readonly Size[] {
   if (line.sizing === "") return [0];
   if (line.sizing === "y") return mode === 64 ? [4, 8] : [4];
-  if (mode === 32) return line.prefix === "66" ? [2] : line.prefix === "NP" ? [4] : [2, 4];
+  if (mode === 16) return line.prefix === "66" ? [4] : line.prefix === "NP" ? [2] : [2, 4];
+  if (mode !== 64) return line.prefix === "66" ? [2] : line.prefix === "NP" ? [4] : [2, 4];
   if (line.force64) return [8];
   if (line.default64) return [2, 8];
   if (line.prefix === "66") return [2, 8];
@@ -49,16 +50,17 @@ function describe(line: TableForm): string {
   return `${line.mnemonic} ${operands} [${vex}${prefix === "NP" ? "NP " : prefix}${map}${opcode}${extension}${whole}]`;
 }
 
-function makeForm(v: Variant, mode: 64 | 32, lines: readonly TableForm[]): Form {
+function makeForm(v: Variant, mode: Form["mode"], segmented: boolean, lines: readonly TableForm[]): Form {
   const { line } = v;
   const prepare = PREPARATIONS[line.mnemonic];
   const lanes = lanesOf(line.mnemonic);
   const size = v.size === 0 ? "" : ` ${8 * v.size}`;
   return {
-    name: `${describe(line)}${size} ${v.memory ? "m" : "r"} ${mode}`,
+    name: `${describe(line)}${size} ${v.memory ? "m" : "r"} ${mode}${segmented ? "s" : ""}`,
     mnemonic: line.mnemonic,
     covers: lines.map((l) => l.id),
     mode,
+    segmented,
     ...(lanes !== undefined && { lanes }),
     apart: BRANCHES.has(line.mnemonic) || line.operands.some((o) => o.kind === "J"),
     build(c: Case): void {
@@ -95,7 +97,30 @@ export function tableForms(wanted: (line: TableForm, mode: 64 | 32) => boolean):
       const line = lines[0];
       if (!wanted(line, mode) || isRex(line, mode)) continue;
       for (const size of sizes(line, mode))
-        for (const memory of kinds(line)) forms.push(makeForm({ line, size, memory }, mode, lines));
+        for (const memory of kinds(line)) forms.push(makeForm({ line, size, memory }, mode, false, lines));
+    }
+  }
+  return forms;
+}
+
+/** Mnemonics with operands in memory that ModRM does not name. */
+const IMPLICIT = /^(push|pop|call|ret|enter|leave|xlat|movs|cmps|stos|lods|scas|ins|outs|maskmov|loop|j)/;
+
+/**
+ * Forms for segments with limits and types, in 32-bit and in 16-bit code: those of the one-byte and two-byte maps that
+ * have something in memory, and all of the one-byte map in 16-bit code, whose operand sizes are the other way round.
+ */
+export function segmentedForms(wanted: (line: TableForm, mode: 64 | 32) => boolean): Form[] {
+  const forms: Form[] = [];
+  for (const lines of grouped()) {
+    const line = lines[0];
+    if (!wanted(line, 32) || line.only64 || line.map > 1) continue;
+    for (const memory of kinds(line)) {
+      const touches = memory || IMPLICIT.test(line.mnemonic);
+      for (const mode of [32, 16] as const) {
+        if (!touches && (mode === 32 || line.map !== 0)) continue;
+        for (const size of sizes(line, mode)) forms.push(makeForm({ line, size, memory }, mode, true, lines));
+      }
     }
   }
   return forms;

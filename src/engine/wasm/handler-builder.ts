@@ -3,7 +3,7 @@
  * area. Here: stack addresses, control flow; the rest is `RecordBuilder` and `OperandBuilder`.
  */
 import type { Signature, Value } from "../ir/ir.js";
-import { INFO_MEMORY, INFO_STRING_DESTINATION } from "../x86/call-info.js";
+import { INFO_MASKED_STORE, INFO_MEMORY, INFO_STRING_DESTINATION } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
@@ -15,6 +15,12 @@ export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], result
 
 /** Where generated code finds the number of a helper. */
 export type HelperIndex = (mnemonic: string) => number;
+
+const STRING_SIDES: Record<StringOperand, number> = {
+  source: 0,
+  destination: INFO_STRING_DESTINATION,
+  masked: INFO_MASKED_STORE,
+};
 
 export class HandlerBuilder extends RecordBuilder {
   constructor(
@@ -70,7 +76,7 @@ export class HandlerBuilder extends RecordBuilder {
   override stringRoom(operand: StringOperand, size: number, access: Access): Value {
     const room = this.variable(this.i64(-1));
     this.if(this.load("i32.load8_u", this.record, rec.REC_EA), () => {
-      const side = operand === "destination" ? INFO_STRING_DESTINATION : 0;
+      const side = STRING_SIDES[operand];
       const info = this.i32(accessInfo(size, access, false) | side);
       const elements = this.outside(() => this.call("checkedString", "i32", [this.cpu, this.record, info]));
       this.if(this.eqz(elements), () => this.leave(this.i32(0)));

@@ -60,6 +60,8 @@ function narrowBranch(i: Instruction): number {
 
 /** String instructions whose operands generated code reads. */
 const STRING_MNEMONICS = new Set(["movs", "stos", "lods", "scas", "cmps"]);
+/** Instructions that write at DS:rDI, without ModRM saying so. */
+const MASKED_STORES = new Set(["maskmovq", "maskmovdqu"]);
 
 export class RecordEncoder {
   constructor(private readonly view: DataView) {}
@@ -173,6 +175,10 @@ export class RecordEncoder {
     this.view.setUint8(at + rec.REC_SEGMENT, segment * 8);
     if (!long && STRING_MNEMONICS.has(i.form.mnemonic)) {
       const flat = i.addressSize === 4 && !notFlat(mode, segment) && !notFlat(mode, layout.ES);
+      this.view.setUint8(at + rec.REC_EA, flat ? rec.EA_SIMPLE : rec.EA_CHECKED);
+    }
+    if (!long && MASKED_STORES.has(i.form.mnemonic)) {
+      const flat = i.addressSize === 4 && !notFlat(mode, segment) && segment !== layout.CS;
       this.view.setUint8(at + rec.REC_EA, flat ? rec.EA_SIMPLE : rec.EA_CHECKED);
     }
     if (!i.isMemory) return;

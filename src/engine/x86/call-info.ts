@@ -2,7 +2,8 @@
  * The `info` argument of what generated code calls: both sides of the call agree here.
  *
  * Slow paths:  bits 0–7 size in bytes, 8–9 access, 10 stack, 11 implicit supervisor access,
- *              12 a string's ES:rDI, not its source, 13 MAIL_ADDRESS is part of the address.
+ *              12 a string's ES:rDI, not its source, 13 MAIL_ADDRESS is part of the address,
+ *              14 the operand of MASKMOVQ: rDI in the segment of a string's source.
  * Helpers:     bits 0–7 operand size in bytes, 8 the ModRM operand is in memory.
  */
 export const INFO_SIZE = 0xff;
@@ -12,6 +13,7 @@ export const INFO_ACCESS = 3;
 export const INFO_STACK = 1 << 10;
 export const INFO_IMPLICIT_SUPERVISOR = 1 << 11;
 export const INFO_STRING_DESTINATION = 1 << 12;
+export const INFO_MASKED_STORE = 1 << 14;
 /** The slot MAIL_ADDRESS is added to the effective address, before that is cut to the address size. */
 export const INFO_ADDEND = 1 << 13;
 export const INFO_MEMORY = 1 << 8;

@@ -20,8 +20,8 @@ export type Access = "read" | "write" | "modify";
 
 const ACCESS_CODE: Record<Access, number> = { read: 0, write: 1, modify: 2 };
 
-/** The two operands of string instructions: DS:rSI (DS may be overridden) and ES:rDI. */
-export type StringOperand = "source" | "destination";
+/** The two operands of string instructions: DS:rSI (DS may be overridden) and ES:rDI; and DS:rDI of MASKMOVQ. */
+export type StringOperand = "source" | "destination" | "masked";
 
 /** Argument of slow paths: bits 0–7 size, 8–9 access, 10 stack. */
 export function accessInfo(size: number, access: Access, stack: boolean): number {

@@ -281,6 +281,7 @@ const maskMove: Semantics = (b, operation: Operation) => {
   const short = b.select(b.eq(b.addressSize(), b.i32(4)), b.i64(0xffffffffn), b.i64(0xffffn));
   const offset = b.and(b.gpr(RDI, 8), b.select(wide, b.i64(-1), short));
   const linear = b.and(b.add(offset, b.segmentBase()), b.state("i64.load", layout.LINEAR_MASK));
+  b.stringRoom("masked", size, "modify");
   const host = b.translate(linear, size, "modify");
   const selected = vector(b, "i8x16.shr_s", [b.readVector(mask), b.i32(7)]);
   const old = b.load(mmx ? "v128.load64_zero" : "v128.load", host);

@@ -18,6 +18,7 @@ import {
 import {
   INFO_ACCESS,
   INFO_ACCESS_SHIFT,
+  INFO_MASKED_STORE,
   INFO_MEMORY,
   INFO_SIZE,
   INFO_STRING_DESTINATION,
@@ -76,7 +77,8 @@ export function stringRoom(cpu: CpuContext, record: number, info: number): numbe
   const segment = destination ? L.ES : cpu.u8[record + R.REC_SEGMENT] >>> 3;
   const addressSize = cpu.u8[record + R.REC_MISC] & 0xf;
   const size = info & INFO_SIZE;
-  const offset = wrapOffset(cpu.low(destination ? GPR_RDI : GPR_RSI), addressSize);
+  const index = destination || info & INFO_MASKED_STORE ? GPR_RDI : GPR_RSI;
+  const offset = wrapOffset(cpu.low(index), addressSize);
   const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
   checkSegment(cpu, segment, offset, size, write);
   const last = Math.min(lastOffset(cpu, segment), addressSize === 2 ? 0xffff : TWO_32 - 1);

@@ -32,6 +32,7 @@ import {
   pushQuad,
   pushValues,
   release,
+  RSP,
   type Stack,
   storePointer,
 } from "./stack.js";
@@ -89,7 +90,9 @@ function enter(cpu: CpuContext, record: number, info: number): number {
   checkPush(cpu, stack, size, level + 1);
   checkBelow(cpu, stack, size, size * (level + 1) + locals);
   pushPair(cpu, stack, size, cpu.low(RBP), cpu.upper(RBP));
-  const frame = stack.pointer;
+  // With a 16-bit stack RBP still gets all of ESP that the operands have.
+  const above = stack.width === 2 && size === 4 ? cpu.low(RSP) & ~0xffff : 0;
+  const frame = (above >>> 0) + stack.pointer;
   if (level > 0) copyFrames(cpu, stack, size, level, frame);
   release(stack, -locals);
   // As wide as the operands, whatever the stack's width: the other half of EBP stays.
