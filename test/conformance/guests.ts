@@ -50,7 +50,7 @@ export interface GuestGroup {
 }
 
 /** The first tier takes every so-many-th cell of the permission matrix: no divisor of its dimensions. */
-const PERMISSION_SAMPLE = 7;
+const PERMISSION_SAMPLE = 11;
 
 export function allGuests(): GuestGroup[] {
   return [

@@ -185,40 +185,46 @@ function reservedOf(setting: Setting): Rights[] {
   ]);
 }
 
-function allControls(): Controls[] {
-  return Array.from({ length: 32 }, (_, i) => ({
-    wp: (i & 1) !== 0,
-    smep: (i & 2) !== 0,
-    smap: (i & 4) !== 0,
-    nxe: (i & 8) !== 0,
-    ac: (i & 16) !== 0,
-  }));
+const CONTROLS: readonly Controls[] = Array.from({ length: 32 }, (_, i) => ({
+  wp: (i & 1) !== 0,
+  smep: (i & 2) !== 0,
+  smap: (i & 4) !== 0,
+  nxe: (i & 8) !== 0,
+  ac: (i & 16) !== 0,
+}));
+
+/** What the bits of the entries make of a cell, whatever is done to the page. */
+function reservedIn({ leaf, upper }: Rights): { beyond: boolean; noExecute: boolean } {
+  const seen = (upper & P ? upper : 0n) | (upper & leaf & P ? leaf : 0n);
+  return { beyond: (seen & BEYOND_MAXPHYADDR) !== 0n, noExecute: (seen & NX) !== 0n };
 }
 
-function partOf({ leaf, upper, controls, kind, user }: Cell): Part {
-  const present = (leaf & upper & P) !== 0n;
-  const bits = (upper & P ? upper : 0n) | (present ? leaf : 0n);
-  if (bits & BEYOND_MAXPHYADDR || (bits & NX && !controls.nxe)) return "reserved bits";
+function partOf(reserved: boolean, controls: Controls, kind: Kind, user: boolean): Part {
+  if (reserved) return "reserved bits";
   if (kind === "update") return "updates";
   const implicit = kind.startsWith("implicit");
   return implicit && controls.ac && controls.smap && !user ? "AC and implicit accesses" : "rights";
 }
 
+/** Every n-th cell of a part. */
 function cellsOf(setting: Setting, part: Part, every: number): Cell[] {
   const cells: Cell[] = [];
+  let count = 0;
   for (const rights of part === "reserved bits" ? reservedOf(setting) : rightsOf(setting)) {
-    for (const controls of allControls()) {
+    const { beyond, noExecute } = reservedIn(rights);
+    for (const controls of CONTROLS) {
+      const reserved = beyond || (noExecute && !controls.nxe);
       for (const kind of KINDS) {
         for (const user of BOTH) {
           // Level 0 asks no permission map.
           if (kind === "port map" && !(user && setting.tss)) continue;
-          const cell = { ...rights, controls, kind, user };
-          if (partOf(cell) === part) cells.push(cell);
+          if (partOf(reserved, controls, kind, user) !== part) continue;
+          if (count++ % every === 0) cells.push({ ...rights, controls, kind, user });
         }
       }
     }
   }
-  return cells.filter((_, i) => i % every === 0);
+  return cells;
 }
 
 function describe({ leaf, upper, controls, kind, user }: Cell): string {
