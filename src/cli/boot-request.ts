@@ -2,6 +2,9 @@
  * The options of `boot` and `plan`: what to boot and on which machine. Dedicated flags, QEMU's spellings and
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
+import { FEATURE_BITS, type FeatureName } from "../spec/cpuid.js";
+import { DEFAULT_CPU_FEATURES } from "../x86/cpu-features.js";
+import { closest } from "./closest.js";
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
 import { parseCount, parsePairs, parseSize } from "./values.js";
 
@@ -13,6 +16,8 @@ export interface BootRequest {
   /** Bytes. */
   memory?: number;
   cpus?: number;
+  /** CPU features to switch on or off. */
+  features?: Partial<Record<FeatureName, boolean>>;
   /** The loader's own options, without their "loader." prefix. */
   loader: Record<string, string>;
   deterministic: boolean;
@@ -34,6 +39,12 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
   { name: "append", value: "TEXT", help: "kernel command line; without it console=ttyS0" },
   { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },
+  {
+    name: "cpu",
+    value: "±FEATURE,…",
+    repeats: true,
+    help: "switch CPU features: --cpu=-bmi1,-aes; what is off is undefined to the guest (locore plan lists them)",
+  },
   {
     name: "o",
     aliases: ["option"],
@@ -103,6 +114,30 @@ function cpuCount(text: string): number {
   return parseCount("--smp", text.replace(/^cpus=/, ""), 1, MOST_CPUS);
 }
 
+/** "+name" and "-name" in lists; a later switch of the same feature wins. */
+function featureSwitches(lists: readonly string[]): Partial<Record<FeatureName, boolean>> {
+  const switches: Partial<Record<FeatureName, boolean>> = {};
+  for (const text of lists.flatMap((list) => list.split(","))) {
+    const name = text.slice(1);
+    if (!/^[+-]/.test(text)) throw new UsageError(`--cpu ${text}: expected +feature or -feature`);
+    if (!Object.hasOwn(FEATURE_BITS, name)) {
+      const near = closest(name, Object.keys(FEATURE_BITS));
+      throw new UsageError(
+        `--cpu ${text}: unknown feature`,
+        near === undefined ? undefined : `did you mean ${text[0]}${near}?`,
+      );
+    }
+    const on = text.startsWith("+");
+    if (on && !DEFAULT_CPU_FEATURES[name as FeatureName])
+      throw new UsageError(
+        `--cpu ${text}: the CPU does not have it`,
+        "only what a guest is promised by default can be on",
+      );
+    switches[name as FeatureName] = on;
+  }
+  return switches;
+}
+
 /** Reads what `BOOT_OPTIONS` describe. Throws `UsageError`. */
 export function readBootRequest(args: Arguments): BootRequest {
   const pairs = readPairs(args);
@@ -117,6 +152,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (memory !== undefined) request.memory = parseSize("-m", memory);
   const cpus = args.value("smp");
   if (cpus !== undefined) request.cpus = cpuCount(cpus);
+  const features = args.values("cpu");
+  if (features.length > 0) request.features = featureSwitches(features);
   const rtc = args.value("rtc") ?? (request.deterministic ? undefined : "now");
   if (rtc !== undefined) request.rtcStart = startTime(rtc);
   return request;

@@ -30,6 +30,7 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   options.commandLine = request.commandLine ?? DEFAULT_COMMAND_LINE;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
+  if (request.features !== undefined) options.features = request.features;
   options.clock = {};
   if (request.deterministic) options.clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
   if (request.rtcStart !== undefined) options.clock.rtcStart = request.rtcStart;

@@ -114,3 +114,22 @@ test("with --json a refusal is JSON with its offset", async () => {
   assert.equal(failure.offset, 0);
   assert.match(failure.found, /an initrd/);
 });
+
+test("R2.2 --cpu switches features off; what there is not is a usage error with a suggestion", async () => {
+  const leaf7 = async (...more: string[]): Promise<number> => {
+    const { status, out } = await locore("plan", ...ARGUMENTS, ...more, "--json");
+    assert.equal(status, 0);
+    const rows = (JSON.parse(out) as { cpuid: { leaf: number; ebx: number }[] }).cpuid;
+    return rows.find(({ leaf }) => leaf === 7)?.ebx ?? 0;
+  };
+  const bmi1 = 1 << 3;
+  assert.equal((await leaf7()) & bmi1, bmi1);
+  assert.equal((await leaf7("--cpu=-bmi1,-aes")) & bmi1, 0);
+  assert.equal((await leaf7("--cpu=-bmi1", "--cpu=+bmi1")) & bmi1, bmi1);
+  const misspelt = await locore("plan", ...ARGUMENTS, "--cpu=-bmi3");
+  assert.equal(misspelt.status, 2);
+  assert.match(misspelt.err, /did you mean -bmi[12]\?/);
+  const missing = await locore("plan", ...ARGUMENTS, "--cpu=+avx2");
+  assert.equal(missing.status, 2);
+  assert.match(missing.err, /does not have it/);
+});
