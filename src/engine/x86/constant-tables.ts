@@ -32,21 +32,36 @@ function affine(x: number): number {
   return (x ^ (doubled >> 7) ^ (doubled >> 6) ^ (doubled >> 5) ^ (doubled >> 4) ^ AFFINE_CONSTANT) & 0xff;
 }
 
+/** x · {02}, FIPS 197 §4.2.1. */
+function twice(x: number): number {
+  return (x << 1) ^ (x & 0x80 ? FIELD_POLYNOMIAL : 0);
+}
+
+/** Coefficients 2, 1, 1, 3 times a byte, as a little-endian dword. */
+function mixColumn(x: number): number {
+  const x2 = twice(x);
+  return x2 | (x << 8) | (x << 16) | ((x2 ^ x) << 24);
+}
+
+/** Coefficients 14, 9, 13, 11. */
+function inverseMixColumn(x: number): number {
+  const x2 = twice(x);
+  const x4 = twice(x2);
+  const x8 = twice(x4);
+  return (x8 ^ x4 ^ x2) | ((x8 ^ x) << 8) | ((x8 ^ x4 ^ x) << 16) | ((x8 ^ x2 ^ x) << 24);
+}
+
 /**
- * What one byte of row 0 adds to its column in a round, by that byte, as little-endian dwords: SubBytes, then
- * MixColumns. Byte 1 of each is the substituted byte itself. Other rows add the same rotated by their number.
+ * What one byte of row 0 adds to its column in a round, by that byte: SubBytes, then MixColumns. Byte 1 of each dword
+ * is the substituted byte itself. Other rows add the same rotated by their number.
  */
 function writeAes(view: DataView): void {
   const { power, logarithm } = fieldPowers();
-  const multiply = (x: number, by: number): number =>
-    x === 0 ? 0 : power[(logarithm[x] + logarithm[by]) % (ENTRIES - 1)];
-  const column = (x: number, coefficients: readonly number[]): number =>
-    coefficients.reduce((word, by, row) => word | (multiply(x, by) << (8 * row)), 0);
   for (let x = 0; x < ENTRIES; x++) {
     const inverse = x === 0 ? 0 : power[(ENTRIES - 1 - logarithm[x]) % (ENTRIES - 1)];
     const substituted = affine(inverse);
-    view.setInt32(layout.AES_ENCRYPT + 4 * x, column(substituted, [2, 1, 1, 3]), true);
-    view.setInt32(layout.AES_DECRYPT + 4 * substituted, column(x, [14, 9, 13, 11]), true);
+    view.setInt32(layout.AES_ENCRYPT + 4 * x, mixColumn(substituted), true);
+    view.setInt32(layout.AES_DECRYPT + 4 * substituted, inverseMixColumn(x), true);
     view.setUint8(layout.AES_RESTORE + substituted, x);
   }
 }
