@@ -145,10 +145,10 @@ export async function* buildInitramfs(options: InitramfsOptions): AsyncGenerator
   yield* writeCpio(await initramfsEntries(options));
 }
 
-/** The whole initramfs in memory, as a plan wants it. */
-export async function initramfsBytes(options: InitramfsOptions): Promise<Uint8Array> {
+/** Entries as a whole archive in memory, as a plan wants it. */
+export async function archiveBytes(entries: Iterable<CpioEntry>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of buildInitramfs(options)) chunks.push(chunk);
+  for await (const chunk of writeCpio(entries)) chunks.push(chunk);
   const bytes = new Uint8Array(chunks.reduce((total, chunk) => total + chunk.length, 0));
   let offset = 0;
   for (const chunk of chunks) {
@@ -156,4 +156,9 @@ export async function initramfsBytes(options: InitramfsOptions): Promise<Uint8Ar
     offset += chunk.length;
   }
   return bytes;
+}
+
+/** The whole initramfs in memory. */
+export async function initramfsBytes(options: InitramfsOptions): Promise<Uint8Array> {
+  return archiveBytes(await initramfsEntries(options));
 }

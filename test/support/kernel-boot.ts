@@ -10,8 +10,9 @@ import type { LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
 import { decompressPayload } from "../../src/formats/bzimage/payload.js";
 import { recognise } from "../../src/formats/index.js";
-import { initramfsBytes } from "../../src/guests/index.js";
+import type { CpioEntry } from "../../src/guests/cpio.js";
 import type { InitramfsOptions } from "../../src/guests/index.js";
+import { archiveBytes, initramfsEntries } from "../../src/guests/initramfs.js";
 import { loadEngine } from "../../src/host/node/engines.js";
 import { runToEnd, type RunReport } from "../../src/host/run.js";
 import { requireGuest } from "./requires.js";
@@ -47,8 +48,8 @@ export interface KernelBootOptions {
   maxInstructions?: number;
   /** A static busybox of the catalogue. Default: "busybox", for x86-64. */
   busybox?: "busybox" | "busybox-i386";
-  /** What the initramfs holds; `false` for none. */
-  initramfs: Omit<InitramfsOptions, "busybox"> | false;
+  /** What the initramfs holds beside busybox, or all of its entries; `false` for none. */
+  initramfs: Omit<InitramfsOptions, "busybox"> | readonly CpioEntry[] | false;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
   change?: (plan: Plan) => void;
 }
@@ -77,21 +78,26 @@ async function kernelImage(
   return { name: "vmlinux", bytes: decompressPayload(image, { maxOutput: LARGEST_VMLINUX }) };
 }
 
+/** The archive that a boot asks for, or undefined after the test was skipped. */
+async function initramfsOf(
+  t: TestContext,
+  { initramfs, busybox = "busybox" }: KernelBootOptions,
+): Promise<{ initrd?: { name: string; bytes: Uint8Array } } | undefined> {
+  if (initramfs === false) return {};
+  let entries = initramfs as readonly CpioEntry[];
+  if (!Array.isArray(initramfs)) {
+    const guest = await requireGuest(t, busybox);
+    if (!guest) return undefined;
+    entries = await initramfsEntries({ busybox: guest.files["busybox"], ...initramfs });
+  }
+  return { initrd: { name: "initramfs", bytes: await archiveBytes(entries) } };
+}
+
 /** The plan of a boot, or undefined after the test was skipped. */
 export async function kernelPlan(t: TestContext, options: KernelBootOptions): Promise<Plan | undefined> {
   const kernel = await kernelImage(t, options);
-  const busybox = await requireGuest(t, options.busybox ?? "busybox");
-  if (!kernel || !busybox) return undefined;
-  const { initramfs } = options;
-  const initrd =
-    initramfs === false
-      ? {}
-      : {
-          initrd: {
-            name: "initramfs",
-            bytes: await initramfsBytes({ busybox: busybox.files["busybox"], ...initramfs }),
-          },
-        };
+  const initrd = kernel && (await initramfsOf(t, options));
+  if (!kernel || !initrd) return undefined;
   const plan = buildPlan({
     kernel,
     ...initrd,

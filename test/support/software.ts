@@ -10,7 +10,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { EXIT_LINE, INIT_LINE } from "../../src/guests/index.js";
-import type { AddedFile, PackageRequest, PackageSet } from "../../src/guests/index.js";
+import type { CpioEntry } from "../../src/guests/cpio.js";
+import type { AddedFile, PackageRequest } from "../../src/guests/index.js";
 import { COMMAND_PATH } from "../../src/guests/init-script.js";
 import { initramfsEntries } from "../../src/guests/initramfs.js";
 import { assertEnd, bootKernel, lastWords, WITHOUT_CRYPTO_TESTS } from "./kernel-boot.js";
@@ -46,32 +47,23 @@ const SHELL = "dash";
 /** The guest's environment, see src/guests/init-script.ts. */
 const ENVIRONMENT = { PATH: "/sbin:/usr/sbin:/bin:/usr/bin", HOME: "/root", TERM: "linux" };
 
-function busyboxFor(software: Software): "busybox" | "busybox-i386" {
-  return software.architecture === "i386" ? "busybox-i386" : "busybox";
-}
-
-/** The packages of a piece of software, or undefined after the test was skipped. */
-export function softwarePackages(t: TestContext, software: Software): Promise<PackageSet | undefined> {
-  const { architecture = "amd64", assume } = software;
-  return requirePackages(t, { packages: [SHELL, ...software.packages], architecture, assume });
-}
-
-/** Writes the root that a guest would get into a folder of the test's own. No path in it leads through a link. */
-async function hostRoot(
+/** Every file of the root in which a script runs, or undefined after the test was skipped. */
+export async function softwareRoot(
   t: TestContext,
   software: Software,
-  packages: PackageSet,
-): Promise<string | undefined> {
-  const busybox = await requireGuest(t, busyboxFor(software));
+): Promise<readonly CpioEntry[] | undefined> {
+  const { architecture = "amd64", assume, files, script: command } = software;
+  const wanted = { packages: [SHELL, ...software.packages], architecture, assume };
+  const packages = await requirePackages(t, wanted);
+  const busybox = packages && (await requireGuest(t, architecture === "i386" ? "busybox-i386" : "busybox"));
   if (!busybox) return undefined;
+  return initramfsEntries({ busybox: busybox.files["busybox"], packages, files, command });
+}
+
+/** Writes a root into a folder of the test's own. No path in it leads through a link. */
+async function hostRoot(t: TestContext, entries: readonly CpioEntry[]): Promise<string> {
   const root = await mkdtemp(path.join(tmpdir(), "locore-root-"));
   t.after(() => rm(root, { recursive: true, force: true }));
-  const entries = await initramfsEntries({
-    busybox: busybox.files["busybox"],
-    packages,
-    files: software.files,
-    command: software.script,
-  });
   for (const entry of entries) {
     const to = path.join(root, entry.path);
     if (entry.kind === "directory") await mkdir(to, { recursive: true });
@@ -91,13 +83,11 @@ async function hostRoot(
 /** What a script prints on the host's processor, or undefined after the test was skipped. */
 export async function outputOnHost(
   t: TestContext,
-  software: Software,
-  packages: PackageSet,
+  entries: readonly CpioEntry[],
 ): Promise<string | undefined> {
   const chroot = requireTool(t, "chroot");
   if (chroot === undefined) return undefined;
-  const root = await hostRoot(t, software, packages);
-  if (root === undefined) return undefined;
+  const root = await hostRoot(t, entries);
   const asRoot = process.getuid?.() === 0 ? [] : ["unshare", "--map-root-user"];
   // As /init does: links for busybox's programs, where no package brought its own.
   const inside = `/bin/busybox --install -s; cd /root; exec /bin/sh /${COMMAND_PATH}`;
@@ -110,10 +100,7 @@ export async function outputOnHost(
   });
   const cannot = run.error ?? /chroot: (failed to run|cannot change).*|unshare: .*/.exec(run.stderr)?.[0];
   if (cannot !== undefined) {
-    missing(
-      t,
-      `this host cannot run ${packages.architecture} programs in a root of their own: ${String(cannot)}`,
-    );
+    missing(t, `this host cannot run these programs in a root of their own: ${String(cannot)}`);
     return undefined;
   }
   assert.equal(run.status, 0, `on the host, after ${run.stdout.slice(-1500)}\n${run.stderr.slice(-1500)}`);
@@ -123,18 +110,16 @@ export async function outputOnHost(
 /** What a script prints in a guest, or undefined after the test was skipped. The kernel must complain of nothing. */
 export async function outputInGuest(
   t: TestContext,
-  software: Software,
-  packages: PackageSet,
+  entries: readonly CpioEntry[],
   guest: SoftwareGuest = {},
 ): Promise<string | undefined> {
   const boot = await bootKernel(t, {
     guest: guest.kernel ?? "debian-cloud",
-    busybox: busyboxFor(software),
     loader: { name: "pvh" },
     commandLine: `console=ttyS0 quiet ${WITHOUT_CRYPTO_TESTS}`,
     memory: guest.memory ?? DEFAULT_MEMORY,
     ...(guest.maxInstructions === undefined ? {} : { maxInstructions: guest.maxInstructions }),
-    initramfs: { packages, files: software.files, command: software.script },
+    initramfs: entries,
   });
   if (boot === undefined) return undefined;
   const { console } = boot;
@@ -168,11 +153,11 @@ export async function testSoftware(
   software: Software,
   guest: SoftwareGuest = {},
 ): Promise<string | undefined> {
-  const packages = await softwarePackages(t, software);
-  if (packages === undefined) return undefined;
-  const expected = await outputOnHost(t, software, packages);
+  const entries = await softwareRoot(t, software);
+  if (entries === undefined) return undefined;
+  const expected = await outputOnHost(t, entries);
   if (expected === undefined) return undefined;
-  const found = await outputInGuest(t, software, packages, guest);
+  const found = await outputInGuest(t, entries, guest);
   if (found === undefined) return undefined;
   assert.ok(expected.length > 0, "the script prints something");
   assertSameOutput(found, expected);
