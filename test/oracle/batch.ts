@@ -21,7 +21,7 @@ export class Batch {
   clear(): void {
     this.cases = 0;
     this.forms.length = this.rows.length = this.places.length = this.lengths.length = 0;
-    this.code.fill(INT3, 0, this.codePages * PAGE);
+    this.code.fill(INT3, 0, this.used);
     this.used = 0;
   }
 
@@ -38,13 +38,9 @@ export class Batch {
     return this.cases === 0 || this.segmented === (form.segmented ?? false);
   }
 
-  get codePages(): number {
-    return this.segmented ? CODE16_REACH / CODE_STRIDE : Math.ceil(this.used / PAGE);
-  }
-
-  /** The pages of code that are present, one after the other. */
+  /** All pages of code, one after the other; natively and in the guest the same are present. */
   pages(): Uint8Array {
-    return this.code.subarray(0, this.codePages * PAGE);
+    return this.code;
   }
 
   records(): Uint8Array {

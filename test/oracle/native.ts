@@ -43,6 +43,7 @@ import { emitCollect, emitNext, emitVariables } from "./harness.js";
 import {
   BATCH,
   CODE,
+  CODE_PAGES,
   CODE_STRIDE,
   FX_AT,
   INPUT,
@@ -120,11 +121,11 @@ function map(a: Assembler, address: number, length: number, protection: number, 
 /** Maps `input` as file descriptor 0 has it: the instructions page by page, then the records. */
 function emitMaps(a: Assembler, batch: Batch): void {
   a.xor(GPRS[32][rbp.code], GPRS[32][rbp.code]).xor(r9d, r9d);
-  for (let page = 0; page < batch.codePages; page++) {
+  for (let page = 0; page < CODE_PAGES; page++) {
     a.mov(r9d, page * PAGE);
     map(a, CODE + page * CODE_STRIDE, PAGE, PROT.READ | PROT.EXEC, MAP.PRIVATE);
   }
-  a.mov(r9d, batch.codePages * PAGE);
+  a.mov(r9d, CODE_PAGES * PAGE);
   map(a, INPUT, batch.cases * RECORD_BYTES, PROT.READ, MAP.PRIVATE);
   map(a, OUTPUT, BATCH * RECORD_BYTES, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS);
   map(a, ALTERNATE_STACK, ALTERNATE_STACK_BYTES, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS);
