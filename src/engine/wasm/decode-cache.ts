@@ -14,6 +14,7 @@ import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
+import type { Block, Extent } from "./decoded-block.js";
 import { PSEUDO } from "./interpreter.js";
 import { RecordEncoder } from "./record-encoder.js";
 
@@ -41,21 +42,6 @@ const NEVER_CONTINUES = new Set([
   "far_jmp_mem",
 ]);
 const CALLS = new Set(["call", "call_near"]);
-
-/** Bytes of one page that a block was decoded from. */
-interface Extent {
-  page: number;
-  start: number;
-  end: number;
-}
-
-interface Block {
-  record: number;
-  count: number;
-  mode: number;
-  extents: Extent[];
-  dropped: boolean;
-}
 
 /**
  * Translates the next page for an instruction that crosses: its RAM offset, `FETCH_ONES`, or `FETCH_FAULTED` after
