@@ -1,6 +1,6 @@
 /**
  * What is not compared with the host's CPU, and why: the only place that says so. An entry either leaves forms out or
- * takes bits of some result fields away. Every entry must apply to some form (`exemptions.test.ts`).
+ * takes bits of some result fields away. Every entry must apply to some form (`oracle.test.ts`).
  */
 import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
 import { FORMS } from "../../src/engine/x86/table/forms.js";
