@@ -96,7 +96,20 @@ const FX_BYTES = 512;
 /** Why there is no native run here, or undefined. */
 export function nativeMissing(): string | undefined {
   if (process.platform !== "linux" || process.arch !== "x64") return "the host is not x86-64 Linux";
+  // The harness itself uses these.
+  for (const feature of ["fsgsbase", "fxsr"])
+    if (!hostHas(feature)) return `the host's CPU has no ${feature}`;
   return undefined;
+}
+
+/** Linux's names of features that are called otherwise in the table. */
+const LINUX_NAMES: Readonly<Record<string, string>> = { sse3: "pni" };
+let hostFlags: Set<string> | undefined;
+
+/** Whether Linux announces a feature of the host's CPU in /proc/cpuinfo. */
+export function hostHas(feature: string): boolean {
+  hostFlags ??= new Set(/^flags\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "latin1"))?.[1].split(" "));
+  return hostFlags.has(LINUX_NAMES[feature] ?? feature);
 }
 
 /** The host's CPU as it calls itself. */

@@ -10,7 +10,8 @@ import type { Exemption, Finished } from "./exemptions.js";
 import type { Form } from "./form.js";
 import { FX_AT, MEMORY_AT, RECORD_BYTES } from "./layout.js";
 import { normalise } from "./linux.js";
-import { NativeRunner } from "./native.js";
+import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { NativeRunner, hostHas } from "./native.js";
 
 export interface Options {
   /** Cases a form. */
@@ -110,7 +111,8 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
   };
   try {
     const c = new Case();
-    const runnable = native.takesLocalSegments() ? forms : forms.filter((form) => !form.segmented);
+    const segments = native.takesLocalSegments();
+    const runnable = forms.filter((form) => hostKnows(form) && (segments || !form.segmented));
     summary.forms = runnable.length;
     runnable.forEach((form) => {
       const id = nameHash(form.name);
@@ -126,6 +128,14 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
     engine.dispose();
   }
   return summary;
+}
+
+/** Whether the host's CPU has every feature that the form's lines need. */
+function hostKnows(form: Form): boolean {
+  return form.covers.every((id) => {
+    const { always, with64Bits, in64BitCode } = FORMS[id].features;
+    return [always, with64Bits, in64BitCode].every((name) => name === undefined || hostHas(name));
+  });
 }
 
 /** A case's randomness depends on its form's name, not on its place in the list. */
