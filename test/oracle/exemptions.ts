@@ -260,7 +260,7 @@ const COMPARED: readonly Exemption[] = [
   {
     name: "MOVSXD of a word",
     why: "AMD reads 4 bytes of memory, Intel 2",
-    forms: mnemonics("movsxd"),
+    forms: (f) => f.mode === 64 && /^(movsxd|arpl)$/.test(f.mnemonic),
     ignored: (c) => (isWord(c) ? ALL : undefined),
   },
   {
@@ -276,9 +276,9 @@ const COMPARED: readonly Exemption[] = [
     ignored: (c) => (isMemoryFault(c.host) ? MEMORY : undefined),
   },
   {
-    name: "ENTER: which access faults",
-    why: "whether the frame pointers are read before the room for locals is probed is up to the CPU",
-    forms: mnemonics("enter"),
+    name: "PUSHA, ENTER: which access faults",
+    why: "in which order what they push, read and probe is checked is up to the CPU",
+    forms: mnemonics("enter", "pusha"),
     ignored: (c) => (isMemoryFault(c.host) && isMemoryFault(c.ours) ? EXCEPTION : undefined),
   },
   {
