@@ -118,7 +118,7 @@ const X87: Ignored = {
 };
 
 const REGISTERS: Ignored = Object.fromEntries(GPR_NAMES.map((n) => [n, ~0n]));
-const [LOCK, REPNE, REP] = [0xf0, 0xf2, 0xf3];
+const [OPERAND_SIZE, LOCK, REPNE, REP] = [0x66, 0xf0, 0xf2, 0xf3];
 
 const ROTATIONS = new Set(["rol", "ror", "rcl", "rcr"]);
 const SHIFTS = new Set([...ROTATIONS, "shl", "shr", "sar", "shld", "shrd"]);
@@ -261,7 +261,7 @@ const COMPARED: readonly Exemption[] = [
     name: "MOVSXD of a word",
     why: "AMD reads 4 bytes of memory, Intel 2",
     forms: (f) => f.mode === 64 && /^(movsxd|arpl)$/.test(f.mnemonic),
-    ignored: (c) => (isWord(c) ? ALL : undefined),
+    ignored: (c) => (c.code.includes(OPERAND_SIZE) ? ALL : undefined),
   },
   {
     name: "ENTER: alignment of the new stack pointer",
