@@ -7,6 +7,9 @@ import { BATCH, CODE, CODE_PAGES, CODE16_REACH, CODE_STRIDE, INT3, PAGE, RECORD_
 const APART = 160;
 const LONGEST_GAP = 8;
 
+/** What a batch is to those who run it. */
+export type Runnable = Pick<Batch, "cases" | "segmented" | "pages" | "records">;
+
 export class Batch {
   cases = 0;
   readonly forms: Form[] = [];

@@ -32,7 +32,7 @@ import { TestHost } from "../conformance/support/host.js";
 import { EXIT_PORT } from "../conformance/support/layout.js";
 import { NX, P, PageTables, RW, US } from "../conformance/support/page-tables.js";
 import { startState } from "../conformance/support/states.js";
-import type { Batch } from "./batch.js";
+import type { Runnable } from "./batch.js";
 import { emitCollect, emitNext, emitVariables } from "./harness.js";
 import {
   BATCH,
@@ -212,7 +212,7 @@ export class EngineRunner {
   }
 
   /** The result records of a batch. */
-  run(batch: Batch): Uint8Array {
+  run(batch: Runnable): Uint8Array {
     const { memory } = this.vm;
     memory.fill(PHYSICAL.WINDOW, 2 * PAGE, 0);
     memory.write(PHYSICAL.CODE, batch.pages());

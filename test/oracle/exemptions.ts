@@ -8,8 +8,8 @@ import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
 import { FX, RFLAGS, STATUS_FLAGS } from "./case.js";
 import type { Form } from "./form.js";
 import { GPR_NAMES } from "../../src/x86/cpu-state.js";
+import { FLOAT_EXEMPTIONS } from "./float-exemptions.js";
 import { CASE, FX_AT, LDT, MEMORY_AT, MEMORY_BYTES, RESULT, localSelector } from "./layout.js";
-import { X87_EXEMPTIONS } from "./x87-exemptions.js";
 
 /** A case that differed, as an exemption sees it. */
 export interface Finished {
@@ -209,12 +209,6 @@ const COMPARED: readonly Exemption[] = [
     ignored: (c) => (isWord(c) && shiftCount(c) > 16 ? ALL : undefined),
   },
   {
-    name: "approximations",
-    why: "RCP and RSQRT may err by 1.5 × 2^-12 in any direction",
-    forms: mnemonics("rcpps", "rcpss", "rsqrtps", "rsqrtss"),
-    ignored: () => ALL,
-  },
-  {
     name: "LAR: limit",
     why: "bits 16 to 19 are undefined",
     forms: mnemonics("lar"),
@@ -380,4 +374,4 @@ const COMPARED: readonly Exemption[] = [
   },
 ];
 
-export const EXEMPTIONS: readonly Exemption[] = [...SKIPPED, ...COMPARED, ...X87_EXEMPTIONS];
+export const EXEMPTIONS: readonly Exemption[] = [...SKIPPED, ...COMPARED, ...FLOAT_EXEMPTIONS];

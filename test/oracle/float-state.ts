@@ -13,6 +13,7 @@ type Words = Uint32Array;
 /** Words of the image. */
 const FX_CONTROL_STATUS = 0;
 const FX_TAGS_OPCODE = 1;
+const FX_POINTERS = 2;
 const FX_MXCSR = 6;
 const FX_REGISTERS = 8;
 const FX_XMM = 40;
@@ -67,6 +68,18 @@ export function fillX87(words: Words, fx: number, random: Random): void {
     const at = first + i * REGISTER_WORDS;
     if (random.once(5)) operands.smallExtended(words, at, random);
     else operands.relatedExtended(words, at, first, random);
+  }
+}
+
+const OPCODE_MASK = 0x7ff;
+
+/** The last instruction's opcode and pointers in the image at `fx`. */
+export function fillX87Pointers(words: Words, fx: number, random: Random): void {
+  words[fx + FX_TAGS_OPCODE] |= (random.u32() & OPCODE_MASK) << 16;
+  for (let i = 0; i < 2; i++) {
+    const at = fx + FX_POINTERS + 2 * i;
+    words[at] = random.u32();
+    words[at + 1] = random.u32() & 0x7fff;
   }
 }
 

@@ -37,6 +37,7 @@ import {
   rsi,
 } from "../support/asm/index.js";
 import { Batch } from "./batch.js";
+import type { Runnable } from "./batch.js";
 import { Case } from "./case.js";
 import type { Form } from "./form.js";
 import { emitCollect, emitNext, emitVariables } from "./harness.js";
@@ -132,7 +133,7 @@ function map(a: Assembler, address: number, length: number, protection: number, 
 }
 
 /** Maps `input` as file descriptor 0 has it: the instructions page by page, then the records. */
-function emitMaps(a: Assembler, batch: Batch): void {
+function emitMaps(a: Assembler, batch: Runnable): void {
   a.xor(GPRS[32][rbp.code], GPRS[32][rbp.code]).xor(r9d, r9d);
   for (let page = 0; page < CODE_PAGES; page++) {
     a.mov(r9d, page * PAGE);
@@ -217,7 +218,7 @@ function emitHandler(a: Assembler): void {
   emitCollect(a);
 }
 
-function program(batch: Batch): Uint8Array {
+function program(batch: Runnable): Uint8Array {
   const a = new Assembler(NATIVE_BASE + HEADER, 64);
   a.label("entry").mov(eax, SELECTOR.DATA);
   for (const segment of [ds, es, fs, gs]) a.movToSegment(segment, eax);
@@ -274,7 +275,7 @@ export class NativeRunner {
   private readonly folder = mkdtempSync(path.join(tmpdir(), "locore-oracle-"));
 
   /** The result records of a batch. */
-  run(batch: Batch): Uint8Array {
+  run(batch: Runnable): Uint8Array {
     const [program_, input, output] = ["oracle", "in", "out"].map((name) => path.join(this.folder, name));
     rmSync(program_, { force: true });
     writeFileSync(program_, elf64(program(batch)));

@@ -9,7 +9,7 @@ import type { OperandKind, X87Instruction } from "../../src/engine/x86/x87.js";
 import type { Case } from "./case.js";
 import { choose, encode } from "./encode.js";
 import type { Variant } from "./encode.js";
-import { fillX87, fillX87Memory } from "./float-state.js";
+import { fillX87, fillX87Memory, fillX87Pointers } from "./float-state.js";
 import type { X87Memory } from "./float-state.js";
 import type { Form } from "./form.js";
 
@@ -47,7 +47,9 @@ const tableLine = (opcode: number, modrm: number): TableForm =>
 /** A random x87 state instead of the case's quiet one. */
 function randomX87(c: Case): void {
   const { buffer, byteOffset, byteLength } = c.fx;
-  fillX87(new Uint32Array(buffer, byteOffset, byteLength / 4), 0, c.random);
+  const words = new Uint32Array(buffer, byteOffset, byteLength / 4);
+  fillX87(words, 0, c.random);
+  fillX87Pointers(words, 0, c.random);
 }
 
 /** Fills the operand at `linear` with what the instruction makes something of, if it lies in the window. */

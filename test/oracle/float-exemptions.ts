@@ -1,4 +1,4 @@
-/** What is not compared of x87 instructions, and why. */
+/** What is not compared of floating-point instructions, and why. */
 import { EXTENDED_BIAS, X87_STATUS_BUSY, X87_STATUS_C1, X87_STATUS_SUMMARY } from "../../src/spec/x87.js";
 import { FX } from "./case.js";
 import type { Form } from "./form.js";
@@ -52,6 +52,31 @@ function magnitudeBelow({ before }: Finished, limit: number): boolean {
   return significand * 2 ** exponent <= limit;
 }
 
+/** Twice the relative error that RCP and RSQRT may have: ours and the host's. */
+const APPROXIMATION = 2 * 1.5 * 2 ** -12;
+const SMALLEST_NORMAL = 2 ** -126;
+const XMM_BYTES = 256;
+
+/** Whether two approximations may stand for the same result: close ones, or zero for what may count as tiny. */
+function bothApproximate(a: number, b: number): boolean {
+  const [less, more] = [Math.abs(a), Math.abs(b)].sort((x, y) => x - y);
+  if (!Number.isFinite(more) || Math.sign(1 / a) !== Math.sign(1 / b)) return false;
+  if (less === 0) return more <= SMALLEST_NORMAL * (1 + APPROXIMATION);
+  return less >= SMALLEST_NORMAL && more - less <= APPROXIMATION * more;
+}
+
+/** Lanes of XMM registers that approximate the same number. Infinities, NaNs and other zeros are compared. */
+function approximations({ host, ours }: Finished): Ignored {
+  const ignored: Record<string, bigint> = {};
+  for (let at = 0; at < XMM_BYTES; at += 4) {
+    const [h, o] = [host, ours].map((record) => record.getFloat32(FX_AT + FX.XMM0 + at, true));
+    if (!bothApproximate(h, o)) continue;
+    const name = `xmm${at >> 4}${at & 8 ? "h" : "l"}`;
+    ignored[name] = (ignored[name] ?? 0n) | (0xffffffffn << BigInt(8 * (at & 4)));
+  }
+  return ignored;
+}
+
 const MEMORY: Ignored = Object.fromEntries(
   Array.from({ length: MEMORY_BYTES / 8 }, (_, i) => [`mem+${8 * i}`, ~0n]),
 );
@@ -59,7 +84,7 @@ const EXCEPTION: Ignored = { vector: ~0n, error: ~0n, cr2: ~0n };
 const vectorOf = (record: DataView): number => record.getUint32(RESULT.VECTOR, true);
 const ALL: Ignored = { "*": ~0n };
 
-export const X87_EXEMPTIONS: readonly Exemption[] = [
+export const FLOAT_EXEMPTIONS: readonly Exemption[] = [
   {
     name: "x87 pointers",
     why: "AMD's FXSAVE and XSAVE store zeros for FOP, FIP and FDP unless an exception is pending",
@@ -68,6 +93,18 @@ export const X87_EXEMPTIONS: readonly Exemption[] = [
       host.getUint16(FX_AT + FX.FSW, true) & X87_STATUS_SUMMARY
         ? undefined
         : { fop: 0xffffn, fip: ~0n, fdp: ~0n },
+  },
+  {
+    name: "x87 pointers that are not canonical",
+    why: "AMD extends the sign of FIP and FDP from bit 56 when it loads them; the SDM says nothing",
+    forms: named("fxrstor", "xrstor"),
+    ignored: () => ({ fip: 0xffn << 56n, fdp: 0xffn << 56n }),
+  },
+  {
+    name: "approximations",
+    why: "RCP and RSQRT may err by 1.5 × 2^-12 in either direction (SDM vol. 2)",
+    forms: named("rcpps", "rcpss", "rsqrtps", "rsqrtss"),
+    ignored: approximations,
   },
   {
     name: "FCOMI: C1",
