@@ -1,17 +1,22 @@
 /**
  * Boots a kernel inline: no thread, no terminal, no input. For experiments on the engine and for finding where a
  * guest goes wrong. `node dist/tools/run-sync.js KERNEL [--initrd F] [--append S] [-m SIZE] [--smp N] [-o k=v]
- * [--deterministic] [--instructions N]`
+ * [--deterministic] [--jit MODE] [--instructions N]`
  */
 import { parseArguments } from "../src/cli/args.js";
 import { BOOT_OPTIONS, readBootRequest } from "../src/cli/boot-request.js";
 import { makePlan } from "../src/cli/make-plan.js";
 import { endLine, statsLines, unimplementedLine } from "../src/cli/render/end.js";
+import { JIT_MODES, type JitMode } from "../src/engine/contract.js";
 import { parseCount } from "../src/cli/values.js";
 import { loadEngine } from "../src/host/node/engines.js";
 import { runToEnd, type RunOptions } from "../src/host/run.js";
 
-const OPTIONS = [...BOOT_OPTIONS, { name: "instructions", value: "N", help: "stop after this many" }];
+const OPTIONS = [
+  ...BOOT_OPTIONS,
+  { name: "jit", value: "MODE", choices: JIT_MODES, help: "whether hot guest code is compiled" },
+  { name: "instructions", value: "N", help: "stop after this many" },
+];
 
 const NS_PER_MS = 1e6;
 const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
@@ -19,7 +24,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMEN
 const args = parseArguments(process.argv.slice(2), OPTIONS);
 const options: RunOptions = {
   plan: await makePlan(readBootRequest(args)),
-  engine: await loadEngine("wasm"),
+  engine: await loadEngine("wasm", args.value("jit") as JitMode | undefined),
   console: {
     write: (bytes) => process.stdout.write(bytes.slice()),
     read: () => new Uint8Array(0),

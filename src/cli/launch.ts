@@ -2,6 +2,7 @@
  * Runs a plan with this process's terminal, signals and files around it, and reports how it ended. Used by every
  * command that boots something; knows no command line.
  */
+import type { JitMode } from "../engine/contract.js";
 import type { Plan } from "../boot/plan.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
@@ -18,6 +19,7 @@ import { endJson, endLine, statsLines, unimplementedLine } from "./render/end.js
 
 export interface LaunchOptions {
   engine: string;
+  jit?: JitMode;
   /** Entry of the machine's thread, where it is not the real one: for tests. */
   worker?: URL;
   tripleFault: "crash" | "reset";
@@ -100,6 +102,7 @@ class Surroundings {
     this.midLine = output.midLine;
     this.session = new Session({
       engine: options.engine,
+      jit: options.jit,
       worker: options.worker,
       output: (bytes) => {
         options.onConsole?.(bytes);

@@ -1,4 +1,7 @@
-/** A worker that runs lives of a fuzzed CPU, each twice: cut into pieces, and whole. Both must come out the same. */
+/**
+ * A worker that runs lives of a fuzzed CPU, each twice: cut into pieces and interpreted, and whole and compiled. Both
+ * must come out the same.
+ */
 import assert from "node:assert/strict";
 import { parentPort, workerData } from "node:worker_threads";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
@@ -23,13 +26,14 @@ export interface FuzzResult {
 const ONE_BY_ONE_EVERY = 4;
 
 function fuzz({ firstSeed, lives }: FuzzOrder, step: (name: string) => void): FuzzResult {
-  const engine = createWasmEngine();
+  const interpreter = createWasmEngine({ jit: "off" });
+  const compiler = createWasmEngine({ jit: "eager" });
   const result = { instructions: 0, shutdowns: 0, halts: 0, accesses: 0 };
   const modes = new Set<string>();
   for (let seed = firstSeed; seed < firstSeed + lives; seed++) {
     step(`life ${seed}`);
-    const report = live(engine, seed, seed % ONE_BY_ONE_EVERY === 0 ? ONE_BY_ONE : IN_PIECES);
-    assert.deepEqual(live(engine, seed, WHOLE), report, `life ${seed} depends on how its run is cut`);
+    const report = live(interpreter, seed, seed % ONE_BY_ONE_EVERY === 0 ? ONE_BY_ONE : IN_PIECES);
+    assert.deepEqual(live(compiler, seed, WHOLE), report, `life ${seed} depends on how it is run`);
     modes.add(report.mode);
     result.instructions += 2 * report.instructions;
     result.shutdowns += report.shutdowns;

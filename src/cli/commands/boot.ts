@@ -1,4 +1,5 @@
 /** `locore boot KERNEL`: runs a kernel. */
+import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
 import type { Arguments, OptionSpec } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
@@ -9,6 +10,12 @@ import { parseCount, parseDuration } from "../values.js";
 /** Options about the run, not about the machine. */
 export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm, kvm" },
+  {
+    name: "jit",
+    value: "MODE",
+    choices: JIT_MODES,
+    help: "whether hot guest code is compiled: on, off (the default); eager compiles all",
+  },
   {
     name: "timeout",
     value: "T",
@@ -35,6 +42,8 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" 
     stats: args.has("stats"),
     json: args.has("json"),
   };
+  const jit = args.value("jit");
+  if (jit !== undefined) options.jit = jit as JitMode;
   const timeout = args.value("timeout");
   if (timeout !== undefined) options.timeoutMs = parseDuration("--timeout", timeout);
   const instructions = args.value("instructions");

@@ -23,6 +23,9 @@ import { repeatsAtRip } from "../x86/system/repetition.js";
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
 
+/** Longest slice where execution is watched for what to compile. */
+const WATCHED_SLICE = 4096;
+
 /** The generated run loop. */
 export type RunLoop = (cpuBase: number) => void;
 
@@ -43,12 +46,16 @@ export class WasmCpu implements Cpu {
   private failure: Exit | undefined;
   /** What had been executed when the last interrupt was acknowledged. */
   private interruptedAt = -1;
+  private readonly longest: number;
 
   constructor(
     readonly context: CpuContext,
     private readonly runLoop: RunLoop,
+    /** Called where a slice ended because its budget was used up. */
+    private readonly watch: (() => void) | undefined,
   ) {
     this.id = context.id;
+    this.longest = watch ? WATCHED_SLICE : LONGEST_SLICE;
   }
 
   get instructions(): number {
@@ -180,7 +187,7 @@ export class WasmCpu implements Cpu {
     const deliveries = context.deliveries;
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const single = trapping || shadow || watched || this.takesNmi() || this.takesInterrupts();
-    this.slice = single ? 1 : Math.min(rest, LONGEST_SLICE);
+    this.slice = single ? 1 : Math.min(rest, this.longest);
     this.aside = 0;
     this.stepPending = false;
     context.stepAfter = undefined;
@@ -196,7 +203,10 @@ export class WasmCpu implements Cpu {
     const repeating = completed && context.getAddress(layout.RIP) === start && repeatsAtRip(context);
     if (repeating && watched) context.set32(layout.FLAG_SYSTEM, context.get32(layout.FLAG_SYSTEM) | FLAG_RF);
     const stepped = context.stepAfter ?? (trapping && completed);
-    if (!stepped && context.pendingDebug === 0) return;
+    if (!stepped && context.pendingDebug === 0) {
+      if (this.watch && completed && !single) this.watch();
+      return;
+    }
     if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped, repeating);
     else this.stepPending = stepped;
   }

@@ -8,13 +8,15 @@
  * page is a block of its own, checked against that page's translation each time. Where CS ends, decoding ends with a
  * record that raises #GP(0): where that is, is part of the mode.
  */
+import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
-import type { Block, Extent } from "./decoded-block.js";
+import { BlockSequence, type Block } from "./blocks.js";
+import { CodeLines } from "./code-lines.js";
 import { PSEUDO } from "./interpreter.js";
 import { RecordEncoder } from "./record-encoder.js";
 
@@ -30,18 +32,6 @@ const ONES = new Uint8Array(MAX_INSTRUCTION_LENGTH).fill(0xff);
 const ENDLESS = 0xffffffff;
 /** Bytes of code by the mode key's code size. */
 const CODE_BYTES = [2, 4, 8];
-/** Forms after which control never comes to the next instruction. */
-const NEVER_CONTINUES = new Set([
-  "jmp",
-  "jmp_near",
-  "ret",
-  "far_ret",
-  "iret",
-  "ud",
-  "far_jmp_imm",
-  "far_jmp_mem",
-]);
-const CALLS = new Set(["call", "call_near"]);
 
 /**
  * Translates the next page for an instruction that crosses: its RAM offset, `FETCH_ONES`, or `FETCH_FAULTED` after
@@ -52,6 +42,8 @@ export type TranslateNextPage = (cpu: CpuContext, record: number) => number;
 export interface CodePageEvents {
   /** A page of RAM that held no code now does: fast writes to it must end. */
   codePageAdded(ramPage: number): void;
+  /** Blocks are about to be dropped: their records stop being instructions. */
+  blocksDropped(blocks: readonly Block[]): void;
   /** Everything was dropped. */
   flushed(): void;
 }
@@ -66,6 +58,8 @@ export class DecodeCache {
   /** Offset, from the start of the page that is decoded, of the first byte behind CS's limit. */
   private codeEnd = Infinity;
   private readonly blocks = new Map<number, Block[]>();
+  private readonly sequence = new BlockSequence();
+  private readonly lines: CodeLines;
   /** Blocks of instructions that cross pages, by their first record. */
   private readonly crossings = new Map<number, Block>();
   private readonly crossingBytes = new Uint8Array(2 * MAX_INSTRUCTION_LENGTH);
@@ -81,6 +75,7 @@ export class DecodeCache {
     this.view = new DataView(memory.buffer);
     this.bytes = new Uint8Array(memory.buffer);
     this.words = new Uint32Array(memory.buffer);
+    this.lines = new CodeLines(memory);
     this.encoder = new RecordEncoder(this.view);
     this.clearLookup();
   }
@@ -116,6 +111,18 @@ export class DecodeCache {
     for (let i = 0; i < layout.LOOKUP_ENTRIES; i++) this.words[first + i * step] = layout.LOOKUP_EMPTY;
   }
 
+  /** Record of the instruction at a RAM offset in a mode, or 0 when it is not decoded. */
+  recordAtOffset(ramOffset: number, mode: number): number {
+    const found = this.find(ramOffset, mode);
+    if (found) return found;
+    return this.findInside(ramOffset >>> layout.PAGE_SHIFT, ramOffset & (layout.PAGE_SIZE - 1), mode);
+  }
+
+  /** The block that holds a record; undefined when it was dropped. */
+  blockOf(record: number): Block | undefined {
+    return this.sequence.holding(record);
+  }
+
   // ── decoding ──────────────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -129,7 +136,7 @@ export class DecodeCache {
     )
       this.flush();
     const mode = cpu.get32(layout.MODE_KEY);
-    const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false };
+    const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false, heat: 0 };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
     const limit = cpu.code64 ? ENDLESS : cpu.limit(layout.CS);
@@ -247,7 +254,7 @@ export class DecodeCache {
     if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
     this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
     this.next += rec.RECORD_BYTES;
-    const block: Block = { record, count: 1, mode, extents: [], dropped: false };
+    const block: Block = { record, count: 1, mode, extents: [], dropped: false, heat: 0 };
     const firstLength = layout.PAGE_SIZE - start;
     const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
     this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
@@ -295,6 +302,7 @@ export class DecodeCache {
 
   private register(block: Block): void {
     this.counters.blocks++;
+    this.sequence.append(block);
     for (const extent of block.extents) {
       const crowd = this.blocks.get(extent.page) ?? [];
       if (crowd.length >= MAX_BLOCKS_PER_PAGE) this.drop(crowd.filter((other) => other !== block));
@@ -302,26 +310,14 @@ export class DecodeCache {
       const list = this.blocks.get(extent.page);
       if (list) list.push(block);
       else this.blocks.set(extent.page, [block]);
-      this.markLines(extent);
+      this.lines.mark(extent);
       if (!held) this.events.codePageAdded(extent.page);
-    }
-  }
-
-  private markLines(extent: Extent): void {
-    const base = layout.CODE_LINES + extent.page * 8;
-    for (
-      let line = extent.start >>> layout.CODE_LINE_SHIFT;
-      line <= (extent.end - 1) >>> layout.CODE_LINE_SHIFT;
-      line++
-    ) {
-      this.bytes[base + (line >>> 3)] |= 1 << (line & 7);
     }
   }
 
   /** Whether the page of a RAM offset holds decoded instructions. */
   pageHoldsCode(ramOffset: number): boolean {
-    const word = (layout.CODE_LINES >>> 2) + (ramOffset >>> layout.PAGE_SHIFT) * 2;
-    return (this.words[word] | this.words[word + 1]) !== 0;
+    return this.lines.inPage(ramOffset >>> layout.PAGE_SHIFT);
   }
 
   /** Bytes `[ramOffset, +length)` change: drops the blocks decoded from any of them. */
@@ -338,24 +334,17 @@ export class DecodeCache {
   }
 
   private invalidateInPage(page: number, start: number, end: number): void {
-    if (!this.linesHit(page, start, end)) return;
+    if (!this.lines.between(page, start, end)) return;
     const hit = this.blocks
       .get(page)
       ?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
     if (hit && hit.length > 0) this.drop(hit);
   }
 
-  private linesHit(page: number, start: number, end: number): boolean {
-    const base = layout.CODE_LINES + page * 8;
-    for (let line = start >>> layout.CODE_LINE_SHIFT; line <= (end - 1) >>> layout.CODE_LINE_SHIFT; line++) {
-      if (this.bytes[base + (line >>> 3)] & (1 << (line & 7))) return true;
-    }
-    return false;
-  }
-
   /** Forgets blocks: their records turn into ones that look themselves up. Takes one pass over their pages. */
   private drop(blocks: readonly Block[]): void {
     this.counters.invalidations += blocks.length;
+    this.events.blocksDropped(blocks);
     const pages = new Set<number>();
     for (const block of blocks) {
       block.dropped = true;
@@ -367,9 +356,9 @@ export class DecodeCache {
       const rest = (this.blocks.get(page) ?? []).filter((block) => !block.dropped);
       if (rest.length > 0) this.blocks.set(page, rest);
       else this.blocks.delete(page);
-      this.bytes.fill(0, layout.CODE_LINES + page * 8, layout.CODE_LINES + page * 8 + 8);
+      this.lines.clear(page);
       for (const block of rest)
-        for (const extent of block.extents) if (extent.page === page) this.markLines(extent);
+        for (const extent of block.extents) if (extent.page === page) this.lines.mark(extent);
     }
   }
 
@@ -387,9 +376,10 @@ export class DecodeCache {
   flush(): void {
     this.counters.flushes++;
     for (const page of this.blocks.keys()) {
-      this.bytes.fill(0, layout.CODE_LINES + page * 8, layout.CODE_LINES + page * 8 + 8);
+      this.lines.clear(page);
     }
     this.blocks.clear();
+    this.sequence.clear();
     this.crossings.clear();
     this.clearLookup();
     this.next = layout.ARENA;

@@ -37,6 +37,8 @@ import {
 } from "../x86/system/calls.js";
 import { HELPERS } from "../x86/system/delegates.js";
 import { InstructionSet } from "../x86/table/instruction-set.js";
+import { RegionCache } from "../region/region-cache.js";
+import type { JitMode } from "../contract.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
@@ -99,12 +101,16 @@ class WasmVm implements Vm {
   );
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
+  private readonly regions: RegionCache | undefined;
+  private readonly eager: boolean;
 
   constructor(
     memory: MemorySpec,
     host: CpuHost,
     private readonly events: EngineEvents | undefined,
+    options: WasmEngineOptions,
   ) {
+    this.eager = options.jit === "eager";
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
     const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
@@ -115,7 +121,11 @@ class WasmVm implements Vm {
     writeConstantTables(this.dataView);
     this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {
       codePageAdded: (page) => codePageAdded(this.byBase.values(), page),
-      flushed: () => this.nextEpoch(),
+      blocksDropped: (blocks) => this.regions?.blocksDropped(blocks),
+      flushed: () => {
+        this.regions?.flushed();
+        this.nextEpoch();
+      },
     });
     this.memory = new WasmGuestMemory(this.wasmMemory, this.ram, ramBase, (offset, length) =>
       this.changed(offset, length),
@@ -126,10 +136,13 @@ class WasmVm implements Vm {
       if (!helper) throw new Error(`engine: no helper implements ${name}`);
       return helper;
     });
+    const imports = this.imports();
     const instance = new WebAssembly.Instance(interpreterModule(), {
-      env: { memory: this.wasmMemory, ...this.imports() },
+      env: { memory: this.wasmMemory, ...imports },
     });
     this.runLoop = instance.exports["run"] as RunLoop;
+    const handlers = instance.exports["handlers"] as WebAssembly.Table;
+    if (options.jit !== "off") this.regions = new RegionCache(this.cache, this.wasmMemory, handlers, imports);
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {
@@ -183,7 +196,11 @@ class WasmVm implements Vm {
       raise: (cpu, record, vector, code) => void raise(this.context(cpu), record, vector, Math.max(0, code)),
       requestExit: (cpu) => this.cpu(this.context(cpu)).requestExit(),
       translateCode: (cpu) => this.translateCode(this.context(cpu)),
-      decode: (cpu, ramOffset) => this.cache.decode(this.context(cpu), ramOffset >>> 0, this.nextPage),
+      decode: (cpu, ramOffset) => {
+        const record = this.cache.decode(this.context(cpu), ramOffset >>> 0, this.nextPage);
+        if (record !== 0 && this.eager) this.regions?.compileNow(record);
+        return record;
+      },
       sseFloat: (cpu, operation, destination, source, immediate) =>
         executeSseFloat(
           operation,
@@ -224,14 +241,30 @@ class WasmVm implements Vm {
     this.events?.unimplemented(cpu.id, rip, this.bytesAtRip(cpu), text);
   }
 
-  /** Bytes of the instruction at RIP, at most to the end of its page; none when that is no page of RAM. */
-  private bytesAtRip(cpu: CpuContext): Uint8Array {
+  /** Tells the compiler where execution is. */
+  private noteExecution(cpu: CpuContext, regions: RegionCache): void {
+    const tail = cpu.get32(layout.REGION_TAIL);
+    cpu.set32(layout.REGION_TAIL, 0);
+    if (tail) return;
+    const at = this.ramOffsetAtRip(cpu);
+    if (at >= 0) regions.noteExecution(cpu, at);
+  }
+
+  /** RAM offset of the instruction at RIP, or -1 when its page is not in the instruction TLB. */
+  private ramOffsetAtRip(cpu: CpuContext): number {
     const linear = cpu.getAddress(layout.RIP) + (cpu.code64 ? 0 : cpu.segmentBase(layout.CS));
     const page = Math.floor(linear / layout.PAGE_SIZE);
     const word = cpu.tlb.codeEntry(page);
-    if (cpu.u32[word] >>> layout.PAGE_SHIFT !== (page & PAGE_TAG_LOW) >>> 0) return new Uint8Array(0);
-    const inPage = linear & (layout.PAGE_SIZE - 1);
-    const at = this.services.ramBase + cpu.u32[word + 2] + inPage;
+    if (cpu.u32[word] >>> layout.PAGE_SHIFT !== (page & PAGE_TAG_LOW) >>> 0) return -1;
+    return cpu.u32[word + 2] + (linear & (layout.PAGE_SIZE - 1));
+  }
+
+  /** Bytes of the instruction at RIP, at most to the end of its page; none when that is no page of RAM. */
+  private bytesAtRip(cpu: CpuContext): Uint8Array {
+    const offset = this.ramOffsetAtRip(cpu);
+    if (offset < 0) return new Uint8Array(0);
+    const at = this.services.ramBase + offset;
+    const inPage = offset & (layout.PAGE_SIZE - 1);
     return cpu.u8.slice(at, at + Math.min(SHOWN_BYTES, layout.PAGE_SIZE - inPage));
   }
 
@@ -242,7 +275,12 @@ class WasmVm implements Vm {
       throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
     const context = new CpuContext(id, this.services, cpuid);
     this.shareInstructions(id, context);
-    const cpu = new WasmCpu(context, this.runLoop);
+    const { regions } = this;
+    const cpu = new WasmCpu(
+      context,
+      this.runLoop,
+      regions && ((): void => this.noteExecution(context, regions)),
+    );
     this.cpus.set(id, cpu);
     this.byBase.set(context.base, context);
     return cpu;
@@ -264,6 +302,7 @@ class WasmVm implements Vm {
       decodedInstructions: instructions,
       decodeInvalidations: invalidations,
       decodeFlushes: flushes,
+      ...this.regions?.counters,
     };
   }
 
@@ -278,8 +317,13 @@ function tooLarge(ramBytes: number, ramBase: number): string {
   return `${Math.ceil(ramBytes / 0x100000)} MiB of RAM do not fit the wasm engine: one WebAssembly memory holds 4 GiB, of which ${most} MiB are left for the guest`;
 }
 
+/** How the engine executes. */
+export interface WasmEngineOptions {
+  jit: JitMode;
+}
+
 /** The built-in engine. */
-export function createWasmEngine(): Engine {
+export function createWasmEngine(options: WasmEngineOptions = { jit: "off" }): Engine {
   return {
     name: "wasm",
     probe(): EngineVerdict {
@@ -290,6 +334,6 @@ export function createWasmEngine(): Engine {
         return { usable: false, reason: `WebAssembly with SIMD is needed: ${(error as Error).message}` };
       }
     },
-    createVm: (memory, host, events) => new WasmVm(memory, host, events),
+    createVm: (memory, host, events) => new WasmVm(memory, host, events, options),
   };
 }

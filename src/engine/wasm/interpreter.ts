@@ -96,6 +96,7 @@ class InterpreterGenerator {
     this.branch();
     this.run();
     this.module.export("run");
+    this.module.exportTable("handlers");
     return this.module.build();
   }
 

@@ -9,6 +9,10 @@ import { TYPE_CODES } from "./opcodes.js";
 
 const MAGIC_AND_VERSION = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const MAXIMUM_MEMORY_PAGES = 0x10000;
+const FUNCREF = 0x70;
+/** Kinds of imports and exports. */
+const KIND_TABLE = 1;
+const KIND_MEMORY = 2;
 
 export class ModuleBuilder implements ModuleNames {
   private readonly types: Signature[] = [];
@@ -18,6 +22,8 @@ export class ModuleBuilder implements ModuleNames {
   private readonly indices = new Map<string, number>();
   private readonly exported: string[] = [];
   private elements: string[] = [];
+  private exportedTable: string | undefined;
+  private importedTable: string | undefined;
 
   /** Names a signature for indirect calls. */
   defineType(name: string, signature: Signature): void {
@@ -43,6 +49,16 @@ export class ModuleBuilder implements ModuleNames {
   /** The functions of table 0, in order. */
   setTable(names: readonly string[]): void {
     this.elements = [...names];
+  }
+
+  /** Exports table 0. */
+  exportTable(name: string): void {
+    this.exportedTable = name;
+  }
+
+  /** Takes table 0 from "env" instead of making one. */
+  importTable(name: string): void {
+    this.importedTable = name;
   }
 
   functionIndex(name: string): number {
@@ -93,13 +109,19 @@ export class ModuleBuilder implements ModuleNames {
 
   private importSection(): BinaryWriter {
     const w = new BinaryWriter();
-    w.unsigned(this.imports.length + 1);
+    w.unsigned(this.imports.length + (this.importedTable === undefined ? 1 : 2));
     w.name("env");
     w.name("memory");
-    w.byte(2);
+    w.byte(KIND_MEMORY);
     w.byte(1);
     w.unsigned(1);
     w.unsigned(MAXIMUM_MEMORY_PAGES);
+    if (this.importedTable !== undefined) {
+      w.name("env");
+      w.name(this.importedTable);
+      w.byte(KIND_TABLE);
+      w.raw(Uint8Array.of(FUNCREF, 0, 0));
+    }
     for (const one of this.imports) {
       w.name("env");
       w.name(one.name);
@@ -112,17 +134,20 @@ export class ModuleBuilder implements ModuleNames {
   private tableSection(): BinaryWriter {
     const w = new BinaryWriter();
     w.unsigned(1);
-    w.byte(0x70);
+    w.byte(FUNCREF);
     w.byte(0);
     w.unsigned(this.elements.length);
     return w;
   }
 
   private exportSection(): BinaryWriter {
-    return vector(this.exported, (w, name) => {
+    const functions = this.exported.map((name) => ({ name, kind: 0, index: this.functionIndex(name) }));
+    const table =
+      this.exportedTable === undefined ? [] : [{ name: this.exportedTable, kind: KIND_TABLE, index: 0 }];
+    return vector([...functions, ...table], (w, { name, kind, index }) => {
       w.name(name);
-      w.byte(0);
-      w.unsigned(this.functionIndex(name));
+      w.byte(kind);
+      w.unsigned(index);
     });
   }
 

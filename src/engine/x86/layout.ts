@@ -6,7 +6,7 @@
  * ```
  *  0          64 KiB         + cpus × 128 KiB                                              4 GiB
  *  ┌──────────┬──────────────┬───────────────┬───────────────┬──────────────┬───────────────┐
- *  │ tables   │ CPU areas    │ decode lookup │ record arena  │ code lines   │ guest RAM     │
+ *  │ tables   │ CPU areas    │ decode lookup │ arena, entries│ code lines   │ guest RAM     │
  *  └──────────┴──────────────┴───────────────┴───────────────┴──────────────┴───────────────┘
  * ```
  */
@@ -118,6 +118,8 @@ export const CODE_ACCESS = 0x1b0;
 export const ADDRESS_FAULT = 0x1e8;
 /** Counts how often all decoded instructions were dropped: records found before a change are gone. u32. */
 export const DECODE_EPOCH = 0x1ec;
+/** Set when a region left because the budget did not cover it: the interpreter runs the rest of the slice. u32. */
+export const REGION_TAIL = 0x680;
 /** Always one: index register of the rare operands whose displacement leaves 32 bits, scaled by 2^32. i64. */
 export const ONE_SLOT = 0x1f0;
 /** 64-bit results of helper calls. i64. */
@@ -226,8 +228,12 @@ export const ARENA = LOOKUP + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
 export const ARENA_RECORDS = 0x80000;
 export const RECORD_SIZE = RECORD_BYTES;
 
+/** For records that enter a compiled region: which of its entries they are, u16 a record. */
+export const REGION_ENTRIES = ARENA + ARENA_RECORDS * RECORD_SIZE;
+export const REGION_ENTRY_BYTES = 2;
+
 /** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */
-export const CODE_LINES = ARENA + ARENA_RECORDS * RECORD_SIZE;
+export const CODE_LINES = REGION_ENTRIES + ARENA_RECORDS * REGION_ENTRY_BYTES;
 export const CODE_LINE_SHIFT = 6;
 
 /** First byte of guest RAM for a guest with `ramBytes` of it: behind the code-line map, 64 KiB aligned. */

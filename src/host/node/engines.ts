@@ -3,7 +3,7 @@
  * runs nothing pays for nothing.
  */
 import { accessSync, constants, existsSync } from "node:fs";
-import type { Engine, EngineVerdict } from "../../engine/contract.js";
+import type { Engine, EngineVerdict, JitMode } from "../../engine/contract.js";
 
 const KVM_DEVICE = "/dev/kvm";
 
@@ -24,9 +24,9 @@ export interface EngineReport {
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
 
-async function wasmEngine(): Promise<Engine> {
+async function wasmEngine(jit: JitMode): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");
-  return createWasmEngine();
+  return createWasmEngine({ jit });
 }
 
 function kvmVerdict(): EngineVerdict {
@@ -45,7 +45,7 @@ function kvmVerdict(): EngineVerdict {
 
 /** Every engine with its verdict on this host. */
 export async function probeEngines(): Promise<EngineReport[]> {
-  const wasm = await wasmEngine();
+  const wasm = await wasmEngine("off");
   return [
     { name: wasm.name, verdict: wasm.probe() },
     { name: "kvm", verdict: kvmVerdict() },
@@ -60,11 +60,11 @@ export function requireEngine(name: string): void {
 }
 
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
-export async function loadEngine(name: string): Promise<Engine> {
+export async function loadEngine(name: string, jit: JitMode = "off"): Promise<Engine> {
   requireEngine(name);
   if (name !== "auto" && name !== "wasm")
     throw new EngineUnavailable(name, "there is no engine of this name");
-  const engine = await wasmEngine();
+  const engine = await wasmEngine(jit);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
   return engine;

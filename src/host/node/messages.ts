@@ -1,4 +1,5 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
+import type { JitMode } from "../../engine/contract.js";
 import type { Plan } from "../../boot/plan.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
@@ -6,6 +7,7 @@ import type { SharedMemory } from "../shared.js";
 /** Given to the worker when it is started, before a plan exists. */
 export interface WorkerSetup {
   engine: string;
+  jit: JitMode;
   shared: SharedMemory;
 }
 

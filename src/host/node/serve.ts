@@ -5,7 +5,7 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { Plan } from "../../boot/plan.js";
-import { EngineLimit, type Engine } from "../../engine/contract.js";
+import { EngineLimit, type Engine, type JitMode } from "../../engine/contract.js";
 import { PlanError } from "../../machine/fill.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
@@ -37,7 +37,7 @@ function discard(plan: Plan): void {
 
 /** What a thread brings along: how it gets its engine, and how it wires devices. */
 export interface WorkerParts {
-  loadEngine: (name: string) => Promise<Engine>;
+  loadEngine: (name: string, jit: JitMode) => Promise<Engine>;
   wire: RunOptions["wire"];
 }
 
@@ -76,7 +76,7 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   const plan = new Promise<StartMessage>((resolve) => port.once("message", resolve));
   try {
-    const engine = await parts.loadEngine(setup.engine);
+    const engine = await parts.loadEngine(setup.engine, setup.jit);
     const report = runToEnd(runOptions(await plan, engine, side, tell, parts.wire));
     tell({ kind: "ended", report });
   } catch (error) {

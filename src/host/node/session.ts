@@ -3,6 +3,7 @@
  * turns what ends it (the guest, a stop, a broken worker) into one report. Knows no terminal and no signal; those
  * come in as `input`, `output` and calls of `stop`.
  */
+import type { JitMode } from "../../engine/contract.js";
 import { Worker } from "node:worker_threads";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
@@ -33,6 +34,8 @@ export class SessionError extends Error {
 
 export interface SessionOptions {
   engine: string;
+  /** Whether the engine compiles; "off" by default. */
+  jit?: JitMode | undefined;
   /** Entry of the thread; the default is the real one, tests bring their own. */
   worker?: URL | undefined;
   output: OutputSink;
@@ -65,7 +68,7 @@ export class Session {
     this.#options = options;
     const shared = allocateShared();
     this.#side = new MainSide(shared);
-    const setup: WorkerSetup = { engine: options.engine, shared };
+    const setup: WorkerSetup = { engine: options.engine, jit: options.jit ?? "off", shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
     const entry = options.worker ?? new URL("./worker.js", import.meta.url);

@@ -60,6 +60,7 @@ function board(mode = CODE64): Board {
   let flushes = 0;
   const cache = new DecodeCache(memory, ramBase, RAM_SIZE, {
     codePageAdded: (page) => pages.push(page),
+    blocksDropped: () => undefined,
     flushed: () => flushes++,
   });
   const record = (at: number): Decoded => ({

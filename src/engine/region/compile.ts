@@ -1,0 +1,132 @@
+/**
+ * From a graph of decoded instructions to one WebAssembly function. The passes, in order:
+ *
+ * 1. `orderGraph`: reverse postorder, dominators, loops, budget;
+ * 2. `RegionBuilder.node`: each node's instructions, by their one definition in x86/semantics;
+ * 3. `analyse`: what to load at entry, what to write back at each way out;
+ * 4. `RegionBuilder.stubCode`: the ways out;
+ * 5. `Structure.nest`: structured control flow.
+ */
+import type { IrFunction, Statement, Variable } from "../ir/ir.js";
+import * as layout from "../x86/layout.js";
+import { RECORD_BYTES } from "../x86/record.js";
+import { analyse } from "./dataflow.js";
+import { successors, type RegionGraph } from "./graph.js";
+import { orderGraph, type Order } from "./order.js";
+import { RegionBuilder, type NodeCode } from "./region-builder.js";
+import { bitsOf, homeOf, RegionVariables } from "./registers.js";
+import { readOf, Structure } from "./structure.js";
+
+export interface CompiledRegion {
+  readonly code: IrFunction;
+  /** Records where the region can be entered; the position in this list is what the entry table holds. */
+  readonly entries: readonly number[];
+}
+
+/** log2 of record bytes per byte of the entry table, whose entries have two. */
+const ENTRY_SHIFT = Math.log2(RECORD_BYTES / layout.REGION_ENTRY_BYTES);
+
+/** A node that no entry leads to. */
+const UNREACHED: NodeCode = { statements: [], stubs: [], edges: [], used: 0 };
+
+class RegionCompiler {
+  private readonly locals = new RegionVariables();
+  private readonly order: Order;
+  private readonly structure: Structure;
+  private readonly builder: RegionBuilder;
+  private current = 0;
+
+  constructor(
+    name: string,
+    private readonly graph: RegionGraph,
+    mode: number,
+  ) {
+    const { nodes } = graph;
+    const entries = nodes.flatMap((node, i) => (node.entry ? [i] : []));
+    this.order = orderGraph(
+      nodes.map((_, i) => successors(graph, i)),
+      nodes.map((node) => node.records.length),
+      entries,
+    );
+    this.structure = new Structure(this.order, nodes.length);
+    this.builder = new RegionBuilder(name, this.locals, mode, {
+      nodeOf: (record) => graph.nodeOf.get(record),
+      transfer: (b, to) => {
+        const label = this.structure.transfer(this.current, to, (target) =>
+          b.set(this.locals.state, b.i32(target)),
+        );
+        b.branch(label);
+      },
+    });
+  }
+
+  compile(): CompiledRegion {
+    const nodes = this.graph.nodes.map((_, i) => this.node(i));
+    const flow = analyse(nodes);
+    const entries = this.order.rootTargets.map((node) => this.graph.nodes[node].records[0].address);
+    const isEntry = new Set(entries);
+    let body = this.structure.nest(nodes, readOf(this.locals.state));
+    nodes.forEach((node, i) => {
+      for (const stub of node.stubs) {
+        const way = this.builder.stubCode(stub, flow.dirty(i, stub), (record) => isEntry.has(record));
+        body = [{ kind: "block", label: stub.label, body }, ...way];
+      }
+    });
+    const live = this.order.rootTargets.reduce((mask, node) => mask | flow.live[node], 0);
+    const touched = nodes.reduce((mask, node) => mask | node.used | allChanged(node), live);
+    const code = this.builder.finish();
+    code.body.push(...this.prologue(live, touched), ...body);
+    return { code, entries };
+  }
+
+  private node(index: number): NodeCode {
+    if (this.order.position[index] < 0) return UNREACHED;
+    const { records, end } = this.graph.nodes[index];
+    const budget = this.order.checks.get(index);
+    this.current = index;
+    return this.builder.node(
+      records,
+      () => {
+        if (budget !== undefined) this.builder.requireBudget(budget);
+      },
+      () => {
+        if (end.kind === "next") this.builder.goTo(end.node);
+        else if (end.kind === "leave") this.builder.exit({ kind: "record", address: end.record });
+      },
+    );
+  }
+
+  /** Loads what lives in variables. The run loop has counted the entry as an instruction; nodes count their own. */
+  private prologue(live: number, touched: number): Statement[] {
+    const b = this.builder;
+    const { locals } = this;
+    const cpu = b.parameter(0);
+    return b.collect(() => {
+      b.set(locals.left, b.add(b.load("i32.load", cpu, layout.LEFT), b.i32(1)));
+      b.set(locals.tlb, b.load("i32.load", cpu, layout.TLB_CURRENT));
+      b.set(locals.pageRip, b.load("i64.load", cpu, layout.PAGE_RIP));
+      for (const bit of bitsOf(touched)) {
+        const value = (live >> bit) & 1 ? b.load("i64.load", cpu, homeOf(bit)) : b.i64(0);
+        b.set(locals.cached[bit], value);
+      }
+      for (const variable of this.scratch()) b.set(variable, b.constant(variable.type, 0));
+      const index = b.shrU(b.sub(b.parameter(1), b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
+      b.set(locals.state, b.load("i32.load16_u", index, layout.REGION_ENTRIES));
+    });
+  }
+
+  private scratch(): Variable[] {
+    const { target, operands } = this.locals;
+    return [target, ...Object.values(operands.i32), ...Object.values(operands.i64)];
+  }
+}
+
+function allChanged(node: NodeCode): number {
+  const exits = node.stubs.reduce((mask, stub) => mask | stub.changed, 0);
+  return node.edges.reduce((mask, edge) => mask | edge.changed, exits);
+}
+
+/** Compiles a region's graph for a mode. */
+export function compileRegion(name: string, graph: RegionGraph, mode: number): CompiledRegion {
+  return new RegionCompiler(name, graph, mode).compile();
+}

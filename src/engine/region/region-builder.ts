@@ -1,0 +1,284 @@
+/**
+ * The compiler's side of `InstructionBuilder`: operands are known, registers and flags live in variables, branches
+ * within the region go to labels. Everything that is not plain (a miss in the TLB, a fault, a helper, a device) leaves
+ * the region before the instruction has changed anything, and the interpreter executes it.
+ */
+import type { Label, Statement, Value } from "../ir/ir.js";
+import { INDIRECT } from "../wasm/lower.js";
+import * as layout from "../x86/layout.js";
+import { OPERATIONS } from "../x86/operands.js";
+import { SEMANTICS } from "../x86/semantics/index.js";
+import type { DecodedRecord } from "./decoded-record.js";
+import { WORDS, type Pending } from "./flags.js";
+import { RegionOperands } from "./region-operands.js";
+import { NotCompiled } from "./region-state.js";
+import { bitsOf, FLAG_WORDS, GENERAL_REGISTERS, homeOf, type RegionVariables } from "./registers.js";
+
+/** Name of the handlers' signature in a module of regions. */
+export const HANDLER_TYPE = "handler";
+
+/** Where control goes when it leaves the region. */
+export type Destination =
+  /** The instruction itself, by the interpreter; `tail`: it runs the rest of the slice. */
+  | { kind: "interpret"; record: DecodedRecord; tail?: boolean }
+  /** Another record, whatever it is. */
+  | { kind: "record"; address: number }
+  /** RIP as the variable `target` says. */
+  | { kind: "target" };
+
+/** One way out: what must be written back where. */
+export interface Stub {
+  readonly label: Label;
+  readonly destination: Destination;
+  /** Control comes here whenever it comes to the instruction. */
+  readonly always: boolean;
+  /** Instructions of the node completed before. */
+  readonly completed: number;
+  readonly pending: Pending;
+  /** Registers that the node may have changed, and those it has changed for certain, before this exit. */
+  readonly changed: number;
+  readonly defined: number;
+}
+
+export interface Edge {
+  readonly to: number;
+  readonly changed: number;
+  readonly defined: number;
+}
+
+/** One node as code, and what the passes need to know of it. */
+export interface NodeCode {
+  readonly statements: Statement[];
+  readonly stubs: Stub[];
+  readonly edges: Edge[];
+  /** Registers read before they were written. */
+  readonly used: number;
+}
+
+/** How a node's code goes on to others. */
+export interface Connections {
+  /** Number of the node that begins with a record, or undefined. */
+  nodeOf(record: number): number | undefined;
+  /** Emits the transfer from the current node; the flags and the budget are in their variables. */
+  transfer(b: RegionBuilder, to: number): void;
+}
+
+export class RegionBuilder extends RegionOperands {
+  private completed = 0;
+  private stubs: Stub[] = [];
+  private edges: Edge[] = [];
+  private labelCount = 0;
+
+  constructor(
+    name: string,
+    locals: RegionVariables,
+    mode: number,
+    private readonly connections: Connections,
+  ) {
+    super(name, locals, mode);
+  }
+
+  // ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The code of one node. `end` emits how it goes on behind its last instruction. */
+  node(records: readonly DecodedRecord[], begin: () => void, end: () => void): NodeCode {
+    this.pending = WORDS;
+    this.completed = this.changed = this.defined = this.used = 0;
+    this.stubs = [];
+    this.edges = [];
+    const statements = this.within(() => {
+      this.record = records[0];
+      begin();
+      for (const record of records) this.instruction(record);
+      end();
+    });
+    return { statements, stubs: this.stubs, edges: this.edges, used: this.used };
+  }
+
+  private instruction(record: DecodedRecord): void {
+    this.record = record;
+    this.terminated = false;
+    this.spilled = 0;
+    const operation = OPERATIONS.list[record.operation];
+    SEMANTICS[operation.mnemonic](this, operation);
+    this.completed++;
+    if (this.spilled !== 0) this.reload();
+  }
+
+  private reload(): void {
+    for (let register = 0; register < GENERAL_REGISTERS; register++) {
+      if ((this.spilled >> register) & 1) {
+        this.setCached(register, this.load("i64.load", this.cpu, layout.GPR + register * 8));
+      }
+    }
+  }
+
+  /** Throws `NotCompiled` when the interpreter would execute the instruction in every case. */
+  attempt(record: DecodedRecord): void {
+    const nothing = (): void => undefined;
+    const { stubs } = this.node([record], nothing, nothing);
+    if (stubs.some((stub) => stub.always && stub.destination.kind === "interpret")) {
+      throw new NotCompiled("left to the interpreter");
+    }
+  }
+
+  /** What a way out does: `dirty` registers and the flags go home, the budget is stored, control goes on. */
+  stubCode(stub: Stub, dirty: number, isEntry: (record: number) => boolean): Statement[] {
+    return this.within(() => {
+      this.pending = stub.pending;
+      const made = stub.pending === WORDS ? 0 : FLAG_WORDS;
+      this.makeWords();
+      for (const bit of bitsOf(dirty | made)) {
+        this.store("i64.store", this.cpu, this.get(this.locals.cached[bit]), homeOf(bit));
+      }
+      const { destination } = stub;
+      const left = this.sub(this.get(this.locals.left), this.i32(stub.completed));
+      this.store("i32.store", this.cpu, left, layout.LEFT);
+      if (destination.kind === "target") {
+        this.store("i64.store", this.cpu, this.get(this.locals.target), layout.RIP);
+        return this.return(this.i32(0));
+      }
+      if (destination.kind === "record") return this.return(this.i32(destination.address));
+      if (destination.tail) this.store("i32.store", this.cpu, this.i32(1), layout.REGION_TAIL);
+      const { address, operation } = destination.record;
+      if (!isEntry(address)) return this.return(this.i32(address));
+      if (destination.tail) this.if(this.leS(left, this.i32(0)), () => this.return(this.i32(address)));
+      // The record would lead back here: its handler is called instead.
+      this.store("i32.store", this.cpu, this.sub(left, this.i32(1)), layout.LEFT);
+      this.return(
+        this.call(INDIRECT + HANDLER_TYPE, "i32", [this.cpu, this.i32(address), this.i32(operation)]),
+      );
+    });
+  }
+
+  /** Collects statements outside of nodes. */
+  collect(build: () => void): Statement[] {
+    return this.within(build);
+  }
+
+  /** Continues with another node. */
+  goTo(to: number): void {
+    const made = this.pending === WORDS ? 0 : FLAG_WORDS;
+    this.makeWords();
+    if (this.completed > 0) {
+      const { left } = this.locals;
+      this.set(left, this.sub(this.get(left), this.i32(this.completed)));
+    }
+    this.edges.push({ to, changed: this.changed, defined: this.defined | made });
+    this.connections.transfer(this, to);
+    this.terminated = true;
+  }
+
+  /** Leaves the region, if `condition` holds when it is given. */
+  exit(destination: Destination, condition?: Value): void {
+    const stub = this.stub(destination, condition === undefined && this.depth === 1);
+    if (condition) this.branchIf(condition, stub.label);
+    else {
+      this.branch(stub.label);
+      this.terminated = true;
+    }
+  }
+
+  private stub(destination: Destination, always: boolean): Stub {
+    const { completed, pending, changed, defined } = this;
+    const last = this.stubs[this.stubs.length - 1];
+    const same =
+      last?.completed === completed &&
+      last.pending === pending &&
+      last.changed === changed &&
+      last.destination.kind === "interpret" &&
+      !last.destination.tail &&
+      destination.kind === "interpret";
+    if (same && !always) return last;
+    const label = { name: `x${this.labelCount++}` };
+    const stub = { label, destination, always, completed, pending, changed, defined };
+    this.stubs.push(stub);
+    return stub;
+  }
+
+  protected override interpret(condition?: Value): void {
+    this.exit({ kind: "interpret", record: this.record }, condition);
+  }
+
+  /** Leaves at the head of the node when the budget does not cover `instructions`. */
+  requireBudget(instructions: number): void {
+    const record = this.record;
+    this.exit(
+      { kind: "interpret", record, tail: true },
+      this.ltS(this.get(this.locals.left), this.i32(instructions)),
+    );
+  }
+  // ── control flow ──────────────────────────────────────────────────────────────────────────────────────
+
+  override nextRip(): Value {
+    const { offset, length } = this.record;
+    return this.add(this.get(this.locals.pageRip), this.i64(offset + length));
+  }
+
+  override jump(target: Value, size: number): void {
+    this.set(this.locals.target, this.extendU(this.truncate(target, Math.min(size, 8))));
+    this.afterThis(() => this.exit({ kind: "target" }));
+  }
+
+  /** Emits what comes after the current instruction as completed. */
+  private afterThis(emit: () => void): void {
+    this.completed++;
+    emit();
+    this.completed--;
+  }
+
+  private targetNode(): number | undefined {
+    return this.record.link === 0 ? undefined : this.connections.nodeOf(this.record.link);
+  }
+
+  override requireRelativeTarget(): void {
+    if (this.record.link === 0) this.requireFlatCode();
+  }
+
+  /** Unless no branch can violate CS, targets that were not checked when they were linked are the interpreter's. */
+  private requireFlatCode(): void {
+    if (!this.flatCode || this.record.narrowBranch) throw new NotCompiled("checked branch");
+  }
+
+  override jumpRelative(): void {
+    const node = this.targetNode();
+    const { link, immediate } = this.record;
+    if (node !== undefined) return this.afterThis(() => this.goToSaving(node));
+    if (link !== 0) return this.afterThis(() => this.exit({ kind: "record", address: link }));
+    this.requireFlatCode();
+    const target = this.add(this.get(this.locals.pageRip), this.i64(immediate));
+    this.set(this.locals.target, this.and(target, this.state("i64.load", layout.LINEAR_MASK)));
+    this.afterThis(() => this.exit({ kind: "target" }));
+  }
+
+  /** `goTo`, with the flags as they were for the code that follows. */
+  private goToSaving(node: number): void {
+    const { changed, defined, pending } = this;
+    this.goTo(node);
+    Object.assign(this, { changed, defined, pending });
+  }
+
+  override raise(): void {
+    this.interpret();
+  }
+
+  override helper(): void {
+    this.interpret();
+  }
+
+  override again(): void {
+    throw new NotCompiled("repeated string instruction");
+  }
+
+  override interruptWindow(): void {
+    throw new NotCompiled("interrupt window");
+  }
+
+  override remaining(): Value {
+    throw new NotCompiled("the budget");
+  }
+
+  override consume(): void {
+    throw new NotCompiled("the budget");
+  }
+}

@@ -1,0 +1,265 @@
+/**
+ * The compiler's view of CPU state: registers and flags in variables, what a node reads and changes, constants of the
+ * mode. The rest of the CPU area is memory, as for the interpreter.
+ */
+import type { Statement, Value } from "../ir/ir.js";
+import * as layout from "../x86/layout.js";
+import { MODE_CODE64, MODE_CODE_SIZE, MODE_NOT_FLAT_SHIFT } from "../x86/mode.js";
+import type { Operand } from "../x86/operands.js";
+import * as rec from "../x86/record.js";
+import { CONDITIONS, type Condition } from "../x86/semantics/instruction-builder.js";
+import { OperandBuilder } from "../wasm/operand-builder.js";
+import type { DecodedRecord } from "./decoded-record.js";
+import { PendingFlags, WORDS, type Pending } from "./flags.js";
+import { FLAG_CARRY_BIT, FLAG_RESULT_BIT, FLAG_WORDS, type RegionVariables } from "./registers.js";
+
+const BYTE_MASK = 0xffn;
+const WORD_MASK = 0xffffn;
+
+/** Thrown for what only the interpreter does. */
+export class NotCompiled extends Error {
+  override readonly name = "NotCompiled";
+}
+
+export abstract class RegionState extends OperandBuilder {
+  protected record!: DecodedRecord;
+  protected pending: Pending = WORDS;
+  /** Control does not come to what is emitted next. */
+  protected terminated = false;
+  protected depth = 0;
+  /** Registers that the node may have changed, those it has changed for certain, and those read before that. */
+  protected changed = 0;
+  protected defined = 0;
+  protected used = 0;
+  /** Registers whose home a semantic function may have written. */
+  protected spilled = 0;
+  /** 64-bit code; otherwise 32-bit. */
+  protected readonly long: boolean;
+  /** No branch can violate CS. */
+  protected readonly flatCode: boolean;
+
+  constructor(
+    name: string,
+    protected readonly locals: RegionVariables,
+    mode: number,
+  ) {
+    super(name, { parameters: ["i32", "i32"], results: ["i32"] });
+    this.long = (mode & MODE_CODE_SIZE) === MODE_CODE64;
+    this.flatCode = this.long || !((mode >> (MODE_NOT_FLAT_SHIFT + layout.CS)) & 1);
+  }
+
+  // ── arms ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  protected override within(build: () => void): Statement[] {
+    const outer = this.statements;
+    this.depth++;
+    try {
+      return super.within(build);
+    } finally {
+      this.depth--;
+      this.statements = outer;
+    }
+  }
+
+  override if(condition: Value, then: () => void, otherwise?: () => void): void {
+    if (condition.op === "const") {
+      if (condition.immediate !== 0) then();
+      else otherwise?.();
+      return;
+    }
+    condition.uses++;
+    const before = this.pending;
+    const yes = this.arm(then);
+    const no = this.arm(otherwise ?? ((): void => undefined), before);
+    const differ = !yes.terminated && !no.terminated && yes.pending !== no.pending;
+    if (differ) {
+      yes.statements.push(...this.words(yes.pending));
+      no.statements.push(...this.words(no.pending));
+      if (yes.pending !== WORDS && no.pending !== WORDS) this.defineWords();
+      else this.used |= FLAG_WORDS & ~this.defined;
+    }
+    this.terminated = yes.terminated && no.terminated;
+    if (differ) this.pending = WORDS;
+    else this.pending = yes.terminated ? no.pending : yes.pending;
+    this.statements.push({ kind: "if", condition, then: yes.statements, else: no.statements });
+  }
+
+  private arm(
+    build: () => void,
+    pending = this.pending,
+  ): { statements: Statement[]; pending: Pending; terminated: boolean } {
+    this.pending = pending;
+    this.terminated = false;
+    const statements = this.within(build);
+    return { statements, pending: this.pending, terminated: this.terminated };
+  }
+
+  private words(pending: Pending): Statement[] {
+    this.pending = pending;
+    return this.within(() => this.makeWords());
+  }
+  // ── registers and state ───────────────────────────────────────────────────────────────────────────────
+
+  private note(bit: number): void {
+    this.changed |= 1 << bit;
+    // Nodes are emitted at depth 1; deeper is conditional, where the old value may survive.
+    if (this.depth === 1) this.defined |= 1 << bit;
+    else if (!((this.defined >> bit) & 1)) this.used |= 1 << bit;
+  }
+
+  protected cached(bit: number): Value {
+    if (!((this.defined >> bit) & 1)) this.used |= 1 << bit;
+    return this.get(this.locals.cached[bit]);
+  }
+
+  protected setCached(bit: number, value: Value): void {
+    this.note(bit);
+    this.set(this.locals.cached[bit], value);
+  }
+
+  /** The bit of the cached register whose home holds the byte at `offset`, or -1. */
+  private cachedBit(offset: number): number {
+    if (offset < layout.ZERO_SLOT) return offset >> 3;
+    if (offset === layout.FLAG_RESULT) return FLAG_RESULT_BIT;
+    return offset === layout.FLAG_CARRY ? FLAG_CARRY_BIT : -1;
+  }
+
+  override state(op: string, offset: number): Value {
+    const constant = this.constantState(op, offset);
+    if (constant) return constant;
+    const bit = this.cachedBit(offset);
+    if (bit < 0) return this.plainState(op, offset);
+    if (bit >= FLAG_RESULT_BIT) this.makeWords();
+    const value = this.cached(bit);
+    const byte = offset & 7;
+    switch (op) {
+      case "i64.load":
+        return value;
+      case "i32.load":
+        return this.wrap(value);
+      case "i32.load16_u":
+        return this.and(this.wrap(value), this.i32(0xffff));
+      case "i32.load8_u":
+        return this.and(this.wrap(this.shrU(value, this.i64(byte * 8))), this.i32(0xff));
+      default:
+        throw new NotCompiled(`${op} of a register`);
+    }
+  }
+
+  private plainState(op: string, offset: number): Value {
+    if (offset === layout.PAGE_RIP) return this.get(this.locals.pageRip);
+    if (offset === layout.TLB_CURRENT) return this.get(this.locals.tlb);
+    if (offset === layout.LEFT) throw new NotCompiled("the budget");
+    return this.load(op, this.cpu, offset);
+  }
+
+  /** What the mode says of a field. */
+  private constantState(op: string, offset: number): Value | undefined {
+    switch (offset) {
+      case layout.ZERO_SLOT:
+      case layout.SEGMENT_BASE + layout.SEGMENT_NONE * 8:
+        return this.i64(0);
+      case layout.ONE_SLOT:
+        return this.i64(1);
+      case layout.LINEAR_MASK:
+        return this.i64(this.long ? -1n : 0xffffffffn);
+    }
+    if (!this.long) return undefined;
+    if (offset === layout.STACK_MASK) return this.i64(-1);
+    if (offset === layout.STACK_BASE) return this.i64(0);
+    return offset === layout.STACK_CHECKED && op === "i32.load" ? this.i32(0) : undefined;
+  }
+
+  override setState(op: string, offset: number, value: Value): void {
+    const bit = this.cachedBit(offset);
+    if (bit < 0) return this.store(op, this.cpu, value, offset);
+    if (bit >= FLAG_RESULT_BIT && this.pending !== WORDS) this.makeWords();
+    if (op === "i64.store") return this.setCached(bit, value);
+    const byte = BigInt((offset & 7) * 8);
+    const mask = op === "i32.store8" ? BYTE_MASK : WORD_MASK;
+    if (op !== "i32.store8" && op !== "i32.store16") throw new NotCompiled(`${op} of a register`);
+    const kept = this.and(this.cached(bit), this.i64(~(mask << byte)));
+    const part = this.and(this.extendU(value), this.i64(mask));
+    this.setCached(bit, this.or(kept, this.shl(part, this.i64(byte))));
+  }
+
+  protected override slot(field: number): Value {
+    return this.add(this.cpu, this.i32(this.slotOffset(field)));
+  }
+
+  protected slotOffset(field: number): number {
+    if (field === rec.REC_A) return this.record.a;
+    if (field === rec.REC_B) return this.record.b;
+    return field === rec.REC_X ? this.record.x : this.record.v;
+  }
+
+  override registerAddress(operand: Operand): Value {
+    if (operand.kind !== "register") throw new Error(`${this.name}: ${operand.kind} is no register`);
+    const offset = this.slotOffset(this.fieldOf(operand));
+    const register = offset >> 3;
+    this.store("i64.store", this.cpu, this.cached(register), layout.GPR + register * 8);
+    this.spilled |= 1 << register;
+    return this.add(this.cpu, this.i32(offset));
+  }
+
+  // ── flags ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  private setOperands(size: number, values: Partial<Record<"left" | "right" | "result", Value>>): void {
+    const set = this.locals.operands[size === 8 ? "i64" : "i32"];
+    for (const name of ["left", "right", "result"] as const) {
+      const value = values[name];
+      if (value) this.set(set[name], value);
+    }
+  }
+
+  override flagsAdd(size: number, left: Value, right: Value, result: Value): void {
+    const plain = result.op.endsWith(".add") && result.args[0] === left && result.args[1] === right;
+    this.setOperands(size, { left, right, result });
+    this.pending = { kind: "add", size, plain };
+  }
+
+  override flagsSub(size: number, left: Value, right: Value, result: Value): void {
+    const plain = result.op.endsWith(".sub") && result.args[0] === left && result.args[1] === right;
+    this.setOperands(size, { left, right, result });
+    this.pending = { kind: "sub", size, plain };
+  }
+
+  override flagsLogic(size: number, result: Value): void {
+    this.setOperands(size, { result });
+    this.pending = { kind: "logic", size };
+  }
+
+  override flagsIncrement(size: number, _old: Value, result: Value, decrement: boolean): void {
+    const carry = this.condition("b");
+    this.setOperands(size, { right: size === 8 ? this.extendU(carry) : carry, result });
+    this.pending = { kind: decrement ? "decrement" : "increment", size };
+  }
+
+  override flagsResult(size: number, result: Value, carry: Value, overflow: Value): void {
+    this.setOperands(size, { result });
+    this.setOperands(4, { left: carry, right: overflow });
+    this.pending = { kind: "given", size };
+  }
+
+  override condition(name: Condition): Value {
+    const code = CONDITIONS.indexOf(name);
+    if (code & 1 || this.pending.kind === "words") return super.condition(name);
+    return new PendingFlags(this, this.locals, this.pending).condition(name);
+  }
+
+  /** Brings the flags into their two words. */
+  protected makeWords(): void {
+    const { pending } = this;
+    if (pending.kind === "words") return;
+    this.pending = WORDS;
+    const flags = new PendingFlags(this, this.locals, pending);
+    this.set(this.locals.cached[FLAG_RESULT_BIT], flags.resultWord());
+    this.set(this.locals.cached[FLAG_CARRY_BIT], flags.carryWord());
+    this.defineWords();
+  }
+
+  private defineWords(): void {
+    this.changed |= FLAG_WORDS;
+    if (this.depth === 1) this.defined |= FLAG_WORDS;
+  }
+}

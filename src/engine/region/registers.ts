@@ -1,0 +1,63 @@
+/**
+ * What a region keeps in WebAssembly locals instead of the CPU area: general registers and the lazy flags. Sets of
+ * them are bit masks.
+ */
+import type { Type, Variable } from "../ir/ir.js";
+import * as layout from "../x86/layout.js";
+
+export const GENERAL_REGISTERS = 16;
+/** Bits behind those of the general registers. */
+export const FLAG_RESULT_BIT = 16;
+export const FLAG_CARRY_BIT = 17;
+const CACHED = 18;
+
+/** Mask of both flag words. */
+export const FLAG_WORDS = (1 << FLAG_RESULT_BIT) | (1 << FLAG_CARRY_BIT);
+
+/** Offset in the CPU area of a cached register by its bit. */
+export function homeOf(bit: number): number {
+  if (bit === FLAG_RESULT_BIT) return layout.FLAG_RESULT;
+  if (bit === FLAG_CARRY_BIT) return layout.FLAG_CARRY;
+  return layout.GPR + bit * 8;
+}
+
+/** Bits of a mask, ascending. */
+export function bitsOf(mask: number): number[] {
+  return Array.from({ length: CACHED }, (_, bit) => bit).filter((bit) => (mask >> bit) & 1);
+}
+
+function variable(name: string, type: Type): Variable {
+  return { name, type };
+}
+
+/** The variables of one region. All are set before the first node runs. */
+export class RegionVariables {
+  readonly cached: readonly Variable[] = [
+    ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
+    "flagResult",
+    "flagCarry",
+  ].map((name) => variable(name, "i64"));
+  /** Instructions that may still run. */
+  readonly left = variable("left", "i32");
+  /** Host address of the current TLB. */
+  readonly tlb = variable("tlb", "i32");
+  /** Address of the page as RIP sees it. */
+  readonly pageRip = variable("pageRip", "i64");
+  /** Target of an indirect jump on its way out. */
+  readonly target = variable("target", "i64");
+  /** Node that the dispatcher goes to. */
+  readonly state = variable("state", "i32");
+  /** Operands of the last instruction that set flags, by their type; see flags.ts. */
+  readonly operands = {
+    i32: {
+      left: variable("left32", "i32"),
+      right: variable("right32", "i32"),
+      result: variable("result32", "i32"),
+    },
+    i64: {
+      left: variable("left64", "i64"),
+      right: variable("right64", "i64"),
+      result: variable("result64", "i64"),
+    },
+  };
+}

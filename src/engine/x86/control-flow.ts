@@ -1,0 +1,15 @@
+/** Which instructions direct control, by mnemonic: what the decode cache and the compiler cut code by. */
+
+/** Control never comes to the instruction behind these, or only by a jump. */
+export const NEVER_CONTINUES: ReadonlySet<string> = new Set([
+  "jmp",
+  "jmp_near",
+  "ret",
+  "far_ret",
+  "iret",
+  "ud",
+  "far_jmp_imm",
+  "far_jmp_mem",
+]);
+
+export const CALLS: ReadonlySet<string> = new Set(["call", "call_near"]);
