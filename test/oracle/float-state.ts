@@ -73,8 +73,13 @@ export function fillX87(words: Words, fx: number, random: Random): void {
 
 const OPCODE_MASK = 0x7ff;
 
-/** The last instruction's opcode and pointers in the image at `fx`. */
+/**
+ * The last instruction's opcode and pointers in the image at `fx`, if it has an exception pending: without one, AMD's
+ * XSAVE does not keep them, and a process loses them whenever Linux runs another in between.
+ */
 export function fillX87Pointers(words: Words, fx: number, random: Random): void {
+  const control = words[fx + FX_CONTROL_STATUS];
+  if (((control >>> 16) & ~control & MASKS) === 0) return;
   words[fx + FX_TAGS_OPCODE] |= (random.u32() & OPCODE_MASK) << 16;
   for (let i = 0; i < 2; i++) {
     const at = fx + FX_POINTERS + 2 * i;
