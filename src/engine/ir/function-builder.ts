@@ -137,6 +137,7 @@ export class FunctionBuilder {
   wrap = (a: Value): Value => {
     if (a.type === "i32") return a;
     if (a.op === "const") return this.i32(Number(BigInt.asIntN(32, a.immediate as bigint)));
+    if (a.op.startsWith("i64.extend_i32")) return a.args[0];
     return this.define("i32", "i32.wrap_i64", [a]);
   };
   /** Zero-extends an i32 to i64; an i64 as it is. */

@@ -84,6 +84,7 @@ export class RegionBuilder extends RegionOperands {
   node(records: readonly DecodedRecord[], begin: () => void, end: () => void): NodeCode {
     this.pending = WORDS;
     this.completed = this.changed = this.defined = this.used = 0;
+    this.current = [];
     this.stubs = [];
     this.edges = [];
     const statements = this.within(() => {

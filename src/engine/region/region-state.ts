@@ -2,7 +2,7 @@
  * The compiler's view of CPU state: registers and flags in variables, what a node reads and changes, constants of the
  * mode. The rest of the CPU area is memory, as for the interpreter.
  */
-import type { Statement, Value } from "../ir/ir.js";
+import type { Label, Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import { MODE_CODE64, MODE_CODE_SIZE, MODE_NOT_FLAT_SHIFT } from "../x86/mode.js";
 import type { Operand } from "../x86/operands.js";
@@ -31,6 +31,8 @@ export abstract class RegionState extends OperandBuilder {
   protected changed = 0;
   protected defined = 0;
   protected used = 0;
+  /** What the variables of cached registers hold, where it is known: values of the node's own straight line. */
+  protected current: (Value | undefined)[] = [];
   /** Registers whose home a semantic function may have written. */
   protected spilled = 0;
   /** 64-bit code; otherwise 32-bit. */
@@ -108,13 +110,25 @@ export abstract class RegionState extends OperandBuilder {
   }
 
   protected cached(bit: number): Value {
+    const known = this.current[bit];
+    if (known) return known;
     if (!((this.defined >> bit) & 1)) this.used |= 1 << bit;
-    return this.get(this.locals.cached[bit]);
+    const value = this.get(this.locals.cached[bit]);
+    if (this.depth === 1) this.current[bit] = value;
+    return value;
   }
 
   protected setCached(bit: number, value: Value): void {
     this.note(bit);
     this.set(this.locals.cached[bit], value);
+    this.current[bit] = this.depth === 1 ? value : undefined;
+  }
+
+  /** A loop may come back to a read with another value than before. */
+  override loop(body: (again: Label) => void): void {
+    this.current = [];
+    super.loop(body);
+    this.current = [];
   }
 
   /** The bit of the cached register whose home holds the byte at `offset`, or -1. */
@@ -259,6 +273,7 @@ export abstract class RegionState extends OperandBuilder {
   }
 
   private defineWords(): void {
+    this.current[FLAG_RESULT_BIT] = this.current[FLAG_CARRY_BIT] = undefined;
     this.changed |= FLAG_WORDS;
     if (this.depth === 1) this.defined |= FLAG_WORDS;
   }
