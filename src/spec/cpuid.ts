@@ -155,8 +155,11 @@ export const LEAF1_ECX_OSXSAVE = 1 << 27;
 /** Leaf 1 EBX. */
 export const LEAF1_EBX = { CLFLUSH_SHIFT: 8, LOGICAL_CPUS_SHIFT: 16, APIC_ID_SHIFT: 24 } as const;
 
-/** Leaf 2: one byte of descriptors must say how often to ask; 0xff and 0xfe refer to leaves 4 and 0x18. */
-export const LEAF2_EAX_USE_LEAF_4 = 0x00fe_ff01;
+/**
+ * Leaf 2: the first byte says how often to ask; 0xff refers to leaf 4 for caches, 0xb0 and 0xb4 are TLBs of 128 entries
+ * for code and 256 for data, of 4 KiB pages.
+ */
+export const LEAF2 = { EAX: 0x00b0_ff01, EBX: 0x0000_00b4 } as const;
 
 /** Leaf 4 EAX: cache type, level, self-initialising, and the two "maximum ids less one" fields. */
 export const LEAF4 = {

@@ -14,7 +14,7 @@ import {
   L2_ECX,
   LEAF,
   LEAF1_EBX,
-  LEAF2_EAX_USE_LEAF_4,
+  LEAF2,
   LEAF4,
   LEAF5,
   LEAFD_ECX_ALIGNED,
@@ -63,7 +63,7 @@ export function cpuidTable(input: CpuidInput): CpuidLeaf[] {
   const rows = [
     ...identityRows(),
     versionRow(cpus),
-    row(LEAF.CACHE_DESCRIPTORS, { eax: LEAF2_EAX_USE_LEAF_4 }),
+    row(LEAF.CACHE_DESCRIPTORS, { eax: LEAF2.EAX, ebx: LEAF2.EBX }),
     ...cacheRows(cpus),
     ...monitorRows(features),
     row(LEAF.THERMAL_POWER, {}),

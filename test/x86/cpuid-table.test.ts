@@ -17,7 +17,7 @@ describe("R2.2 CPUID", () => {
     assert.deepEqual(cpuidLines(table()), [
       "00000000    eax=00000016 ebx=756e6547 ecx=6c65746e edx=49656e69",
       "00000001    eax=000106ca ebx=00010800 ecx=c7fa220b edx=078bfbfd",
-      "00000002    eax=00feff01 ebx=00000000 ecx=00000000 edx=00000000",
+      "00000002    eax=00b0ff01 ebx=000000b4 ecx=00000000 edx=00000000",
       "00000004.0  eax=00000121 ebx=01c0003f ecx=0000003f edx=00000000",
       "00000004.1  eax=00000122 ebx=01c0003f ecx=0000003f edx=00000000",
       "00000004.2  eax=00000143 ebx=03c0003f ecx=000003ff edx=00000000",
