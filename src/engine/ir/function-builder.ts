@@ -2,9 +2,12 @@
  * Builds the body of one IR function. Operations are chosen by operand type; constants fold. Knows no x86 and no
  * encoding.
  */
+import { makeValue, makeVariable } from "./ir.js";
 import type { IrFunction, Label, Signature, Statement, Type, Value, Variable } from "./ir.js";
 
 type Immediate = number | bigint | Uint8Array;
+
+const NONE: readonly Value[] = [];
 
 export class FunctionBuilder {
   protected statements: Statement[];
@@ -33,40 +36,33 @@ export class FunctionBuilder {
     target?: Variable | string | number,
   ): Value {
     for (const arg of args) arg.uses++;
-    const value: Value = {
-      type,
-      op,
-      args,
-      uses: 0,
-      ...(immediate !== undefined && { immediate }),
-      ...(target !== undefined && { target }),
-    };
+    const value = makeValue(type, op, args, immediate, target);
     this.statements.push({ kind: "define", value });
     return value;
   }
 
   parameter(index: number): Value {
-    return { type: this.signature.parameters[index], op: "parameter", args: [], target: index, uses: 0 };
+    return makeValue(this.signature.parameters[index], "parameter", NONE, undefined, index);
   }
 
   i32(value: number): Value {
-    return { type: "i32", op: "const", args: [], immediate: value | 0, uses: 0 };
+    return makeValue("i32", "const", NONE, value | 0);
   }
 
   i64(value: bigint | number): Value {
-    return { type: "i64", op: "const", args: [], immediate: BigInt.asIntN(64, BigInt(value)), uses: 0 };
+    return makeValue("i64", "const", NONE, BigInt.asIntN(64, BigInt(value)));
   }
 
   f32(value: number): Value {
-    return { type: "f32", op: "const", args: [], immediate: value, uses: 0 };
+    return makeValue("f32", "const", NONE, value);
   }
 
   f64(value: number): Value {
-    return { type: "f64", op: "const", args: [], immediate: value, uses: 0 };
+    return makeValue("f64", "const", NONE, value);
   }
 
   v128(bytes: Uint8Array): Value {
-    return { type: "v128", op: "const", args: [], immediate: bytes, uses: 0 };
+    return makeValue("v128", "const", NONE, bytes);
   }
 
   /** A constant of an integer type. */
@@ -193,7 +189,7 @@ export class FunctionBuilder {
 
   variable(initial: Value, name = `t${this.variables}`): Variable {
     this.variables++;
-    const variable = { name, type: initial.type };
+    const variable = makeVariable(name, initial.type);
     this.set(variable, initial);
     return variable;
   }

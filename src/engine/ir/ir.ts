@@ -13,17 +13,42 @@ export interface Value {
   readonly op: string;
   readonly args: readonly Value[];
   /** Constant, load offset, lane, or 16 bytes of a vector constant or shuffle. */
-  readonly immediate?: number | bigint | Uint8Array;
+  readonly immediate: number | bigint | Uint8Array | undefined;
   /** Number of a parameter, variable or callee, for "parameter", "get", "call". */
-  readonly target?: Variable | string | number;
+  readonly target: Variable | string | number | undefined;
+  /** Without effect: its evaluation may move to the place of its only use. */
+  readonly pure: boolean;
   /** How often it is used as an argument; maintained by the builder. */
   uses: number;
+  /** Number of the local that holds it while it is lowered, or `NO_LOCAL`. */
+  local: number;
 }
 
 /** A mutable cell, for values that differ by path. */
 export interface Variable {
   readonly name: string;
   readonly type: Type;
+  /** As that of a value. */
+  local: number;
+}
+
+export const NO_LOCAL = -1;
+
+/** A value; all have the same shape, because lowering is what compiling a region waits for. */
+export function makeValue(
+  type: Type,
+  op: string,
+  args: readonly Value[],
+  immediate?: Value["immediate"],
+  target?: Value["target"],
+): Value {
+  const pure = op !== "get" && op !== "call" && !op.includes(".load");
+  return { type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL };
+}
+
+/** A variable that no function has set yet. */
+export function makeVariable(name: string, type: Type): Variable {
+  return { name, type, local: NO_LOCAL };
 }
 
 export interface Label {
@@ -51,9 +76,4 @@ export interface IrFunction {
   name: string;
   signature: Signature;
   body: Statement[];
-}
-
-/** Operations without effect, whose evaluation may move to the place of their only use. */
-export function isPure(value: Value): boolean {
-  return value.op !== "get" && value.op !== "call" && !value.op.includes(".load");
 }

@@ -30,6 +30,8 @@ const PATIENCE = 64;
 const MOST_BYTES = 48 * 0x100000;
 /** Finds that a block which cannot be compiled is left alone for. */
 const HOPELESS = 10_000;
+/** Kinds of one operation that are told apart: address kind, repeat prefix, link. */
+const KINDS = 16;
 const ENTRY_NONE = 0xffff;
 /** In the entry table: part of a region, but not where it begins. */
 const ENTRY_INSIDE = 0xfffe;
@@ -60,7 +62,8 @@ export class RegionCache implements CodeSource {
   private readonly operations = new Map<number, number>();
   private readonly regionsOf = new Map<Block, Set<Region>>();
   private readonly free: number[] = [];
-  private readonly verdicts = new Map<string, boolean>();
+  /** By mode, then by operation and kind of operands: whether it compiles. */
+  private readonly verdicts = new Map<number, Map<number, boolean>>();
   private waiting: number[] = [];
   private patience = PATIENCE;
   readonly counters = {
@@ -115,11 +118,14 @@ export class RegionCache implements CodeSource {
   compiles(record: DecodedRecord): boolean {
     const operation = OPERATIONS.list[record.operation];
     if (!operation || !isImplemented(operation)) return false;
-    const key = [record.operation, record.addressKind, record.repeat, record.link !== 0, this.mode].join();
-    let verdict = this.verdicts.get(key);
+    let verdicts = this.verdicts.get(this.mode);
+    if (!verdicts) this.verdicts.set(this.mode, (verdicts = new Map<number, boolean>()));
+    const kind = record.addressKind * 4 + (record.repeat === 0 ? 0 : 2) + (record.link === 0 ? 0 : 1);
+    const key = record.operation * KINDS + kind;
+    let verdict = verdicts.get(key);
     if (verdict === undefined) {
       verdict = this.attempt(record);
-      this.verdicts.set(key, verdict);
+      verdicts.set(key, verdict);
     }
     return verdict;
   }

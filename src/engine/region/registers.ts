@@ -2,7 +2,7 @@
  * What a region keeps in WebAssembly locals instead of the CPU area: general registers and the lazy flags. Sets of
  * them are bit masks.
  */
-import type { Type, Variable } from "../ir/ir.js";
+import { makeVariable, type Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 
 export const GENERAL_REGISTERS = 16;
@@ -23,11 +23,9 @@ export function homeOf(bit: number): number {
 
 /** Bits of a mask, ascending. */
 export function bitsOf(mask: number): number[] {
-  return Array.from({ length: CACHED }, (_, bit) => bit).filter((bit) => (mask >> bit) & 1);
-}
-
-function variable(name: string, type: Type): Variable {
-  return { name, type };
+  const bits: number[] = [];
+  for (let bit = 0; bit < CACHED; bit++) if ((mask >> bit) & 1) bits.push(bit);
+  return bits;
 }
 
 /** The variables of one region. All are set before the first node runs. */
@@ -36,28 +34,28 @@ export class RegionVariables {
     ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
     "flagResult",
     "flagCarry",
-  ].map((name) => variable(name, "i64"));
+  ].map((name) => makeVariable(name, "i64"));
   /** Instructions that may still run. */
-  readonly left = variable("left", "i32");
+  readonly left = makeVariable("left", "i32");
   /** Host address of the current TLB. */
-  readonly tlb = variable("tlb", "i32");
+  readonly tlb = makeVariable("tlb", "i32");
   /** Address of the page as RIP sees it. */
-  readonly pageRip = variable("pageRip", "i64");
+  readonly pageRip = makeVariable("pageRip", "i64");
   /** Target of an indirect jump on its way out. */
-  readonly target = variable("target", "i64");
+  readonly target = makeVariable("target", "i64");
   /** Node that the dispatcher goes to. */
-  readonly state = variable("state", "i32");
+  readonly state = makeVariable("state", "i32");
   /** Operands of the last instruction that set flags, by their type; see flags.ts. */
   readonly operands = {
     i32: {
-      left: variable("left32", "i32"),
-      right: variable("right32", "i32"),
-      result: variable("result32", "i32"),
+      left: makeVariable("left32", "i32"),
+      right: makeVariable("right32", "i32"),
+      result: makeVariable("result32", "i32"),
     },
     i64: {
-      left: variable("left64", "i64"),
-      right: variable("right64", "i64"),
-      result: variable("result64", "i64"),
+      left: makeVariable("left64", "i64"),
+      right: makeVariable("right64", "i64"),
+      result: makeVariable("result64", "i64"),
     },
   };
 }

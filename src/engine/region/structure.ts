@@ -3,6 +3,7 @@
  * their head, and what fits neither goes through the dispatcher around everything. After Ramsey, "Beyond Relooper"
  * (ICFP 2022), with every node behind a label.
  */
+import { makeValue } from "../ir/ir.js";
 import type { Label, Statement, Value, Variable } from "../ir/ir.js";
 import type { Order } from "./order.js";
 
@@ -71,5 +72,7 @@ function dispatch(state: Value, targets: readonly Label[]): Statement {
 
 /** A read of a variable, once. */
 export function readOf(variable: Variable): Value {
-  return { type: variable.type, op: "get", args: [], target: variable, uses: 1 };
+  const value = makeValue(variable.type, "get", [], undefined, variable);
+  value.uses = 1;
+  return value;
 }

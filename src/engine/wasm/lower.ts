@@ -4,7 +4,7 @@
  * Specification: WebAssembly core 2.0 §5.4.
  */
 import {
-  isPure,
+  NO_LOCAL,
   type IrFunction,
   type Label,
   type Statement,
@@ -56,7 +56,6 @@ class Lowering {
   readonly out = new BinaryWriter();
   private readonly locals: Type[] = [];
   private readonly free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
-  private readonly held = new Map<Value | Variable, number>();
   private readonly labels: (Label | undefined)[] = [];
 
   constructor(
@@ -97,7 +96,7 @@ class Lowering {
     for (const s of list) this.statement(s, owned);
     for (const { type, local, holds } of owned) {
       this.free[type].push(local);
-      this.held.delete(holds);
+      holds.local = NO_LOCAL;
     }
   }
 
@@ -105,7 +104,7 @@ class Lowering {
   private hold(holds: Value | Variable, owned: Owned[]): number {
     const { type } = holds;
     const local = this.allocate(type);
-    this.held.set(holds, local);
+    holds.local = local;
     owned.push({ type, local, holds });
     return local;
   }
@@ -185,11 +184,11 @@ class Lowering {
   }
 
   private variableLocal(variable: Variable, owned: Owned[]): number {
-    return this.held.get(variable) ?? this.hold(variable, owned);
+    return variable.local === NO_LOCAL ? this.hold(variable, owned) : variable.local;
   }
 
   private define(value: Value, owned: Owned[]): void {
-    if (isPure(value) && value.uses <= 1) return;
+    if (value.pure && value.uses <= 1) return;
     if (value.uses === 0 && value.op !== "call") return;
     this.emit(value);
     if (value.uses === 0) return this.out.byte(OP_DROP);
@@ -198,11 +197,10 @@ class Lowering {
   }
 
   private use(value: Value): void {
-    const local = this.held.get(value);
-    if (local !== undefined) {
+    if (value.local !== NO_LOCAL) {
       this.out.byte(OP_LOCAL_GET);
-      this.out.unsigned(local);
-    } else if (isPure(value)) this.emit(value);
+      this.out.unsigned(value.local);
+    } else if (value.pure) this.emit(value);
     else throw new Error(`${this.f.name}: ${value.op} is used outside the block that defines it`);
   }
 
@@ -213,15 +211,15 @@ class Lowering {
       return this.out.unsigned(value.target as number);
     }
     if (value.op === "get") {
-      const local = this.held.get(value.target as Variable);
-      if (local === undefined)
+      const { local } = value.target as Variable;
+      if (local === NO_LOCAL)
         throw new Error(`${this.f.name}: variable is read before it is set, or outside its block`);
       this.out.byte(OP_LOCAL_GET);
       return this.out.unsigned(local);
     }
     if (value.op === "call") return this.call(value.target as string, value.args);
     for (const arg of value.args) this.use(arg);
-    if (value.op.includes(".load")) return this.memoryOperation(value.op, value.immediate as number);
+    if (!value.pure) return this.memoryOperation(value.op, value.immediate as number);
     this.operation(value);
   }
 

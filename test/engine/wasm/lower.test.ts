@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { FunctionBuilder } from "../../../src/engine/ir/function-builder.js";
+import { makeVariable } from "../../../src/engine/ir/ir.js";
 import type { Signature, Type, Value, Variable } from "../../../src/engine/ir/ir.js";
 import { INDIRECT, lowerFunction } from "../../../src/engine/wasm/lower.js";
 import { ModuleBuilder } from "../../../src/engine/wasm/module-builder.js";
@@ -297,7 +298,7 @@ test("a loaded value is refused outside the block that defines it", () => {
 
 test("a variable is refused before it is set and outside the block that sets it first", () => {
   assert.throws(
-    () => body(0, (b) => b.return(b.get({ name: "v", type: "i32" }))),
+    () => body(0, (b) => b.return(b.get(makeVariable("v", "i32")))),
     /variable is read before it is set/,
   );
   const outside = (b: FunctionBuilder): void => {
