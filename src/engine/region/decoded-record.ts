@@ -30,8 +30,6 @@ export interface DecodedRecord {
   readonly link: number;
 }
 
-const ADDRESS_SIZE = 15;
-
 /** Reads the record at `address`, whose operation is `operation`. */
 export function readRecord(view: DataView, address: number, operation: number): DecodedRecord {
   const u8 = (at: number): number => view.getUint8(address + at);
@@ -50,7 +48,7 @@ export function readRecord(view: DataView, address: number, operation: number): 
     scale: u8(rec.REC_SCALE),
     segment: u8(rec.REC_SEGMENT),
     repeat: u8(rec.REC_REP),
-    addressSize: misc & ADDRESS_SIZE,
+    addressSize: misc & rec.MISC_ADDRESS_SIZE,
     narrowBranch: (misc & rec.MISC_NARROW_BRANCH) !== 0,
     immediate: view.getBigInt64(address + rec.REC_IMMEDIATE, true),
     displacement: view.getInt32(address + rec.REC_DISPLACEMENT, true),
