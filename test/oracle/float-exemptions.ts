@@ -95,6 +95,12 @@ export const FLOAT_EXEMPTIONS: readonly Exemption[] = [
         : { fop: 0xffffn, fip: ~0n, fdp: ~0n },
   },
   {
+    name: "FDP lost on the way",
+    why: "between the case's FXRSTOR and its instruction Linux may run another process, and AMD then forgets FDP",
+    forms: () => true,
+    ignored: ({ host }) => (host.getBigUint64(FX_AT + FX.FDP, true) === 0n ? { fdp: ~0n } : undefined),
+  },
+  {
     name: "x87 pointers that are not canonical",
     why: "AMD extends the sign of FIP and FDP from bit 56 when it loads them; the SDM says nothing",
     forms: named("fxrstor", "xrstor"),

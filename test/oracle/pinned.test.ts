@@ -114,6 +114,12 @@ pin("R6.1 ENTER with 16-bit operands keeps the upper half of EBP", {
   expected: { vector: BP, rbp: 0x12340000n | ((MIDDLE - 2n) & 0xffffn), rsp: MIDDLE - 2n },
 });
 
+pin("R6.1 XLAT adds the low words of RBX and AL where addresses have 32 bits", {
+  code: "67d7",
+  registers: { rax: 0xbcn, rbx: 0x80f6_a860_0000_0000n | (MEMORY - 0xbcn) },
+  expected: { vector: BP, rax: 0n },
+});
+
 /** A segment that ends in the middle of the window. */
 const LIMITED = LDT.findIndex((segment) => segment.kind === "data" && segment.big);
 

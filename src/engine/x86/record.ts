@@ -39,6 +39,8 @@ export const REC_REP = 14;
 export const REC_MISC = 15;
 /** The displacement lost 2^32: `effectiveAddress` adds it. */
 export const MISC_DISPLACEMENT_CARRY = 64;
+/** Mask of the address size in `REC_MISC`. */
+export const MISC_ADDRESS_SIZE = 15;
 /** A relative branch with a 16-bit operand size: its target has 16 bits. */
 export const MISC_NARROW_BRANCH = 32;
 /** i64: immediate, sign-extended to 64 bits; for relative branches the target's offset from the start of the page. */

@@ -128,7 +128,10 @@ const popa: Helper = (cpu, _record, info) => {
 };
 
 const xlat: Helper = (cpu, record) => {
-  const linear = implicitAddress(cpu, record, cpu.getAddress(RBX) + al(cpu), 1);
+  // A sum of 64 bits is exact where it is canonical; a narrower one is a sum of low words.
+  const long = (cpu.u8[record + R.REC_MISC] & R.MISC_ADDRESS_SIZE) === 8;
+  const table = long ? cpu.getAddress(RBX) : cpu.low(RBX);
+  const linear = implicitAddress(cpu, record, table + al(cpu), 1);
   const host = explicitHost(cpu, linear, 1, READ, dataAccessMode(cpu, cpu.cpl));
   cpu.writeSlot(RAX, 1, readHost(cpu, host, 1));
   return CONTINUE;
