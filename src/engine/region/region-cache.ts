@@ -30,6 +30,8 @@ const PATIENCE = 64;
 const MOST_BYTES = 48 * 0x100000;
 /** Finds that a block which cannot be compiled is left alone for. */
 const HOPELESS = 10_000;
+/** Times that the regions of a block are formed anew because the interpreter runs what they contain. */
+const MOST_RENEWALS = 4;
 /** Kinds of one operation that are told apart: address kind, repeat prefix, link. */
 const KINDS = 16;
 const ENTRY_NONE = 0xffff;
@@ -212,8 +214,14 @@ export class RegionCache implements CodeSource {
       block.heat = -HOPELESS;
       return undefined;
     }
-    if (this.entries[this.entryIndex(seed)] === ENTRY_INSIDE) this.renew(block);
-    const graph = formGraph(this.leaderBefore(seed, block), this);
+    let head = this.leaderBefore(seed, block);
+    if (this.entries[this.entryIndex(seed)] === ENTRY_INSIDE) {
+      if (++block.renewals > MOST_RENEWALS) return undefined;
+      this.renew(block);
+      // Control comes here by a way that regions do not see, an indirect jump perhaps: this is an entry now.
+      head = seed;
+    }
+    const graph = formGraph(head, this);
     return { graph, mode: block.mode, region: compileRegion(name, graph, block.mode) };
   }
 

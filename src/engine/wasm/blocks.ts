@@ -16,6 +16,8 @@ export interface Block {
   dropped: boolean;
   /** How often execution was found here; see region/. */
   heat: number;
+  /** How often regions made of it were formed anew. */
+  renewals: number;
 }
 
 /** Every block since the last flush, in the order of their records. */

@@ -136,7 +136,15 @@ export class DecodeCache {
     )
       this.flush();
     const mode = cpu.get32(layout.MODE_KEY);
-    const block: Block = { record: this.next, count: 0, mode, extents: [], dropped: false, heat: 0 };
+    const block: Block = {
+      record: this.next,
+      count: 0,
+      mode,
+      extents: [],
+      dropped: false,
+      heat: 0,
+      renewals: 0,
+    };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
     const limit = cpu.code64 ? ENDLESS : cpu.limit(layout.CS);
@@ -254,7 +262,7 @@ export class DecodeCache {
     if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
     this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
     this.next += rec.RECORD_BYTES;
-    const block: Block = { record, count: 1, mode, extents: [], dropped: false, heat: 0 };
+    const block: Block = { record, count: 1, mode, extents: [], dropped: false, heat: 0, renewals: 0 };
     const firstLength = layout.PAGE_SIZE - start;
     const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
     this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
