@@ -1,6 +1,7 @@
 /** Progress on stderr: one line that is overwritten on a terminal, one line a step elsewhere. */
 import type { Writable } from "node:stream";
-import type { PullProgress } from "../guests/index.js";
+import type { PullOptions, PullProgress } from "../guests/index.js";
+import { abortOnEndingSignal } from "../host/node/signals.js";
 
 const PERCENT = 100;
 const CLEAR_LINE = "\r\x1b[K";
@@ -31,4 +32,23 @@ export function progressLine(stream: Writable & { isTTY?: boolean }): ProgressLi
       shown = false;
     },
   };
+}
+
+/** Fetches with a line of progress on `stream`, which is gone afterwards; a signal that ends the process aborts it. */
+export async function showingProgress<T>(
+  stream: Writable & { isTTY?: boolean },
+  fetch: (options: Pick<PullOptions, "progress" | "signal">) => Promise<T>,
+): Promise<T> {
+  const progress = progressLine(stream);
+  const { signal, forget } = abortOnEndingSignal();
+  try {
+    return await fetch({ progress: progress.show, signal });
+  } catch (error) {
+    // A terminal's Ctrl-C reaches apt as well: what it then complains of is no news.
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    forget();
+    progress.done();
+  }
 }

@@ -1,10 +1,9 @@
 /** `locore guests list` and `locore guests pull NAME…`: real kernels to boot. */
-import { abortOnEndingSignal } from "../../host/node/signals.js";
 import type { GuestListing, PulledGuest } from "../../guests/index.js";
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
-import { progressLine } from "../progress.js";
+import { showingProgress } from "../progress.js";
 
 const ACTIONS = ["list", "pull"];
 
@@ -36,21 +35,11 @@ function pulledLines(guest: PulledGuest): string[] {
 async function pull(names: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
   if (names.length === 0) throw new UsageError("which guest?", "locore guests list shows their names");
   const { pullGuest } = await import("../../guests/index.js");
-  const progress = progressLine(context.stderr);
+  const refresh = args.has("refresh");
   const pulled: PulledGuest[] = [];
-  const { signal, forget } = abortOnEndingSignal();
-  try {
-    for (const name of names) {
-      pulled.push(await pullGuest(name, { progress: progress.show, refresh: args.has("refresh"), signal }));
-    }
-  } catch (error) {
-    // A terminal's Ctrl-C reaches apt as well: what it then complains of is no news.
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    forget();
-    progress.done();
-  }
+  await showingProgress(context.stderr, async (options) => {
+    for (const name of names) pulled.push(await pullGuest(name, { ...options, refresh }));
+  });
   if (args.has("json")) context.stdout.write(`${JSON.stringify(pulled, null, 2)}\n`);
   else printLines(context.stdout, pulled.flatMap(pulledLines));
   return 0;

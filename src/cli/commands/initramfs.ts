@@ -5,11 +5,10 @@
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import type { AddedFile, GuestEnd, PackageSet, PullOptions } from "../../guests/index.js";
-import { abortOnEndingSignal } from "../../host/node/signals.js";
 import { UsageError, type Arguments } from "../args.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { FileError } from "../failure.js";
-import { progressLine } from "../progress.js";
+import { showingProgress } from "../progress.js";
 
 const MEBIBYTE = 2 ** 20;
 /** Comes with every package: under it their programs count before busybox's of the same name. */
@@ -53,20 +52,9 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const output = args.value("output");
   if (output === undefined)
     throw new UsageError("--output FILE is missing", "it is where the initramfs goes");
-  const progress = progressLine(context.stderr);
-  const { signal, forget } = abortOnEndingSignal();
-  let built: Awaited<ReturnType<typeof build>>;
-  try {
-    built = await build(args, { progress: progress.show, refresh: args.has("refresh"), signal });
-  } catch (error) {
-    // A terminal's Ctrl-C reaches apt as well: what it then complains of is no news.
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    forget();
-    progress.done();
-  }
-  const { bytes, packages } = built;
+  const { bytes, packages } = await showingProgress(context.stderr, (options) =>
+    build(args, { ...options, refresh: args.has("refresh") }),
+  );
   await writeFile(output, bytes).catch((cause: unknown) => {
     throw new FileError("initramfs", output, cause);
   });

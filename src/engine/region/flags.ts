@@ -4,6 +4,13 @@
  */
 import type { Value, Variable } from "../ir/ir.js";
 import type { FunctionBuilder } from "../ir/function-builder.js";
+import {
+  addCarries,
+  carryAndOverflow,
+  carryWord,
+  resultWord,
+  subBorrows,
+} from "../x86/semantics/flag-words.js";
 import type { Condition } from "../x86/semantics/instruction-builder.js";
 import type { RegionVariables } from "./registers.js";
 
@@ -20,8 +27,6 @@ export type Pending =
   | { kind: "given"; size: number };
 
 export const WORDS: Pending = { kind: "words" };
-
-const CARRY_BITS = -0x4000000000000000n + 8n;
 
 /** Reads the operands of pending flags and computes from them. */
 export class PendingFlags {
@@ -58,25 +63,25 @@ export class PendingFlags {
   private carries(): Value {
     const { b } = this;
     const result = this.get("result");
-    const { kind } = this.pending;
-    if (kind === "increment") {
-      const left = b.sub(result, b.constant(result.type, 1));
-      return b.and(left, b.not(result));
+    switch (this.pending.kind) {
+      case "increment": {
+        const one = b.constant(result.type, 1);
+        return addCarries(b, b.sub(result, one), one, result);
+      }
+      case "decrement": {
+        const one = b.constant(result.type, 1);
+        return subBorrows(b, b.add(result, one), one, result);
+      }
+      case "add":
+        return addCarries(b, this.get("left"), this.get("right"), result);
+      default:
+        return subBorrows(b, this.get("left"), this.get("right"), result);
     }
-    if (kind === "decrement") {
-      const left = b.add(result, b.constant(result.type, 1));
-      return b.and(b.not(left), result);
-    }
-    const left = this.get("left");
-    const right = this.get("right");
-    if (kind === "add") return b.or(b.and(left, right), b.and(b.or(left, right), b.not(result)));
-    const notLeft = b.not(left);
-    return b.or(b.and(notLeft, right), b.and(b.or(notLeft, right), result));
   }
 
   /** FLAG_RESULT. */
   resultWord(): Value {
-    return this.b.extendS(this.signed("result"));
+    return resultWord(this.b, this.get("result"), this.pending.size);
   }
 
   /** FLAG_CARRY. */
@@ -86,30 +91,16 @@ export class PendingFlags {
       case "logic":
         return b.i64(0);
       case "given":
-        return this.carryAndOverflow(this.get("left"), this.get("right"));
+        return carryAndOverflow(b, this.get("left"), this.get("right"));
       case "increment":
       case "decrement": {
-        const overflow = this.condition("o")!;
+        const overflow = this.overflow();
         const auxiliary = b.and(b.extendU(this.carries()), b.i64(8));
-        return b.or(this.carryAndOverflow(b.wrap(this.get("right")), overflow), auxiliary);
+        return b.or(carryAndOverflow(b, b.wrap(this.get("right")), overflow), auxiliary);
       }
       default:
-        return this.packed(this.carries());
+        return carryWord(b, this.carries(), pending.size);
     }
-  }
-
-  private packed(vector: Value): Value {
-    const { b } = this;
-    const { size } = this.pending;
-    if (size === 8) return b.and(vector, b.i64(CARRY_BITS));
-    const top = b.and(b.shl(vector, b.i32(32 - size * 8)), b.i32(0xc0000000));
-    return b.or(b.shl(b.extendU(top), b.i64(32)), b.extendU(b.and(vector, b.i32(8))));
-  }
-
-  private carryAndOverflow(carry: Value, overflow: Value): Value {
-    const { b } = this;
-    const into = b.extendU(b.xor(carry, overflow));
-    return b.or(b.shl(b.extendU(carry), b.i64(63)), b.shl(into, b.i64(62)));
   }
 
   /** A condition that is not negated, as i32 0 or 1. */

@@ -8,6 +8,7 @@
 import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { PSEUDO } from "../wasm/interpreter.js";
+import { RECORD_BYTES } from "../x86/record.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
 
 /** Instructions of a region: V8's time to optimise a function grows faster than its length. */
@@ -51,7 +52,7 @@ export interface RegionGraph {
   readonly instructions: number;
 }
 
-const CONDITIONAL = /^j(?!mp|rcxz)|^jrcxz$|^loop/;
+const CONDITIONAL = /^j(?!mp)|^loop/;
 
 const mnemonicOf = (record: DecodedRecord): string => OPERATIONS.list[record.operation].mnemonic;
 
@@ -62,16 +63,16 @@ export function endsNode(mnemonic: string): boolean {
 
 class GraphBuilder {
   private readonly entries = new Set<number>();
-  private readonly leaders = new Set<number>();
-  private readonly queue: number[] = [];
+  /** Records that nodes may begin with, in the order they were found; grows while it is walked. */
+  private readonly heads = new Set<number>();
   private readonly walked = new Map<number, DecodedRecord>();
 
   constructor(private readonly source: CodeSource) {}
 
   build(seed: number): RegionGraph {
     this.lead(seed, true);
-    for (let at = 0; at < this.queue.length; at++) this.walk(this.queue[at]);
-    const heads = this.queue.filter((head) => this.walked.has(head));
+    for (const head of this.heads) this.walk(head);
+    const heads = [...this.heads].filter((head) => this.walked.has(head));
     const nodeOf = new Map(heads.map((head, i) => [head, i]));
     const nodes = heads.map((head) => this.node(head, nodeOf));
     return { nodes, nodeOf, instructions: this.walked.size };
@@ -81,9 +82,7 @@ class GraphBuilder {
   private lead(record: number, entry: boolean): void {
     if (this.source.isEntry(record)) return;
     if (entry) this.entries.add(record);
-    if (this.leaders.has(record)) return;
-    this.leaders.add(record);
-    this.queue.push(record);
+    this.heads.add(record);
   }
 
   private read(record: number): DecodedRecord {
@@ -93,7 +92,7 @@ class GraphBuilder {
   /** Reads instructions from a head on and finds further heads. */
   private walk(head: number): void {
     const end = this.source.blockEnd(head);
-    for (let at = head; at < end; at += this.stride) {
+    for (let at = head; at < end; at += RECORD_BYTES) {
       if (this.walked.has(at) || this.walked.size >= MOST_INSTRUCTIONS) return;
       if (at !== head && this.source.isEntry(at)) return;
       const record = this.read(at);
@@ -104,17 +103,14 @@ class GraphBuilder {
       }
       if (isPseudo(record.operation)) return;
       if (!this.source.compiles(record)) {
-        if (at === head) this.leaders.delete(head);
-        if (!NEVER_CONTINUES.has(mnemonicOf(record)) && at + this.stride < end)
-          this.lead(at + this.stride, true);
+        if (!NEVER_CONTINUES.has(mnemonicOf(record)) && at + RECORD_BYTES < end)
+          this.lead(at + RECORD_BYTES, true);
         return;
       }
       this.walked.set(at, record);
-      if (!this.follow(record, at + this.stride, end)) return;
+      if (!this.follow(record, at + RECORD_BYTES, end)) return;
     }
   }
-
-  private readonly stride = 32;
 
   /** Heads that a transfer leads to; false when nothing follows it in its node. */
   private follow(record: DecodedRecord, next: number, end: number): boolean {
@@ -140,7 +136,7 @@ class GraphBuilder {
   private node(head: number, nodeOf: ReadonlyMap<number, number>): RegionNode {
     const records: DecodedRecord[] = [];
     const entry = this.entries.has(head);
-    for (let at = head; ; at += this.stride) {
+    for (let at = head; ; at += RECORD_BYTES) {
       const known = at === head ? undefined : nodeOf.get(at);
       if (known !== undefined) return { records, entry, end: { kind: "next", node: known } };
       const record = this.walked.get(at);

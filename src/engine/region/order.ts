@@ -89,13 +89,13 @@ export function orderGraph(
   weights: readonly number[],
   entries: readonly number[],
 ): Order {
-  // Nodes that many edges go back to become entries, so that a loop entered in the middle of a run is compiled code.
   const sequence = postorder(successors, entries).reverse();
   const position = successors.map(() => -1);
   sequence.forEach((node, i) => (position[node] = i));
   const predecessors: number[][] = successors.map(() => []);
   for (const node of sequence) for (const to of successors[node]) predecessors[to].push(node);
   const retreats = (from: number, to: number): boolean => position[to] <= position[from];
+  // What edges go back to is entered from outside as well: the interpreter may come to a loop in the middle of its run.
   const backTargets = new Set<number>();
   for (const node of sequence) for (const to of successors[node]) if (retreats(node, to)) backTargets.add(to);
   const rootTargets = [...new Set([...entries, ...backTargets])].filter((node) => position[node] >= 0);

@@ -4,6 +4,7 @@
  * the region before the instruction has changed anything, and the interpreter executes it.
  */
 import type { Label, Statement, Value } from "../ir/ir.js";
+import { HANDLER_TYPE } from "../wasm/handler-builder.js";
 import { INDIRECT } from "../wasm/lower.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
@@ -13,9 +14,6 @@ import { WORDS, type Pending } from "./flags.js";
 import { RegionOperands } from "./region-operands.js";
 import { NotCompiled } from "./region-state.js";
 import { bitsOf, FLAG_WORDS, GENERAL_REGISTERS, homeOf, type RegionVariables } from "./registers.js";
-
-/** Name of the handlers' signature in a module of regions. */
-export const HANDLER_TYPE = "handler";
 
 /** Where control goes when it leaves the region. */
 export type Destination =

@@ -6,7 +6,7 @@
 import { ModuleBuilder } from "../wasm/module-builder.js";
 import type { Block } from "../wasm/blocks.js";
 import type { DecodeCache } from "../wasm/decode-cache.js";
-import { HANDLER_SIGNATURE } from "../wasm/handler-builder.js";
+import { HANDLER_SIGNATURE, HANDLER_TYPE } from "../wasm/handler-builder.js";
 import { IMPORTS, isImplemented } from "../wasm/interpreter.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
@@ -16,7 +16,7 @@ import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { compileRegion, type CompiledRegion } from "./compile.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
 import { endsNode, formGraph, type CodeSource, type RegionGraph } from "./graph.js";
-import { HANDLER_TYPE, RegionBuilder } from "./region-builder.js";
+import { RegionBuilder } from "./region-builder.js";
 import { NotCompiled } from "./region-state.js";
 import { RegionVariables } from "./registers.js";
 
@@ -52,7 +52,6 @@ interface Region {
 
 interface Candidate {
   graph: RegionGraph;
-  mode: number;
   region: CompiledRegion;
 }
 
@@ -66,6 +65,8 @@ export class RegionCache implements CodeSource {
   private readonly free: number[] = [];
   /** By mode, then by operation and kind of operands: whether it compiles. */
   private readonly verdicts = new Map<number, Map<number, boolean>>();
+  /** Mode of the code that is looked at. */
+  private mode = 0;
   private waiting: number[] = [];
   private patience = PATIENCE;
   readonly counters = {
@@ -143,9 +144,6 @@ export class RegionCache implements CodeSource {
     }
   }
 
-  /** Mode of the code that is looked at. */
-  private mode = 0;
-
   // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** Execution has come to the instruction at `ramOffset`, in the CPU's mode. */
@@ -214,24 +212,16 @@ export class RegionCache implements CodeSource {
       block.heat = -HOPELESS;
       return undefined;
     }
-    let head = this.leaderBefore(seed, block);
-    if (this.entries[this.entryIndex(seed)] === ENTRY_INSIDE) {
-      if (++block.renewals > MOST_RENEWALS) return undefined;
-      this.renew(block);
-      // Control comes here by a way that regions do not see, an indirect jump perhaps: this is an entry now.
-      head = seed;
-    }
-    const graph = formGraph(head, this);
-    return { graph, mode: block.mode, region: compileRegion(name, graph, block.mode) };
+    // Control comes into the middle by a way that regions do not see, an indirect jump perhaps: it is an entry now.
+    const inside = this.entries[this.entryIndex(seed)] === ENTRY_INSIDE;
+    if (inside && ++block.renewals > MOST_RENEWALS) return undefined;
+    if (inside) this.blocksDropped([block]);
+    const graph = formGraph(inside ? seed : this.leaderBefore(seed, block), this);
+    return { graph, region: compileRegion(name, graph, block.mode) };
   }
 
   private read(record: number): DecodedRecord {
     return readRecord(this.view, record, this.operationOf(record));
-  }
-
-  /** The interpreter runs what a region contains: it was formed before the ways there were known. */
-  private renew(block: Block): void {
-    for (const region of this.regionsOf.get(block) ?? []) this.drop(region);
   }
 
   /** Where the straight line that `record` stands in begins: behind what ends a node, or another region. */
@@ -284,7 +274,7 @@ export class RegionCache implements CodeSource {
     this.counters.regionInstructions += graph.instructions;
   }
 
-  /** Blocks are about to be dropped: so are the regions made of them. */
+  /** Blocks are about to be dropped, or looked at anew: so are the regions made of them. */
   blocksDropped(blocks: readonly Block[]): void {
     for (const block of blocks) {
       for (const region of this.regionsOf.get(block) ?? []) this.drop(region);
@@ -319,20 +309,12 @@ export class RegionCache implements CodeSource {
   }
 
   private dropAll(): void {
-    for (const regions of [...this.regionsOf.values()]) for (const region of [...regions]) this.drop(region);
+    this.blocksDropped([...this.regionsOf.keys()]);
   }
 
   /** Every decoded instruction was dropped. */
   flushed(): void {
-    const regions = new Set([...this.regionsOf.values()].flatMap((all) => [...all]));
-    for (const { slot } of regions) {
-      this.table.set(slot, null);
-      this.free.push(slot);
-    }
-    this.counters.regionsDropped += regions.size;
-    this.kept = 0;
-    this.regionsOf.clear();
-    this.operations.clear();
+    this.dropAll();
     this.waiting = [];
     this.clearEntries();
   }

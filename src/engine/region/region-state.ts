@@ -100,6 +100,7 @@ export abstract class RegionState extends OperandBuilder {
     this.pending = pending;
     return this.within(() => this.makeWords());
   }
+
   // ── registers and state ───────────────────────────────────────────────────────────────────────────────
 
   private note(bit: number): void {

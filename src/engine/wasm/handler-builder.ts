@@ -10,7 +10,8 @@ import * as rec from "../x86/record.js";
 import { accessInfo, type Access, type StringOperand } from "../x86/semantics/instruction-builder.js";
 import { RecordBuilder } from "./record-builder.js";
 
-/** Signature of a handler. */
+/** Signature of a handler, and its name in a module. */
+export const HANDLER_TYPE = "handler";
 export const HANDLER_SIGNATURE: Signature = { parameters: ["i32", "i32"], results: ["i32"] };
 
 /** Where generated code finds the number of a helper. */

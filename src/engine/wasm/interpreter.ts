@@ -13,13 +13,12 @@ import { OPERATIONS, type Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
-import { HANDLER_SIGNATURE, HandlerBuilder } from "./handler-builder.js";
+import { HANDLER_SIGNATURE, HANDLER_TYPE, HandlerBuilder } from "./handler-builder.js";
 import type { InlineContinuation } from "./record-builder.js";
 import { HOT_OPERATIONS } from "./hot-operations.js";
 import { INDIRECT } from "./lower.js";
 import { ModuleBuilder } from "./module-builder.js";
 
-const HANDLER_TYPE = "handler";
 const MODE_64 = 2;
 const MODE_SIZE_MASK = 3;
 

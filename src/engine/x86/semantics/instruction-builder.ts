@@ -13,6 +13,7 @@ import type { Type, Value } from "../../ir/ir.js";
 import type { Operand, Operation } from "../operands.js";
 import { INFO_ACCESS_SHIFT, INFO_STACK } from "../call-info.js";
 import * as layout from "../layout.js";
+import { addCarries, carryAndOverflow, carryWord, resultWord, subBorrows } from "./flag-words.js";
 import type { VectorOperationName } from "../vector-operations.js";
 
 /** What an access does, as slow paths are told: see `accessInfo`. */
@@ -35,9 +36,6 @@ const CANONICAL_SHIFT = 16;
 export function typeOf(size: number): Type {
   return size === 8 ? "i64" : "i32";
 }
-
-/** Bits of FLAG_CARRY that mean something for every operation: CF, carry into the top bit, AF. */
-const CARRY_BITS = -0x4000000000000000n + 8n; // 0xc000000000000008
 
 /** Conditions in encoding order, SDM vol. 1 appendix B; each odd one negates the one before it. */
 export const CONDITIONS = [
@@ -180,68 +178,41 @@ export abstract class InstructionBuilder extends FunctionBuilder {
     this.setState("i64.store", layout.FLAG_CARRY, carry);
   }
 
-  private lazyResult(result: Value, size: number): Value {
-    return this.extendS(this.signExtend(result, size));
-  }
-
-  /** Moves a vector of carries out of each bit to its place in FLAG_CARRY. */
-  private carryWord(vector: Value, size: number): Value {
-    if (size === 8) return this.and(vector, this.i64(CARRY_BITS));
-    const top = this.and(this.shl(vector, this.i32(32 - size * 8)), this.i32(0xc0000000));
-    const carries = this.shl(this.extendU(top), this.i64(32n));
-    return this.or(carries, this.extendU(this.and(vector, this.i32(8))));
-  }
-
-  private addCarries(a: Value, b: Value, result: Value): Value {
-    return this.or(this.and(a, b), this.and(this.or(a, b), this.not(result)));
-  }
-
-  private subBorrows(a: Value, b: Value, result: Value): Value {
-    const notA = this.not(a);
-    return this.or(this.and(notA, b), this.and(this.or(notA, b), result));
-  }
-
   /** Flags of `result = a + b (+ CF)`. Bits above the size do not matter. */
   flagsAdd(size: number, a: Value, b: Value, result: Value): void {
-    this.setLazyFlags(this.lazyResult(result, size), this.carryWord(this.addCarries(a, b, result), size));
+    this.setLazyFlags(resultWord(this, result, size), carryWord(this, addCarries(this, a, b, result), size));
   }
 
   /** Flags of `result = a - b (- CF)`. */
   flagsSub(size: number, a: Value, b: Value, result: Value): void {
-    this.setLazyFlags(this.lazyResult(result, size), this.carryWord(this.subBorrows(a, b, result), size));
+    this.setLazyFlags(resultWord(this, result, size), carryWord(this, subBorrows(this, a, b, result), size));
   }
 
   /** Flags of AND, OR, XOR, TEST: CF, OF and AF clear. */
   flagsLogic(size: number, result: Value): void {
-    this.setLazyFlags(this.lazyResult(result, size), this.i64(0));
+    this.setLazyFlags(resultWord(this, result, size), this.i64(0));
   }
 
   /** Flags of INC and DEC: as ADD or SUB of 1, CF kept. */
   flagsIncrement(size: number, a: Value, result: Value, decrement: boolean): void {
     const one = this.constant(a.type, 1);
-    const vector = decrement ? this.subBorrows(a, one, result) : this.addCarries(a, one, result);
-    const word = this.carryWord(vector, size);
+    const vector = decrement ? subBorrows(this, a, one, result) : addCarries(this, a, one, result);
+    const word = carryWord(this, vector, size);
     const overflow = this.and(this.xor(word, this.shl(word, this.i64(1))), this.i64(-(1n << 63n)));
     const carry = this.and(this.state("i64.load", layout.FLAG_CARRY), this.i64(-(1n << 63n)));
     const top = this.or(carry, this.shrU(this.xor(carry, overflow), this.i64(1)));
-    this.setLazyFlags(this.lazyResult(result, size), this.or(top, this.and(word, this.i64(8))));
+    this.setLazyFlags(resultWord(this, result, size), this.or(top, this.and(word, this.i64(8))));
   }
 
   /** Flags with ZF, SF, PF from `result` and CF, OF given as i32 0 or 1; AF clear. */
   flagsResult(size: number, result: Value, carry: Value, overflow: Value): void {
-    this.setLazyFlags(this.lazyResult(result, size), this.carryAndOverflow(carry, overflow));
-  }
-
-  private carryAndOverflow(carry: Value, overflow: Value): Value {
-    const c = this.extendU(carry);
-    const into = this.extendU(this.xor(carry, overflow));
-    return this.or(this.shl(c, this.i64(63)), this.shl(into, this.i64(62)));
+    this.setLazyFlags(resultWord(this, result, size), carryAndOverflow(this, carry, overflow));
   }
 
   /** Replaces CF and OF (i32, 0 or 1); the others stay. */
   setCarryOverflow(carry: Value, overflow: Value): void {
     const rest = this.and(this.state("i64.load", layout.FLAG_CARRY), this.i64((1n << 62n) - 1n));
-    this.setState("i64.store", layout.FLAG_CARRY, this.or(rest, this.carryAndOverflow(carry, overflow)));
+    this.setState("i64.store", layout.FLAG_CARRY, this.or(rest, carryAndOverflow(this, carry, overflow)));
   }
 
   /** Replaces CF (i32, 0 or 1); the others stay. */
@@ -260,7 +231,7 @@ export abstract class InstructionBuilder extends FunctionBuilder {
     const carry = bit(0);
     const auxiliary = this.shl(bit(4), this.i32(3));
     const low = this.extendU(this.or(deltas, auxiliary));
-    this.setLazyFlags(result, this.or(low, this.carryAndOverflow(carry, bit(11))));
+    this.setLazyFlags(result, this.or(low, carryAndOverflow(this, carry, bit(11))));
   }
 
   /** The six status flags as an i32 in RFLAGS layout. */
