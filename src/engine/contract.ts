@@ -115,8 +115,11 @@ export interface Vm {
 /** Whether an engine works on this host, and if not, why. */
 export type EngineVerdict = { usable: true; detail: string } | { usable: false; reason: string };
 
-/** Whether an engine that can compile guest code does, and when: "eager" compiles everything at once, for tests. */
-export const JIT_MODES = ["on", "off", "eager"] as const;
+/**
+ * Whether an engine that can compile guest code does, and when: "eager" compiles everything at once, for tests; "check"
+ * also interprets what was compiled, on sampled executions, and ends the run with an error where the two differ.
+ */
+export const JIT_MODES = ["on", "off", "eager", "check"] as const;
 export type JitMode = (typeof JIT_MODES)[number];
 
 /** What an engine throws from `createVm` for a machine that it cannot hold, with the limit in its message. */

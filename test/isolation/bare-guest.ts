@@ -2,7 +2,7 @@
  * The smallest guest for a directed test of the engine: flat 32-bit code without paging, an IDT whose gates the test
  * chooses, and a host that answers ones.
  */
-import type { Cpu, CpuHost, EngineEvents, Vm } from "../../src/engine/contract.js";
+import type { Cpu, CpuHost, Engine, EngineEvents, Vm } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
@@ -53,8 +53,9 @@ export function bareGuest(
   gates: Gates,
   host: CpuHost = silentHost(),
   events?: EngineEvents,
+  engine: Engine = createWasmEngine(),
 ): BareGuest {
-  const vm = createWasmEngine().createVm({ ranges: [{ start: 0, size: RAM_SIZE }] }, host, events);
+  const vm = engine.createVm({ ranges: [{ start: 0, size: RAM_SIZE }] }, host, events);
   const cpu = vm.createCpu(
     0,
     cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: 1, tscHz: 1e9, apicHz: 1e9 }),

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import type { Plan } from "../../src/boot/plan.js";
 import { loadEngine } from "../../src/host/node/engines.js";
-import { Machine } from "../../src/machine/machine.js";
+import { Machine, type MachineStats } from "../../src/machine/machine.js";
 import {
   assertEnd,
   bootKernel,
@@ -24,12 +24,15 @@ const OPTIONS: KernelBootOptions = {
 /** Longest slice of the second run, instructions. */
 const SLICE = 700_000;
 
-/** Runs a plan in slices of random length, as a host under load might. */
-async function slicedRun(plan: Plan): Promise<{ console: string; instructions: number; clockNs: number }> {
+/** Regions that check mode must have held to the interpreter, of some 1,000. */
+const FEWEST_CHECKED = 300;
+
+/** Runs a plan in slices of random length, as a host under load might, compiled and checked. */
+async function slicedRun(plan: Plan): Promise<MachineStats & { console: string }> {
   const blocks: Buffer[] = [];
   const machine = new Machine({
     plan,
-    engine: await loadEngine("wasm"),
+    engine: await loadEngine("wasm", "check"),
     console: {
       write: (bytes) => void blocks.push(Buffer.from(bytes)),
       read: () => new Uint8Array(0),
@@ -39,12 +42,13 @@ async function slicedRun(plan: Plan): Promise<{ console: string; instructions: n
   });
   const random = new Random(7);
   while (machine.end === undefined) machine.run(1 + random.below(SLICE));
-  const { instructions, clockNs } = machine.stats();
+  const stats = machine.stats();
+  assert.notEqual(machine.end.route, "engine-error", machine.end.reason);
   machine.dispose();
-  return { console: Buffer.concat(blocks).toString("latin1").replaceAll("\r", ""), instructions, clockNs };
+  return { ...stats, console: Buffer.concat(blocks).toString("latin1").replaceAll("\r", "") };
 }
 
-test("R6.3 two deterministic boots print the same bytes and execute the same number of instructions", async (t) => {
+test("R6.3 R3.10 two deterministic boots, one interpreted, one compiled and checked, print the same bytes and execute the same number of instructions", async (t) => {
   const first = await bootKernel(t, OPTIONS);
   const plan = await kernelPlan(t, OPTIONS);
   if (first === undefined || plan === undefined) return;
@@ -53,4 +57,6 @@ test("R6.3 two deterministic boots print the same bytes and execute the same num
   assert.equal(second.console, first.console);
   assert.equal(second.instructions, first.report.stats.instructions);
   assert.equal(second.clockNs, first.report.stats.clockNs);
+  assert.ok(second.engine["regionsChecked"] > FEWEST_CHECKED, JSON.stringify(second.engine));
+  t.diagnostic(JSON.stringify(second.engine));
 });

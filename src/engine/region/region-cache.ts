@@ -18,6 +18,9 @@ import { readRecord, type DecodedRecord } from "./decoded-record.js";
 import { endsNode, formGraph, type CodeSource, type RegionGraph } from "./graph.js";
 import { RegionBuilder } from "./region-builder.js";
 import { NotCompiled } from "./region-state.js";
+import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
+import type { IrFunction } from "../ir/ir.js";
+import { Listing } from "./listing.js";
 import { RegionVariables } from "./registers.js";
 
 /** Times that execution must be found in a block before it is compiled. */
@@ -43,8 +46,20 @@ const ENTRY_CLAIMED = 0xfffd;
 /** What regions import: a subset of what the interpreter does, and its handlers. */
 const REGION_IMPORTS = ["sseFloat", "vectorOperation"] as const;
 
+/** What stands between compiling regions and running them. */
+export interface RegionOptions {
+  /** Compiles where execution is found once. */
+  eager?: boolean;
+  /** Runs entries in place of the regions themselves. */
+  checker?: RegionChecker;
+  /** Changes the code of every region: tests plant faults with it. */
+  rewrite?: (code: IrFunction) => void;
+}
+
 interface Region {
   slot: number;
+  /** Handler of the records that enter it: the region, or the checker. */
+  handler: number;
   entries: readonly number[];
   blocks: ReadonlySet<Block>;
   bytes: number;
@@ -83,6 +98,7 @@ export class RegionCache implements CodeSource {
     private readonly memory: WebAssembly.Memory,
     private readonly table: WebAssembly.Table,
     private readonly imports: Record<string, (...args: number[]) => number | void>,
+    private readonly options: RegionOptions = {},
   ) {
     this.view = new DataView(memory.buffer);
     this.entries = new Uint16Array(memory.buffer);
@@ -154,11 +170,11 @@ export class RegionCache implements CodeSource {
     const record = this.cache.recordAtOffset(ramOffset, mode);
     if (record === 0 || this.isEntry(record)) return;
     const block = this.cache.blockOf(record);
-    if (!block || block.extents.length !== 1 || ++block.heat < HOT) return;
+    if (!block || block.extents.length !== 1 || ++block.heat < (this.options.eager ? 1 : HOT)) return;
     block.heat = 0;
     if (this.waiting.some((seed) => this.cache.blockOf(seed) === block)) return;
     this.waiting.push(record);
-    if (this.waiting.length >= BATCH) this.compileWaiting();
+    if (this.waiting.length >= BATCH || this.options.eager) this.compileWaiting();
   }
 
   /** Compiles from a record on, however rarely it is executed. */
@@ -182,11 +198,19 @@ export class RegionCache implements CodeSource {
         results: ["i32"],
       });
     }
+    for (const [name, { parameters, result }] of Object.entries(this.options.checker?.imports ?? {})) {
+      module.import(name, {
+        parameters: Array(parameters).fill("i32") as "i32"[],
+        results: result ? ["i32"] : [],
+      });
+    }
     module.defineType(HANDLER_TYPE, HANDLER_SIGNATURE);
     const candidates: Candidate[] = [];
     for (const seed of seeds) {
       const candidate = this.candidate(seed, `r${candidates.length}`);
       if (!candidate) continue;
+      this.options.rewrite?.(candidate.region.code);
+      this.options.checker?.instrument(candidate.region.code);
       module.add(candidate.region.code);
       module.export(candidate.region.code.name);
       candidates.push(candidate);
@@ -237,7 +261,8 @@ export class RegionCache implements CodeSource {
   // ── installing and dropping ───────────────────────────────────────────────────────────────────────────
 
   private instantiate(bytes: Uint8Array, candidates: readonly Candidate[]): void {
-    const env = { memory: this.memory, handlers: this.table, ...this.imports };
+    const checking = this.options.checker?.functions();
+    const env = { memory: this.memory, handlers: this.table, ...this.imports, ...checking };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), { env });
     this.counters.regionModules++;
     this.counters.regionBytes += bytes.length;
@@ -248,9 +273,11 @@ export class RegionCache implements CodeSource {
     if (this.kept > MOST_BYTES) this.dropAll();
   }
 
-  private install(handler: WebAssembly.ExportValue, { graph, region }: Candidate, bytes: number): void {
+  private install(run: WebAssembly.ExportValue, candidate: Candidate, bytes: number): void {
+    const { graph, region } = candidate;
     const slot = this.free.pop() ?? this.table.grow(1);
-    this.table.set(slot, handler);
+    this.table.set(slot, run);
+    const handler = this.options.checker?.installed(this.checked(run as Handler, candidate)) ?? slot;
     const blocks = new Set<Block>();
     for (const node of graph.nodes) {
       for (const { address } of node.records) {
@@ -260,10 +287,10 @@ export class RegionCache implements CodeSource {
         if (this.entries[index] >= ENTRY_CLAIMED) this.entries[index] = ENTRY_INSIDE;
       }
     }
-    const installed: Region = { slot, entries: region.entries, blocks, bytes };
+    const installed: Region = { slot, handler, entries: region.entries, blocks, bytes };
     region.entries.forEach((record, i) => {
       this.entries[this.entryIndex(record)] = i;
-      this.view.setUint16(record + REC_OP, slot, true);
+      this.view.setUint16(record + REC_OP, handler, true);
     });
     for (const block of blocks) {
       const known = this.regionsOf.get(block);
@@ -272,6 +299,12 @@ export class RegionCache implements CodeSource {
     }
     this.counters.regions++;
     this.counters.regionInstructions += graph.instructions;
+  }
+
+  private checked(run: Handler, { graph, region }: Candidate): CheckedRegion {
+    const entries = new Map(region.entries.map((record) => [record, this.operationOf(record)]));
+    const listing = new Listing(graph, (record) => this.cache.blockOf(record)?.extents[0].page ?? 0);
+    return { run, entries, listing };
   }
 
   /** Blocks are about to be dropped, or looked at anew: so are the regions made of them. */
@@ -284,7 +317,8 @@ export class RegionCache implements CodeSource {
   private drop(region: Region): void {
     this.counters.regionsDropped++;
     this.kept -= region.bytes;
-    for (const record of region.entries) this.restore(record, region.slot);
+    this.options.checker?.dropped(region.entries);
+    for (const record of region.entries) this.restore(record, region.handler);
     for (const block of region.blocks) {
       const regions = this.regionsOf.get(block);
       regions?.delete(region);
@@ -300,9 +334,9 @@ export class RegionCache implements CodeSource {
     this.free.push(region.slot);
   }
 
-  private restore(record: number, slot: number): void {
+  private restore(record: number, handler: number): void {
     const operation = this.operations.get(record);
-    if (operation === undefined || this.view.getUint16(record + REC_OP, true) !== slot) return;
+    if (operation === undefined || this.view.getUint16(record + REC_OP, true) !== handler) return;
     this.view.setUint16(record + REC_OP, operation, true);
     this.operations.delete(record);
     this.entries[this.entryIndex(record)] = ENTRY_NONE;

@@ -25,6 +25,8 @@ const LONGEST_SLICE = 4_000_000;
 
 /** Longest slice where execution is watched for what to compile. */
 const WATCHED_SLICE = 4096;
+/** The same where everything is to be compiled, loops as well: branches have been taken then, so that regions close. */
+const EAGERLY_WATCHED_SLICE = 48;
 
 /** The generated run loop. */
 export type RunLoop = (cpuBase: number) => void;
@@ -53,9 +55,10 @@ export class WasmCpu implements Cpu {
     private readonly runLoop: RunLoop,
     /** Called where a slice ended because its budget was used up. */
     private readonly watch: (() => void) | undefined,
+    eager = false,
   ) {
     this.id = context.id;
-    this.longest = watch ? WATCHED_SLICE : LONGEST_SLICE;
+    this.longest = !watch ? LONGEST_SLICE : eager ? EAGERLY_WATCHED_SLICE : WATCHED_SLICE;
   }
 
   get instructions(): number {

@@ -37,7 +37,9 @@ import {
 } from "../x86/system/calls.js";
 import { HELPERS } from "../x86/system/delegates.js";
 import { InstructionSet } from "../x86/table/instruction-set.js";
+import { RegionChecker } from "../region/checker.js";
 import { RegionCache } from "../region/region-cache.js";
+import type { IrFunction } from "../ir/ir.js";
 import type { JitMode } from "../contract.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
@@ -102,6 +104,7 @@ class WasmVm implements Vm {
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
   private readonly regions: RegionCache | undefined;
+  private readonly checker: RegionChecker | undefined;
   private readonly eager: boolean;
 
   constructor(
@@ -110,7 +113,7 @@ class WasmVm implements Vm {
     private readonly events: EngineEvents | undefined,
     options: WasmEngineOptions,
   ) {
-    this.eager = options.jit === "eager";
+    this.eager = options.jit === "eager" || options.eager === true;
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
     const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
@@ -142,7 +145,18 @@ class WasmVm implements Vm {
     });
     this.runLoop = instance.exports["run"] as RunLoop;
     const handlers = instance.exports["handlers"] as WebAssembly.Table;
-    if (options.jit !== "off") this.regions = new RegionCache(this.cache, this.wasmMemory, handlers, imports);
+    if (options.jit === "check") this.checker = this.makeChecker(ramBase, handlers);
+    if (options.jit !== "off")
+      this.regions = new RegionCache(this.cache, this.wasmMemory, handlers, imports, {
+        eager: this.eager,
+        ...(this.checker && { checker: this.checker }),
+        ...(options.rewriteRegion && { rewrite: options.rewriteRegion }),
+      });
+  }
+
+  private makeChecker(ramBase: number, handlers: WebAssembly.Table): RegionChecker {
+    const context = (cpu: number): CpuContext => this.context(cpu);
+    return new RegionChecker(this.wasmMemory, ramBase, handlers, context, this.runLoop);
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {
@@ -187,7 +201,9 @@ class WasmVm implements Vm {
   /** What generated code calls: see `IMPORTS` of interpreter.ts. */
   private imports(): Record<string, (...args: number[]) => number | void> {
     return {
-      slowTranslate: (cpu, record, info) => slowTranslate(this.context(cpu), record, info),
+      slowTranslate: (cpu, record, info) =>
+        this.checker?.slowTranslate(this.context(cpu), record, info) ??
+        slowTranslate(this.context(cpu), record, info),
       commit: (cpu) => commit(this.context(cpu)),
       checkedAddress: (cpu, record, info) => checkedAddress(this.context(cpu), record, info),
       checkedStack: (cpu, record, info) => checkedStack(this.context(cpu), record, info),
@@ -280,6 +296,7 @@ class WasmVm implements Vm {
       context,
       this.runLoop,
       regions && ((): void => this.noteExecution(context, regions)),
+      this.eager,
     );
     this.cpus.set(id, cpu);
     this.byBase.set(context.base, context);
@@ -303,6 +320,7 @@ class WasmVm implements Vm {
       decodeInvalidations: invalidations,
       decodeFlushes: flushes,
       ...this.regions?.counters,
+      ...this.checker?.counters,
     };
   }
 
@@ -320,6 +338,10 @@ function tooLarge(ramBytes: number, ramBase: number): string {
 /** How the engine executes. */
 export interface WasmEngineOptions {
   jit: JitMode;
+  /** Compiles everything at once in check mode as well: for tests. */
+  eager?: boolean;
+  /** Changes every region's code before it is compiled: tests plant faults with it. */
+  rewriteRegion?: (code: IrFunction) => void;
 }
 
 /** The built-in engine. */

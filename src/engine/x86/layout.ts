@@ -120,6 +120,8 @@ export const ADDRESS_FAULT = 0x1e8;
 export const DECODE_EPOCH = 0x1ec;
 /** Set when a region left because the budget did not cover it: the interpreter runs the rest of the slice. u32. */
 export const REGION_TAIL = 0x680;
+/** Non-zero while a compiled region is checked: its stores to guest memory are kept in a journal. u32. */
+export const REGION_JOURNAL = 0x6f0;
 /** Always one: index register of the rare operands whose displacement leaves 32 bits, scaled by 2^32. i64. */
 export const ONE_SLOT = 0x1f0;
 /** 64-bit results of helper calls. i64. */

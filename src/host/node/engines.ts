@@ -3,9 +3,11 @@
  * runs nothing pays for nothing.
  */
 import { accessSync, constants, existsSync } from "node:fs";
-import type { Engine, EngineVerdict, JitMode } from "../../engine/contract.js";
+import { JIT_MODES, type Engine, type EngineVerdict, type JitMode } from "../../engine/contract.js";
 
 const KVM_DEVICE = "/dev/kvm";
+/** Environment variable that says whether to compile, where nobody else does. */
+const JIT_VARIABLE = "LOCORE_JIT";
 
 /** No engine of that name works here; the message says why. */
 export class EngineUnavailable extends Error {
@@ -59,8 +61,20 @@ export function requireEngine(name: string): void {
   throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
 }
 
-/** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
-export async function loadEngine(name: string, jit: JitMode = "off"): Promise<Engine> {
+/** What LOCORE_JIT says, "off" where it says nothing. Throws `EngineUnavailable`. */
+function jitOfEnvironment(): JitMode {
+  const value = process.env[JIT_VARIABLE] ?? "off";
+  const mode = JIT_MODES.find((one) => one === value);
+  if (mode === undefined)
+    throw new EngineUnavailable("wasm", `${JIT_VARIABLE} is "${value}"; it can be ${JIT_MODES.join(", ")}`);
+  return mode;
+}
+
+/**
+ * Loads the engine called `name` ("auto" takes the best that works); `jit` is LOCORE_JIT's where it is not given.
+ * Throws `EngineUnavailable`.
+ */
+export async function loadEngine(name: string, jit: JitMode = jitOfEnvironment()): Promise<Engine> {
   requireEngine(name);
   if (name !== "auto" && name !== "wasm")
     throw new EngineUnavailable(name, "there is no engine of this name");

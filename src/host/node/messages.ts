@@ -7,7 +7,8 @@ import type { SharedMemory } from "../shared.js";
 /** Given to the worker when it is started, before a plan exists. */
 export interface WorkerSetup {
   engine: string;
-  jit: JitMode;
+  /** Absent: what the environment says. */
+  jit: JitMode | undefined;
   shared: SharedMemory;
 }
 

@@ -37,7 +37,7 @@ function discard(plan: Plan): void {
 
 /** What a thread brings along: how it gets its engine, and how it wires devices. */
 export interface WorkerParts {
-  loadEngine: (name: string, jit: JitMode) => Promise<Engine>;
+  loadEngine: (name: string, jit: JitMode | undefined) => Promise<Engine>;
   wire: RunOptions["wire"];
 }
 

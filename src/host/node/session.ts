@@ -34,7 +34,7 @@ export class SessionError extends Error {
 
 export interface SessionOptions {
   engine: string;
-  /** Whether the engine compiles; "off" by default. */
+  /** Whether the engine compiles; the environment's LOCORE_JIT by default. */
   jit?: JitMode | undefined;
   /** Entry of the thread; the default is the real one, tests bring their own. */
   worker?: URL | undefined;
@@ -68,7 +68,7 @@ export class Session {
     this.#options = options;
     const shared = allocateShared();
     this.#side = new MainSide(shared);
-    const setup: WorkerSetup = { engine: options.engine, jit: options.jit ?? "off", shared };
+    const setup: WorkerSetup = { engine: options.engine, jit: options.jit, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
     const entry = options.worker ?? new URL("./worker.js", import.meta.url);

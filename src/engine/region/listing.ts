@@ -1,0 +1,45 @@
+/**
+ * The guest instructions of a region as text: where they stand, their bytes, what they do. Taken when the region is
+ * made, because records are used again; the bytes are read when somebody asks.
+ */
+import * as layout from "../x86/layout.js";
+import type { DecodedRecord } from "./decoded-record.js";
+import type { RegionGraph } from "./graph.js";
+import { recordText } from "./record-text.js";
+
+interface Line {
+  readonly ramOffset: number;
+  readonly record: DecodedRecord;
+  /** Number of the node that begins here, or -1. */
+  readonly node: number;
+}
+
+const BYTES_WIDTH = 30;
+
+export class Listing {
+  private readonly rows: readonly Line[];
+
+  /** `pageOf` gives the RAM page of a record. */
+  constructor(graph: RegionGraph, pageOf: (record: number) => number) {
+    const rows = graph.nodes.flatMap(({ records }, node) =>
+      records.map((record, i) => ({
+        ramOffset: pageOf(record.address) * layout.PAGE_SIZE + record.offset,
+        record,
+        node: i === 0 ? node : -1,
+      })),
+    );
+    this.rows = rows.sort((x, y) => x.ramOffset - y.ramOffset);
+  }
+
+  /** One line an instruction, in the order of their places in `ram`. */
+  lines(ram: Uint8Array): string[] {
+    return this.rows.map(({ ramOffset, record, node }) => {
+      const bytes = Array.from(ram.subarray(ramOffset, ramOffset + record.length), (byte) =>
+        byte.toString(16).padStart(2, "0"),
+      );
+      const place = ramOffset.toString(16).padStart(8, "0");
+      const mark = node < 0 ? "" : `n${node}:`;
+      return `${mark.padEnd(5)} ${place}  ${bytes.join(" ").padEnd(BYTES_WIDTH)}  ${recordText(record)}`;
+    });
+  }
+}
