@@ -3,7 +3,9 @@
  * memory in a region's code, and what that call keeps. Knows no instruction; why regions are run twice stands in
  * checker.ts.
  */
-import { makeValue, type IrFunction, type Statement, type Value } from "../ir/ir.js";
+import { FunctionBuilder } from "../ir/function-builder.js";
+import type { IrFunction, Statement, Value } from "../ir/ir.js";
+import { HANDLER_SIGNATURE } from "../wasm/handler-builder.js";
 import { INDIRECT } from "../wasm/lower.js";
 import * as layout from "../x86/layout.js";
 
@@ -26,13 +28,6 @@ function storeBytes(op: string): number {
   return found![1];
 }
 
-const constant = (value: number): Value => makeValue("i32", "const", [], value);
-
-function used(value: Value): Value {
-  value.uses++;
-  return value;
-}
-
 /** Whether an address lies in the CPU area, which the checker saves as a whole. */
 function inCpuArea(address: Value): boolean {
   if (address.op === "parameter") return address.target === 0;
@@ -40,8 +35,6 @@ function inCpuArea(address: Value): boolean {
 }
 
 class JournalPass {
-  private readonly cpu = makeValue("i32", "parameter", [], undefined, 0);
-
   list(statements: Statement[]): void {
     for (let i = 0; i < statements.length; i++) {
       const before = this.before(statements[i]);
@@ -55,9 +48,9 @@ class JournalPass {
     switch (s.kind) {
       case "store":
         if (inCpuArea(s.address)) return [];
-        return this.note(this.at(s.address, s.offset), constant(storeBytes(s.op)));
+        return note((b) => [b.add(s.address, b.i32(s.offset)), b.i32(storeBytes(s.op))]);
       case "bulk":
-        return this.note([[], s.args[0]], s.args[2]);
+        return note(() => [s.args[0], s.args[2]]);
       case "if":
         this.list(s.then);
         this.list(s.else);
@@ -74,26 +67,18 @@ class JournalPass {
     }
   }
 
-  private at(address: Value, offset: number): [Statement[], Value] {
-    if (offset === 0) return [[], address];
-    const value = makeValue("i32", "i32.add", [used(address), constant(offset)]);
-    return [[{ kind: "define", value }], value];
-  }
-
-  private note([made, host]: [Statement[], Value], bytes: Value): Statement[] {
-    const checked = makeValue("i32", "i32.load", [used(this.cpu)], layout.REGION_JOURNAL);
-    const call: Statement = { kind: "call", callee: "journal", args: [used(host), used(bytes)] };
-    return [
-      { kind: "define", value: checked },
-      { kind: "if", condition: used(checked), then: [...made, call], else: [] },
-    ];
-  }
-
   /** The interpreter's handlers are called by the checker, which may first have to look at what the region did. */
   private redirect(value: Value): void {
     const indirect = value.op === "call" && String(value.target).startsWith(INDIRECT);
     if (indirect && value.args[2].op === "const") (value as { target: Value["target"] }).target = "handOver";
   }
+}
+
+/** The call that keeps what stands at a place, of address and length, if the region is checked. */
+function note(place: (b: FunctionBuilder) => [host: Value, bytes: Value]): Statement[] {
+  const b = new FunctionBuilder("journal", HANDLER_SIGNATURE);
+  b.if(b.load("i32.load", b.parameter(0), layout.REGION_JOURNAL), () => b.callVoid("journal", place(b)));
+  return b.finish().body;
 }
 
 /** Puts the journal into a region's code. */
