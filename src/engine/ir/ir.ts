@@ -6,13 +6,17 @@
 
 export type Type = "i32" | "i64" | "f32" | "f64" | "v128";
 
-/** A value: defined once, where its statement stands; usable until the end of the enclosing block. */
+/**
+ * A value: defined once, where it stands as a statement; usable until the end of the enclosing block. Constants and
+ * parameters are no statements.
+ */
 export interface Value {
+  readonly kind: "define";
   readonly type: Type;
   /** WebAssembly operation name ("i64.add"), or "const", "get", "call", "parameter". */
   readonly op: string;
   readonly args: readonly Value[];
-  /** Constant, load offset, lane, or 16 bytes of a vector constant or shuffle. */
+  /** Constant, load offset, lane, or 16 bytes of a vector constant or shuffle. An i64: see `integer`. */
   readonly immediate: number | bigint | Uint8Array | undefined;
   /** Number of a parameter, variable or callee, for "parameter", "get", "call". */
   readonly target: Variable | string | number | undefined;
@@ -39,11 +43,27 @@ export function makeValue(
   type: Type,
   op: string,
   args: readonly Value[],
-  immediate?: Value["immediate"],
-  target?: Value["target"],
+  immediate: Value["immediate"],
+  target: Value["target"],
+  pure: boolean,
 ): Value {
-  const pure = op !== "get" && op !== "call" && !op.includes(".load");
-  return { type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL };
+  return { kind: "define", type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL };
+}
+
+/** A read of a variable. */
+export function readVariable(variable: Variable): Value {
+  return makeValue(variable.type, "get", [], undefined, variable, false);
+}
+
+/**
+ * The immediate of an i64 constant: a number where it is exact, because arithmetic with bigints is slow, and one form
+ * for each value.
+ */
+export function integer(value: number | bigint): number | bigint {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : integer(BigInt(value));
+  const wrapped = BigInt.asIntN(64, value);
+  const exact = Number(wrapped);
+  return Number.isSafeInteger(exact) ? exact : wrapped;
 }
 
 /** A variable that no function has set yet. */
@@ -56,16 +76,16 @@ export interface Label {
 }
 
 export type Statement =
-  | { kind: "define"; value: Value }
-  | { kind: "store"; op: string; address: Value; offset: number; value: Value; lane?: number }
+  | Value
+  | { kind: "store"; op: string; address: Value; offset: number; value: Value; lane: number | undefined }
   | { kind: "set"; variable: Variable; value: Value }
   | { kind: "call"; callee: string; args: readonly Value[] }
   | { kind: "bulk"; op: "memory.copy" | "memory.fill"; args: readonly Value[] }
   | { kind: "if"; condition: Value; then: Statement[]; else: Statement[] }
   | { kind: "loop" | "block"; label: Label; body: Statement[] }
-  | { kind: "branch"; label: Label; condition?: Value }
+  | { kind: "branch"; label: Label; condition: Value | undefined }
   | { kind: "branchTable"; index: Value; labels: readonly Label[]; otherwise: Label }
-  | { kind: "return"; value?: Value };
+  | { kind: "return"; value: Value | undefined };
 
 export interface Signature {
   parameters: readonly Type[];

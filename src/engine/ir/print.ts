@@ -40,14 +40,13 @@ class Printer {
     switch (s.kind) {
       case "define": {
         const name = `v${this.names.size}`;
-        const target =
-          typeof s.value.target === "object" ? s.value.target.name : String(s.value.target ?? "");
-        const immediate = s.value.immediate === undefined ? "" : ` +${String(s.value.immediate as number)}`;
+        const target = typeof s.target === "object" ? s.target.name : String(s.target ?? "");
+        const immediate = s.immediate === undefined ? "" : ` +${String(s.immediate as number)}`;
         this.line(
           depth,
-          `${name} = ${[s.value.op, target, this.args(s.value.args)].filter(Boolean).join(" ")}${immediate}`,
+          `${name} = ${[s.op, target, this.args(s.args)].filter(Boolean).join(" ")}${immediate}`,
         );
-        this.names.set(s.value, name);
+        this.names.set(s, name);
         break;
       }
       case "store":

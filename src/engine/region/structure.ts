@@ -3,7 +3,7 @@
  * their head, and what fits neither goes through the dispatcher around everything. After Ramsey, "Beyond Relooper"
  * (ICFP 2022), with every node behind a label.
  */
-import { makeValue } from "../ir/ir.js";
+import { readVariable } from "../ir/ir.js";
 import type { Label, Statement, Value, Variable } from "../ir/ir.js";
 import type { Order } from "./order.js";
 
@@ -36,8 +36,8 @@ export class Structure {
     const targets = this.order.rootTargets.map((node) => this.blocks[node]);
     const start: Statement[] =
       targets.length === 1
-        ? [{ kind: "branch", label: targets[0] }]
-        : [{ kind: "define", value: state }, dispatch(state, targets)];
+        ? [{ kind: "branch", label: targets[0], condition: undefined }]
+        : [state, dispatch(state, targets)];
     const nested = this.place(start, this.order.rootChildren, code);
     return this.dispatches ? [{ kind: "loop", label: this.root, body: nested }] : nested;
   }
@@ -72,7 +72,7 @@ function dispatch(state: Value, targets: readonly Label[]): Statement {
 
 /** A read of a variable, once. */
 export function readOf(variable: Variable): Value {
-  const value = makeValue(variable.type, "get", [], undefined, variable);
+  const value = readVariable(variable);
   value.uses = 1;
   return value;
 }

@@ -2,12 +2,24 @@
 
 const NUMBERS = new DataView(new ArrayBuffer(8));
 
+const INITIAL_CAPACITY = 1024;
+/** 2 to the power of the bits of a LEB128 byte. */
+const LEB_UNIT = 128;
+
 export class BinaryWriter {
-  private buffer = new Uint8Array(1024);
+  private buffer: Uint8Array;
   length = 0;
 
-  private reserve(extra: number): void {
-    if (this.length + extra <= this.buffer.length) return;
+  constructor(capacity = INITIAL_CAPACITY) {
+    this.buffer = new Uint8Array(capacity);
+  }
+
+  /** Starts anew in the same buffer. */
+  clear(): void {
+    this.length = 0;
+  }
+
+  private grow(extra: number): void {
     const grown = new Uint8Array(Math.max(this.buffer.length * 2, this.length + extra));
     grown.set(this.buffer.subarray(0, this.length));
     this.buffer = grown;
@@ -19,12 +31,12 @@ export class BinaryWriter {
   }
 
   byte(value: number): void {
-    this.reserve(1);
+    if (this.length === this.buffer.length) this.grow(1);
     this.buffer[this.length++] = value;
   }
 
   raw(bytes: Uint8Array): void {
-    this.reserve(bytes.length);
+    if (this.length + bytes.length > this.buffer.length) this.grow(bytes.length);
     this.buffer.set(bytes, this.length);
     this.length += bytes.length;
   }
@@ -50,9 +62,19 @@ export class BinaryWriter {
     }
   }
 
-  /** Signed LEB128 of a 64-bit value. */
-  signed64(value: bigint): void {
-    let rest = BigInt.asIntN(64, value);
+  /** Signed LEB128 of a 64-bit value; a number must be a safe integer. */
+  signed64(value: number | bigint): void {
+    if (typeof value === "bigint") return this.signedBig(BigInt.asIntN(64, value));
+    let rest = value;
+    while (rest !== (rest | 0)) {
+      this.byte((rest & 0x7f) | 0x80);
+      rest = Math.floor(rest / LEB_UNIT);
+    }
+    this.signed(rest);
+  }
+
+  private signedBig(value: bigint): void {
+    let rest = value;
     for (;;) {
       const low = Number(rest & 0x7fn);
       rest >>= 7n;

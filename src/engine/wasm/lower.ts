@@ -13,7 +13,7 @@ import {
   type Variable,
 } from "../ir/ir.js";
 import { BinaryWriter } from "./binary-writer.js";
-import { MISC_OPCODES, PLAIN_OPCODES, SIMD_OPCODES, TYPE_CODES } from "./opcodes.js";
+import { ENCODINGS, PREFIX_MISC, PREFIX_SIMD, TYPE_CODES } from "./opcodes.js";
 
 const OP_BLOCK = 0x02;
 const OP_LOOP = 0x03;
@@ -31,8 +31,11 @@ const OP_LOCAL_GET = 0x20;
 const OP_LOCAL_SET = 0x21;
 const OP_UNREACHABLE = 0x00;
 const EMPTY_BLOCK = 0x40;
-const PREFIX_MISC = 0xfc;
-const PREFIX_SIMD = 0xfd;
+const OP_I32_CONST = 0x41;
+const OP_I64_CONST = 0x42;
+const OP_F32_CONST = 0x43;
+const OP_F64_CONST = 0x44;
+const OP_V128_CONST = 12;
 const OP_MEMORY_COPY = 10;
 const OP_MEMORY_FILL = 11;
 
@@ -45,82 +48,93 @@ export interface ModuleNames {
 /** Callees of this form go through table 0: "indirect:TYPE"; the last argument is the table index. */
 export const INDIRECT = "indirect:";
 
-/** A local of a block, and the value or variable it holds. */
-interface Owned {
-  type: Type;
-  local: number;
-  holds: Value | Variable;
-}
-
 class Lowering {
-  readonly out = new BinaryWriter();
   private readonly locals: Type[] = [];
   private readonly free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   private readonly labels: (Label | undefined)[] = [];
+  /** Values and variables that have a local, those of inner blocks behind those of outer ones. */
+  private readonly held: (Value | Variable)[] = [];
+  private readonly parameters: number;
 
   constructor(
     private readonly f: IrFunction,
     private readonly names: ModuleNames,
-  ) {}
+    private readonly out: BinaryWriter,
+  ) {
+    this.parameters = f.signature.parameters.length;
+  }
 
   run(): Uint8Array {
+    const { out } = this;
+    out.clear();
     this.statements(this.f.body);
-    if (this.f.signature.results.length > 0) this.out.byte(OP_UNREACHABLE);
-    this.out.byte(OP_END);
-    const body = new BinaryWriter();
+    if (this.f.signature.results.length > 0) out.byte(OP_UNREACHABLE);
+    out.byte(OP_END);
+    const head = this.localGroups();
+    const body = new Uint8Array(head.length + out.length);
+    body.set(head.bytes());
+    body.set(out.bytes(), head.length);
+    return body;
+  }
+
+  private localGroups(): BinaryWriter {
     const groups: { type: Type; count: number }[] = [];
     for (const type of this.locals) {
-      const last = groups[groups.length - 1];
-      if (last && last.type === type) last.count++;
+      const last = groups[groups.length - 1] as (typeof groups)[number] | undefined;
+      if (last?.type === type) last.count++;
       else groups.push({ type, count: 1 });
     }
-    body.unsigned(groups.length);
+    const head = new BinaryWriter(groups.length * 2 + 1);
+    head.unsigned(groups.length);
     for (const group of groups) {
-      body.unsigned(group.count);
-      body.byte(TYPE_CODES[group.type]);
+      head.unsigned(group.count);
+      head.byte(TYPE_CODES[group.type]);
     }
-    body.raw(this.out.bytes());
-    return body.bytes().slice();
+    return head;
   }
 
   private allocate(type: Type): number {
     const reused = this.free[type].pop();
     if (reused !== undefined) return reused;
     this.locals.push(type);
-    return this.f.signature.parameters.length + this.locals.length - 1;
+    return this.parameters + this.locals.length - 1;
   }
 
   /** Lowers a block; locals of values and variables first seen in it are released, and forgotten, at its end. */
   private statements(list: readonly Statement[]): void {
-    const owned: Owned[] = [];
-    for (const s of list) this.statement(s, owned);
-    for (const { type, local, holds } of owned) {
-      this.free[type].push(local);
-      holds.local = NO_LOCAL;
+    const { held } = this;
+    const outer = held.length;
+    for (let i = 0; i < list.length; i++) this.statement(list[i]);
+    if (held.length === outer) return;
+    for (let i = outer; i < held.length; i++) {
+      this.free[held[i].type].push(held[i].local);
+      held[i].local = NO_LOCAL;
     }
+    held.length = outer;
   }
 
   /** A local for a value or variable until its block ends. */
-  private hold(holds: Value | Variable, owned: Owned[]): number {
-    const { type } = holds;
-    const local = this.allocate(type);
+  private hold(holds: Value | Variable): number {
+    const local = this.allocate(holds.type);
     holds.local = local;
-    owned.push({ type, local, holds });
+    this.held.push(holds);
     return local;
   }
 
-  private statement(s: Statement, owned: Owned[]): void {
+  private statement(s: Statement): void {
     switch (s.kind) {
       case "define":
-        return this.define(s.value, owned);
+        return this.define(s);
       case "store":
         this.use(s.address);
         this.use(s.value);
         return this.memoryOperation(s.op, s.offset, s.lane);
       case "set":
         this.use(s.value);
-        this.out.byte(OP_LOCAL_SET);
-        return this.out.unsigned(this.variableLocal(s.variable, owned));
+        return this.indexed(
+          OP_LOCAL_SET,
+          s.variable.local === NO_LOCAL ? this.hold(s.variable) : s.variable.local,
+        );
       case "call":
         return this.call(s.callee, s.args);
       case "bulk":
@@ -136,6 +150,11 @@ class Lowering {
       default:
         return this.control(s);
     }
+  }
+
+  private indexed(operation: number, index: number): void {
+    this.out.byte(operation);
+    this.out.unsigned(index);
   }
 
   private control(s: Extract<Statement, { kind: "if" | "loop" | "block" | "branch" | "branchTable" }>): void {
@@ -154,8 +173,7 @@ class Lowering {
         return this.close();
       case "branch":
         if (s.condition) this.use(s.condition);
-        this.out.byte(s.condition ? OP_BR_IF : OP_BR);
-        return this.out.unsigned(this.depth(s.label));
+        return this.indexed(s.condition ? OP_BR_IF : OP_BR, this.depth(s.label));
       case "branchTable":
         this.use(s.index);
         this.out.byte(OP_BR_TABLE);
@@ -183,89 +201,76 @@ class Lowering {
     return this.labels.length - 1 - at;
   }
 
-  private variableLocal(variable: Variable, owned: Owned[]): number {
-    return variable.local === NO_LOCAL ? this.hold(variable, owned) : variable.local;
-  }
-
-  private define(value: Value, owned: Owned[]): void {
+  private define(value: Value): void {
     if (value.pure && value.uses <= 1) return;
     if (value.uses === 0 && value.op !== "call") return;
     this.emit(value);
     if (value.uses === 0) return this.out.byte(OP_DROP);
-    this.out.byte(OP_LOCAL_SET);
-    this.out.unsigned(this.hold(value, owned));
+    this.indexed(OP_LOCAL_SET, this.hold(value));
   }
 
   private use(value: Value): void {
-    if (value.local !== NO_LOCAL) {
-      this.out.byte(OP_LOCAL_GET);
-      this.out.unsigned(value.local);
-    } else if (value.pure) this.emit(value);
+    if (value.local !== NO_LOCAL) this.indexed(OP_LOCAL_GET, value.local);
+    else if (value.pure) this.emit(value);
     else throw new Error(`${this.f.name}: ${value.op} is used outside the block that defines it`);
   }
 
   private emit(value: Value): void {
-    if (value.op === "const") return this.constant(value);
-    if (value.op === "parameter") {
-      this.out.byte(OP_LOCAL_GET);
-      return this.out.unsigned(value.target as number);
-    }
-    if (value.op === "get") {
-      const { local } = value.target as Variable;
-      if (local === NO_LOCAL)
+    switch (value.op) {
+      case "const":
+        return this.constant(value);
+      case "parameter":
+        return this.indexed(OP_LOCAL_GET, value.target as number);
+      case "get": {
+        const { local } = value.target as Variable;
+        if (local !== NO_LOCAL) return this.indexed(OP_LOCAL_GET, local);
         throw new Error(`${this.f.name}: variable is read before it is set, or outside its block`);
-      this.out.byte(OP_LOCAL_GET);
-      return this.out.unsigned(local);
+      }
+      case "call":
+        return this.call(value.target as string, value.args);
     }
-    if (value.op === "call") return this.call(value.target as string, value.args);
-    for (const arg of value.args) this.use(arg);
-    if (!value.pure) return this.memoryOperation(value.op, value.immediate as number);
-    this.operation(value);
+    const { args } = value;
+    for (let i = 0; i < args.length; i++) this.use(args[i]);
+    if (!value.pure) return this.memoryOperation(value.op, value.immediate as number, undefined);
+    this.operation(value.op);
+    const { immediate } = value;
+    if (immediate instanceof Uint8Array) this.out.raw(immediate);
+    else if (immediate !== undefined) this.out.byte(Number(immediate));
   }
 
-  private constant(value: Value): void {
-    const immediate = value.immediate;
-    if (value.type === "i32") {
-      this.out.byte(0x41);
-      this.out.signed(immediate as number);
-    } else if (value.type === "i64") {
-      this.out.byte(0x42);
-      this.out.signed64(immediate as bigint);
-    } else if (value.type === "f32") {
-      this.out.byte(0x43);
-      this.out.float32(immediate as number);
-    } else if (value.type === "f64") {
-      this.out.byte(0x44);
-      this.out.float64(immediate as number);
+  private constant({ type, immediate }: Value): void {
+    const { out } = this;
+    if (type === "i32") {
+      out.byte(OP_I32_CONST);
+      out.signed(immediate as number);
+    } else if (type === "i64") {
+      out.byte(OP_I64_CONST);
+      out.signed64(immediate as number | bigint);
+    } else if (type === "f32") {
+      out.byte(OP_F32_CONST);
+      out.float32(immediate as number);
+    } else if (type === "f64") {
+      out.byte(OP_F64_CONST);
+      out.float64(immediate as number);
     } else {
-      this.out.byte(PREFIX_SIMD);
-      this.out.unsigned(12);
-      this.out.raw(immediate as Uint8Array);
+      out.byte(PREFIX_SIMD);
+      out.unsigned(OP_V128_CONST);
+      out.raw(immediate as Uint8Array);
     }
   }
 
-  private operation(value: Value): void {
-    const plain = PLAIN_OPCODES[value.op];
-    if (plain !== undefined) return this.out.byte(plain);
-    const misc = MISC_OPCODES[value.op];
-    if (misc !== undefined) {
-      this.out.byte(PREFIX_MISC);
-      return this.out.unsigned(misc);
-    }
-    const vector = SIMD_OPCODES[value.op];
-    if (vector === undefined) throw new Error(`${this.f.name}: no such operation: ${value.op}`);
-    this.out.byte(PREFIX_SIMD);
-    this.out.unsigned(vector);
-    if (value.immediate instanceof Uint8Array) this.out.raw(value.immediate);
-    else if (value.immediate !== undefined) this.out.byte(Number(value.immediate));
+  /** An operation's encoding, with its prefix where it has one. */
+  private operation(name: string): void {
+    const encoding = ENCODINGS.get(name);
+    if (encoding === undefined) throw new Error(`${this.f.name}: no such operation: ${name}`);
+    if (encoding <= 0xff) return this.out.byte(encoding);
+    this.out.byte(encoding >>> 8);
+    this.out.unsigned(encoding & 0xff);
   }
 
-  private memoryOperation(op: string, offset: number, lane?: number): void {
-    if (op.startsWith("v128.")) {
-      this.out.byte(PREFIX_SIMD);
-      this.out.unsigned(SIMD_OPCODES[op]);
-    } else this.out.byte(PLAIN_OPCODES[op]);
-    this.out.unsigned(0); // alignment hint: none, guest accesses may be anywhere
+  private memoryOperation(name: string, offset: number, lane: number | undefined): void {
+    this.operation(name);
+    this.out.byte(0); // alignment hint: none, guest accesses may be anywhere
     this.out.unsigned(offset);
     if (lane !== undefined) this.out.byte(lane);
   }
@@ -277,13 +282,15 @@ class Lowering {
       this.out.unsigned(this.names.typeIndex(callee.slice(INDIRECT.length)));
       this.out.byte(0);
     } else {
-      this.out.byte(OP_CALL);
-      this.out.unsigned(this.names.functionIndex(callee));
+      this.indexed(OP_CALL, this.names.functionIndex(callee));
     }
   }
 }
 
+/** Where instructions are written until their function ends; one for all, because it grows with the longest. */
+const INSTRUCTIONS = new BinaryWriter();
+
 /** The function's body as the code section holds it: locals, then instructions. */
 export function lowerFunction(f: IrFunction, names: ModuleNames): Uint8Array {
-  return new Lowering(f, names).run();
+  return new Lowering(f, names, INSTRUCTIONS).run();
 }

@@ -37,11 +37,8 @@ range(
 );
 plain["select"] = 0x1b;
 
-/** Single-byte operations. */
-export const PLAIN_OPCODES: Readonly<Record<string, number>> = plain;
-
-/** Saturating truncations, prefix 0xfc. */
-export const MISC_OPCODES: Readonly<Record<string, number>> = {
+/** Saturating truncations. */
+const misc: Readonly<Record<string, number>> = {
   "i32.trunc_sat_f32_s": 0,
   "i32.trunc_sat_f32_u": 1,
   "i32.trunc_sat_f64_s": 2,
@@ -104,8 +101,15 @@ simdRange(
   f64x2.convert_low_i32x4_u`,
 );
 
-/** Vector operations, prefix 0xfd. */
-export const SIMD_OPCODES: Readonly<Record<string, number>> = simd;
+export const PREFIX_MISC = 0xfc;
+export const PREFIX_SIMD = 0xfd;
+
+/** Operation names and their encodings: one byte, or a prefix and, below it, a number of at most 8 bits. */
+export const ENCODINGS: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(plain),
+  ...Object.entries(misc).map(([name, number]): [string, number] => [name, (PREFIX_MISC << 8) | number]),
+  ...Object.entries(simd).map(([name, number]): [string, number] => [name, (PREFIX_SIMD << 8) | number]),
+]);
 
 /** Types as the binary format writes them. */
 export const TYPE_CODES = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
