@@ -26,6 +26,8 @@ export interface Value {
   uses: number;
   /** Number of the local that holds it while it is lowered, or `NO_LOCAL`. */
   local: number;
+  /** Uses to come while it is lowered. */
+  remaining: number;
 }
 
 /** A mutable cell, for values that differ by path. */
@@ -47,7 +49,7 @@ export function makeValue(
   target: Value["target"],
   pure: boolean,
 ): Value {
-  return { kind: "define", type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL };
+  return { kind: "define", type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL, remaining: 0 };
 }
 
 /** A read of a variable. */

@@ -14,6 +14,11 @@ export class BinaryWriter {
     this.buffer = new Uint8Array(capacity);
   }
 
+  /** Writes over a byte that was written. */
+  replace(position: number, value: number): void {
+    this.buffer[position] = value;
+  }
+
   /** Starts anew in the same buffer. */
   clear(): void {
     this.length = 0;

@@ -1,6 +1,7 @@
 /**
  * Lowers one IR function to a WebAssembly function body. Values that are used once and have no effect are emitted
- * where they are used; all others get a local, which returns to a pool at the end of its block.
+ * where they are used; all others get a local until their last use. V8's time for a function grows with its locals
+ * times its branches, so there are few.
  * Specification: WebAssembly core 2.0 §5.4.
  */
 import {
@@ -29,6 +30,7 @@ const OP_CALL_INDIRECT = 0x11;
 const OP_DROP = 0x1a;
 const OP_LOCAL_GET = 0x20;
 const OP_LOCAL_SET = 0x21;
+const OP_LOCAL_TEE = 0x22;
 const OP_UNREACHABLE = 0x00;
 const EMPTY_BLOCK = 0x40;
 const OP_I32_CONST = 0x41;
@@ -52,8 +54,15 @@ class Lowering {
   private readonly locals: Type[] = [];
   private readonly free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   private readonly labels: (Label | undefined)[] = [];
-  /** Values and variables that have a local, those of inner blocks behind those of outer ones. */
-  private readonly held: (Value | Variable)[] = [];
+  /** Values that have a local of their own, those of inner blocks behind those of outer ones; some are used up. */
+  private readonly values: Value[] = [];
+  private readonly variables: Variable[] = [];
+  /** Reads of variables that have not changed since: they are read where they are used. */
+  private readonly reads: Value[] = [];
+  /** The last `local.set`: its local, and where it begins and ends in what is written. */
+  private setLocal = NO_LOCAL;
+  private setStart = 0;
+  private setEnd = 0;
   private readonly parameters: number;
 
   constructor(
@@ -102,23 +111,60 @@ class Lowering {
 
   /** Lowers a block; locals of values and variables first seen in it are released, and forgotten, at its end. */
   private statements(list: readonly Statement[]): void {
-    const { held } = this;
-    const outer = held.length;
+    const outerValues = this.values.length;
+    const outerVariables = this.variables.length;
     for (let i = 0; i < list.length; i++) this.statement(list[i]);
-    if (held.length === outer) return;
-    for (let i = outer; i < held.length; i++) {
-      this.free[held[i].type].push(held[i].local);
-      held[i].local = NO_LOCAL;
-    }
-    held.length = outer;
+    this.release(this.values, outerValues);
+    this.release(this.variables, outerVariables);
+    for (const read of this.reads) read.local = NO_LOCAL;
+    this.reads.length = 0;
   }
 
-  /** A local for a value or variable until its block ends. */
-  private hold(holds: Value | Variable): number {
-    const local = this.allocate(holds.type);
-    holds.local = local;
-    this.held.push(holds);
-    return local;
+  private release(held: (Value | Variable)[], from: number): void {
+    for (let i = from; i < held.length; i++) {
+      const { local, type } = held[i];
+      if (local !== NO_LOCAL) this.free[type].push(local);
+      held[i].local = NO_LOCAL;
+    }
+    held.length = from;
+  }
+
+  private set(local: number): void {
+    this.setLocal = local;
+    this.setStart = this.out.length;
+    this.indexed(OP_LOCAL_SET, local);
+    this.setEnd = this.out.length;
+  }
+
+  /** What is on top of the stack becomes a value until its last use. */
+  private hold(value: Value): void {
+    value.local = this.allocate(value.type);
+    this.values.push(value);
+    this.set(value.local);
+  }
+
+  private setVariable(variable: Variable): void {
+    if (this.reads.length > 0) this.keepReads(variable);
+    if (variable.local === NO_LOCAL) {
+      variable.local = this.allocate(variable.type);
+      this.variables.push(variable);
+    }
+    this.set(variable.local);
+  }
+
+  /** Copies what was read of a variable, or of all, and is still used. */
+  private keepReads(variable?: Variable): void {
+    const { reads } = this;
+    let kept = 0;
+    for (let i = 0; i < reads.length; i++) {
+      const read = reads[i];
+      if (read.remaining === 0) read.local = NO_LOCAL;
+      else if (variable === undefined || read.target === variable) {
+        this.indexed(OP_LOCAL_GET, read.local);
+        this.hold(read);
+      } else reads[kept++] = read;
+    }
+    reads.length = kept;
   }
 
   private statement(s: Statement): void {
@@ -131,10 +177,7 @@ class Lowering {
         return this.memoryOperation(s.op, s.offset, s.lane);
       case "set":
         this.use(s.value);
-        return this.indexed(
-          OP_LOCAL_SET,
-          s.variable.local === NO_LOCAL ? this.hold(s.variable) : s.variable.local,
-        );
+        return this.setVariable(s.variable);
       case "call":
         return this.call(s.callee, s.args);
       case "bulk":
@@ -184,6 +227,9 @@ class Lowering {
   }
 
   private open(op: number, label: Label | undefined, body: readonly Statement[]): void {
+    if (this.reads.length > 0) this.keepReads();
+    // What a loop uses of what was there before, it uses again.
+    if (op === OP_LOOP) for (const value of this.values) value.remaining = Infinity;
     this.out.byte(op);
     this.out.byte(EMPTY_BLOCK);
     this.labels.push(label);
@@ -204,15 +250,35 @@ class Lowering {
   private define(value: Value): void {
     if (value.pure && value.uses <= 1) return;
     if (value.uses === 0 && value.op !== "call") return;
+    value.remaining = value.uses;
+    if (value.op === "get") return this.read(value, value.target as Variable);
     this.emit(value);
     if (value.uses === 0) return this.out.byte(OP_DROP);
-    this.indexed(OP_LOCAL_SET, this.hold(value));
+    this.hold(value);
+  }
+
+  private read(value: Value, { local }: Variable): void {
+    if (local === NO_LOCAL)
+      throw new Error(`${this.f.name}: variable is read before it is set, or outside its block`);
+    value.local = local;
+    this.reads.push(value);
   }
 
   private use(value: Value): void {
-    if (value.local !== NO_LOCAL) this.indexed(OP_LOCAL_GET, value.local);
-    else if (value.pure) this.emit(value);
-    else throw new Error(`${this.f.name}: ${value.op} is used outside the block that defines it`);
+    const { local } = value;
+    if (local === NO_LOCAL) {
+      if (value.pure) return this.emit(value);
+      throw new Error(`${this.f.name}: ${value.op} is used outside the block that defines it`);
+    }
+    const last =
+      --value.remaining === 0 && (value.op !== "get" || local !== (value.target as Variable).local);
+    if (this.setLocal !== local || this.setEnd !== this.out.length) this.indexed(OP_LOCAL_GET, local);
+    else if (last) this.out.length = this.setStart;
+    else this.out.replace(this.setStart, OP_LOCAL_TEE);
+    this.setLocal = NO_LOCAL;
+    if (!last) return;
+    value.local = NO_LOCAL;
+    this.free[value.type].push(local);
   }
 
   private emit(value: Value): void {
@@ -221,11 +287,6 @@ class Lowering {
         return this.constant(value);
       case "parameter":
         return this.indexed(OP_LOCAL_GET, value.target as number);
-      case "get": {
-        const { local } = value.target as Variable;
-        if (local !== NO_LOCAL) return this.indexed(OP_LOCAL_GET, local);
-        throw new Error(`${this.f.name}: variable is read before it is set, or outside its block`);
-      }
       case "call":
         return this.call(value.target as string, value.args);
     }

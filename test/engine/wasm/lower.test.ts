@@ -154,7 +154,7 @@ test("what nobody uses is not computed: arithmetic and loads vanish", () => {
   );
 });
 
-test("locals are used again after their block", () => {
+test("locals are used again after their last use, and after their block where a use is left", () => {
   const branch = (b: FunctionBuilder): void => {
     const loaded = b.load("i32.load", b.i32(0));
     b.store("i32.store", b.i32(4), b.add(loaded, loaded));
@@ -168,7 +168,56 @@ test("locals are used again after their block", () => {
     for (let i = 0; i < 4; i++) branch(b);
     b.return(b.i32(0));
   };
-  assert.equal(locals(1, open), 4);
+  assert.equal(locals(1, open), 1);
+  const unused = (b: FunctionBuilder): void => {
+    for (let i = 0; i < 4; i++) b.if(b.parameter(0), () => void b.eqz(b.load("i32.load", b.i32(0))));
+    b.return(b.i32(0));
+  };
+  assert.equal(locals(1, unused), 1);
+});
+
+test("a value that a loop uses keeps its local until the loop has ended", () => {
+  const { run, memory } = compile(1, (b) => {
+    const step = b.load("i32.load", b.i32(0));
+    const i = b.variable(b.i32(0));
+    const sum = b.variable(b.i32(0));
+    b.loop((again) => {
+      b.set(sum, b.add(b.get(sum), step));
+      const square = b.load("i32.load", b.i32(4));
+      b.set(sum, b.add(b.get(sum), b.mul(square, square)));
+      b.set(i, b.add(b.get(i), b.i32(1)));
+      b.branchIf(b.ltS(b.get(i), b.parameter(0)), again);
+    });
+    b.return(b.get(sum));
+  });
+  memory.setInt32(0, 100, true);
+  memory.setInt32(4, 3, true);
+  assert.equal(run(5), 545);
+});
+
+test("a variable that does not change in between is read where it is used, without a copy", () => {
+  const address = (b: FunctionBuilder): void => {
+    const v = b.variable(b.parameter(0));
+    const value = b.get(v);
+    b.store("i32.store", b.i32(0), value);
+    b.store("i32.store", b.i32(4), value);
+    b.return(b.i32(0));
+  };
+  assert.equal(locals(1, address), 1);
+});
+
+test("a value used at once, and only once, is not put into its local; used again it is left on the stack as well", () => {
+  const TEE = "22";
+  const once = (b: FunctionBuilder): void => b.return(b.add(b.load("i32.load", b.i32(0)), b.i32(1)));
+  assert.equal(body(0, once), "01" + "017f" + "4100" + "280000" + "4101" + "6a" + "0f" + "00" + "0b");
+  const twice = (b: FunctionBuilder): void => {
+    const loaded = b.load("i32.load", b.i32(0));
+    b.return(b.mul(loaded, loaded));
+  };
+  assert.equal(occurrences(body(0, twice), TEE), 1);
+  const { run, memory } = compile(0, twice);
+  memory.setInt32(0, 12, true);
+  assert.equal(run(), 144);
 });
 
 test("a local that holds a value of an outer block is not given away inside", () => {
