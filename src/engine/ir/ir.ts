@@ -40,16 +40,20 @@ export interface Variable {
 
 export const NO_LOCAL = -1;
 
-/** A value; all have the same shape, because lowering is what compiling a region waits for. */
+/** A value; all have the same shape, because lowering is what compiling a region waits for. So may `pure` be given. */
 export function makeValue(
   type: Type,
   op: string,
   args: readonly Value[],
-  immediate: Value["immediate"],
-  target: Value["target"],
-  pure: boolean,
+  immediate?: Value["immediate"],
+  target?: Value["target"],
+  pure = isPure(op),
 ): Value {
   return { kind: "define", type, op, args, immediate, target, pure, uses: 0, local: NO_LOCAL, remaining: 0 };
+}
+
+function isPure(op: string): boolean {
+  return op !== "get" && op !== "call" && !op.includes(".load");
 }
 
 /** A read of a variable. */

@@ -60,7 +60,7 @@ class JournalPass {
         this.list(s.body);
         return [];
       case "define":
-        this.redirect(s.value);
+        this.redirect(s);
         return [];
       default:
         return [];
