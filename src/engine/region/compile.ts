@@ -17,10 +17,28 @@ import { RegionBuilder, type NodeCode } from "./region-builder.js";
 import { bitsOf, homeOf, RegionVariables } from "./registers.js";
 import { readOf, Structure } from "./structure.js";
 
-export interface CompiledRegion {
-  readonly code: IrFunction;
-  /** Records where the region can be entered; the position in this list is what the entry table holds. */
-  readonly entries: readonly number[];
+/** A graph in the order that its code will have. */
+export interface RegionShape {
+  readonly graph: RegionGraph;
+  readonly order: Order;
+  /** Records where the region can be entered, and what the entry table holds for them. */
+  readonly entries: ReadonlyMap<number, number>;
+}
+
+/** Orders a graph, which tells where it can be entered. */
+export function shapeRegion(graph: RegionGraph): RegionShape {
+  const { nodes } = graph;
+  const order = orderGraph(
+    nodes.map((_, i) => successors(graph, i)),
+    nodes.map((node) => node.records.length),
+    nodes.flatMap((node, i) => (node.entry ? [i] : [])),
+  );
+  const entries = new Map<number, number>();
+  order.rootTargets.forEach((index, i) => {
+    const { open, records } = nodes[index];
+    if (open) entries.set(records[0].address, i);
+  });
+  return { graph, order, entries };
 }
 
 /** log2 of record bytes per byte of the entry table, whose entries have two. */
@@ -31,6 +49,7 @@ const UNREACHED: NodeCode = { statements: [], stubs: [], edges: [], used: 0 };
 
 class RegionCompiler {
   private readonly locals = new RegionVariables();
+  private readonly graph: RegionGraph;
   private readonly order: Order;
   private readonly structure: Structure;
   private readonly builder: RegionBuilder;
@@ -38,19 +57,20 @@ class RegionCompiler {
 
   constructor(
     name: string,
-    private readonly graph: RegionGraph,
+    private readonly shape: RegionShape,
     mode: number,
   ) {
+    const { graph, order } = shape;
     const { nodes } = graph;
-    const entries = nodes.flatMap((node, i) => (node.entry ? [i] : []));
-    this.order = orderGraph(
-      nodes.map((_, i) => successors(graph, i)),
-      nodes.map((node) => node.records.length),
-      entries,
-    );
+    this.graph = graph;
+    this.order = order;
     this.structure = new Structure(this.order, nodes.length);
     this.builder = new RegionBuilder(name, this.locals, mode, {
-      nodeOf: (record) => graph.nodeOf.get(record),
+      targetOf: (record) => graph.targets.get(record),
+      place: (node) => {
+        const { page, records } = graph.nodes[node];
+        return { page, offset: records[0].offset };
+      },
       transfer: (b, to) => {
         const label = this.structure.transfer(this.current, to, (target) =>
           b.set(this.locals.state, b.i32(target)),
@@ -60,15 +80,15 @@ class RegionCompiler {
     });
   }
 
-  compile(): CompiledRegion {
+  compile(): IrFunction {
     const nodes = this.graph.nodes.map((_, i) => this.node(i));
     const flow = analyse(nodes);
-    const entries = this.order.rootTargets.map((node) => this.graph.nodes[node].records[0].address);
-    const isEntry = new Set(entries);
     let body = this.structure.nest(nodes, readOf(this.locals.state));
     nodes.forEach((node, i) => {
       for (const stub of node.stubs) {
-        const way = this.builder.stubCode(stub, flow.dirty(i, stub), (record) => isEntry.has(record));
+        const way = this.builder.stubCode(stub, flow.dirty(i, stub), (record) =>
+          this.shape.entries.has(record),
+        );
         body = [{ kind: "block", label: stub.label, body }, ...way];
       }
     });
@@ -76,15 +96,16 @@ class RegionCompiler {
     const touched = nodes.reduce((mask, node) => mask | node.used | allChanged(node), live);
     const code = this.builder.finish();
     code.body.push(...this.prologue(live, touched), ...body);
-    return { code, entries };
+    return code;
   }
 
   private node(index: number): NodeCode {
     if (this.order.position[index] < 0) return UNREACHED;
-    const { records, end } = this.graph.nodes[index];
+    const { records, end, page } = this.graph.nodes[index];
     const budget = this.order.checks.get(index);
     this.current = index;
     return this.builder.node(
+      page,
       records,
       () => {
         if (budget !== undefined) this.builder.requireBudget(budget);
@@ -126,7 +147,7 @@ function allChanged(node: NodeCode): number {
   return node.edges.reduce((mask, edge) => mask | edge.changed, exits);
 }
 
-/** Compiles a region's graph for a mode. */
-export function compileRegion(name: string, graph: RegionGraph, mode: number): CompiledRegion {
-  return new RegionCompiler(name, graph, mode).compile();
+/** Compiles a region for a mode. */
+export function compileRegion(name: string, shape: RegionShape, mode: number): IrFunction {
+  return new RegionCompiler(name, shape, mode).compile();
 }

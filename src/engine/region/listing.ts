@@ -2,7 +2,6 @@
  * The guest instructions of a region as text: where they stand, their bytes, what they do. Taken when the region is
  * made, because records are used again; the bytes are read when somebody asks.
  */
-import * as layout from "../x86/layout.js";
 import type { DecodedRecord } from "./decoded-record.js";
 import type { RegionGraph } from "./graph.js";
 import { recordText } from "./record-text.js";
@@ -19,11 +18,10 @@ const BYTES_WIDTH = 30;
 export class Listing {
   private readonly rows: readonly Line[];
 
-  /** `pageOf` gives the RAM page of a record. */
-  constructor(graph: RegionGraph, pageOf: (record: number) => number) {
-    const rows = graph.nodes.flatMap(({ records }, node) =>
+  constructor(graph: RegionGraph) {
+    const rows = graph.nodes.flatMap(({ records, page }, node) =>
       records.map((record, i) => ({
-        ramOffset: pageOf(record.address) * layout.PAGE_SIZE + record.offset,
+        ramOffset: page.ramOffset + record.offset,
         record,
         node: i === 0 ? node : -1,
       })),

@@ -10,6 +10,7 @@ import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
+import type { CodePage } from "./graph.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionOperands } from "./region-operands.js";
 import { NotCompiled } from "./region-state.js";
@@ -27,6 +28,7 @@ export type Destination =
 /** One way out: what must be written back where. */
 export interface Stub {
   readonly label: Label;
+  readonly page: CodePage;
   readonly destination: Destination;
   /** Control comes here whenever it comes to the instruction. */
   readonly always: boolean;
@@ -55,8 +57,10 @@ export interface NodeCode {
 
 /** How a node's code goes on to others. */
 export interface Connections {
-  /** Number of the node that begins with a record, or undefined. */
-  nodeOf(record: number): number | undefined;
+  /** Node that an instruction transfers control to, or undefined. */
+  targetOf(record: DecodedRecord): number | undefined;
+  /** Where a node begins. */
+  place(node: number): { page: CodePage; offset: number };
   /** Emits the transfer from the current node; the flags and the budget are in their variables. */
   transfer(b: RegionBuilder, to: number): void;
 }
@@ -79,7 +83,8 @@ export class RegionBuilder extends RegionOperands {
   // ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The code of one node. `end` emits how it goes on behind its last instruction. */
-  node(records: readonly DecodedRecord[], begin: () => void, end: () => void): NodeCode {
+  node(page: CodePage, records: readonly DecodedRecord[], begin: () => void, end: () => void): NodeCode {
+    this.page = page;
     this.pending = WORDS;
     this.completed = this.changed = this.defined = this.used = 0;
     this.current = [];
@@ -115,7 +120,7 @@ export class RegionBuilder extends RegionOperands {
   /** Throws `NotCompiled` when the interpreter would execute the instruction in every case. */
   attempt(record: DecodedRecord): void {
     const nothing = (): void => undefined;
-    const { stubs } = this.node([record], nothing, nothing);
+    const { stubs } = this.node({ distance: 0, ramOffset: 0 }, [record], nothing, nothing);
     if (stubs.some((stub) => stub.always && stub.destination.kind === "interpret")) {
       throw new NotCompiled("left to the interpreter");
     }
@@ -137,6 +142,9 @@ export class RegionBuilder extends RegionOperands {
         this.store("i64.store", this.cpu, this.get(this.locals.target), layout.RIP);
         return this.return(this.i32(0));
       }
+      if (stub.page.distance !== 0) {
+        this.store("i64.store", this.cpu, this.addressIn(stub.page), layout.PAGE_RIP);
+      }
       if (destination.kind === "record") return this.return(this.i32(destination.address));
       if (destination.tail) this.store("i32.store", this.cpu, this.i32(1), layout.REGION_TAIL);
       const { address, operation } = destination.record;
@@ -155,8 +163,13 @@ export class RegionBuilder extends RegionOperands {
     return this.within(build);
   }
 
-  /** Continues with another node. */
+  /** Continues with another node; leaves for it when its page is not where it was. */
   goTo(to: number): void {
+    this.requirePage(to);
+    this.goToPlace(to);
+  }
+
+  private goToPlace(to: number): void {
     const made = this.pending === WORDS ? 0 : FLAG_WORDS;
     this.makeWords();
     if (this.completed > 0) {
@@ -179,7 +192,7 @@ export class RegionBuilder extends RegionOperands {
   }
 
   private stub(destination: Destination, always: boolean): Stub {
-    const { completed, pending, changed, defined } = this;
+    const { completed, pending, changed, defined, page } = this;
     const last = this.stubs[this.stubs.length - 1];
     const same =
       last?.completed === completed &&
@@ -190,7 +203,7 @@ export class RegionBuilder extends RegionOperands {
       destination.kind === "interpret";
     if (same && !always) return last;
     const label = { name: `x${this.labelCount++}` };
-    const stub = { label, destination, always, completed, pending, changed, defined };
+    const stub = { label, page, destination, always, completed, pending, changed, defined };
     this.stubs.push(stub);
     return stub;
   }
@@ -207,15 +220,46 @@ export class RegionBuilder extends RegionOperands {
       this.ltS(this.get(this.locals.left), this.i32(instructions)),
     );
   }
+
   // ── control flow ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Leaves for a node in another page unless the instruction TLB still has that page where it was. */
+  private requirePage(to: number): void {
+    const { page, offset } = this.connections.place(to);
+    if (page === this.page) return;
+    const rip = this.addressIn(page);
+    const linear = this.long ? rip : this.linearOf(rip);
+    const number = this.wrap(this.shrU(linear, this.i64(layout.PAGE_SHIFT)));
+    const slot = this.and(number, this.i32(layout.ITLB_ENTRIES - 1));
+    const entry = this.add(this.cpu, this.mul(slot, this.i32(layout.ITLB_ENTRY_SIZE)));
+    const tag = this.or(linear, this.load("i64.load32_u", this.cpu, layout.CODE_ACCESS));
+    const moved = this.ne(this.load("i32.load", entry, layout.ITLB + 8), this.i32(page.ramOffset));
+    const gone = this.or(this.ne(this.load("i64.load", entry, layout.ITLB), tag), moved);
+    this.set(this.locals.target, this.add(rip, this.i64(offset)));
+    this.exit({ kind: "target" }, gone);
+  }
+
+  /** Linear address of an instruction pointer outside 64-bit mode. */
+  private linearOf(rip: Value): Value {
+    const base = this.load("i64.load", this.cpu, layout.SEGMENT_BASE + layout.CS * 8);
+    return this.and(this.add(rip, base), this.state("i64.load", layout.LINEAR_MASK));
+  }
 
   override nextRip(): Value {
     const { offset, length } = this.record;
-    return this.add(this.get(this.locals.pageRip), this.i64(offset + length));
+    return this.addressIn(this.page, offset + length);
   }
 
   override jump(target: Value, size: number): void {
-    this.set(this.locals.target, this.extendU(this.truncate(target, Math.min(size, 8))));
+    const full = this.extendU(this.truncate(target, Math.min(size, 8)));
+    this.set(this.locals.target, full);
+    const node = this.connections.targetOf(this.record);
+    if (node !== undefined) {
+      const { page, offset } = this.connections.place(node);
+      // Control was in that page when it made the call: it is where it was.
+      const back = this.eq(this.get(this.locals.target), this.addressIn(page, offset));
+      this.if(back, () => this.afterThis(() => this.saving(() => this.goToPlace(node))));
+    }
     this.afterThis(() => this.exit({ kind: "target" }));
   }
 
@@ -224,10 +268,6 @@ export class RegionBuilder extends RegionOperands {
     this.completed++;
     emit();
     this.completed--;
-  }
-
-  private targetNode(): number | undefined {
-    return this.record.link === 0 ? undefined : this.connections.nodeOf(this.record.link);
   }
 
   override requireRelativeTarget(): void {
@@ -240,20 +280,19 @@ export class RegionBuilder extends RegionOperands {
   }
 
   override jumpRelative(): void {
-    const node = this.targetNode();
+    const node = this.connections.targetOf(this.record);
     const { link, immediate } = this.record;
-    if (node !== undefined) return this.afterThis(() => this.goToSaving(node));
+    if (node !== undefined) return this.afterThis(() => this.saving(() => this.goTo(node)));
     if (link !== 0) return this.afterThis(() => this.exit({ kind: "record", address: link }));
     this.requireFlatCode();
-    const target = this.add(this.get(this.locals.pageRip), this.i64(immediate));
-    this.set(this.locals.target, this.and(target, this.state("i64.load", layout.LINEAR_MASK)));
+    this.set(this.locals.target, this.addressIn(this.page, Number(immediate)));
     this.afterThis(() => this.exit({ kind: "target" }));
   }
 
-  /** `goTo`, with the flags as they were for the code that follows. */
-  private goToSaving(node: number): void {
+  /** Emits a transfer, with the flags as they were for the code that follows. */
+  private saving(transfer: () => void): void {
     const { changed, defined, pending } = this;
-    this.goTo(node);
+    transfer();
     Object.assign(this, { changed, defined, pending });
   }
 

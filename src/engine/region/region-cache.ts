@@ -7,21 +7,18 @@ import { ModuleBuilder } from "../wasm/module-builder.js";
 import type { Block } from "../wasm/blocks.js";
 import type { DecodeCache } from "../wasm/decode-cache.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE } from "../wasm/handler-builder.js";
-import { IMPORTS, isImplemented } from "../wasm/interpreter.js";
+import { IMPORTS } from "../wasm/interpreter.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { MODE_CODE16, MODE_CODE_SIZE } from "../x86/mode.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
-import { compileRegion, type CompiledRegion } from "./compile.js";
-import { readRecord, type DecodedRecord } from "./decoded-record.js";
-import { endsNode, formGraph, type CodeSource, type RegionGraph } from "./graph.js";
-import { RegionBuilder } from "./region-builder.js";
-import { NotCompiled } from "./region-state.js";
+import { CompilableCode } from "./compilable-code.js";
+import { compileRegion, shapeRegion, type RegionShape } from "./compile.js";
+import { endsNode, formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
 import { Listing } from "./listing.js";
-import { RegionVariables } from "./registers.js";
 
 /** Times that execution must be found in a block before it is compiled. */
 const HOT = 3;
@@ -35,8 +32,6 @@ const MOST_BYTES = 48 * 0x100000;
 const HOPELESS = 10_000;
 /** Times that the regions of a block are formed anew because the interpreter runs what they contain. */
 const MOST_RENEWALS = 4;
-/** Kinds of one operation that are told apart: address kind, repeat prefix, link. */
-const KINDS = 16;
 const ENTRY_NONE = 0xffff;
 /** In the entry table: part of a region, but not where it begins. */
 const ENTRY_INSIDE = 0xfffe;
@@ -60,29 +55,25 @@ interface Region {
   slot: number;
   /** Handler of the records that enter it: the region, or the checker. */
   handler: number;
-  entries: readonly number[];
+  entries: ReadonlyMap<number, number>;
   blocks: ReadonlySet<Block>;
   bytes: number;
 }
 
+/** A region that waits for being compiled. */
 interface Candidate {
-  graph: RegionGraph;
-  region: CompiledRegion;
+  shape: RegionShape;
+  mode: number;
+  blocks: ReadonlySet<Block>;
 }
 
-export class RegionCache implements CodeSource {
-  readonly view: DataView;
+export class RegionCache {
   private readonly entries: Uint16Array;
   private readonly first = layout.REGION_ENTRIES / layout.REGION_ENTRY_BYTES;
-  /** Operations of records that are entries now. */
-  private readonly operations = new Map<number, number>();
+  private readonly code: CompilableCode;
   private readonly regionsOf = new Map<Block, Set<Region>>();
   private readonly free: number[] = [];
-  /** By mode, then by operation and kind of operands: whether it compiles. */
-  private readonly verdicts = new Map<number, Map<number, boolean>>();
-  /** Mode of the code that is looked at. */
-  private mode = 0;
-  private waiting: number[] = [];
+  private waiting: Candidate[] = [];
   private patience = PATIENCE;
   readonly counters = {
     regions: 0,
@@ -100,7 +91,7 @@ export class RegionCache implements CodeSource {
     private readonly imports: Record<string, (...args: number[]) => number | void>,
     private readonly options: RegionOptions = {},
   ) {
-    this.view = new DataView(memory.buffer);
+    this.code = new CompilableCode(cache, memory);
     this.entries = new Uint16Array(memory.buffer);
     this.clearEntries();
   }
@@ -113,83 +104,71 @@ export class RegionCache implements CodeSource {
     return this.first + (record - layout.ARENA) / RECORD_BYTES;
   }
 
-  // ── what the graph asks ───────────────────────────────────────────────────────────────────────────────
-
-  operationOf(record: number): number {
-    return this.operations.get(record) ?? this.view.getUint16(record + REC_OP, true);
-  }
-
-  isEntry(record: number): boolean {
-    return this.operations.has(record);
-  }
-
-  blockEnd(record: number): number {
-    const block = this.cache.blockOf(record);
-    return block ? block.record + block.count * RECORD_BYTES : record;
-  }
-
-  findInPage(record: number, offset: number): number {
-    const block = this.cache.blockOf(record);
-    if (!block || offset >= layout.PAGE_SIZE) return 0;
-    return this.cache.recordAtOffset(block.extents[0].page * layout.PAGE_SIZE + offset, block.mode);
-  }
-
-  compiles(record: DecodedRecord): boolean {
-    const operation = OPERATIONS.list[record.operation];
-    if (!operation || !isImplemented(operation)) return false;
-    let verdicts = this.verdicts.get(this.mode);
-    if (!verdicts) this.verdicts.set(this.mode, (verdicts = new Map<number, boolean>()));
-    const kind = record.addressKind * 4 + (record.repeat === 0 ? 0 : 2) + (record.link === 0 ? 0 : 1);
-    const key = record.operation * KINDS + kind;
-    let verdict = verdicts.get(key);
-    if (verdict === undefined) {
-      verdict = this.attempt(record);
-      verdicts.set(key, verdict);
-    }
-    return verdict;
-  }
-
-  private attempt(record: DecodedRecord): boolean {
-    const nowhere = { nodeOf: () => undefined, transfer: () => undefined };
-    try {
-      new RegionBuilder("attempt", new RegionVariables(), this.mode, nowhere).attempt(record);
-      return true;
-    } catch (error) {
-      if (error instanceof NotCompiled) return false;
-      throw error;
-    }
-  }
-
   // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Execution has come to the instruction at `ramOffset`, in the CPU's mode. */
+  /** Execution has come to the instruction at RIP, which is at `ramOffset`, in the CPU's mode. */
   noteExecution(cpu: CpuContext, ramOffset: number): void {
     if (this.waiting.length > 0 && --this.patience <= 0) this.compileWaiting();
     const mode = cpu.get32(layout.MODE_KEY);
     if ((mode & MODE_CODE_SIZE) === MODE_CODE16) return;
     const record = this.cache.recordAtOffset(ramOffset, mode);
-    if (record === 0 || this.isEntry(record)) return;
+    if (record === 0 || this.code.isEntry(record)) return;
     const block = this.cache.blockOf(record);
     if (!block || block.extents.length !== 1 || ++block.heat < (this.options.eager ? 1 : HOT)) return;
     block.heat = 0;
-    if (this.waiting.some((seed) => this.cache.blockOf(seed) === block)) return;
-    this.waiting.push(record);
+    this.choose(cpu, record, block);
     if (this.waiting.length >= BATCH || this.options.eager) this.compileWaiting();
   }
 
-  /** Compiles from a record on, however rarely it is executed. */
-  compileNow(record: number): void {
-    const mode = this.cache.blockOf(record)?.mode ?? MODE_CODE16;
-    if ((mode & MODE_CODE_SIZE) === MODE_CODE16 || this.entries[this.entryIndex(record)] !== ENTRY_NONE)
-      return;
-    this.waiting.push(record);
+  /** Compiles from the record at RIP on, however rarely it is executed. */
+  compileNow(cpu: CpuContext, record: number): void {
+    const block = this.cache.blockOf(record);
+    const mode = block?.mode ?? MODE_CODE16;
+    const known = this.entries[this.entryIndex(record)] !== ENTRY_NONE;
+    if (!block || (mode & MODE_CODE_SIZE) === MODE_CODE16 || known) return;
+    this.choose(cpu, record, block);
     this.compileWaiting();
   }
 
+  /** Forms a region while the CPU is there, so that the instruction TLB tells where calls lead to. */
+  private choose(cpu: CpuContext, seed: number, block: Block): void {
+    const state = this.entries[this.entryIndex(seed)];
+    if (state === ENTRY_CLAIMED) return;
+    this.code.lookFrom(cpu, cpu.getAddress(layout.RIP));
+    if (!this.code.compiles(this.code.read(seed))) {
+      block.heat = -HOPELESS;
+      return;
+    }
+    // Control comes into the middle by a way that regions do not see, an indirect jump perhaps: it is an entry now.
+    const inside = state === ENTRY_INSIDE;
+    if (inside && ++block.renewals > MOST_RENEWALS) return;
+    if (inside) this.blocksDropped([block]);
+    const shape = shapeRegion(formGraph(inside ? seed : this.leaderBefore(seed, block), this.code));
+    if (shape.graph.nodes.length === 0) return;
+    const blocks = new Set<Block>();
+    for (const { records, open } of shape.graph.nodes) {
+      for (const { address } of records) {
+        const holder = this.cache.blockOf(address);
+        if (holder) blocks.add(holder);
+        if (open) this.claim(address);
+      }
+    }
+    for (const record of shape.entries.keys()) {
+      this.code.operations.set(record, this.code.operationOf(record));
+    }
+    this.waiting.push({ shape, mode: block.mode, blocks });
+  }
+
+  private claim(record: number): void {
+    const index = this.entryIndex(record);
+    if (this.entries[index] === ENTRY_NONE) this.entries[index] = ENTRY_CLAIMED;
+  }
+
   private compileWaiting(): void {
-    const seeds = this.waiting;
+    const candidates = this.waiting;
     this.waiting = [];
     this.patience = PATIENCE;
+    if (candidates.length === 0) return;
     const module = new ModuleBuilder();
     module.importTable("handlers");
     for (const name of REGION_IMPORTS) {
@@ -205,55 +184,23 @@ export class RegionCache implements CodeSource {
       });
     }
     module.defineType(HANDLER_TYPE, HANDLER_SIGNATURE);
-    const candidates: Candidate[] = [];
-    for (const seed of seeds) {
-      const candidate = this.candidate(seed, `r${candidates.length}`);
-      if (!candidate) continue;
-      this.options.rewrite?.(candidate.region.code);
-      this.options.checker?.instrument(candidate.region.code);
-      module.add(candidate.region.code);
-      module.export(candidate.region.code.name);
-      candidates.push(candidate);
-      this.claim(candidate);
-    }
-    if (candidates.length > 0) this.instantiate(module.build(), candidates);
-  }
-
-  /** What belongs to a region now: others stop at its entries. */
-  private claim({ graph, region }: Candidate): void {
-    for (const record of region.entries) this.operations.set(record, this.operationOf(record));
-    for (const node of graph.nodes) {
-      for (const { address } of node.records) this.entries[this.entryIndex(address)] = ENTRY_CLAIMED;
-    }
-  }
-
-  private candidate(seed: number, name: string): Candidate | undefined {
-    const block = this.cache.blockOf(seed);
-    if (!block || this.isEntry(seed) || this.entries[this.entryIndex(seed)] === ENTRY_CLAIMED)
-      return undefined;
-    this.mode = block.mode;
-    if (!this.compiles(this.read(seed))) {
-      block.heat = -HOPELESS;
-      return undefined;
-    }
-    // Control comes into the middle by a way that regions do not see, an indirect jump perhaps: it is an entry now.
-    const inside = this.entries[this.entryIndex(seed)] === ENTRY_INSIDE;
-    if (inside && ++block.renewals > MOST_RENEWALS) return undefined;
-    if (inside) this.blocksDropped([block]);
-    const graph = formGraph(inside ? seed : this.leaderBefore(seed, block), this);
-    return { graph, region: compileRegion(name, graph, block.mode) };
-  }
-
-  private read(record: number): DecodedRecord {
-    return readRecord(this.view, record, this.operationOf(record));
+    candidates.forEach(({ shape, mode }, i) => {
+      const code = compileRegion(nameOf(i), shape, mode);
+      this.options.rewrite?.(code);
+      this.options.checker?.instrument(code);
+      module.add(code);
+      module.export(nameOf(i));
+    });
+    this.instantiate(module.build(), candidates);
   }
 
   /** Where the straight line that `record` stands in begins: behind what ends a node, or another region. */
   private leaderBefore(record: number, block: Block): number {
     for (let at = record; at > block.record; at -= RECORD_BYTES) {
       const before = at - RECORD_BYTES;
-      if (this.isEntry(before) || endsNode(OPERATIONS.list[this.operationOf(before)].mnemonic)) return at;
-      if (!this.compiles(this.read(before))) return at;
+      if (this.code.isEntry(before) || endsNode(OPERATIONS.list[this.code.operationOf(before)].mnemonic))
+        return at;
+      if (!this.code.compiles(this.code.read(before))) return at;
     }
     return block.record;
   }
@@ -267,31 +214,30 @@ export class RegionCache implements CodeSource {
     this.counters.regionModules++;
     this.counters.regionBytes += bytes.length;
     this.kept += bytes.length;
-    for (const candidate of candidates) {
-      this.install(instance.exports[candidate.region.code.name], candidate, bytes.length / candidates.length);
-    }
+    candidates.forEach((candidate, i) => {
+      this.install(instance.exports[nameOf(i)], candidate, bytes.length / candidates.length);
+    });
     if (this.kept > MOST_BYTES) this.dropAll();
   }
 
   private install(run: WebAssembly.ExportValue, candidate: Candidate, bytes: number): void {
-    const { graph, region } = candidate;
+    const { shape, blocks } = candidate;
     const slot = this.free.pop() ?? this.table.grow(1);
     this.table.set(slot, run);
     const handler = this.options.checker?.installed(this.checked(run as Handler, candidate)) ?? slot;
-    const blocks = new Set<Block>();
-    for (const node of graph.nodes) {
-      for (const { address } of node.records) {
-        const block = this.cache.blockOf(address);
-        if (block) blocks.add(block);
+    const { graph, entries } = shape;
+    for (const { records, open } of graph.nodes) {
+      if (!open) continue;
+      for (const { address } of records) {
         const index = this.entryIndex(address);
         if (this.entries[index] >= ENTRY_CLAIMED) this.entries[index] = ENTRY_INSIDE;
       }
     }
-    const installed: Region = { slot, handler, entries: region.entries, blocks, bytes };
-    region.entries.forEach((record, i) => {
-      this.entries[this.entryIndex(record)] = i;
-      this.view.setUint16(record + REC_OP, handler, true);
-    });
+    for (const [record, index] of entries) {
+      this.entries[this.entryIndex(record)] = index;
+      this.code.view.setUint16(record + REC_OP, handler, true);
+    }
+    const installed: Region = { slot, handler, entries, blocks, bytes };
     for (const block of blocks) {
       const known = this.regionsOf.get(block);
       if (known) known.add(installed);
@@ -301,10 +247,11 @@ export class RegionCache implements CodeSource {
     this.counters.regionInstructions += graph.instructions;
   }
 
-  private checked(run: Handler, { graph, region }: Candidate): CheckedRegion {
-    const entries = new Map(region.entries.map((record) => [record, this.operationOf(record)]));
-    const listing = new Listing(graph, (record) => this.cache.blockOf(record)?.extents[0].page ?? 0);
-    return { run, entries, listing };
+  private checked(run: Handler, { shape }: Candidate): CheckedRegion {
+    const entries = new Map(
+      [...shape.entries.keys()].map((record) => [record, this.code.operationOf(record)]),
+    );
+    return { run, entries, listing: new Listing(shape.graph) };
   }
 
   /** Blocks are about to be dropped, or looked at anew: so are the regions made of them. */
@@ -312,13 +259,29 @@ export class RegionCache implements CodeSource {
     for (const block of blocks) {
       for (const region of this.regionsOf.get(block) ?? []) this.drop(region);
     }
+    const gone = this.waiting.filter((candidate) => blocks.some((block) => candidate.blocks.has(block)));
+    if (gone.length === 0) return;
+    this.waiting = this.waiting.filter((candidate) => !gone.includes(candidate));
+    for (const candidate of gone) this.abandon(candidate);
+  }
+
+  /** Takes back what `choose` claimed. */
+  private abandon({ shape }: Candidate): void {
+    for (const record of shape.entries.keys()) this.code.operations.delete(record);
+    for (const { records, open } of shape.graph.nodes) {
+      if (!open) continue;
+      for (const { address } of records) {
+        const index = this.entryIndex(address);
+        if (this.entries[index] === ENTRY_CLAIMED) this.entries[index] = ENTRY_NONE;
+      }
+    }
   }
 
   private drop(region: Region): void {
     this.counters.regionsDropped++;
     this.kept -= region.bytes;
-    this.options.checker?.dropped(region.entries);
-    for (const record of region.entries) this.restore(record, region.handler);
+    this.options.checker?.dropped(region.entries.keys());
+    for (const record of region.entries.keys()) this.restore(record, region.handler);
     for (const block of region.blocks) {
       const regions = this.regionsOf.get(block);
       regions?.delete(region);
@@ -335,10 +298,10 @@ export class RegionCache implements CodeSource {
   }
 
   private restore(record: number, handler: number): void {
-    const operation = this.operations.get(record);
-    if (operation === undefined || this.view.getUint16(record + REC_OP, true) !== handler) return;
-    this.view.setUint16(record + REC_OP, operation, true);
-    this.operations.delete(record);
+    const operation = this.code.operations.get(record);
+    if (operation === undefined || this.code.view.getUint16(record + REC_OP, true) !== handler) return;
+    this.code.view.setUint16(record + REC_OP, operation, true);
+    this.code.operations.delete(record);
     this.entries[this.entryIndex(record)] = ENTRY_NONE;
   }
 
@@ -350,6 +313,12 @@ export class RegionCache implements CodeSource {
   flushed(): void {
     this.dropAll();
     this.waiting = [];
+    this.code.operations.clear();
     this.clearEntries();
   }
+}
+
+/** Name that a module exports its region of this number by. */
+function nameOf(index: number): string {
+  return `r${index}`;
 }

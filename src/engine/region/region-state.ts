@@ -10,6 +10,7 @@ import * as rec from "../x86/record.js";
 import { CONDITIONS, type Condition } from "../x86/semantics/instruction-builder.js";
 import { OperandBuilder } from "../wasm/operand-builder.js";
 import type { DecodedRecord } from "./decoded-record.js";
+import type { CodePage } from "./graph.js";
 import { PendingFlags, WORDS, type Pending } from "./flags.js";
 import { FLAG_CARRY_BIT, FLAG_RESULT_BIT, FLAG_WORDS, type RegionVariables } from "./registers.js";
 
@@ -23,6 +24,8 @@ export class NotCompiled extends Error {
 
 export abstract class RegionState extends OperandBuilder {
   protected record!: DecodedRecord;
+  /** The page of the current node. */
+  protected page!: CodePage;
   protected pending: Pending = WORDS;
   /** Control does not come to what is emitted next. */
   protected terminated = false;
@@ -162,10 +165,16 @@ export abstract class RegionState extends OperandBuilder {
   }
 
   private plainState(op: string, offset: number): Value {
-    if (offset === layout.PAGE_RIP) return this.get(this.locals.pageRip);
+    if (offset === layout.PAGE_RIP) return this.addressIn(this.page);
     if (offset === layout.TLB_CURRENT) return this.get(this.locals.tlb);
     if (offset === layout.LEFT) throw new NotCompiled("the budget");
     return this.load(op, this.cpu, offset);
+  }
+
+  /** The address of an offset in a page of the region, as RIP sees it. */
+  protected addressIn(page: CodePage, offset = 0): Value {
+    const sum = this.add(this.get(this.locals.pageRip), this.i64(page.distance + offset));
+    return this.and(sum, this.state("i64.load", layout.LINEAR_MASK));
   }
 
   /** What the mode says of a field. */

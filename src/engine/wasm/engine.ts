@@ -55,9 +55,6 @@ const SHOWN_BYTES = 15;
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
 
-/** Bits of a linear page number in the lower word of an instruction TLB's tag. */
-const PAGE_TAG_LOW = 0xfffff;
-
 let compiled: WebAssembly.Module | undefined;
 
 /** Bytes of a base64 text; a plain loop, because this is on the way to the first instruction. */
@@ -214,7 +211,7 @@ class WasmVm implements Vm {
       translateCode: (cpu) => this.translateCode(this.context(cpu)),
       decode: (cpu, ramOffset) => {
         const record = this.cache.decode(this.context(cpu), ramOffset >>> 0, this.nextPage);
-        if (record !== 0 && this.eager) this.regions?.compileNow(record);
+        if (record !== 0 && this.eager) this.regions?.compileNow(this.context(cpu), record);
         return record;
       },
       sseFloat: (cpu, operation, destination, source, immediate) =>
@@ -269,10 +266,8 @@ class WasmVm implements Vm {
   /** RAM offset of the instruction at RIP, or -1 when its page is not in the instruction TLB. */
   private ramOffsetAtRip(cpu: CpuContext): number {
     const linear = cpu.getAddress(layout.RIP) + (cpu.code64 ? 0 : cpu.segmentBase(layout.CS));
-    const page = Math.floor(linear / layout.PAGE_SIZE);
-    const word = cpu.tlb.codeEntry(page);
-    if (cpu.u32[word] >>> layout.PAGE_SHIFT !== (page & PAGE_TAG_LOW) >>> 0) return -1;
-    return cpu.u32[word + 2] + (linear & (layout.PAGE_SIZE - 1));
+    const page = cpu.tlb.cachedCodePage(linear);
+    return page < 0 ? -1 : page + (linear & (layout.PAGE_SIZE - 1));
   }
 
   /** Bytes of the instruction at RIP, at most to the end of its page; none when that is no page of RAM. */

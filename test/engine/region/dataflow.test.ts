@@ -10,7 +10,8 @@ const [RAX, RCX, RDX] = [1, 2, 4];
 
 function stub(changed: number, defined: number, pending: Pending = WORDS): Stub {
   const destination = { kind: "target" } as const;
-  return { label: { name: "x" }, destination, always: true, completed: 1, pending, changed, defined };
+  const page = { distance: 0, ramOffset: 0 };
+  return { label: { name: "x" }, page, destination, always: true, completed: 1, pending, changed, defined };
 }
 
 function node(used: number, stubs: Stub[], edges: NodeCode["edges"]): NodeCode {

@@ -23,6 +23,7 @@ const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
 const ITLB_WORD_FLAGS = 3;
 /** Linear page number to the number of its 2 MiB region. */
 const LARGE_PAGE_SHIFT = 9;
+const TWO_20 = 0x100000;
 const REGION_HASH = 4096;
 
 const LISTED_LOCAL = 1;
@@ -103,6 +104,14 @@ export class TlbBook {
   /** First word of the instruction entry for a linear page. */
   codeEntry(page: number): number {
     return this.codeWord + (page & (L.ITLB_ENTRIES - 1)) * ITLB_WORDS;
+  }
+  /** RAM offset of the code page at a linear address, as the last fetch from there left it, or -1. */
+  cachedCodePage(linear: number): number {
+    const page = Math.floor(linear / L.PAGE_SIZE);
+    const word = this.codeEntry(page);
+    const low = (this.words[word] & -L.PAGE_SIZE) === page << L.PAGE_SHIFT;
+    const same = low && this.words[word + 1] === Math.floor(page / TWO_20);
+    return same && (this.words[word] & L.ITLB_EMPTY) !== L.ITLB_EMPTY ? this.words[word + 2] >>> 0 : -1;
   }
   /** What word 7 of the entry for a linear page holds. */
   pageTag(page: number): number {
