@@ -188,7 +188,7 @@ export class RegionCache {
       const code = compileRegion(nameOf(i), shape, mode);
       this.options.rewrite?.(code);
       this.options.checker?.instrument(code);
-      module.add(code);
+      module.addLowered(code);
       module.export(nameOf(i));
     });
     this.instantiate(module.build(), candidates);

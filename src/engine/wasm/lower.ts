@@ -50,6 +50,9 @@ export interface ModuleNames {
 /** Callees of this form go through table 0: "indirect:TYPE"; the last argument is the table index. */
 export const INDIRECT = "indirect:";
 
+/** More uses than any value has; a small integer, as V8 keeps them in place. */
+const FOR_EVER = 0x3fffffff;
+
 class Lowering {
   private readonly locals: Type[] = [];
   private readonly free: Record<Type, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
@@ -229,7 +232,7 @@ class Lowering {
   private open(op: number, label: Label | undefined, body: readonly Statement[]): void {
     if (this.reads.length > 0) this.keepReads();
     // What a loop uses of what was there before, it uses again.
-    if (op === OP_LOOP) for (const value of this.values) value.remaining = Infinity;
+    if (op === OP_LOOP) for (const value of this.values) value.remaining = FOR_EVER;
     this.out.byte(op);
     this.out.byte(EMPTY_BLOCK);
     this.labels.push(label);

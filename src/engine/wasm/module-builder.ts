@@ -16,9 +16,10 @@ const KIND_MEMORY = 2;
 
 export class ModuleBuilder implements ModuleNames {
   private readonly types: Signature[] = [];
+  private readonly typeOf = new Map<Signature, number>();
   private readonly typeNames = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
-  private readonly functions: IrFunction[] = [];
+  private readonly functions: { type: number; code: IrFunction | Uint8Array }[] = [];
   private readonly indices = new Map<string, number>();
   private readonly exported: string[] = [];
   private elements: string[] = [];
@@ -36,10 +37,20 @@ export class ModuleBuilder implements ModuleNames {
     this.imports.push({ name, type: this.type(signature) });
   }
 
+  /** Adds a function; what it calls may be added later. */
   add(f: IrFunction): void {
-    if (this.indices.has(f.name)) throw new Error(`function ${f.name} is defined twice`);
-    this.indices.set(f.name, this.imports.length + this.functions.length);
-    this.functions.push(f);
+    this.append(f, f);
+  }
+
+  /** Adds a function whose callees are all there: its IR is not kept. */
+  addLowered(f: IrFunction): void {
+    this.append(f, lowerFunction(f, this));
+  }
+
+  private append({ name, signature }: IrFunction, code: IrFunction | Uint8Array): void {
+    if (this.indices.has(name)) throw new Error(`function ${name} is defined twice`);
+    this.indices.set(name, this.imports.length + this.functions.length);
+    this.functions.push({ type: this.type(signature), code });
   }
 
   export(name: string): void {
@@ -74,23 +85,26 @@ export class ModuleBuilder implements ModuleNames {
   }
 
   private type(signature: Signature): number {
+    const known = this.typeOf.get(signature) ?? this.equalType(signature);
+    this.typeOf.set(signature, known);
+    return known;
+  }
+
+  private equalType(signature: Signature): number {
     const key = JSON.stringify([signature.parameters, signature.results]);
     const found = this.types.findIndex((t) => JSON.stringify([t.parameters, t.results]) === key);
-    if (found >= 0) return found;
-    this.types.push(signature);
-    return this.types.length - 1;
+    return found >= 0 ? found : this.types.push(signature) - 1;
   }
 
   /** The module's bytes. */
   build(): Uint8Array {
-    const functionTypes = this.functions.map((f) => this.type(f.signature));
     const out = new BinaryWriter();
     out.raw(MAGIC_AND_VERSION);
     out.section(1, this.typeSection());
     out.section(2, this.importSection());
     out.section(
       3,
-      vector(functionTypes, (w, t) => w.unsigned(t)),
+      vector(this.functions, (w, f) => w.unsigned(f.type)),
     );
     if (this.elements.length > 0) out.section(4, this.tableSection());
     out.section(7, this.exportSection());
@@ -163,8 +177,8 @@ export class ModuleBuilder implements ModuleNames {
   }
 
   private codeSection(): BinaryWriter {
-    return vector(this.functions, (w, f) => {
-      const body = lowerFunction(f, this);
+    return vector(this.functions, (w, { code }) => {
+      const body = code instanceof Uint8Array ? code : lowerFunction(code, this);
       w.unsigned(body.length);
       w.raw(body);
     });
