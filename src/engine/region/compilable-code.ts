@@ -10,14 +10,20 @@ import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
 import type { CodeSource } from "./graph.js";
-import { RegionBuilder } from "./region-builder.js";
+import { RegionBuilder, type Connections } from "./region-builder.js";
 import { NotCompiled } from "./region-state.js";
 import { RegionVariables } from "./registers.js";
 
 /** Kinds of one operation that are told apart: address kind, repeat prefix, link. */
 const KINDS = 16;
 const TWO_32 = 2 ** 32;
-const NOWHERE = { targetOf: () => undefined, place: () => never(), transfer: () => undefined };
+const NOWHERE: Connections = {
+  targetOf: () => undefined,
+  flagEntry: () => "words",
+  handFlags: () => undefined,
+  place: () => never(),
+  transfer: () => undefined,
+};
 
 function never(): never {
   throw new Error("no node is known");

@@ -7,10 +7,13 @@
  * 4. `RegionBuilder.stubCode`: the ways out;
  * 5. `Structure.nest`: structured control flow.
  */
-import type { IrFunction, Statement, Variable } from "../ir/ir.js";
+import type { IrFunction, Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
 import { analyse } from "./dataflow.js";
+import { codeOf } from "./flag-code.js";
+import { flagEntries, type FlagEntry } from "./flag-entries.js";
+import { DYNAMIC, WORDS, type Pending } from "./flags.js";
 import { successors, type RegionGraph } from "./graph.js";
 import { orderGraph, type Order } from "./order.js";
 import { RegionBuilder, type NodeCode } from "./region-builder.js";
@@ -53,6 +56,9 @@ class RegionCompiler {
   private readonly order: Order;
   private readonly structure: Structure;
   private readonly builder: RegionBuilder;
+  private readonly flagEntries: readonly FlagEntry[];
+  /** Flags as the one way to a node leaves them. */
+  private readonly handed = new Map<number, Pending>();
   private current = 0;
 
   constructor(
@@ -64,9 +70,12 @@ class RegionCompiler {
     const { nodes } = graph;
     this.graph = graph;
     this.order = order;
+    this.flagEntries = flagEntries(graph, order);
     this.structure = new Structure(this.order, nodes.length);
     this.builder = new RegionBuilder(name, this.locals, mode, {
       targetOf: (record) => graph.targets.get(record),
+      flagEntry: (to) => this.flagEntries[to],
+      handFlags: (to, pending) => void this.handed.set(to, pending),
       place: (node) => {
         const { page, records } = graph.nodes[node];
         return { page, offset: records[0].offset };
@@ -81,7 +90,9 @@ class RegionCompiler {
   }
 
   compile(): IrFunction {
-    const nodes = this.graph.nodes.map((_, i) => this.node(i));
+    const nodes = this.graph.nodes.map(() => UNREACHED);
+    // Ways to a node come before it, unless it is entered from outside as well.
+    for (const i of this.order.sequence) nodes[i] = this.node(i);
     const flow = analyse(nodes);
     let body = this.structure.nest(nodes, readOf(this.locals.state));
     nodes.forEach((node, i) => {
@@ -100,13 +111,13 @@ class RegionCompiler {
   }
 
   private node(index: number): NodeCode {
-    if (this.order.position[index] < 0) return UNREACHED;
     const { records, end, page } = this.graph.nodes[index];
     const budget = this.order.checks.get(index);
     this.current = index;
     return this.builder.node(
       page,
       records,
+      this.flagsAt(index),
       () => {
         if (budget !== undefined) this.builder.requireBudget(budget);
       },
@@ -115,6 +126,14 @@ class RegionCompiler {
         else if (end.kind === "leave") this.builder.exit({ kind: "record", address: end.record });
       },
     );
+  }
+
+  private flagsAt(index: number): Pending {
+    const entry = this.flagEntries[index];
+    if (entry !== "same") return entry === "words" ? WORDS : DYNAMIC;
+    const pending = this.handed.get(index);
+    if (!pending) throw new Error(`node ${index} comes before the way to it`);
+    return pending;
   }
 
   /** Loads what lives in variables. The run loop has counted the entry as an instruction; nodes count their own. */
@@ -130,15 +149,25 @@ class RegionCompiler {
         const value = (live >> bit) & 1 ? b.load("i64.load", cpu, homeOf(bit)) : b.i64(0);
         b.set(locals.cached[bit], value);
       }
-      for (const variable of this.scratch()) b.set(variable, b.constant(variable.type, 0));
+      b.set(locals.target, b.i64(0));
+      this.flagOperands();
       const index = b.shrU(b.sub(b.parameter(1), b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
       b.set(locals.state, b.load("i32.load16_u", index, layout.REGION_ENTRIES));
     });
   }
 
-  private scratch(): Variable[] {
-    const { target, operands } = this.locals;
-    return [target, ...Object.values(operands.i32), ...Object.values(operands.i64)];
+  /** Operands of flags that were set before the region was entered: the words. */
+  private flagOperands(): void {
+    const b = this.builder;
+    const { operands, flagCode } = this.locals;
+    const home = this.flagEntries.includes("dynamic");
+    const word = (offset: number): Value => (home ? b.load("i64.load", b.parameter(0), offset) : b.i64(0));
+    b.set(operands.left, word(layout.FLAG_CARRY));
+    b.set(operands.result, word(layout.FLAG_RESULT));
+    b.set(operands.right, b.i64(0));
+    b.set(operands.changed, b.i64(0));
+    b.set(operands.overflow, b.i32(0));
+    b.set(flagCode, b.i32(codeOf(WORDS)));
   }
 }
 

@@ -331,14 +331,19 @@ export function formGraph(seed: number, source: CodeSource): RegionGraph {
   return new GraphBuilder(source, seed).build();
 }
 
-/** Nodes that control goes to from a node, in the order of its branches. */
-export function successors(graph: RegionGraph, index: number): number[] {
+/** Nodes that control goes to from a node, in the order of its branches; some perhaps by several. */
+export function transfers(graph: RegionGraph, index: number): number[] {
   const node = graph.nodes[index];
-  const found = new Set<number>();
+  const found: number[] = [];
   for (const record of node.records) {
     const target = graph.targets.get(record);
-    if (target !== undefined) found.add(target);
+    if (target !== undefined) found.push(target);
   }
-  if (node.end.kind === "next") found.add(node.end.node);
-  return [...found];
+  if (node.end.kind === "next") found.push(node.end.node);
+  return found;
+}
+
+/** The same, each once. */
+export function successors(graph: RegionGraph, index: number): number[] {
+  return [...new Set(transfers(graph, index))];
 }

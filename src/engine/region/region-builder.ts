@@ -11,6 +11,8 @@ import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
 import type { CodePage } from "./graph.js";
+import { MAKE_WORDS } from "./flag-code.js";
+import type { FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionOperands } from "./region-operands.js";
 import { NotCompiled } from "./region-state.js";
@@ -61,6 +63,10 @@ export interface Connections {
   targetOf(record: DecodedRecord): number | undefined;
   /** Where a node begins. */
   place(node: number): { page: CodePage; offset: number };
+  /** In which form a node finds the flags. */
+  flagEntry(to: number): FlagEntry;
+  /** Tells a node that finds them as its one way leaves them. */
+  handFlags(to: number, pending: Pending): void;
   /** Emits the transfer from the current node; the flags and the budget are in their variables. */
   transfer(b: RegionBuilder, to: number): void;
 }
@@ -83,9 +89,15 @@ export class RegionBuilder extends RegionOperands {
   // ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────
 
   /** The code of one node. `end` emits how it goes on behind its last instruction. */
-  node(page: CodePage, records: readonly DecodedRecord[], begin: () => void, end: () => void): NodeCode {
+  node(
+    page: CodePage,
+    records: readonly DecodedRecord[],
+    flags: Pending,
+    begin: () => void,
+    end: () => void,
+  ): NodeCode {
     this.page = page;
-    this.pending = WORDS;
+    this.pending = flags;
     this.completed = this.changed = this.defined = this.used = 0;
     this.current = [];
     this.stubs = [];
@@ -120,7 +132,7 @@ export class RegionBuilder extends RegionOperands {
   /** Throws `NotCompiled` when the interpreter would execute the instruction in every case. */
   attempt(record: DecodedRecord): void {
     const nothing = (): void => undefined;
-    const { stubs } = this.node({ distance: 0, ramOffset: 0 }, [record], nothing, nothing);
+    const { stubs } = this.node({ distance: 0, ramOffset: 0 }, [record], WORDS, nothing, nothing);
     if (stubs.some((stub) => stub.always && stub.destination.kind === "interpret")) {
       throw new NotCompiled("left to the interpreter");
     }
@@ -129,33 +141,49 @@ export class RegionBuilder extends RegionOperands {
   /** What a way out does: `dirty` registers and the flags go home, the budget is stored, control goes on. */
   stubCode(stub: Stub, dirty: number, isEntry: (record: number) => boolean): Statement[] {
     return this.within(() => {
-      this.pending = stub.pending;
-      const made = stub.pending === WORDS ? 0 : FLAG_WORDS;
-      this.makeWords();
-      for (const bit of bitsOf(dirty | made)) {
+      const { destination } = stub;
+      for (const bit of bitsOf(dirty)) {
         this.store("i64.store", this.cpu, this.get(this.locals.cached[bit]), homeOf(bit));
       }
-      const { destination } = stub;
       const left = this.sub(this.get(this.locals.left), this.i32(stub.completed));
       this.store("i32.store", this.cpu, left, layout.LEFT);
-      if (destination.kind === "target") {
+      if (destination.kind === "target")
         this.store("i64.store", this.cpu, this.get(this.locals.target), layout.RIP);
-        return this.return(this.i32(0));
-      }
-      if (stub.page.distance !== 0) {
+      else if (stub.page.distance !== 0)
         this.store("i64.store", this.cpu, this.addressIn(stub.page), layout.PAGE_RIP);
-      }
-      if (destination.kind === "record") return this.return(this.i32(destination.address));
-      if (destination.tail) this.store("i32.store", this.cpu, this.i32(1), layout.REGION_TAIL);
-      const { address, operation } = destination.record;
-      if (!isEntry(address)) return this.return(this.i32(address));
-      if (destination.tail) this.if(this.leS(left, this.i32(0)), () => this.return(this.i32(address)));
-      // The record would lead back here: its handler is called instead.
-      this.store("i32.store", this.cpu, this.sub(left, this.i32(1)), layout.LEFT);
-      this.return(
-        this.call(INDIRECT + HANDLER_TYPE, "i32", [this.cpu, this.i32(address), this.i32(operation)]),
-      );
+      this.storeFlags(stub);
+      if (destination.kind === "interpret") this.interpretHere(destination, isEntry);
+      else this.return(this.i32(destination.kind === "target" ? 0 : destination.address));
     });
+  }
+
+  /** Flags that are pending go home. Ways that are seldom taken call for it, which is less code. */
+  private storeFlags({ pending, always }: Stub): void {
+    if (pending === WORDS) return;
+    const { values: _, ...beyondNode } = pending;
+    this.pending = beyondNode;
+    if (!always || pending.source === "dynamic")
+      return this.callVoid(MAKE_WORDS, [this.cpu, ...this.codeAndOperands()]);
+    this.makeWords();
+    for (const bit of bitsOf(FLAG_WORDS))
+      this.store("i64.store", this.cpu, this.get(this.locals.cached[bit]), homeOf(bit));
+  }
+
+  /** Has the interpreter execute an instruction. What is stored is not kept beyond the call for the flags. */
+  private interpretHere(
+    { record, tail }: Extract<Destination, { kind: "interpret" }>,
+    isEntry: (record: number) => boolean,
+  ): void {
+    const { address, operation } = record;
+    if (tail) this.store("i32.store", this.cpu, this.i32(1), layout.REGION_TAIL);
+    if (!isEntry(address)) return this.return(this.i32(address));
+    const left = this.load("i32.load", this.cpu, layout.LEFT);
+    if (tail) this.if(this.leS(left, this.i32(0)), () => this.return(this.i32(address)));
+    // The record would lead back here: its handler is called instead.
+    this.store("i32.store", this.cpu, this.sub(left, this.i32(1)), layout.LEFT);
+    this.return(
+      this.call(INDIRECT + HANDLER_TYPE, "i32", [this.cpu, this.i32(address), this.i32(operation)]),
+    );
   }
 
   /** Collects statements outside of nodes. */
@@ -170,8 +198,7 @@ export class RegionBuilder extends RegionOperands {
   }
 
   private goToPlace(to: number): void {
-    const made = this.pending === WORDS ? 0 : FLAG_WORDS;
-    this.makeWords();
+    const made = this.handFlags(to);
     if (this.completed > 0) {
       const { left } = this.locals;
       this.set(left, this.sub(this.get(left), this.i32(this.completed)));
@@ -179,6 +206,20 @@ export class RegionBuilder extends RegionOperands {
     this.edges.push({ to, changed: this.changed, defined: this.defined | made });
     this.connections.transfer(this, to);
     this.terminated = true;
+  }
+
+  /** Brings the flags into the form that a node finds them in; flag words that it sets for certain. */
+  private handFlags(to: number): number {
+    const entry = this.connections.flagEntry(to);
+    if (entry === "dynamic") this.makeDynamic();
+    else if (entry === "same") {
+      const { values, ...beyondNode } = this.pending;
+      this.connections.handFlags(to, values ? beyondNode : this.pending);
+    } else if (this.pending !== WORDS) {
+      this.makeWords();
+      return FLAG_WORDS;
+    }
+    return 0;
   }
 
   /** Leaves the region, if `condition` holds when it is given. */

@@ -15,6 +15,7 @@ import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { CompilableCode } from "./compilable-code.js";
 import { compileRegion, shapeRegion, type RegionShape } from "./compile.js";
+import { MAKE_WORDS, MAKE_WORDS_SIGNATURE, makeWordsIn } from "./flag-code.js";
 import { endsNode, formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
@@ -84,6 +85,8 @@ export class RegionCache {
   };
   private kept = 0;
 
+  private readonly words: Record<string, unknown>;
+
   constructor(
     private readonly cache: DecodeCache,
     private readonly memory: WebAssembly.Memory,
@@ -93,6 +96,7 @@ export class RegionCache {
   ) {
     this.code = new CompilableCode(cache, memory);
     this.entries = new Uint16Array(memory.buffer);
+    this.words = { [MAKE_WORDS]: makeWordsIn(memory) };
     this.clearEntries();
   }
 
@@ -183,6 +187,7 @@ export class RegionCache {
         results: result ? ["i32"] : [],
       });
     }
+    module.import(MAKE_WORDS, MAKE_WORDS_SIGNATURE);
     module.defineType(HANDLER_TYPE, HANDLER_SIGNATURE);
     candidates.forEach(({ shape, mode }, i) => {
       const code = compileRegion(nameOf(i), shape, mode);
@@ -209,7 +214,7 @@ export class RegionCache {
 
   private instantiate(bytes: Uint8Array, candidates: readonly Candidate[]): void {
     const checking = this.options.checker?.functions();
-    const env = { memory: this.memory, handlers: this.table, ...this.imports, ...checking };
+    const env = { memory: this.memory, handlers: this.table, ...this.words, ...this.imports, ...checking };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), { env });
     this.counters.regionModules++;
     this.counters.regionBytes += bytes.length;

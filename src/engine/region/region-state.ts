@@ -7,11 +7,23 @@ import * as layout from "../x86/layout.js";
 import { MODE_CODE64, MODE_CODE_SIZE, MODE_NOT_FLAT_SHIFT } from "../x86/mode.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
+import type { ShiftName } from "../x86/semantics/flag-words.js";
 import { CONDITIONS, type Condition } from "../x86/semantics/instruction-builder.js";
 import { OperandBuilder } from "../wasm/operand-builder.js";
 import type { DecodedRecord } from "./decoded-record.js";
 import type { CodePage } from "./graph.js";
-import { PendingFlags, WORDS, type Pending } from "./flags.js";
+import { CHANGE_BITS, codeOf, MAKE_WORDS } from "./flag-code.js";
+import {
+  DYNAMIC,
+  isCounting,
+  PendingFlags,
+  WORDS,
+  type Change,
+  type Known,
+  type OperandName,
+  type Pending,
+  type Source,
+} from "./flags.js";
 import { FLAG_CARRY_BIT, FLAG_RESULT_BIT, FLAG_WORDS, type RegionVariables } from "./registers.js";
 
 const BYTE_MASK = 0xffn;
@@ -78,13 +90,11 @@ export abstract class RegionState extends OperandBuilder {
     const no = this.arm(otherwise ?? ((): void => undefined), before);
     const differ = !yes.terminated && !no.terminated && yes.pending !== no.pending;
     if (differ) {
-      yes.statements.push(...this.words(yes.pending));
-      no.statements.push(...this.words(no.pending));
-      if (yes.pending !== WORDS && no.pending !== WORDS) this.defineWords();
-      else this.used |= FLAG_WORDS & ~this.defined;
+      yes.statements.push(...this.dynamic(yes.pending));
+      no.statements.push(...this.dynamic(no.pending));
     }
     this.terminated = yes.terminated && no.terminated;
-    if (differ) this.pending = WORDS;
+    if (differ) this.pending = DYNAMIC;
     else this.pending = yes.terminated ? no.pending : yes.pending;
     this.statements.push({ kind: "if", condition, then: yes.statements, else: no.statements });
   }
@@ -99,9 +109,9 @@ export abstract class RegionState extends OperandBuilder {
     return { statements, pending: this.pending, terminated: this.terminated };
   }
 
-  private words(pending: Pending): Statement[] {
+  private dynamic(pending: Pending): Statement[] {
     this.pending = pending;
-    return this.within(() => this.makeWords());
+    return this.within(() => this.makeDynamic());
   }
 
   // ── registers and state ───────────────────────────────────────────────────────────────────────────────
@@ -228,58 +238,149 @@ export abstract class RegionState extends OperandBuilder {
 
   // ── flags ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  private setOperands(size: number, values: Partial<Record<"left" | "right" | "result", Value>>): void {
-    const set = this.locals.operands[size === 8 ? "i64" : "i32"];
-    for (const name of ["left", "right", "result"] as const) {
-      const value = values[name];
-      if (value) this.set(set[name], value);
+  /** Puts operands into their variables; what they are as values counts in the node's own straight line. */
+  private setOperands(values: Partial<Record<OperandName, Value>>): Pick<Pending, "values"> {
+    for (const [name, value] of Object.entries(values) as [OperandName, Value][]) {
+      this.set(this.locals.operands[name], name === "overflow" ? value : this.extendU(value));
     }
+    return this.depth === 1 ? { values } : {};
+  }
+
+  private setFlags(
+    source: Source,
+    size: number,
+    values: Partial<Record<OperandName, Value>>,
+    plain = false,
+  ): void {
+    this.pending = { ...WORDS, source, size, plain, ...this.setOperands(values) };
+  }
+
+  /** Notes a change of some flags on top of what is pending. */
+  private changeFlags(
+    change: Change,
+    changeSize: number,
+    changes: Partial<Record<"changed" | "overflow", Value>>,
+  ): void {
+    if (this.pending === WORDS) {
+      const left = this.cached(FLAG_CARRY_BIT);
+      this.setFlags("words", 8, { left, result: this.cached(FLAG_RESULT_BIT) });
+    }
+    const { source, size, plain, values } = this.pending;
+    const changed = this.setOperands(changes);
+    const known = changed.values && { values: { ...values, ...changed.values } };
+    this.pending = { source, size, plain, change, changeSize, ...known };
   }
 
   override flagsAdd(size: number, left: Value, right: Value, result: Value): void {
     const plain = result.op.endsWith(".add") && result.args[0] === left && result.args[1] === right;
-    this.setOperands(size, { left, right, result });
-    this.pending = { kind: "add", size, plain };
+    this.setFlags("add", size, { left, right, result }, plain);
   }
 
   override flagsSub(size: number, left: Value, right: Value, result: Value): void {
-    const plain = result.op.endsWith(".sub") && result.args[0] === left && result.args[1] === right;
-    this.setOperands(size, { left, right, result });
-    this.pending = { kind: "sub", size, plain };
+    const same = result === left && right.op === "const";
+    const plain = same || (result.op.endsWith(".sub") && result.args[0] === left && result.args[1] === right);
+    this.setFlags("sub", size, { left, right, result }, plain);
   }
 
   override flagsLogic(size: number, result: Value): void {
-    this.setOperands(size, { result });
-    this.pending = { kind: "logic", size };
+    this.setFlags("logic", size, { result });
   }
 
-  override flagsIncrement(size: number, _old: Value, result: Value, decrement: boolean): void {
-    const carry = this.condition("b");
-    this.setOperands(size, { right: size === 8 ? this.extendU(carry) : carry, result });
-    this.pending = { kind: decrement ? "decrement" : "increment", size };
+  override flagsShift(name: ShiftName, size: number, value: Value, count: Value, result: Value): void {
+    this.setFlags(name, size, { left: value, right: count, result });
+  }
+
+  override flagsProduct(size: number, left: Value, right: Value, result: Value): void {
+    this.setFlags("product", size, { left, right, result });
   }
 
   override flagsResult(size: number, result: Value, carry: Value, overflow: Value): void {
-    this.setOperands(size, { result });
-    this.setOperands(4, { left: carry, right: overflow });
-    this.pending = { kind: "given", size };
+    this.setFlags("given", size, { left: carry, right: overflow, result });
+  }
+
+  override flagsIncrement(size: number, _old: Value, result: Value, decrement: boolean): void {
+    const { change } = this.pending;
+    if (change !== "none" && !isCounting(change)) this.makeWords();
+    this.changeFlags(decrement ? "decrement" : "increment", size, { changed: result });
+  }
+
+  override flagsRotate(toLeft: boolean, size: number, result: Value): void {
+    if (this.pending.source === "dynamic" || isCounting(this.pending.change)) this.makeWords();
+    this.changeFlags(toLeft ? "rol" : "ror", size, { changed: result });
+  }
+
+  override setCarryOverflow(carry: Value, overflow: Value): void {
+    if (this.pending.source === "dynamic" || isCounting(this.pending.change)) this.makeWords();
+    this.changeFlags("both", 4, { changed: carry, overflow });
+  }
+
+  override setCarry(carry: Value): void {
+    if (this.pending.source === "dynamic" || isCounting(this.pending.change)) this.makeWords();
+    const { change } = this.pending;
+    if (change !== "none" && change !== "carry") return super.setCarry(carry);
+    this.changeFlags("carry", 4, { changed: carry });
   }
 
   override condition(name: Condition): Value {
     const code = CONDITIONS.indexOf(name);
-    if (code & 1 || this.pending.kind === "words") return super.condition(name);
-    return new PendingFlags(this, this.locals, this.pending).condition(name);
+    if (code & 1) return this.eqz(this.condition(CONDITIONS[code - 1]));
+    if (this.pending.source === "dynamic" && !this.isOfChange(name)) this.makeWords();
+    if (this.pending === WORDS) return super.condition(name);
+    return new PendingFlags(this, this.locals.operands, this.pending as Known).condition(name);
+  }
+
+  /** Whether an increment or decrement on top of dynamic flags decides a condition. */
+  private isOfChange(name: Condition): boolean {
+    return isCounting(this.pending.change) && name !== "b" && name !== "be";
+  }
+
+  /** The code of the pending flags and their operands, as MAKE_WORDS takes them. */
+  protected codeAndOperands(): Value[] {
+    const { left, right, result, changed, overflow } = this.locals.operands;
+    return [this.code(), ...[left, right, result, changed, overflow].map((variable) => this.get(variable))];
+  }
+
+  private code(): Value {
+    const code = this.i32(codeOf(this.pending));
+    if (this.pending.source !== "dynamic") return code;
+    const dynamic = this.get(this.locals.flagCode);
+    if (this.pending.change === "none") return dynamic;
+    return this.or(this.and(dynamic, this.i32(~CHANGE_BITS)), code);
   }
 
   /** Brings the flags into their two words. */
   protected makeWords(): void {
     const { pending } = this;
-    if (pending.kind === "words") return;
+    if (pending === WORDS) return;
+    if (pending.source === "dynamic") {
+      this.callVoid(MAKE_WORDS, [this.cpu, ...this.codeAndOperands()]);
+      this.setWords(
+        this.load("i64.load", this.cpu, layout.FLAG_RESULT),
+        this.load("i64.load", this.cpu, layout.FLAG_CARRY),
+      );
+    } else {
+      const flags = new PendingFlags(this, this.locals.operands, pending as Known);
+      this.setWords(flags.resultWord(), flags.carryWord());
+    }
     this.pending = WORDS;
-    const flags = new PendingFlags(this, this.locals, pending);
-    this.set(this.locals.cached[FLAG_RESULT_BIT], flags.resultWord());
-    this.set(this.locals.cached[FLAG_CARRY_BIT], flags.carryWord());
+  }
+
+  private setWords(result: Value, carry: Value): void {
+    this.set(this.locals.cached[FLAG_RESULT_BIT], result);
+    this.set(this.locals.cached[FLAG_CARRY_BIT], carry);
     this.defineWords();
+  }
+
+  /** Brings the flags into the form that code tells at run time, for code that control comes to by several ways. */
+  protected makeDynamic(): void {
+    const { change } = this.pending;
+    if (change !== "none" && !isCounting(change)) this.makeWords();
+    if (this.pending === WORDS) {
+      this.set(this.locals.operands.left, this.cached(FLAG_CARRY_BIT));
+      this.set(this.locals.operands.result, this.cached(FLAG_RESULT_BIT));
+    }
+    if (this.pending !== DYNAMIC) this.set(this.locals.flagCode, this.code());
+    this.pending = DYNAMIC;
   }
 
   private defineWords(): void {

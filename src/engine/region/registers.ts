@@ -4,6 +4,7 @@
  */
 import { makeVariable, type Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
+import type { OperandVariables } from "./flags.js";
 
 export const GENERAL_REGISTERS = 16;
 /** Bits behind those of the general registers. */
@@ -36,7 +37,7 @@ export class RegionVariables {
     "flagCarry",
   ].map((name) => makeVariable(name, "i64"));
   /** Instructions that may still run. */
-  readonly left = makeVariable("left", "i32");
+  readonly left = makeVariable("budget", "i32");
   /** Host address of the current TLB. */
   readonly tlb = makeVariable("tlb", "i32");
   /** Address of the page as RIP sees it. */
@@ -45,17 +46,14 @@ export class RegionVariables {
   readonly target = makeVariable("target", "i64");
   /** Node that the dispatcher goes to. */
   readonly state = makeVariable("state", "i32");
-  /** Operands of the last instruction that set flags, by their type; see flags.ts. */
-  readonly operands = {
-    i32: {
-      left: makeVariable("left32", "i32"),
-      right: makeVariable("right32", "i32"),
-      result: makeVariable("result32", "i32"),
-    },
-    i64: {
-      left: makeVariable("left64", "i64"),
-      right: makeVariable("right64", "i64"),
-      result: makeVariable("result64", "i64"),
-    },
+  /** Operands of the last instructions that set flags, see flags.ts. */
+  readonly operands: OperandVariables = {
+    left: makeVariable("left", "i64"),
+    right: makeVariable("right", "i64"),
+    result: makeVariable("result", "i64"),
+    changed: makeVariable("changed", "i64"),
+    overflow: makeVariable("overflow", "i32"),
   };
+  /** Which instructions those were, where it depends on the way control came: see flag-code.ts. */
+  readonly flagCode = makeVariable("flagCode", "i32");
 }

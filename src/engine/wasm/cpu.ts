@@ -23,8 +23,9 @@ import { repeatsAtRip } from "../x86/system/repetition.js";
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
 
-/** Longest slice where execution is watched for what to compile. */
+/** Longest slices where execution is watched for what to compile: where the interpreter and where regions are found. */
 const WATCHED_SLICE = 4096;
+const REGION_SLICE = 16384;
 /** The same where everything is to be compiled, loops as well: branches have been taken then, so that regions close. */
 const EAGERLY_WATCHED_SLICE = 48;
 
@@ -48,17 +49,20 @@ export class WasmCpu implements Cpu {
   private failure: Exit | undefined;
   /** What had been executed when the last interrupt was acknowledged. */
   private interruptedAt = -1;
-  private readonly longest: number;
+  private longest: number;
+  /** A slice of at least this many instructions tells by its end where execution is. */
+  private readonly telling: number;
 
   constructor(
     readonly context: CpuContext,
     private readonly runLoop: RunLoop,
-    /** Called where a slice ended because its budget was used up. */
-    private readonly watch: (() => void) | undefined,
+    /** Called where a slice ended because its budget was used up; says whether a region was found there. */
+    private readonly watch: (() => boolean) | undefined,
     eager = false,
   ) {
     this.id = context.id;
-    this.longest = !watch ? LONGEST_SLICE : eager ? EAGERLY_WATCHED_SLICE : WATCHED_SLICE;
+    this.telling = eager ? EAGERLY_WATCHED_SLICE : WATCHED_SLICE;
+    this.longest = watch ? this.telling : LONGEST_SLICE;
   }
 
   get instructions(): number {
@@ -195,6 +199,8 @@ export class WasmCpu implements Cpu {
     this.stepPending = false;
     context.stepAfter = undefined;
     context.debugShadow = 0;
+    // Shorter ones end where the machine wants them to, perhaps always in the interpreter's way to a region.
+    const telling = this.slice >= this.telling;
     const start = trapping || watched ? context.getAddress(layout.RIP) : NaN;
     context.set32(layout.INTERRUPT_SHADOW, 0);
     context.set32(layout.LEFT, this.slice);
@@ -207,11 +213,18 @@ export class WasmCpu implements Cpu {
     if (repeating && watched) context.set32(layout.FLAG_SYSTEM, context.get32(layout.FLAG_SYSTEM) | FLAG_RF);
     const stepped = context.stepAfter ?? (trapping && completed);
     if (!stepped && context.pendingDebug === 0) {
-      if (this.watch && completed && !single) this.watch();
+      if (telling && left === 0) this.lookAround();
       return;
     }
     if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped, repeating);
     else this.stepPending = stepped;
+  }
+
+  /** Finds what to compile, and looks less often where that is done. */
+  private lookAround(): void {
+    if (!this.watch) return;
+    const inRegion = this.watch();
+    if (this.telling === WATCHED_SLICE) this.longest = inRegion ? REGION_SLICE : WATCHED_SLICE;
   }
 
   /** Counts what the slice executed. */

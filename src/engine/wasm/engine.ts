@@ -254,13 +254,14 @@ class WasmVm implements Vm {
     this.events?.unimplemented(cpu.id, rip, this.bytesAtRip(cpu), text);
   }
 
-  /** Tells the compiler where execution is. */
-  private noteExecution(cpu: CpuContext, regions: RegionCache): void {
+  /** Tells the compiler where execution is; whether that is in a region. */
+  private noteExecution(cpu: CpuContext, regions: RegionCache): boolean {
     const tail = cpu.get32(layout.REGION_TAIL);
     cpu.set32(layout.REGION_TAIL, 0);
-    if (tail) return;
+    if (tail) return true;
     const at = this.ramOffsetAtRip(cpu);
     if (at >= 0) regions.noteExecution(cpu, at);
+    return false;
   }
 
   /** RAM offset of the instruction at RIP, or -1 when its page is not in the instruction TLB. */
@@ -290,7 +291,7 @@ class WasmVm implements Vm {
     const cpu = new WasmCpu(
       context,
       this.runLoop,
-      regions && ((): void => this.noteExecution(context, regions)),
+      regions && ((): boolean => this.noteExecution(context, regions)),
       this.eager,
     );
     this.cpus.set(id, cpu);

@@ -34,7 +34,7 @@ test("R3.10 a register that is written before it is read is not loaded", () => {
 });
 
 test("R3.10 flags whose operands are known are written by the way out itself", () => {
-  const known = stub(RAX | FLAG_WORDS, RAX, { kind: "logic", size: 8 });
+  const known = stub(RAX | FLAG_WORDS, RAX, { ...WORDS, source: "logic" });
   const only = node(0, [known], []);
   assert.equal(analyse([only]).dirty(0, known), RAX);
 });

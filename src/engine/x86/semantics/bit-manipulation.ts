@@ -1,7 +1,7 @@
 /** BMI1 and BMI2: bit fields, lowest bits, deposits, and arithmetic without flags. SDM vol. 2. */
 import type { Value } from "../../ir/ir.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-import { multiplyHighUnsigned } from "./multiply.js";
+import { multiplyHighUnsigned } from "./products.js";
 
 const RDX = 2;
 

@@ -38,3 +38,52 @@ export function carryAndOverflow(b: FunctionBuilder, carry: Value, overflow: Val
   const into = b.extendU(b.xor(carry, overflow));
   return b.or(b.shl(c, b.i64(63)), b.shl(into, b.i64(62)));
 }
+
+/** CF and OF, i32 0 or 1. */
+export interface CarryOverflow {
+  carry: Value;
+  overflow: Value;
+}
+
+function bit(b: FunctionBuilder, value: Value, position: Value): Value {
+  return b.and(b.wrap(b.shrU(value, position)), b.i32(1));
+}
+
+function bitAt(b: FunctionBuilder, value: Value, position: number): Value {
+  return bit(b, value, b.constant(value.type, position));
+}
+
+export type ShiftName = "shl" | "shr" | "sar";
+
+/** What SHL, SHR or SAR of `value` (zero-extended) by a `count` that is not zero leaves in CF and OF. */
+export function shiftedOut(
+  b: FunctionBuilder,
+  name: ShiftName,
+  size: number,
+  { value, count, result }: { value: Value; count: Value; result: Value },
+): CarryOverflow {
+  const top = (): Value => bitAt(b, result, size * 8 - 1);
+  const before = (): Value => b.sub(count, b.constant(count.type, 1));
+  switch (name) {
+    case "shl": {
+      const carry =
+        size === 8
+          ? bit(b, value, b.sub(b.i64(64), count))
+          : bitAt(b, b.shl(b.extendU(value), b.extendU(count)), size * 8);
+      return { carry, overflow: b.xor(top(), carry) };
+    }
+    case "shr":
+      return { carry: bit(b, value, before()), overflow: b.xor(top(), bitAt(b, result, size * 8 - 2)) };
+    case "sar": {
+      const signed = b.signExtend(value, size);
+      return { carry: b.and(b.wrap(b.shrS(signed, before())), b.i32(1)), overflow: b.i32(0) };
+    }
+  }
+}
+
+/** What a rotation whose count is not zero leaves in CF and OF: its result says it. */
+export function rotatedOut(b: FunctionBuilder, toLeft: boolean, size: number, result: Value): CarryOverflow {
+  const top = bitAt(b, result, size * 8 - 1);
+  const carry = toLeft ? b.and(b.wrap(result), b.i32(1)) : top;
+  return { carry, overflow: b.xor(top, toLeft ? carry : bitAt(b, result, size * 8 - 2)) };
+}

@@ -13,7 +13,17 @@ import type { Type, Value } from "../../ir/ir.js";
 import type { Operand, Operation } from "../operands.js";
 import { INFO_ACCESS_SHIFT, INFO_STACK } from "../call-info.js";
 import * as layout from "../layout.js";
-import { addCarries, carryAndOverflow, carryWord, resultWord, subBorrows } from "./flag-words.js";
+import {
+  addCarries,
+  carryAndOverflow,
+  carryWord,
+  resultWord,
+  rotatedOut,
+  shiftedOut,
+  subBorrows,
+  type ShiftName,
+} from "./flag-words.js";
+import { productOverflows } from "./products.js";
 import type { VectorOperationName } from "../vector-operations.js";
 
 /** What an access does, as slow paths are told: see `accessInfo`. */
@@ -207,6 +217,24 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   /** Flags with ZF, SF, PF from `result` and CF, OF given as i32 0 or 1; AF clear. */
   flagsResult(size: number, result: Value, carry: Value, overflow: Value): void {
     this.setLazyFlags(resultWord(this, result, size), carryAndOverflow(this, carry, overflow));
+  }
+
+  /** Flags of SHL, SHR or SAR of `value` by a `count` that is not zero. Bits of the result above the size do not matter. */
+  flagsShift(name: ShiftName, size: number, value: Value, count: Value, result: Value): void {
+    const { carry, overflow } = shiftedOut(this, name, size, { value, count, result });
+    this.flagsResult(size, result, carry, overflow);
+  }
+
+  /** Flags of the low `size` bytes of a signed product: CF and OF say whether they are all of it. */
+  flagsProduct(size: number, x: Value, y: Value, low: Value): void {
+    const overflow = productOverflows(this, size, x, y, low);
+    this.flagsResult(size, low, overflow, overflow);
+  }
+
+  /** CF and OF of ROL or ROR by a count that is not zero; the others stay. */
+  flagsRotate(toLeft: boolean, size: number, result: Value): void {
+    const { carry, overflow } = rotatedOut(this, toLeft, size, result);
+    this.setCarryOverflow(carry, overflow);
   }
 
   /** Replaces CF and OF (i32, 0 or 1); the others stay. */

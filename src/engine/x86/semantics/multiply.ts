@@ -2,28 +2,9 @@
 import { VECTOR_DE } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import { MAIL_VALUE } from "../layout.js";
+import type { Operand } from "../operands.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
-
-/** High 64 bits of the unsigned 128-bit product, by 32-bit halves. */
-export function multiplyHighUnsigned(b: InstructionBuilder, x: Value, y: Value): Value {
-  const mask = b.i64(0xffffffffn);
-  const shift = b.i64(32);
-  const xLow = b.and(x, mask);
-  const xHigh = b.shrU(x, shift);
-  const yLow = b.and(y, mask);
-  const yHigh = b.shrU(y, shift);
-  const low = b.mul(xLow, yLow);
-  const middle = b.add(b.mul(xHigh, yLow), b.shrU(low, shift));
-  const cross = b.add(b.mul(xLow, yHigh), b.and(middle, mask));
-  return b.add(b.add(b.mul(xHigh, yHigh), b.shrU(middle, shift)), b.shrU(cross, shift));
-}
-
-/** High 64 bits of the signed product: the unsigned one, less each operand where the other is negative. */
-function multiplyHighSigned(b: InstructionBuilder, x: Value, y: Value): Value {
-  const high = multiplyHighUnsigned(b, x, y);
-  const sign = b.i64(63);
-  return b.sub(b.sub(high, b.and(b.shrS(x, sign), y)), b.and(b.shrS(y, sign), x));
-}
+import { multiplyHighSigned, multiplyHighUnsigned } from "./products.js";
 
 /** Writes a double-width product to AX, DX:AX, EDX:EAX or RDX:RAX. */
 function writeProduct(b: InstructionBuilder, size: number, low: Value, high: Value): void {
@@ -61,34 +42,20 @@ function multiply(signed: boolean): Semantics {
 }
 
 /** Two- and three-operand IMUL: the truncated product, CF and OF when it does not fit. */
-function multiplyTruncated(
-  b: InstructionBuilder,
-  size: number,
-  x: Value,
-  y: Value,
-): { low: Value; overflow: Value } {
-  if (size === 8) {
-    const low = b.mul(x, y);
-    return { low, overflow: b.ne(multiplyHighSigned(b, x, y), b.shrS(low, b.i64(63))) };
-  }
-  const widen = (v: Value): Value => b.extendS(b.signExtend(v, size));
-  const product = b.mul(widen(x), widen(y));
-  const low = b.truncate(b.wrap(product), size);
-  return { low, overflow: b.ne(product, widen(low)) };
+function multiplyTruncated(b: InstructionBuilder, destination: Operand, x: Value, y: Value): void {
+  const low = b.truncate(b.mul(x, y), destination.size);
+  b.write(destination, low);
+  b.flagsProduct(destination.size, x, y, low);
 }
 
 const multiplyTwo: Semantics = (b, { operands: [destination, source] }) => {
   const right = b.read(source);
-  const { low, overflow } = multiplyTruncated(b, destination.size, b.read(destination), right);
-  b.write(destination, low);
-  productFlags(b, destination.size, low, overflow);
+  multiplyTruncated(b, destination, b.read(destination), right);
 };
 
 const multiplyThree: Semantics = (b, { operands: [destination, source, immediate] }) => {
   const left = b.read(source);
-  const { low, overflow } = multiplyTruncated(b, destination.size, left, b.read(immediate));
-  b.write(destination, low);
-  productFlags(b, destination.size, low, overflow);
+  multiplyTruncated(b, destination, left, b.read(immediate));
 };
 
 /** The double-width dividend of 8-, 16- and 32-bit division as an i64. */

@@ -1,5 +1,6 @@
 /** Shifts and rotates. SDM vol. 2; where a flag is undefined the result follows the hardware's usual behaviour. */
 import type { Value } from "../../ir/ir.js";
+import type { ShiftName } from "./flag-words.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 
 type Shift = (
@@ -36,37 +37,19 @@ function shift(compute: Shift): Semantics {
   };
 }
 
-const left: Shift = (b, size, value, count) => {
-  const result = b.shl(value, count);
-  const flags = (): void => {
-    const carry =
-      size === 8
-        ? bit(b, value, b.sub(b.i64(64), count))
-        : bitAt(b, b.shl(b.extendU(value), b.extendU(count)), size * 8);
-    b.flagsResult(size, result, carry, b.xor(bitAt(b, result, size * 8 - 1), carry));
+function shifted(
+  name: ShiftName,
+  compute: (b: InstructionBuilder, value: Value, count: Value) => Value,
+): Shift {
+  return (b, size, value, count) => {
+    const result = compute(b, name === "sar" ? b.signExtend(value, size) : value, count);
+    return { result, flags: () => b.flagsShift(name, size, value, count, result) };
   };
-  return { result, flags };
-};
+}
 
-const rightLogical: Shift = (b, size, value, count) => {
-  const result = b.shrU(value, count);
-  const flags = (): void => {
-    const carry = bit(b, value, b.sub(count, b.constant(count.type, 1)));
-    const overflow = b.xor(bitAt(b, result, size * 8 - 1), bitAt(b, result, size * 8 - 2));
-    b.flagsResult(size, result, carry, overflow);
-  };
-  return { result, flags };
-};
-
-const rightArithmetic: Shift = (b, size, value, count) => {
-  const signed = b.signExtend(value, size);
-  const result = b.shrS(signed, count);
-  const flags = (): void => {
-    const carry = b.and(b.wrap(b.shrS(signed, b.sub(count, b.constant(count.type, 1)))), b.i32(1));
-    b.flagsResult(size, result, carry, b.i32(0));
-  };
-  return { result, flags };
-};
+const left = shifted("shl", (b, value, count) => b.shl(value, count));
+const rightLogical = shifted("shr", (b, value, count) => b.shrU(value, count));
+const rightArithmetic = shifted("sar", (b, value, count) => b.shrS(value, count));
 
 function rotate(toLeft: boolean): Shift {
   return (b, size, value, count) => {
@@ -81,12 +64,7 @@ function rotate(toLeft: boolean): Shift {
         : b.or(b.shrU(value, by), b.shl(value, rest));
       result = b.truncate(rotated, size);
     }
-    const flags = (): void => {
-      const top = bitAt(b, result, bits - 1);
-      const carry = toLeft ? b.and(b.wrap(result), b.i32(1)) : top;
-      b.setCarryOverflow(carry, b.xor(top, toLeft ? carry : bitAt(b, result, bits - 2)));
-    };
-    return { result, flags };
+    return { result, flags: () => b.flagsRotate(toLeft, size, result) };
   };
 }
 
