@@ -1,7 +1,7 @@
 /**
  * Boots a kernel inline: no thread, no terminal, no input. For experiments on the engine and for finding where a
  * guest goes wrong. `node dist/tools/run-sync.js KERNEL [--initrd F] [--append S] [-m SIZE] [--smp N] [-o k=v]
- * [--deterministic] [--jit MODE] [--instructions N]`
+ * [--deterministic] [--jit MODE] [--counts] [--instructions N]`
  */
 import { parseArguments } from "../src/cli/args.js";
 import { BOOT_OPTIONS, readBootRequest } from "../src/cli/boot-request.js";
@@ -15,6 +15,7 @@ import { runToEnd, type RunOptions } from "../src/host/run.js";
 const OPTIONS = [
   ...BOOT_OPTIONS,
   { name: "jit", value: "MODE", choices: JIT_MODES, help: "whether hot guest code is compiled" },
+  { name: "counts", help: "also count what costs time to count: regions' ways out, compiling" },
   { name: "instructions", value: "N", help: "stop after this many" },
 ];
 
@@ -24,7 +25,10 @@ const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMEN
 const args = parseArguments(process.argv.slice(2), OPTIONS);
 const options: RunOptions = {
   plan: await makePlan(readBootRequest(args)),
-  engine: await loadEngine("wasm", args.value("jit") as JitMode | undefined),
+  engine: await loadEngine("wasm", {
+    jit: args.value("jit") as JitMode | undefined,
+    statistics: args.has("counts"),
+  }),
   console: {
     write: (bytes) => process.stdout.write(bytes.slice()),
     read: () => new Uint8Array(0),

@@ -30,6 +30,8 @@ export interface LaunchOptions {
   /** Path of a copy of the console. */
   log?: string;
   stats: boolean;
+  /** Whether compiled code counts its ways out, and the engine the time it compiles. */
+  countRegions?: boolean;
   json: boolean;
   /** Whether standard input is the guest's console; otherwise it gets none. */
   input: boolean;
@@ -102,7 +104,7 @@ class Surroundings {
     this.midLine = output.midLine;
     this.session = new Session({
       engine: options.engine,
-      jit: options.jit,
+      engineOptions: { jit: options.jit, statistics: options.countRegions ?? false },
       worker: options.worker,
       output: (bytes) => {
         options.onConsole?.(bytes);

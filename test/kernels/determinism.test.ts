@@ -32,7 +32,7 @@ async function slicedRun(plan: Plan): Promise<MachineStats & { console: string }
   const blocks: Buffer[] = [];
   const machine = new Machine({
     plan,
-    engine: await loadEngine("wasm", "check"),
+    engine: await loadEngine("wasm", { jit: "check" }),
     console: {
       write: (bytes) => void blocks.push(Buffer.from(bytes)),
       read: () => new Uint8Array(0),

@@ -30,6 +30,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     help: "what a triple fault is: crash (status 4, the default) or reset (status 0)",
   },
   { name: "stats", help: "also print instructions, speed and the engine's counters" },
+  { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
   { name: "nographic", help: "accepted for QEMU's sake: there is no other display" },
   { name: "no-reboot", help: "accepted for QEMU's sake: a reset always ends the machine" },
 ];
@@ -39,7 +40,8 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" 
   const options: Omit<LaunchOptions, "makePlan" | "input"> = {
     engine: args.value("engine") ?? "auto",
     tripleFault: args.value("triple-fault") === "reset" ? "reset" : "crash",
-    stats: args.has("stats"),
+    stats: args.has("stats") || args.has("jit-stats"),
+    countRegions: args.has("jit-stats"),
     json: args.has("json"),
   };
   const jit = args.value("jit");

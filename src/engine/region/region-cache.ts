@@ -19,6 +19,7 @@ import { MAKE_WORDS, MAKE_WORDS_SIGNATURE, makeWordsIn } from "./flag-code.js";
 import { endsNode, formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
+import { addCounts } from "./exit-counts.js";
 import { Listing } from "./listing.js";
 
 /** Times that execution must be found in a block before it is compiled. */
@@ -48,6 +49,8 @@ export interface RegionOptions {
   eager?: boolean;
   /** Runs entries in place of the regions themselves. */
   checker?: RegionChecker;
+  /** Regions count their ways out, see exit-counts.ts. */
+  counting?: boolean;
   /** Changes the code of every region: tests plant faults with it. */
   rewrite?: (code: IrFunction) => void;
 }
@@ -192,6 +195,7 @@ export class RegionCache {
     candidates.forEach(({ shape, mode }, i) => {
       const code = compileRegion(nameOf(i), shape, mode);
       this.options.rewrite?.(code);
+      if (this.options.counting) addCounts(code, shape.graph);
       this.options.checker?.instrument(code);
       module.addLowered(code);
       module.export(nameOf(i));

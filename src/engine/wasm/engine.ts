@@ -38,6 +38,7 @@ import {
 import { HELPERS } from "../x86/system/delegates.js";
 import { InstructionSet } from "../x86/table/instruction-set.js";
 import { RegionChecker } from "../region/checker.js";
+import { readCounts } from "../region/exit-counts.js";
 import { RegionCache } from "../region/region-cache.js";
 import type { IrFunction } from "../ir/ir.js";
 import type { JitMode } from "../contract.js";
@@ -101,6 +102,11 @@ class WasmVm implements Vm {
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
   private readonly regions: RegionCache | undefined;
+  private readonly statistics: WasmEngineOptions["statistics"];
+  /** Time spent forming and compiling regions, where somebody asks for statistics. */
+  private compileMs = 0;
+  /** Accesses that the data TLB did not answer. */
+  private slowTranslations = 0;
   private readonly checker: RegionChecker | undefined;
   private readonly eager: boolean;
 
@@ -111,6 +117,7 @@ class WasmVm implements Vm {
     options: WasmEngineOptions,
   ) {
     this.eager = options.jit === "eager" || options.eager === true;
+    this.statistics = options.statistics;
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
     const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
@@ -146,6 +153,7 @@ class WasmVm implements Vm {
     if (options.jit !== "off")
       this.regions = new RegionCache(this.cache, this.wasmMemory, handlers, imports, {
         eager: this.eager,
+        counting: options.statistics !== undefined,
         ...(this.checker && { checker: this.checker }),
         ...(options.rewriteRegion && { rewrite: options.rewriteRegion }),
       });
@@ -198,9 +206,7 @@ class WasmVm implements Vm {
   /** What generated code calls: see `IMPORTS` of interpreter.ts. */
   private imports(): Record<string, (...args: number[]) => number | void> {
     return {
-      slowTranslate: (cpu, record, info) =>
-        this.checker?.slowTranslate(this.context(cpu), record, info) ??
-        slowTranslate(this.context(cpu), record, info),
+      slowTranslate: (cpu, record, info) => this.slowTranslate(this.context(cpu), record, info),
       commit: (cpu) => commit(this.context(cpu)),
       checkedAddress: (cpu, record, info) => checkedAddress(this.context(cpu), record, info),
       checkedStack: (cpu, record, info) => checkedStack(this.context(cpu), record, info),
@@ -227,6 +233,12 @@ class WasmVm implements Vm {
         executeVectorOperation(operation, this.bytes, destination >>> 0, source >>> 0, immediate),
       crossing: (cpu, record) => this.cache.checkCrossing(this.context(cpu), record, this.nextPage),
     };
+  }
+
+  private slowTranslate(cpu: CpuContext, record: number, info: number): number {
+    this.slowTranslations++;
+    if (this.checker) return this.checker.slowTranslate(cpu, record, info);
+    return slowTranslate(cpu, record, info);
   }
 
   private translateCode(cpu: CpuContext): number {
@@ -260,8 +272,16 @@ class WasmVm implements Vm {
     cpu.set32(layout.REGION_TAIL, 0);
     if (tail) return true;
     const at = this.ramOffsetAtRip(cpu);
-    if (at >= 0) regions.noteExecution(cpu, at);
+    if (at < 0) return false;
+    const start = this.statistics?.now() ?? 0;
+    regions.noteExecution(cpu, at);
+    if (this.statistics) this.compileMs += this.statistics.now() - start;
     return false;
+  }
+
+  private regionStatistics(): EngineCounters {
+    if (!this.regions || !this.statistics) return {};
+    return { compileMs: Math.round(this.compileMs), ...readCounts(this.dataView) };
   }
 
   /** RAM offset of the instruction at RIP, or -1 when its page is not in the instruction TLB. */
@@ -315,7 +335,9 @@ class WasmVm implements Vm {
       decodedInstructions: instructions,
       decodeInvalidations: invalidations,
       decodeFlushes: flushes,
+      slowTranslations: this.slowTranslations,
       ...this.regions?.counters,
+      ...this.regionStatistics(),
       ...this.checker?.counters,
     };
   }
@@ -336,6 +358,8 @@ export interface WasmEngineOptions {
   jit: JitMode;
   /** Compiles everything at once in check mode as well: for tests. */
   eager?: boolean;
+  /** Counts what costs time to count: regions' ways out, time spent compiling. `now` in ms. */
+  statistics?: { now: () => number };
   /** Changes every region's code before it is compiled: tests plant faults with it. */
   rewriteRegion?: (code: IrFunction) => void;
 }

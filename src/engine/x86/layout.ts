@@ -31,6 +31,10 @@ export const AES_RESTORE = 0x1800;
 export const CRC32C = 0x2000;
 export const CRC32C_STRIDE = 0x400;
 
+/** What regions count where somebody asks for statistics, i64 each: ways out and instructions; by operation. */
+export const REGION_COUNTS = 0x4000;
+export const REGION_OPERATION_COUNTS = 0x4100;
+
 // ── CPU area ───────────────────────────────────────────────────────────────────────────────────────────────
 // Byte offsets from the CPU's base. Generated code receives the base as its first parameter.
 

@@ -23,12 +23,20 @@ export interface EngineReport {
   verdict: EngineVerdict;
 }
 
+/** How an engine runs. */
+export interface EngineOptions {
+  /** Absent: what LOCORE_JIT says, else "off". */
+  jit?: JitMode | undefined;
+  /** Also counts what costs time to count. */
+  statistics?: boolean;
+}
+
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
 
-async function wasmEngine(jit: JitMode): Promise<Engine> {
+async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: EngineOptions): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");
-  return createWasmEngine({ jit });
+  return createWasmEngine({ jit, ...(statistics && { statistics: { now: () => performance.now() } }) });
 }
 
 function kvmVerdict(): EngineVerdict {
@@ -47,7 +55,7 @@ function kvmVerdict(): EngineVerdict {
 
 /** Every engine with its verdict on this host. */
 export async function probeEngines(): Promise<EngineReport[]> {
-  const wasm = await wasmEngine("off");
+  const wasm = await wasmEngine({ jit: "off" });
   return [
     { name: wasm.name, verdict: wasm.probe() },
     { name: "kvm", verdict: kvmVerdict() },
@@ -70,15 +78,12 @@ function jitOfEnvironment(): JitMode {
   return mode;
 }
 
-/**
- * Loads the engine called `name` ("auto" takes the best that works); `jit` is LOCORE_JIT's where it is not given.
- * Throws `EngineUnavailable`.
- */
-export async function loadEngine(name: string, jit: JitMode = jitOfEnvironment()): Promise<Engine> {
+/** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
+export async function loadEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   requireEngine(name);
   if (name !== "auto" && name !== "wasm")
     throw new EngineUnavailable(name, "there is no engine of this name");
-  const engine = await wasmEngine(jit);
+  const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
   return engine;

@@ -1,14 +1,13 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
-import type { JitMode } from "../../engine/contract.js";
 import type { Plan } from "../../boot/plan.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
+import type { EngineOptions } from "./engines.js";
 
 /** Given to the worker when it is started, before a plan exists. */
 export interface WorkerSetup {
   engine: string;
-  /** Absent: what the environment says. */
-  jit: JitMode | undefined;
+  options: EngineOptions;
   shared: SharedMemory;
 }
 

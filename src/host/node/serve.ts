@@ -5,12 +5,12 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import type { Plan } from "../../boot/plan.js";
-import { EngineLimit, type Engine, type JitMode } from "../../engine/contract.js";
+import { EngineLimit, type Engine } from "../../engine/contract.js";
 import { PlanError } from "../../machine/fill.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
-import { EngineUnavailable } from "./engines.js";
+import { EngineUnavailable, type EngineOptions } from "./engines.js";
 import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
 
 const NS_PER_MS = 1e6;
@@ -37,7 +37,7 @@ function discard(plan: Plan): void {
 
 /** What a thread brings along: how it gets its engine, and how it wires devices. */
 export interface WorkerParts {
-  loadEngine: (name: string, jit: JitMode | undefined) => Promise<Engine>;
+  loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
   wire: RunOptions["wire"];
 }
 
@@ -76,7 +76,7 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   const plan = new Promise<StartMessage>((resolve) => port.once("message", resolve));
   try {
-    const engine = await parts.loadEngine(setup.engine, setup.jit);
+    const engine = await parts.loadEngine(setup.engine, setup.options);
     const report = runToEnd(runOptions(await plan, engine, side, tell, parts.wire));
     tell({ kind: "ended", report });
   } catch (error) {

@@ -3,11 +3,11 @@
  * turns what ends it (the guest, a stop, a broken worker) into one report. Knows no terminal and no signal; those
  * come in as `input`, `output` and calls of `stop`.
  */
-import type { JitMode } from "../../engine/contract.js";
 import { Worker } from "node:worker_threads";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import { allocateShared, MainSide } from "../shared.js";
+import type { EngineOptions } from "./engines.js";
 import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
 
 /** Bytes taken from the output ring at a time. */
@@ -34,8 +34,7 @@ export class SessionError extends Error {
 
 export interface SessionOptions {
   engine: string;
-  /** Whether the engine compiles; the environment's LOCORE_JIT by default. */
-  jit?: JitMode | undefined;
+  engineOptions?: EngineOptions;
   /** Entry of the thread; the default is the real one, tests bring their own. */
   worker?: URL | undefined;
   output: OutputSink;
@@ -68,7 +67,7 @@ export class Session {
     this.#options = options;
     const shared = allocateShared();
     this.#side = new MainSide(shared);
-    const setup: WorkerSetup = { engine: options.engine, jit: options.jit, shared };
+    const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
     const entry = options.worker ?? new URL("./worker.js", import.meta.url);
