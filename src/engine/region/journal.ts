@@ -28,10 +28,10 @@ function storeBytes(op: string): number {
   return found![1];
 }
 
-/** Whether an address lies in the CPU area, which the checker saves as a whole. */
-function inCpuArea(address: Value): boolean {
+/** Whether an address lies in the CPU area, which the checker saves as a whole, or is one of the engine's own. */
+function isOwn(address: Value): boolean {
   if (address.op === "parameter") return address.target === 0;
-  return address.op === "i32.add" && inCpuArea(address.args[0]);
+  return address.op === "const" || (address.op === "i32.add" && isOwn(address.args[0]));
 }
 
 class JournalPass {
@@ -47,7 +47,7 @@ class JournalPass {
   private before(s: Statement): Statement[] {
     switch (s.kind) {
       case "store":
-        if (inCpuArea(s.address)) return [];
+        if (isOwn(s.address)) return [];
         return note((b) => [b.add(s.address, b.i32(s.offset)), b.i32(storeBytes(s.op))]);
       case "bulk":
         return note(() => [s.args[0], s.args[2]]);
