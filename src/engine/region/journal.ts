@@ -28,10 +28,15 @@ function storeBytes(op: string): number {
   return found![1];
 }
 
-/** Whether an address lies in the CPU area, which the checker saves as a whole, or is one of the engine's own. */
-function isOwn(address: Value): boolean {
+/** Whether an address lies in the CPU area, which the checker saves as a whole. */
+function inCpuArea(address: Value): boolean {
   if (address.op === "parameter") return address.target === 0;
-  return address.op === "const" || (address.op === "i32.add" && isOwn(address.args[0]));
+  return address.op === "i32.add" && inCpuArea(address.args[0]);
+}
+
+/** No guest memory: the CPU area, or a place of the engine's that no guest address gives. */
+function isOwn(address: Value): boolean {
+  return address.op === "const" || inCpuArea(address);
 }
 
 class JournalPass {
