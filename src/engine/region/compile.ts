@@ -8,6 +8,7 @@
  * 5. `Structure.nest`: structured control flow.
  */
 import type { IrFunction, Statement, Value } from "../ir/ir.js";
+import { printFunction } from "../ir/print.js";
 import * as layout from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
 import { analyse } from "./dataflow.js";
@@ -16,6 +17,7 @@ import { flagEntries, type FlagEntry } from "./flag-entries.js";
 import { DYNAMIC, WORDS, type Pending } from "./flags.js";
 import { successors, type RegionGraph } from "./graph.js";
 import { orderGraph, type Order } from "./order.js";
+import { flagsText, flowText, graphText, nodesText, orderText, type PassObserver } from "./pass-text.js";
 import { RegionBuilder, type NodeCode } from "./region-builder.js";
 import { bitsOf, homeOf, RegionVariables } from "./registers.js";
 import { readOf, Structure } from "./structure.js";
@@ -65,6 +67,7 @@ class RegionCompiler {
     name: string,
     private readonly shape: RegionShape,
     mode: number,
+    private readonly observe: PassObserver | undefined,
   ) {
     const { graph, order } = shape;
     const { nodes } = graph;
@@ -90,10 +93,17 @@ class RegionCompiler {
   }
 
   compile(): IrFunction {
+    const { observe } = this;
+    observe?.("graph", () => graphText(this.graph));
+    const next = (): number[][] => this.graph.nodes.map((_, i) => successors(this.graph, i));
+    observe?.("order", () => orderText(this.order, next()));
+    observe?.("flags", () => flagsText(this.flagEntries));
     const nodes = this.graph.nodes.map(() => UNREACHED);
     // Ways to a node come before it, unless it is entered from outside as well.
     for (const i of this.order.sequence) nodes[i] = this.node(i);
+    observe?.("nodes", () => nodesText(nodes));
     const flow = analyse(nodes);
+    observe?.("dataflow", () => flowText(flow, nodes));
     let body = this.structure.nest(nodes, readOf(this.locals.state));
     nodes.forEach((node, i) => {
       for (const stub of node.stubs) {
@@ -107,6 +117,7 @@ class RegionCompiler {
     const touched = nodes.reduce((mask, node) => mask | node.used | allChanged(node), live);
     const code = this.builder.finish();
     code.body.push(...this.prologue(live, touched), ...body);
+    observe?.("structure", () => printFunction(code));
     return code;
   }
 
@@ -176,7 +187,12 @@ function allChanged(node: NodeCode): number {
   return node.edges.reduce((mask, edge) => mask | edge.changed, exits);
 }
 
-/** Compiles a region for a mode. */
-export function compileRegion(name: string, shape: RegionShape, mode: number): IrFunction {
-  return new RegionCompiler(name, shape, mode).compile();
+/** Compiles a region for a mode. `observe` hears what each pass made. */
+export function compileRegion(
+  name: string,
+  shape: RegionShape,
+  mode: number,
+  observe?: PassObserver,
+): IrFunction {
+  return new RegionCompiler(name, shape, mode, observe).compile();
 }

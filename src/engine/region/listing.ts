@@ -19,17 +19,16 @@ export class Listing {
   private readonly rows: readonly Line[];
 
   constructor(graph: RegionGraph) {
-    const rows = graph.nodes.flatMap(({ records, page }, node) =>
+    this.rows = graph.nodes.flatMap(({ records, page }, node) =>
       records.map((record, i) => ({
         ramOffset: page.ramOffset + record.offset,
         record,
         node: i === 0 ? node : -1,
       })),
     );
-    this.rows = rows.sort((x, y) => x.ramOffset - y.ramOffset);
   }
 
-  /** One line an instruction, in the order of their places in `ram`. */
+  /** One line an instruction, node by node; the bytes are taken from `ram`. */
   lines(ram: Uint8Array): string[] {
     return this.rows.map(({ ramOffset, record, node }) => {
       const bytes = Array.from(ram.subarray(ramOffset, ramOffset + record.length), (byte) =>

@@ -21,6 +21,7 @@ import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
 import { addCounts } from "./exit-counts.js";
 import { Listing } from "./listing.js";
+import type { PassObserver, PassText, RegionDump } from "./pass-text.js";
 
 /** Times that execution must be found in a block before it is compiled. */
 const HOT = 3;
@@ -41,7 +42,8 @@ const ENTRY_INSIDE = 0xfffe;
 const ENTRY_CLAIMED = 0xfffd;
 
 /** What regions import: a subset of what the interpreter does, and its handlers. */
-const REGION_IMPORTS = ["sseFloat", "vectorOperation"] as const;
+const { sseFloat, vectorOperation } = IMPORTS;
+const REGION_IMPORTS = { sseFloat, vectorOperation };
 
 /** What stands between compiling regions and running them. */
 export interface RegionOptions {
@@ -51,6 +53,8 @@ export interface RegionOptions {
   checker?: RegionChecker;
   /** Regions count their ways out, see exit-counts.ts. */
   counting?: boolean;
+  /** Is told of every region that is compiled. */
+  dump?: (region: RegionDump) => void;
   /** Changes the code of every region: tests plant faults with it. */
   rewrite?: (code: IrFunction) => void;
 }
@@ -176,15 +180,20 @@ export class RegionCache {
     this.waiting = [];
     this.patience = PATIENCE;
     if (candidates.length === 0) return;
+    const module = this.emptyModule();
+    candidates.forEach((candidate, i) => {
+      const code = this.compile(nameOf(i), candidate);
+      module.addLowered(code);
+      module.export(nameOf(i));
+    });
+    this.instantiate(module.build(), candidates);
+  }
+
+  private emptyModule(): ModuleBuilder {
     const module = new ModuleBuilder();
     module.importTable("handlers");
-    for (const name of REGION_IMPORTS) {
-      module.import(name, {
-        parameters: Array(IMPORTS[name].parameters).fill("i32") as "i32"[],
-        results: ["i32"],
-      });
-    }
-    for (const [name, { parameters, result }] of Object.entries(this.options.checker?.imports ?? {})) {
+    const imports = { ...REGION_IMPORTS, ...this.options.checker?.imports };
+    for (const [name, { parameters, result }] of Object.entries(imports)) {
       module.import(name, {
         parameters: Array(parameters).fill("i32") as "i32"[],
         results: result ? ["i32"] : [],
@@ -192,15 +201,24 @@ export class RegionCache {
     }
     module.import(MAKE_WORDS, MAKE_WORDS_SIGNATURE);
     module.defineType(HANDLER_TYPE, HANDLER_SIGNATURE);
-    candidates.forEach(({ shape, mode }, i) => {
-      const code = compileRegion(nameOf(i), shape, mode);
-      this.options.rewrite?.(code);
-      if (this.options.counting) addCounts(code, shape.graph);
-      this.options.checker?.instrument(code);
+    return module;
+  }
+
+  private compile(name: string, { shape, mode }: Candidate): IrFunction {
+    const { dump, rewrite, counting, checker } = this.options;
+    const passes: PassText[] = [];
+    const observe: PassObserver = (pass, text) => void passes.push({ pass, text: text() });
+    const code = compileRegion(name, shape, mode, dump && observe);
+    rewrite?.(code);
+    if (counting) addCounts(code, shape.graph);
+    checker?.instrument(code);
+    if (dump) {
+      const module = this.emptyModule();
       module.addLowered(code);
-      module.export(nameOf(i));
-    });
-    this.instantiate(module.build(), candidates);
+      module.export(name);
+      dump({ passes, listing: new Listing(shape.graph), wasm: module.build() });
+    }
+    return code;
   }
 
   /** Where the straight line that `record` stands in begins: behind what ends a node, or another region. */

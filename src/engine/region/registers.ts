@@ -12,6 +12,13 @@ export const FLAG_RESULT_BIT = 16;
 export const FLAG_CARRY_BIT = 17;
 const CACHED = 18;
 
+/** By their bits. */
+export const REGISTER_NAMES = [
+  ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
+  "flagResult",
+  "flagCarry",
+];
+
 /** Mask of both flag words. */
 export const FLAG_WORDS = (1 << FLAG_RESULT_BIT) | (1 << FLAG_CARRY_BIT);
 
@@ -31,11 +38,7 @@ export function bitsOf(mask: number): number[] {
 
 /** The variables of one region. All are set before the first node runs. */
 export class RegionVariables {
-  readonly cached: readonly Variable[] = [
-    ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
-    "flagResult",
-    "flagCarry",
-  ].map((name) => makeVariable(name, "i64"));
+  readonly cached: readonly Variable[] = REGISTER_NAMES.map((name) => makeVariable(name, "i64"));
   /** Instructions that may still run. */
   readonly left = makeVariable("budget", "i32");
   /** Host address of the current TLB. */

@@ -39,6 +39,7 @@ import { HELPERS } from "../x86/system/delegates.js";
 import { InstructionSet } from "../x86/table/instruction-set.js";
 import { RegionChecker } from "../region/checker.js";
 import { readCounts } from "../region/exit-counts.js";
+import { dumpText, type RegionDump } from "../region/pass-text.js";
 import { RegionCache } from "../region/region-cache.js";
 import type { IrFunction } from "../ir/ir.js";
 import type { JitMode } from "../contract.js";
@@ -154,9 +155,17 @@ class WasmVm implements Vm {
       this.regions = new RegionCache(this.cache, this.wasmMemory, handlers, imports, {
         eager: this.eager,
         counting: options.statistics !== undefined,
+        ...(options.dumpRegion && { dump: this.dumper(options.dumpRegion, ramBase) }),
         ...(this.checker && { checker: this.checker }),
         ...(options.rewriteRegion && { rewrite: options.rewriteRegion }),
       });
+  }
+
+  private dumper(
+    write: (text: string, wasm: Uint8Array) => void,
+    ramBase: number,
+  ): (dump: RegionDump) => void {
+    return (dump) => write(dumpText(dump, this.bytes.subarray(ramBase)), dump.wasm);
   }
 
   private makeChecker(ramBase: number, handlers: WebAssembly.Table): RegionChecker {
@@ -360,6 +369,8 @@ export interface WasmEngineOptions {
   eager?: boolean;
   /** Counts what costs time to count: regions' ways out, time spent compiling. `now` in ms. */
   statistics?: { now: () => number };
+  /** Is given every region that is compiled, pass by pass as text, and as a module. */
+  dumpRegion?: (text: string, wasm: Uint8Array) => void;
   /** Changes every region's code before it is compiled: tests plant faults with it. */
   rewriteRegion?: (code: IrFunction) => void;
 }

@@ -3,11 +3,14 @@
  * runs nothing pays for nothing.
  */
 import { accessSync, constants, existsSync } from "node:fs";
+import type { DumpRegion } from "./jit-dump.js";
 import { JIT_MODES, type Engine, type EngineVerdict, type JitMode } from "../../engine/contract.js";
 
 const KVM_DEVICE = "/dev/kvm";
 /** Environment variable that says whether to compile, where nobody else does. */
 const JIT_VARIABLE = "LOCORE_JIT";
+/** Environment variable that names a folder for what the compiler makes. */
+const JIT_DUMP_VARIABLE = "LOCORE_JIT_DUMP";
 
 /** No engine of that name works here; the message says why. */
 export class EngineUnavailable extends Error {
@@ -36,7 +39,24 @@ export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
 
 async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: EngineOptions): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");
-  return createWasmEngine({ jit, ...(statistics && { statistics: { now: () => performance.now() } }) });
+  const dumpRegion = jit === "off" ? undefined : await dumpOfEnvironment();
+  return createWasmEngine({
+    jit,
+    ...(statistics && { statistics: { now: () => performance.now() } }),
+    ...(dumpRegion && { dumpRegion }),
+  });
+}
+
+/** Writes regions where LOCORE_JIT_DUMP says. Throws `EngineUnavailable` when that is no place to write to. */
+async function dumpOfEnvironment(): Promise<DumpRegion | undefined> {
+  const folder = process.env[JIT_DUMP_VARIABLE];
+  if (folder === undefined || folder === "") return undefined;
+  const { dumpInto } = await import("./jit-dump.js");
+  try {
+    return dumpInto(folder);
+  } catch (error) {
+    throw new EngineUnavailable("wasm", `${JIT_DUMP_VARIABLE}: ${(error as Error).message}`);
+  }
 }
 
 function kvmVerdict(): EngineVerdict {

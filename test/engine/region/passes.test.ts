@@ -1,0 +1,87 @@
+/**
+ * What each pass of the region compiler makes of small programs, from guest bytes to structured code, beside
+ * test/fixtures/regions.txt, so that a change of a pass shows as a difference a person can judge. LOCORE_UPDATE_GOLDEN=1
+ * rewrites the file.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import test from "node:test";
+import { createWasmEngine } from "../../../src/engine/wasm/engine.js";
+import { bareGuest, silentHost } from "../../isolation/bare-guest.js";
+import { dword, eax, ebx, ecx, edi, esp, type Assembler } from "../../support/asm/index.js";
+import { repositoryRoot, repositoryText } from "../../support/repository.js";
+
+const FIXTURE = "test/fixtures/regions.txt";
+const DATA = 0x20000;
+const HANDLER = 0x8000;
+const BUDGET = 5_000;
+const TURNS = 200;
+
+/** Programs that run long enough for their branches to be known, and halt. */
+const PROGRAMS: Record<string, (a: Assembler) => void> = {
+  "a loop that stores": (a) => {
+    a.mov(edi, DATA).mov(ecx, TURNS);
+    a.label("again").add(dword(edi), ecx).dec(ecx).jcc("ne", "again");
+    a.hlt();
+  },
+  "ways that join, with flags behind them": (a) => {
+    a.mov(ecx, TURNS).mov(eax, 0);
+    a.label("again").test(ecx, 1).jcc("e", "even");
+    a.add(eax, ecx).jmp("joined");
+    a.label("even").sub(eax, ecx);
+    a.label("joined").adc(ebx, 0);
+    a.dec(ecx).jcc("ne", "again");
+    a.hlt();
+  },
+  "a function that is called in a loop": (a) => {
+    a.mov(ecx, TURNS).mov(eax, 1);
+    a.label("again").call("double").dec(ecx).jcc("ne", "again");
+    a.hlt();
+    a.label("double").add(eax, eax).ret();
+  },
+  "nested loops, through the dispatcher": (a) => {
+    a.mov(ecx, TURNS).mov(eax, 0);
+    a.label("outer").mov(ebx, 3);
+    a.label("inner").inc(eax).dec(ebx).jcc("ne", "inner");
+    a.dec(ecx).jcc("ne", "outer");
+    a.hlt();
+  },
+  "an instruction that is left to the interpreter": (a) => {
+    a.mov(edi, TURNS);
+    a.label("again").mov(eax, 0).cpuid().mov(dword(esp), eax).dec(edi).jcc("ne", "again");
+    a.hlt();
+  },
+};
+
+/** Of these the code is shown too, of the others what it is made by. */
+const WITH_CODE = new Set(["a loop that stores", "an instruction that is left to the interpreter"]);
+const CODE_SECTIONS = /── (nodes|structure) ──\n[^]*?\n\n(?=──)/g;
+
+/** The last region that is made of a program: the one that knows most of its branches. */
+function lastRegion(program: (a: Assembler) => void): { text: string; wasm: Uint8Array } {
+  let last: { text: string; wasm: Uint8Array } | undefined;
+  const engine = createWasmEngine({ jit: "eager", dumpRegion: (text, wasm) => (last = { text, wasm }) });
+  const { vm, cpu } = bareGuest(program, { all: HANDLER }, silentHost(), undefined, engine);
+  assert.equal(cpu.run(BUDGET).reason, "halt");
+  vm.dispose();
+  assert.ok(last, "a region was compiled");
+  return last;
+}
+
+test("R3.10 every pass of the region compiler reads as test/fixtures/regions.txt says", () => {
+  const texts = Object.entries(PROGRAMS).map(([name, program]) => {
+    const { text } = lastRegion(program);
+    assert.ok(!text.includes("?"), `${name}: every value is defined where it is used`);
+    return `════ ${name} ════\n\n${WITH_CODE.has(name) ? text : text.replaceAll(CODE_SECTIONS, "")}`;
+  });
+  const all = texts.join("");
+  if (process.env["LOCORE_UPDATE_GOLDEN"] === "1") writeFileSync(path.join(repositoryRoot, FIXTURE), all);
+  assert.equal(all, repositoryText(FIXTURE));
+});
+
+test("R3.10 the module that is dumped with a region is a valid one", () => {
+  for (const program of Object.values(PROGRAMS)) {
+    assert.ok(WebAssembly.validate(lastRegion(program).wasm as BufferSource));
+  }
+});
