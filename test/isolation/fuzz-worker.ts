@@ -27,13 +27,17 @@ const ONE_BY_ONE_EVERY = 4;
 
 function fuzz({ firstSeed, lives }: FuzzOrder, step: (name: string) => void): FuzzResult {
   const interpreter = createWasmEngine({ jit: "off" });
-  const compiler = createWasmEngine({ jit: "eager" });
+  const compilers = [createWasmEngine({ jit: "eager" }), createWasmEngine({ jit: "check", eager: true })];
   const result = { instructions: 0, shutdowns: 0, halts: 0, accesses: 0 };
   const modes = new Set<string>();
   for (let seed = firstSeed; seed < firstSeed + lives; seed++) {
     step(`life ${seed}`);
     const report = live(interpreter, seed, seed % ONE_BY_ONE_EVERY === 0 ? ONE_BY_ONE : IN_PIECES);
-    assert.deepEqual(live(compiler, seed, WHOLE), report, `life ${seed} depends on how it is run`);
+    assert.deepEqual(
+      live(compilers[seed % compilers.length], seed, WHOLE),
+      report,
+      `life ${seed} depends on how it is run`,
+    );
     modes.add(report.mode);
     result.instructions += 2 * report.instructions;
     result.shutdowns += report.shutdowns;

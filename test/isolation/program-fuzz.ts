@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Cpu, Engine, Vm } from "../../src/engine/contract.js";
+import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/spec/x86-privileged.js";
 import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
@@ -46,7 +47,7 @@ const FLAGS_AT_START = 0x202n;
 const FRAME_FLAGS = 16;
 
 const LEGS = 60;
-const LONGEST_LEG = 3000;
+const LONGEST_LEG = 20_000;
 const MEMORY_EVERY = 15;
 
 /** Handlers: a page fault makes the page present and writable, steps end after a while, calls count. */
@@ -188,6 +189,16 @@ class Side {
   }
 }
 
+/** A breakpoint on an instruction, or none: with one a CPU runs by single instructions. */
+function setBreakpoint(cpu: Cpu, at: bigint | undefined): void {
+  const state = cpu.readState();
+  const dr = state.dr.map((old, i) => {
+    if (i === 7) return at === undefined ? old & ~1n : old | 1n;
+    return i === 0 && at !== undefined ? at : old;
+  });
+  cpu.writeState({ ...state, dr });
+}
+
 /** What happens between two legs. */
 function event(random: Random, { program, state }: World): (side: Side) => void {
   const where = random.pick(program.constants) + random.pick([0, TWIN - CODE]);
@@ -200,11 +211,7 @@ function event(random: Random, { program, state }: World): (side: Side) => void 
     case 2:
       return (side) => side.vm.memory.write(where, value);
     case 3:
-      return ({ cpu }) => {
-        const now = cpu.readState();
-        const dr = now.dr.map((old, i) => (i === 0 ? head : i === 7 ? old ^ 1n : old));
-        cpu.writeState({ ...now, dr });
-      };
+      return ({ cpu }) => setBreakpoint(cpu, head);
     case 4:
       return ({ cpu }) => cpu.writeState({ ...cpu.readState(), rip: BigInt(CODE), gpr: state.gpr });
     default:
@@ -236,7 +243,10 @@ export function runProgram(seed: number, engines: readonly Engine[]): ProgramRep
       compare(sides, `seed ${seed}, leg ${leg}`, leg % MEMORY_EVERY === 0);
       if (!alive[0]) break;
       const change = event(random, world);
-      for (const side of sides) change(side);
+      for (const side of sides) {
+        setBreakpoint(side.cpu, undefined);
+        change(side);
+      }
     }
     compare(sides, `seed ${seed}, at the end`, true);
     const words = new Uint32Array(reference.vm.memory.read(COUNTS, 16).buffer);
@@ -255,4 +265,36 @@ function compare([reference, ...others]: readonly Side[], where: string, memory:
     assert.equal(side.cpu.instructions, reference.cpu.instructions, name);
     if (memory) assert.equal(side.memory(), reference.memory(), `${name}: memory`);
   });
+}
+
+/** What many programs did, added up. */
+export interface FuzzSum {
+  instructions: number;
+  checked: number;
+  dropped: number;
+  faults: number;
+  steps: number;
+  calls: number;
+}
+
+const SEED_STEP = 7919;
+
+/** Runs programs interpreted, compiled, and compiled and checked. */
+export function runPrograms(first: number, programs: number): FuzzSum {
+  const engines = [
+    createWasmEngine({ jit: "off" }),
+    createWasmEngine({ jit: "eager" }),
+    createWasmEngine({ jit: "check", eager: true }),
+  ];
+  const sum = { instructions: 0, checked: 0, dropped: 0, faults: 0, steps: 0, calls: 0 };
+  for (let seed = first; seed < first + programs; seed++) {
+    const { instructions, counters, counts } = runProgram(seed * SEED_STEP, engines);
+    sum.instructions += instructions;
+    sum.checked += counters["instructionsChecked"];
+    sum.dropped += counters["regionsDropped"];
+    sum.faults += counts[0];
+    sum.steps += counts[1];
+    sum.calls += counts[2];
+  }
+  return sum;
 }

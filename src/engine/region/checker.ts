@@ -34,6 +34,21 @@ export interface CheckedRegion {
   readonly listing: Listing;
 }
 
+/** What the checker needs of the engine. */
+export interface CheckerParts {
+  readonly memory: WebAssembly.Memory;
+  readonly ramBase: number;
+  /** Handlers by number. */
+  readonly table: WebAssembly.Table;
+  context(cpu: number): CpuContext;
+  /** The interpreter's run loop. */
+  interpret(cpu: number): void;
+  /** Whether a record is that of the instruction at RIP; true where nobody knows. */
+  standsAtRip(cpu: CpuContext, record: number): boolean;
+  /** Checks more often. */
+  readonly eager: boolean;
+}
+
 /** A region and the interpreter disagree. The engine cannot go on. */
 export class RegionDiffers extends Error {
   override readonly name = "RegionDiffers";
@@ -42,6 +57,8 @@ export class RegionDiffers extends Error {
 /** The first entries of a region that are checked, and every how many-th after that. */
 const FIRST_CHECKED = 6;
 const CHECKED_EVERY = 251;
+/** The same where everything is compiled at once. */
+const EAGERLY_CHECKED_EVERY = 5;
 /** Bytes of a CPU area in front of its TLBs. */
 const AREA = layout.TLB;
 const MOST_DIFFERENCES = 16;
@@ -68,19 +85,16 @@ export class RegionChecker {
   private readonly journal: Journal;
   private readonly firstWrites = new FirstWrites();
   private readonly before = new Uint8Array(AREA);
+  private readonly every: number;
   /** Position in the table of handlers of the function that every entry calls. */
   private readonly slot: number;
   private running = false;
   private interpreting = false;
   private handedOver: { record: number; operation: number } | undefined;
 
-  constructor(
-    memory: WebAssembly.Memory,
-    private readonly ramBase: number,
-    private readonly table: WebAssembly.Table,
-    private readonly context: (cpu: number) => CpuContext,
-    private readonly interpret: (cpu: number) => void,
-  ) {
+  constructor(private readonly parts: CheckerParts) {
+    const { memory, table } = parts;
+    this.every = parts.eager ? EAGERLY_CHECKED_EVERY : CHECKED_EVERY;
     this.u8 = new Uint8Array(memory.buffer);
     this.journal = new Journal(this.u8);
     this.slot = table.grow(1);
@@ -130,7 +144,7 @@ export class RegionChecker {
     const nth = known.executions++;
     this.running = true;
     try {
-      if (nth < FIRST_CHECKED || nth % CHECKED_EVERY === 0) return this.check(known, cpu, record);
+      if (nth < FIRST_CHECKED || nth % this.every === 0) return this.check(known, cpu, record);
       return known.region.run(cpu, record);
     } finally {
       this.running = false;
@@ -139,18 +153,19 @@ export class RegionChecker {
 
   /** A region went on to another by itself: it leaves to the run loop instead, which counts the entry again. */
   private comeBack(cpu: number, record: number): number {
-    const context = this.context(cpu);
+    const context = this.parts.context(cpu);
     context.set32(layout.LEFT, context.get32(layout.LEFT) + 1);
     return record;
   }
 
   private handler(operation: number, cpu: number, record: number): number {
-    return (this.table.get(operation) as TableHandler)(cpu, record, operation);
+    return (this.parts.table.get(operation) as TableHandler)(cpu, record, operation);
   }
 
   /** The region leaves an instruction to the interpreter whose record would lead back to a region. */
   private handOver(cpu: number, record: number, operation: number): number {
-    if (this.context(cpu).get32(layout.REGION_JOURNAL) === 0) return this.handler(operation, cpu, record);
+    if (this.parts.context(cpu).get32(layout.REGION_JOURNAL) === 0)
+      return this.handler(operation, cpu, record);
     this.handedOver = { record, operation };
     return this.comeBack(cpu, record);
   }
@@ -158,7 +173,7 @@ export class RegionChecker {
   // ── checking ──────────────────────────────────────────────────────────────────────────────────────────
 
   private check(known: Known, cpu: number, record: number): number {
-    const context = this.context(cpu);
+    const context = this.parts.context(cpu);
     if (known.executions === 1) this.counters.regionsChecked++;
     this.counters.regionChecks++;
     const rip = context.getBig(layout.PAGE_RIP) + BigInt(context.u16[(record + 4) >>> 1]);
@@ -177,9 +192,17 @@ export class RegionChecker {
     const epoch = context.get32(layout.DECODE_EPOCH);
     const pages = this.interpretAgain(context, outcome.instructions);
     const found = this.differences(context, outcome, pages);
-    if (found.length > 0) throw new RegionDiffers(this.report(known.region, rip & mask, outcome, found));
     const same = epoch === context.get32(layout.DECODE_EPOCH);
+    if (same && next !== 0 && found.length === 0) this.checkNext(context, next, found);
+    if (found.length > 0) throw new RegionDiffers(this.report(known.region, rip & mask, outcome, found));
     return this.goOn(context, outcome, same ? next : 0);
+  }
+
+  /** The record that a region leaves for must be that of the instruction which comes next. */
+  private checkNext(context: CpuContext, next: number, found: Difference[]): void {
+    if (this.parts.standsAtRip(context, next)) return;
+    const compiled = `the record at ${hex(next)}`;
+    found.push({ what: "next instruction", interpreted: "another at that address", compiled });
   }
 
   private area(cpu: number): Uint8Array {
@@ -202,7 +225,7 @@ export class RegionChecker {
     this.firstWrites.begin(context);
     this.interpreting = true;
     try {
-      this.interpret(context.base);
+      this.parts.interpret(context.base);
     } finally {
       this.interpreting = false;
     }
@@ -285,7 +308,7 @@ export class RegionChecker {
   ): string {
     const values = ({ what, interpreted, compiled }: Difference): string =>
       `  ${what}: interpreted ${interpreted}, compiled ${compiled}`;
-    const ram = this.u8.subarray(this.ramBase);
+    const ram = this.u8.subarray(this.parts.ramBase);
     return [
       `a compiled region differs from the interpreter: entered at ${hex(entry)}, ${instructions} instructions`,
       ...found.map(values),

@@ -224,7 +224,7 @@ export class WasmCpu implements Cpu {
   private lookAround(): void {
     if (!this.watch) return;
     const inRegion = this.watch();
-    if (this.telling === WATCHED_SLICE) this.longest = inRegion ? REGION_SLICE : WATCHED_SLICE;
+    this.longest = inRegion ? REGION_SLICE : this.telling;
   }
 
   /** Counts what the slice executed. */

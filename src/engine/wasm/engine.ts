@@ -17,6 +17,7 @@ import { EngineLimit } from "../contract.js";
 import { writeConstantTables } from "../x86/constant-tables.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
+import { REC_OFFSET } from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { executeSseFloat } from "../x86/sse-float.js";
 import { executeVectorOperation } from "../x86/vector-operations.js";
@@ -46,7 +47,7 @@ import type { JitMode } from "../contract.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
-import { interpreterBase64 } from "./interpreter-binary.js";
+import { interpreterModule } from "./interpreter-module.js";
 import { MonitoredLines } from "./monitored-lines.js";
 
 /** A WebAssembly memory has at most 65,536 pages of 64 KiB. */
@@ -56,21 +57,6 @@ const FIRST_RANDOM = 0x9e3779b9;
 const SHOWN_BYTES = 15;
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
-
-let compiled: WebAssembly.Module | undefined;
-
-/** Bytes of a base64 text; a plain loop, because this is on the way to the first instruction. */
-function decodeBase64(text: string): Uint8Array {
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-  return bytes;
-}
-
-function interpreterModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(decodeBase64(interpreterBase64));
-  return compiled;
-}
 
 /** A fixed sequence for RDRAND where the machine brings none: xorshift32. */
 function fixedSequence(): () => number {
@@ -168,9 +154,27 @@ class WasmVm implements Vm {
     return (dump) => write(dumpText(dump, this.bytes.subarray(ramBase)), dump.wasm);
   }
 
-  private makeChecker(ramBase: number, handlers: WebAssembly.Table): RegionChecker {
-    const context = (cpu: number): CpuContext => this.context(cpu);
-    return new RegionChecker(this.wasmMemory, ramBase, handlers, context, this.runLoop);
+  private makeChecker(ramBase: number, table: WebAssembly.Table): RegionChecker {
+    return new RegionChecker({
+      memory: this.wasmMemory,
+      ramBase,
+      table,
+      context: (cpu) => this.context(cpu),
+      interpret: this.runLoop,
+      standsAtRip: (cpu, record) => this.standsAtRip(cpu, record),
+      eager: this.eager,
+    });
+  }
+
+  /** Whether a record is that of the instruction at RIP, as far as the instruction TLB and the cache know. */
+  private standsAtRip(cpu: CpuContext, record: number): boolean {
+    const at = this.ramOffsetAtRip(cpu);
+    const block = this.cache.blockOf(record);
+    const offset = cpu.u16[(record + REC_OFFSET) >>> 1];
+    if (at < 0 || !block || offset >= layout.PAGE_SIZE) return true;
+    return (
+      block.extents[0].page * layout.PAGE_SIZE + offset === at && block.mode === cpu.get32(layout.MODE_KEY)
+    );
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {

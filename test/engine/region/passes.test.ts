@@ -16,6 +16,8 @@ const FIXTURE = "test/fixtures/regions.txt";
 const DATA = 0x20000;
 const HANDLER = 0x8000;
 const BUDGET = 5_000;
+/** Instructions between two looks for what to compile. */
+const PIECE = 50;
 const TURNS = 200;
 
 /** Programs that run long enough for their branches to be known, and halt. */
@@ -58,20 +60,38 @@ const PROGRAMS: Record<string, (a: Assembler) => void> = {
 const WITH_CODE = new Set(["a loop that stores", "an instruction that is left to the interpreter"]);
 const CODE_SECTIONS = /── (nodes|structure) ──\n[^]*?\n\n(?=──)/g;
 
-/** The last region that is made of a program: the one that knows most of its branches. */
-function lastRegion(program: (a: Assembler) => void): { text: string; wasm: Uint8Array } {
-  let last: { text: string; wasm: Uint8Array } | undefined;
-  const engine = createWasmEngine({ jit: "eager", dumpRegion: (text, wasm) => (last = { text, wasm }) });
+interface Dump {
+  text: string;
+  wasm: Uint8Array;
+}
+
+/** Transfers within a region. */
+function transfers({ text }: Dump): number {
+  return [...text.matchAll(/→/g)].length;
+}
+
+/** The region of a program that knows most of its branches, and the last of these. */
+function regionOf(program: (a: Assembler) => void): Dump {
+  let chosen: Dump | undefined;
+  const engine = createWasmEngine({
+    jit: "eager",
+    dumpRegion: (text, wasm) => {
+      const dump = { text, wasm };
+      if (!chosen || transfers(dump) >= transfers(chosen)) chosen = dump;
+    },
+  });
   const { vm, cpu } = bareGuest(program, { all: HANDLER }, silentHost(), undefined, engine);
-  assert.equal(cpu.run(BUDGET).reason, "halt");
+  let exit = cpu.run(PIECE);
+  while (exit.reason === "budget" && cpu.instructions < BUDGET) exit = cpu.run(PIECE);
+  assert.equal(exit.reason, "halt");
   vm.dispose();
-  assert.ok(last, "a region was compiled");
-  return last;
+  assert.ok(chosen, "a region was compiled");
+  return chosen;
 }
 
 test("R3.10 every pass of the region compiler reads as test/fixtures/regions.txt says", () => {
   const texts = Object.entries(PROGRAMS).map(([name, program]) => {
-    const { text } = lastRegion(program);
+    const { text } = regionOf(program);
     assert.ok(!text.includes("?"), `${name}: every value is defined where it is used`);
     return `════ ${name} ════\n\n${WITH_CODE.has(name) ? text : text.replaceAll(CODE_SECTIONS, "")}`;
   });
@@ -82,6 +102,6 @@ test("R3.10 every pass of the region compiler reads as test/fixtures/regions.txt
 
 test("R3.10 the module that is dumped with a region is a valid one", () => {
   for (const program of Object.values(PROGRAMS)) {
-    assert.ok(WebAssembly.validate(lastRegion(program).wasm as BufferSource));
+    assert.ok(WebAssembly.validate(regionOf(program).wasm as BufferSource));
   }
 });

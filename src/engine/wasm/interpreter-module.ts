@@ -1,0 +1,18 @@
+/** The generated interpreter as a module, compiled once for all VMs. Knows nothing of what is in it. */
+import { interpreterBase64 } from "./interpreter-binary.js";
+
+let compiled: WebAssembly.Module | undefined;
+
+/** Bytes of a base64 text; a plain loop, because this is on the way to the first instruction. */
+function decodeBase64(text: string): Uint8Array {
+  const binary = atob(text);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
+}
+
+/** The interpreter's module. Throws `WebAssembly.CompileError` where WebAssembly with SIMD is missing. */
+export function interpreterModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(decodeBase64(interpreterBase64));
+  return compiled;
+}
