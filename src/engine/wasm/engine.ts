@@ -95,6 +95,8 @@ class WasmVm implements Vm {
   /** Accesses that the data TLB did not answer. */
   private slowTranslations = 0;
   private readonly checker: RegionChecker | undefined;
+  /** Compiles what is decoded; where execution is found once. */
+  private readonly atOnce: boolean;
   private readonly eager: boolean;
 
   constructor(
@@ -103,7 +105,8 @@ class WasmVm implements Vm {
     private readonly events: EngineEvents | undefined,
     options: WasmEngineOptions,
   ) {
-    this.eager = options.jit === "eager" || options.eager === true;
+    this.atOnce = options.jit === "eager";
+    this.eager = this.atOnce || options.eager === true;
     this.statistics = options.statistics;
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
@@ -230,7 +233,7 @@ class WasmVm implements Vm {
       translateCode: (cpu) => this.translateCode(this.context(cpu)),
       decode: (cpu, ramOffset) => {
         const record = this.cache.decode(this.context(cpu), ramOffset >>> 0, this.nextPage);
-        if (record !== 0 && this.eager) this.regions?.compileNow(this.context(cpu), record);
+        if (record !== 0 && this.atOnce) this.regions?.compileNow(this.context(cpu), record);
         return record;
       },
       sseFloat: (cpu, operation, destination, source, immediate) =>
@@ -369,7 +372,7 @@ function tooLarge(ramBytes: number, ramBase: number): string {
 /** How the engine executes. */
 export interface WasmEngineOptions {
   jit: JitMode;
-  /** Compiles everything at once in check mode as well: for tests. */
+  /** Compiles where execution is found once, and looks often: for tests. */
   eager?: boolean;
   /** Counts what costs time to count: regions' ways out, time spent compiling. `now` in ms. */
   statistics?: { now: () => number };

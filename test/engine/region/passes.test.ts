@@ -17,7 +17,7 @@ const DATA = 0x20000;
 const HANDLER = 0x8000;
 const BUDGET = 5_000;
 /** Instructions between two looks for what to compile. */
-const PIECE = 50;
+const PIECE = 51;
 const TURNS = 200;
 
 /** Programs that run long enough for their branches to be known, and halt. */
@@ -74,7 +74,8 @@ function transfers({ text }: Dump): number {
 function regionOf(program: (a: Assembler) => void): Dump {
   let chosen: Dump | undefined;
   const engine = createWasmEngine({
-    jit: "eager",
+    jit: "on",
+    eager: true,
     dumpRegion: (text, wasm) => {
       const dump = { text, wasm };
       if (!chosen || transfers(dump) >= transfers(chosen)) chosen = dump;
