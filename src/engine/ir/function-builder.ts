@@ -2,13 +2,12 @@
  * Builds the body of one IR function. Operations are chosen by operand type; constants fold. Knows no x86 and no
  * encoding.
  */
-import { integer, makeValue, makeVariable, readVariable } from "./ir.js";
+import { constantValue, integer, makeValue, makeVariable, NO_ARGUMENTS, readVariable } from "./ir.js";
 import type { IrFunction, Label, Signature, Statement, Type, Value, Variable } from "./ir.js";
 import * as op from "./operators.js";
 
 type Immediate = number | bigint | Uint8Array;
 
-const NONE: readonly Value[] = [];
 const ALL_ONES = -1;
 
 /** "i64.load8_u" gives an i64. */
@@ -52,31 +51,27 @@ export class FunctionBuilder {
   }
 
   parameter(index: number): Value {
-    return makeValue(this.signature.parameters[index], "parameter", NONE, undefined, index, true);
-  }
-
-  private literal(type: Type, value: Immediate): Value {
-    return makeValue(type, "const", NONE, value, undefined, true);
+    return makeValue(this.signature.parameters[index], "parameter", NO_ARGUMENTS, undefined, index, true);
   }
 
   i32(value: number): Value {
-    return this.literal("i32", value | 0);
+    return constantValue("i32", value | 0);
   }
 
   i64(value: bigint | number): Value {
-    return this.literal("i64", integer(value));
+    return constantValue("i64", integer(value));
   }
 
   f32(value: number): Value {
-    return this.literal("f32", value);
+    return constantValue("f32", value);
   }
 
   f64(value: number): Value {
-    return this.literal("f64", value);
+    return constantValue("f64", value);
   }
 
   v128(bytes: Uint8Array): Value {
-    return this.literal("v128", bytes);
+    return constantValue("v128", bytes);
   }
 
   /** A constant of an integer type. */

@@ -56,9 +56,33 @@ function isPure(op: string): boolean {
   return op !== "get" && op !== "call" && !op.includes(".load");
 }
 
+/** Arguments of what has none. */
+export const NO_ARGUMENTS: readonly Value[] = [];
+
 /** A read of a variable. */
 export function readVariable(variable: Variable): Value {
-  return makeValue(variable.type, "get", [], undefined, variable, false);
+  return makeValue(variable.type, "get", NO_ARGUMENTS, undefined, variable, false);
+}
+
+function literal(type: Type, immediate: Value["immediate"]): Value {
+  return makeValue(type, "const", NO_ARGUMENTS, immediate, undefined, true);
+}
+
+const SMALLEST_SHARED = -16;
+const LARGEST_SHARED = 256;
+const SHARED_I32: Value[] = [];
+const SHARED_I64: Value[] = [];
+for (let i = SMALLEST_SHARED; i <= LARGEST_SHARED; i++) {
+  SHARED_I32.push(literal("i32", i));
+  SHARED_I64.push(literal("i64", i));
+}
+
+/** A constant. All functions share those of small integers. */
+export function constantValue(type: Type, immediate: number | bigint | Uint8Array): Value {
+  const small = typeof immediate === "number" && immediate >= SMALLEST_SHARED && immediate <= LARGEST_SHARED;
+  if (small && type === "i32") return SHARED_I32[immediate - SMALLEST_SHARED];
+  if (small && type === "i64") return SHARED_I64[immediate - SMALLEST_SHARED];
+  return literal(type, immediate);
 }
 
 /**
