@@ -18,6 +18,7 @@ import { RegionVariables } from "./registers.js";
 const KINDS = 16;
 const TWO_32 = 2 ** 32;
 const NOWHERE: Connections = {
+  isEntry: () => false,
   targetOf: () => undefined,
   flagEntry: () => "words",
   handFlags: () => undefined,

@@ -4,7 +4,7 @@
  * 1. `orderGraph`: reverse postorder, dominators, loops, budget;
  * 2. `RegionBuilder.node`: each node's instructions, by their one definition in x86/semantics;
  * 3. `analyse`: what to load at entry, what to write back at each way out;
- * 4. `RegionBuilder.stubCode`: the ways out;
+ * 4. `RegionBuilder.waysOut`: the ways out;
  * 5. `Structure.nest`: structured control flow.
  */
 import type { IrFunction, Statement, Value } from "../ir/ir.js";
@@ -65,7 +65,7 @@ class RegionCompiler {
 
   constructor(
     name: string,
-    private readonly shape: RegionShape,
+    shape: RegionShape,
     mode: number,
     private readonly observe: PassObserver | undefined,
   ) {
@@ -76,6 +76,7 @@ class RegionCompiler {
     this.flagEntries = flagEntries(graph, order);
     this.structure = new Structure(this.order, nodes.length);
     this.builder = new RegionBuilder(name, this.locals, mode, {
+      isEntry: (record) => shape.entries.has(record),
       targetOf: (record) => graph.targets.get(record),
       flagEntry: (to) => this.flagEntries[to],
       handFlags: (to, pending) => void this.handed.set(to, pending),
@@ -106,12 +107,7 @@ class RegionCompiler {
     observe?.("dataflow", () => flowText(flow, nodes));
     let body = this.structure.nest(nodes, readOf(this.locals.state));
     nodes.forEach((node, i) => {
-      for (const stub of node.stubs) {
-        const way = this.builder.stubCode(stub, flow.dirty(i, stub), (record) =>
-          this.shape.entries.has(record),
-        );
-        body = [{ kind: "block", label: stub.label, body }, ...way];
-      }
+      body = this.builder.waysOut(body, node.stubs, (stub) => flow.dirty(i, stub));
     });
     const live = this.order.rootTargets.reduce((mask, node) => mask | flow.live[node], 0);
     const touched = nodes.reduce((mask, node) => mask | node.used | allChanged(node), live);
@@ -161,6 +157,7 @@ class RegionCompiler {
         b.set(locals.cached[bit], value);
       }
       b.set(locals.target, b.i64(0));
+      b.set(locals.exit, b.i32(0));
       this.flagOperands();
       const index = b.shrU(b.sub(b.parameter(1), b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
       b.set(locals.state, b.load("i32.load16_u", index, layout.REGION_ENTRIES));

@@ -2,7 +2,8 @@
  * Which registers a region must load when it is entered, and which ones each way out must write back. Two passes to
  * a fixed point over bit masks. Knows no instruction.
  */
-import type { NodeCode, Stub } from "./region-builder.js";
+import type { NodeCode } from "./region-builder.js";
+import type { Stub } from "./region-exits.js";
 import { WORDS } from "./flags.js";
 import { FLAG_WORDS } from "./registers.js";
 

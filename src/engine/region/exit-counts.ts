@@ -8,6 +8,7 @@ import { HANDLER_SIGNATURE } from "../wasm/handler-builder.js";
 import { INDIRECT } from "../wasm/lower.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
+import { REC_OP } from "../x86/record.js";
 import type { RegionGraph } from "./graph.js";
 
 /** Why control left a region. */
@@ -78,8 +79,9 @@ class CountPass {
   }
 
   private leaves(value: Value, tail: boolean): Statement[] {
-    const to = value.op === "const" ? Number(value.immediate) : undefined;
-    if (to === undefined) return this.count("exitsChained");
+    if (value.op === "call") return this.count("exitsChained");
+    if (value.op !== "const") return [...this.count("exitsToInterpret"), ...countAt(value)];
+    const to = Number(value.immediate);
     if (tail) return this.count("exitsAtBudget");
     if (to === 0) return this.count("exitsToTarget");
     const operation = this.operationOf(to);
@@ -109,6 +111,18 @@ class CountPass {
       if (operation !== undefined) add(operationCounter(operation), b.i64(1));
     });
   }
+}
+
+/** Counts the operation of the record that control goes on at, unless that is another region's entry by now. */
+function countAt(record: Value): Statement[] {
+  return statements((b) => {
+    const operation = b.load("i32.load16_u", record, REC_OP);
+    b.if(b.ltU(operation, b.i32(OPERATIONS.list.length)), () => {
+      const counter = b.mul(operation, b.i32(COUNTER_BYTES));
+      const at = operationCounter(0);
+      b.store("i64.store", counter, b.add(b.load("i64.load", counter, at), b.i64(1)), at);
+    });
+  });
 }
 
 function operationCounter(operation: number): number {

@@ -10,7 +10,8 @@ import type { NodeEnd, RegionGraph, RegionNode } from "./graph.js";
 import type { Listing } from "./listing.js";
 import type { Order } from "./order.js";
 import { recordText } from "./record-text.js";
-import type { Destination, NodeCode, Stub } from "./region-builder.js";
+import type { NodeCode } from "./region-builder.js";
+import type { Destination, Stub } from "./region-exits.js";
 import { bitsOf, REGISTER_NAMES } from "./registers.js";
 
 /** Hears what a pass made; `text` is only called when it is wanted. */
@@ -100,8 +101,8 @@ function destinationText(destination: Destination): string {
   }
 }
 
-function stubText({ label, destination, completed, pending, changed, defined }: Stub): string {
-  const to = destinationText(destination);
+function stubText({ label, destination, completed, pending, changed, defined, chained }: Stub): string {
+  const to = `${destinationText(destination)}${chained ? " by the chain" : ""}`;
   return `  ${label.name}: to ${to} after ${completed}, changed ${registers(changed)}, certainly ${registers(defined)}, flags ${pendingText(pending)}`;
 }
 

@@ -3,44 +3,17 @@
  * within the region go to labels. Everything that is not plain (a miss in the TLB, a fault, a helper, a device) leaves
  * the region before the instruction has changed anything, and the interpreter executes it.
  */
-import type { Label, Statement, Value } from "../ir/ir.js";
-import { HANDLER_TYPE } from "../wasm/handler-builder.js";
-import { INDIRECT } from "../wasm/lower.js";
+import type { Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
 import type { CodePage } from "./graph.js";
-import { MAKE_WORDS } from "./flag-code.js";
 import type { FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
-import { RegionOperands } from "./region-operands.js";
+import { RegionExits, type Stub } from "./region-exits.js";
 import { NotCompiled } from "./region-state.js";
-import { bitsOf, FLAG_WORDS, GENERAL_REGISTERS, homeOf, type RegionVariables } from "./registers.js";
-
-/** Where control goes when it leaves the region. */
-export type Destination =
-  /** The instruction itself, by the interpreter; `tail`: it runs the rest of the slice. */
-  | { kind: "interpret"; record: DecodedRecord; tail?: boolean }
-  /** Another record, whatever it is. */
-  | { kind: "record"; address: number }
-  /** RIP as the variable `target` says. */
-  | { kind: "target" };
-
-/** One way out: what must be written back where. */
-export interface Stub {
-  readonly label: Label;
-  readonly page: CodePage;
-  readonly destination: Destination;
-  /** Control comes here whenever it comes to the instruction. */
-  readonly always: boolean;
-  /** Instructions of the node completed before. */
-  readonly completed: number;
-  readonly pending: Pending;
-  /** Registers that the node may have changed, and those it has changed for certain, before this exit. */
-  readonly changed: number;
-  readonly defined: number;
-}
+import { FLAG_WORDS, GENERAL_REGISTERS, type RegionVariables } from "./registers.js";
 
 export interface Edge {
   readonly to: number;
@@ -59,6 +32,8 @@ export interface NodeCode {
 
 /** How a node's code goes on to others. */
 export interface Connections {
+  /** Whether the region can be entered at a record. */
+  isEntry(record: number): boolean;
   /** Node that an instruction transfers control to, or undefined. */
   targetOf(record: DecodedRecord): number | undefined;
   /** Where a node begins. */
@@ -71,11 +46,8 @@ export interface Connections {
   transfer(b: RegionBuilder, to: number): void;
 }
 
-export class RegionBuilder extends RegionOperands {
-  private completed = 0;
-  private stubs: Stub[] = [];
+export class RegionBuilder extends RegionExits {
   private edges: Edge[] = [];
-  private labelCount = 0;
 
   constructor(
     name: string,
@@ -84,6 +56,10 @@ export class RegionBuilder extends RegionOperands {
     private readonly connections: Connections,
   ) {
     super(name, locals, mode);
+  }
+
+  protected override isEntry(record: number): boolean {
+    return this.connections.isEntry(record);
   }
 
   // ── nodes ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,6 +77,8 @@ export class RegionBuilder extends RegionOperands {
     this.completed = this.changed = this.defined = this.used = 0;
     this.current = [];
     this.stubs = [];
+    this.head = records[0].address;
+    this.chainChanged = 0;
     this.edges = [];
     const statements = this.within(() => {
       this.record = records[0];
@@ -138,54 +116,6 @@ export class RegionBuilder extends RegionOperands {
     }
   }
 
-  /** What a way out does: `dirty` registers and the flags go home, the budget is stored, control goes on. */
-  stubCode(stub: Stub, dirty: number, isEntry: (record: number) => boolean): Statement[] {
-    return this.within(() => {
-      const { destination } = stub;
-      for (const bit of bitsOf(dirty)) {
-        this.store("i64.store", this.cpu, this.get(this.locals.cached[bit]), homeOf(bit));
-      }
-      const left = this.sub(this.get(this.locals.left), this.i32(stub.completed));
-      this.store("i32.store", this.cpu, left, layout.LEFT);
-      if (destination.kind === "target")
-        this.store("i64.store", this.cpu, this.get(this.locals.target), layout.RIP);
-      else if (stub.page.distance !== 0)
-        this.store("i64.store", this.cpu, this.addressIn(stub.page), layout.PAGE_RIP);
-      this.storeFlags(stub);
-      if (destination.kind === "interpret") this.interpretHere(destination, isEntry);
-      else this.return(this.i32(destination.kind === "target" ? 0 : destination.address));
-    });
-  }
-
-  /** Flags that are pending go home. Ways that are seldom taken call for it, which is less code. */
-  private storeFlags({ pending, always }: Stub): void {
-    if (pending === WORDS) return;
-    const { values: _, ...beyondNode } = pending;
-    this.pending = beyondNode;
-    if (!always || pending.source === "dynamic")
-      return this.callVoid(MAKE_WORDS, [this.cpu, ...this.codeAndOperands()]);
-    this.makeWords();
-    for (const bit of bitsOf(FLAG_WORDS))
-      this.store("i64.store", this.cpu, this.get(this.locals.cached[bit]), homeOf(bit));
-  }
-
-  /** Has the interpreter execute an instruction. What is stored is not kept beyond the call for the flags. */
-  private interpretHere(
-    { record, tail }: Extract<Destination, { kind: "interpret" }>,
-    isEntry: (record: number) => boolean,
-  ): void {
-    const { address, operation } = record;
-    if (tail) this.store("i32.store", this.cpu, this.i32(1), layout.REGION_TAIL);
-    if (!isEntry(address)) return this.return(this.i32(address));
-    const left = this.load("i32.load", this.cpu, layout.LEFT);
-    if (tail) this.if(this.leS(left, this.i32(0)), () => this.return(this.i32(address)));
-    // The record would lead back here: its handler is called instead.
-    this.store("i32.store", this.cpu, this.sub(left, this.i32(1)), layout.LEFT);
-    this.return(
-      this.call(INDIRECT + HANDLER_TYPE, "i32", [this.cpu, this.i32(address), this.i32(operation)]),
-    );
-  }
-
   /** Collects statements outside of nodes. */
   collect(build: () => void): Statement[] {
     return this.within(build);
@@ -220,37 +150,6 @@ export class RegionBuilder extends RegionOperands {
       return FLAG_WORDS;
     }
     return 0;
-  }
-
-  /** Leaves the region, if `condition` holds when it is given. */
-  exit(destination: Destination, condition?: Value): void {
-    const stub = this.stub(destination, condition === undefined && this.depth === 1);
-    if (condition) this.branchIf(condition, stub.label);
-    else {
-      this.branch(stub.label);
-      this.terminated = true;
-    }
-  }
-
-  private stub(destination: Destination, always: boolean): Stub {
-    const { completed, pending, changed, defined, page } = this;
-    const last = this.stubs[this.stubs.length - 1];
-    const same =
-      last?.completed === completed &&
-      last.pending === pending &&
-      last.changed === changed &&
-      last.destination.kind === "interpret" &&
-      !last.destination.tail &&
-      destination.kind === "interpret";
-    if (same && !always) return last;
-    const label = { name: `x${this.labelCount++}` };
-    const stub = { label, page, destination, always, completed, pending, changed, defined };
-    this.stubs.push(stub);
-    return stub;
-  }
-
-  protected override interpret(condition?: Value): void {
-    this.exit({ kind: "interpret", record: this.record }, condition);
   }
 
   /** Leaves at the head of the node when the budget does not cover `instructions`. */

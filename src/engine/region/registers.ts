@@ -47,6 +47,8 @@ export class RegionVariables {
   readonly pageRip = makeVariable("pageRip", "i64");
   /** Target of an indirect jump on its way out. */
   readonly target = makeVariable("target", "i64");
+  /** Which way out is taken, for those that share code: see region-exits.ts. */
+  readonly exit = makeVariable("exit", "i32");
   /** Node that the dispatcher goes to. */
   readonly state = makeVariable("state", "i32");
   /** Operands of the last instructions that set flags, see flags.ts. */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { analyse } from "../../../src/engine/region/dataflow.js";
 import { WORDS, type Pending } from "../../../src/engine/region/flags.js";
-import type { NodeCode, Stub } from "../../../src/engine/region/region-builder.js";
+import type { NodeCode } from "../../../src/engine/region/region-builder.js";
+import type { Stub } from "../../../src/engine/region/region-exits.js";
 import { FLAG_WORDS } from "../../../src/engine/region/registers.js";
 
 const [RAX, RCX, RDX] = [1, 2, 4];
@@ -11,7 +12,8 @@ const [RAX, RCX, RDX] = [1, 2, 4];
 function stub(changed: number, defined: number, pending: Pending = WORDS): Stub {
   const destination = { kind: "target" } as const;
   const page = { distance: 0, ramOffset: 0 };
-  return { label: { name: "x" }, page, destination, always: true, completed: 1, pending, changed, defined };
+  const label = { name: "x" };
+  return { label, page, destination, always: true, completed: 1, pending, changed, defined, chained: false };
 }
 
 function node(used: number, stubs: Stub[], edges: NodeCode["edges"]): NodeCode {
