@@ -206,6 +206,7 @@ export abstract class RegionState extends OperandBuilder {
 
   override setState(op: string, offset: number, value: Value): void {
     const bit = this.cachedBit(offset);
+    if (offset === layout.TLB_CURRENT) this.set(this.locals.tlb, value);
     if (bit < 0) return this.store(op, this.cpu, value, offset);
     if (bit >= FLAG_RESULT_BIT && this.pending !== WORDS) this.makeWords();
     if (op === "i64.store") return this.setCached(bit, value);

@@ -10,6 +10,8 @@ export const NEVER_CONTINUES: ReadonlySet<string> = new Set([
   "ud",
   "far_jmp_imm",
   "far_jmp_mem",
+  "syscall",
+  "sysret",
 ]);
 
 export const CALLS: ReadonlySet<string> = new Set(["call", "call_near"]);

@@ -9,8 +9,8 @@ const HELPED =
   rdmsr wrmsr rdtsc rdtscp rdpmc in_imm out_imm in_dx out_dx ins outs hlt monitor mwait clflush xgetbv xsetbv fxsave fxrstor
   xsave xsaveopt xsavec xrstor ldmxcsr stmxcsr rdfsbase rdgsbase wrfsbase wrgsbase rdrand rdseed rdpid mov_from_cr
   mov_to_cr mov_from_dr mov_to_dr mov_from_seg mov_to_seg push_seg pop_seg les lds lss lfs lgs far_jmp_imm
-  far_call_imm far_jmp_mem far_call_mem far_ret iret int_imm int3 int1 into syscall sysret sysenter sysexit swapgs
-  pushf popf enter bound arpl stac clac ud x87 fwait emms daa das aaa aas aam aad pusha popa salc xlat
+  far_call_imm far_jmp_mem far_call_mem far_ret iret int_imm int3 int1 into syscall sysret sysenter sysexit 
+  pushf popf enter bound arpl ud x87 fwait emms daa das aaa aas aam aad pusha popa salc xlat
   mov_absolute divide_wide divide_wide_signed unimplemented`
     .trim()
     .split(/\s+/);

@@ -6,6 +6,7 @@ import { BITS } from "./bits.js";
 import { CARRYLESS } from "./carryless.js";
 import { CONTROL } from "./control.js";
 import { HELPERS_ONLY } from "./delegated.js";
+import { FAST_CALLS } from "./fast-calls.js";
 import type { SemanticsTable } from "./instruction-builder.js";
 import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
@@ -26,6 +27,7 @@ export const SEMANTICS: SemanticsTable = {
   ...BIT_MANIPULATION,
   ...MOVE,
   ...CONTROL,
+  ...FAST_CALLS,
   ...STRINGS,
   ...PACKED_INTEGER,
   ...VECTOR_MOVE,

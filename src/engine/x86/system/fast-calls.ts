@@ -1,19 +1,25 @@
 /**
- * SYSCALL, SYSRET, SYSENTER, SYSEXIT and SWAPGS: entering and leaving the kernel without descriptor tables. On the
- * path of every system call, so no 64-bit arithmetic in JavaScript.
+ * SYSCALL, SYSRET, SYSENTER, SYSEXIT: entering and leaving the kernel without descriptor tables. Generated code does
+ * the plain cases of SYSCALL and SYSRET itself (semantics/fast-calls.ts).
  *
- * Specification: Intel SDM vol. 2B, SYSCALL, SYSRET, SYSENTER, SYSEXIT, SWAPGS; vol. 3A §5.8.7, §5.8.8.
+ * Specification: Intel SDM vol. 2B, SYSCALL, SYSRET, SYSENTER, SYSEXIT; vol. 3A §5.8.7, §5.8.8.
  */
-import {
-  EFER_SCE,
-  FLAG_IF,
-  FLAG_RF,
-  FLAG_TF,
-  FLAG_VM,
-  FLAGS_STATUS,
-  FLAGS_SYSTEM,
-} from "../../../spec/x86-privileged.js";
+import { EFER_SCE, FLAG_IF, FLAG_RF, FLAG_TF, FLAG_VM } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
+import {
+  CODE32_KERNEL,
+  CODE32_USER,
+  CODE64_KERNEL,
+  CODE64_USER,
+  DATA_KERNEL,
+  DATA_USER,
+  FLAT_LIMIT,
+  NO_RPL,
+  RPL_USER,
+  STACK_AFTER_CODE,
+  SYSRET_CS64,
+  SYSRET_FLAGS,
+} from "../fast-call-numbers.js";
 import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
 import { RCX, RDX } from "../layout.js";
@@ -21,38 +27,16 @@ import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
-import {
-  CONTINUE,
-  type Helper,
-  openInterruptWindow,
-  requireSupervisor,
-  RESOLVE,
-  setPrivilege64,
-} from "./outcome.js";
+import { type Helper, openInterruptWindow, requireSupervisor, RESOLVE, setPrivilege64 } from "./outcome.js";
 import { RSP } from "./stack.js";
 
 const R11 = L.GPR + 11 * 8;
-const FLAT = 0xffffffff;
-// Access rights that these instructions load, VMX format: present, accessed, 4 KiB granular.
-const CODE64_KERNEL = 0xa09b;
-const CODE32_KERNEL = 0xc09b;
-const CODE64_USER = 0xa0fb;
-const CODE32_USER = 0xc0fb;
-const DATA_KERNEL = 0xc093;
-const DATA_USER = 0xc0f3;
-const NO_RPL = 0xfffc;
-const RPL_USER = 3;
-/** SYSRET loads every flag but RF and VM. */
-const SYSRET_FLAGS = (FLAGS_STATUS | FLAGS_SYSTEM) & ~(FLAG_RF | FLAG_VM);
 /** Distances from IA32_SYSENTER_CS. */
 const SYSEXIT_CS32 = 16;
 const SYSEXIT_CS64 = 32;
-const STACK_AFTER_CODE = 8;
-/** Distance of SYSRET's 64-bit code segment from STAR[63:48]. */
-const SYSRET_CS64 = 16;
 
 function loadFlat(cpu: CpuContext, segment: number, selector: number, access: number): void {
-  cpu.setSegment(segment, selector & 0xffff, 0, FLAT, access);
+  cpu.setSegment(segment, selector & 0xffff, 0, FLAT_LIMIT, access);
 }
 
 /** Single steps of SYSCALL and SYSRET go by the TF they leave, so that a kernel that masks TF is never stepped. */
@@ -133,14 +117,4 @@ function sysexit(cpu: CpuContext, _record: number, info: number): number {
   return RESOLVE;
 }
 
-function swapgs(cpu: CpuContext): number {
-  requireSupervisor(cpu);
-  const base = L.SEGMENT_BASE + L.GS * 8;
-  const low = cpu.low(base);
-  const high = cpu.upper(base);
-  cpu.setPair(base, cpu.low(L.MSR_KERNEL_GS_BASE), cpu.upper(L.MSR_KERNEL_GS_BASE));
-  cpu.setPair(L.MSR_KERNEL_GS_BASE, low, high);
-  return CONTINUE;
-}
-
-export const FAST_CALLS: Record<string, Helper> = { syscall, sysret, sysenter, sysexit, swapgs };
+export const FAST_CALLS: Record<string, Helper> = { syscall, sysret, sysenter, sysexit };

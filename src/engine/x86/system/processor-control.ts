@@ -8,7 +8,6 @@ import {
   CR4_OSXSAVE,
   CR4_PCIDE,
   CR3_PCID,
-  FLAG_AC,
   FLAG_CF,
   FLAGS_STATUS,
   VECTOR_GP,
@@ -167,15 +166,6 @@ function random(cpu: CpuContext, record: number, info: number): number {
   return CONTINUE;
 }
 
-/** STAC and CLAC. */
-function setAlignmentCheck(value: number): Helper {
-  return (cpu, record) => {
-    if (cpu.cpl > 0) undefinedOpcode();
-    writeFlags(cpu, value, FLAG_AC);
-    return resolveNext(cpu, record);
-  };
-}
-
 export const PROCESSOR_CONTROL: Record<string, Helper> = {
   cpuid,
   hlt,
@@ -188,7 +178,5 @@ export const PROCESSOR_CONTROL: Record<string, Helper> = {
   wbinvd: cacheControl,
   rdrand: random,
   rdseed: random,
-  stac: setAlignmentCheck(FLAG_AC),
-  clac: setAlignmentCheck(0),
   ud: () => undefinedOpcode(),
 };

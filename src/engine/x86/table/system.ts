@@ -17,8 +17,8 @@ export const SYSTEM_FORMS = `
 0F 01/7m    invlpg  M           end
 NP 0F 01 =C8 monitor -
 NP 0F 01 =C9 mwait   -           end
-NP 0F 01 =CA clac    -           end
-NP 0F 01 =CB stac    -           end
+NP 0F 01 =CA clac    -
+NP 0F 01 =CB stac    -
 NP 0F 01 =D0 xgetbv  -
 NP 0F 01 =D1 xsetbv  -           end
 0F 01 =F8   swapgs  -           o64
