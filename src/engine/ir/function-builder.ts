@@ -353,12 +353,12 @@ export class FunctionBuilder {
   }
 
   branch(label: Label): void {
-    this.statements.push({ kind: "branch", label, condition: undefined });
+    this.statements.push({ kind: "branch", label, condition: undefined, seldom: false });
   }
 
-  branchIf(condition: Value, label: Label): void {
+  branchIf(condition: Value, label: Label, seldom = false): void {
     condition.uses++;
-    this.statements.push({ kind: "branch", label, condition });
+    this.statements.push({ kind: "branch", label, condition, seldom });
   }
 
   branchTable(index: Value, labels: readonly Label[], otherwise: Label): void {

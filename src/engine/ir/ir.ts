@@ -113,7 +113,7 @@ export type Statement =
   | { kind: "bulk"; op: "memory.copy" | "memory.fill"; args: readonly Value[] }
   | { kind: "if"; condition: Value; then: Statement[]; else: Statement[] }
   | { kind: "loop" | "block"; label: Label; body: Statement[] }
-  | { kind: "branch"; label: Label; condition: Value | undefined }
+  | { kind: "branch"; label: Label; condition: Value | undefined; seldom: boolean }
   | { kind: "branchTable"; index: Value; labels: readonly Label[]; otherwise: Label }
   | { kind: "return"; value: Value | undefined };
 

@@ -9,7 +9,7 @@ import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
 import type { CodePage } from "./graph.js";
-import type { FlagEntry } from "./flag-entries.js";
+import { leavesDeadFlags, type FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionExits, type Stub } from "./region-exits.js";
 import { NotCompiled } from "./region-state.js";
@@ -83,7 +83,10 @@ export class RegionBuilder extends RegionExits {
     const statements = this.within(() => {
       this.record = records[0];
       begin();
-      for (const record of records) this.instruction(record);
+      records.forEach((record, i) => {
+        this.flagsAreDead = leavesDeadFlags(records, i);
+        this.instruction(record);
+      });
       end();
     });
     return { statements, stubs: this.stubs, edges: this.edges, used: this.used };

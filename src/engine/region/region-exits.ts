@@ -78,7 +78,7 @@ export abstract class RegionExits extends RegionOperands {
       const code = this.pending.source === "dynamic" ? 0 : codeOf(this.pending);
       this.set(this.locals.exit, this.i32(this.completed | (code << COMPLETED_BITS)));
     }
-    if (condition) return this.branchIf(condition, stub.label);
+    if (condition) return this.branchIf(condition, stub.label, destination.kind === "interpret");
     this.branch(stub.label);
     this.terminated = true;
   }

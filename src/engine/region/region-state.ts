@@ -48,6 +48,8 @@ export abstract class RegionState extends OperandBuilder {
   protected used = 0;
   /** What the variables of cached registers hold, where it is known: values of the node's own straight line. */
   protected current: (Value | undefined)[] = [];
+  /** Nobody can see the flags that the instruction leaves. */
+  protected flagsAreDead = false;
   /** Registers whose home a semantic function may have written. */
   protected spilled = 0;
   /** 64-bit code; otherwise 32-bit. */
@@ -253,6 +255,7 @@ export abstract class RegionState extends OperandBuilder {
     values: Partial<Record<OperandName, Value>>,
     plain = false,
   ): void {
+    if (this.flagsAreDead) return;
     this.pending = { ...WORDS, source, size, plain, ...this.setOperands(values) };
   }
 
@@ -300,12 +303,14 @@ export abstract class RegionState extends OperandBuilder {
   }
 
   override flagsIncrement(size: number, _old: Value, result: Value, decrement: boolean): void {
+    if (this.flagsAreDead) return;
     const { change } = this.pending;
     if (change !== "none" && !isCounting(change)) this.makeWords();
     this.changeFlags(decrement ? "decrement" : "increment", size, { changed: result });
   }
 
   override flagsRotate(toLeft: boolean, size: number, result: Value): void {
+    if (this.flagsAreDead) return;
     if (this.pending.source === "dynamic" || isCounting(this.pending.change)) this.makeWords();
     this.changeFlags(toLeft ? "rol" : "ror", size, { changed: result });
   }

@@ -36,7 +36,7 @@ export class Structure {
     const targets = this.order.rootTargets.map((node) => this.blocks[node]);
     const start: Statement[] =
       targets.length === 1
-        ? [{ kind: "branch", label: targets[0], condition: undefined }]
+        ? [{ kind: "branch", label: targets[0], condition: undefined, seldom: false }]
         : [state, dispatch(state, targets)];
     const nested = this.place(start, this.order.rootChildren, code);
     return this.dispatches ? [{ kind: "loop", label: this.root, body: nested }] : nested;

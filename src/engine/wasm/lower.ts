@@ -67,6 +67,7 @@ class Lowering {
   private setStart = 0;
   private setEnd = 0;
   private readonly parameters: number;
+  private readonly seldom: number[] = [];
 
   constructor(
     private readonly f: IrFunction,
@@ -76,7 +77,7 @@ class Lowering {
     this.parameters = f.signature.parameters.length;
   }
 
-  run(): Uint8Array {
+  run(): LoweredFunction {
     const { out } = this;
     out.clear();
     this.statements(this.f.body);
@@ -86,7 +87,7 @@ class Lowering {
     const body = new Uint8Array(head.length + out.length);
     body.set(head.bytes());
     body.set(out.bytes(), head.length);
-    return body;
+    return { bytes: body, seldom: this.seldom.map((at) => head.length + at) };
   }
 
   private localGroups(): BinaryWriter {
@@ -219,6 +220,7 @@ class Lowering {
         return this.close();
       case "branch":
         if (s.condition) this.use(s.condition);
+        if (s.seldom) this.seldom.push(this.out.length);
         return this.indexed(s.condition ? OP_BR_IF : OP_BR, this.depth(s.label));
       case "branchTable":
         this.use(s.index);
@@ -354,7 +356,13 @@ class Lowering {
 /** Where instructions are written until their function ends; one for all, because it grows with the longest. */
 const INSTRUCTIONS = new BinaryWriter();
 
-/** The function's body as the code section holds it: locals, then instructions. */
-export function lowerFunction(f: IrFunction, names: ModuleNames): Uint8Array {
+export interface LoweredFunction {
+  /** As the code section holds it: locals, then instructions. */
+  readonly bytes: Uint8Array;
+  /** Where in them the branches begin that are seldom taken, ascending. */
+  readonly seldom: readonly number[];
+}
+
+export function lowerFunction(f: IrFunction, names: ModuleNames): LoweredFunction {
   return new Lowering(f, names, INSTRUCTIONS).run();
 }

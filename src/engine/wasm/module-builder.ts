@@ -4,7 +4,7 @@
  */
 import type { IrFunction, Signature } from "../ir/ir.js";
 import { BinaryWriter } from "./binary-writer.js";
-import { lowerFunction, type ModuleNames } from "./lower.js";
+import { lowerFunction, type LoweredFunction, type ModuleNames } from "./lower.js";
 import { TYPE_CODES } from "./opcodes.js";
 
 const MAGIC_AND_VERSION = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -13,13 +13,14 @@ const FUNCREF = 0x70;
 /** Kinds of imports and exports. */
 const KIND_TABLE = 1;
 const KIND_MEMORY = 2;
+const HINT_UNLIKELY = 0;
 
 export class ModuleBuilder implements ModuleNames {
   private readonly types: Signature[] = [];
   private readonly typeOf = new Map<Signature, number>();
   private readonly typeNames = new Map<string, number>();
   private readonly imports: { name: string; type: number }[] = [];
-  private readonly functions: { type: number; code: IrFunction | Uint8Array }[] = [];
+  private readonly functions: { type: number; code: IrFunction | LoweredFunction }[] = [];
   private readonly indices = new Map<string, number>();
   private readonly exported: string[] = [];
   private elements: string[] = [];
@@ -47,7 +48,7 @@ export class ModuleBuilder implements ModuleNames {
     this.append(f, lowerFunction(f, this));
   }
 
-  private append({ name, signature }: IrFunction, code: IrFunction | Uint8Array): void {
+  private append({ name, signature }: IrFunction, code: IrFunction | LoweredFunction): void {
     if (this.indices.has(name)) throw new Error(`function ${name} is defined twice`);
     this.indices.set(name, this.imports.length + this.functions.length);
     this.functions.push({ type: this.type(signature), code });
@@ -109,7 +110,14 @@ export class ModuleBuilder implements ModuleNames {
     if (this.elements.length > 0) out.section(4, this.tableSection());
     out.section(7, this.exportSection());
     if (this.elements.length > 0) out.section(9, this.elementSection());
-    out.section(10, this.codeSection());
+    const lowered = this.functions.map(({ code }) => ("bytes" in code ? code : lowerFunction(code, this)));
+    const hints = this.hintSection(lowered);
+    if (hints) out.section(0, hints);
+    const code = vector(lowered, (w, { bytes }) => {
+      w.unsigned(bytes.length);
+      w.raw(bytes);
+    });
+    out.section(10, code);
     return out.bytes().slice();
   }
 
@@ -176,12 +184,28 @@ export class ModuleBuilder implements ModuleNames {
     return w;
   }
 
-  private codeSection(): BinaryWriter {
-    return vector(this.functions, (w, { code }) => {
-      const body = code instanceof Uint8Array ? code : lowerFunction(code, this);
-      w.unsigned(body.length);
-      w.raw(body);
-    });
+  /**
+   * Branches that are seldom taken, for compilers that know the section: what they lead to is kept out of the way.
+   * Specification: WebAssembly branch hinting.
+   */
+  private hintSection(lowered: readonly LoweredFunction[]): BinaryWriter | undefined {
+    const hinted = lowered.flatMap(({ seldom }, i) =>
+      seldom.length > 0 ? [{ index: this.imports.length + i, seldom }] : [],
+    );
+    if (hinted.length === 0) return undefined;
+    const w = new BinaryWriter();
+    w.name("metadata.code.branch_hint");
+    w.unsigned(hinted.length);
+    for (const { index, seldom } of hinted) {
+      w.unsigned(index);
+      w.unsigned(seldom.length);
+      for (const at of seldom) {
+        w.unsigned(at);
+        w.unsigned(1);
+        w.byte(HINT_UNLIKELY);
+      }
+    }
+    return w;
   }
 }
 

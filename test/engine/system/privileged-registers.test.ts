@@ -16,20 +16,7 @@ import {
   USER_DATA,
   type Bench,
 } from "./bench.js";
-import {
-  MEMORY,
-  RAX,
-  RCX,
-  RDX,
-  RBX,
-  RSP,
-  CONTINUE,
-  RESOLVE,
-  long,
-  legacy,
-  run,
-  faults,
-} from "./instruction-bench.js";
+import { MEMORY, RAX, RCX, RDX, RBX, RSP, RESOLVE, long, legacy, run, faults } from "./instruction-bench.js";
 
 test("SYSCALL and SYSRET", () => {
   const bench = long(3);
@@ -68,22 +55,16 @@ test("SYSRET to compatibility code, and to an address that is not canonical", ()
   faults(bench, 6, 0, "syscall");
 });
 
-test("SYSENTER, SYSEXIT and SWAPGS", () => {
+test("SYSENTER, SYSEXIT", () => {
   const bench = long(3);
   const { cpu } = bench;
   faults(bench, 13, 0, "sysenter");
-  faults(bench, 13, 0, "swapgs");
   cpu.setAddress(L.MSR_SYSENTER_CS, KERNEL_CODE);
   cpu.setBig(L.MSR_SYSENTER_ESP, 0xffff8000_00009000n);
   cpu.setBig(L.MSR_SYSENTER_EIP, 0xffff8000_00002000n);
   run(bench, "sysenter");
   assert.deepEqual([cpu.cpl, cpu.selector(L.SS)], [0, 0x10]);
   assert.equal(cpu.getBig(RSP), 0xffff8000_00009000n);
-  cpu.setBig(L.SEGMENT_BASE + L.GS * 8, 1n);
-  cpu.setBig(L.MSR_KERNEL_GS_BASE, 0xffff8880_12345678n);
-  assert.equal(run(bench, "swapgs"), CONTINUE);
-  assert.equal(cpu.getBig(L.SEGMENT_BASE + L.GS * 8), 0xffff8880_12345678n);
-  assert.equal(cpu.getBig(L.MSR_KERNEL_GS_BASE), 1n);
   cpu.setAddress(RCX, 0x7000);
   cpu.setAddress(RDX, 0x6000);
   run(bench, "sysexit", {}, 4);

@@ -60,7 +60,7 @@ function compile(parameters: number, build: (b: FunctionBuilder) => void): Built
 function body(parameters: number, build: (b: FunctionBuilder) => void): string {
   const b = new FunctionBuilder("f", one("i32", parameters));
   build(b);
-  return Buffer.from(lowerFunction(b.finish(), NAMES)).toString("hex");
+  return Buffer.from(lowerFunction(b.finish(), NAMES).bytes).toString("hex");
 }
 
 /** Number of locals that a body declares. */
