@@ -15,7 +15,7 @@ import {
   oword,
   qword,
 } from "../support/asm/index.js";
-import { cr3, XMM, r12, r13, r14, r15, rax, rcx, rdi, rsi } from "../support/asm/index.js";
+import { cr3, XMM, r12, r13, r14, r15, rax, rcx, rdi, rsi, rsp } from "../support/asm/index.js";
 import type { Gpr, Memory } from "../support/asm/index.js";
 import type { Chunk } from "../support/asm/index.js";
 import type { Random } from "../support/random.js";
@@ -32,8 +32,11 @@ export const PAGE_TABLE = 0xb000;
 export const COUNTS = 0x5000;
 export const FUEL = COUNTS + 0x100;
 
-const FUNCTIONS = 10;
-const TF_OR_OF = 0x100;
+const FUNCTIONS = 14;
+/** The last of them are small and call nothing. */
+const FIRST_LEAF = 9;
+const LONGEST_LOOP = 31;
+const TF = 0x100;
 const PTE_BYTES = 8;
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] as const;
 const SIZES = [8, 16, 32, 32, 64, 64] as const;
@@ -73,7 +76,7 @@ class Writer {
   /** Calls functions for ever. */
   private main(): void {
     this.a.label("main");
-    for (let i = 0; i < 4; i++) this.a.call(`f${this.shape.below(FUNCTIONS)}`);
+    for (let i = 0; i < FIRST_LEAF; i++) this.a.call(`f${i}`).nop();
     this.a.jmp("main");
   }
 
@@ -89,6 +92,7 @@ class Writer {
     }
     a.jmp(`after${index}`);
     a.label(`f${index}`);
+    if (index >= FIRST_LEAF) return this.leaf(index);
     a.push(r14)
       .push(r15)
       .mov(dword(FUEL), 3 + shape.below(12));
@@ -98,6 +102,18 @@ class Writer {
     for (const label of this.pending) a.label(label);
     a.pop(r15).pop(r14).ret();
     a.label(`after${index}`);
+  }
+
+  /** A few operations; some return to one byte behind where they were called, or change the stack in between. */
+  private leaf(index: number): void {
+    const { a, shape } = this;
+    const end = a.fresh("leaf");
+    this.straight(1 + shape.below(3));
+    if (shape.below(2)) a.cmp(this.register(32), shape.below(200)).jcc(shape.pick(CONDITIONS), end);
+    this.straight(1);
+    if (shape.below(4) === 0) a.inc(qword(rsp));
+    if (shape.below(4) === 0) a.pop(rax).push(rax);
+    a.label(end).ret().label(`after${index}`);
   }
 
   // ── pieces ────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,16 +145,16 @@ class Writer {
   private statement(): void {
     this.heads.push(this.a.here);
     if (this.shape.below(4) === 0 && this.pending.length > 0) this.a.label(this.pending.pop()!);
-    const kind = this.shape.below(30);
+    const kind = this.shape.below(31);
     if (kind < 10) return this.straight(1 + this.shape.below(6));
     if (kind < 14) return this.loop();
-    if (kind < 18) return this.condition();
+    if (kind < 17) return this.condition();
     if (kind < 20) return this.call();
     if (kind < 21) return this.choice();
     if (kind < 23) return this.goto();
     if (kind < 25) return this.strings();
     if (kind < 27) return this.patch();
-    if (kind < 28) return this.remap();
+    if (kind < 29) return this.remap();
     return this.system();
   }
 
@@ -257,6 +273,8 @@ class Writer {
     const head = a.fresh("loop");
     a.mov(GPRS[32][counter.code], 1 + shape.below(this.depth === 0 ? 30 : 8)).label(head);
     this.body();
+    // A jump into the loop brings any counter along.
+    a.and(GPRS[32][counter.code], LONGEST_LOOP);
     a.dec(GPRS[32][counter.code]).jcc(shape.pick(["ne", "g"] as const), head);
   }
 
@@ -278,12 +296,19 @@ class Writer {
     const { a, shape } = this;
     const behind = FUNCTIONS - 1 - this.current;
     if (behind === 0) return this.straight(2);
-    const target = `f${this.current + 1 + shape.below(behind)}`;
-    if (shape.below(3)) return void a.call(target);
+    const leaf = FIRST_LEAF + shape.below(FUNCTIONS - FIRST_LEAF);
+    const target = `f${shape.below(2) ? this.current + 1 + shape.below(behind) : Math.max(leaf, this.current + 1)}`;
+    if (shape.below(8) === 0) {
+      // Where it is itself: a call without a return.
+      const here = a.fresh("here");
+      return void a.call(here).label(here).pop(this.register(64));
+    }
+    // The instruction behind the call has one byte, because some functions return behind it.
+    if (shape.below(3)) return void a.call(target).nop();
     const table = a.fresh("table");
     const over = a.fresh("over");
     a.jmp(over).label(table).dq(addressOf(target)).label(over);
-    a.mov(rax, addressOf(table)).callAt(qword(rax));
+    a.mov(rax, addressOf(table)).callAt(qword(rax)).nop();
   }
 
   /** A jump through a table. */
@@ -353,7 +378,7 @@ class Writer {
         return void a.int3();
       case 2:
         // Single steps from here on; the handler ends them.
-        return void a.pushf().or(dword(GPRS[64][4]), TF_OR_OF).popf();
+        return void a.pushf().or(dword(GPRS[64][4]), TF).popf();
       case 3:
         return void a.cli().nop().sti();
       case 4:

@@ -1,6 +1,7 @@
 /** What each pass of the region compiler made, as text: for dumps and golden tests. Knows no pass. */
 import { printFunction } from "../ir/print.js";
 import { HANDLER_SIGNATURE } from "../wasm/handler-builder.js";
+import { disassemble } from "../wasm/disassemble.js";
 import { PAGE_SIZE } from "../x86/layout.js";
 import type { Dataflow } from "./dataflow.js";
 import type { DecodedRecord } from "./decoded-record.js";
@@ -154,6 +155,6 @@ export function dumpText({ listing, passes, wasm }: RegionDump, ram: Uint8Array)
   return [
     section("guest", lines(listing.lines(ram))),
     ...passes.map(({ pass, text }) => section(pass, text)),
-    section("wasm", `${wasm.length} bytes, in the file beside this one\n`),
+    section("wasm", lines(disassemble(wasm))),
   ].join("");
 }
