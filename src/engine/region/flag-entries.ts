@@ -53,6 +53,7 @@ function reads(graph: RegionGraph, node: number): boolean | undefined {
   return undefined;
 }
 
+/** In which form each node of a graph finds the flags. */
 export function flagEntries(graph: RegionGraph, order: Order): FlagEntry[] {
   const ways = graph.nodes.map(() => 0);
   const read = graph.nodes.map(() => false);

@@ -363,6 +363,7 @@ export interface LoweredFunction {
   readonly seldom: readonly number[];
 }
 
+/** Lowers a function; `names` gives the numbers of what it calls. */
 export function lowerFunction(f: IrFunction, names: ModuleNames): LoweredFunction {
   return new Lowering(f, names, INSTRUCTIONS).run();
 }
