@@ -3,6 +3,7 @@
  * runs nothing pays for nothing.
  */
 import { accessSync, constants, existsSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
 import type { DumpRegion } from "./jit-dump.js";
 import { JIT_MODES, type Engine, type EngineVerdict, type JitMode } from "../../engine/contract.js";
 
@@ -11,6 +12,12 @@ const KVM_DEVICE = "/dev/kvm";
 const JIT_VARIABLE = "LOCORE_JIT";
 /** Environment variable that names a folder for what the compiler makes. */
 const JIT_DUMP_VARIABLE = "LOCORE_JIT_DUMP";
+
+/**
+ * V8 allocates objects of one place in the code as old ones once most of them outlived a collection, as those of a
+ * large region do; the compiler's garbage would then wait for a full collection, 40 MiB of it.
+ */
+const YOUNG_STAYS_YOUNG = "--no-allocation-site-pretenuring";
 
 /** No engine of that name works here; the message says why. */
 export class EngineUnavailable extends Error {
@@ -39,6 +46,7 @@ export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
 
 async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: EngineOptions): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");
+  if (jit !== "off") setFlagsFromString(YOUNG_STAYS_YOUNG);
   const dumpRegion = jit === "off" ? undefined : await dumpOfEnvironment();
   return createWasmEngine({
     jit,

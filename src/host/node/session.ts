@@ -47,10 +47,11 @@ export interface SessionOptions {
 }
 
 /**
- * A machine allocates next to nothing once it runs; without a limit V8 would keep tens of MiB for young objects of its
- * start.
+ * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
+ * would keep tens of MiB for young objects. With a third of this, what a region leaves would outlive its time and wait
+ * for a full collection.
  */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 4 };
+const WORKER_LIMITS = { maxYoungGenerationSizeMb: 12 };
 
 export class Session {
   readonly #options: SessionOptions;
