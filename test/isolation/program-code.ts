@@ -37,6 +37,7 @@ const FUNCTIONS = 14;
 const FIRST_LEAF = 9;
 const LONGEST_LOOP = 31;
 const TF = 0x100;
+const rcx32 = GPRS[32][1];
 const PTE_BYTES = 8;
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] as const;
 const SIZES = [8, 16, 32, 32, 64, 64] as const;
@@ -371,7 +372,13 @@ class Writer {
 
   private system(): void {
     const { a, shape } = this;
-    switch (shape.below(6)) {
+    switch (shape.below(10)) {
+      case 6:
+        return void a.swapgs();
+      case 7:
+        return void a.stac().mov(dword(DATA), rcx32).clac();
+      case 8:
+        return void a.syscall();
       case 0:
         return void a.movSystem(rax, cr3).movSystem(cr3, rax);
       case 1:

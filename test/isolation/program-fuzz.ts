@@ -6,19 +6,22 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Cpu, Engine, Vm } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT } from "../../src/spec/x86-privileged.js";
+import { MSR_IA32_FMASK, MSR_IA32_LSTAR, MSR_IA32_STAR } from "../../src/spec/x86-msr.js";
+import { CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT, EFER_SCE } from "../../src/spec/x86-privileged.js";
 import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
 import { longMode64 } from "../../src/x86/entry-states.js";
-import { bootGdt } from "../../src/x86/gdt.js";
+import { BOOT_CS, bootGdt } from "../../src/x86/gdt.js";
 import {
   Assembler,
   cr2,
   dword,
   gate64,
   memory,
+  r11,
   rax,
+  rcx,
   rsp,
   TYPE_INTERRUPT_GATE,
 } from "../support/asm/index.js";
@@ -43,6 +46,8 @@ const CALLS = [3, IRQ, IRQ + 1];
 const TF = 0x100;
 const RF = 0x10000;
 const FLAGS_AT_START = 0x202n;
+/** Position of SYSCALL's selectors in IA32_STAR. */
+const STAR_SYSCALL_CS = 32n;
 /** Offset of RFLAGS in an interrupt frame. */
 const FRAME_FLAGS = 16;
 
@@ -57,6 +62,7 @@ const MEMORY_EVERY = 15;
 function handlers(): {
   bytes: { address: number; bytes: Uint8Array }[];
   at: Map<number, number>;
+  system: number;
   other: number;
 } {
   const a = new Assembler(HANDLERS, 64);
@@ -74,6 +80,12 @@ function handlers(): {
   a.label("call")
     .inc(dword(COUNTS + 8))
     .iretq();
+  // A system call from supervisor code: SYSRET would leave for user mode.
+  a.label("system")
+    .inc(dword(COUNTS + 8))
+    .push(r11)
+    .popf()
+    .jmpAt(rcx);
   a.label("other")
     .inc(dword(COUNTS + 12))
     .hlt();
@@ -82,7 +94,7 @@ function handlers(): {
     [1, a.address("step")],
     ...CALLS.map((vector): [number, number] => [vector, a.address("call")]),
   ]);
-  return { bytes: a.link(), at, other: a.address("other") };
+  return { bytes: a.link(), at, system: a.address("system"), other: a.address("other") };
 }
 
 interface World {
@@ -103,6 +115,12 @@ function makeWorld(seed: number): World {
     ...start,
     cr0: start.cr0 | BigInt(CR0_WP),
     cr4: start.cr4 | BigInt(CR4_OSFXSR | CR4_OSXMMEXCPT),
+    efer: start.efer | BigInt(EFER_SCE),
+    msrs: {
+      [MSR_IA32_STAR]: BigInt(BOOT_CS) << STAR_SYSCALL_CS,
+      [MSR_IA32_LSTAR]: BigInt(handlers().system),
+      [MSR_IA32_FMASK]: BigInt(TF) | FLAGS_AT_START,
+    },
     rflags: FLAGS_AT_START,
     idtr: { base: BigInt(IDT), limit: VECTORS * 16 - 1 },
   };
