@@ -337,7 +337,7 @@ export class FunctionBuilder {
     condition.uses++;
     const yes = this.within(then);
     const no = otherwise ? this.within(otherwise) : [];
-    this.statements.push({ kind: "if", condition, then: yes, else: no });
+    this.statements.push({ kind: "if", condition, then: yes, else: no, seldom: false });
   }
 
   /** A loop: branching to the label given to `body` continues it; falling off its end leaves it. */

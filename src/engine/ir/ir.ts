@@ -111,7 +111,7 @@ export type Statement =
   | { kind: "set"; variable: Variable; value: Value }
   | { kind: "call"; callee: string; args: readonly Value[] }
   | { kind: "bulk"; op: "memory.copy" | "memory.fill"; args: readonly Value[] }
-  | { kind: "if"; condition: Value; then: Statement[]; else: Statement[] }
+  | { kind: "if"; condition: Value; then: Statement[]; else: Statement[]; seldom: boolean }
   | { kind: "loop" | "block"; label: Label; body: Statement[] }
   | { kind: "branch"; label: Label; condition: Value | undefined; seldom: boolean }
   | { kind: "branchTable"; index: Value; labels: readonly Label[]; otherwise: Label }

@@ -111,6 +111,7 @@ class RegionCompiler {
     });
     const live = this.order.rootTargets.reduce((mask, node) => mask | flow.live[node], 0);
     const touched = nodes.reduce((mask, node) => mask | node.used | allChanged(node), live);
+    this.builder.forgetAllPages();
     const code = this.builder.finish();
     code.body.push(...this.prologue(live, touched), ...body);
     observe?.("structure", () => printFunction(code));
@@ -124,6 +125,7 @@ class RegionCompiler {
     return this.builder.node(
       page,
       records,
+      this.order.repeats.has(index),
       this.flagsAt(index),
       () => {
         if (budget !== undefined) this.builder.requireBudget(budget);
@@ -158,6 +160,8 @@ class RegionCompiler {
       }
       b.set(locals.target, b.i64(0));
       b.set(locals.exit, b.i32(0));
+      for (const [offset, field] of locals.fields) b.set(field, b.load(`${field.type}.load`, cpu, offset));
+      b.noPages();
       this.flagOperands();
       const index = b.shrU(b.sub(b.parameter(1), b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
       b.set(locals.state, b.load("i32.load16_u", index, layout.REGION_ENTRIES));

@@ -19,6 +19,8 @@ export interface Order {
   /** Nodes that the root leads to: entries, and targets of dispatched edges. */
   readonly rootTargets: readonly number[];
   readonly loopHeads: ReadonlySet<number>;
+  /** Nodes of loops. */
+  readonly repeats: ReadonlySet<number>;
   /** Nodes that look at the budget, with the most instructions until the next look. */
   readonly checks: ReadonlyMap<number, number>;
   kind(from: number, to: number): EdgeKind;
@@ -83,6 +85,24 @@ function dominators(
   return parent;
 }
 
+/** Adds what lies on the ways from a loop's head to the end of its body. */
+function addBody(
+  body: Set<number>,
+  predecessors: readonly (readonly number[])[],
+  position: readonly number[],
+  end: number,
+  head: number,
+): void {
+  const seen = new Set([head]);
+  const open = [end];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (seen.has(node) || position[node] < position[head]) continue;
+    seen.add(node);
+    open.push(...predecessors[node]);
+  }
+  for (const node of seen) body.add(node);
+}
+
 /** Orders a graph given by the successors and the instruction count of each node. */
 export function orderGraph(
   successors: readonly (readonly number[])[],
@@ -113,6 +133,10 @@ export function orderGraph(
   const loopHeads = new Set<number>();
   for (const node of sequence)
     for (const to of successors[node]) if (kind(node, to) === "loop") loopHeads.add(to);
+  const repeats = new Set<number>();
+  for (const node of sequence)
+    for (const to of successors[node])
+      if (retreats(node, to)) addBody(repeats, predecessors, position, node, to);
   const children: number[][] = successors.map(() => []);
   const rootChildren: number[] = [];
   for (const node of sequence) (parent[node] === ROOT ? rootChildren : children[parent[node]]).push(node);
@@ -124,5 +148,5 @@ export function orderGraph(
     longest[node] = weights[node] + beyond;
     if (roots.has(node)) checks.set(node, longest[node]);
   }
-  return { sequence, position, children, rootChildren, rootTargets, loopHeads, checks, kind };
+  return { sequence, position, children, rootChildren, rootTargets, loopHeads, repeats, checks, kind };
 }

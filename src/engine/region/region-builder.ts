@@ -68,11 +68,13 @@ export class RegionBuilder extends RegionExits {
   node(
     page: CodePage,
     records: readonly DecodedRecord[],
+    repeats: boolean,
     flags: Pending,
     begin: () => void,
     end: () => void,
   ): NodeCode {
     this.page = page;
+    this.repeats = repeats;
     this.pending = flags;
     this.completed = this.changed = this.defined = this.used = 0;
     this.current = [];
@@ -113,7 +115,7 @@ export class RegionBuilder extends RegionExits {
   /** Throws `NotCompiled` when the interpreter would execute the instruction in every case. */
   attempt(record: DecodedRecord): void {
     const nothing = (): void => undefined;
-    const { stubs } = this.node({ distance: 0, ramOffset: 0 }, [record], WORDS, nothing, nothing);
+    const { stubs } = this.node({ distance: 0, ramOffset: 0 }, [record], false, WORDS, nothing, nothing);
     if (stubs.some((stub) => stub.always && stub.destination.kind === "interpret")) {
       throw new NotCompiled("left to the interpreter");
     }

@@ -2,12 +2,13 @@
  * Operands that are known when code is generated: immediates are constants, addresses are sums of variables, and an
  * access that the TLB does not answer leaves the region.
  */
-import type { Value } from "../ir/ir.js";
+import type { Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import type { Access, StringOperand } from "../x86/semantics/instruction-builder.js";
 import { NotCompiled, RegionState } from "./region-state.js";
+import { NO_PAGE } from "./registers.js";
 
 const RSP = 4;
 const WORD_MASK = 0xffffn;
@@ -15,6 +16,11 @@ const WORD_MASK = 0xffffn;
 export abstract class RegionOperands extends RegionState {
   /** Leaves the instruction to the interpreter, if `condition` holds when it is given. */
   protected abstract interpret(condition?: Value): void;
+
+  /** The node is part of a loop: what is found once is kept. */
+  protected repeats = false;
+  /** Where known pages are forgotten. */
+  private readonly forgetting: Statement[][] = [];
 
   // ── integer operands ──────────────────────────────────────────────────────────────────────────────────
 
@@ -59,6 +65,13 @@ export abstract class RegionOperands extends RegionState {
     this.storeHost(host, value, operand.size);
   }
 
+  /** `if`, for what seldom happens and leaves the flags alone. */
+  private seldom(condition: Value, then: () => void): void {
+    condition.uses++;
+    const body = this.within(then);
+    this.statements.push({ kind: "if", condition, then: body, else: [], seldom: true });
+  }
+
   // ── addresses ─────────────────────────────────────────────────────────────────────────────────────────
 
   private sumOfParts(): Value {
@@ -79,7 +92,7 @@ export abstract class RegionOperands extends RegionState {
     if (addressKind === rec.EA_CHECKED) throw new NotCompiled("checked address");
     let linear = addend ? this.add(this.sumOfParts(), addend) : this.sumOfParts();
     if (addressKind === rec.EA_FULL && segment !== layout.SEGMENT_NONE * 8) {
-      linear = this.add(linear, this.load("i64.load", this.cpu, layout.SEGMENT_BASE + segment));
+      linear = this.add(linear, this.state("i64.load", layout.SEGMENT_BASE + segment));
     }
     return this.and(linear, this.state("i64.load", layout.LINEAR_MASK));
   }
@@ -88,13 +101,61 @@ export abstract class RegionOperands extends RegionState {
     return this.state("i64.load", layout.SEGMENT_BASE + this.record.segment);
   }
 
-  override translate(linear: Value, size: number, access: Access): Value {
+  override translate(linear: Value, size: number, access: Access, stack = false): Value {
+    const low = this.wrap(linear);
+    if (!this.repeats) return this.add(low, this.probe(linear, size, access));
+    const { page, addend } = this.locals.page(this.pageKey(access, stack));
+    // An access that is not aligned is looked up each time: it may reach into the next page.
+    const place = this.and(linear, this.i64(-layout.PAGE_SIZE | (size - 1)));
+    this.seldom(this.ne(place, this.get(page)), () => {
+      this.set(addend, this.probe(linear, size, access));
+      this.set(page, this.and(linear, this.i64(-layout.PAGE_SIZE)));
+    });
+    return this.add(low, this.get(addend));
+  }
+
+  /** Which accesses probably go to the same page as this one: those by the same register. */
+  private pageKey(access: Access, stack: boolean): number {
+    const { b, x } = this.record;
+    const base = b < layout.ZERO_SLOT ? b : x;
+    return (stack ? RSP * 8 : base) * 2 + (access === "read" ? 0 : 1);
+  }
+
+  /** What the TLB adds to a linear address. */
+  private probe(linear: Value, size: number, access: Access): Value {
     const entry = this.add(this.get(this.locals.tlb), this.tlbOffset(linear));
     const last = size === 1 ? linear : this.add(linear, this.i64(size - 1));
     const page = this.and(last, this.i64(-layout.PAGE_SIZE));
     const field = access === "read" ? layout.TLB_READ_TAG : layout.TLB_WRITE_TAG;
     this.interpret(this.ne(this.load("i64.load", entry, field), page));
-    return this.add(this.wrap(linear), this.load("i32.load", entry, layout.TLB_ADDEND));
+    return this.load("i32.load", entry, layout.TLB_ADDEND);
+  }
+
+  protected override setField(op: string, offset: number, value: Value): void {
+    const toTlb = offset === layout.TLB_CURRENT;
+    const field = toTlb ? this.locals.tlb : this.locals.field(offset);
+    if (field) this.set(field, value);
+    if (toTlb) this.forgetPages();
+    this.store(op, this.cpu, value, offset);
+  }
+
+  private forgetPages(): void {
+    const body: Statement[] = [];
+    this.forgetting.push(body);
+    this.statements.push({ kind: "block", label: { name: "forget" }, body });
+  }
+
+  /** Has every page that is known be looked up again; once all code of nodes is there. */
+  forgetAllPages(): void {
+    for (const body of [...this.forgetting]) body.push(...this.within(() => this.noPages()));
+  }
+
+  /** No page is known. */
+  noPages(): void {
+    for (const { page, addend } of this.locals.pages.values()) {
+      this.set(page, this.i64(NO_PAGE));
+      this.set(addend, this.i32(0));
+    }
   }
 
   /** What `translate` gave is always RAM. */

@@ -98,7 +98,7 @@ export abstract class RegionState extends OperandBuilder {
     this.terminated = yes.terminated && no.terminated;
     if (differ) this.pending = DYNAMIC;
     else this.pending = yes.terminated ? no.pending : yes.pending;
-    this.statements.push({ kind: "if", condition, then: yes.statements, else: no.statements });
+    this.statements.push({ kind: "if", condition, then: yes.statements, else: no.statements, seldom: false });
   }
 
   private arm(
@@ -180,6 +180,8 @@ export abstract class RegionState extends OperandBuilder {
     if (offset === layout.PAGE_RIP) return this.addressIn(this.page);
     if (offset === layout.TLB_CURRENT) return this.get(this.locals.tlb);
     if (offset === layout.LEFT) throw new NotCompiled("the budget");
+    const field = this.locals.field(offset);
+    if (field && op === `${field.type}.load`) return this.get(field);
     return this.load(op, this.cpu, offset);
   }
 
@@ -208,8 +210,7 @@ export abstract class RegionState extends OperandBuilder {
 
   override setState(op: string, offset: number, value: Value): void {
     const bit = this.cachedBit(offset);
-    if (offset === layout.TLB_CURRENT) this.set(this.locals.tlb, value);
-    if (bit < 0) return this.store(op, this.cpu, value, offset);
+    if (bit < 0) return this.setField(op, offset, value);
     if (bit >= FLAG_RESULT_BIT && this.pending !== WORDS) this.makeWords();
     if (op === "i64.store") return this.setCached(bit, value);
     const byte = BigInt((offset & 7) * 8);
@@ -219,6 +220,9 @@ export abstract class RegionState extends OperandBuilder {
     const part = this.and(this.extendU(value), this.i64(mask));
     this.setCached(bit, this.or(kept, this.shl(part, this.i64(byte))));
   }
+
+  /** Stores a field of the CPU area that is no register. */
+  protected abstract setField(op: string, offset: number, value: Value): void;
 
   protected override slot(field: number): Value {
     return this.add(this.cpu, this.i32(this.slotOffset(field)));

@@ -2,7 +2,7 @@
  * What a region keeps in WebAssembly locals instead of the CPU area: general registers and the lazy flags. Sets of
  * them are bit masks.
  */
-import { makeVariable, type Variable } from "../ir/ir.js";
+import { makeVariable, type Type, type Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { OperandVariables } from "./flags.js";
 
@@ -36,6 +36,23 @@ export function bitsOf(mask: number): number[] {
   return bits;
 }
 
+/** Fields that variables hold, and their types. */
+const FIELDS = new Map<number, Type>([
+  ...[0, 1, 2, 3, 4, 5].map((segment): [number, Type] => [layout.SEGMENT_BASE + segment * 8, "i64"]),
+  [layout.STACK_MASK, "i64"],
+  [layout.STACK_BASE, "i64"],
+  [layout.STACK_CHECKED, "i32"],
+]);
+
+export interface PageVariables {
+  /** Linear address of a page that the TLB answers for, or `NO_PAGE`. */
+  readonly page: Variable;
+  readonly addend: Variable;
+}
+
+/** What no address is when the offset in its page is cut to a multiple of a size: no page. */
+export const NO_PAGE = layout.PAGE_SIZE / 2;
+
 /** The variables of one region. All are set before the first node runs. */
 export class RegionVariables {
   readonly cached: readonly Variable[] = REGISTER_NAMES.map((name) => makeVariable(name, "i64"));
@@ -61,4 +78,28 @@ export class RegionVariables {
   };
   /** Which instructions those were, where it depends on the way control came: see flag-code.ts. */
   readonly flagCode = makeVariable("flagCode", "i32");
+
+  /** Fields of the CPU area that regions seldom change: loaded at entry, written through. */
+  readonly fields = new Map<number, Variable>();
+  /** The last page that accesses of one kind were translated for, by base register: its address and addend. */
+  readonly pages = new Map<number, PageVariables>();
+
+  /** The variable of a field, if it has one. */
+  field(offset: number): Variable | undefined {
+    const type = FIELDS.get(offset);
+    if (type === undefined) return undefined;
+    let variable = this.fields.get(offset);
+    if (!variable) this.fields.set(offset, (variable = makeVariable(`field${offset}`, type)));
+    return variable;
+  }
+
+  /** Those of a base register and an access, by a number that stands for both. */
+  page(key: number): PageVariables {
+    let variables = this.pages.get(key);
+    if (!variables) {
+      variables = { page: makeVariable(`page${key}`, "i64"), addend: makeVariable(`addend${key}`, "i32") };
+      this.pages.set(key, variables);
+    }
+    return variables;
+  }
 }

@@ -10,6 +10,8 @@ export class RamMap {
   /** Total RAM in bytes. */
   readonly bytes: number;
   private readonly offsets: number[] = [];
+  /** End of the first range where that begins at 0, as it nearly always does. */
+  private readonly lowEnd: number;
 
   constructor(readonly ranges: readonly { start: number; size: number }[]) {
     let total = 0;
@@ -25,10 +27,12 @@ export class RamMap {
       end = start + size;
     }
     this.bytes = total;
+    this.lowEnd = ranges.length > 0 && ranges[0].start === 0 ? ranges[0].size : 0;
   }
 
   /** Offset in RAM of a guest-physical address, or -1 when it is not RAM. */
   offsetOf(physical: number): number {
+    if (physical >= 0 && physical < this.lowEnd) return physical;
     for (let i = 0; i < this.ranges.length; i++) {
       const { start, size } = this.ranges[i];
       if (physical >= start && physical < start + size) return physical - start + this.offsets[i];

@@ -208,7 +208,7 @@ class Lowering {
     switch (s.kind) {
       case "if":
         this.use(s.condition);
-        this.open(OP_IF, undefined, s.then);
+        this.open(OP_IF, undefined, s.then, s.seldom);
         if (s.else.length > 0) {
           this.out.byte(OP_ELSE);
           this.statements(s.else);
@@ -231,10 +231,11 @@ class Lowering {
     }
   }
 
-  private open(op: number, label: Label | undefined, body: readonly Statement[]): void {
+  private open(op: number, label: Label | undefined, body: readonly Statement[], seldom = false): void {
     if (this.reads.length > 0) this.keepReads();
     // What a loop uses of what was there before, it uses again.
     if (op === OP_LOOP) for (const value of this.values) value.remaining = FOR_EVER;
+    if (seldom) this.seldom.push(this.out.length);
     this.out.byte(op);
     this.out.byte(EMPTY_BLOCK);
     this.labels.push(label);
