@@ -4,7 +4,21 @@
  * Specification: SDM vol. 3A §4.5 (4-level), §4.6 (access rights), §4.7 (page-fault exceptions), §4.8 (accessed
  * and dirty).
  */
-import { al, at, byte, cr0, cr4, dword, eax, ecx, qword, rax, rbx } from "../../support/asm/index.js";
+import {
+  al,
+  at,
+  byte,
+  cr0,
+  cr4,
+  dword,
+  eax,
+  ecx,
+  qword,
+  rax,
+  rbx,
+  rdi,
+  rsi,
+} from "../../support/asm/index.js";
 import type { Assembler } from "../../support/asm/index.js";
 import { prologue } from "../support/environments.js";
 import { guest } from "../support/guest.js";
@@ -29,6 +43,8 @@ const HIGH = 0xffff_8800_0000_0000n;
 const LOW = 0x50000000;
 /** RET as a byte, for pages that are executed. */
 const RET = 0xc3;
+/** Of a loop: enough for it to be compiled. */
+const SMAP_TURNS = 200_000;
 
 export const pf = (
   error: number,
@@ -246,6 +262,15 @@ function supervisorModePrevention(g: GuestBuilder): void {
   a.stac().mov(al, byte(userPage)).mov(byte(userPage, 8), 0x44).clac();
   g.expectAt(userPage + 8, 1, 0x44n, "SMAP with AC=1 allows it");
   g.fault(pf(PF_P, userPage, "after CLAC it is forbidden again"), () => a.mov(al, byte(userPage)));
+  // Compiled loops keep what they have translated, which CLAC has to end.
+  g.resumeAt("behind the turns");
+  g.expectEvent({ ...pf(PF_P, userPage, "the last turn reads it behind CLAC"), rip: "read" });
+  a.mov(ecx, SMAP_TURNS).mov(rdi, userPage).mov(rsi, layout.LOG_RESUME);
+  a.label("turn").mov(rbx, rdi).stac().mov(al, byte(rbx)).clac();
+  a.mov(rbx, rsi).cmp(ecx, 1).cmov("e", rbx, rdi);
+  a.label("read").mov(al, byte(rbx)).dec(ecx).jcc("ne", "turn");
+  g.expectSkipped("the last turn reads it behind CLAC");
+  a.label("behind the turns");
   g.user(() => {
     a.mov(al, byte(userPage, 8));
     g.expect(al, 0x44, "user mode is not concerned by SMAP");
