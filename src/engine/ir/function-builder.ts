@@ -324,13 +324,13 @@ export class FunctionBuilder {
     this.statements.push({ kind: "call", callee, args });
   }
 
-  /** Collects what `build` emits instead of appending it. */
-  protected within(build: () => void): Statement[] {
+  /** Collects what `build` emits, behind what `into` holds already, instead of appending it. */
+  protected within(build: () => void, into: Statement[] = []): Statement[] {
     const outer = this.statements;
-    const inner: Statement[] = (this.statements = []);
+    this.statements = into;
     build();
     this.statements = outer;
-    return inner;
+    return into;
   }
 
   if(condition: Value, then: () => void, otherwise?: () => void): void {

@@ -126,7 +126,7 @@ export abstract class RegionExits extends RegionOperands {
     const chains = new Map<number, Stub[]>();
     for (const stub of stubs) {
       if (!stub.chained) {
-        inner = [{ kind: "block", label: stub.label, body: inner }, ...this.single(stub, dirty(stub))];
+        inner = this.single(inner, stub, dirty(stub));
         continue;
       }
       const chain = chains.get(chainOf(stub.pending));
@@ -141,11 +141,15 @@ export abstract class RegionExits extends RegionOperands {
     let inner = body;
     for (let i = stubs.length - 1; i >= 0; i--) {
       const before = i === 0 ? 0 : dirty(stubs[i - 1]);
-      const stores = this.within(() => this.storeRegisters(dirty(stubs[i]) & ~before));
-      inner = [{ kind: "block", label: stubs[i].label, body: inner }, ...stores];
+      const label = stubs[i].label;
+      inner = this.behind(inner, label, () => this.storeRegisters(dirty(stubs[i]) & ~before));
     }
-    inner.push(...this.within(() => this.endOfChain(stubs)));
-    return inner;
+    return this.within(() => this.endOfChain(stubs), inner);
+  }
+
+  /** `body`, and behind it what branches to `label` come to. */
+  private behind(body: Statement[], label: Label, build: () => void): Statement[] {
+    return this.within(build, [{ kind: "block", label, body }]);
   }
 
   private storeRegisters(dirty: number): void {
@@ -185,8 +189,8 @@ export abstract class RegionExits extends RegionOperands {
   }
 
   /** A way out of its own. */
-  private single(stub: Stub, dirty: number): Statement[] {
-    return this.within(() => {
+  private single(body: Statement[], stub: Stub, dirty: number): Statement[] {
+    return this.behind(body, stub.label, () => {
       const { destination } = stub;
       this.storeRegisters(dirty);
       const left = this.sub(this.get(this.locals.left), this.i32(stub.completed));

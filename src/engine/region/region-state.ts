@@ -69,11 +69,11 @@ export abstract class RegionState extends OperandBuilder {
 
   // ── arms ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  protected override within(build: () => void): Statement[] {
+  protected override within(build: () => void, into: Statement[] = []): Statement[] {
     const outer = this.statements;
     this.depth++;
     try {
-      return super.within(build);
+      return super.within(build, into);
     } finally {
       this.depth--;
       this.statements = outer;

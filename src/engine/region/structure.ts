@@ -31,7 +31,7 @@ export class Structure {
     return this.root;
   }
 
-  /** All nodes, behind the dispatcher that goes to the entry whose number `state` reads. */
+  /** All nodes, behind the dispatcher that goes to the entry whose number `state` reads. The nodes' lists are used up. */
   nest(code: readonly { statements: Statement[] }[], state: Value): Statement[] {
     const targets = this.order.rootTargets.map((node) => this.blocks[node]);
     const start: Statement[] =
@@ -49,7 +49,9 @@ export class Structure {
   ): Statement[] {
     let inner = first;
     for (const child of children) {
-      inner = [{ kind: "block", label: this.blocks[child], body: inner }, ...this.subtree(child, code)];
+      const behind = this.subtree(child, code);
+      behind.unshift({ kind: "block", label: this.blocks[child], body: inner });
+      inner = behind;
     }
     return inner;
   }
