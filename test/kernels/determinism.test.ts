@@ -24,7 +24,7 @@ const OPTIONS: KernelBootOptions = {
 /** Longest slice of the second run, instructions. */
 const SLICE = 700_000;
 
-/** Regions that check mode must have held to the interpreter, of some 1,000. */
+/** Regions that check mode must have held to the interpreter, of some 650. */
 const FEWEST_CHECKED = 300;
 
 /** Runs a plan in slices of random length, as a host under load might, compiled and checked. */

@@ -143,12 +143,16 @@ export function addCounts(code: IrFunction, graph: RegionGraph): void {
 }
 
 /**
- * What the counts say: ways out by reason, instructions executed in regions, and which operations left regions most
+ * What the counts say: ways out by reason, which part of the `executed` instructions ran in regions, and which operations left regions most
  * often.
  */
-export function readCounts(view: DataView): Record<string, number> {
+export function readCounts(view: DataView, executed: number): Record<string, number> {
   const at = (address: number): number => Number(view.getBigUint64(address, true));
-  const counts: Record<string, number> = { instructionsInRegions: at(INSTRUCTIONS) };
+  const inRegions = at(INSTRUCTIONS);
+  const counts: Record<string, number> = {
+    instructionsInRegions: inRegions,
+    instructionsInterpreted: executed - inRegions,
+  };
   for (const reason of REASONS) counts[reason] = at(counterOf(reason));
   const operations = OPERATIONS.list
     .map(({ id, key }) => ({ key, count: at(operationCounter(id)) }))

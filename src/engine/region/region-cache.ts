@@ -32,7 +32,7 @@ const PATIENCE = 64;
 /** Bytes of code that are kept; above that everything is dropped. */
 const MOST_BYTES = 48 * 0x100000;
 /** Finds that a block which cannot be compiled is left alone for. */
-const HOPELESS = 10_000;
+const HOPELESS = 64;
 /** Times that the regions of a block are formed anew because the interpreter runs what they contain. */
 const MOST_RENEWALS = 4;
 const ENTRY_NONE = 0xffff;

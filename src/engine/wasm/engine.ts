@@ -297,7 +297,8 @@ class WasmVm implements Vm {
 
   private regionStatistics(): EngineCounters {
     if (!this.regions || !this.statistics) return {};
-    return { compileMs: Math.round(this.compileMs), ...readCounts(this.dataView) };
+    const all = [...this.cpus.values()].reduce((sum, cpu) => sum + cpu.instructions, 0);
+    return { compileMs: Math.round(this.compileMs), ...readCounts(this.dataView, all) };
   }
 
   /** RAM offset of the instruction at RIP, or -1 when its page is not in the instruction TLB. */

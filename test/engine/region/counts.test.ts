@@ -10,6 +10,8 @@ const HANDLER = 0x8000;
 const TURNS = 20_000;
 const TURN = 4;
 const PAGE = 0x1000;
+const REPETITIONS = 100_000;
+const LONG_TURNS = 1_000_000;
 
 /** Turns of four instructions, the first of which misses the TLB in every new page. */
 function program(a: Assembler): void {
@@ -38,6 +40,7 @@ test("R3.10 regions count their instructions and ways out, and the engine the ti
   assert.equal(counters["exitsToRecord"], 1, "the loop ends once");
   const compiled = counters["instructionsInRegions"];
   assert.ok(compiled > instructions * 0.98 && compiled < instructions, `${compiled} of ${instructions}`);
+  assert.equal(compiled + counters["instructionsInterpreted"], instructions);
   assert.ok(counters["compileMs"] > 0);
   assert.ok(counters["slowTranslations"] >= pages);
 });
@@ -47,4 +50,19 @@ test("R3.10 regions count nothing where nobody asks", () => {
   assert.ok(counters["regions"] > 0);
   assert.equal(counters["instructionsInRegions"], undefined);
   assert.equal(counters["exitsToInterpret"], undefined);
+});
+
+test("R3.10 a loop is compiled though execution was often found before in what the interpreter does of its block", () => {
+  const engine = createWasmEngine({ jit: "on", statistics: { now: () => 0 } });
+  const longRepetition = (a: Assembler): void => {
+    a.mov(edi, DATA).mov(ecx, REPETITIONS).lods(8).rep().scas(8);
+    a.mov(ecx, LONG_TURNS);
+    a.label("again").add(dword(DATA), eax).dec(ecx).jcc("ne", "again");
+    a.hlt();
+  };
+  const { vm, cpu } = bareGuest(longRepetition, { all: HANDLER }, silentHost(), undefined, engine);
+  assert.equal(cpu.run(10 * LONG_TURNS).reason, "halt");
+  const compiled = vm.counters()["instructionsInRegions"];
+  vm.dispose();
+  assert.ok(compiled > LONG_TURNS, `${compiled} of ${cpu.instructions}`);
 });
