@@ -37,8 +37,12 @@ const FUNCTIONS = 14;
 const FIRST_LEAF = 9;
 const LONGEST_LOOP = 31;
 const TF = 0x100;
+/** Opcodes behind 0F. */
+const ADDSD = 0x58;
+const PADDD = 0xfe;
 const rcx32 = GPRS[32][1];
 const PTE_BYTES = 8;
+const PRESENT_OR_WRITABLE = [1, 2];
 const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] as const;
 const SIZES = [8, 16, 32, 32, 64, 64] as const;
 const LARGEST_CONSTANT = 0x7ffe0000;
@@ -159,6 +163,10 @@ class Writer {
     return this.system();
   }
 
+  private somewhere(size: 8 | 16 | 32 | 64): Gpr | Memory {
+    return this.shape.below(2) ? this.register(size) : this.place(size);
+  }
+
   private straight(count: number): void {
     for (let i = 0; i < count; i++) this.operation();
   }
@@ -190,15 +198,15 @@ class Writer {
       case 8:
         return void a.mov(this.place(size), s);
       case 9:
-        return void shape.pick([a.inc, a.dec, a.neg, a.not]).call(a, shape.below(2) ? d : this.place(size));
+        return void shape.pick([a.inc, a.dec, a.neg, a.not]).call(a, this.somewhere(size));
       case 10:
-        return void a.set(shape.pick(CONDITIONS), shape.below(2) ? this.register(8) : this.place(8));
+        return void a.set(shape.pick(CONDITIONS), this.somewhere(8));
       case 11:
         return void a.cmov(shape.pick(CONDITIONS), this.register(64), this.register(64));
       case 12:
         return void shape.pick([a.mul, a.imul1]).call(a, d);
       case 13:
-        return void a.imul(this.register(32), this.register(32));
+        return void a.pushf().pop(this.register(64)).imul(this.register(32), this.register(32));
       case 14:
         a.push(this.register(64)).push(this.register(64));
         return void a.pop(this.register(64)).pop(this.register(64));
@@ -220,7 +228,7 @@ class Writer {
 
   private rare(): void {
     const { a, shape } = this;
-    switch (shape.below(7)) {
+    switch (shape.below(5)) {
       case 0:
         return void a.xadd(this.place(32), this.register(32));
       case 1:
@@ -228,11 +236,7 @@ class Writer {
       case 2:
         return void a.xchg(this.place(32), this.register(32));
       case 3:
-        return void a.bswap(this.register(64));
-      case 4:
         return void a.shld(this.register(64), this.register(64), 1 + shape.below(60));
-      case 5:
-        return void a.pushf().pop(this.register(64));
       default:
         return void a.lock().add(this.place(32), this.register(32));
     }
@@ -240,9 +244,6 @@ class Writer {
 
   private vector(): void {
     const { a, shape } = this;
-    const ADDPD = 0x58;
-    const PADDD = 0xfe;
-    const PXOR = 0xef;
     const x = shape.pick(XMM);
     switch (shape.below(4)) {
       case 0:
@@ -250,9 +251,9 @@ class Writer {
       case 1:
         return void a.movdqu(this.place(128), x);
       case 2:
-        return void a.packed(shape.pick([PADDD, PXOR]), x, shape.pick(XMM));
+        return void a.packed(PADDD, x, shape.pick(XMM));
       default:
-        return void a.scalarDouble(ADDPD, x, shape.pick(XMM));
+        return void a.scalarDouble(ADDSD, x, shape.pick(XMM));
     }
   }
 
@@ -351,8 +352,7 @@ class Writer {
   private patch(): void {
     const { a, shape, constants } = this;
     if (constants.length === 0) return this.straight(2);
-    const recent = shape.below(2) ? constants.slice(-3) : constants;
-    const target = shape.pick(recent);
+    const target = shape.pick(shape.below(2) ? constants.slice(-3) : constants);
     if (shape.below(4) === 0) return void a.inc(byte(target));
     a.mov(dword(target), this.constant());
   }
@@ -363,10 +363,8 @@ class Writer {
     const code = shape.below(2) === 0;
     const page = code ? CODE / PAGE + shape.below(CODE_PAGES) : DATA / PAGE + shape.below(DATA_PAGES);
     const entry = dword(PAGE_TABLE + page * PTE_BYTES);
-    const PRESENT = 1;
-    const WRITABLE = 2;
     if (code) a.xor(entry, TWIN ^ CODE);
-    else a.and(entry, ~shape.pick([PRESENT, WRITABLE]));
+    else a.and(entry, ~shape.pick(PRESENT_OR_WRITABLE));
     a.invlpg(memory(0, page * PAGE));
   }
 
