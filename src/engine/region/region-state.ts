@@ -26,8 +26,7 @@ import {
 } from "./flags.js";
 import { FLAG_CARRY_BIT, FLAG_RESULT_BIT, FLAG_WORDS, type RegionVariables } from "./registers.js";
 
-const BYTE_MASK = 0xffn;
-const WORD_MASK = 0xffffn;
+const [BYTE_MASK, WORD_MASK] = [0xffn, 0xffffn];
 
 /** Thrown for what only the interpreter does. */
 export class NotCompiled extends Error {
