@@ -77,7 +77,7 @@ class RegionCompiler {
     this.structure = new Structure(this.order, nodes.length);
     this.builder = new RegionBuilder(name, this.locals, mode, {
       isEntry: (record) => shape.entries.has(record),
-      targetOf: (record) => graph.targets.get(record),
+      targetsOf: (record) => graph.targets.get(record) ?? [],
       flagEntry: (to) => this.flagEntries[to],
       handFlags: (to, pending) => void this.handed.set(to, pending),
       place: (node) => {

@@ -20,6 +20,8 @@ const MOST_INSTRUCTIONS = 700;
 const MOST_OWN = 500;
 /** Instructions of a called function that becomes part of its caller. */
 const MOST_CALLED = 24;
+/** Places that a return compares its target with, where it may lead to several. */
+const MOST_RETURNS = 4;
 /** Calls within each other. */
 const DEEPEST = 3;
 const MOST_PAGES = 16;
@@ -71,8 +73,8 @@ export interface RegionNode {
 
 export interface RegionGraph {
   readonly nodes: readonly RegionNode[];
-  /** Node that an instruction transfers control to: a branch's or call's target, where a return leads back to. */
-  readonly targets: ReadonlyMap<DecodedRecord, number>;
+  /** Nodes that an instruction transfers control to: a branch's or call's target, places where a return may lead to. */
+  readonly targets: ReadonlyMap<DecodedRecord, readonly number[]>;
   readonly instructions: number;
 }
 
@@ -184,22 +186,31 @@ class GraphBuilder {
     for (const head of scope.heads) this.walk(scope, placeOf(head), most);
   }
 
-  /** Makes a called function part of the region, if it is small enough. */
+  /** Makes a called function part of the region: a copy if it is small enough, or itself if it is in the same page. */
   private enter(scope: Scope, call: Call): void {
-    if (scope.depth >= DEEPEST || scope.within(call.target)) return;
+    if (this.copy(scope, call) || scope.depth > 0 || call.target.page !== 0) return;
+    this.instructions -= scope.walked.size;
+    this.lead(scope, call.target, true);
+    this.walkAll(scope, Math.min(MOST_OWN, MOST_INSTRUCTIONS - this.instructions));
+    this.instructions += scope.walked.size;
+  }
+
+  private copy(scope: Scope, call: Call): boolean {
+    if (scope.depth >= DEEPEST || scope.within(call.target)) return false;
     const room = Math.min(MOST_CALLED, MOST_INSTRUCTIONS - this.instructions);
     const callee = new Scope(scope, call.back, call.target);
     this.walkAll(callee, room + 1);
-    if (callee.walked.size > room || !callee.walked.has(keyOf(call.target))) return;
+    if (callee.walked.size > room || !callee.walked.has(keyOf(call.target))) return false;
     this.called.set(call.record, callee);
     this.scopes.push(callee);
     this.instructions += callee.walked.size;
-    if (this.open(scope, call.back.page)) return;
+    if (this.open(scope, call.back.page)) return true;
     // Only now is it known that control comes to the instruction behind the call.
     const before = scope.walked.size;
     this.lead(scope, call.back, false);
     this.walkAll(scope, before + Math.max(0, MOST_INSTRUCTIONS - this.instructions));
     this.instructions += scope.walked.size - before;
+    return true;
   }
 
   /** Reads instructions from a head on and finds further heads. */
@@ -296,28 +307,50 @@ class GraphBuilder {
     return { kind: "leave", record: target?.page === page ? target.record : at };
   }
 
-  private targets(): Map<DecodedRecord, number> {
-    const found = new Map<DecodedRecord, number>();
+  private targets(): Map<DecodedRecord, readonly number[]> {
+    const found = new Map<DecodedRecord, readonly number[]>();
+    const home = this.homeReturns();
     for (const scope of this.scopes) {
       for (const [key, record] of scope.walked) {
-        const node = this.targetNode(scope, placeOf(key).page, record);
-        if (node !== undefined) found.set(record, node);
+        const nodes = this.targetNodes(scope, placeOf(key).page, record, home);
+        if (nodes.length > 0) found.set(record, nodes);
       }
     }
     return found;
   }
 
-  private targetNode(scope: Scope, page: number, record: DecodedRecord): number | undefined {
-    const mnemonic = mnemonicOf(record);
-    if (mnemonic === "ret") return scope.back && scope.caller?.nodeOf.get(keyOf(scope.back));
-    if (mnemonic === "call") {
-      const callee = this.called.get(record);
-      return callee?.nodeOf.get(keyOf(callee.first));
-    }
-    if (mnemonic !== "jmp" && !CONDITIONAL.test(mnemonic)) return undefined;
-    const target = this.target(page, record);
-    return target && scope.nodeOf.get(keyOf(target));
+  /** Nodes behind calls of functions that are no copies, all in the first page. */
+  private homeReturns(): readonly number[] {
+    const [root] = this.scopes;
+    const own = root.calls.filter(({ record, back }) => !this.called.has(record) && back.page === 0);
+    const calls = own.filter(({ target }) => root.nodeOf.has(keyOf(target)));
+    return nodesAt(
+      root,
+      calls.map(({ back }) => back),
+    ).slice(0, MOST_RETURNS);
   }
+
+  private targetNodes(
+    scope: Scope,
+    page: number,
+    record: DecodedRecord,
+    home: readonly number[],
+  ): readonly number[] {
+    const mnemonic = mnemonicOf(record);
+    if (mnemonic === "ret") {
+      if (scope.caller && scope.back) return nodesAt(scope.caller, [scope.back]);
+      return page === 0 ? home : [];
+    }
+    const callee = this.called.get(record);
+    if (callee) return nodesAt(callee, [callee.first]);
+    if (mnemonic !== "jmp" && mnemonic !== "call" && !CONDITIONAL.test(mnemonic)) return [];
+    const target = this.target(page, record);
+    return target ? nodesAt(mnemonic === "call" ? this.scopes[0] : scope, [target]) : [];
+  }
+}
+
+function nodesAt(scope: Scope, places: readonly Place[]): number[] {
+  return places.flatMap((place) => scope.nodeOf.get(keyOf(place)) ?? []);
 }
 
 const PSEUDO_NUMBERS = new Set<number>(Object.values(PSEUDO));
@@ -336,8 +369,7 @@ export function transfers(graph: RegionGraph, index: number): number[] {
   const node = graph.nodes[index];
   const found: number[] = [];
   for (const record of node.records) {
-    const target = graph.targets.get(record);
-    if (target !== undefined) found.push(target);
+    found.push(...(graph.targets.get(record) ?? []));
   }
   if (node.end.kind === "next") found.push(node.end.node);
   return found;

@@ -37,8 +37,8 @@ function nodeLines(graph: RegionGraph, node: RegionNode, index: number): string[
   return [
     `${nodeName(index)}${marks ? ` (${marks})` : ""}: ${endText(node.end)}`,
     ...node.records.map((record) => {
-      const target = graph.targets.get(record);
-      const to = target === undefined ? "" : ` → ${nodeName(target)}`;
+      const targets = graph.targets.get(record);
+      const to = targets ? ` → ${targets.map(nodeName).join(" ")}` : "";
       return `  ${place(node.page.distance, record.offset)}  ${recordText(record)}${to}`;
     }),
   ];

@@ -34,8 +34,8 @@ export interface NodeCode {
 export interface Connections {
   /** Whether the region can be entered at a record. */
   isEntry(record: number): boolean;
-  /** Node that an instruction transfers control to, or undefined. */
-  targetOf(record: DecodedRecord): number | undefined;
+  /** Nodes that an instruction may transfer control to; several only of a return. */
+  targetsOf(record: DecodedRecord): readonly number[];
   /** Where a node begins. */
   place(node: number): { page: CodePage; offset: number };
   /** In which form a node finds the flags. */
@@ -198,10 +198,9 @@ export class RegionBuilder extends RegionExits {
   override jump(target: Value, size: number): void {
     const full = this.extendU(this.truncate(target, Math.min(size, 8)));
     this.set(this.locals.target, full);
-    const node = this.connections.targetOf(this.record);
-    if (node !== undefined) {
+    for (const node of this.connections.targetsOf(this.record)) {
       const { page, offset } = this.connections.place(node);
-      // Control was in that page when it made the call: it is where it was.
+      // Control was in that page when it made the call, or is in it now: it is where it was.
       const back = this.eq(this.get(this.locals.target), this.addressIn(page, offset));
       this.if(back, () => this.afterThis(() => this.saving(() => this.goToPlace(node))));
     }
@@ -225,7 +224,7 @@ export class RegionBuilder extends RegionExits {
   }
 
   override jumpRelative(): void {
-    const node = this.connections.targetOf(this.record);
+    const [node] = this.connections.targetsOf(this.record) as readonly (number | undefined)[];
     const { link, immediate } = this.record;
     if (node !== undefined) return this.afterThis(() => this.saving(() => this.goTo(node)));
     if (link !== 0) return this.afterThis(() => this.exit({ kind: "record", address: link }));
