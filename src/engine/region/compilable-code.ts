@@ -23,6 +23,7 @@ const NOWHERE: Connections = {
   flagEntry: () => "words",
   handFlags: () => undefined,
   place: () => never(),
+  dispatch: undefined,
   transfer: () => undefined,
 };
 
@@ -86,6 +87,13 @@ export class CompilableCode implements CodeSource {
 
   recordAt(ramOffset: number): number {
     return this.cache.recordAtOffset(ramOffset, this.mode);
+  }
+
+  startsInPage(ramOffset: number): readonly number[] {
+    const blocks = this.cache.blocksIn(ramOffset / layout.PAGE_SIZE);
+    return blocks
+      .filter(({ mode, extents }) => mode === this.mode && extents.length === 1)
+      .map((b) => b.record);
   }
 
   compiles(record: DecodedRecord): boolean {

@@ -67,6 +67,7 @@ class RegionCompiler {
     name: string,
     shape: RegionShape,
     mode: number,
+    slot: number,
     private readonly observe: PassObserver | undefined,
   ) {
     const { graph, order } = shape;
@@ -89,6 +90,16 @@ class RegionCompiler {
           b.set(this.locals.state, b.i32(target)),
         );
         b.branch(label);
+      },
+      dispatch: {
+        slot,
+        mode,
+        page: nodes[0].page,
+        targets: order.rootTargets,
+        go: (b, record) => {
+          b.set(this.locals.state, entryNumber(b, record));
+          b.branch(this.structure.dispatch());
+        },
       },
     });
   }
@@ -163,8 +174,7 @@ class RegionCompiler {
       for (const [offset, field] of locals.fields) b.set(field, b.load(`${field.type}.load`, cpu, offset));
       b.noPages();
       this.flagOperands();
-      const index = b.shrU(b.sub(b.parameter(1), b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
-      b.set(locals.state, b.load("i32.load16_u", index, layout.REGION_ENTRIES));
+      b.set(locals.state, entryNumber(b, b.parameter(1)));
     });
   }
 
@@ -183,17 +193,24 @@ class RegionCompiler {
   }
 }
 
+/** What the entry table holds for a record. */
+function entryNumber(b: RegionBuilder, record: Value): Value {
+  const index = b.shrU(b.sub(record, b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
+  return b.load("i32.load16_u", index, layout.REGION_ENTRIES);
+}
+
 function allChanged(node: NodeCode): number {
   const exits = node.stubs.reduce((mask, stub) => mask | stub.changed, 0);
   return node.edges.reduce((mask, edge) => mask | edge.changed, exits);
 }
 
-/** Compiles a region for a mode. `observe` hears what each pass made. */
+/** Compiles a region for a mode and a place in the table of handlers. `observe` hears what each pass made. */
 export function compileRegion(
   name: string,
   shape: RegionShape,
   mode: number,
+  slot: number,
   observe?: PassObserver,
 ): IrFunction {
-  return new RegionCompiler(name, shape, mode, observe).compile();
+  return new RegionCompiler(name, shape, mode, slot, observe).compile();
 }

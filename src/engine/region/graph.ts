@@ -10,7 +10,7 @@
 import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { PSEUDO } from "../wasm/interpreter.js";
-import { PAGE_SIZE } from "../x86/layout.js";
+import { PAGE_RIP, PAGE_SIZE } from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
 
@@ -20,6 +20,8 @@ const MOST_INSTRUCTIONS = 700;
 const MOST_OWN = 500;
 /** Instructions of a called function that becomes part of its caller. */
 const MOST_CALLED = 24;
+/** Places that a jump to a computed address may lead to, if they are in its page. */
+const MOST_STARTS = 64;
 /** Places that a return compares its target with, where it may lead to several. */
 const MOST_RETURNS = 4;
 /** Calls within each other. */
@@ -41,6 +43,8 @@ export interface CodeSource {
   pageAt(distance: number): number;
   /** The record of the instruction at a RAM offset, or 0 when it is not decoded. */
   recordAt(ramOffset: number): number;
+  /** Records that blocks in the page at a RAM offset begin with: control has come there from elsewhere. */
+  startsInPage(ramOffset: number): readonly number[];
   /** Whether generated code can do the instruction. */
   compiles(record: DecodedRecord): boolean;
 }
@@ -85,7 +89,7 @@ const RECORD_BITS = 2 ** 32;
 const mnemonicOf = (record: DecodedRecord): string => OPERATIONS.list[record.operation].mnemonic;
 
 /** Whether no instruction follows in the same node. */
-export function endsNode(mnemonic: string): boolean {
+function endsNode(mnemonic: string): boolean {
   return NEVER_CONTINUES.has(mnemonic) || CALLS.has(mnemonic);
 }
 
@@ -201,6 +205,8 @@ class GraphBuilder {
     const callee = new Scope(scope, call.back, call.target);
     this.walkAll(callee, room + 1);
     if (callee.walked.size > room || !callee.walked.has(keyOf(call.target))) return false;
+    // A copy of a function that calls itself would leave for the next call.
+    if (callee.calls.some(({ target }) => target.record === call.target.record)) return false;
     this.called.set(call.record, callee);
     this.scopes.push(callee);
     this.instructions += callee.walked.size;
@@ -255,7 +261,14 @@ class GraphBuilder {
     }
     const target = mnemonic === "jmp" ? this.target(next.page, record) : undefined;
     if (target) this.lead(scope, target, false);
+    if (isSwitch(record) && this.open(scope, next.page)) this.leadToStarts(scope);
     return !NEVER_CONTINUES.has(mnemonic);
+  }
+
+  /** A jump to a computed address leads where control has come to before, as far as that is known. */
+  private leadToStarts(scope: Scope): void {
+    const starts = this.source.startsInPage(this.pages[0].ramOffset);
+    for (const record of starts.slice(0, MOST_STARTS)) this.lead(scope, { page: 0, record }, true);
   }
 
   /** Where a relative branch in a page leads to, if that is decoded; within the page, if it was taken. */
@@ -351,6 +364,11 @@ class GraphBuilder {
 
 function nodesAt(scope: Scope, places: readonly Place[]): number[] {
   return places.flatMap((place) => scope.nodeOf.get(keyOf(place)) ?? []);
+}
+
+/** Whether an instruction jumps to one of many places: not by way of one fixed place in memory. */
+export function isSwitch(record: DecodedRecord): boolean {
+  return mnemonicOf(record) === "jmp_near" && record.b !== PAGE_RIP;
 }
 
 const PSEUDO_NUMBERS = new Set<number>(Object.values(PSEUDO));

@@ -5,10 +5,11 @@
  */
 import type { Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
+import * as rec from "../x86/record.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
-import type { CodePage } from "./graph.js";
+import { isSwitch, type CodePage } from "./graph.js";
 import { leavesDeadFlags, type FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionExits, type Stub } from "./region-exits.js";
@@ -30,6 +31,19 @@ export interface NodeCode {
   readonly used: number;
 }
 
+/** What code must know to go on at an entry of its own region by a computed address. */
+export interface Dispatch {
+  /** The region's place in the table of handlers, and its mode. */
+  readonly slot: number;
+  readonly mode: number;
+  /** The page that holds all entries. */
+  readonly page: CodePage;
+  /** Nodes that control may go to. */
+  readonly targets: readonly number[];
+  /** Emits the transfer to the entry that is the record `record`. */
+  go(b: RegionBuilder, record: Value): void;
+}
+
 /** How a node's code goes on to others. */
 export interface Connections {
   /** Whether the region can be entered at a record. */
@@ -44,6 +58,8 @@ export interface Connections {
   handFlags(to: number, pending: Pending): void;
   /** Emits the transfer from the current node; the flags and the budget are in their variables. */
   transfer(b: RegionBuilder, to: number): void;
+  /** How control goes to an entry that is only known at run time. */
+  dispatch: Dispatch | undefined;
 }
 
 export class RegionBuilder extends RegionExits {
@@ -134,10 +150,7 @@ export class RegionBuilder extends RegionExits {
 
   private goToPlace(to: number): void {
     const made = this.handFlags(to);
-    if (this.completed > 0) {
-      const { left } = this.locals;
-      this.set(left, this.sub(this.get(left), this.i32(this.completed)));
-    }
+    this.countCompleted();
     this.edges.push({ to, changed: this.changed, defined: this.defined | made });
     this.connections.transfer(this, to);
     this.terminated = true;
@@ -204,7 +217,45 @@ export class RegionBuilder extends RegionExits {
       const back = this.eq(this.get(this.locals.target), this.addressIn(page, offset));
       this.if(back, () => this.afterThis(() => this.saving(() => this.goToPlace(node))));
     }
+    const { dispatch } = this.connections;
+    if (dispatch && dispatch.targets.length > 1 && isSwitch(this.record)) this.dispatch(dispatch);
     this.afterThis(() => this.exit({ kind: "target" }));
+  }
+
+  /** Goes on in the region if the target is an entry of it. The lookup is that of the interpreter's resolver. */
+  private dispatch({ slot, mode, page, targets, go }: Dispatch): void {
+    const offset = this.sub(this.get(this.locals.target), this.addressIn(page));
+    this.if(this.ltU(offset, this.i64(layout.PAGE_SIZE)), () => {
+      const place = this.add(this.wrap(offset), this.i32(page.ramOffset));
+      const mixed = this.xor(this.xor(place, this.shrU(place, this.i32(16))), this.i32(mode << 5));
+      const index = this.and(mixed, this.i32(layout.LOOKUP_ENTRIES - 1));
+      const found = this.mul(index, this.i32(layout.LOOKUP_ENTRY_SIZE));
+      const samePlace = this.eq(this.load("i32.load", found, layout.LOOKUP), place);
+      const sameMode = this.eq(this.load("i32.load", found, layout.LOOKUP + 4), this.i32(mode));
+      this.if(this.and(samePlace, sameMode), () => {
+        const record = this.load("i32.load", found, layout.LOOKUP + 8);
+        const handler = this.load("i32.load16_u", record, rec.REC_OP);
+        this.if(this.eq(handler, this.i32(slot)), () =>
+          this.afterThis(() => this.saving(() => this.goToEntry(targets, () => go(this, record)))),
+        );
+      });
+    });
+  }
+
+  /** Goes to one of several nodes: the flags are both in their words and as a code says. */
+  private goToEntry(targets: readonly number[], go: () => void): void {
+    this.makeWords();
+    this.makeDynamic();
+    this.countCompleted();
+    for (const to of targets) this.edges.push({ to, changed: this.changed, defined: this.defined });
+    go();
+    this.terminated = true;
+  }
+
+  private countCompleted(): void {
+    if (this.completed === 0) return;
+    const { left } = this.locals;
+    this.set(left, this.sub(this.get(left), this.i32(this.completed)));
   }
 
   /** Emits what comes after the current instruction as completed. */

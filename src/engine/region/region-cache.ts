@@ -8,6 +8,7 @@ import type { Block } from "../wasm/blocks.js";
 import type { DecodeCache } from "../wasm/decode-cache.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE } from "../wasm/handler-builder.js";
 import { IMPORTS } from "../wasm/interpreter.js";
+import { NEVER_CONTINUES } from "../x86/control-flow.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { MODE_CODE16, MODE_CODE_SIZE } from "../x86/mode.js";
@@ -16,7 +17,7 @@ import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { CompilableCode } from "./compilable-code.js";
 import { compileRegion, shapeRegion, type RegionShape } from "./compile.js";
 import { MAKE_WORDS, MAKE_WORDS_SIGNATURE, makeWordsIn } from "./flag-code.js";
-import { endsNode, formGraph } from "./graph.js";
+import { formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
 import { addCounts } from "./exit-counts.js";
@@ -72,6 +73,8 @@ interface Region {
 interface Candidate {
   shape: RegionShape;
   mode: number;
+  /** Its place in the table of handlers. */
+  slot: number;
   blocks: ReadonlySet<Block>;
 }
 
@@ -167,7 +170,8 @@ export class RegionCache {
     for (const record of shape.entries.keys()) {
       this.code.operations.set(record, this.code.operationOf(record));
     }
-    this.waiting.push({ shape, mode: block.mode, blocks });
+    const slot = this.free.pop() ?? this.table.grow(1);
+    this.waiting.push({ shape, mode: block.mode, slot, blocks });
   }
 
   private claim(record: number): void {
@@ -204,11 +208,11 @@ export class RegionCache {
     return module;
   }
 
-  private compile(name: string, { shape, mode }: Candidate): IrFunction {
+  private compile(name: string, { shape, mode, slot }: Candidate): IrFunction {
     const { dump, rewrite, counting, checker } = this.options;
     const passes: PassText[] = [];
     const observe: PassObserver = (pass, text) => void passes.push({ pass, text: text() });
-    const code = compileRegion(name, shape, mode, dump && observe);
+    const code = compileRegion(name, shape, mode, slot, dump && observe);
     rewrite?.(code);
     if (counting) addCounts(code, shape.graph);
     checker?.instrument(code);
@@ -221,13 +225,12 @@ export class RegionCache {
     return code;
   }
 
-  /** Where the straight line that `record` stands in begins: behind what ends a node, or another region. */
+  /** Where the straight line that `record` stands in begins, calls included: behind a jump, or another region. */
   private leaderBefore(record: number, block: Block): number {
     for (let at = record; at > block.record; at -= RECORD_BYTES) {
-      const before = at - RECORD_BYTES;
-      if (this.code.isEntry(before) || endsNode(OPERATIONS.list[this.code.operationOf(before)].mnemonic))
-        return at;
-      if (!this.code.compiles(this.code.read(before))) return at;
+      const before = this.code.read(at - RECORD_BYTES);
+      const ends = NEVER_CONTINUES.has(OPERATIONS.list[before.operation].mnemonic);
+      if (ends || this.code.isEntry(before.address) || !this.code.compiles(before)) return at;
     }
     return block.record;
   }
@@ -248,8 +251,7 @@ export class RegionCache {
   }
 
   private install(run: WebAssembly.ExportValue, candidate: Candidate, bytes: number): void {
-    const { shape, blocks } = candidate;
-    const slot = this.free.pop() ?? this.table.grow(1);
+    const { shape, blocks, slot } = candidate;
     this.table.set(slot, run);
     const handler = this.options.checker?.installed(this.checked(run as Handler, candidate)) ?? slot;
     const { graph, entries } = shape;
@@ -293,7 +295,8 @@ export class RegionCache {
   }
 
   /** Takes back what `choose` claimed. */
-  private abandon({ shape }: Candidate): void {
+  private abandon({ shape, slot }: Candidate): void {
+    this.free.push(slot);
     for (const record of shape.entries.keys()) this.code.operations.delete(record);
     for (const { records, open } of shape.graph.nodes) {
       if (!open) continue;
@@ -339,6 +342,7 @@ export class RegionCache {
   /** Every decoded instruction was dropped. */
   flushed(): void {
     this.dropAll();
+    for (const { slot } of this.waiting) this.free.push(slot);
     this.waiting = [];
     this.code.operations.clear();
     this.clearEntries();

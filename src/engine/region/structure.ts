@@ -31,6 +31,12 @@ export class Structure {
     return this.root;
   }
 
+  /** The branch to whichever target the variable of the dispatcher names. */
+  dispatch(): Label {
+    this.dispatches = true;
+    return this.root;
+  }
+
   /** All nodes, behind the dispatcher that goes to the entry whose number `state` reads. The nodes' lists are used up. */
   nest(code: readonly { statements: Statement[] }[], state: Value): Statement[] {
     const targets = this.order.rootTargets.map((node) => this.blocks[node]);

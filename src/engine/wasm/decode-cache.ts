@@ -123,6 +123,11 @@ export class DecodeCache {
     return this.sequence.holding(record);
   }
 
+  /** Blocks decoded from a page of RAM. */
+  blocksIn(page: number): readonly Block[] {
+    return this.blocks.get(page) ?? [];
+  }
+
   // ── decoding ──────────────────────────────────────────────────────────────────────────────────────────
 
   /**

@@ -1,0 +1,72 @@
+/** Calls, returns and computed jumps that stay in one region: what is computed, and that the region is not left. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import type { JitMode } from "../../../src/engine/contract.js";
+import { createWasmEngine } from "../../../src/engine/wasm/engine.js";
+import { bareGuest, silentHost } from "../../isolation/bare-guest.js";
+import { addressOf, dword, eax, ebx, ecx, edi, edx, esi, type Assembler } from "../../support/asm/index.js";
+
+const HANDLER = 0x8000;
+const MOST = 100_000_000;
+
+interface Outcome {
+  registers: readonly bigint[];
+  instructions: number;
+  counters: Record<string, number>;
+}
+
+function run(program: (a: Assembler) => void, jit: JitMode): Outcome {
+  const engine = createWasmEngine({ jit, statistics: { now: () => 0 } });
+  const { vm, cpu } = bareGuest(program, { all: HANDLER }, silentHost(), undefined, engine);
+  assert.equal(cpu.run(MOST).reason, "halt");
+  const registers = cpu.readState().gpr;
+  const counters = vm.counters();
+  vm.dispose();
+  return { registers, instructions: cpu.instructions, counters };
+}
+
+/** Runs a program interpreted and compiled; what the compiler counted. */
+function compiled(program: (a: Assembler) => void): Record<string, number> {
+  const expected = run(program, "off");
+  const { registers, instructions, counters } = run(program, "on");
+  assert.deepEqual(registers, expected.registers);
+  assert.equal(instructions, expected.instructions);
+  assert.ok(counters["instructionsInRegions"] > instructions * 0.8, JSON.stringify(counters));
+  return counters;
+}
+
+test("R3.10 recursion stays in its region: returns compare with both places that it is called from", () => {
+  const CALLS = 100;
+  const counters = compiled((a) => {
+    a.mov(esi, CALLS).xor(edx, edx);
+    a.label("repeat").mov(eax, 20).call("fib").add(edx, eax).dec(esi).jcc("ne", "repeat").hlt();
+    a.label("fib").cmp(eax, 2).jcc("b", "done");
+    a.push(ebx).mov(ebx, eax).dec(eax).call("fib");
+    a.xchg(ebx, eax).sub(eax, 2).call("fib").add(eax, ebx).pop(ebx);
+    a.label("done").ret();
+  });
+  assert.ok(counters["exitsToTarget"] < 100 * CALLS, JSON.stringify(counters));
+});
+
+test("R3.10 a computed jump goes on in its region, with flags that its target reads", () => {
+  const TURNS = 400_000;
+  const CASES = 4;
+  const counters = compiled((a) => {
+    a.mov(ecx, TURNS).xor(edx, edx).xor(ebx, ebx);
+    a.label("again")
+      .mov(eax, ecx)
+      .and(eax, CASES - 1)
+      .add(esi, ecx);
+    a.mov(edi, addressOf("table"))
+      .mov(edi, dword({ base: edi, index: eax, scale: 4 }))
+      .jmpAt(edi);
+    a.label("case0").adc(edx, 1).jmp("next");
+    a.label("case1").jcc("s", "case2").add(ebx, edx).jmp("next");
+    a.label("case2").rcl(edx, 3).jmp("next");
+    a.label("case3").sbb(ebx, ecx);
+    a.label("next").dec(ecx).jcc("ne", "again").hlt();
+    a.label("table");
+    for (let i = 0; i < CASES; i++) a.dd(addressOf(`case${i}`));
+  });
+  assert.ok(counters["exitsToTarget"] < TURNS / 10, JSON.stringify(counters));
+});
