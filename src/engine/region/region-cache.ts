@@ -24,8 +24,13 @@ import { addCounts } from "./exit-counts.js";
 import { Listing } from "./listing.js";
 import type { PassObserver, PassText, RegionDump } from "./pass-text.js";
 
-/** Times that execution must be found in a block before it is compiled. */
-const HOT = 3;
+/**
+ * Times that execution must be found in a block before it is compiled: about as long as compiling takes, V8's part of it
+ * included, at the interpreter's speed.
+ */
+const HOT = 64;
+/** The same where regions are checked: the more the better. */
+const HOT_IF_CHECKED = 3;
 /** Regions of one module: each module costs time and memory of its own. */
 const BATCH = 8;
 /** Looks at execution until an incomplete batch is compiled. */
@@ -96,6 +101,7 @@ export class RegionCache {
   private kept = 0;
 
   private readonly words: Record<string, unknown>;
+  private readonly hot: number;
 
   constructor(
     private readonly cache: DecodeCache,
@@ -107,6 +113,7 @@ export class RegionCache {
     this.code = new CompilableCode(cache, memory);
     this.entries = new Uint16Array(memory.buffer);
     this.words = { [MAKE_WORDS]: makeWordsIn(memory) };
+    this.hot = options.eager ? 1 : options.checker ? HOT_IF_CHECKED : HOT;
     this.clearEntries();
   }
 
@@ -128,7 +135,7 @@ export class RegionCache {
     const record = this.cache.recordAtOffset(ramOffset, mode);
     if (record === 0 || this.code.isEntry(record)) return;
     const block = this.cache.blockOf(record);
-    if (!block || block.extents.length !== 1 || ++block.heat < (this.options.eager ? 1 : HOT)) return;
+    if (!block || block.extents.length !== 1 || ++block.heat < this.hot) return;
     block.heat = 0;
     this.choose(cpu, record, block);
     if (this.waiting.length >= BATCH || this.options.eager) this.compileWaiting();
