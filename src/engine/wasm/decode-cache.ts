@@ -170,7 +170,7 @@ export class DecodeCache {
 
   /** The record at an offset in the middle of a block that is decoded already, or 0. */
   private findInside(page: number, offset: number, mode: number): number {
-    for (const block of this.blocks.get(page) ?? []) {
+    for (const block of this.blocksIn(page)) {
       const extent = block.extents[0];
       if (block.mode !== mode || extent.page !== page || offset < extent.start || offset >= extent.end)
         continue;
@@ -366,7 +366,7 @@ export class DecodeCache {
       for (const { page } of block.extents) pages.add(page);
     }
     for (const page of pages) {
-      const rest = (this.blocks.get(page) ?? []).filter((block) => !block.dropped);
+      const rest = this.blocksIn(page).filter((block) => !block.dropped);
       if (rest.length > 0) this.blocks.set(page, rest);
       else this.blocks.delete(page);
       this.lines.clear(page);
@@ -388,9 +388,7 @@ export class DecodeCache {
   /** Drops everything. Records found before are gone. */
   flush(): void {
     this.counters.flushes++;
-    for (const page of this.blocks.keys()) {
-      this.lines.clear(page);
-    }
+    for (const page of this.blocks.keys()) this.lines.clear(page);
     this.blocks.clear();
     this.sequence.clear();
     this.crossings.clear();
