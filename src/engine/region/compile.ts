@@ -49,9 +49,6 @@ export function shapeRegion(graph: RegionGraph): RegionShape {
 /** log2 of record bytes per byte of the entry table, whose entries have two. */
 const ENTRY_SHIFT = Math.log2(RECORD_BYTES / layout.REGION_ENTRY_BYTES);
 
-/** A node that no entry leads to. */
-const UNREACHED: NodeCode = { statements: [], stubs: [], edges: [], used: 0 };
-
 class RegionCompiler {
   private readonly locals = new RegionVariables();
   private readonly graph: RegionGraph;
@@ -110,9 +107,7 @@ class RegionCompiler {
     const next = (): number[][] => this.graph.nodes.map((_, i) => successors(this.graph, i));
     observe?.("order", () => orderText(this.order, next()));
     observe?.("flags", () => flagsText(this.flagEntries));
-    const nodes = this.graph.nodes.map(() => UNREACHED);
-    // Ways to a node come before it, unless it is entered from outside as well.
-    for (const i of this.order.sequence) nodes[i] = this.node(i);
+    const nodes = this.nodes();
     observe?.("nodes", () => nodesText(nodes));
     const flow = analyse(nodes);
     observe?.("dataflow", () => flowText(flow, nodes));
@@ -127,6 +122,19 @@ class RegionCompiler {
     code.body.push(...this.prologue(live, touched), ...body);
     observe?.("structure", () => printFunction(code));
     return code;
+  }
+
+  /** The code of all nodes. None for those that control cannot come to, as behind a branch that is never taken. */
+  private nodes(): NodeCode[] {
+    const nodes = this.graph.nodes.map((): NodeCode => ({ statements: [], stubs: [], edges: [], used: 0 }));
+    const reached = new Set(this.order.rootTargets);
+    // Ways to a node come before it, unless it is entered from outside as well.
+    for (const i of this.order.sequence) {
+      if (!reached.has(i)) continue;
+      nodes[i] = this.node(i);
+      for (const { to } of nodes[i].edges) reached.add(to);
+    }
+    return nodes;
   }
 
   private node(index: number): NodeCode {

@@ -70,3 +70,15 @@ test("R3.10 a computed jump goes on in its region, with flags that its target re
   });
   assert.ok(counters["exitsToTarget"] < TURNS / 10, JSON.stringify(counters));
 });
+
+test("R3.10 control does not come to code behind a branch whose condition never holds", () => {
+  const TURNS = 400_000;
+  const FAR = 0x11000;
+  const counters = compiled((a) => {
+    a.mov(ecx, TURNS).xor(edx, edx);
+    a.label("again").test(ecx, ecx).jcc("b", "far");
+    a.label("back").add(edx, ecx).call("far").dec(ecx).jcc("ne", "again").hlt();
+    a.org(FAR).label("far").adc(edx, 1).ret();
+  });
+  assert.ok(counters["exitsToTarget"] < TURNS / 10, JSON.stringify(counters));
+});
