@@ -15,8 +15,8 @@ export { BootError } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";
 export type { BootProtocol, LoadContext, Loader, LoaderOptionSpec } from "../boot/index.js";
 export type { RecogniseContext, Recognition } from "../boot/index.js";
-export type { BootOptions } from "../boot/options.js";
-export type { Plan, PlanClock, PlanDevice, PlanRegion } from "../boot/plan.js";
+export type { BootModule, BootOptions, NamedBytes } from "../boot/options.js";
+export type { Plan, PlanClock, PlanDevice, PlanModule, PlanRegion } from "../boot/plan.js";
 export type {
   Cpu,
   CpuHost,

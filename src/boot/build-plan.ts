@@ -39,7 +39,8 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
   const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes));
-  const recogniseContext = { options: options.loader ?? {}, memory: memorySize };
+  const modules = options.modules?.length ?? 0;
+  const recogniseContext = { options: options.loader ?? {}, memory: memorySize, modules };
   const { loader, protocol, why } = choose(image, recogniseContext, registry, `boot "${kernel.name}"`);
   const features = withFeatures(options.features ?? {});
   const cpuid = cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ });
@@ -61,6 +62,11 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
     bootCpu,
     cpuid,
     commandLine: context.commandLine,
+    modules: context.modules.map(({ name, commandLine = "", bytes }) => ({
+      name,
+      commandLine,
+      size: bytes.length,
+    })),
     devices: planDevices(),
     clock: planClock(options),
     tables,
@@ -77,6 +83,7 @@ function loadContext(
   const context: LoadContext = {
     memory,
     commandLine: options.commandLine ?? "",
+    modules: options.modules ?? [],
     rsdpAddress,
     warn: (text) => warnings.push(text),
   };

@@ -3,7 +3,7 @@
  * takes the image, every refusal is kept.
  */
 import type { Image } from "../formats/index.js";
-import { faultOf, NoLoaderError, OptionError } from "./boot-error.js";
+import { faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
 import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
 import type { LoaderOptions } from "./options.js";
 import type { LoaderRegistry } from "./registry.js";
@@ -24,12 +24,25 @@ export interface LoaderVerdict {
 /** Asks one loader; a broken image is a refusal like any other. */
 export function ask(loader: Loader, image: Image, context: RecogniseContext): LoaderVerdict {
   try {
-    return { loader, recognition: loader.recognise(image, context) };
+    const recognition = loader.recognise(image, context);
+    const unwanted = recognition.fits ? unwantedModules(loader, context.modules ?? 0) : undefined;
+    return { loader, recognition: unwanted === undefined ? recognition : { fits: false, fault: unwanted } };
   } catch (error) {
     const fault = error instanceof OptionError ? undefined : faultOf(error);
     if (fault === undefined) throw error;
     return { loader, recognition: { fits: false, fault } };
   }
+}
+
+/** The rule that modules are for protocols that have them; anything else would lose them silently. */
+function unwantedModules({ name, takesModules }: Loader, modules: number): BootFault | undefined {
+  if (modules === 0 || takesModules) return undefined;
+  return {
+    place: { kind: "option", name: "module" },
+    found: `${modules} boot module(s)`,
+    expected: `none: the ${name} loader's protocol has no boot modules`,
+    meaning: "Give an initial RAM disk as the initrd; modules are for PVH and Multiboot kernels.",
+  };
 }
 
 /**

@@ -11,11 +11,13 @@ import {
   PAGE_TABLES_START,
   RAM_HOLE,
 } from "../memory/layout.js";
+import type { SearchLimits } from "../memory/regions.js";
 import { SIZE_2M, SIZE_4K } from "../spec/x86-system.js";
 import { bootGdt } from "../x86/gdt.js";
 import { identityPageTables } from "../x86/page-tables.js";
 import { BootError, OptionError } from "./boot-error.js";
 import type { LoadContext } from "./loader.js";
+import type { BootModule, NamedBytes } from "./options.js";
 
 /** Text as the guest reads it: UTF-8 and a NUL. */
 export function zeroTerminated(text: string): Uint8Array {
@@ -49,20 +51,24 @@ export function placeCommandLine(
 
 /** Refuses a command line that the kernel would cut off. `length` in bytes without the NUL. */
 export function checkCommandLine(text: string, length: number, longest: number, limitedBy: string): void {
-  if (text.includes("\0")) {
-    throw new OptionError(
-      "append",
-      "a NUL character",
-      "text without one",
-      "The kernel would stop reading there.",
-    );
-  }
+  checkText("append", text);
   if (length <= longest) return;
   throw new OptionError(
     "append",
     `a command line of ${length} bytes`,
     `at most ${longest} (${limitedBy})`,
     "The kernel would cut it off: shorten it.",
+  );
+}
+
+/** Refuses text with a NUL inside, given by this option. */
+function checkText(option: string, text: string): void {
+  if (!text.includes("\0")) return;
+  throw new OptionError(
+    option,
+    "a NUL character",
+    "text without one",
+    "The kernel would stop reading there.",
   );
 }
 
@@ -85,19 +91,53 @@ export function placeInitrd(
   const { initrd, memory } = context;
   if (initrd === undefined) return undefined;
   const size = initrd.bytes.length;
-  if (size === 0) {
-    throw new BootError(`load the initrd "${initrd.name}"`, {
-      place: { kind: "file", offset: 0 },
-      found: "an empty file",
-      expected: "an initial RAM disk",
-      meaning: "Give no initrd rather than an empty one.",
-    });
-  }
+  checkNotEmpty("initrd", initrd, "an initial RAM disk");
   const region = memory.claimBySearch(
     { name: "initrd", owner, size, align: SIZE_4K, bytes: initrd.bytes },
     { prefer: "highest", above: HIGH_MEMORY_START, below: Math.min(addressMax + 1, RAM_HOLE.start) },
   );
   return { address: region.start, size };
+}
+
+/** A boot module in memory: guest-physical address and size in bytes, and its command line. */
+export interface PlacedModule extends PlacedInitrd {
+  name: string;
+  /** Without the file's name; empty for the initrd. */
+  commandLine: string;
+}
+
+/** Where modules may go, and which end is filled first. */
+export type ModulePlaces = SearchLimits;
+
+/**
+ * Places the initrd, if there is one, and every boot module on pages of their own, for protocols that know modules
+ * only. The initrd comes first.
+ */
+export function placeModules(context: LoadContext, owner: string, places: ModulePlaces): PlacedModule[] {
+  const { initrd, memory, modules } = context;
+  const place = (what: string, file: BootModule): PlacedModule => {
+    checkNotEmpty(what, file, "a file with something in it");
+    const size = file.bytes.length;
+    const request = { name: what, owner, size, align: SIZE_4K, bytes: file.bytes };
+    const { start } = memory.claimBySearch(request, places);
+    checkText("module", file.commandLine ?? "");
+    return { address: start, size, name: file.name, commandLine: file.commandLine ?? "" };
+  };
+  return [
+    ...(initrd === undefined ? [] : [place("initrd", initrd)]),
+    ...modules.map((file, index) => place(`module ${index}`, file)),
+  ];
+}
+
+/** A kernel cannot tell an empty file from one that is missing. */
+function checkNotEmpty(what: string, file: NamedBytes, expected: string): void {
+  if (file.bytes.length > 0) return;
+  throw new BootError(`load the ${what} "${file.name}"`, {
+    place: { kind: "file", offset: 0 },
+    found: "an empty file",
+    expected,
+    meaning: `Give no ${what} rather than an empty one.`,
+  });
 }
 
 /** Places the descriptor table of `bootGdt`; returns its address. */

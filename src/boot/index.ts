@@ -12,7 +12,7 @@ export type {
   RecogniseContext,
   Recognition,
 } from "./loader.js";
-export type { BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "./options.js";
+export type { BootModule, BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "./options.js";
 export type { Plan } from "./plan.js";
 export { LoaderRegistry } from "./registry.js";
 export { tableLines } from "./table-lines.js";

@@ -7,7 +7,7 @@ import type { Image } from "../formats/index.js";
 import type { RegionMap } from "../memory/regions.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { BootFault } from "./boot-error.js";
-import type { LoaderOptions, NamedBytes } from "./options.js";
+import type { BootModule, LoaderOptions, NamedBytes } from "./options.js";
 
 /** An option that a loader takes behind "loader.". */
 export interface LoaderOptionSpec {
@@ -21,6 +21,8 @@ export interface RecogniseContext {
   options: LoaderOptions;
   /** Guest RAM, bytes: a bound for what is worth unpacking. */
   memory: number;
+  /** Number of boot modules; a loader without `takesModules` refuses any. */
+  modules?: number;
 }
 
 /** Whether a loader takes an image. */
@@ -44,6 +46,8 @@ export interface Loader {
   /** One line for people. */
   readonly summary: string;
   readonly options: Readonly<Record<string, LoaderOptionSpec>>;
+  /** Whether its protocol hands boot modules to the kernel. */
+  readonly takesModules?: true;
   /** Must not change anything. May throw FormatError for an image that is broken. */
   recognise(image: Image, context: RecogniseContext): Recognition;
 }
@@ -54,6 +58,8 @@ export interface LoadContext {
   /** Without its NUL. */
   commandLine: string;
   initrd?: NamedBytes;
+  /** Boot modules, without the initrd. */
+  modules: readonly BootModule[];
   /** Guest-physical. */
   rsdpAddress: number;
   /** For things a person should know. */

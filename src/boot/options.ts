@@ -11,11 +11,19 @@ export interface NamedBytes {
   bytes: Uint8Array;
 }
 
+/** A boot module: a file that the kernel is handed as it is. */
+export interface BootModule extends NamedBytes {
+  /** Its own command line, without the file's name; empty when absent. */
+  commandLine?: string;
+}
+
 /** Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. */
 export interface BootOptions {
   kernel: NamedBytes;
   /** Initial RAM disk. */
   initrd?: NamedBytes;
+  /** Boot modules in order. Where a protocol has no word for an initrd, the initrd is the first of them. */
+  modules?: readonly BootModule[];
   /** Kernel command line. */
   commandLine?: string;
   /** Guest RAM, bytes; a multiple of 4 KiB. */

@@ -37,6 +37,15 @@ export interface PlanClock {
   rtcStart: number;
 }
 
+/** A boot module; its place is the region "module N", or "initrd". */
+export interface PlanModule {
+  name: string;
+  /** Its own command line, without the file's name. */
+  commandLine: string;
+  /** Bytes. */
+  size: number;
+}
+
 export interface Plan {
   /** Version of this data model. */
   version: 1;
@@ -52,6 +61,8 @@ export interface Plan {
   bootCpu: CpuState;
   cpuid: CpuidLeaf[];
   commandLine: string;
+  /** In the order the kernel is told; without the initrd. */
+  modules: PlanModule[];
   devices: PlanDevice[];
   clock: PlanClock;
   /** Where tables were put, by name: "rsdp", "mp floating pointer", … → guest-physical address. */

@@ -6,12 +6,14 @@ import { FEATURE_BITS, type FeatureName } from "../spec/cpuid.js";
 import { DEFAULT_CPU_FEATURES } from "../x86/cpu-features.js";
 import { closest } from "./closest.js";
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
-import { parseCount, parsePairs, parseSize } from "./values.js";
+import { parseCount, parseModule, parsePairs, parseSize } from "./values.js";
 
 /** What was asked for; absent means the default of `boot/`. */
 export interface BootRequest {
   kernel: string;
   initrd?: string;
+  /** Boot modules: files and their command lines. */
+  modules?: { path: string; commandLine: string }[];
   commandLine?: string;
   /** Bytes. */
   memory?: number;
@@ -36,6 +38,12 @@ export const BOOT_OPERANDS: readonly OperandSpec[] = [
 export const BOOT_OPTIONS: readonly OptionSpec[] = [
   { name: "kernel", value: "FILE", help: "the kernel image" },
   { name: "initrd", value: "FILE", help: "initial RAM disk" },
+  {
+    name: "module",
+    value: '"FILE ARGS…"',
+    repeats: true,
+    help: "a boot module and its command line (PVH, Multiboot); a space in FILE is written \\ followed by it",
+  },
   { name: "append", value: "TEXT", help: "kernel command line; without it console=ttyS0" },
   { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },
@@ -50,7 +58,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     aliases: ["option"],
     value: "NAME=VALUE,…",
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.append, and the loader's own, such as loader.entry=32",
+    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, and the loader's own, such as loader.entry=32",
   },
   { name: "deterministic", help: "time is counted in instructions: every run is identical; takes no input" },
   {
@@ -70,10 +78,12 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine"> = {
   cmdline: "commandLine",
 };
 
-type Pairs = Pick<BootRequest, "loader"> & Partial<Pick<BootRequest, "kernel" | "initrd" | "commandLine">>;
+type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
+    Pick<BootRequest, "kernel" | "initrd" | "commandLine">
+  >;
 
 function readPairs(args: Arguments): Pairs {
-  const request: Pairs = { loader: {} };
+  const request: Pairs = { loader: {}, modules: [] };
   for (const text of args.values("o")) {
     for (const [name, value] of parsePairs("-o", text)) {
       if (!name.startsWith(LOADER_PREFIX)) {
@@ -81,7 +91,8 @@ function readPairs(args: Arguments): Pairs {
       }
       const own = name.slice(LOADER_PREFIX.length);
       const field = PAIR_FIELDS[own];
-      if (field === undefined) request.loader[own] = value;
+      if (own === "module") request.modules.push(value);
+      else if (field === undefined) request.loader[own] = value;
       else request[field] = value;
     }
   }
@@ -143,7 +154,10 @@ export function readBootRequest(args: Arguments): BootRequest {
   const pairs = readPairs(args);
   const kernel = only("kernels", [args.operands[0], args.value("kernel"), pairs.kernel]);
   if (kernel === undefined) throw new UsageError("which kernel?", "locore boot KERNEL, or --kernel FILE");
-  const request: BootRequest = { ...pairs, kernel, deterministic: args.has("deterministic") };
+  const { modules: inPairs, ...others } = pairs;
+  const request: BootRequest = { ...others, kernel, deterministic: args.has("deterministic") };
+  const modules = [...args.values("module"), ...inPairs].map(parseModule);
+  if (modules.length > 0) request.modules = modules;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

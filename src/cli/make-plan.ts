@@ -1,6 +1,6 @@
 /** From a request to a plan: reads the files and asks `boot/`. */
 import { buildPlan } from "../boot/index.js";
-import type { BootOptions } from "../boot/options.js";
+import type { BootModule, BootOptions } from "../boot/options.js";
 import type { Plan } from "../boot/plan.js";
 import type { BootRequest } from "./boot-request.js";
 import { readInput } from "./files.js";
@@ -17,9 +17,10 @@ export const DEFAULT_COMMAND_LINE = "console=ttyS0";
 /** A request with the kernel and initrd read; throws `FileError`. */
 export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   const { initrd } = request;
-  const [kernelBytes, initrdBytes] = await Promise.all([
+  const [kernelBytes, initrdBytes, modules] = await Promise.all([
     readInput("kernel", request.kernel),
     initrd === undefined ? undefined : readInput("initrd", initrd),
+    Promise.all((request.modules ?? []).map(readModule)),
   ]);
   const options: BootOptions = {
     kernel: { name: request.kernel, bytes: kernelBytes },
@@ -27,6 +28,7 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   };
   if (initrd !== undefined && initrdBytes !== undefined)
     options.initrd = { name: initrd, bytes: initrdBytes };
+  if (modules.length > 0) options.modules = modules;
   options.commandLine = request.commandLine ?? DEFAULT_COMMAND_LINE;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
@@ -35,6 +37,11 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   if (request.deterministic) options.clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
   if (request.rtcStart !== undefined) options.clock.rtcStart = request.rtcStart;
   return options;
+}
+
+async function readModule(module: { path: string; commandLine: string }): Promise<BootModule> {
+  const { path, commandLine } = module;
+  return { name: path, bytes: await readInput("module", path), commandLine };
 }
 
 /** The plan of a request. Throws what makes it impossible. */

@@ -46,3 +46,13 @@ export function parsePairs(option: string, text: string): [string, string][] {
     return [part.slice(0, equals), part.slice(equals + 1)];
   });
 }
+
+/** A file name, a space of which has a backslash before it; then blanks, then the rest. */
+const MODULE = /^((?:\\ |[^ ])+)(?: +(.*))?$/s;
+
+/** "FILE ARGS…", as kexec and GRUB have it: the file, and the command line of the module without the file's name. */
+export function parseModule(text: string): { path: string; commandLine: string } {
+  const match = MODULE.exec(text);
+  if (match === null) throw new UsageError(`--module "${text}": expected a file name first`);
+  return { path: match[1].replaceAll("\\ ", " "), commandLine: match[2] ?? "" };
+}

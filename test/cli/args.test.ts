@@ -88,6 +88,24 @@ test("R1.5 -o chooses loader and entry", () => {
   assert.deepEqual(loader, { name: "linux", entry: "32" });
 });
 
+test("R1.3 modules: FILE and arguments, several, in both spellings; a space in FILE has a backslash", () => {
+  const { modules } = request(
+    "k",
+    "--module",
+    "a.elf  root=/dev/vda  x",
+    "-module=b\\ c",
+    "-o",
+    "loader.module=d -v",
+  );
+  assert.deepEqual(modules, [
+    { path: "a.elf", commandLine: "root=/dev/vda  x" },
+    { path: "b c", commandLine: "" },
+    { path: "d", commandLine: "-v" },
+  ]);
+  assert.equal(request("k").modules, undefined);
+  assert.throws(() => request("k", "--module", " x"), usage(/--module " x": expected a file name first/));
+});
+
 test("a misspelt option, -o name or command is answered with what was meant", () => {
   assert.throws(() => request("k", "--intrd", "x"), usage(/unknown option --intrd/, /did you mean --initrd/));
   assert.throws(() => request("k", "-o", "entry=32"), usage(/-o entry/, /loader.entry/));

@@ -34,6 +34,7 @@ export function emptyPlan(overrides: Partial<Plan> = {}): Plan {
     devices: [],
     clock: { tscHz: 1e9, apicHz: 1e9, rtcStart: 0, deterministic: { nsPerInstruction: 10 } },
     tables: {},
+    modules: [],
     warnings: [],
     ...overrides,
   };

@@ -13,7 +13,7 @@ import type { ElfImage } from "../../formats/elf/elf.js";
 import type { PvhEntry } from "../../formats/elf/notes.js";
 import type { LoadSegment } from "../../formats/elf/segments.js";
 import { deriveE820 } from "../../memory/e820.js";
-import { BOOT_INFO, COMMAND_LINE_AREA, RAM_HOLE } from "../../memory/layout.js";
+import { BOOT_INFO, COMMAND_LINE_AREA, EBDA, HIGH_MEMORY_START, RAM_HOLE } from "../../memory/layout.js";
 import { SIZE_4K } from "../../spec/x86-system.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
@@ -22,10 +22,10 @@ import {
   checkCommandLine,
   placeCommandLine,
   placeGdt,
-  placeInitrd,
+  placeModules,
   warnOfSilence,
   zeroTerminated,
-  type PlacedInitrd,
+  type PlacedModule,
 } from "../hand-over.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf } from "../kernel-elf.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
@@ -36,7 +36,7 @@ const NAME = "pvh";
 const LOW = "low";
 const AFTER_KERNEL = "after-kernel";
 /** Module addresses are 64 bits wide, but 32-bit entry code reads the low half. */
-const MODULE_ADDRESS_MAX = RAM_HOLE.start - 1;
+const MODULE_PLACES = { prefer: "highest", above: HIGH_MEMORY_START, below: RAM_HOLE.start } as const;
 const LONGEST_COMMAND_LINE = COMMAND_LINE_AREA.size - 1;
 const LIMITED_BY = "the room kept for it";
 
@@ -49,6 +49,7 @@ export const pvhLoader: Loader = {
       help: "where start_info goes; after-kernel for old BSD kernels",
     },
   },
+  takesModules: true,
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);
     const { elf, origin } = kernel;
@@ -99,20 +100,31 @@ class PvhBoot implements BootProtocol {
   }
 
   #placeLow(context: LoadContext): number {
-    const initrd = placeInitrd(context, NAME, MODULE_ADDRESS_MAX);
+    const modules = placeModules(context, NAME, MODULE_PLACES);
     const commandLine = placeCommandLine(context, NAME, LONGEST_COMMAND_LINE, LIMITED_BY);
-    const input = startInfoInput(context, initrd, commandLine);
+    const input = startInfoInput(context, modules, commandLine);
+    if (startInfoSize(input) > BOOT_INFO.size) return this.#placeLarge(context, input);
     const bytes = buildStartInfo({ ...input, base: BOOT_INFO.start });
     const request = { name: "start_info", owner: NAME, size: BOOT_INFO.size, bytes };
     return context.memory.claimAt(BOOT_INFO.start, request).start;
+  }
+
+  /** Many modules with long command lines: base memory above the command line has room. */
+  #placeLarge(context: LoadContext, input: Omit<StartInfoInput, "base">): number {
+    const above = COMMAND_LINE_AREA.start + COMMAND_LINE_AREA.size;
+    const size = alignUp(startInfoSize(input), SIZE_4K);
+    const request = { name: "start_info", owner: NAME, size, align: SIZE_4K };
+    const region = context.memory.claimBySearch(request, { prefer: "lowest", above, below: EBDA.start });
+    region.content = { kind: "bytes", bytes: buildStartInfo({ ...input, base: region.start }) };
+    return region.start;
   }
 
   /** Everything together on the first free page behind the image; the initrd must not take that place. */
   #placeBehind(context: LoadContext, segments: readonly LoadSegment[]): number {
     const text = zeroTerminated(context.commandLine);
     checkCommandLine(context.commandLine, text.length - 1, LONGEST_COMMAND_LINE, LIMITED_BY);
-    const initrd = placeInitrd(context, NAME, MODULE_ADDRESS_MAX);
-    const input = startInfoInput(context, initrd, text);
+    const modules = placeModules(context, NAME, MODULE_PLACES);
+    const input = startInfoInput(context, modules, text);
     const last = segments[segments.length - 1];
     const above = alignUp(last.paddr + last.memsz, SIZE_4K);
     const size = alignUp(startInfoSize(input), SIZE_4K);
@@ -127,16 +139,23 @@ class PvhBoot implements BootProtocol {
   #warn(context: LoadContext): void {
     const system = guestSystem(this.elf);
     const length = zeroTerminated(context.commandLine).length - 1;
-    for (const text of guestWarnings(system, length, context.initrd !== undefined)) context.warn(text);
+    for (const text of guestWarnings(
+      system,
+      length,
+      context.initrd !== undefined || context.modules.length > 0,
+    ))
+      context.warn(text);
     if (system === "linux") warnOfSilence(context);
   }
 }
 
 function startInfoInput(
   context: LoadContext,
-  initrd: PlacedInitrd | undefined,
+  placed: readonly PlacedModule[],
   commandLine: number | Uint8Array,
 ): Omit<StartInfoInput, "base"> {
-  const modules = initrd === undefined ? [] : [initrd];
+  const modules = placed.map(({ address, size, commandLine: text }) =>
+    text === "" ? { address, size } : { address, size, commandLine: zeroTerminated(text) },
+  );
   return { modules, rsdp: context.rsdpAddress, memoryMap: deriveE820(context.memory), commandLine };
 }

@@ -6,6 +6,7 @@
  *  base +0x00  hvm_start_info, version 1
  *       +0x38  module list, 32 bytes a module
  *        …     memory map, 24 bytes an entry
+ *        …     command lines of the modules that have one, each with its NUL
  *        …     command line (only when it is kept together)
  * ```
  *
@@ -15,11 +16,18 @@ import { ByteView } from "../../bytes/byte-view.js";
 import { E820_NUMBERS, type E820Entry } from "../../spec/e820.js";
 import { MEMMAP_ENTRY, MODLIST_ENTRY, START_INFO } from "../../spec/pvh.js";
 
+/** A module; its command line is bytes with their NUL, absent when there is none. */
+export interface StartInfoModule {
+  address: number;
+  size: number;
+  commandLine?: Uint8Array;
+}
+
 /** What start_info says. Addresses are guest-physical. */
 export interface StartInfoInput {
   /** Where the bytes will lie. */
   base: number;
-  modules: readonly { address: number; size: number }[];
+  modules: readonly StartInfoModule[];
   rsdp: number;
   memoryMap: readonly E820Entry[];
   /** An address, or bytes with their NUL to be put behind the memory map. */
@@ -29,7 +37,12 @@ export interface StartInfoInput {
 /** Bytes that `buildStartInfo` makes. */
 export function startInfoSize(input: Omit<StartInfoInput, "base">): number {
   const behind = typeof input.commandLine === "number" ? 0 : input.commandLine.length;
-  return memoryMapOffset(input) + input.memoryMap.length * MEMMAP_ENTRY.SIZE + behind;
+  const strings = input.modules.reduce((sum, { commandLine }) => sum + (commandLine?.length ?? 0), 0);
+  return stringsOffset(input) + strings + behind;
+}
+
+function stringsOffset(input: Pick<StartInfoInput, "modules" | "memoryMap">): number {
+  return memoryMapOffset(input) + input.memoryMap.length * MEMMAP_ENTRY.SIZE;
 }
 
 function memoryMapOffset({ modules }: Pick<StartInfoInput, "modules">): number {
@@ -42,7 +55,7 @@ export function buildStartInfo(input: StartInfoInput): Uint8Array {
   const view = new ByteView(new Uint8Array(startInfoSize(input)));
   const at = START_INFO.OFFSET;
   const mapAt = memoryMapOffset(input);
-  const behind = mapAt + memoryMap.length * MEMMAP_ENTRY.SIZE;
+  const behind = setModules(view, input);
   view.setU32(at.MAGIC, START_INFO.MAGIC);
   view.setU32(at.VERSION, START_INFO.VERSION);
   view.setU32(at.NR_MODULES, modules.length);
@@ -51,11 +64,6 @@ export function buildStartInfo(input: StartInfoInput): Uint8Array {
   view.setU64(at.RSDP_PADDR, input.rsdp);
   view.setU64(at.MEMMAP_PADDR, base + mapAt);
   view.setU32(at.MEMMAP_ENTRIES, memoryMap.length);
-  modules.forEach(({ address, size }, index) => {
-    const entry = START_INFO.SIZE + index * MODLIST_ENTRY.SIZE;
-    view.setU64(entry + MODLIST_ENTRY.OFFSET.PADDR, address);
-    view.setU64(entry + MODLIST_ENTRY.OFFSET.SIZE, size);
-  });
   memoryMap.forEach(({ start, size, type }, index) => {
     const entry = mapAt + index * MEMMAP_ENTRY.SIZE;
     view.setU64(entry + MEMMAP_ENTRY.OFFSET.ADDR, start);
@@ -64,4 +72,19 @@ export function buildStartInfo(input: StartInfoInput): Uint8Array {
   });
   if (typeof commandLine !== "number") view.setBytes(behind, commandLine);
   return view.bytes;
+}
+
+/** The module list and the strings it points to; returns the offset behind the last string. */
+function setModules(view: ByteView, input: StartInfoInput): number {
+  let string = stringsOffset(input);
+  input.modules.forEach(({ address, size, commandLine }, index) => {
+    const entry = START_INFO.SIZE + index * MODLIST_ENTRY.SIZE;
+    view.setU64(entry + MODLIST_ENTRY.OFFSET.PADDR, address);
+    view.setU64(entry + MODLIST_ENTRY.OFFSET.SIZE, size);
+    if (commandLine === undefined) return;
+    view.setU64(entry + MODLIST_ENTRY.OFFSET.CMDLINE_PADDR, input.base + string);
+    view.setBytes(string, commandLine);
+    string += commandLine.length;
+  });
+  return string;
 }

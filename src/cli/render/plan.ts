@@ -51,6 +51,9 @@ function summary(plan: Plan): string[] {
     `clock     TSC ${clock.tscHz / HZ_PER_MHZ} MHz, APIC timer ${clock.apicHz / HZ_PER_MHZ} MHz, ${time}`,
     `rtc       ${new Date(clock.rtcStart * 1000).toISOString()} at power-on`,
     `command   ${plan.commandLine}`,
+    ...plan.modules.map(({ name, commandLine, size }) =>
+      `module    ${name} (${bytes(size)}) ${commandLine}`.trimEnd(),
+    ),
     ...plan.warnings.map((warning) => `warning   ${warning}`),
   ];
 }
