@@ -33,6 +33,13 @@ const KERNEL_FILES = { kernel: /^boot\/vmlinuz-/, config: /^boot\/config-/ };
 const AMD64: AptTarget = { release: "bookworm", architecture: "amd64" };
 const I386: AptTarget = { release: "bookworm", architecture: "i386" };
 const AMD64_13: AptTarget = { release: "trixie", architecture: "amd64" };
+const SOURCE_SID = "Debian unstable (sid), through this host's apt-get, mirrors and keys";
+const AMD64_SID: AptTarget = { release: "sid", architecture: "amd64" };
+const I386_SID: AptTarget = { release: "sid", architecture: "i386" };
+const XEN_LICENCE = "GPL-2.0-only (some files under other compatible licences)";
+const XEN_FILES = { kernel: /^boot\/xen-[\d.]+-amd64\.gz$/ };
+const MACH_LICENCE = "Mach's own permissive licences, and GPL-2.0-or-later";
+const MACH_FILES = { kernel: /^boot\/gnumach-[^/]*$/ };
 const BUSYBOX_FILES = { busybox: /^(usr\/)?bin\/busybox$/ };
 
 /** Every guest, in the order they are listed. */
@@ -106,5 +113,83 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     target: I386,
     package: "busybox-static",
     files: BUSYBOX_FILES,
+  },
+  {
+    name: "xen",
+    what: "the Xen 4.17 hypervisor (gzip, ELF32 with Multiboot and Multiboot2 headers)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: XEN_LICENCE,
+    shows: "a hypervisor by both Multiboot protocols, with Linux as its first domain",
+    target: AMD64,
+    package: "xen-hypervisor-4.17-amd64",
+    files: XEN_FILES,
+  },
+  {
+    name: "xen-shim",
+    what: "Xen 4.17 as the shim around a paravirtual guest (ELF32 with Multiboot headers and a PVH entry)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: XEN_LICENCE,
+    shows: "an image with three boot protocols",
+    target: AMD64,
+    package: "xen-utils-4.17",
+    files: { kernel: /\/boot\/xen-shim$/ },
+  },
+  {
+    name: "xen-sid",
+    what: "Debian unstable's Xen hypervisor",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: XEN_LICENCE,
+    shows: "a newer Xen by both Multiboot protocols",
+    target: AMD64_SID,
+    package: "xen-system-amd64",
+    dependsOn: /^xen-hypervisor-\d[\d.]*-amd64$/,
+    files: XEN_FILES,
+  },
+  {
+    name: "gnumach",
+    what: "GNU Mach 1.8, the Hurd's microkernel (ELF32, Multiboot)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: MACH_LICENCE,
+    shows: "a microkernel by Multiboot, with modules",
+    target: I386,
+    package: "gnumach-image-1.8-486",
+    files: MACH_FILES,
+  },
+  {
+    name: "gnumach-pae",
+    what: "GNU Mach 1.8 of Debian unstable with PAE (ELF32, Multiboot and Multiboot2)",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: MACH_LICENCE,
+    shows: "a microkernel by both Multiboot protocols",
+    target: I386_SID,
+    package: "gnumach-image-1.8-486-pae",
+    files: MACH_FILES,
+  },
+  {
+    name: "gnumach-smp",
+    what: "the same for several CPUs",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: MACH_LICENCE,
+    shows: "a microkernel that starts the other CPUs",
+    target: I386_SID,
+    package: "gnumach-image-1.8-486-smp",
+    files: MACH_FILES,
+  },
+  {
+    name: "gnumach-amd64",
+    what: "GNU Mach 1.8 of Debian unstable for amd64 (ELF64, Multiboot and Multiboot2)",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: MACH_LICENCE,
+    shows: "an ELF64 kernel by both Multiboot protocols",
+    target: AMD64_SID,
+    package: "gnumach-image-1.8-amd64-up",
+    files: MACH_FILES,
   },
 ];

@@ -10,6 +10,8 @@ const DEBIAN_RELEASES = new Set([
   ...["stable", "oldstable", "oldoldstable", "testing", "unstable", "sid"],
   ...["buster", "bullseye", "bookworm", "trixie", "forky", "duke"],
 ]);
+/** The release that everything new goes to: it has neither an updates nor a security suite. */
+const WITHOUT_UPDATES = new Set(["sid", "unstable"]);
 /** buster and before called `X-security` this. */
 const OLD_SECURITY_SUFFIX = "/updates";
 const SECURITY_SUFFIX = "-security";
@@ -30,10 +32,14 @@ function isDebian(suite: string): boolean {
   return DEBIAN_RELEASES.has(suite.split(/[-/]/, 1)[0] ?? "");
 }
 
-/** `trixie-updates` becomes `bookworm-updates`; what is no Debian release stays. */
-function substitute(suite: string, release: string): string {
+/**
+ * `trixie-updates` becomes `bookworm-updates`; what is no Debian release stays; undefined for a suite that the
+ * release does not have.
+ */
+function substitute(suite: string, release: string): string | undefined {
   if (!isDebian(suite)) return suite;
   const suffix = suite.replace(/^[^-/]*/, "");
+  if (suffix !== "" && WITHOUT_UPDATES.has(release)) return undefined;
   return release + (suffix === OLD_SECURITY_SUFFIX ? SECURITY_SUFFIX : suffix);
 }
 
@@ -42,10 +48,12 @@ function rewriteLine(line: string, release: string): Rewritten | undefined {
   const match = /^\s*deb\s+(?:\[([^\]]*)\]\s*)?(\S+)\s+(\S+)([^#]*)/.exec(line);
   if (!match) return undefined;
   const [, options = "", uri = "", suite = "", components = ""] = match;
+  const renamed = substitute(suite, release);
+  if (renamed === undefined) return undefined;
   const kept = options.split(/\s+/).filter((option) => option !== "" && !ARCHITECTURE_OPTION.test(option));
   const bracket = kept.length > 0 ? `[${kept.join(" ")}] ` : "";
   return {
-    text: `deb ${bracket}${uri} ${substitute(suite, release)} ${components.trim()}`.trimEnd() + "\n",
+    text: `deb ${bracket}${uri} ${renamed} ${components.trim()}`.trimEnd() + "\n",
     debian: isDebian(suite),
   };
 }
@@ -77,9 +85,10 @@ function rewriteStanza(stanza: string, release: string): Rewritten | undefined {
   const kept = fields.filter(
     (field) => !/^(types|suites)\s*:/i.test(field) && !ARCHITECTURE_FIELD.test(field),
   );
-  const renamed = suites.map((suite) => substitute(suite, release)).join(" ");
+  const renamed = suites.map((suite) => substitute(suite, release)).filter((suite) => suite !== undefined);
+  if (renamed.length === 0) return undefined;
   return {
-    text: ["Types: deb", `Suites: ${renamed}`, ...kept, ""].join("\n"),
+    text: ["Types: deb", `Suites: ${renamed.join(" ")}`, ...kept, ""].join("\n"),
     debian: suites.some(isDebian),
   };
 }

@@ -90,3 +90,16 @@ test("apt-cache: a dependency field names packages, exact versions and alternati
     ],
   );
 });
+
+test("apt sources: unstable has no updates and no security suite, so those are left out", () => {
+  const lines =
+    "deb http://m.example/debian bookworm main\ndeb http://m.example/debian-security bookworm-security main\n";
+  assert.equal(rewriteSources(lines, "list", "sid", true).text, "deb http://m.example/debian sid main\n");
+  const stanzas =
+    "Types: deb\nURIs: http://m.example/debian\nSuites: bookworm bookworm-updates\n\n" +
+    "Types: deb\nURIs: http://m.example/debian-security\nSuites: bookworm-security\n";
+  assert.equal(
+    rewriteSources(stanzas, "sources", "sid", true).text,
+    "Types: deb\nSuites: sid\nURIs: http://m.example/debian\n",
+  );
+});
