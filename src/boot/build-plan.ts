@@ -8,8 +8,11 @@ import type { Span } from "../memory/layout.js";
 import { MemoryMapError } from "../memory/memory-error.js";
 import { ramRanges } from "../memory/ram.js";
 import { RegionMap } from "../memory/regions.js";
+import { LEAF } from "../spec/cpuid.js";
+import type { CpuidLeaf } from "../x86/cpuid.js";
 import { withFeatures } from "../x86/cpu-features.js";
-import { cpuidTable } from "../x86/cpuid-table.js";
+import { cpuidTable, lookUpCpuid } from "../x86/cpuid-table.js";
+import { resetState } from "../x86/entry-states.js";
 import { OptionError, whileDoing } from "./boot-error.js";
 import { choose } from "./choose.js";
 import {
@@ -21,12 +24,29 @@ import {
   TSC_HZ,
 } from "./defaults.js";
 import { planDevices } from "./devices.js";
+import { readBios } from "./bios/bios-file.js";
+import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
 import { entryText } from "./hand-over.js";
-import type { LoadContext } from "./loader.js";
+import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
 import type { Plan, PlanClock } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
+
+/** How a machine starts, when that is not in the kernel itself. */
+interface Platform {
+  image: Uint8Array;
+  vgaRom: Uint8Array | undefined;
+}
+
+/** Everything that is known once memory is laid out. */
+interface LaidOut {
+  memory: RegionMap;
+  protocol: BootProtocol;
+  cpuid: CpuidLeaf[];
+  cpus: number;
+  vga: boolean;
+}
 
 /**
  * Plans a machine.
@@ -39,27 +59,32 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
   const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes));
-  const modules = options.modules?.length ?? 0;
-  const recogniseContext = { options: options.loader ?? {}, memory: memorySize, modules };
-  const { loader, protocol, why } = choose(image, recogniseContext, registry, `boot "${kernel.name}"`);
+  const { loader, protocol, why } = choose(
+    image,
+    recogniseContext(options, memorySize),
+    registry,
+    `boot "${kernel.name}"`,
+  );
+  const platform = platformOf(options, protocol);
+  const vga = options.screen === true || platform?.vgaRom !== undefined;
   const features = withFeatures(options.features ?? {});
   const cpuid = cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ });
   const memory = new RegionMap(ram);
-  const tables = placeFirmware(memory, cpus, cpuid);
+  const tables = prepareMemory(memory, platform, { cpus, cpuid, vga });
   const warnings: string[] = [];
-  const context = loadContext(options, memory, tables.RSDP, warnings);
+  const context = loadContext(options, memory, tables["RSDP"] ?? 0, warnings);
+  context.vga = vga;
   whileDoing(`load "${kernel.name}" with the ${loader.name} loader`, () => protocol.layOutMemory(context));
-  const bootCpu = protocol.describeBootCpu();
-  bootCpu.msrs = { ...firmwareMsrs(cpuid), ...bootCpu.msrs };
+  const laidOut = { memory, protocol, cpuid, cpus, vga };
+  const start = platform === undefined ? startInKernel(laidOut) : startInFirmware(laidOut, platform);
   return {
     version: 1,
-    loader: { name: loader.name, entry: entryText(protocol.entry, Number(bootCpu.rip)), why },
+    loader: { name: loader.name, entry: entryOf(protocol, start), why },
     image: { name: kernel.name, format: image.format, summary: image.summary },
     ram: ram.map(({ start, size }) => ({ start, size })),
     cpus,
-    regions: memory.regions(),
     e820: deriveE820(memory),
-    bootCpu,
+    ...start,
     cpuid,
     commandLine: context.commandLine,
     modules: context.modules.map(({ name, commandLine = "", bytes }) => ({
@@ -67,11 +92,72 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
       commandLine,
       size: bytes.length,
     })),
-    devices: planDevices(),
+    devices: planDevices({ firmware: platform !== undefined, vga }),
     clock: planClock(options),
     tables,
     warnings,
   };
+}
+
+function recogniseContext(options: BootOptions, memory: number): RecogniseContext {
+  return {
+    options: options.loader ?? {},
+    memory,
+    modules: options.modules?.length ?? 0,
+    firmware: options.firmware !== undefined,
+  };
+}
+
+/** The firmware that the machine starts in, if it does. */
+function platformOf({ kernel, firmware }: BootOptions, protocol: BootProtocol): Platform | undefined {
+  if (protocol.isFirmware === true) return { image: kernel.bytes, vgaRom: undefined };
+  if (firmware === undefined) return undefined;
+  const { bios, vgaRom } = firmware;
+  const image = whileDoing(`read the BIOS "${bios.name}"`, () => readBios(bios));
+  return { image: image.bytes, vgaRom: vgaRom?.bytes };
+}
+
+/** The part of the firmware, before any loader: tables for a kernel, or room for firmware that makes its own. */
+function prepareMemory(
+  memory: RegionMap,
+  platform: Platform | undefined,
+  { cpus, cpuid, vga }: Omit<LaidOut, "memory" | "protocol">,
+): Record<string, number> {
+  if (platform === undefined) return placeFirmware(memory, { cpus, vga }, cpuid);
+  reserveForFirmware(memory, platform.image);
+  return {};
+}
+
+type Start = Pick<Plan, "regions" | "bootCpu" | "rom" | "fwCfg" | "handOver">;
+
+function startInKernel({ memory, protocol, cpuid }: LaidOut): Start {
+  const bootCpu = protocol.describeBootCpu();
+  bootCpu.msrs = { ...firmwareMsrs(cpuid), ...bootCpu.msrs };
+  return { regions: memory.regions(), bootCpu };
+}
+
+function startInFirmware({ memory, protocol, cpuid, cpus, vga }: LaidOut, platform: Platform): Start {
+  const bootCpu = resetState(lookUpCpuid(cpuid, LEAF.VERSION, 0).eax);
+  const handOver =
+    protocol.isFirmware === true ? undefined : handOverOf(memory.regions(), protocol.describeBootCpu());
+  const rom = romRegion(platform.image);
+  const { vgaRom } = platform;
+  const items = protocol.firmwareItems?.() ?? [];
+  const fwCfg = firmwareItems({ ram: memory.ram, cpus, vga, vgaRom, handOver, items });
+  const start: Start = {
+    regions: [...memory.regions().filter((region) => !handOver?.regions.includes(region)), rom],
+    bootCpu,
+    rom: { start: rom.start, size: rom.size },
+    fwCfg,
+  };
+  return handOver === undefined ? start : { ...start, handOver };
+}
+
+/** `16-bit entry at 0x30200, after the BIOS` */
+function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
+  const { cs, rip } = handOver?.cpu ?? bootCpu;
+  const text = entryText(protocol.entry, Number(cs.base + rip));
+  return handOver === undefined ? text : `${text}, after the BIOS`;
 }
 
 function loadContext(

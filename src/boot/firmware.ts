@@ -18,9 +18,13 @@ const OWNER = "firmware";
 export type TableAddresses = Record<string, number> & { RSDP: number };
 
 /** Claims and fills the firmware's regions; returns where the tables are. */
-export function placeFirmware(memory: RegionMap, cpus: number, cpuid: readonly CpuidLeaf[]): TableAddresses {
+export function placeFirmware(
+  memory: RegionMap,
+  { cpus, vga }: { cpus: number; vga: boolean },
+  cpuid: readonly CpuidLeaf[],
+): TableAddresses {
   const version = lookUpCpuid(cpuid, LEAF.VERSION, 0);
-  const acpi = buildAcpi(ACPI_AREA.start, { cpus });
+  const acpi = buildAcpi(ACPI_AREA.start, { cpus, vga });
   const config = mpConfigTable({ cpus, signature: version.eax, features: version.edx });
   // Guests expect base memory to begin at 0, so this stays RAM in the map although they should not touch it.
   claim(memory, BIOS_DATA_AREA, "bios data area", "ram", biosDataArea());

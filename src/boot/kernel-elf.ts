@@ -6,6 +6,8 @@ import { hex } from "../bytes/hex.js";
 import { decompressPayload } from "../formats/bzimage/payload.js";
 import { readElf, type ElfImage } from "../formats/elf/elf.js";
 import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
+import type { FirmwareImage } from "../formats/firmware/firmware.js";
+import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
 import type { RegionMap } from "../memory/regions.js";
 import { ET, PT } from "../spec/elf.js";
@@ -24,11 +26,21 @@ export interface KernelElf {
  */
 export function kernelElf(image: Image, limit: number): KernelElf {
   if (image.format === "elf") return { elf: image, origin: "an ELF file" };
+  if (image.format === "firmware") throw notElf(image);
   const elf = readElf(decompressPayload(image, { maxOutput: limit }));
   return {
     elf,
     origin: `the ELF kernel unpacked from the bzImage's ${image.payload?.codecName ?? ""} payload`,
   };
+}
+
+function notElf(image: FirmwareImage): FormatError {
+  return new FormatError("ELF", {
+    offset: 0,
+    found: image.summary,
+    expected: "an ELF kernel, or a bzImage that holds one",
+    meaning: "Firmware is started at its reset vector, by the firmware loader.",
+  });
 }
 
 /** Rules that every ELF kernel must meet whatever its entry. */

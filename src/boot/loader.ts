@@ -3,6 +3,7 @@
  * describe the boot CPU. Adding a boot protocol means one folder and one line in `registry.ts`. A loader never
  * touches a CPU, an engine or a device.
  */
+import type { FwCfgItem } from "../firmware/fw-cfg.js";
 import type { Image } from "../formats/index.js";
 import type { RegionMap } from "../memory/regions.js";
 import type { CpuState } from "../x86/cpu-state.js";
@@ -23,6 +24,8 @@ export interface RecogniseContext {
   memory: number;
   /** Number of boot modules; a loader without `takesModules` refuses any. */
   modules?: number;
+  /** Whether a BIOS will run before the image. */
+  firmware?: boolean;
 }
 
 /** Whether a loader takes an image. */
@@ -60,8 +63,10 @@ export interface LoadContext {
   initrd?: NamedBytes;
   /** Boot modules, without the initrd. */
   modules: readonly BootModule[];
-  /** Guest-physical. */
+  /** Guest-physical; 0 when a BIOS runs first and places it where the guest is to look for it. */
   rsdpAddress: number;
+  /** Whether the machine has a VGA in text mode. */
+  vga?: boolean;
   /** For things a person should know. */
   warn(text: string): void;
 }
@@ -70,8 +75,12 @@ export interface LoadContext {
 export interface BootProtocol {
   /** How the image is entered, for people: "64-bit entry". */
   readonly entry: string;
+  /** The image is the machine's firmware: it lies below 4 GiB, and nothing is handed to it in memory. */
+  readonly isFirmware?: true;
   /** Duty 1: claims and fills memory. Called once. Throws BootError, MemoryMapError, FormatError. */
   layOutMemory(context: LoadContext): void;
   /** Duty 2: the CPU at the first instruction. Called after `layOutMemory`. */
   describeBootCpu(): CpuState;
+  /** Numbered fw_cfg items by which firmware that loads kernels itself finds this one. Called after `layOutMemory`. */
+  firmwareItems?(): FwCfgItem[];
 }

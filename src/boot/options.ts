@@ -17,6 +17,14 @@ export interface BootModule extends NamedBytes {
   commandLine?: string;
 }
 
+/** Firmware that runs before the kernel, as on a PC: POST first, then its boot hands over to the kernel. */
+export interface FirmwareFiles {
+  /** SeaBIOS, or qboot. */
+  bios: NamedBytes;
+  /** A VGA BIOS, which makes INT 10h write to the screen; the machine has a VGA then. */
+  vgaRom?: NamedBytes;
+}
+
 /** Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. */
 export interface BootOptions {
   kernel: NamedBytes;
@@ -31,6 +39,10 @@ export interface BootOptions {
   /** 1 to `MAXIMUM_CPUS`. */
   cpus?: number;
   clock?: ClockOptions;
+  /** Absent: the loader enters the kernel without any firmware. */
+  firmware?: FirmwareFiles;
+  /** A VGA in text mode, whose screen can be read. */
+  screen?: boolean;
   /** CPU features to switch on or off against the defaults. */
   features?: Partial<Record<FeatureName, boolean>>;
   /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */

@@ -3,6 +3,7 @@
  * Made by `boot/` loaders from an image and options; turned into a live machine by `machine/`.
  * Must not know any engine or device class. Survives `structuredClone` (it crosses into the worker).
  */
+import type { FwCfgItem } from "../firmware/fw-cfg.js";
 import type { Region } from "../memory/regions.js";
 import type { E820Entry } from "../spec/e820.js";
 import type { CpuState } from "../x86/cpu-state.js";
@@ -23,6 +24,18 @@ export interface PlanDevice {
   mmio?: { start: number; size: number }[];
   /** ISA interrupt or global system interrupt. */
   irq?: number;
+}
+
+/** A piece of what firmware reads from the configuration device (fw_cfg). */
+export type PlanFwCfgItem = FwCfgItem;
+
+/**
+ * A machine that starts in its firmware: what the firmware's boot hands over to. Filled in and entered by an option ROM
+ * after POST; absent when the firmware is all there is to boot.
+ */
+export interface PlanHandOver {
+  regions: PlanRegion[];
+  cpu: CpuState;
 }
 
 /** Frequencies the guest is told; see design: one clock is the source of all. */
@@ -54,6 +67,8 @@ export interface Plan {
   image: { name: string; format: string; summary: string };
   /** RAM as the guest-physical ranges that exist (around the hole below 4 GiB). */
   ram: { start: number; size: number }[];
+  /** Memory above RAM that holds a firmware image and ends at 4 GiB. Writable: nothing here is flash. */
+  rom?: { start: number; size: number };
   cpus: number;
   regions: PlanRegion[];
   e820: E820Entry[];
@@ -64,6 +79,9 @@ export interface Plan {
   /** In the order the kernel is told; without the initrd. */
   modules: PlanModule[];
   devices: PlanDevice[];
+  /** What the device "fw_cfg" holds. */
+  fwCfg?: PlanFwCfgItem[];
+  handOver?: PlanHandOver;
   clock: PlanClock;
   /** Where tables were put, by name: "rsdp", "mp floating pointer", … → guest-physical address. */
   tables: Record<string, number>;

@@ -3,11 +3,12 @@
  */
 import { elf64Loader } from "./elf64/elf64.js";
 import { linuxLoader } from "./linux/linux.js";
+import { firmwareLoader } from "./bios/firmware.js";
 import type { Loader } from "./loader.js";
 import { pvhLoader } from "./pvh/pvh.js";
 
 /** In the order they are asked: the kernel's own entry first, then PVH, which more systems speak, then plain ELF. */
-const BUILT_IN: readonly Loader[] = [linuxLoader, pvhLoader, elf64Loader];
+const BUILT_IN: readonly Loader[] = [linuxLoader, pvhLoader, elf64Loader, firmwareLoader];
 
 /** An ordered set of loaders with unique names. */
 export class LoaderRegistry {

@@ -6,9 +6,10 @@ import type { ByteView } from "../bytes/byte-view.js";
 import { hexBytes, printable } from "../bytes/hex.js";
 import { identifyCodec } from "../codecs/identify.js";
 import { BOOT_SECTOR, DOS, FILE_MAGICS, PE_MACHINES } from "../spec/file-magic.js";
+import { FIRMWARE_SIZE, RESET_VECTOR_FROM_END } from "../spec/pc-firmware.js";
 import { FormatError } from "./format-error.js";
 
-const READABLE = "a Linux bzImage or an ELF kernel";
+const READABLE = "a Linux bzImage, an ELF kernel or PC firmware";
 /** How much of the start is looked at to tell text from binary. */
 const TEXT_SAMPLE = 4096;
 /** Control characters that text has: tab, line feed, form feed, carriage return, escape. */
@@ -120,11 +121,27 @@ function bootSector(view: ByteView): UnrecognisedImage | undefined {
 
 function unknown(view: ByteView): UnrecognisedImage {
   const shown = view.bytes.subarray(0, 16);
+  const { LEAST, MOST, UNIT } = FIRMWARE_SIZE;
+  if (view.length >= LEAST && view.length <= MOST && view.length % UNIT === 0) return noResetVector(view);
   return new UnrecognisedImage(undefined, {
     offset: 0,
     found: `${hexBytes(shown)} "${printable(shown)}"`,
     expected: READABLE,
     meaning:
       "No known format starts like this: check that it is the file you meant, and that it arrived whole.",
+  });
+}
+
+/** A file of firmware's size: what is missing is the jump. */
+function noResetVector(view: ByteView): UnrecognisedImage {
+  const offset = view.length - RESET_VECTOR_FROM_END;
+  const shown = view.bytes.subarray(0, 16);
+  return new UnrecognisedImage(undefined, {
+    offset,
+    found: `${hexBytes(view.bytes.subarray(offset))} at the end of a file that begins ${hexBytes(shown)} "${printable(shown)}"`,
+    expected: `${READABLE}; of firmware, a jump at the reset vector`,
+    meaning:
+      "No known format starts like this, and PC firmware has its first instructions 16 bytes before its end: check that " +
+      "it is the file you meant, and that it arrived whole (of OVMF the CODE file or the whole, not VARS).",
   });
 }

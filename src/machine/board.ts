@@ -6,6 +6,7 @@ import type { AccessSize } from "../devices/device.js";
 import type { MmioBus } from "../devices/mmio-bus.js";
 import type { PortBus } from "../devices/port-bus.js";
 import type { SerialReceiver } from "./console.js";
+import type { TextRegisters } from "./screen.js";
 
 /** One CPU's local APIC, as the CPU reaches it. */
 export interface ApicPort {
@@ -31,4 +32,8 @@ export interface Board {
   readonly apics: readonly ApicPort[];
   /** Where console input goes; absent when the machine has no serial port. */
   readonly serial: SerialReceiver | undefined;
+  /** Registers of the screen; absent when the machine has none. */
+  readonly text?: TextRegisters;
+  /** What firmware logged; absent when the machine has no debug console. */
+  readonly firmwareLog?: () => string;
 }

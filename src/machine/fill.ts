@@ -15,6 +15,11 @@ export class PlanError extends Error {
 
 const hex = (value: number): string => `0x${value.toString(16)}`;
 
+/** Everything that guest memory is made of: RAM, and what a firmware image lies in. */
+export function memoryRanges({ ram, rom }: Plan): { start: number; size: number }[] {
+  return rom === undefined ? ram : [...ram, rom].sort((a, b) => a.start - b.start);
+}
+
 /** Copies every region's contents to its place. */
 export function fillMemory(memory: GuestMemory, plan: Plan): void {
   for (const { name, start, size, content } of plan.regions) {
@@ -22,7 +27,9 @@ export function fillMemory(memory: GuestMemory, plan: Plan): void {
     if (content.bytes.length > size) {
       throw new PlanError(`region "${name}"`, `holds ${content.bytes.length} bytes but is ${size} long`);
     }
-    const inRam = plan.ram.some((ram) => start >= ram.start && start + size <= ram.start + ram.size);
+    const inRam = memoryRanges(plan).some(
+      (ram) => start >= ram.start && start + size <= ram.start + ram.size,
+    );
     if (!inRam) throw new PlanError(`region "${name}"`, `${hex(start)}–${hex(start + size)} is not in RAM`);
     memory.write(start, content.bytes);
   }

@@ -17,7 +17,8 @@ import { createCpuHost } from "./cpu-host.js";
 import { CpuSlot } from "./cpu-slot.js";
 import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
-import { fillMemory } from "./fill.js";
+import { fillMemory, memoryRanges } from "./fill.js";
+import { readScreen, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
 import { TimerQueue } from "./timers.js";
 import { wireBoard } from "./wiring.js";
@@ -30,6 +31,8 @@ export interface BoardContext {
   slots: readonly CpuSlot[];
   power: PowerControl;
   console: MachineConsole;
+  /** Guest memory; there once the devices are wired. */
+  memory: () => GuestMemory;
   /** Ends the slice in progress, so that another CPU gets its turn. */
   yieldCpu: () => void;
 }
@@ -74,6 +77,7 @@ export class Machine {
   readonly #clock: MachineClock;
   readonly #console: MachineConsole;
   readonly #scheduler: Scheduler;
+  readonly #board: Board;
 
   /** Throws `PlanError` when the plan cannot be made live, `RangeError` when its layout contradicts itself. */
   constructor(options: MachineOptions) {
@@ -100,8 +104,10 @@ export class Machine {
       slots: this.#slots,
       power: { request: (event) => this.#power(event) },
       console: this.#console,
+      memory: () => this.#vm.memory,
       yieldCpu: () => this.#scheduler.cut(),
     });
+    this.#board = board;
     if (board.serial !== undefined) this.#console.connect(board.serial);
     const random32 = this.#clock.deterministic ? undefined : options.random32;
     const host = createCpuHost(board, this.#clock, random32, (cpu) => {
@@ -109,7 +115,7 @@ export class Machine {
       // Who writes to the line of another CPU often waits for it: it gets its turn now.
       this.#scheduler.cut();
     });
-    this.#vm = options.engine.createVm({ ranges: plan.ram }, host, options.events);
+    this.#vm = options.engine.createVm({ ranges: memoryRanges(plan) }, host, options.events);
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) {
       slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
@@ -172,6 +178,17 @@ export class Machine {
   /** Architectural state of CPU `id`. */
   cpuState(id: number): CpuState {
     return this.#slots[id].cpu.readState();
+  }
+
+  /** What the screen shows; undefined for a machine without one. */
+  screen(): Screen | undefined {
+    const { text } = this.#board;
+    return text === undefined ? undefined : readScreen(this.memory, text);
+  }
+
+  /** What the firmware wrote to its debug console, the last 256 KiB at least; undefined without one. */
+  firmwareLog(): string | undefined {
+    return this.#board.firmwareLog?.();
   }
 
   stats(): MachineStats {

@@ -12,9 +12,11 @@
 import type { Plan } from "../boot/plan.js";
 import { ApicBus } from "../devices/apic-bus.js";
 import { AcpiPm } from "../devices/acpi-pm.js";
-import { cmosForMemory } from "../devices/cmos-memory.js";
+import { cmosForMachine } from "../devices/cmos.js";
+import { DebugConsole } from "../devices/debug-console.js";
 import { DebugExit } from "../devices/debug-exit.js";
 import type { InterruptLine } from "../devices/device.js";
+import { FwCfg } from "../devices/fw-cfg.js";
 import { I8042 } from "../devices/i8042.js";
 import { I8254 } from "../devices/i8254.js";
 import { I8259Pair } from "../devices/i8259.js";
@@ -28,12 +30,14 @@ import { MmioBus } from "../devices/mmio-bus.js";
 import { PortBus } from "../devices/port-bus.js";
 import { ResetControl, SystemControlA, SystemControlB } from "../devices/system-control.js";
 import { Uart16550 } from "../devices/uart16550.js";
+import { VgaText } from "../devices/vga-text.js";
 import { IOAPIC_MMIO, IRQ, PIT_GSI, PORT, RAM_HOLE } from "../memory/layout.js";
 import { hasFeature, physicalAddressBits } from "../x86/cpuid-table.js";
 import type { ApicPort, Board } from "./board.js";
 import type { CpuSlot } from "./cpu-slot.js";
 import { PlanError } from "./fill.js";
 import type { BoardContext } from "./machine.js";
+import type { TextRegisters } from "./screen.js";
 
 function apicFeatures(plan: Plan): ApicMsrFeatures {
   return {
@@ -119,13 +123,13 @@ function interrupts(context: BoardContext): Interrupts {
   return { pic, ioapic, apics, isa };
 }
 
-/** CMOS bytes that say how much RAM there is. */
+/** CMOS bytes that say how much RAM there is, and how many CPUs. */
 function cmos(plan: Plan): number[] {
   const sizeOf = (high: boolean): number =>
     plan.ram
       .filter((range) => range.start >= RAM_HOLE.start === high)
       .reduce((sum, range) => sum + range.size, 0);
-  return cmosForMemory(sizeOf(false), sizeOf(true));
+  return cmosForMachine(sizeOf(false), sizeOf(true), plan.cpus);
 }
 
 /** The ways out: keyboard controller, system control ports, reset control, ACPI, debug exit. */
@@ -159,6 +163,9 @@ const DEVICES: readonly string[] = [
   "reset-control",
   "ioapic",
   "lapic",
+  "fw_cfg",
+  "debug-console",
+  "vga",
 ];
 
 function checkDevices(plan: Plan): void {
@@ -166,6 +173,33 @@ function checkDevices(plan: Plan): void {
     if (!DEVICES.includes(name))
       throw new PlanError(`device "${name}"`, "there is none of this name to wire");
   }
+}
+
+/** Devices that only some machines have: what firmware asks, and a screen. */
+function addOptional(context: BoardContext, ports: PortBus): Pick<Board, "text" | "firmwareLog"> {
+  const { plan, clock, memory } = context;
+  const planned = (name: string): boolean => plan.devices.some((device) => device.name === name);
+  const parts: { text?: TextRegisters; firmwareLog?: () => string } = {};
+  if (planned("fw_cfg")) {
+    const items = new Map((plan.fwCfg ?? []).map(({ key, bytes }) => [key, bytes]));
+    const fwCfg = new FwCfg(items, memory);
+    ports.add({ ...PORT.FW_CFG, device: fwCfg.classicPorts, width: "whole" });
+    ports.add({ ...PORT.FW_CFG_DMA, device: fwCfg.dmaPorts, width: "whole" });
+  }
+  if (planned("debug-console")) {
+    const log = new DebugConsole();
+    ports.add({ ...PORT.DEBUG_CONSOLE, device: log });
+    parts.firmwareLog = () => log.state.text;
+  }
+  if (planned("vga")) {
+    const vga = new VgaText(clock);
+    ports.add({ ...PORT.VGA, device: vga.mainPorts });
+    ports.add({ ...PORT.VGA_CRTC, device: vga.crtcPorts });
+    ports.add({ ...PORT.VGA_STATUS, device: vga.statusPort });
+    ports.add({ ...PORT.BOCHS_DISPLAY, device: vga.dispiPorts, width: "whole" });
+    parts.text = vga.state;
+  }
+  return parts;
 }
 
 /** Builds and connects every device of the machine. Throws `PlanError` for a device it does not know. */
@@ -197,5 +231,6 @@ export function wireBoard(context: BoardContext): Board {
   mmio.add({ ...IOAPIC_MMIO, device: ioapic });
 
   const features = apicFeatures(plan);
-  return { ports, mmio, apics: apics.map((apic) => apicPort(apic, features)), serial: com1 };
+  const parts = addOptional(context, ports);
+  return { ports, mmio, apics: apics.map((apic) => apicPort(apic, features)), serial: com1, ...parts };
 }

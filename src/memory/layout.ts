@@ -6,7 +6,7 @@
  * ```
  * 0x0000_0000 ─ 0x0009_fbff   low RAM: what the loader leaves for the kernel's first instructions
  * 0x0009_fc00 ─ 0x0009_ffff   EBDA: MP floating pointer
- * 0x000a_0000 ─ 0x000d_ffff   ISA video memory and option ROMs: nothing there, not announced
+ * 0x000a_0000 ─ 0x000d_ffff   ISA video memory and option ROMs: not announced; RAM, which a VGA shows
  * 0x000e_0000 ─ 0x000e_ffff   RSDP and the other ACPI tables
  * 0x000f_0000 ─ 0x000f_ffff   MP configuration table
  * 0x0010_0000 ─ 0xbfff_ffff   RAM: kernel, initrd
@@ -51,6 +51,8 @@ export const COMMAND_LINE_AREA: Span = { start: 0x2_0000, size: 0x1_0000 };
 export const EBDA: Span = { start: 0x9_fc00, size: 0x400 };
 /** Not RAM on a PC; nothing is decoded here and the memory map leaves it out. */
 export const ISA_HOLE: Span = { start: 0xa_0000, size: 0x4_0000 };
+/** What a VGA decodes; here it is RAM that the screen is read from. */
+export const VGA_MEMORY: Span = { start: 0xa_0000, size: 0x2_0000 };
 /** Guests search 0xe0000–0xfffff for the RSDP (ACPI 6.5 §5.2.5.1); the tables follow it. */
 export const ACPI_AREA: Span = { start: 0xe_0000, size: 0x1_0000 };
 /** MP configuration table; the BIOS read-only area is one of its places (MP 1.4 §4). */
@@ -58,6 +60,25 @@ export const MP_TABLE_AREA: Span = { start: 0xf_0000, size: 0x1_0000 };
 
 /** Kernels load here or higher; also where the legacy areas end. */
 export const HIGH_MEMORY_START = 0x10_0000;
+
+/** Firmware images end where the address space below 4 GiB ends: the reset vector is 16 bytes below it. */
+export const ROM_END = 0x1_0000_0000;
+/**
+ * The last 256 KiB of the firmware are also here, where real mode sees them. A PC has PAM registers that let firmware
+ * copy itself; this machine has none: it is RAM and filled before the first instruction. Option ROMs go there too.
+ */
+export const BIOS_SHADOW: Span = { start: 0xc_0000, size: 0x4_0000 };
+/** Vectors and BIOS data area belong to the firmware while one is used. */
+export const REAL_MODE_DATA: Span = { start: 0, size: 0x500 };
+/** SeaBIOS keeps tables at the end of RAM below 4 GiB, at most this much (its BUILD_MAX_HIGHTABLE). */
+export const BIOS_HIGH_TABLES_SIZE = 0x4_0000;
+/** Real-mode kernel code, its heap and stack: 64 KiB that no other area needs. */
+export const SETUP_CODE_AREA: Span = { start: 0x3_0000, size: 0x1_0000 };
+/**
+ * The same for kernels that must have it here (boot protocol before 2.02, zImage): up to what is left free below the
+ * EBDA of firmware, heap and command line included.
+ */
+export const OLD_SETUP_CODE_AREA: Span = { start: 0x9_0000, size: 0xa000 };
 
 /** Interrupt controllers, at the addresses that every OS assumes (MP 1.4 §3.6.5, SDM vol. 3A §10.4.1). */
 export const IOAPIC_MMIO: Span = { start: 0xfec0_0000, size: 0x1000 };
@@ -80,7 +101,16 @@ export const PORT = {
   /** The two places that test guests use for their exit device. */
   DEBUG_EXIT: PC_PORTS.debugExit,
   DEBUG_EXIT_ALIAS: PC_PORTS.debugExitAlias,
+  /** Bochs' display interface, the VGA's three blocks: only on a machine with a screen. */
+  BOCHS_DISPLAY: PC_PORTS.bochsDisplay,
+  VGA: PC_PORTS.vga,
+  VGA_CRTC: PC_PORTS.vgaCrtc,
+  VGA_STATUS: PC_PORTS.vgaStatus,
   COM1: PC_PORTS.com1,
+  /** What firmware asks: its log, its configuration. Only on a machine with firmware. */
+  DEBUG_CONSOLE: PC_PORTS.debugConsole,
+  FW_CFG: PC_PORTS.fwCfg,
+  FW_CFG_DMA: PC_PORTS.fwCfgDma,
   /** ACPI power management: event block, control block, timer. Above every ISA device. */
   ACPI_PM1_EVENT: { start: 0x600, size: 4 },
   ACPI_PM1_CONTROL: { start: 0x604, size: 2 },

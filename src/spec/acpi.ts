@@ -19,6 +19,15 @@ export const RSDP = {
   REVISION: 2,
 } as const;
 
+/** Where the tables point at others, and the size of each pointer: for firmware that moves them. */
+export const ACPI_POINTERS = {
+  RSDP_XSDT: { offset: 24, size: 8 },
+  FADT_FACS: { offset: 36, size: 4 },
+  FADT_DSDT: { offset: 40, size: 4 },
+  FADT_X_DSDT: { offset: 140, size: 8 },
+  XSDT_ENTRY: { offset: 36, size: 8 },
+} as const;
+
 /** Revisions of the tables as ACPI 6.5 lists them. */
 export const TABLE_REVISION = { XSDT: 1, FADT: 6, MADT: 6, DSDT: 2 } as const;
 export const FADT_MINOR_REVISION = 5;

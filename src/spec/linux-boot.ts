@@ -27,6 +27,14 @@ export const BZIMAGE_LOAD_ADDRESS = 0x100000;
 export const ZIMAGE_LOAD_ADDRESS = 0x10000;
 /** The 64-bit entry point lies this far into the protected-mode code (XLF_KERNEL_64). */
 export const ENTRY_64_OFFSET = 0x200;
+/** "Running the Kernel": CS is this many paragraphs above the set-up segment. */
+export const SETUP_CS_OFFSET = 0x20;
+/** "Sample Boot Configuration": where heap and stack end, for 2.02 and later with LOADED_HIGH, and for others. */
+export const SETUP_HEAP_END = { HIGH: 0xe000, LOW: 0x9800 } as const;
+/** "The Kernel Command Line", before 2.02: magic and offset in the boot sector. */
+export const COMMAND_LINE_MAGIC_OFFSET = 0x20;
+export const COMMAND_LINE_OFFSET_OFFSET = 0x22;
+export const COMMAND_LINE_MAGIC = 0xa33f;
 /** What protocols before 2.03 and before 2.06 imply. */
 export const DEFAULT_INITRD_ADDR_MAX = 0x37ff_ffff;
 export const DEFAULT_CMDLINE_SIZE = 255;

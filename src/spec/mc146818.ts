@@ -81,6 +81,8 @@ export const CMOS = {
   above4GLow: 0x5b,
   above4GMiddle: 0x5c,
   above4GHigh: 0x5d,
+  /** Number of CPUs beside the first (Bochs, QEMU). */
+  otherCpus: 0x5f,
 } as const;
 /** Units and limits of the memory fields. */
 export const CMOS_MEMORY = {
@@ -90,4 +92,5 @@ export const CMOS_MEMORY = {
   blockLimit: 0xffff,
   mebibyte: 0x100000,
   above16M: 0x1000000,
+  mostCpus: 256,
 } as const;

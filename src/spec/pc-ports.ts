@@ -12,9 +12,16 @@ export const PC_PORTS = {
   systemControlA: { start: 0x92, size: 1 },
   picSlave: { start: 0xa0, size: 2 },
   debugExit: { start: 0xf4, size: 4 },
+  bochsDisplay: { start: 0x1ce, size: 3 },
+  vga: { start: 0x3c0, size: 16 },
+  vgaCrtc: { start: 0x3d4, size: 2 },
+  vgaStatus: { start: 0x3da, size: 1 },
   com1: { start: 0x3f8, size: 8 },
+  debugConsole: { start: 0x402, size: 1 },
   elcr: { start: 0x4d0, size: 2 },
   debugExitAlias: { start: 0x501, size: 2 },
+  fwCfg: { start: 0x510, size: 2 },
+  fwCfgDma: { start: 0x514, size: 8 },
   resetControl: { start: 0xcf9, size: 1 },
 } as const;
 

@@ -281,7 +281,7 @@ describe("R1.2 linux, refusals", () => {
   });
 
   it("R1.2 protocols before 2.08 are booted with a warning that they may want a BIOS", () => {
-    assert.match(planOf(makeBzImage({ protocol: 0x0207 })).warnings.join(), /0x0207.*16-bit entry/);
+    assert.match(planOf(makeBzImage({ protocol: 0x0207 })).warnings.join(), /0x0207.*need a BIOS/);
   });
 });
 

@@ -1,7 +1,7 @@
 /** The MC146818 real-time clock, as its data sheet describes it, and the CMOS bytes behind it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cmosForMemory } from "../../src/devices/cmos-memory.js";
+import { cmosForMachine } from "../../src/devices/cmos.js";
 import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/mc146818.js";
 import { CMOS, RTC } from "../../src/spec/mc146818.js";
 import { FakeClock } from "../support/fake-clock.js";
@@ -211,7 +211,7 @@ test("RTC: bit 7 of the index masks NMI; the index cannot be read", () => {
 });
 
 test("CMOS: memory sizes are where firmware keeps them, checksummed", () => {
-  const bytes = cmosForMemory(256 << 20, 0x1_4000_0000);
+  const bytes = cmosForMachine(256 << 20, 0x1_4000_0000, 3);
   const bench = new Bench(START, bytes);
   const word = (low: number): number => bench.read(low) | (bench.read(low + 1) << 8);
   assert.equal(word(CMOS.baseMemoryLow), 640);
@@ -222,7 +222,7 @@ test("CMOS: memory sizes are where firmware keeps them, checksummed", () => {
   let sum = 0;
   for (let i = 0x10; i <= 0x2d; i++) sum += bench.read(i);
   assert.equal((bench.read(0x2e) << 8) | bench.read(0x2f), sum & 0xffff);
-  assert.equal(cmosForMemory(16 << 20, 0)[CMOS.extendedMemoryHigh], (15 * 1024) >> 8);
+  assert.equal(cmosForMachine(16 << 20, 0, 1)[CMOS.extendedMemoryHigh], (15 * 1024) >> 8);
 });
 
 test("RTC: a clock with the same state goes on the same", () => {

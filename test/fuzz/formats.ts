@@ -203,7 +203,7 @@ function readAll(bytes: Uint8Array, depth: number): string {
         for (const symbol of image.symbols())
           if (symbol.name.length > MAX_OUTPUT || ++count > MAX_SYMBOLS) break;
       });
-    } else if (image.payload) {
+    } else if (image.format === "bzimage" && image.payload) {
       step(bytes, () => {
         const inner = decompressPayload(image, { maxOutput: MAX_OUTPUT });
         checkSize(inner);

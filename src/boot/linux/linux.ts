@@ -1,6 +1,6 @@
 /**
  * Loader "linux": a bzImage by its 64-bit or 32-bit entry point (R1.2). The kernel unpacks itself. The 16-bit
- * set-up code is left out: it asks a BIOS for what the zero page says.
+ * set-up code is left out: it asks a BIOS for what the zero page says. With a BIOS it is run (`real-mode.ts`).
  *
  * Specification: Linux Documentation/arch/x86/boot.rst, "32-bit Boot Protocol", "64-bit Boot Protocol".
  */
@@ -17,17 +17,22 @@ import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables, warnOfSilence } from "../hand-over.js";
 import type { BootProtocol, LoadContext, Loader, Recognition, RecogniseContext } from "../loader.js";
 import { buildBootParams } from "./boot-params.js";
+import { RealModeBoot } from "./real-mode.js";
 import { placeKernel } from "./placement.js";
 import { placeSetupData, RNG_SEED_OPTION, rngSeed } from "./setup-data.js";
 
 const NAME = "linux";
-type Width = 32 | 64;
+type Width = 16 | 32 | 64;
 
 export const linuxLoader: Loader = {
   name: NAME,
-  summary: "Linux bzImage by its 64-bit or 32-bit entry point; the kernel unpacks itself",
+  summary:
+    "Linux bzImage by its 64-bit, 32-bit or, with a BIOS, 16-bit entry point; the kernel unpacks itself",
   options: {
-    entry: { values: ["64", "32"], help: "entry point; 64 where the kernel has it (XLF_KERNEL_64), else 32" },
+    entry: {
+      values: ["64", "32", "16"],
+      help: "entry point; 16 if a BIOS runs first (loader.bios), else 64 where the kernel has it (XLF_KERNEL_64), else 32",
+    },
     ...RNG_SEED_OPTION,
   },
   recognise(image, context) {
@@ -38,17 +43,24 @@ export const linuxLoader: Loader = {
   },
 };
 
-function recognised(image: BzImage, { options }: RecogniseContext): Recognition {
-  const wanted = options.entry;
-  const width: Width = wanted === undefined ? (image.entry64 ? 64 : 32) : wanted === "64" ? 64 : 32;
-  const reason =
-    wanted !== undefined
-      ? "as loader.entry asks"
-      : image.entry64
-        ? "the kernel has a 64-bit entry point (XLF_KERNEL_64)"
-        : "the kernel has no 64-bit entry point";
+function recognised(image: BzImage, { options, firmware }: RecogniseContext): Recognition {
+  const { width, reason } = chooseEntry(image, options.entry, firmware ?? false);
   const why = `a bzImage of protocol ${hex(image.protocol, 4)}; entered in ${width}-bit mode: ${reason}`;
-  return { fits: true, why, protocol: new LinuxBoot(image, width, rngSeed(options)) };
+  const seed = rngSeed(options);
+  const protocol = width === 16 ? new RealModeBoot(image, seed) : new LinuxBoot(image, width, seed);
+  return { fits: true, why, protocol };
+}
+
+function chooseEntry(
+  image: BzImage,
+  wanted: string | undefined,
+  firmware: boolean,
+): { width: Width; reason: string } {
+  if (wanted !== undefined) return { width: Number(wanted) as Width, reason: "as loader.entry asks" };
+  if (firmware) return { width: 16, reason: "a BIOS runs first, which its set-up code can ask" };
+  return image.entry64
+    ? { width: 64, reason: "the kernel has a 64-bit entry point (XLF_KERNEL_64)" }
+    : { width: 32, reason: "the kernel has no 64-bit entry point" };
 }
 
 function notBzImage(image: Image): BootFault {
@@ -60,14 +72,24 @@ function notBzImage(image: Image): BootFault {
   };
 }
 
-/** The rules of the two entry points. */
-function unsuitable(image: BzImage, { options }: RecogniseContext): BootFault | undefined {
+/** The rules of the entry points. The 16-bit one takes every protocol, but needs a BIOS. */
+function unsuitable(image: BzImage, { options, firmware }: RecogniseContext): BootFault | undefined {
+  if (options.entry === "16" && firmware !== true) {
+    return {
+      place: { kind: "option", name: "loader.entry" },
+      found: "16 without a BIOS",
+      expected: "loader.bios, the BIOS whose services the set-up code calls",
+      meaning: "Give SeaBIOS with it: -o loader.entry=16,loader.bios=on.",
+    };
+  }
+  if (firmware === true && (options.entry ?? "16") === "16") return undefined;
   if (image.protocol < PROTOCOL.V2_03) {
     return {
       place: { kind: "file", offset: SETUP_OFFSET.version },
       found: `boot protocol ${hex(image.protocol, 4)}`,
       expected: "0x0203 or later",
-      meaning: "Such kernels can only be started through their 16-bit set-up code, with a BIOS.",
+      meaning:
+        "Such kernels can only be started through their 16-bit set-up code, with a BIOS: -o loader.entry=16.",
     };
   }
   if (!image.loadedHigh) {
@@ -75,7 +97,8 @@ function unsuitable(image: BzImage, { options }: RecogniseContext): BootFault | 
       place: { kind: "file", offset: SETUP_OFFSET.loadflags },
       found: "LOADED_HIGH clear: a zImage",
       expected: "LOADED_HIGH set",
-      meaning: "A zImage can only be started through its 16-bit set-up code, with a BIOS: build a bzImage.",
+      meaning:
+        "A zImage can only be started through its 16-bit set-up code, with a BIOS: -o loader.entry=16.",
     };
   }
   if (options.entry === "64" && !image.entry64) {
@@ -103,7 +126,7 @@ class LinuxBoot implements BootProtocol {
 
   constructor(
     readonly image: BzImage,
-    readonly width: Width,
+    readonly width: 32 | 64,
     readonly seed: Uint8Array | undefined,
   ) {
     this.entry = `${width}-bit entry`;
@@ -145,7 +168,7 @@ class LinuxBoot implements BootProtocol {
   #warnOfRealMode(context: LoadContext): void {
     if (this.image.protocol >= PROTOCOL.V2_08) return;
     context.warn(
-      `boot protocol ${hex(this.image.protocol, 4)}: images of that age (iPXE, memdisk, GRUB) may need their 16-bit entry and a BIOS`,
+      `boot protocol ${hex(this.image.protocol, 4)}: images of that age (iPXE, memdisk, GRUB) may need a BIOS: -o loader.entry=16`,
     );
   }
 }

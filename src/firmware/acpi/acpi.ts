@@ -8,7 +8,10 @@ import { FACS, RSDP, TABLE_ALIGNMENT, TABLE_REVISION } from "../../spec/acpi.js"
 import { dsdtBody, type DsdtInput } from "./dsdt.js";
 import { facs, fadt, madt, rsdp, table, xsdt } from "./tables.js";
 
-export type AcpiInput = DsdtInput;
+export interface AcpiInput extends DsdtInput {
+  /** Whether the machine has a VGA. */
+  vga?: boolean;
+}
 
 /** One table within the block. */
 export interface PlacedTable {
@@ -38,7 +41,7 @@ export function buildAcpi(base: number, input: AcpiInput): AcpiTables {
   const placedFacs = place("FACS", FACS.ALIGNMENT, facs);
   const dsdt = place("DSDT", TABLE_ALIGNMENT, () => table("DSDT", TABLE_REVISION.DSDT, dsdtBody(input)));
   const placedFadt = place("FACP", TABLE_ALIGNMENT, () =>
-    fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address }),
+    fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address, vga: input.vga ?? false }),
   );
   const placedMadt = place("APIC", TABLE_ALIGNMENT, () => madt(input.cpus));
   const placedXsdt = place("XSDT", TABLE_ALIGNMENT, () => xsdt([placedFadt.address, placedMadt.address]));

@@ -95,13 +95,14 @@ export function facs(): Uint8Array {
 export interface FadtInput {
   facsAddress: number;
   dsdtAddress: number;
+  vga: boolean;
 }
 
 /** §5.2.9: fixed hardware. SMI_CMD is 0: the machine is always in ACPI mode. */
-export function fadt({ facsAddress, dsdtAddress }: FadtInput): Uint8Array {
+export function fadt({ facsAddress, dsdtAddress, vga }: FadtInput): Uint8Array {
   const body = new ByteWriter();
   fadtAddresses(body, facsAddress, dsdtAddress);
-  fadtDescription(body);
+  fadtDescription(body, vga);
   body
     .bytes(ioAddress(PORT.RESET_CONTROL.start, 1, ACCESS_SIZE.BYTE))
     .u8(RESET_VALUE_CF9)
@@ -153,7 +154,7 @@ function fadtAddresses(body: ByteWriter, facsAddress: number, dsdtAddress: numbe
 }
 
 /** From CST_CNT to Flags. PWR_BUTTON stays clear: the power button is fixed hardware. */
-function fadtDescription(body: ByteWriter): void {
+function fadtDescription(body: ByteWriter, vga: boolean): void {
   body
     .u8(0)
     .u16(NO_C2_LATENCY)
@@ -166,7 +167,7 @@ function fadtDescription(body: ByteWriter): void {
     .u16(
       IAPC_BOOT_ARCH.LEGACY_DEVICES |
         IAPC_BOOT_ARCH.I8042 |
-        IAPC_BOOT_ARCH.VGA_NOT_PRESENT |
+        (vga ? 0 : IAPC_BOOT_ARCH.VGA_NOT_PRESENT) |
         IAPC_BOOT_ARCH.MSI_NOT_SUPPORTED,
     )
     .u8(0)
@@ -177,7 +178,7 @@ function fadtDescription(body: ByteWriter): void {
         FADT_FLAG.FIX_RTC |
         FADT_FLAG.TMR_VAL_EXT |
         FADT_FLAG.RESET_REG_SUP |
-        FADT_FLAG.HEADLESS,
+        (vga ? 0 : FADT_FLAG.HEADLESS),
     );
 }
 

@@ -14,15 +14,32 @@ export interface WorkerSetup {
 /** Below this a buffer is copied to the worker: Node keeps small ones in a shared pool that cannot be moved. */
 const SMALLEST_TRANSFER = 65536;
 
-/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
-export function transferable(plan: Plan): ArrayBuffer[] {
+function largeBuffers(contents: readonly Uint8Array[]): Set<ArrayBuffer> {
   const buffers = new Set<ArrayBuffer>();
-  for (const { content } of plan.regions) {
-    if (content.kind !== "bytes") continue;
-    const { buffer } = content.bytes;
+  for (const { buffer } of contents) {
     if (buffer instanceof ArrayBuffer && buffer.byteLength >= SMALLEST_TRANSFER) buffers.add(buffer);
   }
-  return [...buffers];
+  return buffers;
+}
+
+function regionContents(plan: Plan): Uint8Array[] {
+  return plan.regions.flatMap(({ content }) => (content.kind === "bytes" ? [content.bytes] : []));
+}
+
+/** What a device reads while the guest runs. */
+function lastingContents({ fwCfg = [] }: Plan): Uint8Array[] {
+  return fwCfg.map(({ bytes }) => bytes);
+}
+
+/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
+export function transferable(plan: Plan): ArrayBuffer[] {
+  return [...largeBuffers([...regionContents(plan), ...lastingContents(plan)])];
+}
+
+/** Buffers that nobody needs once guest memory is filled. */
+export function spent(plan: Plan): ArrayBuffer[] {
+  const lasting = largeBuffers(lastingContents(plan));
+  return [...largeBuffers(regionContents(plan))].filter((buffer) => !lasting.has(buffer));
 }
 
 /** main → worker, once. */

@@ -11,7 +11,7 @@ import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
-import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
+import { spent, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
 
 const NS_PER_MS = 1e6;
 
@@ -31,7 +31,7 @@ type Transferable = ArrayBuffer & { transfer?: (length: number) => ArrayBuffer }
  * running machine, which allocates next to nothing, may never cause.
  */
 function discard(plan: Plan): void {
-  for (const buffer of transferable(plan) as Transferable[]) buffer.transfer?.(0);
+  for (const buffer of spent(plan) as Transferable[]) buffer.transfer?.(0);
   plan.regions = [];
 }
 

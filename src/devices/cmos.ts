@@ -1,14 +1,15 @@
 /**
- * The CMOS bytes that tell old kernels and firmware how much memory there is, as PC firmware leaves them.
+ * The CMOS bytes that tell old kernels and firmware how much memory and how many CPUs there are, as PC firmware leaves them.
  * Knows no chip; see `spec/mc146818.ts` for the map.
  */
 import { CMOS, CMOS_MEMORY, CMOS_SIZE } from "../spec/mc146818.js";
 
 /**
- * CMOS contents for RAM of `below4G` bytes from address 0 to below the hole and `above4G` bytes from 4 GiB on.
+ * CMOS contents for RAM of `below4G` bytes from address 0 to below the hole and `above4G` bytes from 4 GiB on, and
+ * `cpus` CPUs.
  * The clock's own registers are left zero.
  */
-export function cmosForMemory(below4G: number, above4G: number): number[] {
+export function cmosForMachine(below4G: number, above4G: number, cpus: number): number[] {
   const bytes = new Array<number>(CMOS_SIZE).fill(0);
   const word = (low: number, high: number, value: number): void => {
     bytes[low] = value & 0xff;
@@ -23,6 +24,7 @@ export function cmosForMemory(below4G: number, above4G: number): number[] {
   word(CMOS.extendedMemoryLow2, CMOS.extendedMemoryHigh2, extendedKib);
   word(CMOS.above16MLow, CMOS.above16MHigh, high);
   word(CMOS.above4GLow, CMOS.above4GMiddle, above4GBlocks);
+  bytes[CMOS.otherCpus] = Math.min(CMOS_MEMORY.mostCpus, cpus) - 1;
   bytes[CMOS.above4GHigh] = (above4GBlocks >> 16) & 0xff;
   let sum = 0;
   for (let i = CMOS.checksummed.first; i <= CMOS.checksummed.last; i++) sum += bytes[i];
