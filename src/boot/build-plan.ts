@@ -58,7 +58,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
-  const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes));
+  const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes, memorySize));
   const { loader, protocol, why } = choose(
     image,
     recogniseContext(options, memorySize),
@@ -168,6 +168,7 @@ function loadContext(
 ): LoadContext {
   const context: LoadContext = {
     memory,
+    kernelName: options.kernel.name,
     commandLine: options.commandLine ?? "",
     modules: options.modules ?? [],
     rsdpAddress,

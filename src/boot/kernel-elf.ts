@@ -6,7 +6,6 @@ import { hex } from "../bytes/hex.js";
 import { decompressPayload } from "../formats/bzimage/payload.js";
 import { readElf, type ElfImage } from "../formats/elf/elf.js";
 import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
-import type { FirmwareImage } from "../formats/firmware/firmware.js";
 import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
 import type { RegionMap } from "../memory/regions.js";
@@ -26,7 +25,7 @@ export interface KernelElf {
  */
 export function kernelElf(image: Image, limit: number): KernelElf {
   if (image.format === "elf") return { elf: image, origin: "an ELF file" };
-  if (image.format === "firmware") throw notElf(image);
+  if (image.format !== "bzimage") throw notElf(image);
   const elf = readElf(decompressPayload(image, { maxOutput: limit }));
   return {
     elf,
@@ -34,12 +33,15 @@ export function kernelElf(image: Image, limit: number): KernelElf {
   };
 }
 
-function notElf(image: FirmwareImage): FormatError {
+function notElf({ format, summary }: Image): FormatError {
   return new FormatError("ELF", {
     offset: 0,
-    found: image.summary,
+    found: summary,
     expected: "an ELF kernel, or a bzImage that holds one",
-    meaning: "Firmware is started at its reset vector, by the firmware loader.",
+    meaning:
+      format === "firmware"
+        ? "Firmware is started at its reset vector, by the firmware loader."
+        : "This file can only be started by the boot protocol whose header it has.",
   });
 }
 

@@ -58,6 +58,8 @@ export interface Loader {
 /** What the machine hands to a loader. Firmware regions are claimed already. */
 export interface LoadContext {
   memory: RegionMap;
+  /** The kernel file's name, as the caller gave it. */
+  kernelName: string;
   /** Without its NUL. */
   commandLine: string;
   initrd?: NamedBytes;

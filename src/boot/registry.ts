@@ -5,10 +5,24 @@ import { elf64Loader } from "./elf64/elf64.js";
 import { linuxLoader } from "./linux/linux.js";
 import { firmwareLoader } from "./bios/firmware.js";
 import type { Loader } from "./loader.js";
+import { multiboot1Loader } from "./multiboot1/multiboot1.js";
+import { multiboot2Loader } from "./multiboot2/multiboot2.js";
 import { pvhLoader } from "./pvh/pvh.js";
 
-/** In the order they are asked: the kernel's own entry first, then PVH, which more systems speak, then plain ELF. */
-const BUILT_IN: readonly Loader[] = [linuxLoader, pvhLoader, elf64Loader, firmwareLoader];
+/**
+ * In the order they are asked. The kernel's own entry first: it is what its makers test. Then PVH, made for machines
+ * like this one (nothing of a BIOS is assumed, 64-bit module addresses). Multiboot2 before Multiboot, because it
+ * carries the RSDP and where a relocated image lies. Plain ELF after them: it tells the kernel least. Firmware is
+ * another kind of file.
+ */
+const BUILT_IN: readonly Loader[] = [
+  linuxLoader,
+  pvhLoader,
+  multiboot2Loader,
+  multiboot1Loader,
+  elf64Loader,
+  firmwareLoader,
+];
 
 /** An ordered set of loaders with unique names. */
 export class LoaderRegistry {

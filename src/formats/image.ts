@@ -22,6 +22,8 @@ export interface ImageBase {
   readonly arch: string;
   /** One line for people. */
   readonly summary: string;
+  /** Set when the file was packed as a whole: all offsets are those of the unpacked bytes. */
+  readonly packedBy?: string;
   /** Computed on first use. */
   readonly facts: readonly Fact[];
 }

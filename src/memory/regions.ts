@@ -91,6 +91,11 @@ export class RegionMap {
    * @throws MemoryMapError if there is none; the error says how much room the largest gap has.
    */
   claimBySearch(request: ClaimRequest, limits: SearchLimits): Region {
+    return this.#add(this.findPlace(request, limits), request);
+  }
+
+  /** Where `claimBySearch` would put a region; claims nothing. Throws as it does. */
+  findPlace(request: ClaimRequest, limits: SearchLimits): number {
     checkSpan(request.name, 0, request.size);
     const align = request.align ?? 1;
     checkAlignment(request.name, 0, align);
@@ -98,7 +103,7 @@ export class RegionMap {
     const ordered = limits.prefer === "lowest" ? gaps : gaps.reverse();
     for (const gap of ordered) {
       const start = placeInGap(gap, request.size, align, limits.prefer);
-      if (start !== undefined) return this.#add(start, request);
+      if (start !== undefined) return start;
     }
     const largest = gaps.reduce((most, gap) => Math.max(most, gap.size), 0);
     throw new MemoryMapError(

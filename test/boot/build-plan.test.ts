@@ -42,7 +42,7 @@ describe("R1.1 choice of the loader", () => {
         assert.ok(error instanceof NoLoaderError);
         assert.deepEqual(
           error.refusals.map(({ loader }) => loader),
-          ["pvh", "elf64", "linux", "firmware"],
+          ["pvh", "elf64", "linux", "multiboot2", "multiboot1", "firmware"],
         );
         assert.match(
           error.message,
@@ -56,7 +56,7 @@ describe("R1.1 choice of the loader", () => {
   it("R1.5 an unknown loader is answered with the names there are", () => {
     assert.throws(
       () => planOf(elfBoth, { loader: { name: "grub" } }),
-      /option loader.name: found "grub"; expected linux, pvh, elf64/,
+      /option loader.name: found "grub"; expected linux, pvh, multiboot2, multiboot1, elf64/,
     );
   });
 

@@ -38,13 +38,32 @@ test("R4.3 a kernel with an EFI stub is a bzImage, although it begins as a progr
   assert.equal(recognise(kernel).format, "bzimage");
 });
 
+test("R1.3 a kernel packed as a whole is unpacked, within a limit; the image says so", () => {
+  const image = recognise(gzipSync(makeElf()));
+  assert.equal(image.format, "elf");
+  assert.equal(image.packedBy, "gzip");
+  assert.match(image.summary, /, packed with gzip$/);
+  assert.throws(() => recognise(gzipSync(new Uint8Array(5000)), 4096), /gzip, offset .*4096/);
+  const cut = gzipSync(makeElf()).subarray(0, 40);
+  assert.throws(
+    () => recognise(cut),
+    (error) => error instanceof FormatError && error.format === "gzip",
+  );
+  const broken = makeElf();
+  broken[5] = 2;
+  assert.throws(
+    () => recognise(gzipSync(broken)),
+    /ELF, offset 0x5: .*big-endian.* \(in the file, which is packed/,
+  );
+});
+
 test("R2.3 what cannot be read is named, with what to do", () => {
   const pe = at(0x80, [0x50, 0x45, 0, 0, 0x64, 0x86], 512);
   pe.set([0x4d, 0x5a]);
   pe[0x3c] = 0x80;
   const cases: [Uint8Array, RegExp, RegExp][] = [
     [new Uint8Array(0), /an empty file/, /make it again/],
-    [gzipSync(makeElf()), /a file compressed with gzip/, /gunzip/],
+    [gzipSync(at(0, "070701")), /a cpio archive .* \(in the file, which is packed with gzip\)/, /--initrd/],
     [at(0, [0x42, 0x5a, 0x68, 0x39]), /a file compressed with bzip2/, /bunzip2/],
     [pe, /PE\/COFF program \(x86-64\)/, /firmware/],
     [at(0, "MZ"), /DOS program/, /kernel/],
@@ -61,7 +80,9 @@ test("R2.3 what cannot be read is named, with what to do", () => {
     [at(0, "<!DOCTYPE html>\n<p>404", 22), /an HTML page, which begins "<!DOCTYPE html>"/, /web page/],
     [noise(4096, 3), /[0-9a-f]{2} [0-9a-f]{2} .*"/, /arrived whole/],
   ];
-  for (const { bytes, codec } of packedSamples()) cases.push([bytes, new RegExp(codec), /Unpack it first/]);
+  for (const { bytes, codec } of packedSamples()) {
+    cases.push([bytes, new RegExp(`in the file, which is packed with ${codec}`), /arrived whole/]);
+  }
   for (const [bytes, found, meaning] of cases) {
     const error = refusal(bytes);
     assert.match(error.found, found);

@@ -193,7 +193,7 @@ function readAll(bytes: Uint8Array, depth: number): string {
   }
   let outcome = "unrecognised";
   const result = step(bytes, () => {
-    const image = recognise(bytes);
+    const image = recognise(bytes, MAX_OUTPUT);
     outcome = image.format;
     assert.ok(JSON.stringify(image.facts).length > 0);
     if (image.format === "elf") {

@@ -26,16 +26,18 @@ export const inspect: Command = {
   async run(args, { stdout }) {
     const [path] = args.operands;
     const image = recognise(await readInput("file", path));
-    const { format, arch, summary, facts } = image;
+    const { format, arch, summary, facts, packedBy } = image;
     if (args.has("json")) {
-      stdout.write(`${toJson({ file: path, size: image.bytes.length, format, arch, summary, facts }, 2)}\n`);
+      stdout.write(
+        `${toJson({ file: path, size: image.bytes.length, format, arch, packedBy, summary, facts }, 2)}\n`,
+      );
       return 0;
     }
     const width = Math.max(...facts.map(({ name }) => name.length));
     printLines(stdout, [
       `${path}: ${summary}`,
       "",
-      "  offset    field",
+      packedBy === undefined ? "  offset    field" : "  offset    field, in the unpacked file",
       ...facts.map((f) => factLine(f, width)),
     ]);
     return 0;

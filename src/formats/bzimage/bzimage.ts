@@ -24,6 +24,7 @@ import type { SetupHeader } from "../../spec/linux-boot.js";
 import { FormatError, reading } from "../format-error.js";
 import { once } from "../image.js";
 import type { ImageBase } from "../image.js";
+import { multibootFacts, multibootNames } from "../multiboot-facts.js";
 import { bzImageFacts } from "./facts.js";
 import { locatePayload } from "./payload.js";
 import type { Payload } from "./payload.js";
@@ -106,10 +107,10 @@ export function readBzImage(bytes: Uint8Array): BzImage {
       payload: locatePayload(header, kernel, setup.length),
       kernelInfo: kernelInfo(view, header, kernel, setup.length),
     };
-    const facts = once(() => bzImageFacts(base));
+    const facts = once(() => [...bzImageFacts(base), ...multibootFacts(bytes)]);
     return {
       ...base,
-      summary: summarise(base),
+      summary: [summarise(base), ...multibootNames(bytes)].join(", "),
       get facts() {
         return facts();
       },

@@ -6,6 +6,7 @@ import { ByteView } from "../../bytes/byte-view.js";
 import { PT } from "../../spec/elf.js";
 import { reading } from "../format-error.js";
 import { once } from "../image.js";
+import { multibootFacts, multibootNames } from "../multiboot-facts.js";
 import type { ImageBase } from "../image.js";
 import { elfFacts, elfSummary } from "./facts.js";
 import { ELF, archName, readElfHeader } from "./header.js";
@@ -57,10 +58,10 @@ export function readElf(bytes: Uint8Array): ElfImage {
       interpreter: interpreterOf(segments),
       symbols: () => readSymbols(file, sections),
     };
-    const facts = once(() => elfFacts(base));
+    const facts = once(() => [...elfFacts(base), ...multibootFacts(bytes)]);
     return {
       ...base,
-      summary: elfSummary(base),
+      summary: [elfSummary(base), ...multibootNames(bytes)].join(", "),
       get facts() {
         return facts();
       },
