@@ -105,6 +105,7 @@ function recogniseContext(options: BootOptions, memory: number): RecogniseContex
     memory,
     modules: options.modules?.length ?? 0,
     firmware: options.firmware !== undefined,
+    vga: options.screen === true || options.firmware?.vgaRom !== undefined,
   };
 }
 

@@ -26,6 +26,8 @@ export interface RecogniseContext {
   modules?: number;
   /** Whether a BIOS will run before the image. */
   firmware?: boolean;
+  /** Whether the machine has a VGA in text mode. */
+  vga?: boolean;
 }
 
 /** Whether a loader takes an image. */

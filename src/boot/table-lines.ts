@@ -10,6 +10,9 @@ import { BOOT_PARAMS } from "../spec/boot-params.js";
 import { SETUP_OFFSET } from "../spec/linux-boot.js";
 import { MP_CONFIG, MP_FLOATING } from "../spec/mp.js";
 import { START_INFO } from "../spec/pvh.js";
+import { MULTIBOOT_INFORMATION } from "./multiboot/hand-over.js";
+import { multiboot1Lines, multiboot2Lines } from "./multiboot/info-lines.js";
+import { multiboot1Loader } from "./multiboot1/multiboot1.js";
 import type { Plan } from "./plan.js";
 
 const ADDRESS_DIGITS = 9;
@@ -18,7 +21,7 @@ const MP_ENTRY_COUNT_OFFSET = 34;
 /** Tables without the common ACPI header. */
 const FACS_NAME = "FACS";
 
-/** One line a table, ascending by address; then the fields of boot_params or start_info. */
+/** One line a table, ascending by address; then what the structure says that the kernel is handed. */
 export function tableLines(plan: Plan): string[] {
   const placed = Object.entries(plan.tables).sort(([, a], [, b]) => a - b);
   const width = Math.max(0, ...placed.map(([name]) => name.length));
@@ -26,7 +29,7 @@ export function tableLines(plan: Plan): string[] {
     const at = address.toString(16).padStart(ADDRESS_DIGITS, "0");
     return `${at}  ${name.padEnd(width)}  ${describe(name, bytesAt(plan, address))}`.trimEnd();
   });
-  return [...lines, ...bootParamsLines(plan), ...startInfoLines(plan)];
+  return [...lines, ...bootParamsLines(plan), ...startInfoLines(plan), ...multibootLines(plan)];
 }
 
 /** The plan's contents from an address to the end of what is filled there. */
@@ -97,4 +100,11 @@ function startInfoLines(plan: Plan): string[] {
     ["memmap_entries", String(view.u32(at.MEMMAP_ENTRIES))],
   ];
   return fields.map(([name, value]) => `start_info.${name} = ${value}`);
+}
+
+/** The region holds one or the other version's structure: the loader of that name claimed it. */
+function multibootLines(plan: Plan): string[] {
+  const view = handedOver(plan, MULTIBOOT_INFORMATION);
+  if (view === undefined) return [];
+  return plan.loader.name === multiboot1Loader.name ? multiboot1Lines(view) : multiboot2Lines(view);
 }

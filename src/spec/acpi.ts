@@ -21,15 +21,17 @@ export const RSDP = {
 
 /** Where the tables point at others, and the size of each pointer: for firmware that moves them. */
 export const ACPI_POINTERS = {
+  RSDP_RSDT: { offset: 16, size: 4 },
   RSDP_XSDT: { offset: 24, size: 8 },
   FADT_FACS: { offset: 36, size: 4 },
   FADT_DSDT: { offset: 40, size: 4 },
   FADT_X_DSDT: { offset: 140, size: 8 },
+  RSDT_ENTRY: { offset: 36, size: 4 },
   XSDT_ENTRY: { offset: 36, size: 8 },
 } as const;
 
 /** Revisions of the tables as ACPI 6.5 lists them. */
-export const TABLE_REVISION = { XSDT: 1, FADT: 6, MADT: 6, DSDT: 2 } as const;
+export const TABLE_REVISION = { RSDT: 1, XSDT: 1, FADT: 6, MADT: 6, DSDT: 2 } as const;
 export const FADT_MINOR_REVISION = 5;
 
 /** §5.2.10: the FACS is 64 bytes long and aligned to 64. */

@@ -47,7 +47,7 @@ export const MULTIBOOT1_MODE_TYPE_MAX = 1;
 /** §3.2: EAX at the entry. */
 export const MULTIBOOT1_BOOT_MAGIC = 0x2bad_b002;
 
-/** §3.3. Fields up to the boot loader's name; those of BIOS tables and of video stay 0 and their flags clear. */
+/** §3.3. Fields of BIOS tables and of VBE are not here: they stay 0 and their flags clear. */
 export const MULTIBOOT1_INFO = {
   SIZE: 120,
   FLAG: {
@@ -57,6 +57,7 @@ export const MULTIBOOT1_INFO = {
     ELF_SECTIONS: 1 << 5,
     MEMORY_MAP: 1 << 6,
     LOADER_NAME: 1 << 9,
+    FRAMEBUFFER: 1 << 12,
   },
   OFFSET: {
     FLAGS: 0,
@@ -72,8 +73,17 @@ export const MULTIBOOT1_INFO = {
     MMAP_LENGTH: 44,
     MMAP_ADDR: 48,
     BOOT_LOADER_NAME: 64,
+    FRAMEBUFFER_ADDR: 88,
+    FRAMEBUFFER_PITCH: 96,
+    FRAMEBUFFER_WIDTH: 100,
+    FRAMEBUFFER_HEIGHT: 104,
+    FRAMEBUFFER_BPP: 108,
+    FRAMEBUFFER_TYPE: 109,
   },
 } as const;
+
+/** §3.3, framebuffer_type: characters with attributes; width and height count characters. Both versions have it. */
+export const FRAMEBUFFER_EGA_TEXT = 2;
 
 /** §3.3: start, end (exclusive), string, 0. */
 export const MULTIBOOT1_MODULE = { SIZE: 16, OFFSET: { START: 0, END: 4, STRING: 8 } } as const;

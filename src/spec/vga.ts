@@ -94,3 +94,5 @@ export const DISPI = { INDEX: 0, DATA: 1, ID_REGISTER: 0, ID: 0xb0c0 } as const;
 
 /** A character on a text screen: code and attribute. */
 export const TEXT_CELL_SIZE = 2;
+/** Mode 3 as a boot loader describes it: where the characters are, how many. */
+export const TEXT_SCREEN = { ADDRESS: 0xb_8000, COLUMNS: 80, ROWS: 25 } as const;

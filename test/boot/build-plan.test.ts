@@ -65,7 +65,10 @@ describe("R1.1 choice of the loader", () => {
       () => planOf(elfBoth, { loader: { entry: "32" } }),
       /option loader.entry: found an option that the pvh loader does not have; expected loader.start_info/,
     );
-    assert.throws(() => planOf(makeBzImage(), { loader: { entry: "8" } }), /found "8"; expected 64 or 32 or 16/);
+    assert.throws(
+      () => planOf(makeBzImage(), { loader: { entry: "8" } }),
+      /found "8"; expected 64 or 32 or 16/,
+    );
   });
 
   it("R1.5 options that are absent count as not given", () => {

@@ -16,6 +16,7 @@ describe("R1.6 tables as text", () => {
       "0000e01c0  FACP                    276 bytes, revision 6, checksum right",
       "0000e02e0  APIC                    90 bytes, revision 6, checksum right",
       "0000e0340  XSDT                    52 bytes, revision 1, checksum right",
+      "0000e0380  RSDT                    44 bytes, revision 1, checksum right",
       "0000f0000  MP configuration table  216 bytes, 20 entries, checksum right",
       "boot_params.version = 0x020f",
       "boot_params.type_of_loader = 0xff",

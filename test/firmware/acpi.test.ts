@@ -56,6 +56,13 @@ describe("R3.4 ACPI tables", () => {
     const xsdt = view(find(tables, "XSDT").bytes);
     const pointed = [36, 44].map((offset) => at(Number(xsdt.getBigUint64(offset, true))));
     assert.deepEqual(pointed, ["FACP", "APIC"]);
+    const rsdtAddress = view(find(tables, "RSDP").bytes).getUint32(16, true);
+    assert.equal(at(rsdtAddress), "RSDT");
+    const rsdt = view(find(tables, "RSDT").bytes);
+    assert.deepEqual(
+      [36, 40].map((offset) => at(rsdt.getUint32(offset, true))),
+      ["FACP", "APIC"],
+    );
     const fadt = view(find(tables, "FACP").bytes);
     assert.equal(at(fadt.getUint32(36, true)), "FACS");
     assert.equal(fadt.getUint32(36, true) % 64, 0, "FACS on 64 bytes");

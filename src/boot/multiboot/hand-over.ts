@@ -18,6 +18,11 @@ import type { KernelImage } from "./kernel-image.js";
 
 /** What the kernel is told to be booted by. */
 export const LOADER_NAME = "locore";
+/** The region of the information structure. */
+export const MULTIBOOT_INFORMATION = "multiboot information";
+/** A warning. */
+export const NO_SCREEN =
+  "the kernel asks for a video mode: there is no screen, and it is told of none (--screen adds one with text)";
 /** Bytes without the NUL. */
 const LONGEST_COMMAND_LINE = 65535;
 /** Alignment that both structures ask for at most. */
@@ -74,7 +79,7 @@ export function placeBootModules(context: LoadContext, owner: string, kernelEnd:
  * fills it, now that its address is known.
  */
 export function placeInformation(context: LoadContext, owner: string, size: number): Region {
-  return placeLow(context, { name: "multiboot information", owner, size, align: INFORMATION_ALIGNMENT });
+  return placeLow(context, { name: MULTIBOOT_INFORMATION, owner, size, align: INFORMATION_ALIGNMENT });
 }
 
 function placeLow(

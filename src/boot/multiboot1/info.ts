@@ -2,7 +2,7 @@
  * Builds the Multiboot information structure and what it points to, in one run of bytes.
  *
  * ```
- *  base +0x00  multiboot_info, 120 bytes (fields of BIOS tables and of video are 0, their flags clear)
+ *  base +0x00  multiboot_info, 120 bytes (fields of BIOS tables and of VBE are 0, their flags clear)
  *       +0x78  module list, 16 bytes a module
  *        …     memory map, 24 bytes an entry
  *        …     ELF section headers
@@ -14,7 +14,13 @@
 import { alignUp } from "../../bytes/align.js";
 import { ByteView } from "../../bytes/byte-view.js";
 import { E820_NUMBERS, type E820Entry } from "../../spec/e820.js";
-import { MULTIBOOT1_INFO, MULTIBOOT1_MMAP, MULTIBOOT1_MODULE } from "../../spec/multiboot1.js";
+import {
+  FRAMEBUFFER_EGA_TEXT,
+  MULTIBOOT1_INFO,
+  MULTIBOOT1_MMAP,
+  MULTIBOOT1_MODULE,
+} from "../../spec/multiboot1.js";
+import { TEXT_CELL_SIZE, TEXT_SCREEN } from "../../spec/vga.js";
 import { zeroTerminated } from "../hand-over.js";
 import type { SectionTable } from "../multiboot/elf-sections.js";
 import { memoryAmounts } from "../multiboot/memory-info.js";
@@ -26,6 +32,8 @@ export interface Multiboot1InfoInput {
   modules: readonly { address: number; size: number; text: string }[];
   memoryMap: readonly E820Entry[];
   sections: SectionTable | undefined;
+  /** Whether there is a screen in text mode. */
+  vga: boolean;
 }
 
 const WORD = 4;
@@ -68,7 +76,8 @@ export function buildMultiboot1Info(input: Multiboot1InfoInput, base: number): U
   const { lower, upper } = memoryAmounts(input.memoryMap);
   const flag = MULTIBOOT1_INFO.FLAG;
   const flags = flag.MEMORY | flag.COMMAND_LINE | flag.MODULES | flag.MEMORY_MAP | flag.LOADER_NAME;
-  view.setU32(at.FLAGS, input.sections === undefined ? flags : flags | flag.ELF_SECTIONS);
+  const symbols = input.sections === undefined ? 0 : flag.ELF_SECTIONS;
+  view.setU32(at.FLAGS, flags | symbols | (input.vga ? flag.FRAMEBUFFER : 0));
   view.setU32(at.MEM_LOWER, lower);
   view.setU32(at.MEM_UPPER, upper);
   view.setU32(at.CMDLINE, addresses[0]);
@@ -80,6 +89,7 @@ export function buildMultiboot1Info(input: Multiboot1InfoInput, base: number): U
   setModules(view, parts.modules, input.modules, addresses.slice(2));
   setMemoryMap(view, parts.map, input.memoryMap);
   if (input.sections !== undefined) setSections(view, base, parts.sections, input.sections);
+  if (input.vga) setScreen(view);
   return view.bytes;
 }
 
@@ -126,4 +136,14 @@ function setSections(view: ByteView, base: number, start: number, table: Section
   view.setU32(at.ELF_ADDR, base + start);
   view.setU32(at.ELF_SHNDX, table.names);
   view.setBytes(start, table.bytes);
+}
+
+function setScreen(view: ByteView): void {
+  const at = MULTIBOOT1_INFO.OFFSET;
+  view.setU64(at.FRAMEBUFFER_ADDR, TEXT_SCREEN.ADDRESS);
+  view.setU32(at.FRAMEBUFFER_PITCH, TEXT_SCREEN.COLUMNS * TEXT_CELL_SIZE);
+  view.setU32(at.FRAMEBUFFER_WIDTH, TEXT_SCREEN.COLUMNS);
+  view.setU32(at.FRAMEBUFFER_HEIGHT, TEXT_SCREEN.ROWS);
+  view.setU8(at.FRAMEBUFFER_BPP, TEXT_CELL_SIZE * 8);
+  view.setU8(at.FRAMEBUFFER_TYPE, FRAMEBUFFER_EGA_TEXT);
 }

@@ -33,6 +33,7 @@ import {
   MultibootCpu,
   placeBootModules,
   placeInformation,
+  NO_SCREEN,
   placeKernel,
   type CommandLineText,
 } from "../multiboot/hand-over.js";
@@ -160,6 +161,7 @@ class Multiboot1Boot implements BootProtocol {
       modules: modules.map((one) => ({ ...one, text: this.text(one.name, one.commandLine) })),
       memoryMap: deriveE820(context.memory),
       sections,
+      vga: context.vga ?? false,
     };
     const region = placeInformation(context, NAME, multiboot1InfoSize(input));
     region.content = { kind: "bytes", bytes: buildMultiboot1Info(input, region.start) };
@@ -173,7 +175,7 @@ class Multiboot1Boot implements BootProtocol {
   }
 
   #warnOfVideo(context: LoadContext): void {
-    if (this.header.graphics === undefined) return;
-    context.warn("the kernel asks for a video mode: there is no screen, and its information says so");
+    if (this.header.graphics === undefined || context.vga === true) return;
+    context.warn(NO_SCREEN);
   }
 }

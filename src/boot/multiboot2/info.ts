@@ -1,9 +1,9 @@
 /**
  * Builds the Multiboot2 boot information: every tag that can be given truthfully. Left out are those of a BIOS disk,
- * VBE, a framebuffer, APM, EFI, SMBIOS and a network, because the machine has none of them.
+ * VBE, APM, EFI, SMBIOS and a network, because the machine has none of them.
  *
- * The ELF-symbols tag has 32-bit num, entsize and shndx, as the specification's own header file (multiboot2.h) and
- * every loader have them; its text draws 16-bit fields.
+ * The ELF-symbols tag has 32-bit num, entsize and shndx, and the framebuffer tag 16 reserved bits, as the
+ * specification's own header file (multiboot2.h) and every loader have them; its text draws narrower fields.
  *
  * Specification: Multiboot2 2.0, §3.6.
  */
@@ -19,6 +19,8 @@ import {
   MULTIBOOT2_ALIGNMENT,
   MULTIBOOT2_INFO,
 } from "../../spec/multiboot2.js";
+import { FRAMEBUFFER_EGA_TEXT } from "../../spec/multiboot1.js";
+import { TEXT_CELL_SIZE, TEXT_SCREEN } from "../../spec/vga.js";
 import { zeroTerminated } from "../hand-over.js";
 import type { SectionTable } from "../multiboot/elf-sections.js";
 import { memoryAmounts } from "../multiboot/memory-info.js";
@@ -30,8 +32,10 @@ export interface Multiboot2InfoInput {
   modules: readonly { address: number; size: number; text: string }[];
   memoryMap: readonly E820Entry[];
   sections: SectionTable | undefined;
-  /** The RSDP's bytes, of ACPI 2.0 or later. */
-  rsdp: Uint8Array;
+  /** The RSDP's bytes, of ACPI 2.0 or later, if they are known. */
+  rsdp: Uint8Array | undefined;
+  /** Whether there is a screen in text mode. */
+  vga: boolean;
   /** Where the image was put, if it is a relocatable one. */
   loadBase: number | undefined;
 }
@@ -73,8 +77,11 @@ export function buildMultiboot2Info(input: Multiboot2InfoInput): Uint8Array {
   tags.tag(INFO_TAG_TYPE.BASIC_MEMINFO, new ByteWriter().u32(lower).u32(upper).finish());
   tags.tag(INFO_TAG_TYPE.MMAP, memoryMap(input.memoryMap));
   if (input.sections !== undefined) tags.tag(INFO_TAG_TYPE.ELF_SECTIONS, elfSections(input.sections));
-  tags.tag(INFO_TAG_TYPE.ACPI_OLD, input.rsdp.subarray(0, RSDP.V1_SIZE));
-  tags.tag(INFO_TAG_TYPE.ACPI_NEW, input.rsdp);
+  if (input.vga) tags.tag(INFO_TAG_TYPE.FRAMEBUFFER, textScreen());
+  if (input.rsdp !== undefined) {
+    tags.tag(INFO_TAG_TYPE.ACPI_OLD, input.rsdp.subarray(0, RSDP.V1_SIZE));
+    tags.tag(INFO_TAG_TYPE.ACPI_NEW, input.rsdp);
+  }
   if (input.loadBase !== undefined) {
     tags.tag(INFO_TAG_TYPE.LOAD_BASE_ADDR, new ByteWriter().u32(input.loadBase).finish());
   }
@@ -85,6 +92,18 @@ function memoryMap(map: readonly E820Entry[]): Uint8Array {
   const body = new ByteWriter().u32(MMAP_TAG.ENTRY_SIZE).u32(MMAP_TAG.ENTRY_VERSION);
   for (const { start, size, type } of map) body.u64(start).u64(size).u32(E820_NUMBERS[type]).u32(0);
   return body.finish();
+}
+
+function textScreen(): Uint8Array {
+  return new ByteWriter()
+    .u64(TEXT_SCREEN.ADDRESS)
+    .u32(TEXT_SCREEN.COLUMNS * TEXT_CELL_SIZE)
+    .u32(TEXT_SCREEN.COLUMNS)
+    .u32(TEXT_SCREEN.ROWS)
+    .u8(TEXT_CELL_SIZE * 8)
+    .u8(FRAMEBUFFER_EGA_TEXT)
+    .u16(0)
+    .finish();
 }
 
 function elfSections({ count, entrySize, names, bytes }: SectionTable): Uint8Array {

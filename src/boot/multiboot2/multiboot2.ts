@@ -30,6 +30,7 @@ import {
   MultibootCpu,
   placeBootModules,
   placeInformation,
+  NO_SCREEN,
   placeKernel,
   type CommandLineText,
 } from "../multiboot/hand-over.js";
@@ -57,10 +58,10 @@ export const multiboot2Loader: Loader = {
     efi: { values: [IGNORE], help: "start an image that requires EFI by its i386 entry all the same" },
   },
   takesModules: true,
-  recognise(image, { options }) {
+  recognise(image, { options, vga }) {
     const header = findMultiboot2(image.bytes);
     if (header === undefined) return noHeader(image);
-    const fault = headerFault(header, options.efi === IGNORE);
+    const fault = headerFault(header, { ignoreEfi: options.efi === IGNORE, screen: vga === true });
     if (fault !== undefined) return { fits: false, fault };
     const request = requestOf(header);
     const kernel = kernelOf(image, header, request);
@@ -155,14 +156,14 @@ class Multiboot2Boot implements BootProtocol {
       sections: elf === undefined ? undefined : placeSections(context, NAME, elf, offset),
       memoryMap: deriveE820(context.memory),
       rsdp: rsdpBytes(context.memory, context.rsdpAddress),
+      vga: context.vga ?? false,
       loadBase: relocatable === undefined ? undefined : image.start + offset,
     });
     const region = placeInformation(context, NAME, bytes.length);
     region.content = { kind: "bytes", bytes };
     this.#placed = { offset, information: region.start };
     this.#cpu.place(context, NAME);
-    if (framebuffer)
-      context.warn("the kernel asks for a framebuffer: there is no screen, and it is told of none");
+    if (framebuffer && context.vga !== true) context.warn(NO_SCREEN);
   }
 
   describeBootCpu(): CpuState {
@@ -172,8 +173,9 @@ class Multiboot2Boot implements BootProtocol {
   }
 }
 
-/** The RSDP as firmware placed it. */
-function rsdpBytes(memory: RegionMap, address: number): Uint8Array {
+/** The RSDP as it was placed; a BIOS that runs first has yet to place it. */
+function rsdpBytes(memory: RegionMap, address: number): Uint8Array | undefined {
+  if (address === 0) return undefined;
   const region = memory.regions().find(({ start, size }) => address >= start && address < start + size);
   if (region?.content.kind !== "bytes") throw new Error("the RSDP is placed before a loader runs");
   return region.content.bytes.subarray(address - region.start, address - region.start + RSDP.SIZE);

@@ -50,8 +50,16 @@ function fault(offset: number, found: string, expected: string, meaning: string)
   return { place: { kind: "file", offset }, found, expected, meaning };
 }
 
-/** The rules. `ignoreEfi`: required EFI tags count as optional. */
-export function headerFault(header: Multiboot2Header, ignoreEfi: boolean): BootFault | undefined {
+/** What decides about some rules. */
+export interface Circumstances {
+  /** Required EFI tags count as optional. */
+  ignoreEfi: boolean;
+  /** The machine has a screen in text mode. */
+  screen: boolean;
+}
+
+/** The rules. */
+export function headerFault(header: Multiboot2Header, given: Circumstances): BootFault | undefined {
   const { architecture, offset, tags } = header;
   if (architecture !== MULTIBOOT2_ARCHITECTURE.I386) {
     return fault(
@@ -62,19 +70,19 @@ export function headerFault(header: Multiboot2Header, ignoreEfi: boolean): BootF
     );
   }
   for (const tag of tags) {
-    const found = tagFault(tag, ignoreEfi);
+    const found = tagFault(tag, given);
     if (found !== undefined) return found;
   }
   return undefined;
 }
 
-function tagFault(tag: Multiboot2Tag, ignoreEfi: boolean): BootFault | undefined {
+function tagFault(tag: Multiboot2Tag, { ignoreEfi, screen }: Circumstances): BootFault | undefined {
   const { type, optional, offset } = tag;
   // How an image may be moved must make sense even where a loader may ignore it: we do not.
   if (type === HEADER_TAG_TYPE.RELOCATABLE) return relocatableFault(tag);
   if (optional) return undefined;
   if (type === HEADER_TAG_TYPE.INFORMATION_REQUEST) return requestFault(tag);
-  if (type === HEADER_TAG_TYPE.CONSOLE_FLAGS) return consoleFault(tag);
+  if (type === HEADER_TAG_TYPE.CONSOLE_FLAGS) return screen ? undefined : consoleFault(tag);
   if (EFI_TAGS.has(type) && !ignoreEfi) {
     return fault(
       offset,
@@ -111,7 +119,7 @@ function consoleFault({ words, bodyOffset }: Multiboot2Tag): BootFault | undefin
     bodyOffset,
     `console_flags ${hex(words[0])}: a console is required`,
     "bit 0 clear, or the tag optional",
-    "Multiboot knows consoles of a screen only, and there is no screen; the serial port does not count.",
+    "Multiboot knows consoles of a screen only, and there is none; the serial port does not count. --screen adds one.",
   );
 }
 

@@ -6,7 +6,7 @@
  */
 import { FACS, RSDP, TABLE_ALIGNMENT, TABLE_REVISION } from "../../spec/acpi.js";
 import { dsdtBody, type DsdtInput } from "./dsdt.js";
-import { facs, fadt, madt, rsdp, table, xsdt } from "./tables.js";
+import { facs, fadt, madt, rsdp, rsdt, table, xsdt } from "./tables.js";
 
 export interface AcpiInput extends DsdtInput {
   /** Whether the machine has a VGA. */
@@ -44,14 +44,17 @@ export function buildAcpi(base: number, input: AcpiInput): AcpiTables {
     fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address, vga: input.vga ?? false }),
   );
   const placedMadt = place("APIC", TABLE_ALIGNMENT, () => madt(input.cpus));
-  const placedXsdt = place("XSDT", TABLE_ALIGNMENT, () => xsdt([placedFadt.address, placedMadt.address]));
+  const listed = [placedFadt.address, placedMadt.address];
+  const placedXsdt = place("XSDT", TABLE_ALIGNMENT, () => xsdt(listed));
+  const placedRsdt = place("RSDT", TABLE_ALIGNMENT, () => rsdt(listed));
   const tables = [
-    { name: "RSDP", address: base, bytes: rsdp(placedXsdt.address) },
+    { name: "RSDP", address: base, bytes: rsdp(placedRsdt.address, placedXsdt.address) },
     placedFacs,
     dsdt,
     placedFadt,
     placedMadt,
     placedXsdt,
+    placedRsdt,
   ];
   const bytes = new Uint8Array(cursor - base);
   for (const one of tables) bytes.set(one.bytes, one.address - base);

@@ -46,9 +46,10 @@ export function acpiFiles(input: AcpiInput): Map<string, Uint8Array> {
     const at = address - start;
     script.addChecksum(ACPI_TABLES, at + TABLE_CHECKSUM_OFFSET, at, bytes.length);
   }
-  const { offset, size } = ACPI_POINTERS.RSDP_XSDT;
-  rebase(anchor, offset, size, start);
-  script.addPointer(ACPI_RSDP, ACPI_TABLES, offset, size);
+  for (const { offset, size } of [ACPI_POINTERS.RSDP_RSDT, ACPI_POINTERS.RSDP_XSDT]) {
+    rebase(anchor, offset, size, start);
+    script.addPointer(ACPI_RSDP, ACPI_TABLES, offset, size);
+  }
   script.addChecksum(ACPI_RSDP, RSDP.CHECKSUM_OFFSET, 0, RSDP.V1_SIZE);
   script.addChecksum(ACPI_RSDP, RSDP.EXTENDED_CHECKSUM_OFFSET, 0, RSDP.SIZE);
   return new Map([
@@ -61,14 +62,15 @@ export function acpiFiles(input: AcpiInput): Map<string, Uint8Array> {
 /** Every pointer between the tables, the RSDP's own left out. */
 function pointersOf({ tables }: AcpiTables): { table: PlacedTable; pointer: Pointer }[] {
   return tables.flatMap((table): { table: PlacedTable; pointer: Pointer }[] => {
-    const { FADT_FACS, FADT_DSDT, FADT_X_DSDT, XSDT_ENTRY } = ACPI_POINTERS;
+    const { FADT_FACS, FADT_DSDT, FADT_X_DSDT, RSDT_ENTRY, XSDT_ENTRY } = ACPI_POINTERS;
     if (table.name === "FACP")
       return [FADT_FACS, FADT_DSDT, FADT_X_DSDT].map((pointer) => ({ table, pointer }));
-    if (table.name !== "XSDT") return [];
-    const entries = (table.bytes.length - TABLE_HEADER_SIZE) / XSDT_ENTRY.size;
+    const entry = table.name === "XSDT" ? XSDT_ENTRY : table.name === "RSDT" ? RSDT_ENTRY : undefined;
+    if (entry === undefined) return [];
+    const entries = (table.bytes.length - TABLE_HEADER_SIZE) / entry.size;
     return Array.from({ length: entries }, (_, index) => ({
       table,
-      pointer: { offset: XSDT_ENTRY.offset + index * XSDT_ENTRY.size, size: XSDT_ENTRY.size },
+      pointer: { offset: entry.offset + index * entry.size, size: entry.size },
     }));
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Builds the fixed ACPI tables, each as bytes that may be placed anywhere: RSDP, XSDT, FADT, FACS, MADT and the
+ * Builds the fixed ACPI tables, each as bytes that may be placed anywhere: RSDP, RSDT, XSDT, FADT, FACS, MADT and the
  * header around a DSDT. What the machine has comes from `memory/layout.ts`.
  *
  * Specification: ACPI 6.5 §5.2.
@@ -53,14 +53,14 @@ export function table(signature: string, revision: number, body: Uint8Array): Ui
   return bytes;
 }
 
-/** §5.2.5.3. There is no RSDT: every guest with a 64-bit kernel reads the XSDT. */
-export function rsdp(xsdtAddress: number): Uint8Array {
+/** §5.2.5.3. Its first 20 bytes are an RSDP of ACPI 1.0 by themselves. */
+export function rsdp(rsdtAddress: number, xsdtAddress: number): Uint8Array {
   const bytes = new ByteWriter()
     .text(RSDP.SIGNATURE)
     .u8(0)
     .text(OEM_ID)
     .u8(RSDP.REVISION)
-    .u32(0)
+    .u32(rsdtAddress)
     .u32(RSDP.SIZE)
     .u64(xsdtAddress)
     .u8(0)
@@ -69,6 +69,13 @@ export function rsdp(xsdtAddress: number): Uint8Array {
   seal(bytes, RSDP.CHECKSUM_OFFSET, RSDP.V1_SIZE);
   seal(bytes, RSDP.EXTENDED_CHECKSUM_OFFSET);
   return bytes;
+}
+
+/** §5.2.7: the pointers of the XSDT in 32 bits, for guests that know ACPI 1.0 only. */
+export function rsdt(addresses: readonly number[]): Uint8Array {
+  const body = new ByteWriter();
+  for (const address of addresses) body.u32(address);
+  return table("RSDT", TABLE_REVISION.RSDT, body.finish());
 }
 
 /** §5.2.8: pointers to the other tables. */
