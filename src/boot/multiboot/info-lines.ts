@@ -30,14 +30,14 @@ export function multiboot1Lines(view: ByteView): string[] {
 }
 
 function textAt(view: ByteView, offset: number): string {
-  return `"${view.cString(offset, SHOWN) ?? `${view.latin1(offset, SHOWN)}…`}"`;
+  return `"${view.cString(offset, SHOWN) ?? `${view.latin1(offset, Math.min(SHOWN, view.length - offset))}…`}"`;
 }
 
 /** Every tag of the Multiboot2 boot information. */
 export function multiboot2Lines(view: ByteView): string[] {
   const total = view.u32(MULTIBOOT2_INFO.OFFSET.TOTAL_SIZE);
   const lines = [`multiboot2.total_size = ${total}`];
-  for (let at = MULTIBOOT2_INFO.SIZE; at < total;) {
+  for (let at: number = MULTIBOOT2_INFO.SIZE; at < total;) {
     const type = view.u32(at + INFO_TAG.OFFSET.TYPE);
     const size = view.u32(at + INFO_TAG.OFFSET.SIZE);
     const body = at + INFO_TAG.OFFSET.BODY;
