@@ -90,6 +90,8 @@ export const DR6_BS = 1 << 14;
 /** A switch to a task whose TSS has the T flag set. */
 export const DR6_BT = 1 << 15;
 export const DR6_WRITABLE = 0xe00f;
+/** L0–L3 and G0–G3: breakpoints that are enabled. */
+export const DR7_ENABLED = 0xff;
 export const DR7_ONES = 1 << 10;
 /** L0–L3 and LE, which a task switch clears. */
 export const DR7_LOCAL = 0x155;

@@ -3,7 +3,6 @@
  * steps, alignment checks, faults) is the helpers' (system/fast-calls.ts). SDM vol. 2B; vol. 3A §5.8.8.
  */
 import {
-  CR4_SMAP,
   EFER_SCE,
   FLAG_AC,
   FLAG_ALWAYS,
@@ -18,10 +17,10 @@ import type { Value } from "../../ir/ir.js";
 import * as numbers from "../fast-call-numbers.js";
 import * as L from "../layout.js";
 import type { InstructionBuilder, SemanticsTable } from "./instruction-builder.js";
+import { isCanonical, supervisorMode, tlbOf } from "./quick-access.js";
 
 const RCX = 1;
 const R11 = 11;
-const CANONICAL_SHIFT = 16;
 
 function loadFlat(b: InstructionBuilder, segment: number, selector: Value, access: number): void {
   b.setState("i32.store", L.SEGMENT_SELECTOR + segment * 4, selector);
@@ -30,22 +29,14 @@ function loadFlat(b: InstructionBuilder, segment: number, selector: Value, acces
   b.setState("i32.store", L.SEGMENT_ACCESS + segment * 4, b.i32(access));
 }
 
-/** Host address of the TLB of an access mode, which `mode` is the number of. */
 function useTlb(b: InstructionBuilder, mode: Value): void {
-  const offset = b.add(b.mul(mode, b.i32(L.TLB_BYTES)), b.i32(L.TLB));
-  b.setState("i32.store", L.TLB_CURRENT, b.add(b.parameter(0), offset));
-}
-
-/** Access mode of supervisors without AC: SMAP keeps them from user pages. */
-function supervisorMode(b: InstructionBuilder): Value {
-  const smap = b.and(b.state("i32.load", L.CR4), b.i32(CR4_SMAP));
-  return b.select(smap, b.i32(L.ACCESS_SUPERVISOR), b.i32(L.ACCESS_SUPERVISOR_USER));
+  b.setState("i32.store", L.TLB_CURRENT, tlbOf(b, mode));
 }
 
 function setPrivilege(b: InstructionBuilder, cpl: 0 | 3): void {
   b.setState("i32.store", L.CPL, b.i32(cpl));
   b.setState("i32.store", L.CODE_ACCESS, b.i32(cpl === 3 ? 1 : 0));
-  useTlb(b, cpl === 3 ? b.i32(L.ACCESS_USER) : supervisorMode(b));
+  useTlb(b, cpl === 3 ? b.i32(L.ACCESS_USER) : supervisorMode(b, b.i32(0)));
 }
 
 /** Half of IA32_STAR: the selectors of SYSCALL or SYSRET. */
@@ -86,9 +77,8 @@ function sysret(b: InstructionBuilder): void {
   const system = b.state("i32.load", L.FLAG_SYSTEM);
   const target = b.gpr(RCX, 8);
   const loaded = b.wrap(b.gpr(R11, 8));
-  const extended = b.shrS(b.shl(target, b.i64(CANONICAL_SHIFT)), b.i64(CANONICAL_SHIFT));
   const supervisor = b.eqz(b.state("i32.load", L.CPL));
-  const plain = b.and(isPlain(b, b.or(system, loaded)), b.eq(extended, target));
+  const plain = b.and(isPlain(b, b.or(system, loaded)), isCanonical(b, target));
   b.if(b.eqz(b.and(b.and(isEnabled(b), supervisor), plain)), () => b.helper("sysret"));
   const mask = numbers.SYSRET_FLAGS & FLAGS_SYSTEM;
   const flags = b.or(b.and(system, b.i32(~mask)), b.and(loaded, b.i32(mask)));
@@ -118,7 +108,7 @@ function setAccess(b: InstructionBuilder, allowed: boolean): void {
   const system = b.state("i32.load", L.FLAG_SYSTEM);
   const flags = allowed ? b.or(system, b.i32(FLAG_AC)) : b.and(system, b.i32(~FLAG_AC));
   b.setState("i32.store", L.FLAG_SYSTEM, flags);
-  useTlb(b, allowed ? b.i32(L.ACCESS_SUPERVISOR_USER) : supervisorMode(b));
+  useTlb(b, allowed ? b.i32(L.ACCESS_SUPERVISOR_USER) : supervisorMode(b, b.i32(0)));
 }
 
 export const FAST_CALLS: SemanticsTable = {

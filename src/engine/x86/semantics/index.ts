@@ -8,6 +8,7 @@ import { CONTROL } from "./control.js";
 import { HELPERS_ONLY } from "./delegated.js";
 import { FAST_CALLS } from "./fast-calls.js";
 import type { SemanticsTable } from "./instruction-builder.js";
+import { INTERRUPT_RETURN } from "./interrupt-return.js";
 import { MOVE } from "./move.js";
 import { MULTIPLY } from "./multiply.js";
 import { PACKED_INTEGER } from "./packed-integer.js";
@@ -28,6 +29,7 @@ export const SEMANTICS: SemanticsTable = {
   ...MOVE,
   ...CONTROL,
   ...FAST_CALLS,
+  ...INTERRUPT_RETURN,
   ...STRINGS,
   ...PACKED_INTEGER,
   ...VECTOR_MOVE,

@@ -125,7 +125,7 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract requireAligned(linear: Value, alignment: number): void;
 
   /** Byte offset (i32) in its TLB of the data entry for a linear address; `TlbBook.dataEntry` is its twin. */
-  protected tlbOffset(linear: Value): Value {
+  tlbOffset(linear: Value): Value {
     const low = this.wrap(linear);
     const near = this.shrU(low, this.i32(layout.PAGE_SHIFT - layout.TLB_ENTRY_SHIFT));
     const far = this.shrU(low, this.i32(layout.PAGE_SHIFT - layout.TLB_ENTRY_SHIFT + layout.TLB_INDEX_BITS));
@@ -356,8 +356,11 @@ export abstract class InstructionBuilder extends FunctionBuilder {
       this.if(this.gtU(target, limit), () => this.raise(VECTOR_GP, 0));
       return;
     }
-    const extended = this.shrS(this.shl(target, this.i64(CANONICAL_SHIFT)), this.i64(CANONICAL_SHIFT));
-    this.if(this.ne(extended, target), () => this.raise(VECTOR_GP, 0));
+    this.if(this.ne(this.signExtended(target), target), () => this.raise(VECTOR_GP, 0));
+  }
+  /** A linear address (i64) with its bit 47 in all bits above: itself if it is canonical. */
+  signExtended(linear: Value): Value {
+    return this.shrS(this.shl(linear, this.i64(CANONICAL_SHIFT)), this.i64(CANONICAL_SHIFT));
   }
   /** Continues at a RIP (i64), truncated to the operand size. */
   abstract jump(target: Value, size: number): void;

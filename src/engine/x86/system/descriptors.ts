@@ -23,6 +23,7 @@ import {
   VECTOR_GP,
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext, Descriptor } from "../cpu-context.js";
+import { DPL_AND_TYPE_SHIFT, LIMIT_HIGH, PAGE_LOW_BITS, VMX_ACCESS } from "../descriptor-words.js";
 import * as L from "../layout.js";
 import { implicitAccessMode } from "../mode.js";
 import { readMemory, readPair, writeMemory } from "./access.js";
@@ -32,8 +33,6 @@ const DESCRIPTOR_SIZE = 8;
 const SYSTEM_DESCRIPTOR_SIZE = 16;
 /** Where the upper half of a 16-byte descriptor would have S and type if it were one of its own: must be zero. */
 const UPPER_TYPE = 0x1f00;
-const VMX_ACCESS = 0xf0ff;
-const PAGE_LOW_BITS = 0xfff;
 /** Byte of a descriptor that holds type, S, DPL and P. */
 const TYPE_BYTE = 5;
 
@@ -44,8 +43,8 @@ export function isNull(selector: number): boolean {
 
 /** Base, limit and access rights of the two words of a descriptor. */
 export function decodeDescriptor(linear: number, low: number, high: number): Descriptor {
-  const access = (high >>> 8) & VMX_ACCESS;
-  const raw = (low & 0xffff) | (high & 0xf0000);
+  const access = (high >>> DPL_AND_TYPE_SHIFT) & VMX_ACCESS;
+  const raw = (low & 0xffff) | (high & LIMIT_HIGH);
   return {
     linear,
     low,

@@ -11,10 +11,8 @@ import {
   ERROR_IDT,
   FLAG_AC,
   FLAG_IF,
-  FLAG_NT,
   FLAG_RF,
   FLAG_TF,
-  FLAG_VM,
   SELECTOR_ERROR,
   TYPE_INTERRUPT_GATE,
   TYPE_INTERRUPT_GATE16,
@@ -28,6 +26,7 @@ import {
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext, Descriptor } from "../cpu-context.js";
 import { readFlags, writeFlags } from "../flags.js";
+import { ENTRY_CLEARED_FLAGS, FRAME64, FRAME64_ALIGNMENT } from "../interrupt-frames.js";
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode, refreshMode } from "../mode.js";
 import { commitPending, hostAddress, isCanonical, READ, readMemory, WRITE } from "./access.js";
@@ -76,8 +75,6 @@ const GATE_SIZE = 8;
 const IVT_ENTRY_SIZE = 4;
 const GATE_TYPE_AND_S = 0x1f;
 const GATE_WIDE = 8;
-const FRAME64 = 40;
-const CLEARED_FLAGS = FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM;
 
 function isGateType(type: number, longMode: boolean): boolean {
   if (type === TYPE_INTERRUPT_GATE || type === TYPE_TRAP_GATE) return true;
@@ -121,7 +118,7 @@ function handlerSegment(cpu: CpuContext, gate: Gate, external: number): Descript
 
 function clearedBy(gate: Gate): number {
   const interrupt = gate.type === TYPE_INTERRUPT_GATE || gate.type === TYPE_INTERRUPT_GATE16;
-  return interrupt ? CLEARED_FLAGS | FLAG_IF : CLEARED_FLAGS;
+  return interrupt ? ENTRY_CLEARED_FLAGS | FLAG_IF : ENTRY_CLEARED_FLAGS;
 }
 
 /**
@@ -176,7 +173,7 @@ export function enterLongMode(cpu: CpuContext, event: GuestEvent): void {
   const top = handlerStack64(cpu, gate, inner, cpl, external);
   if (gate.offsetHigh !== (gate.offsetHigh << 16) >> 16) generalProtection(external);
   markAccessed(cpu, descriptor);
-  const pointer = writeFrame64(cpu, event, top - (top & 15), cpl);
+  const pointer = writeFrame64(cpu, event, top - (top & (FRAME64_ALIGNMENT - 1)), cpl);
   const sameMode = cpu.code64;
   cpu.setAddress(RSP, pointer);
   if (inner) setNullStack(cpu, cpl);

@@ -6,20 +6,15 @@
 import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_L,
-  FLAG_AC,
-  FLAG_DF,
-  FLAG_ID,
   FLAG_IF,
   FLAG_IOPL,
   FLAG_IOPL_SHIFT,
   FLAG_NT,
   FLAG_OF,
   FLAG_RF,
-  FLAG_TF,
   FLAG_VIF,
   FLAG_VIP,
   FLAG_VM,
-  FLAGS_STATUS,
   SELECTOR_RPL,
   VECTOR_BP,
   VECTOR_DB,
@@ -28,6 +23,7 @@ import {
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import { readFlags, readStatusFlags, writeFlags } from "../flags.js";
+import { IRET_FLAGS, IRET_FLAGS_PRIVILEGED } from "../interrupt-frames.js";
 import * as L from "../layout.js";
 import { dataAccessMode, refreshMode } from "../mode.js";
 import { acceptAccess, hostAddress, READ, readHost } from "./access.js";
@@ -60,15 +56,12 @@ const FRAME_VALUES = 5;
 /** EIP, CS, EFLAGS, ESP, SS and `VIRTUAL_DATA`. */
 const VIRTUAL_FRAME_VALUES = 9;
 const VIRTUAL_DATA = [L.ES, L.DS, L.FS, L.GS];
-/** Flags that IRET loads at every level. RF only matters while one is watched. */
-const IRET_FLAGS = FLAGS_STATUS | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
-
 /** Flags that an IRET at privilege `cpl` with this operand size loads. */
 function loadedFlags(cpu: CpuContext, size: number): number {
   const iopl = (cpu.get32(L.FLAG_SYSTEM) & FLAG_IOPL) >>> FLAG_IOPL_SHIFT;
   let mask = IRET_FLAGS;
   if (cpu.cpl <= iopl) mask |= FLAG_IF;
-  if (cpu.cpl === 0) mask |= FLAG_IOPL | FLAG_VIF | FLAG_VIP;
+  if (cpu.cpl === 0) mask |= IRET_FLAGS_PRIVILEGED;
   if (cpu.breakpoints.execution.length > 0) mask |= FLAG_RF;
   return size === 2 ? mask & LOW_FLAGS : mask;
 }
