@@ -191,7 +191,7 @@ export class WasmCpu implements Cpu {
       this.executed++;
       return;
     }
-    const deliveries = context.deliveries;
+    const deliveries = context.get32(layout.DELIVERIES);
     const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const single = trapping || shadow || watched || this.takesNmi() || this.takesInterrupts();
     this.slice = single ? 1 : Math.min(rest, this.longest);
@@ -208,7 +208,8 @@ export class WasmCpu implements Cpu {
     const left = context.get32(layout.LEFT) + this.aside;
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
     this.endSlice();
-    const completed = left === 0 && context.deliveries === deliveries && this.shutdownDetail === undefined;
+    const completed =
+      left === 0 && context.get32(layout.DELIVERIES) === deliveries && this.shutdownDetail === undefined;
     const repeating = completed && context.getAddress(layout.RIP) === start && repeatsAtRip(context);
     if (repeating && watched) context.set32(layout.FLAG_SYSTEM, context.get32(layout.FLAG_SYSTEM) | FLAG_RF);
     const stepped = context.stepAfter ?? (trapping && completed);

@@ -69,6 +69,9 @@ function fixedSequence(): () => number {
   };
 }
 
+/** The generated quick delivery: 1, or 0 with nothing changed. */
+type EnterQuickly = (cpu: number, vector: number, errorCode: number, restarts: number) => number;
+
 class WasmVm implements Vm {
   readonly memory: WasmGuestMemory;
   private readonly wasmMemory: WebAssembly.Memory;
@@ -80,6 +83,7 @@ class WasmVm implements Vm {
   private readonly byBase = new Map<number, CpuContext>();
   private readonly services: EngineServices;
   private readonly runLoop: RunLoop;
+  private readonly enterQuickly: EnterQuickly;
   private readonly helpers: readonly Helper[];
   private readonly reported = new Set<string>();
   private readonly monitored = new MonitoredLines(
@@ -138,6 +142,7 @@ class WasmVm implements Vm {
       env: { memory: this.wasmMemory, ...imports },
     });
     this.runLoop = instance.exports["run"] as RunLoop;
+    this.enterQuickly = instance.exports["enterQuickly"] as EnterQuickly;
     const handlers = instance.exports["handlers"] as WebAssembly.Table;
     if (options.jit === "check") this.checker = this.makeChecker(ramBase, handlers);
     if (options.jit !== "off")
@@ -192,6 +197,8 @@ class WasmVm implements Vm {
         pageHoldsCode: (offset) => this.cache.pageHoldsCode(offset) || this.monitored.watchesPage(offset),
       },
       monitor: this.monitored,
+      enterQuickly: (cpu, vector, errorCode, restarts) =>
+        this.enterQuickly(cpu.base, vector, errorCode, restarts ? 1 : 0) !== 0,
       requestExit: (cpu) => this.cpu(cpu).requestExit(),
       instructionsInRun: (cpu) => this.cpu(cpu).instructionsInRun,
       random32: () => host.random32?.() ?? random(),

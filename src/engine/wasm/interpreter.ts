@@ -12,6 +12,7 @@ import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
+import { enterHandler } from "../x86/semantics/interrupt-entry.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE, HandlerBuilder } from "./handler-builder.js";
 import type { InlineContinuation } from "./record-builder.js";
@@ -94,7 +95,9 @@ class InterpreterGenerator {
     this.branchAllowed();
     this.branch();
     this.run();
+    this.enterQuickly();
     this.module.export("run");
+    this.module.export("enterQuickly");
     this.module.exportTable("handlers");
     return this.module.build();
   }
@@ -230,6 +233,21 @@ class InterpreterGenerator {
       );
     });
     b.return(resolved);
+    this.module.add(b.finish());
+  }
+
+  /** Delivers an event, `(cpu, vector, error code, restarts)`: 1, or 0 with nothing changed. */
+  private enterQuickly(): void {
+    const b = new HandlerBuilder(
+      "enterQuickly",
+      { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
+      helperIndex,
+    );
+    const [vector, errorCode, restarts] = [1, 2, 3].map((i) => b.parameter(i));
+    enterHandler(b, { vector, errorCode, restarts }, (condition) =>
+      b.if(condition, () => b.return(b.i32(0))),
+    );
+    b.return(b.i32(1));
     this.module.add(b.finish());
   }
 

@@ -38,6 +38,11 @@ export interface EngineServices {
     disarm(cpu: CpuContext): void;
     isArmed(cpu: CpuContext): boolean;
   };
+  /**
+   * Delivers an event in IA-32e mode by generated code if nothing about it is rare; otherwise false, nothing changed.
+   * `errorCode` is negative when none is pushed.
+   */
+  enterQuickly(cpu: CpuContext, vector: number, errorCode: number, restarts: boolean): boolean;
   /** Makes generated code return at the next instruction boundary (`LEFT` becomes 0). */
   requestExit(cpu: CpuContext): void;
   /** Instructions executed in the current run, for clocks. */
@@ -89,9 +94,6 @@ export class CpuContext {
   pendingFirstLength = 0;
   pendingSecond = 0;
   pendingSecondLength = 0;
-
-  /** How many exceptions and interrupts were delivered: tells a completed instruction from one that faulted. */
-  deliveries = 0;
 
   /** Upper half of the last 64-bit value that a function returned the lower half of. */
   high = 0;

@@ -170,6 +170,9 @@ export const SCRATCH = 0x700;
 /** Second operand and temporary of 128-bit helper calls. */
 export const SCRATCH_B = 0x740;
 
+/** How many exceptions and interrupts were delivered: tells a completed instruction from one that faulted. u32. */
+export const DELIVERIES = 0x780;
+
 /**
  * Data TLBs, one for each access mode. Direct-mapped by bits 9:0 of the linear page number XORed with bits 19:10: what
  * lies a power of two apart, as the parts of a kernel do, does not share an entry.

@@ -127,6 +127,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
       disarm: () => monitored.clear(),
       isArmed: () => monitored.size > 0,
     },
+    enterQuickly: () => false,
     requestExit: () => seen.exits++,
     instructionsInRun: () => 0,
     random32: () => 0xcafef00d,

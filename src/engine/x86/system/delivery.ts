@@ -41,7 +41,7 @@ function escalates(first: number, second: number): boolean {
 }
 
 function enter(cpu: CpuContext, event: GuestEvent): void {
-  cpu.deliveries++;
+  cpu.set32(L.DELIVERIES, cpu.get32(L.DELIVERIES) + 1);
   if (!cpu.protectedMode) enterRealMode(cpu, event);
   else if (cpu.longMode) enterLongMode(cpu, event);
   else enterProtectedMode(cpu, event);
@@ -72,6 +72,7 @@ function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
   cpu.set32(L.ACTIVITY, 0);
   cpu.set32(L.INTERRUPT_SHADOW, 0);
   cpu.pendingDebug = 0;
+  if (cpu.longMode && cpu.services.enterQuickly(cpu, first.vector, first.errorCode, first.restarts)) return;
   let event = first;
   let eventClass = firstClass;
   for (;;) {
