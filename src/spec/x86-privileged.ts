@@ -181,6 +181,9 @@ export const PTE_PS = 1 << 7;
 export const PTE_G = 1 << 8;
 /** XD, in the upper half of a 64-bit entry. */
 export const PTE_XD_HIGH = 1 << 31;
+/** Low-word bits that must be zero in a leaf of 1 GiB and of 2 MiB. */
+export const RESERVED_1G = 0x3fffe000;
+export const RESERVED_2M = 0x001fe000;
 
 // ── task-state segments, vol. 3A §7.2 and §7.7 ─────────────────────────────────────────────────────────────
 export const TSS16_SP0 = 2;

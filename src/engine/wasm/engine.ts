@@ -86,18 +86,13 @@ class WasmVm implements Vm {
   private readonly enterQuickly: EnterQuickly;
   private readonly helpers: readonly Helper[];
   private readonly reported = new Set<string>();
-  private readonly monitored = new MonitoredLines(
-    () => this.byBase.values(),
-    (cpu) => this.cpu(cpu).lineWritten(),
-  );
+  private readonly monitored: MonitoredLines;
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
   private readonly regions: RegionCache | undefined;
   private readonly statistics: WasmEngineOptions["statistics"];
   /** Time spent forming and compiling regions, where somebody asks for statistics. */
   private compileMs = 0;
-  /** Accesses that the data TLB did not answer. */
-  private slowTranslations = 0;
   private readonly checker: RegionChecker | undefined;
   /** Compiles what is decoded; where execution is found once. */
   private readonly atOnce: boolean;
@@ -120,6 +115,11 @@ class WasmVm implements Vm {
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
     writeConstantTables(this.dataView);
+    this.monitored = new MonitoredLines(
+      this.wasmMemory,
+      () => this.byBase.values(),
+      (cpu) => this.cpu(cpu).lineWritten(),
+    );
     this.cache = new DecodeCache(this.wasmMemory, ramBase, this.ram.bytes, {
       codePageAdded: (page) => codePageAdded(this.byBase.values(), page),
       blocksDropped: (blocks) => this.regions?.blocksDropped(blocks),
@@ -191,6 +191,7 @@ class WasmVm implements Vm {
       memory: this.wasmMemory,
       host,
       ramBase,
+      ramLowBytes: this.ram.lowEnd,
       ramOffsetOf: (physical) => this.ram.offsetOf(physical),
       code: {
         invalidate: (offset, length) => this.changed(offset, length),
@@ -259,7 +260,6 @@ class WasmVm implements Vm {
   }
 
   private slowTranslate(cpu: CpuContext, record: number, info: number): number {
-    this.slowTranslations++;
     if (this.checker) return this.checker.slowTranslate(cpu, record, info);
     return slowTranslate(cpu, record, info);
   }
@@ -359,11 +359,18 @@ class WasmVm implements Vm {
       decodedInstructions: instructions,
       decodeInvalidations: invalidations,
       decodeFlushes: flushes,
-      slowTranslations: this.slowTranslations,
+      slowTranslations: this.tlbMisses(),
       ...this.regions?.counters,
       ...this.regionStatistics(),
       ...this.checker?.counters,
     };
+  }
+
+  /** Accesses that the data TLB did not answer. */
+  private tlbMisses(): number {
+    let misses = 0;
+    for (const context of this.byBase.values()) misses += context.get32(layout.TLB_MISSES);
+    return misses;
   }
 
   dispose(): void {

@@ -11,7 +11,7 @@ export class RamMap {
   readonly bytes: number;
   private readonly offsets: number[] = [];
   /** End of the first range where that begins at 0, as it nearly always does. */
-  private readonly lowEnd: number;
+  readonly lowEnd: number;
 
   constructor(readonly ranges: readonly { start: number; size: number }[]) {
     let total = 0;

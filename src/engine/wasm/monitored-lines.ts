@@ -12,15 +12,26 @@ export class MonitoredLines {
   /** RAM offset of each armed CPU's line. */
   private readonly lines = new Map<CpuContext, number>();
 
+  private readonly words: Uint32Array;
+
   /** `reached` hears of a write to the line of a CPU, which is not armed any more. */
   constructor(
+    memory: WebAssembly.Memory,
     private readonly cpus: () => Iterable<CpuContext>,
     private readonly reached: (cpu: CpuContext) => void,
-  ) {}
+  ) {
+    this.words = new Uint32Array(memory.buffer);
+  }
+
+  /** Tells generated code, which leaves writes to pages that may be watched while there are any. */
+  private count(): void {
+    this.words[layout.MONITORED_LINES >>> 2] = this.lines.size;
+  }
 
   /** Watches the line around a RAM offset for a CPU, in place of any other. */
   arm(cpu: CpuContext, ramOffset: number): void {
     this.lines.set(cpu, ramOffset & ~(layout.MONITOR_LINE - 1));
+    this.count();
     const page = ramOffset & ~(layout.PAGE_SIZE - 1);
     for (const other of this.cpus()) {
       if (other !== cpu) other.tlb.stripWriteTags((other.services.ramBase + page) >>> 0);
@@ -29,6 +40,7 @@ export class MonitoredLines {
 
   disarm(cpu: CpuContext): void {
     this.lines.delete(cpu);
+    this.count();
   }
 
   isArmed(cpu: CpuContext): boolean {
@@ -46,6 +58,7 @@ export class MonitoredLines {
     for (const [cpu, line] of this.lines) {
       if (ramOffset >= line + layout.MONITOR_LINE || line >= ramOffset + length) continue;
       this.lines.delete(cpu);
+      this.count();
       this.reached(cpu);
     }
   }

@@ -175,7 +175,7 @@ export abstract class RecordBuilder extends OperandBuilder {
       this.outside(() => {
         this.setState("i64.store", layout.MAIL_ADDRESS, linear);
         const info = this.i32(accessInfo(size, access, stack));
-        this.set(host, this.call("slowTranslate", "i32", [this.cpu, this.record, info]));
+        this.set(host, this.call("translate", "i32", [this.cpu, this.record, info]));
       });
       this.if(this.eqz(this.get(host)), () => this.leave(this.i32(0)));
     });

@@ -9,7 +9,7 @@
 import { TWO_32 } from "../../bytes/words.js";
 import type { CpuHost } from "../contract.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
-import { FLAG_VM } from "../../spec/x86-privileged.js";
+import { FLAG_VM, RESERVED_1G } from "../../spec/x86-privileged.js";
 import * as L from "./layout.js";
 import * as R from "./record.js";
 import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
@@ -23,6 +23,8 @@ export interface EngineServices {
   readonly host: CpuHost;
   /** Host address of the first byte of guest RAM in `memory`. */
   readonly ramBase: number;
+  /** Bytes of RAM that begin at guest-physical address 0, below 4 GiB. */
+  readonly ramLowBytes: number;
   /** Offset in RAM of a guest-physical address, or -1 when it is not RAM. */
   ramOffsetOf(physical: number): number;
   readonly code: {
@@ -67,6 +69,7 @@ export interface Descriptor {
 
 /** Physical-address bits that PSE-36 reaches. */
 const PSE36_BITS = 40;
+const ALL_ONES = 0xffffffff;
 const BITS_21_TO_13 = 0x3fe000;
 
 export class CpuContext {
@@ -138,6 +141,10 @@ export class CpuContext {
     const above4G = this.cpuid.has("pse36") ? Math.max(0, Math.min(bits, PSE36_BITS) - 32) : 0;
     this.reserved4M = BITS_21_TO_13 & ~((2 ** above4G - 1) << 13);
     this.tlb = new TlbBook(this.base, this.i32);
+    this.set32(L.RAM_BASE, services.ramBase);
+    this.set32(L.RAM_LOW_PAGES, services.ramLowBytes >>> L.PAGE_SHIFT);
+    this.set32(L.RESERVED_PHYSICAL, this.reservedPhysicalHigh);
+    this.set32(L.RESERVED_1G, this.gigabytePages ? RESERVED_1G : ALL_ONES);
     this.fpu = new FpuState(this.view, this.base + L.FPU);
   }
 

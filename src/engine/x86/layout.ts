@@ -31,6 +31,9 @@ export const AES_RESTORE = 0x1800;
 export const CRC32C = 0x2000;
 export const CRC32C_STRIDE = 0x400;
 
+/** How many lines of memory MONITOR has armed, of all CPUs. u32. */
+export const MONITORED_LINES = 0x3000;
+
 /** What regions count where somebody asks for statistics, i64 each: ways out and instructions; by operation. */
 export const REGION_COUNTS = 0x4000;
 export const REGION_OPERATION_COUNTS = 0x4100;
@@ -172,6 +175,30 @@ export const SCRATCH_B = 0x740;
 
 /** How many exceptions and interrupts were delivered: tells a completed instruction from one that faulted. u32. */
 export const DELIVERIES = 0x780;
+/** Accesses that the data TLB did not answer, for statistics. u32. */
+export const TLB_MISSES = 0x784;
+
+// What page walks of generated code need to know, u32 each.
+/** Host address of guest RAM. */
+export const RAM_BASE = 0x788;
+/** Pages of RAM that begin at guest-physical address 0: there, offset in RAM and address are the same. */
+export const RAM_LOW_PAGES = 0x78c;
+/** Bits of a paging entry's upper half that are reserved by the width of physical addresses; XD is not among them. */
+export const RESERVED_PHYSICAL = 0x790;
+/** Bits of the lower half of a page-directory-pointer entry that maps 1 GiB which must be 0: all, where there are none. */
+export const RESERVED_1G = 0x794;
+
+// Which TLB entries are filled, see system/tlb-book.ts.
+/** How many are in the lists of non-global and of global entries, u32 each: of data, then of code. */
+export const TLB_LISTED = 0x798;
+/** Whether any byte of `LARGE_REGIONS` is set. u32. */
+export const ANY_LARGE = 0x7a8;
+/** Lists of filled entries of the instruction TLB, u16 each: non-global ones, global ones. */
+export const ITLB_LISTS = 0x800;
+/** Hash of 2 MiB regions of linear addresses, a byte each: set when an entry was filled from a large page there. */
+export const LARGE_REGIONS = 0x1000;
+export const LARGE_REGION_ENTRIES = 0x1000;
+export const LARGE_REGION_SHIFT = 9;
 
 /**
  * Data TLBs, one for each access mode. Direct-mapped by bits 9:0 of the linear page number XORed with bits 19:10: what
@@ -180,7 +207,7 @@ export const DELIVERIES = 0x780;
  * ```
  *   0            8             16           20          24         28
  *  ┌────────────┬─────────────┬────────────┬───────────┬──────────┬───────┐
- *  │ read tag   │ write tag   │ addend     │ phys page │ flags    │ spare │   one entry, 32 bytes
+ *  │ read tag   │ write tag   │ addend     │ phys page │ flags    │ page  │   one entry, 32 bytes
  *  └────────────┴─────────────┴────────────┴───────────┴──────────┴───────┘
  * ```
  * A tag is the linear address of the page, or `TLB_EMPTY`. Host address = low 32 bits of linear + addend.
@@ -196,10 +223,15 @@ export const TLB_WRITE_TAG = 8;
 export const TLB_ADDEND = 16;
 export const TLB_PHYSICAL_PAGE = 20;
 export const TLB_FLAGS = 24;
+/** The linear page number above the index bits, by which TypeScript knows the entry also of a device's page. */
+export const TLB_PAGE_TAG = 28;
 /** `TLB_FLAGS` bits. */
 export const TLB_FLAG_GLOBAL = 1;
 /** The mapping is writable and dirty; the write tag may be restored once the page holds no code. */
 export const TLB_FLAG_WRITABLE = 2;
+/** The entry is in the list of non-global, of global entries. They say nothing of what it maps. */
+export const TLB_LISTED_LOCAL = 4;
+export const TLB_LISTED_GLOBAL = 8;
 /** No page-aligned address equals it. */
 export const TLB_EMPTY = 1;
 
@@ -211,12 +243,17 @@ export const ACCESS_MODES = 3;
 
 /**
  * Instruction TLB: 512 entries of 16 bytes: tag i64 (linear page | `CODE_ACCESS`, or `ITLB_EMPTY`), physical page
- * address u32 at 8, flags u32 at 12 (bit 0 global). Only RAM pages below 4 GiB of host-addressable RAM are entered.
+ * address u32 at 8, flags u32 at 12 (as those of data). Only RAM pages below 4 GiB of host-addressable RAM are entered.
  */
 export const ITLB = TLB + ACCESS_MODES * TLB_BYTES;
 export const ITLB_ENTRIES = 512;
 export const ITLB_ENTRY_SIZE = 16;
+export const ITLB_FLAGS = 12;
 export const ITLB_EMPTY = 0xfff;
+
+/** Lists of filled entries of the data TLBs, u16 each: non-global ones, global ones. */
+export const TLB_LISTS = ITLB + ITLB_ENTRIES * ITLB_ENTRY_SIZE;
+export const TLB_LIST_BYTES = ACCESS_MODES * TLB_ENTRIES * 2;
 
 /** Bytes that MONITOR watches: what CPUID leaf 5 tells. */
 export const MONITOR_LINE = 64;

@@ -96,7 +96,8 @@ function fakeHost(seen: Seen, tsc: { ticks: number }): CpuHost {
 /** A CPU after reset, with 4 MiB of RAM at 0 and devices above. */
 export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
   const base = L.ramBase(RAM_SIZE);
-  const memory = new WebAssembly.Memory({ initial: (base + RAM_SIZE) / L.WASM_PAGE });
+  const pages = (base + RAM_SIZE) / L.WASM_PAGE;
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const seen: Seen = {
     reads: [],
     writes: [],
@@ -114,6 +115,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
     memory,
     host: fakeHost(seen, tsc),
     ramBase: base,
+    ramLowBytes: RAM_SIZE,
     ramOffsetOf: (physical) => (physical >= 0 && physical < RAM_SIZE ? physical : -1),
     code: {
       invalidate: (offset, length) => {

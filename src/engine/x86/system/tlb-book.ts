@@ -1,6 +1,7 @@
 /**
- * Which TLB entries of a CPU are filled, so that a flush touches those only. The entries themselves are in shared
- * memory (layout.ts), where generated code looks them up; this is the only code that empties them.
+ * Which TLB entries of a CPU are filled, so that a flush touches those only. The entries and the lists of them are in
+ * shared memory (layout.ts), where generated code looks them up and fills them too; this is the only code that empties
+ * them.
  *
  * Word 7 of a data entry holds the linear page number above the index bits (or `WORD_EMPTY`): it identifies the
  * entry for TypeScript also when the page is a device's and generated code must keep missing.
@@ -13,78 +14,87 @@ export const WORD_WRITE_TAG = L.TLB_WRITE_TAG >>> 2;
 export const WORD_ADDEND = L.TLB_ADDEND >>> 2;
 export const WORD_PHYSICAL_PAGE = L.TLB_PHYSICAL_PAGE >>> 2;
 export const WORD_FLAGS = L.TLB_FLAGS >>> 2;
-export const WORD_PAGE_TAG = WORD_FLAGS + 1;
+export const WORD_PAGE_TAG = L.TLB_PAGE_TAG >>> 2;
 /** No linear page has this tag: tags are 26-bit signed numbers. */
 export const WORD_EMPTY = 0x7fffffff;
 
 const ENTRY_WORDS = L.TLB_ENTRY_SIZE >>> 2;
 const DATA_ENTRIES = L.ACCESS_MODES * L.TLB_ENTRIES;
 const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
-const ITLB_WORD_FLAGS = 3;
-/** Linear page number to the number of its 2 MiB region. */
-const LARGE_PAGE_SHIFT = 9;
 const TWO_20 = 0x100000;
-const REGION_HASH = 4096;
 
-const LISTED_LOCAL = 1;
-const LISTED_GLOBAL = 2;
+/** Where a TLB and its lists lie: word indices, and the index of the first u16 of the lists. */
+interface Place {
+  entries: number;
+  entryWords: number;
+  /** Of the first entry, and of the first one's flags. */
+  words: number;
+  flags: number;
+  counts: number;
+  lists: number;
+}
 
 /**
  * Numbers of the filled entries of one TLB, those filled with global pages apart, so that a flush of the others need
- * not look at them. An entry may be in both lists, when it was filled with one kind and then the other.
+ * not look at them. An entry may be in both lists, when it was filled with one kind and then the other: bits of its
+ * flags say in which it is. Generated code notes entries too.
  */
 class EntryLists {
-  private readonly listed: Uint8Array;
-  private readonly local: Uint16Array;
-  private readonly global: Uint16Array;
-  private localCount = 0;
-  private globalCount = 0;
+  private readonly halves: Uint16Array;
 
-  constructor(entries: number) {
-    this.listed = new Uint8Array(entries);
-    this.local = new Uint16Array(entries);
-    this.global = new Uint16Array(entries);
+  constructor(
+    private readonly words: Int32Array,
+    private readonly place: Place,
+  ) {
+    this.halves = new Uint16Array(words.buffer);
   }
 
-  note(entry: number, global: boolean): void {
-    const bit = global ? LISTED_GLOBAL : LISTED_LOCAL;
-    if (this.listed[entry] & bit) return;
-    this.listed[entry] |= bit;
-    if (global) this.global[this.globalCount++] = entry;
-    else this.local[this.localCount++] = entry;
+  /** Notes the entry whose first word is `word`, with these flags, and stores them. */
+  fill(word: number, flags: number): void {
+    const { words, place } = this;
+    const at = word - place.words + place.flags;
+    const global = (flags & L.TLB_FLAG_GLOBAL) !== 0;
+    const bit = global ? L.TLB_LISTED_GLOBAL : L.TLB_LISTED_LOCAL;
+    const listed = words[at] & (L.TLB_LISTED_LOCAL | L.TLB_LISTED_GLOBAL);
+    words[at] = flags | listed | bit;
+    if (listed & bit) return;
+    const count = place.counts + (global ? 1 : 0);
+    const list = place.lists + (global ? place.entries : 0);
+    this.halves[list + words[count]++] = (word - place.words) / place.entryWords;
   }
 
   /** Visits and forgets the entries of one list. */
-  takeLocal(visit: (entry: number) => void): void {
-    for (let i = 0; i < this.localCount; i++) {
-      this.listed[this.local[i]] &= ~LISTED_LOCAL;
-      visit(this.local[i]);
+  take(global: boolean, visit: (word: number, flags: number) => void): void {
+    const { words, halves, place } = this;
+    const bit = global ? L.TLB_LISTED_GLOBAL : L.TLB_LISTED_LOCAL;
+    const count = place.counts + (global ? 1 : 0);
+    const list = place.lists + (global ? place.entries : 0);
+    for (let i = 0; i < words[count]; i++) {
+      const word = place.words + halves[list + i] * place.entryWords;
+      visit(word, (words[word - place.words + place.flags] &= ~bit));
     }
-    this.localCount = 0;
-  }
-  takeGlobal(visit: (entry: number) => void): void {
-    for (let i = 0; i < this.globalCount; i++) {
-      this.listed[this.global[i]] &= ~LISTED_GLOBAL;
-      visit(this.global[i]);
-    }
-    this.globalCount = 0;
+    words[count] = 0;
   }
 
   /** Visits every filled entry, some twice. */
-  each(visit: (entry: number) => void): void {
-    for (let i = 0; i < this.localCount; i++) visit(this.local[i]);
-    for (let i = 0; i < this.globalCount; i++) visit(this.global[i]);
+  each(visit: (word: number) => void): void {
+    const { words, halves, place } = this;
+    for (const kind of [0, 1]) {
+      const list = place.lists + kind * place.entries;
+      for (let i = 0; i < words[place.counts + kind]; i++) {
+        visit(place.words + halves[list + i] * place.entryWords);
+      }
+    }
   }
 }
 
 export class TlbBook {
   private readonly dataWord: number;
   private readonly codeWord: number;
-  private readonly data = new EntryLists(DATA_ENTRIES);
-  private readonly code = new EntryLists(L.ITLB_ENTRIES);
-  /** Hash of 2 MiB regions of linear addresses of which entries were filled from a large page. */
-  private readonly largeRegions = new Uint8Array(REGION_HASH);
-  private anyLarge = false;
+  private readonly data: EntryLists;
+  private readonly code: EntryLists;
+  private readonly largeRegions: Uint8Array;
+  private readonly anyLarge: number;
 
   constructor(
     cpuBase: number,
@@ -92,8 +102,26 @@ export class TlbBook {
   ) {
     this.dataWord = (cpuBase + L.TLB) >>> 2;
     this.codeWord = (cpuBase + L.ITLB) >>> 2;
-    for (let entry = 0; entry < DATA_ENTRIES; entry++) this.emptyData(entry);
-    for (let entry = 0; entry < L.ITLB_ENTRIES; entry++) this.emptyCode(entry);
+    this.anyLarge = (cpuBase + L.ANY_LARGE) >>> 2;
+    this.largeRegions = new Uint8Array(words.buffer, cpuBase + L.LARGE_REGIONS, L.LARGE_REGION_ENTRIES);
+    this.data = new EntryLists(words, {
+      entries: DATA_ENTRIES,
+      entryWords: ENTRY_WORDS,
+      words: this.dataWord,
+      flags: this.dataWord + WORD_FLAGS,
+      counts: (cpuBase + L.TLB_LISTED) >>> 2,
+      lists: (cpuBase + L.TLB_LISTS) >>> 1,
+    });
+    this.code = new EntryLists(words, {
+      entries: L.ITLB_ENTRIES,
+      entryWords: ITLB_WORDS,
+      words: this.codeWord,
+      flags: this.codeWord + (L.ITLB_FLAGS >>> 2),
+      counts: ((cpuBase + L.TLB_LISTED) >>> 2) + 2,
+      lists: (cpuBase + L.ITLB_LISTS) >>> 1,
+    });
+    for (let i = 0; i < DATA_ENTRIES; i++) this.emptyData(this.dataWord + i * ENTRY_WORDS);
+    for (let i = 0; i < L.ITLB_ENTRIES; i++) this.emptyCode(this.codeWord + i * ITLB_WORDS);
   }
 
   /** First word of the data entry for a linear page in an access mode. */
@@ -118,79 +146,72 @@ export class TlbBook {
     return Math.floor(page / L.TLB_ENTRIES);
   }
 
-  /** Notes that the data entry at `word` is about to be filled. */
-  noteData(word: number, global: boolean): void {
-    this.data.note((word - this.dataWord) / ENTRY_WORDS, global);
+  /** Stores the flags of the data entry at `word`, which is about to be filled, and notes it. */
+  fillData(word: number, flags: number): void {
+    this.data.fill(word, flags);
   }
-  noteCode(word: number, global: boolean): void {
-    this.code.note((word - this.codeWord) / ITLB_WORDS, global);
+  fillCode(word: number, flags: number): void {
+    this.code.fill(word, flags);
   }
   /** Notes that a linear page was filled from a page larger than 4 KiB. */
   noteLarge(page: number): void {
-    this.largeRegions[(page >>> LARGE_PAGE_SHIFT) & (REGION_HASH - 1)] = 1;
-    this.anyLarge = true;
+    this.largeRegions[this.largeRegion(page)] = 1;
+    this.words[this.anyLarge] = 1;
   }
-  private mayBeLarge(page: number): boolean {
-    return this.largeRegions[(page >>> LARGE_PAGE_SHIFT) & (REGION_HASH - 1)] !== 0;
+  private largeRegion(page: number): number {
+    return (page >>> L.LARGE_REGION_SHIFT) & (L.LARGE_REGION_ENTRIES - 1);
   }
 
-  private emptyData(entry: number): void {
-    const word = this.dataWord + entry * ENTRY_WORDS;
-    this.words[word + WORD_READ_TAG] = L.TLB_EMPTY;
-    this.words[word + WORD_READ_TAG + 1] = 0;
-    this.words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;
-    this.words[word + WORD_WRITE_TAG + 1] = 0;
-    this.words[word + WORD_PAGE_TAG] = WORD_EMPTY;
-  }
-  private emptyCode(entry: number): void {
-    const word = this.codeWord + entry * ITLB_WORDS;
+  private readonly emptyData = (word: number): void => {
+    const { words } = this;
+    words[word + WORD_READ_TAG] = L.TLB_EMPTY;
+    words[word + WORD_READ_TAG + 1] = 0;
+    words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;
+    words[word + WORD_WRITE_TAG + 1] = 0;
+    words[word + WORD_PAGE_TAG] = WORD_EMPTY;
+  };
+  private readonly emptyCode = (word: number): void => {
     this.words[word] = L.ITLB_EMPTY;
     this.words[word + 1] = 0;
-  }
-
-  private isGlobal(dataEntry: number): boolean {
-    return (this.words[this.dataWord + dataEntry * ENTRY_WORDS + WORD_FLAGS] & L.TLB_FLAG_GLOBAL) !== 0;
-  }
-  private isGlobalCode(entry: number): boolean {
-    return (this.words[this.codeWord + entry * ITLB_WORDS + ITLB_WORD_FLAGS] & L.TLB_FLAG_GLOBAL) !== 0;
-  }
+  };
+  private readonly emptyLocalData = (word: number, flags: number): void => {
+    if (!(flags & L.TLB_FLAG_GLOBAL)) this.emptyData(word);
+  };
+  private readonly emptyLocalCode = (word: number, flags: number): void => {
+    if (!(flags & L.TLB_FLAG_GLOBAL)) this.emptyCode(word);
+  };
 
   /** Empties every entry. */
   flushAll(): void {
-    this.data.takeGlobal((entry) => this.emptyData(entry));
-    this.data.takeLocal((entry) => this.emptyData(entry));
-    this.code.takeGlobal((entry) => this.emptyCode(entry));
-    this.code.takeLocal((entry) => this.emptyCode(entry));
-    if (this.anyLarge) this.largeRegions.fill(0);
-    this.anyLarge = false;
+    for (const global of [true, false]) {
+      this.data.take(global, this.emptyData);
+      this.code.take(global, this.emptyCode);
+    }
+    if (this.words[this.anyLarge]) this.largeRegions.fill(0);
+    this.words[this.anyLarge] = 0;
   }
   /** Empties every entry that is not global. */
   flushNonGlobal(): void {
-    this.data.takeLocal((entry) => {
-      if (!this.isGlobal(entry)) this.emptyData(entry);
-    });
-    this.code.takeLocal((entry) => {
-      if (!this.isGlobalCode(entry)) this.emptyCode(entry);
-    });
+    this.data.take(false, this.emptyLocalData);
+    this.code.take(false, this.emptyLocalCode);
   }
   /** Empties what INVLPG of an address in this linear page must: the whole of a large page. */
   flushPage(page: number): void {
-    if (this.mayBeLarge(page)) {
+    if (this.largeRegions[this.largeRegion(page)]) {
       this.flushAll();
       return;
     }
     const tag = this.pageTag(page);
     for (let mode = 0; mode < L.ACCESS_MODES; mode++) {
       const word = this.dataEntry(page, mode);
-      if (this.words[word + WORD_PAGE_TAG] === tag) this.emptyData((word - this.dataWord) / ENTRY_WORDS);
+      if (this.words[word + WORD_PAGE_TAG] === tag) this.emptyData(word);
     }
-    this.emptyCode((this.codeEntry(page) - this.codeWord) / ITLB_WORDS);
+    this.emptyCode(this.codeEntry(page));
   }
 
   /** Takes the fast write right from every entry that maps the page at this host address. */
   stripWriteTags(hostPage: number): void {
-    this.data.each((entry) => {
-      const word = this.dataWord + entry * ENTRY_WORDS;
+    this.data.each((word) => {
       const tag = this.words[word + WORD_WRITE_TAG];
       if (tag === L.TLB_EMPTY || (tag + this.words[word + WORD_ADDEND]) >>> 0 !== hostPage) return;
       this.words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;

@@ -59,14 +59,12 @@ function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): v
   if (walked.page >= UNCACHED_PAGE) return;
   const { tlb, i32 } = cpu;
   const word = tlb.dataEntry(page, mode);
-  tlb.noteData(word, walked.global);
+  tlb.fillData(word, (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0));
   if (walked.large) tlb.noteLarge(page);
   const tagLow = (page << L.PAGE_SHIFT) | 0;
   const tagHigh = Math.floor(page / TWO_20) | 0;
   i32[word + Book.WORD_PAGE_TAG] = tlb.pageTag(page);
   i32[word + Book.WORD_PHYSICAL_PAGE] = walked.page | 0;
-  i32[word + Book.WORD_FLAGS] =
-    (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0);
   const ramOffset = cpu.services.ramOffsetOf(walked.page * L.PAGE_SIZE);
   const slow = (cpu.alignmentChecks && mode === L.ACCESS_USER) || isWatchedPage(cpu, page);
   const readable = ramOffset >= 0 && !slow;
@@ -176,11 +174,10 @@ export function translateFetchPage(cpu: CpuContext, linear: number): number {
   const ramOffset = cpu.services.ramOffsetOf(physical * L.PAGE_SIZE);
   if (ramOffset < 0) return -2;
   const word = cpu.tlb.codeEntry(page);
-  cpu.tlb.noteCode(word, walked.global);
+  cpu.tlb.fillCode(word, walked.global ? L.TLB_FLAG_GLOBAL : 0);
   if (walked.large) cpu.tlb.noteLarge(page);
   cpu.i32[word] = (page << L.PAGE_SHIFT) | cpu.get32(L.CODE_ACCESS);
   cpu.i32[word + 1] = Math.floor(page / TWO_20);
   cpu.i32[word + 2] = ramOffset;
-  cpu.i32[word + 3] = walked.global ? L.TLB_FLAG_GLOBAL : 0;
   return ramOffset;
 }

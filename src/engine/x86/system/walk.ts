@@ -25,6 +25,8 @@ import {
   PTE_U,
   PTE_W,
   PTE_XD_HIGH,
+  RESERVED_1G,
+  RESERVED_2M,
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
@@ -39,9 +41,6 @@ const ENTRIES = 512;
 const ALL_ONES = 0xffffffff;
 /** Linear pages under one entry of the root table: bits 47:39. */
 const ROOT_PAGES = 2 ** 27;
-/** Low-word bits that must be zero in a leaf of 1 GiB and of 2 MiB. */
-const RESERVED_1G = 0x3fffe000;
-const RESERVED_2M = 0x001fe000;
 /** Bits 62:52 of a PAE entry without XD, in its upper word. */
 const PAE_RESERVED_HIGH = 0x7ff00000;
 const LEGACY_4M_HIGH_SHIFT = 13;
