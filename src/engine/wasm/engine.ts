@@ -47,30 +47,16 @@ import type { JitMode } from "../contract.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
-import { interpreterModule } from "./interpreter-module.js";
+import { fixedSequence } from "./fixed-sequence.js";
+import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { MonitoredLines } from "./monitored-lines.js";
 
 /** A WebAssembly memory has at most 65,536 pages of 64 KiB. */
 const LARGEST_MEMORY = 65536;
-const FIRST_RANDOM = 0x9e3779b9;
 /** Bytes shown of an instruction that is not implemented. */
 const SHOWN_BYTES = 15;
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
-
-/** A fixed sequence for RDRAND where the machine brings none: xorshift32. */
-function fixedSequence(): () => number {
-  let state = FIRST_RANDOM;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return state >>> 0;
-  };
-}
-
-/** The generated quick delivery: 1, or 0 with nothing changed. */
-type EnterQuickly = (cpu: number, vector: number, errorCode: number, restarts: number) => number;
 
 class WasmVm implements Vm {
   readonly memory: WasmGuestMemory;

@@ -1,6 +1,9 @@
 /** The generated interpreter as a module, compiled once for all VMs. Knows nothing of what is in it. */
 import { interpreterBase64 } from "./interpreter-binary.js";
 
+/** Its quick delivery of an event: 1, or 0 with nothing changed. No error code: negative. */
+export type EnterQuickly = (cpu: number, vector: number, errorCode: number, restarts: number) => number;
+
 let compiled: WebAssembly.Module | undefined;
 
 /** Bytes of a base64 text; a plain loop, because this is on the way to the first instruction. */

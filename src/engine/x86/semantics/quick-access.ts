@@ -124,6 +124,7 @@ export function nullStackAccess(b: InstructionBuilder, cpl: Value): Value {
   return b.or(b.shl(cpl, b.i32(ACCESS_DPL_SHIFT)), b.i32(ACCESS_UNUSABLE));
 }
 
+/** Loads a segment register: selector (i32) and what a checked descriptor says. */
 export function setSegment(
   b: InstructionBuilder,
   segment: number,
