@@ -304,11 +304,12 @@ export class RegionBuilder extends RegionExits {
   }
 
   override interruptWindow(): void {
-    throw new NotCompiled("interrupt window");
+    this.interpret(this.state("i32.load", layout.INTERRUPT_PENDING));
   }
 
+  /** As the run loop counts: without this instruction. */
   override remaining(): Value {
-    throw new NotCompiled("the budget");
+    return this.sub(this.get(this.locals.left), this.i32(this.completed + 1));
   }
 
   override consume(): void {

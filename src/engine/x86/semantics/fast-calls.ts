@@ -80,6 +80,7 @@ function sysret(b: InstructionBuilder): void {
   const supervisor = b.eqz(b.state("i32.load", L.CPL));
   const plain = b.and(isPlain(b, b.or(system, loaded)), isCanonical(b, target));
   b.if(b.eqz(b.and(b.and(isEnabled(b), supervisor), plain)), () => b.helper("sysret"));
+  b.interruptWindow();
   const mask = numbers.SYSRET_FLAGS & FLAGS_SYSTEM;
   const flags = b.or(b.and(system, b.i32(~mask)), b.and(loaded, b.i32(mask)));
   b.setState("i32.store", L.FLAG_SYSTEM, b.or(flags, b.i32(FLAG_ALWAYS)));
@@ -90,7 +91,6 @@ function sysret(b: InstructionBuilder): void {
   loadFlat(b, L.SS, user(numbers.STACK_AFTER_CODE), numbers.DATA_USER);
   setPrivilege(b, 3);
   b.setStatusFlags(b.and(loaded, b.i32(FLAGS_STATUS)));
-  b.interruptWindow();
   b.jump(target, 8);
 }
 

@@ -374,7 +374,7 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract raise(vector: number, errorCode?: number): void;
   /** Hands the instruction to its TypeScript implementation. */
   abstract helper(mnemonic: string): void;
-  /** Leaves the run loop after this instruction when an interrupt may be taken now. */
+  /** Leaves the run loop after this instruction when an interrupt may be taken now. Comes before its first write. */
   abstract interruptWindow(): void;
   /** A byte of the record: repeat prefix, address size. */
   abstract repeatPrefix(): Value;

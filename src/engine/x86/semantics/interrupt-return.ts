@@ -105,6 +105,7 @@ function iretq(b: InstructionBuilder): void {
   const code = segmentParts(b, globalDescriptor(b, codeSelector, leaveIf));
   leaveIf(b.eqz(isPlainCode64(b, code.access, cpl)));
   const stack = returnStack(b, stackSelector, cpl, leaveIf);
+  b.interruptWindow();
   setSegment(b, L.CS, codeSelector, code);
   setSegment(b, L.SS, stackSelector, stack);
   b.setState("i32.store", L.CPL, cpl);
@@ -113,7 +114,6 @@ function iretq(b: InstructionBuilder): void {
   b.setState("i32.store", L.TLB_CURRENT, tlbOf(b, mode));
   loadFlags(b, flags, system);
   b.setGpr(RSP, 8, pointer);
-  b.interruptWindow();
   b.jump(rip, 8);
 }
 

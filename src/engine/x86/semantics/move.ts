@@ -60,11 +60,10 @@ function requireIoPrivilege(b: InstructionBuilder): void {
 const setInterrupts: Semantics = (b) => {
   requireIoPrivilege(b);
   const wasOff = b.eqz(b.and(b.state("i32.load", layout.FLAG_SYSTEM), b.i32(FLAG_IF)));
+  const shadow = b.add(b.remaining(), b.i32(1));
+  b.if(wasOff, () => b.interruptWindow());
   setSystemFlag(b, FLAG_IF, true);
-  b.if(wasOff, () => {
-    b.setState("i32.store", layout.INTERRUPT_SHADOW, b.add(b.remaining(), b.i32(1)));
-    b.interruptWindow();
-  });
+  b.if(wasOff, () => b.setState("i32.store", layout.INTERRUPT_SHADOW, shadow));
 };
 
 /** RFLAGS with RF and VM clear; virtual-8086 mode looks at IOPL first. */
