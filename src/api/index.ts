@@ -33,6 +33,8 @@ export { Machine } from "../machine/machine.js";
 export type { MachineOptions, MachineStats } from "../machine/machine.js";
 export type { Step } from "../machine/scheduler.js";
 export type { ConsoleEnd } from "../machine/console.js";
+export { readScreen, screenText } from "../machine/screen.js";
+export type { Screen, TextRegisters } from "../machine/screen.js";
 export { EXIT_STATUS } from "../machine/end.js";
 export type { EndKind, MachineEnd } from "../machine/end.js";
 export { ConsoleWatch } from "../diagnose/console-watch.js";

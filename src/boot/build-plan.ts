@@ -104,18 +104,25 @@ function recogniseContext(options: BootOptions, memory: number): RecogniseContex
     options: options.loader ?? {},
     memory,
     modules: options.modules?.length ?? 0,
-    firmware: options.firmware !== undefined,
-    vga: options.screen === true || options.firmware?.vgaRom !== undefined,
+firmware: options.bios !== undefined,
+    vga: options.screen === true || options.vgaRom !== undefined,
   };
 }
 
 /** The firmware that the machine starts in, if it does. */
-function platformOf({ kernel, firmware }: BootOptions, protocol: BootProtocol): Platform | undefined {
-  if (protocol.isFirmware === true) return { image: kernel.bytes, vgaRom: undefined };
-  if (firmware === undefined) return undefined;
-  const { bios, vgaRom } = firmware;
-  const image = whileDoing(`read the BIOS "${bios.name}"`, () => readBios(bios));
-  return { image: image.bytes, vgaRom: vgaRom?.bytes };
+function platformOf({ kernel, bios, vgaRom }: BootOptions, protocol: BootProtocol): Platform | undefined {
+  if (protocol.isFirmware === true) return { image: kernel.bytes, vgaRom: vgaRom?.bytes };
+  if (bios !== undefined) {
+    const image = whileDoing(`read the BIOS "${bios.name}"`, () => readBios(bios));
+    return { image: image.bytes, vgaRom: vgaRom?.bytes };
+  }
+  if (vgaRom === undefined) return undefined;
+  throw new OptionError(
+    "loader.vgabios",
+    `"${vgaRom.name}" without a BIOS`,
+    "loader.bios, which runs it",
+    "An option ROM does nothing by itself: give -o loader.bios=on too, or leave it out.",
+  );
 }
 
 /** The part of the firmware, before any loader: tables for a kernel, or room for firmware that makes its own. */

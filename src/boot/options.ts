@@ -17,14 +17,6 @@ export interface BootModule extends NamedBytes {
   commandLine?: string;
 }
 
-/** Firmware that runs before the kernel, as on a PC: POST first, then its boot hands over to the kernel. */
-export interface FirmwareFiles {
-  /** SeaBIOS, or qboot. */
-  bios: NamedBytes;
-  /** A VGA BIOS, which makes INT 10h write to the screen; the machine has a VGA then. */
-  vgaRom?: NamedBytes;
-}
-
 /** Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. */
 export interface BootOptions {
   kernel: NamedBytes;
@@ -39,8 +31,13 @@ export interface BootOptions {
   /** 1 to `MAXIMUM_CPUS`. */
   cpus?: number;
   clock?: ClockOptions;
-  /** Absent: the loader enters the kernel without any firmware. */
-  firmware?: FirmwareFiles;
+  /**
+   * Firmware that runs before the kernel, as on a PC: POST first, then its boot hands over to the kernel. Absent: the
+   * loader enters the kernel without any.
+   */
+  bios?: NamedBytes;
+  /** A VGA BIOS for firmware to run, which makes INT 10h write to the screen; the machine has a VGA then. */
+  vgaRom?: NamedBytes;
   /** A VGA in text mode, whose screen can be read. */
   screen?: boolean;
   /** CPU features to switch on or off against the defaults. */

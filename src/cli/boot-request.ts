@@ -20,6 +20,12 @@ export interface BootRequest {
   cpus?: number;
   /** CPU features to switch on or off. */
   features?: Partial<Record<FeatureName, boolean>>;
+  /** Firmware that runs first: a path, or "on" for SeaBIOS. */
+  bios?: string;
+  /** A VGA BIOS for it: a path, or "on" for SeaBIOS' own. */
+  vgabios?: string;
+  /** A text screen. */
+  screen?: boolean;
   /** The loader's own options, without their "loader." prefix. */
   loader: Record<string, string>;
   deterministic: boolean;
@@ -58,7 +64,11 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     aliases: ["option"],
     value: "NAME=VALUE,…",
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, and the loader's own, such as loader.entry=32",
+    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32",
+  },
+  {
+    name: "screen",
+    help: "a VGA in text mode; its screen is printed when the machine has ended, and shown on a terminal as it changes",
   },
   { name: "deterministic", help: "time is counted in instructions: every run is identical; takes no input" },
   {
@@ -71,7 +81,9 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
 const LOADER_PREFIX = "loader.";
 
 /** `-o` names that are the request's own, as bhyve has them. */
-const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine"> = {
+const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios"> = {
+  bios: "bios",
+  vgabios: "vgabios",
   kernel: "kernel",
   initrd: "initrd",
   append: "commandLine",
@@ -79,7 +91,7 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine"> = {
 };
 
 type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
-    Pick<BootRequest, "kernel" | "initrd" | "commandLine">
+    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios">
   >;
 
 function readPairs(args: Arguments): Pairs {
@@ -149,6 +161,13 @@ function featureSwitches(lists: readonly string[]): Partial<Record<FeatureName, 
   return switches;
 }
 
+/** A 16-bit entry needs a BIOS. "off" is what is meant without the option. */
+function readFirmware(request: BootRequest, args: Arguments): void {
+  if (request.loader["entry"] === "16") request.bios ??= "on";
+  if (request.bios === "off") delete request.bios;
+  if (args.has("screen")) request.screen = true;
+}
+
 /** Reads what `BOOT_OPTIONS` describe. Throws `UsageError`. */
 export function readBootRequest(args: Arguments): BootRequest {
   const pairs = readPairs(args);
@@ -158,6 +177,7 @@ export function readBootRequest(args: Arguments): BootRequest {
   const request: BootRequest = { ...others, kernel, deterministic: args.has("deterministic") };
   const modules = [...args.values("module"), ...inPairs].map(parseModule);
   if (modules.length > 0) request.modules = modules;
+  readFirmware(request, args);
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

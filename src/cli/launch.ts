@@ -12,10 +12,18 @@ import type { StartMessage } from "../host/node/messages.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import type { RunReport } from "../host/run.js";
+import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
 import { FileError } from "./failure.js";
-import { endJson, endLine, statsLines, unimplementedLine } from "./render/end.js";
+import {
+  endJson,
+  endLine,
+  firmwareLogLines,
+  screenFrame,
+  statsLines,
+  unimplementedLine,
+} from "./render/end.js";
 
 export interface LaunchOptions {
   engine: string;
@@ -33,6 +41,10 @@ export interface LaunchOptions {
   /** Whether compiled code counts its ways out, and the engine the time it compiles. */
   countRegions?: boolean;
   json: boolean;
+  /** Print what the screen shows in the end; on a terminal also while it changes. */
+  screen?: boolean;
+  /** Print what firmware wrote to its debug console. */
+  firmwareLog?: boolean;
   /** Whether standard input is the guest's console; otherwise it gets none. */
   input: boolean;
   /** Also shown every block of console output. */
@@ -77,6 +89,7 @@ function attachInput(
 
 function startMessage(plan: Plan, options: LaunchOptions): StartMessage {
   const message: StartMessage = { plan, tripleFault: options.tripleFault };
+  if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
   if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
   return message;
 }
@@ -112,6 +125,7 @@ class Surroundings {
       },
       onInputRoom: () => this.#input?.resume(),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
+      onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
     this.#forgetSignals = onEndingSignal((signal) => {
@@ -151,7 +165,11 @@ class Surroundings {
 function reportEnd(report: RunReport, around: Surroundings): void {
   const { options, context } = around;
   const cut = around.midLine() && (context.stdout as Partial<NodeJS.WriteStream>).isTTY === true ? "\n" : "";
-  const lines = options.json ? [endJson(report, options.stats)] : [endLine(report)];
+  const extras = { firmwareLog: options.firmwareLog ?? false, screen: options.screen ?? false };
+  if (extras.screen && !options.json && report.screen !== undefined)
+    context.stdout.write(`${around.midLine() ? "\n" : ""}${screenText(report.screen)}\n`);
+  const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
+  if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
   if (options.stats && !options.json) lines.push(...statsLines(report, around.startedAfterMs));
   context.stderr.write(`${cut}${lines.join("\n")}\n`);
 }

@@ -1,9 +1,11 @@
 /** From a request to a plan: reads the files and asks `boot/`. */
 import { buildPlan } from "../boot/index.js";
-import type { BootModule, BootOptions } from "../boot/options.js";
+import type { BootModule, BootOptions, NamedBytes } from "../boot/options.js";
 import type { Plan } from "../boot/plan.js";
+import { recognise } from "../formats/index.js";
 import type { BootRequest } from "./boot-request.js";
 import { readInput } from "./files.js";
+import { findSeabios, type SeabiosPart } from "./seabios.js";
 
 /**
  * Time of one instruction in deterministic mode, ns: 100 M instructions a second, about what the built-in engine
@@ -33,10 +35,39 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
   if (request.features !== undefined) options.features = request.features;
+  Object.assign(options, await firmwareFiles(request, kernelBytes));
   options.clock = {};
   if (request.deterministic) options.clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
   if (request.rtcStart !== undefined) options.clock.rtcStart = request.rtcStart;
   return options;
+}
+
+/** The BIOS and its VGA BIOS; with a screen firmware gets one, so that what it prints is there. */
+async function firmwareFiles(
+  request: BootRequest,
+  kernel: Uint8Array,
+): Promise<Pick<BootOptions, "bios" | "vgaRom" | "screen">> {
+  const { bios, screen = false } = request;
+  const files: Pick<BootOptions, "bios" | "vgaRom" | "screen"> = { screen };
+  if (bios !== undefined) files.bios = await readFirmware("bios", bios);
+  const wanted = screen && (bios !== undefined || isFirmware(kernel)) ? "on" : "off";
+  const vgabios = request.vgabios ?? wanted;
+  if (vgabios !== "off") files.vgaRom = await readFirmware("vgabios", vgabios);
+  return files;
+}
+
+async function readFirmware(part: SeabiosPart, given: string): Promise<NamedBytes> {
+  const name = given === "on" ? await findSeabios(part) : given;
+  return { name, bytes: await readInput(part === "bios" ? "BIOS" : "VGA BIOS", name) };
+}
+
+/** What is wrong with an image is said when it is planned. */
+function isFirmware(kernel: Uint8Array): boolean {
+  try {
+    return recognise(kernel).format === "firmware";
+  } catch {
+    return false;
+  }
 }
 
 async function readModule(module: { path: string; commandLine: string }): Promise<BootModule> {

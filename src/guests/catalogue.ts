@@ -42,6 +42,14 @@ const MACH_LICENCE = "Mach's own permissive licences, and GPL-2.0-or-later";
 const MACH_FILES = { kernel: /^boot\/gnumach-[^/]*$/ };
 const BUSYBOX_FILES = { busybox: /^(usr\/)?bin\/busybox$/ };
 
+const SEABIOS_LICENCE = "LGPL-3.0-only (vgabios: LGPL-2.0-or-later parts)";
+const SEABIOS_FILES = {
+  bios: /^usr\/share\/seabios\/bios-256k\.bin$/,
+  vgabios: /^usr\/share\/seabios\/vgabios-isavga\.bin$/,
+  "bios-128k": /^usr\/share\/seabios\/bios\.bin$/,
+  "bios-microvm": /^usr\/share\/seabios\/bios-microvm\.bin$/,
+};
+
 /** Every guest, in the order they are listed. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
   {
@@ -191,5 +199,83 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     target: AMD64_SID,
     package: "gnumach-image-1.8-amd64-up",
     files: MACH_FILES,
+  },
+  {
+    name: "debian-686",
+    what: "Debian's 32-bit kernel without PAE (Linux 6.1, bzImage, xz payload)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: KERNEL_LICENCE,
+    shows: "two-level paging; no PVH entry",
+    target: I386,
+    package: "linux-image-686",
+    dependsOn: /^linux-image-\d\S*-686$/,
+    files: KERNEL_FILES,
+  },
+  {
+    name: "seabios",
+    what: "SeaBIOS and its VGA BIOS: what runs before a kernel that wants a BIOS",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: SEABIOS_LICENCE,
+    shows: "firmware from the reset vector; INT services under the 16-bit entry",
+    target: AMD64,
+    package: "seabios",
+    files: SEABIOS_FILES,
+  },
+  {
+    name: "qboot",
+    what: "qboot, a minimal firmware that loads a Linux kernel through fw_cfg",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "GPL-2.0-or-later",
+    shows: "another firmware under a Linux kernel",
+    target: AMD64,
+    package: "qemu-system-data",
+    files: { bios: /^usr\/share\/qemu\/qboot\.rom$/ },
+  },
+  {
+    name: "ovmf",
+    what: "OVMF, UEFI firmware for virtual machines",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "BSD-2-Clause-Patent",
+    shows: "how far UEFI firmware comes on a machine without PCI",
+    target: AMD64,
+    package: "ovmf",
+    files: { bios: /^usr\/share\/OVMF\/OVMF_CODE_4M\.fd$/ },
+  },
+  {
+    name: "memtest86+",
+    what: "memtest86+ 6.10, 64-bit and 32-bit (bzImage without a payload)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "GPL-2.0-only",
+    shows: "a program packed as a kernel, by every entry; a text screen",
+    target: AMD64,
+    package: "memtest86+",
+    files: { kernel: /^boot\/memtest86\+x64\.bin$/, "kernel-i386": /^boot\/memtest86\+ia32\.bin$/ },
+  },
+  {
+    name: "ipxe",
+    what: "iPXE as a kernel (bzImage of protocol 2.07, real mode)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "GPL-2.0-or-later",
+    shows: "a program that needs a BIOS",
+    target: AMD64,
+    package: "ipxe",
+    files: { kernel: /^boot\/ipxe\.lkrn$/ },
+  },
+  {
+    name: "memdisk",
+    what: "syslinux' memdisk (bzImage of protocol 2.03, real mode)",
+    source: SOURCE,
+    verified: VERIFIED,
+    licence: "GPL-2.0-or-later",
+    shows: "an old boot protocol; an initrd that becomes a BIOS disk",
+    target: AMD64,
+    package: "syslinux-common",
+    files: { kernel: /^usr\/lib\/syslinux\/memdisk$/ },
   },
 ];

@@ -6,6 +6,7 @@
 import { ConsoleWatch } from "../diagnose/console-watch.js";
 import type { ConsoleEnd } from "../machine/console.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
+import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
 
 const NS_PER_MS = 1e6;
@@ -20,6 +21,8 @@ export interface RunOptions extends MachineOptions {
    * that `poll` or the console will show. Coming back early is harmless.
    */
   wait: (milliseconds: number | undefined) => void;
+  /** Shown what the screen shows, at most some times a second and only when it has changed. */
+  onScreen?: (screen: Screen) => void;
   /** Called once, right before the first instruction. */
   onStart?: () => void;
 }
@@ -30,6 +33,10 @@ export interface RunReport {
   stats: MachineStats;
   /** Host time from the first instruction to the end, ms. */
   hostMs: number;
+  /** What the screen showed last; absent without a screen. */
+  screen?: Screen;
+  /** What firmware wrote to its debug console; absent without firmware. */
+  firmwareLog?: string;
 }
 
 /** Feeds what the guest prints to the watcher on its way out. */
@@ -44,15 +51,34 @@ function watchedConsole(outside: ConsoleEnd, watch: ConsoleWatch): ConsoleEnd {
   };
 }
 
+const SCREEN_INTERVAL_NS = 200 * NS_PER_MS;
+
+/** Looks at the screen now and then; one whose text is the same as before has not changed. */
+function screenWatch(machine: Machine, { onScreen, hostNow }: RunOptions): () => void {
+  if (onScreen === undefined || machine.screen() === undefined) return () => undefined;
+  let next = hostNow();
+  let shown = "";
+  return () => {
+    if (hostNow() < next) return;
+    next = hostNow() + SCREEN_INTERVAL_NS;
+    const screen = machine.screen();
+    if (screen === undefined || screenText(screen) === shown) return;
+    shown = screenText(screen);
+    onScreen(screen);
+  };
+}
+
 /** Steps the machine until it ended. */
 function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): MachineEnd {
   let left = options.maxInstructions ?? Infinity;
+  const watchScreen = screenWatch(machine, options);
   for (;;) {
     const asked = options.poll?.();
     if (asked !== undefined) machine.finish(asked);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
     if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
     const step = machine.step(left);
+    watchScreen();
     if (step.state === "ended") return step.end;
     if (step.state === "ran") left -= step.instructions;
     else if (step.until === undefined) options.wait(undefined);
@@ -69,7 +95,12 @@ export function runToEnd(options: RunOptions): RunReport {
     options.onStart?.();
     const end = stepToEnd(machine, options, watch);
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
-    return { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
+    const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
+    const screen = machine.screen();
+    if (screen !== undefined) report.screen = screen;
+    const firmwareLog = machine.firmwareLog();
+    if (firmwareLog !== undefined) report.firmwareLog = firmwareLog;
+    return report;
   } finally {
     machine.dispose();
   }

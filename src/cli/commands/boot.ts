@@ -31,6 +31,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   },
   { name: "stats", help: "also print instructions, speed and the engine's counters" },
   { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
+  { name: "firmware-log", help: "print what firmware wrote to its debug console (port 0x402)" },
   { name: "nographic", help: "accepted for QEMU's sake: there is no other display" },
   { name: "no-reboot", help: "accepted for QEMU's sake: a reset always ends the machine" },
 ];
@@ -43,6 +44,7 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" 
     stats: args.has("stats") || args.has("jit-stats"),
     countRegions: args.has("jit-stats"),
     json: args.has("json"),
+    firmwareLog: args.has("firmware-log"),
   };
   const jit = args.value("jit");
   if (jit !== undefined) options.jit = jit as JitMode;
@@ -64,7 +66,7 @@ export const boot: Command = {
       "its bytes are typed in; the end of the pipe is no key.",
     "Console output goes to standard output, everything locore says goes to standard error. The last line says how " +
       "the machine ended; with --json it is one JSON object: " +
-      '{"kind","machine","route","status","reason","instructions","clockNs"}; "machine" is what a panicked guest came to.',
+      '{"kind","machine","route","status","reason","instructions","clockNs"}; "machine" is what a panicked guest came to; "screen" and "firmwareLog" are there when asked for.',
   ],
   operands: BOOT_OPERANDS,
   options: [
@@ -76,12 +78,16 @@ export const boot: Command = {
     ["locore boot vmlinuz --initrd initrd.img --append console=ttyS0", "boot Linux with its console here"],
     ["locore boot -kernel vmlinuz -initrd initrd.img -m 512", "the same in QEMU's words"],
     ["locore boot vmlinuz -o loader.entry=32 --deterministic", "by the 32-bit entry, the same on every run"],
+    ["locore boot ipxe.lkrn -o loader.bios=on", "SeaBIOS first, then the image by its 16-bit entry"],
+    ["locore boot memtest.bin --screen --timeout 60", "a program that writes to a VGA's text screen"],
+    ["locore boot bios.bin --firmware-log", "firmware from its reset vector, with its log"],
   ],
   async run(args, context) {
     const request = readBootRequest(args);
     const options = readRunOptions(args);
     const makePlan = async (): ReturnType<LaunchOptions["makePlan"]> =>
       (await import("../make-plan.js")).makePlan(request);
-    return launch({ ...options, input: !request.deterministic, makePlan }, context);
+    const screen = request.screen ?? false;
+    return launch({ ...options, screen, input: !request.deterministic, makePlan }, context);
   },
 };

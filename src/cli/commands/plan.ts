@@ -18,6 +18,8 @@ const SECTIONS: readonly (readonly [name: string, help: string])[] = [
   ["paging", "what its page tables map"],
   ["tables", "where firmware tables lie"],
   ["devices", "ports, memory and interrupts of the devices"],
+  ["hand-over", "what firmware hands over to: memory filled, registers"],
+  ["fw_cfg", "what firmware is told of the machine"],
   ["cpuid", "the CPUID table and the features it shows"],
 ];
 const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({
@@ -27,19 +29,29 @@ const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({
 
 function regionFacts({ content, ...region }: PlanRegion): Record<string, unknown> {
   if (content.kind === "zero") return { ...region, content };
-  const { bytes } = content;
-  const facts = {
-    kind: "bytes",
-    length: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  };
-  const base64 = bytes.length <= LONGEST_CONTENT ? { base64: Buffer.from(bytes).toString("base64") } : {};
-  return { ...region, content: { ...facts, ...base64 } };
+  return { ...region, content: { kind: "bytes", ...contentFacts(content.bytes) } };
+}
+
+function contentFacts(bytes: Uint8Array): Record<string, unknown> {
+  const facts = { length: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  return bytes.length <= LONGEST_CONTENT
+    ? { ...facts, base64: Buffer.from(bytes).toString("base64") }
+    : facts;
+}
+
+/** What a machine has that starts in its firmware. */
+function firmwareFacts({ fwCfg, handOver }: Plan): Record<string, unknown> {
+  const facts: Record<string, unknown> = {};
+  if (fwCfg !== undefined)
+    facts["fwCfg"] = fwCfg.map(({ bytes, ...item }) => ({ ...item, ...contentFacts(bytes) }));
+  if (handOver !== undefined) facts["handOver"] = { ...handOver, regions: handOver.regions.map(regionFacts) };
+  return facts;
 }
 
 /** The whole plan for programs: contents by digest, short ones in full. */
 function planFacts(plan: Plan): Record<string, unknown> {
-  return { ...plan, regions: plan.regions.map(regionFacts), mappings: planMappings(plan) };
+  const regions = plan.regions.map(regionFacts);
+  return { ...plan, ...firmwareFacts(plan), regions, mappings: planMappings(plan) };
 }
 
 export const plan: Command = {

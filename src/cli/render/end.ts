@@ -1,5 +1,6 @@
 /** How the end of a machine is told: a line, a JSON line, a table of numbers. */
 import type { RunReport } from "../../host/run.js";
+import { screenText, type Screen } from "../../machine/screen.js";
 import { toJson } from "../json.js";
 
 const MS_PER_SECOND = 1000;
@@ -23,11 +24,43 @@ function figures({ stats, hostMs }: RunReport): Record<string, number> {
   return { hostMs: Math.round(hostMs), mips: Math.round(mips * 10) / 10 };
 }
 
-/** One line of JSON. `withStats` adds what was measured and the engine's counters. */
-export function endJson(report: RunReport, withStats: boolean): string {
-  const { end, stats } = report;
-  const facts = { ...end, instructions: stats.instructions, clockNs: stats.clockNs };
-  return toJson(withStats ? { ...facts, ...figures(report), engine: stats.engine } : facts);
+/** What a JSON report has beside the end. */
+export interface ReportParts {
+  /** What was measured, and the engine's counters. */
+  stats: boolean;
+  screen?: boolean;
+  firmwareLog?: boolean;
+}
+
+/** One line of JSON. */
+export function endJson(report: RunReport, parts: ReportParts): string {
+  const { end, stats, screen, firmwareLog } = report;
+  return toJson({
+    ...end,
+    instructions: stats.instructions,
+    clockNs: stats.clockNs,
+    ...(parts.screen === true && screen !== undefined ? { screen } : {}),
+    ...(parts.firmwareLog === true && firmwareLog !== undefined ? { firmwareLog } : {}),
+    ...(parts.stats ? { ...figures(report), engine: stats.engine } : {}),
+  });
+}
+
+/** What firmware logged, line by line, marked as its own. */
+export function firmwareLogLines({ firmwareLog }: RunReport): string[] {
+  if (firmwareLog === undefined) return ["locore: no firmware ran"];
+  return firmwareLog
+    .replace(/\n$/, "")
+    .split("\n")
+    .map((line) => `firmware: ${line.trimEnd()}`);
+}
+
+const HOME = "\x1b[H";
+const CLEAR_REST_OF_LINE = "\x1b[K";
+
+/** A screen for a terminal: drawn over what is there, from the upper left. */
+export function screenFrame(screen: Screen): string {
+  const rows = screen.mode === "text" ? screen.lines.map((line) => line.trimEnd()) : [screenText(screen)];
+  return HOME + rows.map((row) => `${row}${CLEAR_REST_OF_LINE}\r\n`).join("");
 }
 
 /** What `--stats` adds below the end line. */

@@ -1,5 +1,5 @@
 /** A plan as text: the machine a guest would find, section by section. */
-import type { Plan, PlanDevice } from "../../boot/plan.js";
+import type { Plan, PlanDevice, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
 import { tableLines } from "../../boot/table-lines.js";
 import { CR0, EFER } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
@@ -58,8 +58,8 @@ function summary(plan: Plan): string[] {
   ];
 }
 
-function memoryMap(plan: Plan): string[] {
-  const rows = [...plan.regions].sort((a, b) => a.start - b.start);
+function memoryMap(regions: readonly PlanRegion[]): string[] {
+  const rows = [...regions].sort((a, b) => a.start - b.start);
   const width = Math.max(0, ...rows.map((region) => region.name.length));
   return rows.map(({ name, start, size, owner, content }) => {
     const filled = content.kind === "bytes" ? `${content.bytes.length} bytes` : "zero";
@@ -139,17 +139,33 @@ function deviceLine({ name, ports, mmio, irq }: PlanDevice, width: number): stri
   return `${name.padEnd(width)}  ${parts.join(", ")}`;
 }
 
+/** What a machine that starts in its firmware has beside: its configuration, and the kernel it hands over to. */
+function firmwareSections({ fwCfg, handOver }: Plan): PlanSection[] {
+  const sections: PlanSection[] = [];
+  if (handOver !== undefined) {
+    const lines = [...memoryMap(handOver.regions), "", ...registers(handOver.cpu)];
+    sections.push({ name: "hand-over", lines });
+  }
+  if (fwCfg !== undefined) sections.push({ name: "fw_cfg", lines: fwCfg.map(fwCfgLine) });
+  return sections;
+}
+
+function fwCfgLine({ key, file, bytes: contents }: PlanFwCfgItem): string {
+  return `${key.toString(16).padStart(4, "0")}  ${file ?? "(numbered)"}  ${contents.length} bytes`;
+}
+
 /** Every section, in the order it is printed. */
 export function planSections(plan: Plan): PlanSection[] {
   const deviceWidth = Math.max(0, ...plan.devices.map(({ name }) => name.length));
   return [
     { name: "summary", lines: summary(plan) },
-    { name: "map", lines: memoryMap(plan) },
+    { name: "map", lines: memoryMap(plan.regions) },
     { name: "e820", lines: plan.e820.map(({ start, size, type }) => `${span(start, size)}  ${type}`) },
     { name: "registers", lines: registers(plan.bootCpu) },
     { name: "paging", lines: mappingLines(plan) },
     { name: "tables", lines: tableLines(plan) },
     { name: "devices", lines: plan.devices.map((device) => deviceLine(device, deviceWidth)) },
+    ...firmwareSections(plan),
     { name: "cpuid", lines: [...cpuidLines(plan.cpuid), "", ...wrapped(featureNames(plan.cpuid))] },
   ];
 }

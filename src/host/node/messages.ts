@@ -1,5 +1,6 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
 import type { Plan } from "../../boot/plan.js";
+import type { Screen } from "../../machine/screen.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
@@ -47,6 +48,8 @@ export interface StartMessage {
   plan: Plan;
   tripleFault: "crash" | "reset";
   maxInstructions?: number;
+  /** Whether main wants to hear of changes of the screen. */
+  watchScreen?: boolean;
 }
 
 /** worker → main. */
@@ -57,6 +60,8 @@ export type WorkerMessage =
   | { kind: "started"; at: number }
   /** An instruction the engine lacks raised #UD. */
   | { kind: "unimplemented"; cpu: number; rip: bigint; bytes: Uint8Array; text: string }
+  /** The screen has changed. */
+  | { kind: "screen"; screen: Screen }
   | { kind: "ended"; report: RunReport }
   /** The machine could not be made, or something broke. `engine` tells the engine's fault from others. */
   | { kind: "failed"; what: "engine" | "plan" | "internal"; message: string; stack?: string };

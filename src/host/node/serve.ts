@@ -66,6 +66,7 @@ function runOptions(
       unimplemented: (cpu, rip, bytes, text) => tell({ kind: "unimplemented", cpu, rip, bytes, text }),
     },
   };
+  if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   return options;
 }

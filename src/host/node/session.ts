@@ -4,6 +4,7 @@
  * come in as `input`, `output` and calls of `stop`.
  */
 import { Worker } from "node:worker_threads";
+import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import { allocateShared, MainSide } from "../shared.js";
@@ -42,6 +43,8 @@ export interface SessionOptions {
   onInputRoom?: () => void;
   /** Told when the first instruction runs, ms since 1970 (fractions). */
   onStart?: (at: number) => void;
+  /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
+  onScreen?: (screen: Screen) => void;
   /** Told about instructions that the engine lacks. */
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
@@ -129,6 +132,9 @@ export class Session {
         return;
       case "unimplemented":
         this.#options.onUnimplemented?.(message.text, message.rip, message.bytes);
+        return;
+      case "screen":
+        this.#options.onScreen?.(message.screen);
         return;
       case "ended":
         this.#finish(message.report);
