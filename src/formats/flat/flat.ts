@@ -6,7 +6,6 @@
  */
 import { HEADER_TAG_TYPE } from "../../spec/multiboot2.js";
 import { once, type ImageBase } from "../image.js";
-import { FormatError } from "../format-error.js";
 import { multibootFacts, multibootNames } from "../multiboot-facts.js";
 import { findMultiboot1 } from "../multiboot1/multiboot1.js";
 import { findMultiboot2 } from "../multiboot2/multiboot2.js";
@@ -15,18 +14,13 @@ export interface FlatImage extends ImageBase {
   readonly format: "flat";
 }
 
-/** Whether a Multiboot header says where the file goes; damaged headers say nothing. */
+/** Whether a Multiboot header says where the file goes. */
 function saysWhere(bytes: Uint8Array): boolean {
-  try {
-    if (findMultiboot1(bytes)?.addresses !== undefined) return true;
-    return findMultiboot2(bytes)?.tags.some(({ type }) => type === HEADER_TAG_TYPE.ADDRESS) ?? false;
-  } catch (error) {
-    if (error instanceof FormatError) return false;
-    throw error;
-  }
+  if (findMultiboot1(bytes)?.addresses !== undefined) return true;
+  return findMultiboot2(bytes)?.tags.some(({ type }) => type === HEADER_TAG_TYPE.ADDRESS) ?? false;
 }
 
-/** Reads such a file; undefined when it is none. */
+/** Reads such a file; undefined when it is none. Throws FormatError for a header that is damaged: nothing else names the file. */
 export function readFlat(bytes: Uint8Array): FlatImage | undefined {
   if (!saysWhere(bytes)) return undefined;
   const facts = once(() => [{ name: "format", value: "flat" }, ...multibootFacts(bytes)]);
