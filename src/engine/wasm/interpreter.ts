@@ -5,22 +5,20 @@
  * Protocol: a handler returns the next record, or 0 when RIP is set and has to be resolved. Faults are delivered
  * by TypeScript before a handler returns 0.
  */
-import { VECTOR_GP, VECTOR_NM, VECTOR_PF } from "../../spec/x86-privileged.js";
+import { VECTOR_GP, VECTOR_NM } from "../../spec/x86-privileged.js";
 import type { Label, Value } from "../ir/ir.js";
 import { INFO_ADDEND } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
-import { translateMiss } from "../x86/semantics/data-translation.js";
-import { enterHandler } from "../x86/semantics/interrupt-entry.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
-import type { LeaveIf } from "../x86/semantics/quick-access.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE, HandlerBuilder } from "./handler-builder.js";
 import type { InlineContinuation } from "./record-builder.js";
 import { HOT_OPERATIONS } from "./hot-operations.js";
 import { INDIRECT } from "./lower.js";
 import { ModuleBuilder } from "./module-builder.js";
+import { quickFunctions } from "./quick-functions.js";
 
 const MODE_64 = 2;
 const MODE_SIZE_MASK = 3;
@@ -97,12 +95,12 @@ class InterpreterGenerator {
     this.branchAllowed();
     this.branch();
     this.run();
-    this.enterQuickly();
-    this.translate();
+    for (const f of quickFunctions(helperIndex)) this.module.add(f);
     this.module.export("run");
     this.module.export("enterQuickly");
     // Tests hold it to the exact path.
     this.module.export("translate");
+    this.module.export("fetch");
     this.module.exportTable("handlers");
     return this.module.build();
   }
@@ -170,11 +168,11 @@ class InterpreterGenerator {
     const entry = b.add(b.add(cpu, b.mul(slot, b.i32(layout.ITLB_ENTRY_SIZE))), b.i32(layout.ITLB));
     b.if(b.ne(b.load("i64.load", entry), tag), () => {
       b.store("i64.store", cpu, linear, layout.MAIL_ADDRESS);
-      b.if(b.eqz(b.call("translateCode", "i32", [cpu])), () => b.return(b.i32(0)));
+      b.if(b.eqz(b.call("fetch", "i32", [cpu])), () => b.return(b.i32(0)));
     });
     const inPage = b.and(linear, b.i64(layout.PAGE_SIZE - 1));
     b.store("i64.store", cpu, b.sub(rip, inPage), layout.PAGE_RIP);
-    const ramOffset = b.add(b.load("i32.load", entry, 8), b.wrap(inPage));
+    const ramOffset = b.add(b.load("i32.load", entry, layout.ITLB_RAM_OFFSET), b.wrap(inPage));
     const found = this.lookup(b, ramOffset, mode);
     const hit = b.and(b.eq(b.load("i32.load", found), ramOffset), b.eq(b.load("i32.load", found, 4), mode));
     b.if(hit, () => b.return(b.load("i32.load", found, 8)));
@@ -238,48 +236,6 @@ class InterpreterGenerator {
       );
     });
     b.return(resolved);
-    this.module.add(b.finish());
-  }
-
-  /** Delivers an event, `(cpu, vector, error code, restarts)`: 1, or 0 with nothing changed. */
-  private enterQuickly(): void {
-    const b = new HandlerBuilder(
-      "enterQuickly",
-      { parameters: ["i32", "i32", "i32", "i32"], results: ["i32"] },
-      helperIndex,
-    );
-    const [vector, errorCode, restarts] = [1, 2, 3].map((i) => b.parameter(i));
-    enterHandler(b, { vector, errorCode, restarts }, (condition) =>
-      b.if(condition, () => b.return(b.i32(0))),
-    );
-    b.return(b.i32(1));
-    this.module.add(b.finish());
-  }
-
-  /**
-   * A data access at MAIL_ADDRESS that the TLB does not answer, `(cpu, record, info)`: its host address, or 0 with the
-   * fault delivered. Import `slowTranslate` does the same, for all that is rare.
-   */
-  private translate(): void {
-    const b = new HandlerBuilder(
-      "translate",
-      { parameters: ["i32", "i32", "i32"], results: ["i32"] },
-      helperIndex,
-    );
-    const [cpu, record, info] = [0, 1, 2].map((i) => b.parameter(i));
-    b.setState("i32.store", layout.TLB_MISSES, b.add(b.state("i32.load", layout.TLB_MISSES), b.i32(1)));
-    const leaveIf: LeaveIf = (condition) =>
-      b.if(condition, () => b.return(b.call("slowTranslate", "i32", [cpu, record, info])));
-    const linear = b.state("i64.load", layout.MAIL_ADDRESS);
-    const fault = (code: Value): void => {
-      const rip = recordRip(b, cpu, record, rec.REC_OFFSET, "i64.load16_u");
-      b.setState("i64.store", layout.RIP, rip);
-      leaveIf(b.eqz(b.call("enterQuickly", "i32", [cpu, b.i32(VECTOR_PF), code, b.i32(1)])));
-      b.setState("i64.store", layout.CR2, linear);
-      b.setState("i32.store", layout.INTERRUPT_SHADOW, b.i32(0));
-      b.return(b.i32(0));
-    };
-    b.return(translateMiss(b, { linear, info, leaveIf, fault }));
     this.module.add(b.finish());
   }
 

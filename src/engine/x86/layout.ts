@@ -248,6 +248,7 @@ export const ACCESS_MODES = 3;
 export const ITLB = TLB + ACCESS_MODES * TLB_BYTES;
 export const ITLB_ENTRIES = 512;
 export const ITLB_ENTRY_SIZE = 16;
+export const ITLB_RAM_OFFSET = 8;
 export const ITLB_FLAGS = 12;
 export const ITLB_EMPTY = 0xfff;
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import * as L from "../../../src/engine/x86/layout.js";
 import { OPERATIONS } from "../../../src/engine/x86/operands.js";
-import { runHelper, slowTranslate } from "../../../src/engine/x86/system/calls.js";
+import { runHelper, slowTranslate, translateCode } from "../../../src/engine/x86/system/calls.js";
 import { deliverFault, deliverInterrupt } from "../../../src/engine/x86/system/delivery.js";
 import { hasErrorCode } from "../../../src/engine/x86/system/faults.js";
 import { HELPERS } from "../../../src/engine/x86/system/instructions.js";
@@ -21,6 +21,7 @@ const NOT_CANONICAL = 1n << 47n;
 /** Windows of linear pages that translations are tried on: nothing else lies there. */
 const FIRST_PAGE = 0x40;
 const PAGES = 4;
+const SMEP = 0x100000;
 
 function pointer(random: Random): bigint {
   if (seldom(random)) return NOT_CANONICAL << BigInt(random.below(10));
@@ -186,4 +187,32 @@ test("R3.10 page walks: generated code and the exact path agree on hosts, faults
   });
   const counts = JSON.stringify(outcomes);
   assert.ok(outcomes.hosts > CASES / 2 && outcomes.faults > CASES / 2 && done < CASES, counts);
+});
+
+test("R3.10 fetches: generated code and the exact path agree on faults, the instruction TLB and A", () => {
+  const outcomes = { pages: 0, faults: 0 };
+  many((quick, random, what) => {
+    const { cpu } = quick.bench;
+    pokeEntries(quick, random);
+    pokeGate(quick, 14, random);
+    pokeStacks(quick, random);
+    cpu.set32(L.CR4, cpu.get32(L.CR4) | (random.below(2) * SMEP));
+    for (let i = 0; i < 6; i++) {
+      const linear = seldom(random) ? Number(NOT_CANONICAL) : address(random);
+      cpu.setAddress(L.RIP, linear);
+      cpu.setAddress(L.MAIL_ADDRESS, linear);
+      let found = 0;
+      const exact = (): number => (translateCode(cpu, linear) >= 0 ? 1 : 0);
+      const done = quick.compare(
+        `${what}, fetch ${i} from 0x${linear.toString(16)}`,
+        () => (found = quick.exported("fetch")(cpu.base)),
+        exact,
+      );
+      if (!done) exact();
+      else if (found) outcomes.pages++;
+      else outcomes.faults++;
+    }
+    return true;
+  });
+  assert.ok(outcomes.pages > CASES && outcomes.faults > CASES / 4, JSON.stringify(outcomes));
 });

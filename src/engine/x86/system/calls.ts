@@ -153,7 +153,11 @@ export const FETCH_ONES = -2;
  * (`FETCH_ONES`) and may well complete an instruction.
  */
 export function translateCodeBehind(cpu: CpuContext, linear: number): number {
-  if (isCanonical(linear) && translateFetchPage(cpu, linear) === FETCH_ONES) return FETCH_ONES;
+  if (isCanonical(linear)) {
+    const known = cpu.tlb.fetchedPage(linear, cpu.get32(L.CODE_ACCESS));
+    if (known >= 0) return known + (linear & (L.PAGE_SIZE - 1));
+    if (translateFetchPage(cpu, linear) === FETCH_ONES) return FETCH_ONES;
+  }
   return translateCode(cpu, linear);
 }
 

@@ -141,6 +141,12 @@ export class TlbBook {
     const same = low && this.words[word + 1] === Math.floor(page / TWO_20);
     return same && (this.words[word] & L.ITLB_EMPTY) !== L.ITLB_EMPTY ? this.words[word + 2] >>> 0 : -1;
   }
+  /** The same if a fetch with this `CODE_ACCESS` may use it. */
+  fetchedPage(linear: number, access: number): number {
+    const word = this.codeEntry(Math.floor(linear / L.PAGE_SIZE));
+    const allowed = (this.words[word] & (L.PAGE_SIZE - 1)) === access;
+    return allowed ? this.cachedCodePage(linear) : -1;
+  }
   /** What word 7 of the entry for a linear page holds. */
   pageTag(page: number): number {
     return Math.floor(page / L.TLB_ENTRIES);

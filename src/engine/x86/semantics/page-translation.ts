@@ -1,6 +1,6 @@
 /**
- * What generated code does itself where the data TLB does not answer: the walk of 4-level tables in RAM, the fill of the
- * TLB entry, and #PF where the walk or its rights end. Twin of system/walk.ts and system/translate.ts, which do
+ * What generated code does itself where a TLB does not answer: the walk of 4-level tables in RAM, the fill of the TLB
+ * entry, and #PF where the walk or its rights end, for data and for code. Twin of system/walk.ts and system/translate.ts, which do
  * everything else: devices, pages that hold code, accesses that cross pages, reserved bits, accessed bits of tables,
  * breakpoints, alignment checks, other kinds of paging. Nothing has changed when it leaves to them.
  *
@@ -10,9 +10,11 @@ import {
   CR0_AM,
   CR0_WP,
   CR4_PGE,
+  CR4_SMEP,
   DR7_ENABLED,
   EFER_LMA,
   EFER_NXE,
+  PF_FETCH,
   PF_PRESENT,
   PF_USER,
   PF_WRITE,
@@ -29,6 +31,7 @@ import {
 import type { Value, Variable } from "../../ir/ir.js";
 import { INFO_ACCESS, INFO_ACCESS_SHIFT, INFO_IMPLICIT_SUPERVISOR, INFO_SIZE } from "../call-info.js";
 import * as L from "../layout.js";
+import { MODE_CODE_SIZE, MODE_CODE64 } from "../mode.js";
 import type { InstructionBuilder } from "./instruction-builder.js";
 import { isCanonical, tlbOf, type LeaveIf } from "./quick-access.js";
 
@@ -72,6 +75,8 @@ interface Leaf {
   readonly large: Variable;
   /** U and W of all levels. */
   readonly rights: Variable;
+  /** XD of any level, among other bits. */
+  readonly high: Variable;
 }
 
 function rightsOf(b: InstructionBuilder, info: Value): Rights {
@@ -148,9 +153,8 @@ function requireAlignedPage(b: InstructionBuilder, low: Value, level: number, le
   leaveIf(b.and(low, reserved));
 }
 
-/** Walks the tables; #PF where an entry is not present. */
-function walk(b: InstructionBuilder, miss: Miss, rights: Rights): Leaf {
-  const { linear, leaveIf } = miss;
+/** Walks the tables; `absent` ends the code where an entry is not present. */
+function walk(b: InstructionBuilder, linear: Value, leaveIf: LeaveIf, absent: () => void): Leaf {
   const reserved = reservedBits(b);
   const root = b.and(b.shrU(b.state("i64.load", L.CR3), b.i64(L.PAGE_SHIFT)), b.i64(PAGE_NUMBER_MASK));
   const leaf: Leaf = {
@@ -159,16 +163,19 @@ function walk(b: InstructionBuilder, miss: Miss, rights: Rights): Leaf {
     page: b.variable(root),
     large: b.variable(b.i32(0)),
     rights: b.variable(b.i32(PTE_U | PTE_W)),
+    high: b.variable(b.i32(0)),
   };
   b.block((found) => {
     for (let level = ROOT_LEVEL; level > 0; level--) {
       const at = entryAddress(b, b.get(leaf.page), linear, level, leaveIf);
       const entry = b.load("i64.load", at);
       const low = b.wrap(entry);
-      b.if(b.eqz(b.and(low, b.i32(PTE_P))), () => miss.fault(accessCode(b, rights)));
-      leaveIf(b.and(b.wrap(b.shrU(entry, b.i64(32))), reserved));
+      b.if(b.eqz(b.and(low, b.i32(PTE_P))), absent);
+      const high = b.wrap(b.shrU(entry, b.i64(32)));
+      leaveIf(b.and(high, reserved));
       b.set(leaf.at, at);
       b.set(leaf.low, low);
+      b.set(leaf.high, b.or(b.get(leaf.high), high));
       b.set(leaf.rights, b.and(b.get(leaf.rights), low));
       const page = b.and(b.shrU(entry, b.i64(L.PAGE_SHIFT)), b.i64(PAGE_NUMBER_MASK));
       b.set(leaf.page, page);
@@ -221,21 +228,56 @@ function markUsed(b: InstructionBuilder, leaf: Leaf, write: Value, leaveIf: Leav
   return used;
 }
 
-/** Puts the entry at `entry` in the list of those that are filled, once; stores its flags. */
-function storeFlags(b: InstructionBuilder, entry: Value, global: Value, flags: Value): void {
-  const old = b.load("i32.load", entry, L.TLB_FLAGS);
+/** Where a TLB keeps its flags and lists, as offsets. */
+interface Lists {
+  readonly tlb: number;
+  readonly entryShift: number;
+  readonly flags: number;
+  readonly counts: number;
+  readonly lists: number;
+  readonly listBytes: number;
+}
+
+const DATA: Lists = {
+  tlb: L.TLB,
+  entryShift: L.TLB_ENTRY_SHIFT,
+  flags: L.TLB_FLAGS,
+  counts: L.TLB_LISTED,
+  lists: L.TLB_LISTS,
+  listBytes: L.TLB_LIST_BYTES,
+};
+
+const CODE: Lists = {
+  tlb: L.ITLB,
+  entryShift: Math.log2(L.ITLB_ENTRY_SIZE),
+  flags: L.ITLB_FLAGS,
+  counts: L.TLB_LISTED + 8,
+  lists: L.ITLB_LISTS,
+  listBytes: L.ITLB_ENTRIES * 2,
+};
+
+/** Puts the entry at `entry` in the list of those that are filled, once; stores its flags. Twin of `EntryLists.fill`. */
+function storeFlags(b: InstructionBuilder, place: Lists, entry: Value, global: Value, more: Value): void {
+  const old = b.load("i32.load", entry, place.flags);
   const listed = b.and(old, b.i32(L.TLB_LISTED_LOCAL | L.TLB_LISTED_GLOBAL));
   const bit = b.select(global, b.i32(L.TLB_LISTED_GLOBAL), b.i32(L.TLB_LISTED_LOCAL));
-  b.store("i32.store", entry, b.or(b.or(flags, listed), bit), L.TLB_FLAGS);
+  const flags = b.or(b.mul(global, b.i32(L.TLB_FLAG_GLOBAL)), more);
+  b.store("i32.store", entry, b.or(b.or(flags, listed), bit), place.flags);
   b.if(b.eqz(b.and(listed, bit)), () => {
     const cpu = b.parameter(0);
     const counter = b.add(cpu, b.mul(global, b.i32(4)));
-    const count = b.load("i32.load", counter, L.TLB_LISTED);
-    const list = b.add(cpu, b.mul(global, b.i32(L.TLB_LIST_BYTES)));
-    const number = b.shrU(b.sub(entry, tlbOf(b, b.i32(0))), b.i32(L.TLB_ENTRY_SHIFT));
-    b.store("i32.store16", b.add(list, b.shl(count, b.i32(1))), number, L.TLB_LISTS);
-    b.store("i32.store", counter, b.add(count, b.i32(1)), L.TLB_LISTED);
+    const count = b.load("i32.load", counter, place.counts);
+    const list = b.add(cpu, b.mul(global, b.i32(place.listBytes)));
+    const number = b.shrU(b.sub(entry, b.add(cpu, b.i32(place.tlb))), b.i32(place.entryShift));
+    b.store("i32.store16", b.add(list, b.shl(count, b.i32(1))), number, place.lists);
+    b.store("i32.store", counter, b.add(count, b.i32(1)), place.counts);
   });
+}
+
+/** Whether a leaf's entry maps a global page, i32 0 or 1. */
+function isGlobal(b: InstructionBuilder, low: Value): Value {
+  const globals = b.select(b.and(b.state("i32.load", L.CR4), b.i32(CR4_PGE)), b.i32(PTE_G), b.i32(0));
+  return b.ne(b.and(low, globals), b.i32(0));
 }
 
 function noteLarge(b: InstructionBuilder, linear: Value): void {
@@ -286,17 +328,58 @@ export function translateMiss(b: InstructionBuilder, miss: Miss): Value {
   requirePlain(b, miss, rights.user);
   const entry = b.add(b.state("i32.load", L.TLB_CURRENT), b.tlbOffset(linear));
   requireNoEntry(b, entry, miss, rights);
-  const leaf = walk(b, miss, rights);
+  const leaf = walk(b, linear, leaveIf, () => miss.fault(accessCode(b, rights)));
   const writable = checkRights(b, miss, rights, leaf);
   const target = targetOf(b, leaf, leaveIf);
   leaveIf(b.select(target.watched, rights.write, b.i32(0)));
   const used = markUsed(b, leaf, rights.write, leaveIf);
   const canWrite = b.and(writable, b.ne(b.and(used, b.i32(PTE_D)), b.i32(0)));
-  const globals = b.select(b.and(b.state("i32.load", L.CR4), b.i32(CR4_PGE)), b.i32(PTE_G), b.i32(0));
-  const global = b.ne(b.and(used, globals), b.i32(0));
-  const may = b.mul(canWrite, b.i32(L.TLB_FLAG_WRITABLE));
-  storeFlags(b, entry, global, b.or(b.mul(global, b.i32(L.TLB_FLAG_GLOBAL)), may));
+  storeFlags(b, DATA, entry, isGlobal(b, used), b.mul(canWrite, b.i32(L.TLB_FLAG_WRITABLE)));
   b.if(b.get(leaf.large), () => noteLarge(b, linear));
   fill(b, entry, linear, target, canWrite);
   return b.add(target.host, b.and(b.wrap(linear), b.i32(L.PAGE_SIZE - 1)));
+}
+
+/** What of CR4, EFER and the level decides about fetches, i32. */
+interface FetchRights {
+  readonly user: Value;
+  /** Supervisors may not execute user pages. */
+  readonly smep: Value;
+  /** Error code of a page fault but for P. */
+  readonly code: Value;
+}
+
+function fetchRights(b: InstructionBuilder): FetchRights {
+  const user = b.eq(b.state("i32.load", L.CPL), b.i32(3));
+  const smep = b.and(b.state("i32.load", L.CR4), b.i32(CR4_SMEP));
+  const told = b.or(smep, b.and(b.state("i32.load", L.EFER), b.i32(EFER_NXE)));
+  const fetch = b.select(told, b.i32(PF_FETCH), b.i32(0));
+  return { user, smep, code: b.or(fetch, b.mul(user, b.i32(PF_USER))) };
+}
+
+/** Enters the page of the 64-bit code at `linear` in the instruction TLB; leaves, or faults, where that is rare. */
+export function translateFetch(
+  b: InstructionBuilder,
+  linear: Value,
+  leaveIf: LeaveIf,
+  fault: (errorCode: Value) => void,
+): void {
+  const size = b.and(b.state("i32.load", L.MODE_KEY), b.i32(MODE_CODE_SIZE));
+  leaveIf(b.or(b.ne(size, b.i32(MODE_CODE64)), b.eqz(isCanonical(b, linear))));
+  const { user, smep, code } = fetchRights(b);
+  const leaf = walk(b, linear, leaveIf, () => fault(code));
+  const userPage = b.and(b.get(leaf.rights), b.i32(PTE_U));
+  const forbidden = b.select(user, b.eqz(userPage), b.select(smep, userPage, b.i32(0)));
+  const denied = b.or(forbidden, b.and(b.get(leaf.high), b.i32(PTE_XD_HIGH)));
+  b.if(denied, () => fault(b.or(code, b.i32(PF_PRESENT))));
+  const { host } = targetOf(b, leaf, leaveIf);
+  const used = markUsed(b, leaf, b.i32(0), leaveIf);
+  const number = b.wrap(b.shrU(linear, b.i64(L.PAGE_SHIFT)));
+  const slot = b.mul(b.and(number, b.i32(L.ITLB_ENTRIES - 1)), b.i32(L.ITLB_ENTRY_SIZE));
+  const entry = b.add(b.add(b.parameter(0), slot), b.i32(L.ITLB));
+  storeFlags(b, CODE, entry, isGlobal(b, used), b.i32(0));
+  b.if(b.get(leaf.large), () => noteLarge(b, linear));
+  const page = b.and(linear, b.i64(-L.PAGE_SIZE));
+  b.store("i64.store", entry, b.or(page, b.state("i64.load32_u", L.CODE_ACCESS)));
+  b.store("i32.store", entry, b.sub(host, b.state("i32.load", L.RAM_BASE)), L.ITLB_RAM_OFFSET);
 }
