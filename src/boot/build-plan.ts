@@ -104,7 +104,7 @@ function recogniseContext(options: BootOptions, memory: number): RecogniseContex
     options: options.loader ?? {},
     memory,
     modules: options.modules?.length ?? 0,
-firmware: options.bios !== undefined,
+    firmware: options.bios !== undefined,
     vga: options.screen === true || options.vgaRom !== undefined,
   };
 }

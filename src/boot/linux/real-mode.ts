@@ -94,13 +94,15 @@ export class RealModeBoot implements BootProtocol {
     return realMode16(segment + SETUP_CS_OFFSET, 0, segment, { rsp: BigInt(heapEnd) });
   }
 
-  /** As QEMU hands out a kernel: qboot and OVMF load it from here. */
+  /** As QEMU hands out a kernel, which is to be loaded where the protocol says: qboot and OVMF take it from here. */
   firmwareItems(): FwCfgItem[] {
-    const { setup, kernel, commandLine, initrd, code } = this.#where();
+    const { setup, commandLine, initrd, code } = this.#where();
     const { image } = this;
+    const header = new ByteView(code.slice(0, image.setup.length));
+    header.setU32(SETUP_OFFSET.code32_start, image.header.code32_start);
     const word = (key: number, value: number): FwCfgItem => ({ key, bytes: littleEndian(value, 4) });
     return [
-      word(FW_CFG_KEY.KERNEL_ADDRESS, kernel),
+      word(FW_CFG_KEY.KERNEL_ADDRESS, image.loadAddress),
       word(FW_CFG_KEY.KERNEL_SIZE, image.kernel.length),
       { key: FW_CFG_KEY.KERNEL_DATA, bytes: image.kernel },
       word(FW_CFG_KEY.INITRD_ADDRESS, initrd?.address ?? 0),
@@ -111,7 +113,7 @@ export class RealModeBoot implements BootProtocol {
       { key: FW_CFG_KEY.COMMAND_LINE_DATA, bytes: this.#commandLineBytes },
       word(FW_CFG_KEY.SETUP_ADDRESS, setup),
       word(FW_CFG_KEY.SETUP_SIZE, image.setup.length),
-      { key: FW_CFG_KEY.SETUP_DATA, bytes: code.subarray(0, image.setup.length) },
+      { key: FW_CFG_KEY.SETUP_DATA, bytes: header.bytes },
     ];
   }
 
