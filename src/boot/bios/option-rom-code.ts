@@ -80,8 +80,8 @@ export const ENTER_REAL = listing(`
 export const LEAVE_REAL = listing(`
   67 66 8d 83 <flat:4>      lea eax, [ebx+<flat>]
   66 a3 <far:2>             mov [<far>], eax
-  66 0f 01 16 <gdtr:2>      lgdt [<gdtr>]
-  66 0f 01 1e <idtr:2>      lidt [<idtr>]
+  66 0f 01 16 <gdtr:2>      data32 lgdt [<gdtr>]
+  66 0f 01 1e <idtr:2>      data32 lidt [<idtr>]
   66 b8 <cr4:4>             mov eax, <cr4>
   0f 22 e0                  mov cr4, eax
   66 b8 <cr3:4>             mov eax, <cr3>
