@@ -41,7 +41,7 @@ const INTERESTING = [
 ];
 
 /** A small generator of numbers (mulberry32). */
-class Random {
+export class Random {
   constructor(private state: number) {}
 
   /** An integer in 0 … limit - 1. */
@@ -58,7 +58,7 @@ class Random {
 }
 
 /** Where headers are in a file of the corpus: there damage tells most. */
-interface Seed {
+export interface Seed {
   name: string;
   bytes: Uint8Array;
   /** Fields: offset and size. */
@@ -124,7 +124,7 @@ function corpus(): Seed[] {
 const CORPUS = corpus();
 
 /** One change to the bytes; may return a shorter or longer file. */
-function mutate(bytes: Uint8Array, seed: Seed, random: Random): Uint8Array {
+export function mutate(bytes: Uint8Array, seed: Seed, random: Random): Uint8Array {
   if (bytes.length === 0) return bytes;
   const view = new ByteView(bytes);
   switch (random.below(8)) {

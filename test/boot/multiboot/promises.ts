@@ -5,7 +5,7 @@
  * Specifications: Multiboot 0.6.96 §3.2, §3.3; Multiboot2 2.0 §3.4, §3.6.
  */
 import assert from "node:assert/strict";
-import { ByteView } from "../../../src/bytes/byte-view.js";
+import type { ByteView } from "../../../src/bytes/byte-view.js";
 import { PATTERN, type Dump, type Report } from "./guest.js";
 
 /** A module that was handed over, and the text that must belong to it. */
