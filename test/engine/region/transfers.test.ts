@@ -1,12 +1,14 @@
 /** Calls, returns and computed jumps that stay in one region: what is computed, and that the region is not left. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { JitMode } from "../../../src/engine/contract.js";
+import type { CpuHost, JitMode } from "../../../src/engine/contract.js";
 import { createWasmEngine } from "../../../src/engine/wasm/engine.js";
-import { bareGuest, silentHost } from "../../isolation/bare-guest.js";
+import { bareGuest, CODE, silentHost } from "../../isolation/bare-guest.js";
 import { addressOf, dword, eax, ebx, ecx, edi, edx, esi, type Assembler } from "../../support/asm/index.js";
 
 const HANDLER = 0x8000;
+const VECTOR = 0x20;
+const PORT = 0x80;
 const MOST = 100_000_000;
 
 interface Outcome {
@@ -15,9 +17,18 @@ interface Outcome {
   counters: Record<string, number>;
 }
 
+/** Writes to a port raise the interrupt line until the interrupt is acknowledged. */
 function run(program: (a: Assembler) => void, jit: JitMode): Outcome {
   const engine = createWasmEngine({ jit, statistics: { now: () => 0 } });
-  const { vm, cpu } = bareGuest(program, { all: HANDLER }, silentHost(), undefined, engine);
+  const host: CpuHost = {
+    ...silentHost(),
+    writePort: () => cpu.setInterruptLine(true),
+    acknowledgeInterrupt: () => {
+      cpu.setInterruptLine(false);
+      return VECTOR;
+    },
+  };
+  const { vm, cpu } = bareGuest(program, { all: HANDLER }, host, undefined, engine);
   assert.equal(cpu.run(MOST).reason, "halt");
   const registers = cpu.readState().gpr;
   const counters = vm.counters();
@@ -81,4 +92,21 @@ test("R3.10 control does not come to code behind a branch whose condition never 
     a.org(FAR).label("far").adc(edx, 1).ret();
   });
   assert.ok(counters["exitsToTarget"] < TURNS / 10, JSON.stringify(counters));
+});
+
+test("R3.10 STI stays in its region, unless an interrupt waits: that comes behind the next instruction", () => {
+  const TURNS = 400_000;
+  const EVERY = 4096;
+  const counters = compiled((a) => {
+    a.org(HANDLER).inc(edi).iret();
+    a.org(CODE).mov(ecx, TURNS).xor(edx, edx).xor(edi, edi);
+    a.label("again")
+      .test(ecx, EVERY - 1)
+      .jcc("ne", "quiet")
+      .out(8, PORT);
+    // The shadow of STI covers the addition: the handler counts after it.
+    a.label("quiet").sti().add(edx, edi).cli().dec(ecx).jcc("ne", "again").hlt();
+  });
+  const left = counters["exitsToRecord"] + counters["exitsToInterpret"];
+  assert.ok(left < (TURNS / EVERY) * 8, JSON.stringify(counters));
 });
