@@ -9,7 +9,7 @@ import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
-import type { CodeSource } from "./graph.js";
+import type { CodeSource } from "./code-source.js";
 import { RegionBuilder, type Connections } from "./region-builder.js";
 import { NotCompiled } from "./region-state.js";
 import { RegionVariables } from "./registers.js";
@@ -31,6 +31,9 @@ function never(): never {
   throw new Error("no node is known");
 }
 
+/** Times that execution was found in a function which a region takes in without copying it. */
+const WARM = 16;
+
 export class CompilableCode implements CodeSource {
   readonly view: DataView;
   /** Operations of records that are entries of regions now. */
@@ -39,8 +42,9 @@ export class CompilableCode implements CodeSource {
   private readonly verdicts = new Map<number, Map<number, boolean>>();
   private mode = 0;
   private cpu: CpuContext | undefined;
-  /** Linear address of the page where execution was found. */
+  /** Linear address of the page where execution was found, and the instruction pointer of its first byte. */
   private page = 0;
+  private pageRip = 0;
 
   constructor(
     readonly cache: DecodeCache,
@@ -55,6 +59,11 @@ export class CompilableCode implements CodeSource {
     this.mode = cpu.get32(layout.MODE_KEY);
     const linear = cpu.code64 ? rip : (rip + cpu.segmentBase(layout.CS)) % TWO_32;
     this.page = Math.floor(linear / layout.PAGE_SIZE) * layout.PAGE_SIZE;
+    this.pageRip = rip - (linear - this.page);
+  }
+
+  distanceTo(rip: bigint): number {
+    return Number(BigInt.asIntN(64, rip)) - this.pageRip;
   }
 
   operationOf(record: number): number {
@@ -63,6 +72,10 @@ export class CompilableCode implements CodeSource {
 
   isEntry(record: number): boolean {
     return this.operations.has(record);
+  }
+
+  isWarm(record: number): boolean {
+    return this.isEntry(record) || (this.cache.blockOf(record)?.heat ?? 0) >= WARM;
   }
 
   read(record: number): DecodedRecord {

@@ -4,15 +4,18 @@
  * generation.
  *
  * A node begins where control can come from elsewhere and goes on behind conditional branches; it ends at the next
- * node's beginning, at an unconditional transfer, or before an instruction that is left to the interpreter. A function
- * that is called is a copy of its own in each place, a scope, so that its return leads back to one place.
+ * node's beginning, at an unconditional transfer, or before an instruction that is left to the interpreter. A small
+ * function that is called is a copy of its own in each place, so that its return leads back to one place; a larger one
+ * is there once if it is executed often, and its returns compare with the places that it is called from.
  */
-import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
+import { CALLS, INDIRECT_TRANSFERS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { PSEUDO } from "../wasm/interpreter.js";
 import { PAGE_RIP, PAGE_SIZE } from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
+import type { CodePage, CodeSource } from "./code-source.js";
 import { readRecord, type DecodedRecord } from "./decoded-record.js";
+import { keyOf, nodesAt, placeOf, Scope, type Call, type Place } from "./scopes.js";
 
 /** Instructions of a region: V8's time to optimise a function grows faster than its length. */
 const MOST_INSTRUCTIONS = 700;
@@ -22,39 +25,11 @@ const MOST_OWN = 500;
 const MOST_CALLED = 24;
 /** Places that a jump to a computed address may lead to, if they are in its page. */
 const MOST_STARTS = 64;
-/** Places that a return compares its target with, where it may lead to several. */
-const MOST_RETURNS = 4;
+/** Places that a return of a function which is no copy compares its target with. */
+const MOST_RETURNS = 8;
 /** Calls within each other. */
 const DEEPEST = 3;
 const MOST_PAGES = 16;
-
-/** What the graph asks of the decode cache and of the regions there are already. */
-export interface CodeSource {
-  readonly view: DataView;
-  /** Number of the operation that a record had when it was decoded. */
-  operationOf(record: number): number;
-  /** Whether the record is an entry of a region. */
-  isEntry(record: number): boolean;
-  /** Address behind the last record of the block that holds `record`. */
-  blockEnd(record: number): number;
-  /** RAM offset of the page that holds a record's instruction. */
-  pageOf(record: number): number;
-  /** RAM offset of the page that lies `distance` bytes behind that of the seed, or -1 when that is not known. */
-  pageAt(distance: number): number;
-  /** The record of the instruction at a RAM offset, or 0 when it is not decoded. */
-  recordAt(ramOffset: number): number;
-  /** Records that blocks in the page at a RAM offset begin with: control has come there from elsewhere. */
-  startsInPage(ramOffset: number): readonly number[];
-  /** Whether generated code can do the instruction. */
-  compiles(record: DecodedRecord): boolean;
-}
-
-/** A page that a region's code comes from. */
-export interface CodePage {
-  /** Its address less that of the seed's page. */
-  readonly distance: number;
-  readonly ramOffset: number;
-}
 
 /** How control leaves a node at its end. */
 export type NodeEnd =
@@ -82,9 +57,8 @@ export interface RegionGraph {
   readonly instructions: number;
 }
 
+const JUMPS: ReadonlySet<string> = new Set(["jmp", "jmp_near"]);
 const CONDITIONAL = /^j(?!mp)|^loop/;
-/** Bits of a record's address in the key of a place. */
-const RECORD_BITS = 2 ** 32;
 
 const mnemonicOf = (record: DecodedRecord): string => OPERATIONS.list[record.operation].mnemonic;
 
@@ -93,82 +67,48 @@ function endsNode(mnemonic: string): boolean {
   return NEVER_CONTINUES.has(mnemonic) || CALLS.has(mnemonic);
 }
 
-/** A record as seen from one page's address. */
-interface Place {
-  readonly page: number;
-  readonly record: number;
-}
-
-interface Call {
-  readonly record: DecodedRecord;
-  readonly target: Place;
-  /** Where it returns to. */
-  readonly back: Place;
-}
-
-const keyOf = ({ page, record }: Place): number => page * RECORD_BITS + record;
-const placeOf = (key: number): Place => ({ page: Math.floor(key / RECORD_BITS), record: key % RECORD_BITS });
-
-/** One function's instructions, in one place where it is called. */
-class Scope {
-  /** Places that nodes may begin with, in the order they were found; grows while it is walked. */
-  readonly heads = new Set<number>();
-  readonly walked = new Map<number, DecodedRecord>();
-  readonly calls: Call[] = [];
-  readonly nodeOf = new Map<number, number>();
-  readonly depth: number;
-
-  constructor(
-    readonly caller: Scope | undefined,
-    /** Where it returns to in its caller. */
-    readonly back: Place | undefined,
-    readonly first: Place,
-  ) {
-    this.depth = caller ? caller.depth + 1 : 0;
-    this.heads.add(keyOf(first));
-  }
-
-  /** Whether a function is being called already. */
-  within(first: Place): boolean {
-    return this.first.record === first.record || (this.caller?.within(first) ?? false);
-  }
-}
-
 class GraphBuilder {
   private readonly pages: CodePage[];
+  private readonly root: Scope;
+  /** Called functions that are no copies and that control cannot come into from outside. */
+  private readonly shared = new Scope(undefined, undefined, undefined);
   private readonly scopes: Scope[];
   private readonly entries = new Set<number>();
-  /** What calls that became part of the region call. */
-  private readonly called = new Map<DecodedRecord, Scope>();
+  /** Calls in the order they were found, also of scopes that did not become part of the region. */
+  private readonly calls: { scope: Scope; call: Call }[] = [];
+  /** Copies of what calls in the region call, and the scopes of what is called without being copied. */
+  private readonly copies = new Map<DecodedRecord, Scope>();
+  private readonly homes = new Map<DecodedRecord, Scope>();
   private instructions = 0;
 
   constructor(
     private readonly source: CodeSource,
-    seed: number,
+    private readonly seed: number,
   ) {
     this.pages = [{ distance: 0, ramOffset: source.pageOf(seed) }];
     const first = { page: 0, record: seed };
-    this.scopes = [new Scope(undefined, undefined, first)];
+    this.root = new Scope(undefined, undefined, first);
+    this.scopes = [this.root, this.shared];
     this.entries.add(keyOf(first));
   }
 
   build(): RegionGraph {
-    const [root] = this.scopes;
-    if (this.source.isEntry(root.first.record)) return { nodes: [], targets: new Map(), instructions: 0 };
+    const { root, scopes } = this;
+    if (this.source.isEntry(this.seed)) return { nodes: [], targets: new Map(), instructions: 0 };
     this.walkAll(root, MOST_OWN);
     this.instructions = root.walked.size;
-    for (const scope of this.scopes) for (const call of scope.calls) this.enter(scope, call);
-    const placed = this.scopes.flatMap((scope) =>
+    for (const { scope, call } of this.calls) if (scopes.includes(scope)) this.enter(scope, call);
+    const placed = scopes.flatMap((scope) =>
       [...scope.heads].filter((head) => scope.walked.has(head)).map((head) => ({ scope, head })),
     );
     placed.forEach(({ scope, head }, i) => scope.nodeOf.set(head, i));
     const nodes = placed.map(({ scope, head }) => this.node(scope, placeOf(head)));
-    return { nodes, targets: this.targets(), instructions: this.instructions };
+    return { nodes, targets: this.targets(nodes), instructions: this.instructions };
   }
 
   /** Whether control may come to a place from outside. */
   private open(scope: Scope, page: number): boolean {
-    return scope.depth === 0 && page === 0;
+    return scope === this.root && page === 0;
   }
 
   /** Another region begins there, and this one goes there by leaving. */
@@ -190,13 +130,25 @@ class GraphBuilder {
     for (const head of scope.heads) this.walk(scope, placeOf(head), most);
   }
 
-  /** Makes a called function part of the region: a copy if it is small enough, or itself if it is in the same page. */
+  /** Makes a called function part of the region: a copy if it is small enough, or one for all its callers. */
   private enter(scope: Scope, call: Call): void {
-    if (this.copy(scope, call) || scope.depth > 0 || call.target.page !== 0) return;
-    this.instructions -= scope.walked.size;
-    this.lead(scope, call.target, true);
-    this.walkAll(scope, Math.min(MOST_OWN, MOST_INSTRUCTIONS - this.instructions));
-    this.instructions += scope.walked.size;
+    if (this.copy(scope, call)) return;
+    const { root, shared } = this;
+    const home = call.target.page !== 0 || this.foreign(root, call.target) ? shared : root;
+    if (home === shared && !this.source.isWarm(call.target.record)) return;
+    this.grow(home, call.target);
+    if (!home.walked.has(keyOf(call.target))) return;
+    this.homes.set(call.record, home);
+    this.grow(scope, call.back);
+  }
+
+  /** Goes on reading at a place that control comes to, as far as there is room. */
+  private grow(scope: Scope, place: Place): void {
+    const before = scope.walked.size;
+    const room = before + Math.max(0, MOST_INSTRUCTIONS - this.instructions);
+    this.lead(scope, place, true);
+    this.walkAll(scope, scope === this.root ? Math.min(MOST_OWN, room) : room);
+    this.instructions += scope.walked.size - before;
   }
 
   private copy(scope: Scope, call: Call): boolean {
@@ -206,16 +158,13 @@ class GraphBuilder {
     this.walkAll(callee, room + 1);
     if (callee.walked.size > room || !callee.walked.has(keyOf(call.target))) return false;
     // A copy of a function that calls itself would leave for the next call.
-    if (callee.calls.some(({ target }) => target.record === call.target.record)) return false;
-    this.called.set(call.record, callee);
+    const recursive = ({ scope: s, call: c }: { scope: Scope; call: Call }): boolean =>
+      s === callee && c.target.record === call.target.record;
+    if (this.calls.some(recursive)) return false;
+    this.copies.set(call.record, callee);
     this.scopes.push(callee);
     this.instructions += callee.walked.size;
-    if (this.open(scope, call.back.page)) return true;
-    // Only now is it known that control comes to the instruction behind the call.
-    const before = scope.walked.size;
-    this.lead(scope, call.back, false);
-    this.walkAll(scope, before + Math.max(0, MOST_INSTRUCTIONS - this.instructions));
-    this.instructions += scope.walked.size - before;
+    this.grow(scope, call.back);
     return true;
   }
 
@@ -254,12 +203,12 @@ class GraphBuilder {
     }
     if (CALLS.has(mnemonic)) {
       if (next.record >= end) return false;
-      const target = mnemonic === "call" ? this.target(next.page, record) : undefined;
-      if (target) scope.calls.push({ record, target, back: next });
+      const target = this.target(next.page, record);
+      if (target) this.calls.push({ scope, call: { record, target, back: next } });
       if (this.open(scope, next.page)) this.lead(scope, next, true);
       return false;
     }
-    const target = mnemonic === "jmp" ? this.target(next.page, record) : undefined;
+    const target = JUMPS.has(mnemonic) ? this.target(next.page, record) : undefined;
     if (target) this.lead(scope, target, false);
     if (isSwitch(record) && this.open(scope, next.page)) this.leadToStarts(scope);
     return !NEVER_CONTINUES.has(mnemonic);
@@ -271,18 +220,30 @@ class GraphBuilder {
     for (const record of starts.slice(0, MOST_STARTS)) this.lead(scope, { page: 0, record }, true);
   }
 
-  /** Where a relative branch in a page leads to, if that is decoded; within the page, if it was taken. */
+  /** Where a transfer in a page leads to, if that is decoded; within the page, if it was taken. */
   private target(page: number, record: DecodedRecord): Place | undefined {
+    if (INDIRECT_TRANSFERS.has(mnemonicOf(record))) return this.guess(record);
     if (record.link !== 0) return { page, record: record.link };
     if (record.narrowBranch) return undefined;
     const to = Number(record.immediate);
     const outside = to < 0 || to >= PAGE_SIZE;
     if (!outside && record.operation !== PSEUDO.continue) return undefined;
-    const pages = Math.floor(to / PAGE_SIZE);
-    const other = outside ? this.pageAt(this.pages[page].distance + pages * PAGE_SIZE) : page;
-    if (other < 0) return undefined;
-    const found = this.source.recordAt(this.pages[other].ramOffset + to - pages * PAGE_SIZE);
-    return found === 0 ? undefined : { page: other, record: found };
+    return this.placeAt(this.pages[page].distance + to);
+  }
+
+  /** Where a transfer to a computed address led to last, if it is none that leads to many places in its page. */
+  private guess(record: DecodedRecord): Place | undefined {
+    if (record.immediate === 0n) return undefined;
+    const place = this.placeAt(this.source.distanceTo(record.immediate));
+    return place?.page === 0 && isSwitch(record) ? undefined : place;
+  }
+
+  /** The decoded instruction at a distance from the seed's page. */
+  private placeAt(distance: number): Place | undefined {
+    const offset = ((distance % PAGE_SIZE) + PAGE_SIZE) % PAGE_SIZE;
+    const page = this.pageAt(distance - offset);
+    const record = page < 0 ? 0 : this.source.recordAt(this.pages[page].ramOffset + offset);
+    return record === 0 ? undefined : { page, record };
   }
 
   /** Index of the page at a distance from the first, or -1. */
@@ -298,7 +259,7 @@ class GraphBuilder {
     const about = {
       records,
       page: this.pages[page],
-      entry: scope.depth === 0 && this.entries.has(keyOf({ page, record: head })),
+      entry: this.open(scope, page) && this.entries.has(keyOf({ page, record: head })),
       open: this.open(scope, page),
     };
     for (let at = head; ; at += RECORD_BYTES) {
@@ -320,50 +281,66 @@ class GraphBuilder {
     return { kind: "leave", record: target?.page === page ? target.record : at };
   }
 
-  private targets(): Map<DecodedRecord, readonly number[]> {
+  private targets(nodes: readonly RegionNode[]): Map<DecodedRecord, readonly number[]> {
     const found = new Map<DecodedRecord, readonly number[]>();
-    const home = this.homeReturns();
     for (const scope of this.scopes) {
       for (const [key, record] of scope.walked) {
-        const nodes = this.targetNodes(scope, placeOf(key).page, record, home);
-        if (nodes.length > 0) found.set(record, nodes);
+        const targets = this.targetNodes(scope, placeOf(key).page, record);
+        if (targets.length > 0) found.set(record, targets);
+      }
+    }
+    for (const [record, backs] of this.homeReturns(nodes, found)) found.set(record, backs);
+    return found;
+  }
+
+  /** Where returns of functions that are no copies lead to: behind the calls of them. */
+  private homeReturns(
+    nodes: readonly RegionNode[],
+    targets: ReadonlyMap<DecodedRecord, readonly number[]>,
+  ): Map<DecodedRecord, readonly number[]> {
+    const found = new Map<DecodedRecord, readonly number[]>();
+    const calls = this.calls.filter(({ scope }) => this.scopes.includes(scope));
+    const backs = new Map(calls.map(({ scope, call }) => [call.record, nodesAt(scope, [call.back])]));
+    const next = (record: DecodedRecord): readonly number[] => backs.get(record) ?? targets.get(record) ?? [];
+    for (const { call } of calls) {
+      const home = this.homes.get(call.record);
+      for (const node of home ? nodesAt(home, [call.target]) : []) {
+        for (const record of returnsFrom(node, nodes, next)) {
+          const known = found.get(record) ?? [];
+          if (known.length < MOST_RETURNS) found.set(record, [...new Set([...known, ...next(call.record)])]);
+        }
       }
     }
     return found;
   }
 
-  /** Nodes behind calls of functions that are no copies, all in the first page. */
-  private homeReturns(): readonly number[] {
-    const [root] = this.scopes;
-    const own = root.calls.filter(({ record, back }) => !this.called.has(record) && back.page === 0);
-    const calls = own.filter(({ target }) => root.nodeOf.has(keyOf(target)));
-    return nodesAt(
-      root,
-      calls.map(({ back }) => back),
-    ).slice(0, MOST_RETURNS);
-  }
-
-  private targetNodes(
-    scope: Scope,
-    page: number,
-    record: DecodedRecord,
-    home: readonly number[],
-  ): readonly number[] {
+  private targetNodes(scope: Scope, page: number, record: DecodedRecord): readonly number[] {
     const mnemonic = mnemonicOf(record);
-    if (mnemonic === "ret") {
-      if (scope.caller && scope.back) return nodesAt(scope.caller, [scope.back]);
-      return page === 0 ? home : [];
-    }
-    const callee = this.called.get(record);
-    if (callee) return nodesAt(callee, [callee.first]);
-    if (mnemonic !== "jmp" && mnemonic !== "call" && !CONDITIONAL.test(mnemonic)) return [];
+    if (mnemonic === "ret") return scope.caller && scope.back ? nodesAt(scope.caller, [scope.back]) : [];
+    if (!JUMPS.has(mnemonic) && !CALLS.has(mnemonic) && !CONDITIONAL.test(mnemonic)) return [];
     const target = this.target(page, record);
-    return target ? nodesAt(mnemonic === "call" ? this.scopes[0] : scope, [target]) : [];
+    const of = CALLS.has(mnemonic) ? (this.copies.get(record) ?? this.homes.get(record)) : scope;
+    return target && of ? nodesAt(of, [target]) : [];
   }
 }
 
-function nodesAt(scope: Scope, places: readonly Place[]): number[] {
-  return places.flatMap((place) => scope.nodeOf.get(keyOf(place)) ?? []);
+/** Returns that a function leads to, which begins with a node; `next`: nodes behind an instruction, not those it calls. */
+function returnsFrom(
+  first: number,
+  nodes: readonly RegionNode[],
+  next: (record: DecodedRecord) => readonly number[],
+): Set<DecodedRecord> {
+  const found = new Set<DecodedRecord>();
+  const seen = new Set([first]);
+  for (const node of seen) {
+    const { records, end } = nodes[node];
+    for (const record of records) {
+      if (mnemonicOf(record) === "ret") found.add(record);
+      for (const to of next(record)) seen.add(to);
+    }
+    if (end.kind === "next") seen.add(end.node);
+  }
+  return found;
 }
 
 /** Whether an instruction jumps to one of many places: not by way of one fixed place in memory. */

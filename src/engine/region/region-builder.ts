@@ -9,7 +9,8 @@ import * as rec from "../x86/record.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
 import type { DecodedRecord } from "./decoded-record.js";
-import { isSwitch, type CodePage } from "./graph.js";
+import type { CodePage } from "./code-source.js";
+import { isSwitch } from "./graph.js";
 import { leavesDeadFlags, type FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionExits, type Stub } from "./region-exits.js";
@@ -184,7 +185,8 @@ export class RegionBuilder extends RegionExits {
   /** Leaves for a node in another page unless the instruction TLB still has that page where it was. */
   private requirePage(to: number): void {
     const { page, offset } = this.connections.place(to);
-    if (page === this.page) return;
+    // The region was entered in the first page: that is where it was.
+    if (page === this.page || page.distance === 0) return;
     const rip = this.addressIn(page);
     const linear = this.long ? rip : this.linearOf(rip);
     const number = this.wrap(this.shrU(linear, this.i64(layout.PAGE_SHIFT)));
@@ -213,9 +215,8 @@ export class RegionBuilder extends RegionExits {
     this.set(this.locals.target, full);
     for (const node of this.connections.targetsOf(this.record)) {
       const { page, offset } = this.connections.place(node);
-      // Control was in that page when it made the call, or is in it now: it is where it was.
       const back = this.eq(this.get(this.locals.target), this.addressIn(page, offset));
-      this.if(back, () => this.afterThis(() => this.saving(() => this.goToPlace(node))));
+      this.if(back, () => this.afterThis(() => this.saving(() => this.goTo(node))));
     }
     const { dispatch } = this.connections;
     if (dispatch && dispatch.targets.length > 1 && isSwitch(this.record)) this.dispatch(dispatch);

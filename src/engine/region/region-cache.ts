@@ -28,7 +28,7 @@ import type { PassObserver, PassText, RegionDump } from "./pass-text.js";
  * Times that execution must be found in a block before it is compiled: about as long as compiling takes, V8's part of it
  * included, at the interpreter's speed.
  */
-const HOT = 64;
+const HOT = 128;
 /** The same where regions are checked: the more the better. */
 const HOT_IF_CHECKED = 3;
 /** Regions of one module: each module costs time and memory of its own. */
@@ -128,12 +128,14 @@ export class RegionCache {
   // ── choosing ──────────────────────────────────────────────────────────────────────────────────────────
 
   /** Execution has come to the instruction at RIP, which is at `ramOffset`, in the CPU's mode. */
-  noteExecution(cpu: CpuContext, ramOffset: number): void {
+  noteExecution(cpu: CpuContext, ramOffset: number, tail: boolean): void {
     if (this.waiting.length > 0 && --this.patience <= 0) this.compileWaiting();
     const mode = cpu.get32(layout.MODE_KEY);
     if ((mode & MODE_CODE_SIZE) === MODE_CODE16) return;
     const record = this.cache.recordAtOffset(ramOffset, mode);
     if (record === 0 || this.code.isEntry(record)) return;
+    // The interpreter runs the rest of a slice through regions as well.
+    if (tail && this.entries[this.entryIndex(record)] !== ENTRY_NONE) return;
     const block = this.cache.blockOf(record);
     if (!block || block.extents.length !== 1 || ++block.heat < this.hot) return;
     block.heat = 0;

@@ -19,7 +19,7 @@ import { INDIRECT } from "../wasm/lower.js";
 import * as layout from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
 import type { DecodedRecord } from "./decoded-record.js";
-import type { CodePage } from "./graph.js";
+import type { CodePage } from "./code-source.js";
 import { codeOf, MAKE_WORDS } from "./flag-code.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionOperands } from "./region-operands.js";

@@ -11,7 +11,7 @@ import type { ShiftName } from "../x86/semantics/flag-words.js";
 import { CONDITIONS, type Condition } from "../x86/semantics/instruction-builder.js";
 import { OperandBuilder } from "../wasm/operand-builder.js";
 import type { DecodedRecord } from "./decoded-record.js";
-import type { CodePage } from "./graph.js";
+import type { CodePage } from "./code-source.js";
 import { CHANGE_BITS, codeOf, MAKE_WORDS } from "./flag-code.js";
 import {
   DYNAMIC,

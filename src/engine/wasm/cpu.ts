@@ -23,9 +23,12 @@ import { repeatsAtRip } from "../x86/system/repetition.js";
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
 
-/** Longest slices where execution is watched for what to compile: where the interpreter and where regions are found. */
-const WATCHED_SLICE = 4096;
-const REGION_SLICE = 16384;
+/**
+ * Longest slices where execution is watched for what to compile: where the interpreter and where regions are found.
+ * Primes, as loops would otherwise be found in the same place each time.
+ */
+const WATCHED_SLICE = 4093;
+const REGION_SLICE = 16381;
 /** The same where everything is to be compiled, loops as well: branches have been taken then, so that regions close. */
 const EAGERLY_WATCHED_SLICE = 48;
 

@@ -277,15 +277,14 @@ class WasmVm implements Vm {
 
   /** Tells the compiler where execution is; whether that is in a region. */
   private noteExecution(cpu: CpuContext, regions: RegionCache): boolean {
-    const tail = cpu.get32(layout.REGION_TAIL);
+    const tail = cpu.get32(layout.REGION_TAIL) !== 0;
     cpu.set32(layout.REGION_TAIL, 0);
-    if (tail) return true;
     const at = this.ramOffsetAtRip(cpu);
     if (at < 0) return false;
     const start = this.statistics?.now() ?? 0;
-    regions.noteExecution(cpu, at);
+    regions.noteExecution(cpu, at, tail);
     if (this.statistics) this.compileMs += this.statistics.now() - start;
-    return false;
+    return tail;
   }
 
   private regionStatistics(): EngineCounters {

@@ -4,6 +4,7 @@
  */
 import type { Signature, Value } from "../ir/ir.js";
 import { INFO_MASKED_STORE, INFO_MEMORY, INFO_STRING_DESTINATION } from "../x86/call-info.js";
+import { INDIRECT_TRANSFERS } from "../x86/control-flow.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
@@ -95,7 +96,11 @@ export class HandlerBuilder extends RecordBuilder {
   }
 
   override jump(target: Value, size: number): void {
-    this.setState("i64.store", layout.RIP, this.extendU(this.truncate(target, Math.min(size, 8))));
+    const rip = this.extendU(this.truncate(target, Math.min(size, 8)));
+    this.setState("i64.store", layout.RIP, rip);
+    // The compiler guesses that control goes there again.
+    if (INDIRECT_TRANSFERS.has(this.current?.mnemonic ?? ""))
+      this.store("i64.store", this.record, rip, rec.REC_IMMEDIATE);
     this.leave(this.i32(0));
   }
 

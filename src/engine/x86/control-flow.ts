@@ -15,3 +15,6 @@ export const NEVER_CONTINUES: ReadonlySet<string> = new Set([
 ]);
 
 export const CALLS: ReadonlySet<string> = new Set(["call", "call_near"]);
+
+/** Jumps and calls to a computed address: their records keep the last one in place of an immediate. */
+export const INDIRECT_TRANSFERS: ReadonlySet<string> = new Set(["jmp_near", "call_near"]);

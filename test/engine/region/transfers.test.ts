@@ -9,7 +9,7 @@ import { addressOf, dword, eax, ebx, ecx, edi, edx, esi, type Assembler } from "
 const HANDLER = 0x8000;
 const VECTOR = 0x20;
 const PORT = 0x80;
-const MOST = 100_000_000;
+const MOST = 200_000_000;
 
 interface Outcome {
   registers: readonly bigint[];
@@ -60,7 +60,7 @@ test("R3.10 recursion stays in its region: returns compare with both places that
 });
 
 test("R3.10 a computed jump goes on in its region, with flags that its target reads", () => {
-  const TURNS = 400_000;
+  const TURNS = 800_000;
   const CASES = 4;
   const counters = compiled((a) => {
     a.mov(ecx, TURNS).xor(edx, edx).xor(ebx, ebx);
@@ -83,7 +83,7 @@ test("R3.10 a computed jump goes on in its region, with flags that its target re
 });
 
 test("R3.10 control does not come to code behind a branch whose condition never holds", () => {
-  const TURNS = 400_000;
+  const TURNS = 800_000;
   const FAR = 0x11000;
   const counters = compiled((a) => {
     a.mov(ecx, TURNS).xor(edx, edx);
@@ -95,7 +95,7 @@ test("R3.10 control does not come to code behind a branch whose condition never 
 });
 
 test("R3.10 STI stays in its region, unless an interrupt waits: that comes behind the next instruction", () => {
-  const TURNS = 400_000;
+  const TURNS = 800_000;
   const EVERY = 4096;
   const counters = compiled((a) => {
     a.org(HANDLER).inc(edi).iret();
@@ -109,4 +109,37 @@ test("R3.10 STI stays in its region, unless an interrupt waits: that comes behin
   });
   const left = counters["exitsToRecord"] + counters["exitsToInterpret"];
   assert.ok(left < (TURNS / EVERY) * 8, JSON.stringify(counters));
+});
+
+/** Work of more instructions than a copy may have. */
+function longFunction(a: Assembler, name: string): void {
+  a.label(name);
+  for (let i = 0; i < 30; i++) a.add(edx, eax).adc(ebx, 1);
+  a.ret();
+}
+
+test("R3.10 a function in another page, called from several places, is part of the region: its returns stay in it", () => {
+  const TURNS = 1_000_000;
+  const counters = compiled((a) => {
+    a.mov(ecx, TURNS).xor(edx, edx).xor(ebx, ebx).mov(eax, 3);
+    a.label("again").call("far").inc(eax).call("far").dec(ecx).jcc("ne", "again").hlt();
+    a.org(0x13000);
+    longFunction(a, "far");
+  });
+  assert.ok(counters["exitsToTarget"] < TURNS, JSON.stringify(counters));
+});
+
+test("R3.10 a call to a computed address stays in the region as long as it leads where it led before", () => {
+  const TURNS = 1_000_000;
+  const counters = compiled((a) => {
+    a.mov(ecx, TURNS).xor(edx, edx).xor(ebx, ebx).mov(eax, 3).mov(edi, addressOf("first"));
+    a.label("again").callAt(edi).dec(ecx).jcc("ne", "again");
+    a.mov(ecx, 1000).mov(edi, addressOf("second"));
+    a.label("other").callAt(edi).dec(ecx).jcc("ne", "other").hlt();
+    a.org(0x13000);
+    longFunction(a, "first");
+    a.org(0x15000);
+    longFunction(a, "second");
+  });
+  assert.ok(counters["exitsToTarget"] < (TURNS * 3) / 4, JSON.stringify(counters));
 });
