@@ -15,6 +15,8 @@ import { Assembler } from "../../support/asm/index.js";
 import { header1, header2, type TagParts } from "./images.js";
 
 const COM1 = 0x3f8;
+const LINE_STATUS = COM1 + 5;
+const TRANSMITTER_EMPTY = 0x20;
 const DEBUG_EXIT = 0xf4;
 const STACK_SIZE = 0x400;
 /** Free on a machine of ours: below everything that loaders place. */
@@ -254,7 +256,9 @@ function information2(code: GuestCode): void {
 
 /** Output. All keep EBX, EBP, EDI. */
 function subroutines(a: Assembler): void {
-  a.label("putc").push(o.edx).mov(o.edx, COM1).out(8, "dx").pop(o.edx).ret();
+  a.label("putc").push(o.edx).push(o.eax).mov(o.edx, LINE_STATUS);
+  a.label("busy").in(8, "dx").test(o.al, TRANSMITTER_EMPTY).jcc("e", "busy").pop(o.eax);
+  a.mov(o.edx, COM1).out(8, "dx").pop(o.edx).ret();
   a.label("newline").mov(o.al, 10).jmp("putc");
   a.label("puts")
     .lods(8)
