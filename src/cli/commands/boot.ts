@@ -14,7 +14,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     name: "jit",
     value: "MODE",
     choices: JIT_MODES,
-    help: "whether hot guest code is compiled: on, off (the default); check compares; eager compiles all",
+    help: "whether hot guest code is compiled: on (the default), off; check compares; eager compiles all",
   },
   {
     name: "timeout",

@@ -35,7 +35,7 @@ export interface EngineReport {
 
 /** How an engine runs. */
 export interface EngineOptions {
-  /** Absent: what LOCORE_JIT says, else "off". */
+  /** Absent: what LOCORE_JIT says, else "on". */
   jit?: JitMode | undefined;
   /** Also counts what costs time to count. */
   statistics?: boolean;
@@ -97,9 +97,9 @@ export function requireEngine(name: string): void {
   throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
 }
 
-/** What LOCORE_JIT says, "off" where it says nothing. Throws `EngineUnavailable`. */
+/** What LOCORE_JIT says, "on" where it says nothing. Throws `EngineUnavailable`. */
 function jitOfEnvironment(): JitMode {
-  const value = process.env[JIT_VARIABLE] ?? "off";
+  const value = process.env[JIT_VARIABLE] ?? "on";
   const mode = JIT_MODES.find((one) => one === value);
   if (mode === undefined)
     throw new EngineUnavailable("wasm", `${JIT_VARIABLE} is "${value}"; it can be ${JIT_MODES.join(", ")}`);
