@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
-import { buildPlan } from "../../src/boot/index.js";
+import { buildPlan, LoaderRegistry } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
 import { loadEngine } from "../../src/host/node/engines.js";
 import { runToEnd } from "../../src/host/run.js";
@@ -29,11 +29,16 @@ export interface MarkedBoot {
 }
 
 /** Plans and runs until the marker; a boot that ends without it fails the test. */
-export async function bootUntil(t: TestContext, marker: string, options: BootOptions): Promise<MarkedBoot> {
+export async function bootUntil(
+  t: TestContext,
+  marker: string,
+  options: BootOptions,
+  registry = new LoaderRegistry(),
+): Promise<MarkedBoot> {
   const clock = { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION } };
   let console = "";
   const report = runToEnd({
-    plan: buildPlan({ ...options, clock }),
+    plan: buildPlan({ ...options, clock }, registry),
     engine: await loadEngine("wasm", { jit: "on" }),
     console: {
       write: (bytes) => void (console += Buffer.from(bytes).toString("latin1").replaceAll("\r", "")),
