@@ -1,0 +1,93 @@
+/** Larger images with a BIOS underneath, to their own output: Linux by each entry, iPXE, memtest86+, Xen. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runImage } from "./real-images.js";
+
+const QUARTER_GIB = 2 ** 28;
+const LINUX = { memory: QUARTER_GIB, commandLine: "console=ttyS0 earlyprintk=ttyS0 panic=-1" };
+
+test("R1.2 iPXE by the 16-bit entry says who it is, and gives up without a network card", async (t) => {
+  const ran = await runImage(t, {
+    guest: "ipxe",
+    bios: "seabios",
+    screen: true,
+    marker: /iPXE 1\.\S+ -- Open Source Network Boot Firmware/,
+    instructions: 1e9,
+  });
+  if (ran === undefined) return;
+  assert.match(ran.screen, /iPXE initialising devices/);
+});
+
+for (const guest of ["debian-cloud", "debian-amd64", "debian-13-cloud", "debian-686-pae", "debian-686"]) {
+  test(`R1.2 ${guest} by the 16-bit entry: its set-up code has the memory map from SeaBIOS`, async (t) => {
+    const marker = /Kernel panic - not syncing: VFS: Unable to mount root fs/;
+    const ran = await runImage(t, { guest, bios: "seabios", marker, instructions: 8e9, options: LINUX });
+    if (ran === undefined) return;
+    assert.match(ran.console, /BIOS-e820: \[mem 0x0000000000100000-0x000000000fffefff\] usable/);
+    assert.match(ran.console, /SMBIOS 2\.\d present/);
+    assert.match(ran.console, /ACPI: RSDP 0x00000000000F[0-9A-F]{4} 000024 \(v02 LOCORE\)/);
+  });
+}
+
+for (const [what, loader] of [
+  ["the 32-bit entry", { entry: "32" }],
+  ["the 64-bit entry", { entry: "64" }],
+  ["PVH", { name: "pvh" }],
+  ["the 64-bit ELF protocol", { name: "elf64" }],
+] as const) {
+  test(`R1.8 SeaBIOS hands over to Linux by ${what}`, async (t) => {
+    const marker = /Linux version 6\.1[\s\S]*ACPI: RSDP 0x00000000000F/;
+    const options = { ...LINUX, loader };
+    const ran = await runImage(t, {
+      guest: "debian-cloud",
+      bios: "seabios",
+      marker,
+      instructions: 3e9,
+      options,
+    });
+    if (ran === undefined) return;
+    assert.match(ran.console, /SeaBIOS \(version/);
+  });
+}
+
+for (const [how, bios] of [
+  ["by the 16-bit entry under SeaBIOS", "seabios"],
+  ["by its own entry without any BIOS", undefined],
+] as const) {
+  for (const role of ["kernel", "kernel-i386"]) {
+    test(`R1.2 memtest86+ (${role}) ${how} completes its first tests on the screen`, async (t) => {
+      const ran = await runImage(t, {
+        guest: "memtest86+",
+        role,
+        ...(bios === undefined ? {} : { bios }),
+        screen: true,
+        // Test #3 begins when #0, the first, and #1 and #2 are over.
+        marker: /Test #[3-9] /,
+        instructions: 8e9,
+        options: { memory: 2 ** 24, commandLine: "" },
+      });
+      if (ran === undefined) return;
+      assert.match(ran.screen, /Memtest86\+ v6\.10/);
+      assert.match(ran.screen, /Pass: +0 +Errors: 0/);
+    });
+  }
+}
+
+test("R1.3 Xen by Multiboot2 with SeaBIOS underneath: its trampoline's INT 15h and 16h work", async (t) => {
+  const ran = await runImage(t, {
+    guest: "xen",
+    bios: "seabios",
+    marker: /dom0 kernel not specified/,
+    instructions: 1e9,
+    options: {
+      memory: QUARTER_GIB,
+      commandLine: "console=com1 com1=115200,8n1 noreboot",
+      loader: { name: "multiboot2" },
+    },
+  });
+  if (ran === undefined) return;
+  assert.match(ran.console, /Xen version 4\.17/);
+  // What the trampoline learned from the BIOS in real mode.
+  assert.match(ran.console, /No VGA detected/);
+  assert.match(ran.console, /Found 0 EDD information structures/);
+});
