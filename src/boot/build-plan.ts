@@ -136,12 +136,13 @@ function prepareMemory(
   return {};
 }
 
-type Start = Pick<Plan, "regions" | "bootCpu" | "rom" | "fwCfg" | "handOver">;
+type Start = Pick<Plan, "regions" | "bootCpu" | "waitingMsrs" | "rom" | "fwCfg" | "handOver">;
 
 function startInKernel({ memory, protocol, cpuid }: LaidOut): Start {
   const bootCpu = protocol.describeBootCpu();
-  bootCpu.msrs = { ...firmwareMsrs(cpuid), ...bootCpu.msrs };
-  return { regions: memory.regions(), bootCpu };
+  const waitingMsrs = firmwareMsrs(cpuid);
+  bootCpu.msrs = { ...waitingMsrs, ...bootCpu.msrs };
+  return { regions: memory.regions(), bootCpu, waitingMsrs };
 }
 
 function startInFirmware({ memory, protocol, cpuid, cpus, vga }: LaidOut, platform: Platform): Start {

@@ -1,11 +1,11 @@
 /**
- * What a firmware leaves behind for any kernel: BIOS data area, MP table, ACPI tables, memory-type ranges. Claims
+ * What a firmware leaves behind for any kernel: real-mode vectors, BIOS data area, MP table, ACPI tables, memory-type ranges. Claims
  * the places before any loader runs. Knows no loader.
  */
 import { buildAcpi } from "../firmware/acpi/acpi.js";
-import { biosDataArea } from "../firmware/bios-data-area.js";
+import { realModeData } from "../firmware/bios-data-area.js";
 import { mpConfigTable, mpFloatingPointer } from "../firmware/mp-table.js";
-import { ACPI_AREA, BIOS_DATA_AREA, EBDA, ISA_HOLE, MP_TABLE_AREA, RAM_HOLE } from "../memory/layout.js";
+import { ACPI_AREA, EBDA, ISA_HOLE, MP_TABLE_AREA, RAM_HOLE, REAL_MODE_DATA } from "../memory/layout.js";
 import type { RegionMap } from "../memory/regions.js";
 import { LEAF } from "../spec/cpuid.js";
 import { MSR, MTRR } from "../spec/x86-system.js";
@@ -27,7 +27,7 @@ export function placeFirmware(
   const acpi = buildAcpi(ACPI_AREA.start, { cpus, vga });
   const config = mpConfigTable({ cpus, signature: version.eax, features: version.edx });
   // Guests expect base memory to begin at 0, so this stays RAM in the map although they should not touch it.
-  claim(memory, BIOS_DATA_AREA, "bios data area", "ram", biosDataArea());
+  claim(memory, REAL_MODE_DATA, "vectors and bios data area", "ram", realModeData());
   claim(memory, EBDA, "ebda", "reserved", mpFloatingPointer(MP_TABLE_AREA.start));
   memory.claimHole({ name: "isa hole", owner: OWNER, start: ISA_HOLE.start, size: ISA_HOLE.size });
   claim(memory, ACPI_AREA, "acpi tables", "reserved", acpi.bytes);

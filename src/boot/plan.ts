@@ -74,6 +74,8 @@ export interface Plan {
   e820: E820Entry[];
   /** State of the boot CPU at its first instruction. */
   bootCpu: CpuState;
+  /** MSRs of the CPUs that wait to be started, as firmware leaves them; absent: their reset values. */
+  waitingMsrs?: Record<number, bigint>;
   cpuid: CpuidLeaf[];
   commandLine: string;
   /** In the order the kernel is told; without the initrd. */

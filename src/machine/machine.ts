@@ -67,7 +67,8 @@ export interface MachineStats {
 
 /** Every CPU but the first: after reset, waiting for INIT and start-up IPIs. */
 function waitingState(plan: Plan): CpuState {
-  return applicationProcessorState(lookUpCpuid(plan.cpuid, LEAF.VERSION, 0).eax);
+  const state = applicationProcessorState(lookUpCpuid(plan.cpuid, LEAF.VERSION, 0).eax);
+  return { ...state, msrs: { ...state.msrs, ...plan.waitingMsrs } };
 }
 
 export class Machine {

@@ -25,8 +25,6 @@ export interface Span {
 /** Where RAM stops for devices. 1 GiB is ample and keeps the split at a 1 GiB page boundary. */
 export const RAM_HOLE: Span = { start: 0xc000_0000, size: 0x4000_0000 };
 
-/** BIOS data area: guests read the EBDA segment at 0x40e and the base memory size at 0x413. */
-export const BIOS_DATA_AREA: Span = { start: 0x400, size: 0x100 };
 /** Word in the BIOS data area: real-mode segment of the EBDA. */
 export const BDA_EBDA_SEGMENT = 0x40e;
 /** Word in the BIOS data area: KiB of memory below the EBDA. */
@@ -68,7 +66,7 @@ export const ROM_END = 0x1_0000_0000;
  * copy itself; this machine has none: it is RAM and filled before the first instruction. Option ROMs go there too.
  */
 export const BIOS_SHADOW: Span = { start: 0xc_0000, size: 0x4_0000 };
-/** Vectors and BIOS data area belong to the firmware while one is used. */
+/** Vectors, and BIOS data area: guests read the EBDA segment at 0x40e and the base memory size at 0x413. */
 export const REAL_MODE_DATA: Span = { start: 0, size: 0x500 };
 /** SeaBIOS keeps tables at the end of RAM below 4 GiB, at most this much (its BUILD_MAX_HIGHTABLE). */
 export const BIOS_HIGH_TABLES_SIZE = 0x4_0000;

@@ -129,6 +129,13 @@ describe("R1.5 options", () => {
     assert.equal(clock.rtcStart, 5);
   });
 
+  it("R3.4 CPUs that wait to be started have the boot CPU's memory types", () => {
+    const { bootCpu, waitingMsrs } = planOf(makeBzImage(), { cpus: 2 });
+    assert.ok(waitingMsrs !== undefined && Object.keys(waitingMsrs).length === 3);
+    for (const [index, value] of Object.entries(waitingMsrs))
+      assert.equal(bootCpu.msrs[Number(index)], value);
+  });
+
   it("R2.2 features are switched one by one", () => {
     assert.equal(hasFeature(planOf(makeBzImage(), { features: { sse4_2: false } }).cpuid, "sse4_2"), false);
     assert.equal(hasFeature(planOf(makeBzImage()).cpuid, "sse4_2"), true);

@@ -31,7 +31,7 @@ const field = (plan: Plan, name: SetupFieldName): number => {
 describe("R1.2 linux, 64-bit entry", () => {
   it("R1.2 the layout of a plain boot, as a golden", () => {
     assert.deepEqual(regionLines(planOf(makeBzImage(), { initrd: INITRD })), [
-      "00000400–000004ff  bios data area: 256 bytes, firmware, ram",
+      "00000000–000004ff  vectors and bios data area: 1280 bytes, firmware, ram",
       "00006000–00006fff  boot_params: 4096 bytes, linux, ram",
       "00007000–0000702f  gdt: 48 bytes, linux, ram",
       "00009000–0000efff  page tables: 24576 bytes, linux, ram",

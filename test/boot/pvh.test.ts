@@ -67,7 +67,7 @@ function startInfo(plan: Plan) {
 describe("R2.1 pvh", () => {
   it("R2.1 the layout, as a golden: segments by p_paddr, hand-over low", () => {
     assert.deepEqual(regionLines(planOf(kernel(), { initrd: INITRD })), [
-      "00000400–000004ff  bios data area: 256 bytes, firmware, ram",
+      "00000000–000004ff  vectors and bios data area: 1280 bytes, firmware, ram",
       "00006000–00006fff  start_info: 184 bytes, pvh, ram",
       "00007000–0000702f  gdt: 48 bytes, pvh, ram",
       "00020000–0002000d  command line: 14 bytes, pvh, ram",

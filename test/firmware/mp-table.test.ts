@@ -1,7 +1,7 @@
 // MP table, BIOS data area, and the searches that operating systems make for them.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { biosDataArea } from "../../src/firmware/bios-data-area.js";
+import { realModeData } from "../../src/firmware/bios-data-area.js";
 import { byteSum, seal } from "../../src/firmware/checksum.js";
 import { mpConfigTable, mpFloatingPointer } from "../../src/firmware/mp-table.js";
 import { EBDA, MP_TABLE_AREA } from "../../src/memory/layout.js";
@@ -62,9 +62,9 @@ describe("R3.4 MP table", () => {
   });
 
   it("R3.4 the BIOS data area leads FreeBSD and NetBSD to the EBDA", () => {
-    const bda = new DataView(biosDataArea().buffer);
-    assert.equal(bda.getUint16(0x0e, true) * 16, EBDA.start);
-    assert.equal(bda.getUint16(0x13, true) * 1024, EBDA.start);
+    const bda = new DataView(realModeData().buffer);
+    assert.equal(bda.getUint16(0x40e, true) * 16, EBDA.start);
+    assert.equal(bda.getUint16(0x413, true) * 1024, EBDA.start);
   });
 
   it("R3.4 sealing ignores what the checksum byte held before", () => {

@@ -30,6 +30,14 @@ for (const name of ["multiboot2", "multiboot1"]) {
   });
 }
 
+test("R1.3 Xen asks a BIOS that is not there (no no-real-mode): every call fails, and it goes on", async (t) => {
+  const kernel = await guestKernel(t, "xen");
+  if (kernel === undefined) return;
+  const commandLine = COMMAND_LINE.replace(" no-real-mode", "");
+  const { console } = await bootUntil(t, NO_DOM0, { kernel, commandLine });
+  assert.match(console, /^\(XEN\) Xen version 4\.17/m);
+});
+
 test("R1.1 Xen goes by Multiboot2 unless told otherwise, and by nothing that it does not offer", async (t) => {
   const kernel = await guestKernel(t, "xen");
   if (kernel === undefined) return;
