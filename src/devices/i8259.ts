@@ -11,6 +11,7 @@
  */
 import type { InterruptLine, PortDevice } from "./device.js";
 import {
+  BIOS_VECTOR_BASE,
   CASCADE_INPUT,
   ELCR_WRITABLE,
   ICW1,
@@ -58,14 +59,14 @@ export interface I8259State {
   slave: I8259ChipState;
 }
 
-function initialChip(): I8259ChipState {
+function initialChip(vectorBase: number): I8259ChipState {
   return {
     irr: 0,
     isr: 0,
     imr: 0,
     lines: 0,
     elcr: 0,
-    vectorBase: 0,
+    vectorBase,
     expects: 0,
     icw1: 0,
     autoEoi: false,
@@ -78,9 +79,9 @@ function initialChip(): I8259ChipState {
   };
 }
 
-/** Both chips as they are at power-on. */
+/** Both chips as a PC's BIOS leaves their vectors, with nothing masked yet: a kernel may come without initialising them. */
 export function initialI8259State(): I8259State {
-  return { master: initialChip(), slave: initialChip() };
+  return { master: initialChip(BIOS_VECTOR_BASE.MASTER), slave: initialChip(BIOS_VECTOR_BASE.SLAVE) };
 }
 
 /** The input with the highest priority among `mask`, or -1. */

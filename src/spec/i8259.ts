@@ -39,3 +39,5 @@ export const SPURIOUS_INPUT = 7;
 export const CASCADE_INPUT = 2;
 /** Inputs whose trigger mode may be changed (ICH9 data sheet §13.4.9–10: 0, 1, 2, 8 and 13 are always edge). */
 export const ELCR_WRITABLE = { master: 0xf8, slave: 0xde } as const;
+/** Where a PC's BIOS puts the vectors (IBM PC/AT technical reference); Multiboot kernels may rely on it. */
+export const BIOS_VECTOR_BASE = { MASTER: 0x08, SLAVE: 0x70 } as const;

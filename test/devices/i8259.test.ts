@@ -22,6 +22,15 @@ function pair(icw4 = 0x01): { pic: I8259Pair; intr: RecordingLine } {
   return { pic, intr };
 }
 
+test("R1.3 i8259: uninitialised it has a BIOS's vectors, 0x08 and 0x70, as Multiboot promises", () => {
+  const pic = new I8259Pair(new RecordingLine());
+  pic.line(0).set(true);
+  assert.equal(pic.acknowledge(), 0x08);
+  const other = new I8259Pair(new RecordingLine());
+  other.line(8).set(true);
+  assert.equal(other.acknowledge(), 0x70);
+});
+
 function inService(pic: I8259Pair): [number, number] {
   return [pic.state.master.isr, pic.state.slave.isr];
 }

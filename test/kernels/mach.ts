@@ -9,7 +9,7 @@ import { machTask } from "./mach-task.js";
 const SCRIPT = "one two $(task-create) $(task-resume)";
 
 /** One boot to the task's last argument. */
-export function testMach(guest: string, loader: string, width: 32 | 64): void {
+export function testMach(guest: string, loader: string, width: 32 | 64, cpus = 1): void {
   test(`R1.3 ${guest} by ${loader}: the memory map, and a module with its command line as the first task`, async (t) => {
     const kernel = await guestKernel(t, guest);
     if (kernel === undefined) return;
@@ -17,10 +17,12 @@ export function testMach(guest: string, loader: string, width: 32 | 64): void {
       kernel,
       commandLine: "console=com0",
       loader: { name: loader },
+      cpus,
       modules: [{ name: "hello", bytes: machTask(width), commandLine: SCRIPT }],
     });
     // Newer kernels open the console late and show only the end of what they said before.
     assert.match(console, /^biosmem: 0+100000:0+10000000, available$/m);
+    if (cpus > 1) assert.match(console, /^BSP: Completed SMP init$/m);
     assert.match(console, /^module 0: hello one two \$\(task-create\) \$\(task-resume\)$/m);
     assert.match(console, /task: hello\ntask: one\ntask: two\n/);
   });
