@@ -1,10 +1,12 @@
 // R1.3 Debian's Xen 4.17 by Multiboot2 and Multiboot, its shim by every protocol it offers, on the built-in engine.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { buildPlan } from "../../src/boot/index.js";
 import { loadEngine } from "../../src/host/node/engines.js";
 import { Machine } from "../../src/machine/machine.js";
 import { bootUntil, guestKernel } from "../support/marked-boot.js";
+import { requireGuest } from "../support/requires.js";
 
 /** As Xen's documentation has it for a serial console; its trampoline would ask a BIOS otherwise. */
 const COMMAND_LINE = "console=com1 com1=115200,8n1 noreboot no-real-mode";
@@ -36,6 +38,17 @@ test("R1.3 Xen asks a BIOS that is not there (no no-real-mode): every call fails
   const commandLine = COMMAND_LINE.replace(" no-real-mode", "");
   const { console } = await bootUntil(t, NO_DOM0, { kernel, commandLine });
   assert.match(console, /^\(XEN\) Xen version 4\.17/m);
+});
+
+test("R1.3 R1.8 Xen by Multiboot2 after SeaBIOS, whose services it asks", async (t) => {
+  const kernel = await guestKernel(t, "xen");
+  const bios = await requireGuest(t, "seabios");
+  if (!kernel || !bios) return;
+  const commandLine = COMMAND_LINE.replace(" no-real-mode", "");
+  const image = { name: "bios.bin", bytes: await readFile(bios.files["bios"]) };
+  const { console } = await bootUntil(t, NO_DOM0, { kernel, commandLine, bios: image });
+  assert.match(console, /^\(XEN\) Xen version 4\.17/m);
+  assert.match(console, /^\(XEN\) Bootloader: locore$/m);
 });
 
 test("R1.1 Xen goes by Multiboot2 unless told otherwise, and by nothing that it does not offer", async (t) => {
