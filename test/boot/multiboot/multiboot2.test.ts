@@ -2,6 +2,7 @@
 // it and the offset it is refused at; tags one by one. The machine state is in conformance.test.ts.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { tableLines } from "../../../src/boot/table-lines.js";
 import { recognise } from "../../../src/formats/index.js";
 import { makeBzImage, makeElf } from "../../support/images.js";
 import { planOf, regionLines } from "../plan-text.js";
@@ -223,6 +224,31 @@ describe("R1.3 multiboot2, header tags", () => {
       for (const { name, start } of plan.regions)
         if (name.startsWith("module")) assert.equal(start % 4096, 0);
     }
+  });
+});
+
+describe("R1.3 multiboot2, what the loader must do", () => {
+  it('R1.3 "must not load any part of the kernel, the modules, the information structure higher than 4 GiB - 1"', () => {
+    const modules = [{ name: "m", bytes: new Uint8Array(5000) }];
+    const tags = [{ type: 10, words: [0, 0xffff_ffff, 0x1000, 2] }];
+    const plan = planOf(withTags(...tags), { ...NAMED, modules, memory: 5 * 2 ** 30 });
+    const ours = plan.regions.filter(({ owner }) => owner === "multiboot2");
+    assert.ok(ours.length >= 4);
+    for (const { name, start, size } of ours) assert.ok(start + size <= 0xc000_0000, name);
+  });
+
+  it("R1.3 mem_upper ends at the first hole, the memory map goes on behind it", () => {
+    const plan = planOf(withTags(), { ...NAMED, memory: 5 * 2 ** 30 });
+    const lines = tableLines(plan).filter((line) => line.startsWith("multiboot2.tag 4"));
+    assert.deepEqual(lines, [`multiboot2.tag 4 basic meminfo: 639 KiB, ${3 * 2 ** 20 - 1024} KiB`]);
+    assert.ok(plan.e820.some(({ start, type }) => start === 2 ** 32 && type === "ram"));
+  });
+
+  it("R1.3 modules go below the kernel where there is no room behind it", () => {
+    const modules = [{ name: "m", bytes: new Uint8Array(2 * 2 ** 20) }];
+    const tags = [{ type: 10, words: [0, 0xffff_ffff, 0x1000, 2] }];
+    const plan = planOf(withTags(...tags), { ...NAMED, modules });
+    assert.equal(plan.regions.find(({ name }) => name === "module 0")?.start, 0x10_0000);
   });
 });
 
