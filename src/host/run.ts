@@ -95,8 +95,10 @@ export function runToEnd(options: RunOptions): RunReport {
     options.onStart?.();
     const end = stepToEnd(machine, options, watch);
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
-    const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
     const screen = machine.screen();
+    // A kernel whose console is the screen says there why it ended.
+    if (screen !== undefined) watch.feed(new TextEncoder().encode(`\n${screenText(screen)}\n`));
+    const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
     if (screen !== undefined) report.screen = screen;
     const firmwareLog = machine.firmwareLog();
     if (firmwareLog !== undefined) report.firmwareLog = firmwareLog;

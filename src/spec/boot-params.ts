@@ -8,6 +8,12 @@
 export const BOOT_PARAMS_SIZE = 0x1000;
 
 export const BOOT_PARAMS = {
+  /** struct screen_info: mode, columns, rows, kind, height of a character. */
+  ORIG_VIDEO_MODE: 0x006,
+  ORIG_VIDEO_COLS: 0x007,
+  ORIG_VIDEO_LINES: 0x00e,
+  ORIG_VIDEO_IS_VGA: 0x00f,
+  ORIG_VIDEO_POINTS: 0x010,
   /** u64: physical address of the RSDP. */
   ACPI_RSDP_ADDR: 0x070,
   /** High halves of ramdisk_image, ramdisk_size and cmd_line_ptr. */

@@ -89,6 +89,9 @@ export const MODE_3 = {
   ],
 } as const;
 
+/** What mode 3 looks like. */
+export const MODE_3_SCREEN = { mode: 3, columns: 80, rows: 25, points: 16 } as const;
+
 /** Bochs display interface: word registers behind an index. Those not here read 0: no mode, no memory. */
 export const DISPI = { INDEX: 0, DATA: 1, ID_REGISTER: 0, ID: 0xb0c0 } as const;
 

@@ -156,3 +156,20 @@ test("the nearest word is suggested only if it is near", () => {
   assert.equal(closest("inspcet", ["boot", "inspect"]), "inspect");
   assert.equal(closest("xyz", ["boot", "inspect"]), undefined);
 });
+
+test("R1.8 loader.bios and loader.vgabios name firmware; the 16-bit entry implies a BIOS; off is none", () => {
+  const firmware = (...args: string[]): Pick<BootRequest, "bios" | "vgabios" | "screen"> => {
+    const { bios, vgabios, screen } = request("kernel", ...args);
+    return { bios, vgabios, screen } as Pick<BootRequest, "bios" | "vgabios" | "screen">;
+  };
+  const none = { bios: undefined, vgabios: undefined, screen: undefined };
+  assert.deepEqual(firmware(), none);
+  assert.deepEqual(firmware("-o", "loader.bios=b.bin,loader.vgabios=v.bin"), {
+    ...none,
+    bios: "b.bin",
+    vgabios: "v.bin",
+  });
+  assert.deepEqual(firmware("-o", "loader.entry=16"), { ...none, bios: "on" });
+  assert.deepEqual(firmware("-o", "loader.entry=16,loader.bios=off"), none);
+  assert.deepEqual(firmware("--screen"), { ...none, screen: true });
+});

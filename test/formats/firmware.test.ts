@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { recognise } from "../../src/formats/index.js";
+import { ByteView } from "../../src/bytes/byte-view.js";
+import { resetJump } from "../../src/formats/firmware/firmware.js";
+import { Random } from "../support/random.js";
 import { FormatError } from "../../src/formats/format-error.js";
 
 const KIB = 1024;
@@ -76,4 +79,39 @@ test("R1.8 firmware: a file with another format's magic is not taken for firmwar
   const gzip = firmware(64 * KIB, SEABIOS);
   gzip.set([0x1f, 0x8b, 8]);
   assert.throws(() => recognise(gzip), FormatError);
+});
+
+/** What reset vectors are made of, and what breaks them. */
+const OPCODES = [0x90, 0xfa, 0xfc, 0x0f, 0x09, 0x20, 0xc0, 0xa8, 0x74, 0x75, 0xeb, 0xe9, 0xea, 0x00, 0xff];
+
+function randomVector(random: Random): number[] {
+  return Array.from({ length: 16 }, () => (random.below(4) === 0 ? random.below(256) : random.pick(OPCODES)));
+}
+
+test("R4.4 firmware: 200,000 random reset vectors give a jump inside the last 16 bytes, or none", () => {
+  const random = new Random(3);
+  const bytes = firmware(64 * KIB, []);
+  const view = new ByteView(bytes);
+  let found = 0;
+  for (let i = 0; i < 200_000; i++) {
+    bytes.set(randomVector(random), bytes.length - 16);
+    const jump = resetJump(view);
+    if (jump === undefined) continue;
+    found++;
+    assert.ok(jump.offset >= bytes.length - 16 && jump.offset < bytes.length - 1);
+  }
+  assert.ok(found > 10_000 && found < 190_000, `${found} jumps`);
+});
+
+test("R4.4 firmware: 1,000 random images of any size are read, or refused with an offset inside them", () => {
+  const random = new Random(4);
+  for (let i = 0; i < 1000; i++) {
+    const size = random.below(3) === 0 ? random.below(80 * KIB) + 16 : 64 * KIB + random.below(4) * 4096;
+    const bytes = firmware(size, randomVector(random));
+    try {
+      assert.ok(JSON.stringify(recognise(bytes).facts).length > 0);
+    } catch (error) {
+      assert.ok(error instanceof FormatError && error.offset <= size, String(error));
+    }
+  }
 });

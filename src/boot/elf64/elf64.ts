@@ -68,6 +68,7 @@ class Elf64Boot implements BootProtocol {
       initrd,
       setupData,
       rsdp: context.rsdpAddress,
+      vga: context.vga,
       e820: deriveE820(context.memory),
     });
     const region = { name: "boot_params", owner: NAME, size: BOOT_PARAMS_SIZE, bytes };

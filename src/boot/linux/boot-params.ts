@@ -1,6 +1,6 @@
 /**
  * Builds Linux's struct boot_params ("zero page") for the 32-bit and 64-bit entry points: the image's setup header
- * copied and completed, memory map, RSDP. No screen is described, because there is none.
+ * copied and completed, memory map, RSDP. A screen is described where there is one.
  *
  * Specification: Linux Documentation/arch/x86/boot.rst, "32-bit Boot Protocol", "64-bit Boot Protocol"; zero-page.rst.
  */
@@ -24,6 +24,7 @@ import {
   SETUP_HEADER_START,
   SETUP_OFFSET,
 } from "../../spec/linux-boot.js";
+import { MODE_3_SCREEN } from "../../spec/vga.js";
 
 /** What goes into the zero page. Addresses are guest-physical. */
 export interface BootParamsInput {
@@ -35,6 +36,8 @@ export interface BootParamsInput {
   initrd?: { address: number; size: number } | undefined;
   setupData?: number | undefined;
   rsdp: number;
+  /** A VGA in mode 3. */
+  vga?: boolean | undefined;
   e820: readonly E820Entry[];
 }
 
@@ -55,6 +58,7 @@ export function buildBootParams(input: BootParamsInput): Uint8Array {
   }
   if (headerEnd > SETUP_OFFSET.setup_data) view.setU64(SETUP_OFFSET.setup_data, input.setupData ?? 0);
   view.setU64(BOOT_PARAMS.ACPI_RSDP_ADDR, input.rsdp);
+  if (input.vga === true) setScreen(view);
   setMemoryMap(view, input.e820);
   return view.bytes;
 }
@@ -71,6 +75,16 @@ export function bareSetupHeader(commandLineMax: number): Uint8Array {
   view.setU8(SETUP_OFFSET.loadflags, LOADFLAGS.LOADED_HIGH);
   view.setU32(SETUP_OFFSET.cmdline_size, commandLineMax);
   return view.slice(SETUP_HEADER_START, end - SETUP_HEADER_START);
+}
+
+/** Without it the kernel takes the machine to have no screen. */
+function setScreen(view: ByteView): void {
+  const { mode, columns, rows, points } = MODE_3_SCREEN;
+  view.setU8(BOOT_PARAMS.ORIG_VIDEO_MODE, mode);
+  view.setU8(BOOT_PARAMS.ORIG_VIDEO_COLS, columns);
+  view.setU8(BOOT_PARAMS.ORIG_VIDEO_LINES, rows);
+  view.setU8(BOOT_PARAMS.ORIG_VIDEO_IS_VGA, 1);
+  view.setU16(BOOT_PARAMS.ORIG_VIDEO_POINTS, points);
 }
 
 /** A 64-bit value whose halves lie apart. */

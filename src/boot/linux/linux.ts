@@ -147,6 +147,7 @@ class LinuxBoot implements BootProtocol {
       initrd,
       setupData,
       rsdp: context.rsdpAddress,
+      vga: context.vga,
       // Everything claimed from here on is RAM to the guest, so the map is final.
       e820: deriveE820(context.memory),
     });
