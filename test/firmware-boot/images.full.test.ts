@@ -1,6 +1,8 @@
 /** Larger images with a BIOS underneath, to their own output: Linux by each entry, iPXE, memtest86+, Xen. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { recognise } from "../../src/formats/index.js";
+import { grubImage } from "../support/grub.js";
 import { runImage } from "./real-images.js";
 
 const QUARTER_GIB = 2 ** 28;
@@ -90,4 +92,25 @@ test("R1.3 Xen by Multiboot2 with SeaBIOS underneath: its trampoline's INT 15h a
   // What the trampoline learned from the BIOS in real mode.
   assert.match(ran.console, /No VGA detected/);
   assert.match(ran.console, /Found 0 EDD information structures/);
+});
+
+test("R1.2 GRUB as a Linux kernel (lkrn, protocol 2.03) by the 16-bit entry, to its prompt and its commands", async (t) => {
+  const bytes = await grubImage(t, {
+    format: "i386-pc",
+    head: "linux",
+    modules: ["normal", "echo", "serial", "terminal", "minicmd", "halt"],
+    config: "serial --port=0x3f8 --speed=115200\nterminal_output serial\necho GRUB speaks\n",
+  });
+  if (bytes === undefined) return;
+  const image = recognise(bytes);
+  assert.ok(image.format === "bzimage" && image.protocol === 0x0203);
+  const ran = await runImage(t, {
+    image: { name: "grub.lkrn", bytes },
+    bios: "seabios",
+    marker: /grub> /,
+    instructions: 3e9,
+  });
+  if (ran === undefined) return;
+  assert.match(ran.console, /GRUB loading|Welcome to GRUB/);
+  assert.match(ran.console, /GRUB speaks/);
 });

@@ -15,7 +15,9 @@ const CHUNK = 1e6;
 const MIB = 2 ** 20;
 
 export interface ImageRun {
-  guest: string;
+  /** A guest of the catalogue, or `image`. */
+  guest?: string;
+  image?: BootOptions["kernel"];
   /** File of the guest; "kernel" when absent. */
   role?: string;
   /** A guest whose "bios" runs first; absent: none does. */
@@ -49,7 +51,7 @@ export async function guestFile(
 
 /** Plans and runs; undefined after the test was skipped. */
 export async function runImage(t: TestContext, run: ImageRun): Promise<ImageOutcome | undefined> {
-  const kernel = await guestFile(t, run.guest, run.role);
+  const kernel = run.image ?? (await guestFile(t, run.guest ?? "", run.role));
   const bios = run.bios === undefined ? undefined : await guestFile(t, run.bios, "bios");
   const vgaRom =
     run.screen === true && run.bios !== undefined ? await guestFile(t, "seabios", "vgabios") : undefined;

@@ -3,7 +3,11 @@
  * line, the kernel's place, and the BIOS services that set-up code calls.
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { buildPlan } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
@@ -17,7 +21,7 @@ import {
   realModeGuest,
   type GuestReport,
 } from "../support/real-mode-guest.js";
-import { requireGuest } from "../support/requires.js";
+import { requireGuest, requireTool } from "../support/requires.js";
 
 const MIB = 2 ** 20;
 const COMMAND_LINE = "console=ttyS0 sixteen bits";
@@ -139,3 +143,40 @@ test("R1.2 16-bit entry: with a VGA BIOS the screen has what was printed by INT 
 function hexVersion(protocol: number): string {
   return `${protocol >> 8}.${String(protocol & 0xff).padStart(2, "0")}`;
 }
+
+test("R1.2 16-bit entry: QEMU enters the same guest alike, which proves the guest", async (t) => {
+  const qemu = requireTool(t, "qemu-system-x86_64");
+  if (!qemu) return;
+  const folder = mkdtempSync(path.join(tmpdir(), "locore-real-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const kernel = path.join(folder, "guest");
+  const serial = path.join(folder, "serial");
+  writeFileSync(kernel, realModeGuest());
+  const machine = [
+    "-M",
+    "pc",
+    "-accel",
+    "tcg",
+    "-m",
+    "64",
+    "-display",
+    "none",
+    "-no-reboot",
+    "-nodefaults",
+    "-vga",
+    "std",
+  ];
+  const guest = ["-kernel", kernel, "-append", COMMAND_LINE, "-serial", `file:${serial}`];
+  const exit = ["-device", "isa-debug-exit,iobase=0xf4,iosize=1"];
+  const ran = spawnSync(qemu, [...machine, ...guest, ...exit], { timeout: 30_000, encoding: "utf8" });
+  assert.equal(ran.status, (EXIT_VALUE << 1) | 1, ran.stderr);
+  const { registers, commandLine, kernel: text, bios, e820 } = parseReport(readFileSync(serial));
+  const { ds } = registers;
+  const segments = [registers.es, registers.ss, registers.fs, registers.gs, registers.cs];
+  assert.deepEqual(segments, [ds, ds, ds, ds, ds + 0x20]);
+  assert.equal(registers.flags & 0x600, 0);
+  assert.equal(commandLine, COMMAND_LINE);
+  assert.equal(text, KERNEL_TEXT);
+  assert.deepEqual(bios, { baseKib: 639, videoMode: 3, columns: 80, keyWaits: false, diskError: true });
+  assert.deepEqual(e820[0], { start: 0, size: 0x9fc00, type: 1 });
+});

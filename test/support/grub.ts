@@ -10,6 +10,8 @@ import { outputOnHost, softwareRoot } from "./software.js";
 export interface GrubImage {
   /** grub-mkimage's name of the format. */
   format: "i386-pc" | "i386-coreboot";
+  /** What an i386-pc image is put behind: "disk", the default, or "linux", the head of a Linux kernel. */
+  head?: "disk" | "linux";
   /** GRUB's modules that are built in. */
   modules: readonly string[];
   /** Commands run at the start. */
@@ -21,11 +23,12 @@ export interface GrubImage {
 const FOLDER = "/grub";
 const SECTOR = 512;
 
-/** For i386-pc a disk image; otherwise what grub-mkimage makes. Undefined after the test was skipped. */
+/** For i386-pc a disk image or an "lkrn"; otherwise what grub-mkimage makes. Undefined after the test was skipped. */
 export async function grubImage(t: TestContext, image: GrubImage): Promise<Uint8Array | undefined> {
   const contents = Object.entries({ ...image.files, "grub.cfg": new TextEncoder().encode(image.config) });
   const files = contents.map(([name, bytes]): AddedFile => ({ to: `${FOLDER}/${name}`, bytes }));
-  const disk = image.format === "i386-pc" ? "cat /usr/lib/grub/i386-pc/boot.img core" : "cat core";
+  const head = image.head === "linux" ? "lnxboot.img" : "boot.img";
+  const disk = image.format === "i386-pc" ? `cat /usr/lib/grub/i386-pc/${head} core` : "cat core";
   const script = `
 cd ${FOLDER}
 busybox tar -cf disk.tar ${contents.map(([name]) => name).join(" ")}
