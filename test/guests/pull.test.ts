@@ -151,10 +151,14 @@ test("guests: an unknown name is answered with the names there are", async () =>
 
 test("guests: every entry of the catalogue says what it is, its source, check, licence and use", async () => {
   const guests = await listGuests();
+  const names = guests.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length, "names are unique");
   assert.deepEqual(
-    guests.map(({ name }) => name),
-    ["debian-cloud", "debian-13-cloud", "debian-amd64", "debian-686-pae", "busybox", "busybox-i386"],
+    names.slice(0, 2),
+    ["debian-cloud", "debian-13-cloud"],
+    "what most people want comes first",
   );
+  for (const name of ["busybox", "xen", "gnumach-amd64", "seabios"]) assert.ok(names.includes(name), name);
   for (const { what, source, verified, licence, shows } of guests) {
     for (const fact of [what, source, verified, licence, shows]) assert.ok(fact.length > 10, fact);
   }
