@@ -3,7 +3,7 @@
  * share, with every bound that a guest must not break checked on the way.
  */
 import assert from "node:assert/strict";
-import { buildPlan } from "../../src/boot/index.js";
+import { buildPlan, type Plan } from "../../src/boot/index.js";
 import { ROUTE } from "../../src/devices/reset-routes.js";
 import type { Engine } from "../../src/engine/contract.js";
 import type { Board } from "../../src/machine/board.js";
@@ -11,11 +11,18 @@ import type { ConsoleEnd } from "../../src/machine/console.js";
 import { Machine, type BoardContext } from "../../src/machine/machine.js";
 import type { TimerQueue } from "../../src/machine/timers.js";
 import { wireBoard } from "../../src/machine/wiring.js";
+import { fwCfgItems } from "../../src/firmware/fw-cfg.js";
 import { Random } from "../support/random.js";
 import { hostileGuest, seedText } from "./hostile-guest.js";
 import { RegisterCoverage } from "./register-coverage.js";
 
 const MEMORY = 0x400000;
+
+/** The plan with the devices that a machine has for firmware. */
+function withEveryDevice(plan: Plan): Plan {
+  const devices = [...plan.devices, { name: "fw_cfg" }, { name: "debug-console" }];
+  return { ...plan, devices, fwCfg: fwCfgItems([], new Map([["opt/note", new Uint8Array(100).fill(1)]])) };
+}
 const INSTRUCTIONS_PER_LIFE = 400_000;
 /** Steps of a life that sleeps: timers which wake nobody. */
 const STEPS_PER_LIFE = 20_000;
@@ -84,13 +91,16 @@ export class HostileLives {
     const console = new CountingConsole(random);
     const wired: { board?: Board; timers?: TimerQueue } = {};
     const machine = new Machine({
-      plan: buildPlan({
-        kernel: { name: "hostile", bytes: this.guest.kernel },
-        memory: MEMORY,
-        cpus,
-        commandLine: seedText(seed * 2654435761),
-        ...(realTime ? {} : { clock: { deterministic: { nsPerInstruction: random.pick(PERIODS) } } }),
-      }),
+      plan: withEveryDevice(
+        buildPlan({
+          kernel: { name: "hostile", bytes: this.guest.kernel },
+          memory: MEMORY,
+          cpus,
+          screen: true,
+          commandLine: seedText(seed * 2654435761),
+          ...(realTime ? {} : { clock: { deterministic: { nsPerInstruction: random.pick(PERIODS) } } }),
+        }),
+      ),
       engine: this.engine,
       console,
       hostNow: () => performance.now() * 1e6,
