@@ -28,7 +28,7 @@ import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
 import { entryText } from "./hand-over.js";
-import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
+import type { BootProtocol, LoadContext, Loader, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
 import type { Plan, PlanClock } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
@@ -72,7 +72,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const memory = new RegionMap(ram);
   const tables = prepareMemory(memory, platform, { cpus, cpuid, vga });
   const warnings: string[] = [];
-  const context = loadContext(options, memory, tables["RSDP"] ?? 0, warnings);
+  const context = loadContext(options, loader, memory, tables["RSDP"] ?? 0, warnings);
   context.vga = vga;
   whileDoing(`load "${kernel.name}" with the ${loader.name} loader`, () => protocol.layOutMemory(context));
   const laidOut = { memory, protocol, cpuid, cpus, vga };
@@ -171,6 +171,7 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 
 function loadContext(
   options: BootOptions,
+  loader: Loader,
   memory: RegionMap,
   rsdpAddress: number,
   warnings: string[],
@@ -178,7 +179,7 @@ function loadContext(
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,
-    commandLine: options.commandLine ?? "",
+    commandLine: options.commandLine ?? loader.defaultCommandLine ?? "",
     modules: options.modules ?? [],
     rsdpAddress,
     warn: (text) => warnings.push(text),

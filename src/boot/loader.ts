@@ -51,6 +51,8 @@ export interface Loader {
   /** One line for people. */
   readonly summary: string;
   readonly options: Readonly<Record<string, LoaderOptionSpec>>;
+  /** The kernel's command line where none is given; empty when absent. */
+  readonly defaultCommandLine?: string;
   /** Whether its protocol hands boot modules to the kernel. */
   readonly takesModules?: true;
   /** Must not change anything. May throw FormatError for an image that is broken. */

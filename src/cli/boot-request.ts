@@ -50,7 +50,11 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     repeats: true,
     help: "a boot module and its command line (PVH, Multiboot); a space in FILE is written \\ followed by it",
   },
-  { name: "append", value: "TEXT", help: "kernel command line; without it console=ttyS0" },
+  {
+    name: "append",
+    value: "TEXT",
+    help: "kernel command line; without it console=ttyS0 for Linux and PVH kernels",
+  },
   { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },
   {

@@ -13,9 +13,6 @@ import { findSeabios, type SeabiosPart } from "./seabios.js";
  */
 const NS_PER_INSTRUCTION = 10;
 
-/** Without --append: the kernel's messages where they can be read. */
-export const DEFAULT_COMMAND_LINE = "console=ttyS0";
-
 /** A request with the kernel and initrd read; throws `FileError`. */
 export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   const { initrd } = request;
@@ -31,7 +28,7 @@ export async function bootOptions(request: BootRequest): Promise<BootOptions> {
   if (initrd !== undefined && initrdBytes !== undefined)
     options.initrd = { name: initrd, bytes: initrdBytes };
   if (modules.length > 0) options.modules = modules;
-  options.commandLine = request.commandLine ?? DEFAULT_COMMAND_LINE;
+  if (request.commandLine !== undefined) options.commandLine = request.commandLine;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
   if (request.features !== undefined) options.features = request.features;

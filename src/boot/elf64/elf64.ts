@@ -10,6 +10,7 @@ import { BOOT_INFO } from "../../memory/layout.js";
 import { BOOT_PARAMS_SIZE, LINUX_COMMAND_LINE_SIZE, LINUX_INITRD_ADDR_MAX } from "../../spec/boot-params.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64 } from "../../x86/entry-states.js";
+import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables, warnOfSilence } from "../hand-over.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf, type KernelElf } from "../kernel-elf.js";
@@ -23,6 +24,7 @@ const EI_CLASS_OFFSET = 4;
 export const elf64Loader: Loader = {
   name: NAME,
   summary: "uncompressed 64-bit Linux kernel (vmlinux) at its ELF entry point, by the 64-bit boot protocol",
+  defaultCommandLine: SERIAL_CONSOLE,
   options: { ...RNG_SEED_OPTION },
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);

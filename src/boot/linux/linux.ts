@@ -13,6 +13,7 @@ import { BOOT_PARAMS_SIZE } from "../../spec/boot-params.js";
 import { ENTRY_64_OFFSET, PROTOCOL, SETUP_HEADER_START, SETUP_OFFSET } from "../../spec/linux-boot.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../x86/entry-states.js";
+import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables, warnOfSilence } from "../hand-over.js";
 import type { BootProtocol, LoadContext, Loader, Recognition, RecogniseContext } from "../loader.js";
@@ -28,6 +29,7 @@ export const linuxLoader: Loader = {
   name: NAME,
   summary:
     "Linux bzImage by its 64-bit, 32-bit or, with a BIOS, 16-bit entry point; the kernel unpacks itself",
+  defaultCommandLine: SERIAL_CONSOLE,
   options: {
     entry: {
       values: ["64", "32", "16"],

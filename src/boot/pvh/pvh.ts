@@ -17,6 +17,7 @@ import { BOOT_INFO, COMMAND_LINE_AREA, EBDA, HIGH_MEMORY_START, RAM_HOLE } from 
 import { SIZE_4K } from "../../spec/x86-system.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
+import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
 import {
   checkCommandLine,
@@ -43,6 +44,7 @@ const LIMITED_BY = "the room kept for it";
 export const pvhLoader: Loader = {
   name: NAME,
   summary: "any kernel with a PVH entry (Xen note PHYS32_ENTRY), or the one inside a bzImage",
+  defaultCommandLine: SERIAL_CONSOLE,
   options: {
     start_info: {
       values: [LOW, AFTER_KERNEL],

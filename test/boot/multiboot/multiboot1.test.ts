@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ByteView } from "../../../src/bytes/byte-view.js";
+import { buildPlan } from "../../../src/boot/index.js";
 import { recognise } from "../../../src/formats/index.js";
 import { PT } from "../../../src/spec/elf.js";
 import { makeBzImage, makeElf, makeNotes, makePvhNote } from "../../support/images.js";
@@ -209,6 +210,13 @@ describe("R1.1 choice among protocols that an image offers", () => {
     for (const name of ["pvh", "multiboot2", "multiboot1", "elf64"]) {
       assert.match(planOf(all, { loader: { name } }).loader.why, /^asked for by name/);
     }
+  });
+
+  it("R3.1 only kernels that read it are given console=ttyS0 by default", () => {
+    const kernel = (bytes: Uint8Array) => ({ kernel: { name: "k", bytes } });
+    assert.equal(buildPlan(kernel(makeBzImage())).commandLine, "console=ttyS0");
+    assert.equal(buildPlan(kernel(elfWith(both))).commandLine, "");
+    assert.equal(buildPlan({ ...kernel(makeBzImage()), commandLine: "" }).commandLine, "");
   });
 
   it("R1.3 a bzImage that carries a header goes by the Linux protocol, and by Multiboot when asked", () => {
