@@ -8,14 +8,33 @@
  * ```
  */
 export { recognise } from "../formats/index.js";
-export type { Image } from "../formats/index.js";
+export type { Image, KnownImage } from "../formats/index.js";
 export type { Fact } from "../formats/image.js";
 export { FormatError } from "../formats/format-error.js";
-export { BootError } from "../boot/boot-error.js";
+export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
+export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";
+export type { BootModule, BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "../boot/options.js";
+// For loaders of one's own, docs/loaders.md: what they implement, the memory they claim, the pieces that most
+// protocols share, and the states that a CPU can be entered in.
 export type { BootProtocol, LoadContext, Loader, LoaderOptionSpec } from "../boot/index.js";
-export type { RecogniseContext, Recognition } from "../boot/index.js";
-export type { BootModule, BootOptions, NamedBytes } from "../boot/options.js";
+export type { Accepted, RecogniseContext, Recognition, Refused } from "../boot/loader.js";
+export { RegionMap } from "../memory/regions.js";
+export type { ClaimRequest, Region, SearchLimits } from "../memory/regions.js";
+export { MemoryMapError } from "../memory/memory-error.js";
+export { deriveE820 } from "../memory/e820.js";
+export type { E820Entry, E820Type } from "../spec/e820.js";
+export {
+  placeCommandLine,
+  placeGdt,
+  placeInitrd,
+  placeModules,
+  placePageTables,
+  zeroTerminated,
+} from "../boot/hand-over.js";
+export type { PlacedInitrd, PlacedModule } from "../boot/hand-over.js";
+export { longMode64, protectedMode32, realMode16 } from "../x86/entry-states.js";
+export type { FlatEntry, GprValues } from "../x86/entry-states.js";
 export type { Plan, PlanClock, PlanDevice, PlanModule, PlanRegion } from "../boot/plan.js";
 export type {
   Cpu,

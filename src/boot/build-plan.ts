@@ -2,7 +2,7 @@
  * From options to a complete plan: recognise the image, choose a loader, place firmware, let the loader lay out
  * memory and describe the boot CPU. Pure: the same options give the same plan.
  */
-import { recognise } from "../formats/index.js";
+import { recogniseAny, type Image } from "../formats/index.js";
 import { deriveE820 } from "../memory/e820.js";
 import type { Span } from "../memory/layout.js";
 import { MemoryMapError } from "../memory/memory-error.js";
@@ -14,7 +14,7 @@ import { withFeatures } from "../x86/cpu-features.js";
 import { cpuidTable, lookUpCpuid } from "../x86/cpuid-table.js";
 import { resetState } from "../x86/entry-states.js";
 import { OptionError, whileDoing } from "./boot-error.js";
-import { choose } from "./choose.js";
+import { choose, type Choice } from "./choose.js";
 import {
   APIC_HZ,
   DEFAULT_CPUS,
@@ -58,13 +58,8 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
-  const image = whileDoing(`read "${kernel.name}"`, () => recognise(kernel.bytes, memorySize));
-  const { loader, protocol, why } = choose(
-    image,
-    recogniseContext(options, memorySize),
-    registry,
-    `boot "${kernel.name}"`,
-  );
+  const image = whileDoing(`read "${kernel.name}"`, () => recogniseAny(kernel.bytes, memorySize));
+  const { loader, protocol, why } = chosen(image, options, memorySize, registry);
   const platform = platformOf(options, protocol);
   const vga = options.screen === true || platform?.vgaRom !== undefined;
   const features = withFeatures(options.features ?? {});
@@ -97,6 +92,14 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
     tables,
     warnings,
   };
+}
+
+/** A file that neither a reader nor a loader knows is refused as when it is read. */
+function chosen(image: Image, options: BootOptions, memory: number, registry: LoaderRegistry): Choice {
+  const { name } = options.kernel;
+  const context = recogniseContext(options, memory);
+  if (image.format !== "foreign") return choose(image, context, registry, `boot "${name}"`);
+  return whileDoing(`read "${name}"`, () => choose(image, context, registry, `boot "${name}"`));
 }
 
 function recogniseContext(options: BootOptions, memory: number): RecogniseContext {

@@ -57,14 +57,16 @@ export function choose(
   doing: string,
 ): Choice {
   const { options } = context;
-  const candidates = options.name === undefined ? registry.all() : [named(options.name, registry)];
+  const asked = options.name === undefined ? registry.all() : [named(options.name, registry)];
+  const candidates = image.format === "foreign" ? asked.filter((loader) => loader.readsForeign) : asked;
+  if (image.format === "foreign" && candidates.length === 0) throw image.refusal;
   const refusals: { loader: string; refused: Refused }[] = [];
   for (const loader of candidates) {
     const { recognition } = ask(loader, image, context);
     if (recognition.fits) {
       checkOptions(loader, options);
-      const asked = options.name === undefined ? "" : "asked for by name: ";
-      return { loader, protocol: recognition.protocol, why: asked + recognition.why };
+      const byName = options.name === undefined ? "" : "asked for by name: ";
+      return { loader, protocol: recognition.protocol, why: byName + recognition.why };
     }
     refusals.push({ loader: loader.name, refused: recognition });
   }

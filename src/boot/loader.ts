@@ -55,6 +55,8 @@ export interface Loader {
   readonly defaultCommandLine?: string;
   /** Whether its protocol hands boot modules to the kernel. */
   readonly takesModules?: true;
+  /** It reads a format of its own: it is also asked about files that no reader takes ("foreign" images). */
+  readonly readsForeign?: true;
   /** Must not change anything. May throw FormatError for an image that is broken. */
   recognise(image: Image, context: RecogniseContext): Recognition;
 }

@@ -14,22 +14,36 @@ import { readFlat } from "./flat/flat.js";
 import type { FlatImage } from "./flat/flat.js";
 import { FormatError } from "./format-error.js";
 import { LARGEST_UNPACKED, unpackFile } from "./packed.js";
+import { foreignImage, type ForeignImage } from "./foreign.js";
 import { refuse, UnrecognisedImage } from "./unrecognised.js";
 
-/** A file that was recognised; `format` tells which. */
-export type Image = BzImage | ElfImage | FlatImage | FirmwareImage;
+/** A file that one of the readers takes; `format` tells which. */
+export type KnownImage = BzImage | ElfImage | FlatImage | FirmwareImage;
+/** What a loader is shown: a file that a reader takes, or one that none does. */
+export type Image = KnownImage | ForeignImage;
 
 /**
  * Recognises a file by its first bytes and reads it. Throws FormatError: when its own reader refuses it, or
  * UnrecognisedImage, which names what it is where that is known and what to do.
  * @param maxUnpacked bytes that a file packed as a whole may unpack to.
  */
-export function recognise(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): Image {
+export function recognise(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): KnownImage {
+  const image = recogniseAny(bytes, maxUnpacked);
+  if (image.format === "foreign") throw image.refusal;
+  return image;
+}
+
+/** The same for loaders that read formats of their own: a file that no reader takes is a ForeignImage. */
+export function recogniseAny(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): Image {
   const inside = unpackFile(bytes, maxUnpacked);
   if (inside === undefined) return read(bytes);
   const packed = `packed with ${inside.codec}`;
   try {
     const image = read(inside.bytes);
+    if (image.format === "foreign") {
+      const refusal = insidePacked(image.refusal, packed);
+      return { ...foreignImage(inside.bytes, refusal), packedBy: inside.codec };
+    }
     return Object.assign(image, { packedBy: inside.codec, summary: `${image.summary}, ${packed}` });
   } catch (error) {
     throw error instanceof FormatError ? insidePacked(error, packed) : error;
@@ -47,7 +61,7 @@ function read(bytes: Uint8Array): Image {
   // Firmware has no magic at its start, so whatever has one is something else.
   const jump = refusal.kind === undefined ? resetJump(view) : undefined;
   if (jump !== undefined) return readFirmware(bytes, jump);
-  throw refusal;
+  return foreignImage(bytes, refusal);
 }
 
 /** The same fault; its offset is that of the unpacked bytes. */
