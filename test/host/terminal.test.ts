@@ -59,6 +59,7 @@ test("a reader that goes away ends the machine", LIMIT, async () => {
 
 test("R1.4 a reader that stalls does not keep a signal from ending the machine", LIMIT, async () => {
   const run = piped("flood");
+  await once(run.child.stdout, "data");
   run.child.stdout.pause();
   await new Promise((resolve) => setTimeout(resolve, 500));
   run.child.kill("SIGTERM");
