@@ -6,9 +6,10 @@
 
 export const START_INFO = {
   MAGIC: 0x336e_c578,
-  /** With a memory map. */
+  /** The highest there is: with a memory map. */
   VERSION: 1,
-  SIZE: 56,
+  /** Bytes by version: the fields of the memory map came with version 1. */
+  SIZE: { 0: 40, 1: 56 },
   OFFSET: {
     MAGIC: 0,
     VERSION: 4,

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { NoLoaderError } from "../../src/boot/index.js";
 import { guestWarnings } from "../../src/boot/pvh/guest-rules.js";
 import type { Plan } from "../../src/boot/plan.js";
-import { PT } from "../../src/spec/elf.js";
+import { PT, SHT } from "../../src/spec/elf.js";
 import { XEN_ELFNOTE } from "../../src/spec/xen-notes.js";
 import { describeSegment } from "../../src/x86/segments.js";
 import {
@@ -133,6 +133,43 @@ describe("R2.1 pvh", () => {
     assert.equal(plan.bootCpu.rip, 0x1000200n);
   });
 
+  it("R2.1 a note in a section only, as FreeBSD had until 2022", () => {
+    const section = { name: ".note.Xen", type: SHT.NOTE, bytes: makeNotes([makePvhNote(0x1000100, 4)]) };
+    const segments = [{ vaddr: 0x1000000, bytes: CODE }];
+    for (const elfClass of [32, 64] as const) {
+      const { bootCpu, loader } = planOf(makeElf({ elfClass, segments, sections: [section] }));
+      assert.equal(bootCpu.rip, 0x1000100n);
+      assert.match(loader.why, /SHT_NOTE/);
+    }
+  });
+
+  it("R2.1 of an 8-byte descriptor the low half counts; e_entry never does", () => {
+    const wide = makePvhNote(0x1000100);
+    wide.desc.set([0xff, 0xff, 0xff, 0xff], 4);
+    assert.equal(planOf(kernel({ entry: 0x1200000 }, [wide])).bootCpu.rip, 0x1000100n);
+  });
+
+  it("R2.1 loader.version=0: 40 bytes without a memory map, and a word about who needs one", () => {
+    const plan = planOf(kernel(), { loader: { version: "0" }, initrd: INITRD });
+    const info = memoryAt(plan, register(plan, RBX));
+    assert.deepEqual([info.u32(0), info.u32(4), info.u32(12)], [0x336ec578, 0, 1]);
+    assert.equal(Number(info.u64(16)), register(plan, RBX) + 40);
+    const module = memoryAt(plan, Number(info.u64(16)));
+    assert.deepEqual([module.u64(0), module.u64(8)], [0x3ffe000n, 5000n]);
+    assert.match(plan.warnings.join(), /version 0 has no memory map/);
+    assert.throws(() => planOf(kernel(), { loader: { version: "2" } }), /found "2"; expected 0 or 1/);
+  });
+
+  it("R2.1 types of the memory map are e820's; ranges ascend, do not overlap, leave the ISA hole out", () => {
+    const { map } = startInfo(planOf(kernel(), { initrd: INITRD }));
+    let end = 0;
+    for (const [start, size, type] of map) {
+      assert.ok(start >= end && size > 0 && (type === 1 || type === 2));
+      if (type === 1) assert.ok(start + size <= 0xa0000 || start >= 0x100000);
+      end = start + size;
+    }
+  });
+
   it("R2.1 everything handed over lies at 0x6000–0x9f000, clear of 0–0x500 and 0x2000", () => {
     const plan = planOf(kernel(), { initrd: INITRD });
     for (const { name, start, size } of plan.regions.filter(({ owner }) => owner === "pvh")) {
@@ -200,6 +237,16 @@ describe("R2.1 pvh, the kernel inside a bzImage", () => {
 });
 
 describe("R2.3 pvh, refusals", () => {
+  it("R2.3 a descriptor of another size is refused at its offset", () => {
+    for (const size of [0, 2, 16]) {
+      const note = { ...makePvhNote(0x1000100), desc: new Uint8Array(size) };
+      assert.throws(
+        () => planOf(kernel({}, [note])),
+        new RegExp(`file offset 0x[0-9a-f]+: found a PHYS32_ENTRY note with a descriptor of ${size} bytes`),
+      );
+    }
+  });
+
   it("R2.3 no note: says what to build", () => {
     assert.throws(() => planOf(kernel({}, [])), /pvh: .*found notes \(0\) without.*CONFIG_PVH/);
   });
@@ -243,12 +290,23 @@ describe("R2.1 pvh, rules of particular systems", () => {
     desc: new TextEncoder().encode(`${name}\0`),
   });
   const note = makePvhNote(0x1000100);
+  const netbsd = (length: number): string => "console=com ".padEnd(length, "x");
 
   it("R2.1 NetBSD parses 255 bytes and keeps 1023", () => {
     const image = kernel({}, [note, guestOs("NetBSD")]);
-    assert.deepEqual(planOf(image, { commandLine: "x".repeat(255) }).warnings, []);
-    assert.match(planOf(image, { commandLine: "x".repeat(256) }).warnings.join(), /first 255 bytes/);
-    assert.match(planOf(image, { commandLine: "x".repeat(1024) }).warnings.join(), /first 1023 bytes/);
+    assert.deepEqual(planOf(image, { commandLine: netbsd(255) }).warnings, []);
+    assert.match(planOf(image, { commandLine: netbsd(256) }).warnings.join(), /first 255 bytes/);
+    assert.match(planOf(image, { commandLine: netbsd(1024) }).warnings.join(), /first 1023 bytes/);
+  });
+
+  it("R2.1 NetBSD without console=, or with one that it does not reach, is silent", () => {
+    const image = kernel({}, [note, guestOs("NetBSD")]);
+    assert.match(
+      planOf(image, { commandLine: "root=ld0a" }).warnings.join(),
+      /silent .* without console=com/,
+    );
+    const late = `${"x".repeat(250)} console=com`;
+    assert.match(planOf(image, { commandLine: late }).warnings.join(), /silent/);
   });
 
   it("R2.1 FreeBSD wants no initrd", () => {
@@ -257,7 +315,8 @@ describe("R2.1 pvh, rules of particular systems", () => {
   });
 
   it("R2.1 Linux keeps 2047 bytes and wants a console", () => {
-    assert.match(guestWarnings("linux", 2048, false).join(), /first 2047 bytes/);
+    const told = { commandLine: "x".repeat(2048), modules: false, memoryMap: true };
+    assert.match(guestWarnings("linux", told).join(), /first 2047 bytes/);
     const image = kernel({}, [note, guestOs("linux")]);
     assert.match(planOf(image, { commandLine: "" }).warnings.join(), /console=ttyS0/);
   });

@@ -21,15 +21,34 @@ export function guestSystem(elf: ElfImage): string {
     .toLowerCase();
 }
 
-/** Warnings for this system, this command line (`length` in bytes without NUL) and an initrd. */
-export function guestWarnings(system: string, length: number, hasInitrd: boolean): string[] {
+/** What a kernel is about to be told. */
+export interface Told {
+  commandLine: string;
+  /** Whether there is an initrd or a boot module. */
+  modules: boolean;
+  /** Whether start_info has the memory map. */
+  memoryMap: boolean;
+}
+
+/** Warnings for this system. */
+export function guestWarnings(system: string, { commandLine, modules, memoryMap }: Told): string[] {
   const warnings: string[] = [];
+  const length = new TextEncoder().encode(commandLine).length;
+  if (!memoryMap) {
+    const who = system === "" ? "Linux, FreeBSD and NetBSD stop" : `${system} stops`;
+    warnings.push(`start_info version 0 has no memory map: ${who} without one`);
+  }
   if (system === "netbsd" && length > NETBSD_STORED) {
     warnings.push(`NetBSD keeps the first ${NETBSD_STORED} bytes of the command line; it has ${length}`);
   } else if (system === "netbsd" && length > NETBSD_PARSED) {
     warnings.push(`NetBSD looks for options in the first ${NETBSD_PARSED} bytes of the command line only`);
   }
-  if (system === "freebsd" && hasInitrd) {
+  if (system === "netbsd" && !/(^|\s)console=com/.test(commandLine.slice(0, NETBSD_PARSED))) {
+    warnings.push(
+      `NetBSD is silent on the serial port without console=com in the first ${NETBSD_PARSED} bytes`,
+    );
+  }
+  if (system === "freebsd" && modules) {
     warnings.push("FreeBSD takes the first module for loader metadata: an initrd will confuse it");
   }
   if ((system === "linux" || system === "") && length >= LINUX_COMMAND_LINE_SIZE) {

@@ -14,6 +14,7 @@ import type { PvhEntry } from "../../formats/elf/notes.js";
 import type { LoadSegment } from "../../formats/elf/segments.js";
 import { deriveE820 } from "../../memory/e820.js";
 import { BOOT_INFO, COMMAND_LINE_AREA, EBDA, HIGH_MEMORY_START, RAM_HOLE } from "../../memory/layout.js";
+import { START_INFO } from "../../spec/pvh.js";
 import { SIZE_4K } from "../../spec/x86-system.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
@@ -31,7 +32,7 @@ import {
 import { entryFault, kernelElf, placeSegments, unsuitableElf } from "../kernel-elf.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
 import { guestSystem, guestWarnings } from "./guest-rules.js";
-import { buildStartInfo, startInfoSize, type StartInfoInput } from "./start-info.js";
+import { buildStartInfo, startInfoSize, type StartInfoInput, type StartInfoVersion } from "./start-info.js";
 
 const NAME = "pvh";
 const LOW = "low";
@@ -50,6 +51,10 @@ export const pvhLoader: Loader = {
       values: [LOW, AFTER_KERNEL],
       help: "where start_info goes; after-kernel for old BSD kernels",
     },
+    version: {
+      values: ["0", "1"],
+      help: "the version of start_info; 1 has the memory map that current kernels need",
+    },
   },
   takesModules: true,
   recognise(image, { options, memory }) {
@@ -63,7 +68,8 @@ export const pvhLoader: Loader = {
     if (outside !== undefined) return { fits: false, fault: outside };
     const why = `${origin} with a PVH entry note (${note.source}, offset ${hex(note.offset)})`;
     const placement = options.start_info === AFTER_KERNEL ? AFTER_KERNEL : LOW;
-    return { fits: true, why, protocol: new PvhBoot(elf, elf.pvh, placement) };
+    const version = options["version"] === "0" ? 0 : START_INFO.VERSION;
+    return { fits: true, why, protocol: new PvhBoot(elf, elf.pvh, placement, version) };
   },
 };
 
@@ -84,6 +90,7 @@ class PvhBoot implements BootProtocol {
     readonly elf: ElfImage,
     readonly pvh: PvhEntry,
     readonly placement: typeof LOW | typeof AFTER_KERNEL,
+    readonly version: StartInfoVersion,
   ) {}
 
   layOutMemory(context: LoadContext): void {
@@ -104,7 +111,7 @@ class PvhBoot implements BootProtocol {
   #placeLow(context: LoadContext): number {
     const modules = placeModules(context, NAME, MODULE_PLACES);
     const commandLine = placeCommandLine(context, NAME, LONGEST_COMMAND_LINE, LIMITED_BY);
-    const input = startInfoInput(context, modules, commandLine);
+    const input = startInfoInput(context, this.version, modules, commandLine);
     if (startInfoSize(input) > BOOT_INFO.size) return this.#placeLarge(context, input);
     const bytes = buildStartInfo({ ...input, base: BOOT_INFO.start });
     const request = { name: "start_info", owner: NAME, size: BOOT_INFO.size, bytes };
@@ -126,7 +133,7 @@ class PvhBoot implements BootProtocol {
     const text = zeroTerminated(context.commandLine);
     checkCommandLine(context.commandLine, text.length - 1, LONGEST_COMMAND_LINE, LIMITED_BY);
     const modules = placeModules(context, NAME, MODULE_PLACES);
-    const input = startInfoInput(context, modules, text);
+    const input = startInfoInput(context, this.version, modules, text);
     const last = segments[segments.length - 1];
     const above = alignUp(last.paddr + last.memsz, SIZE_4K);
     const size = alignUp(startInfoSize(input), SIZE_4K);
@@ -140,24 +147,24 @@ class PvhBoot implements BootProtocol {
 
   #warn(context: LoadContext): void {
     const system = guestSystem(this.elf);
-    const length = zeroTerminated(context.commandLine).length - 1;
-    for (const text of guestWarnings(
-      system,
-      length,
-      context.initrd !== undefined || context.modules.length > 0,
-    ))
-      context.warn(text);
+    const warnings = guestWarnings(system, {
+      commandLine: context.commandLine,
+      modules: context.initrd !== undefined || context.modules.length > 0,
+      memoryMap: this.version !== 0,
+    });
+    for (const text of warnings) context.warn(text);
     if (system === "linux") warnOfSilence(context);
   }
 }
 
 function startInfoInput(
   context: LoadContext,
+  version: StartInfoVersion,
   placed: readonly PlacedModule[],
   commandLine: number | Uint8Array,
 ): Omit<StartInfoInput, "base"> {
   const modules = placed.map(({ address, size, commandLine: text }) =>
     text === "" ? { address, size } : { address, size, commandLine: zeroTerminated(text) },
   );
-  return { modules, rsdp: context.rsdpAddress, memoryMap: deriveE820(context.memory), commandLine };
+  return { version, modules, rsdp: context.rsdpAddress, memoryMap: deriveE820(context.memory), commandLine };
 }
