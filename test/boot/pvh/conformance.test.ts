@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import { buildPlan } from "../../../src/boot/index.js";
+import type { Plan } from "../../../src/boot/plan.js";
 import type { BootOptions } from "../../../src/boot/options.js";
 import { loadEngine } from "../../../src/host/node/engines.js";
 import { runToEnd } from "../../../src/host/run.js";
@@ -44,15 +45,24 @@ const DIALECTS = {
     "virtio_mmio.device=1M@0xd0000000:5 virtio_mmio.device_1=4K@0xd0100000:6 virtio_mmio.device_2=4K@0xd0101000:7",
 };
 
-async function run(options: Partial<BootOptions> = {}, elfClass: 32 | 64 = 64) {
-  let text = "";
-  const plan = buildPlan({
+function planOf(options: Partial<BootOptions>, elfClass: 32 | 64): Plan {
+  return buildPlan({
     kernel: { name: "bsd.elf", bytes: bsdGuest(elfClass) },
     memory: 64 * 1024 * 1024,
     commandLine: DIALECTS.NetBSD,
     clock: { deterministic: { nsPerInstruction: 10 } },
     ...options,
   });
+}
+
+async function run(
+  options: Partial<BootOptions> = {},
+  elfClass: 32 | 64 = 64,
+  spoil: (plan: Plan) => void = () => undefined,
+) {
+  let text = "";
+  const plan = planOf(options, elfClass);
+  spoil(plan);
   const report = runToEnd({
     plan,
     engine: await loadEngine("wasm"),
@@ -117,6 +127,39 @@ describe("R2.1 the BSD-like guest, variations", () => {
       const { text, end } = await run({ commandLine: `console=com reset=${letter}` });
       assert.match(text, /check 22 trying\n$/);
       assert.match(`${end.kind} ${end.route}`, /reset|triple/);
+    });
+  }
+});
+
+/** Replaces a byte of a plan's region. */
+function poke(plan: Plan, name: string, offset: number, value: number): void {
+  const region = plan.regions.find((one) => one.name === name);
+  if (region?.content.kind !== "bytes") throw new Error(`no bytes in ${name}`);
+  const bytes = region.content.bytes.slice();
+  bytes[offset] = value;
+  region.content = { kind: "bytes", bytes };
+}
+
+/** A leaf of a plan's CPUID with other numbers. */
+function leaf(plan: Plan, number: number, change: Partial<Plan["cpuid"][number]>): void {
+  plan.cpuid = plan.cpuid.map((row) => (row.leaf === number ? { ...row, ...change } : row));
+}
+
+const SPOILT: readonly [what: string, check: number, verdict: RegExp, spoil: (plan: Plan) => void][] = [
+  ["the direction flag set", 1, /^fail 00000001/, ({ bootCpu }) => (bootCpu.rflags |= 0x400n)],
+  ["CR4.PAE set", 1, /^fail 00000003/, ({ bootCpu }) => (bootCpu.cr4 |= 0x20n)],
+  ["a byte of bss not zero", 2, /^fail 00000001/, (plan) => poke(plan, "kernel segment 2", 0, 1)],
+  ["another magic number", 3, /^fail 00000001/, (plan) => poke(plan, "start_info", 0, 0)],
+  ["no hypervisor bit", 5, /^fail 00000004/, (plan) => leaf(plan, 1, { ecx: 0 })],
+  ["a TSC of 543 kHz told", 5, /^fail 00000008/, (plan) => leaf(plan, 0x4000_0010, { eax: 543 })],
+  ["a TSC of half its rate told", 12, /^fail 00000004/, (plan) => leaf(plan, 0x4000_0010, { eax: 500_000 })],
+  ["a wrong sum in the MP table", 9, /^fail 00000006/, (plan) => poke(plan, "mp table", 8, 0)],
+];
+
+describe("R2.1 the BSD-like guest notices", () => {
+  for (const [what, check, expected, spoil] of SPOILT) {
+    it(`R2.1 ${what}`, async () => {
+      assert.match(verdict((await run({}, 64, spoil)).text, check), expected);
     });
   }
 });

@@ -116,7 +116,14 @@ export class Frame {
     a.bits(mode).label(my("putc")).mov(o.ah, o.al).mov(o.edx, LSR);
     a.label(my("busy")).in(8, "dx").test(o.al, LSR_THRE).jcc("e", my("busy"));
     a.mov(o.al, o.ah).mov(o.edx, COM1).out(8, "dx").ret();
-    a.label(my("puts")).lods(8).test(o.al, o.al).jcc("e", my("done")).call(my("putc")).jmp(my("puts"));
+    a.label(my("puts"))
+      .cld()
+      .label(my("next"))
+      .lods(8)
+      .test(o.al, o.al)
+      .jcc("e", my("done"))
+      .call(my("putc"))
+      .jmp(my("next"));
     a.label(my("done")).ret();
     a.label(my("hex")).mov(o.ecx, 8).label(my("digit")).rol(o.ebx, 4).mov(o.al, o.bl).and(o.al, 15);
     a.cmp(o.al, 10).jcc("b", my("decimal")).add(o.al, 0x27);
