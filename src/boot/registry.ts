@@ -1,7 +1,7 @@
 /**
  * The loaders there are. A new boot protocol is one line here; callers may add their own at run time (R1.1).
  */
-import { elf64Loader } from "./elf64/elf64.js";
+import { elf32Loader, elf64Loader } from "./elf/elf.js";
 import { linuxLoader } from "./linux/linux.js";
 import { firmwareLoader } from "./bios/firmware.js";
 import type { Loader } from "./loader.js";
@@ -21,6 +21,7 @@ const BUILT_IN: readonly Loader[] = [
   multiboot2Loader,
   multiboot1Loader,
   elf64Loader,
+  elf32Loader,
   firmwareLoader,
 ];
 

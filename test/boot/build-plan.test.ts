@@ -42,11 +42,11 @@ describe("R1.1 choice of the loader", () => {
         assert.ok(error instanceof NoLoaderError);
         assert.deepEqual(
           error.refusals.map(({ loader }) => loader),
-          ["pvh", "elf64", "linux", "multiboot2", "multiboot1", "firmware"],
+          ["pvh", "elf64", "elf32", "linux", "multiboot2", "multiboot1", "firmware"],
         );
         assert.match(
           error.message,
-          /boot "kernel": no loader takes it\n {2}pvh: .*\n {2}elf64: file offset 0x18: .*\n {2}linux: file offset 0x202/,
+          /boot "kernel": no loader takes it\n {2}pvh: .*\n {2}elf64: file offset 0x18: .*\n {2}elf32: .*\n {2}linux: file offset 0x202/,
         );
         return true;
       },
@@ -56,7 +56,7 @@ describe("R1.1 choice of the loader", () => {
   it("R1.5 an unknown loader is answered with the names there are", () => {
     assert.throws(
       () => planOf(elfBoth, { loader: { name: "grub" } }),
-      /option loader.name: found "grub"; expected linux, pvh, multiboot2, multiboot1, elf64/,
+      /option loader.name: found "grub"; expected linux, pvh, multiboot2, multiboot1, elf64, elf32/,
     );
   });
 

@@ -84,10 +84,10 @@ test("R1.8 qboot loads a kernel through fw_cfg as QEMU hands it out", async (t) 
 
 test("R2.3 each is refused by the protocols that it does not offer", async (t) => {
   for (const [guest, role, loaders] of [
-    ["ipxe", "kernel", ["pvh", "elf64", "firmware", "multiboot2", "multiboot1"]],
-    ["memdisk", "kernel", ["pvh", "elf64", "firmware", "multiboot2", "multiboot1"]],
-    ["memtest86+", "kernel", ["pvh", "elf64", "firmware", "multiboot2", "multiboot1"]],
-    ["seabios", "bios", ["linux", "pvh", "elf64", "multiboot2", "multiboot1"]],
+    ["ipxe", "kernel", ["pvh", "elf64", "elf32", "firmware", "multiboot2", "multiboot1"]],
+    ["memdisk", "kernel", ["pvh", "elf64", "elf32", "firmware", "multiboot2", "multiboot1"]],
+    ["memtest86+", "kernel", ["pvh", "elf64", "elf32", "firmware", "multiboot2", "multiboot1"]],
+    ["seabios", "bios", ["linux", "pvh", "elf64", "elf32", "multiboot2", "multiboot1"]],
   ] as const) {
     const kernel = await guestFile(t, guest, role);
     if (!kernel) return;

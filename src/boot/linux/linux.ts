@@ -70,7 +70,7 @@ function notBzImage(image: Image): BootFault {
     place: { kind: "file", offset: SETUP_OFFSET.header },
     found: image.summary,
     expected: '"HdrS", the magic of a Linux setup header',
-    meaning: "This loader takes bzImage files; a decompressed kernel goes by pvh or elf64.",
+    meaning: "This loader takes bzImage files; a decompressed kernel goes by pvh, elf64 or elf32.",
   };
 }
 

@@ -1,7 +1,8 @@
-// The elf64 loader: vmlinux by the 64-bit boot protocol. Images are synthetic.
+// The elf64 and elf32 loaders: vmlinux by the 64-bit and 32-bit boot protocols. Images are synthetic.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { EM, ET, PT } from "../../src/spec/elf.js";
+import { describeSegment } from "../../src/x86/segments.js";
 import { makeElf, type ElfParts } from "../support/images.js";
 import { memoryAt, planOf, region, register, RSI } from "./plan-text.js";
 
@@ -88,4 +89,60 @@ describe("R1.2 elf64", () => {
       assert.throws(() => planOf(vmlinux(parts), { loader: { name: "elf64" } }), expected);
     });
   }
+});
+
+describe("R1.2 elf32", () => {
+  const vmlinux32 = (parts: Partial<ElfParts> = {}): Uint8Array =>
+    makeElf({
+      elfClass: 32,
+      entry: 0x1000040,
+      segments: [
+        { vaddr: 0xc100_0000, paddr: 0x1000000, bytes: new Uint8Array(256).fill(0xf4), memsz: 0x3000 },
+      ],
+      ...parts,
+    });
+  const initrd = { name: "i", bytes: new Uint8Array(100).fill(1) };
+
+  it("R1.2 is entered at e_entry in flat protected mode, boot_params in ESI, EBP EDI EBX zero", () => {
+    const plan = planOf(vmlinux32(), { initrd });
+    assert.deepEqual([plan.loader.name, plan.loader.entry], ["elf32", "32-bit ELF entry at 0x1000040"]);
+    const { bootCpu } = plan;
+    assert.deepEqual(
+      [bootCpu.rip, bootCpu.cr0 & ~0x10n, bootCpu.cr4, bootCpu.efer],
+      [0x1000040n, 1n, 0n, 0n],
+    );
+    assert.equal(bootCpu.rflags, 2n);
+    assert.equal(register(plan, RSI), region(plan, "boot_params").start);
+    assert.deepEqual(
+      bootCpu.gpr.filter((value) => value !== 0n),
+      [BigInt(register(plan, RSI))],
+    );
+    assert.equal(describeSegment(bootCpu.cs), "code32 base=0x0 limit=0xffffffff dpl=0");
+    assert.equal(describeSegment(bootCpu.ds), "data32 base=0x0 limit=0xffffffff dpl=0");
+    assert.equal(memoryAt(plan, register(plan, RSI)).u32(0x21c), 100);
+    assert.ok(plan.regions.every(({ name }) => name !== "page tables"));
+  });
+
+  it("R1.2 the initrd ends below 896 MiB, which a 32-bit kernel maps", () => {
+    const { start, size } = region(planOf(vmlinux32(), { initrd, memory: 0x8000_0000 }), "initrd");
+    assert.ok(start + size <= 0x3800_0000);
+  });
+
+  it("R2.3 a 64-bit file is refused, each with its offset", () => {
+    const loader = { name: "elf32" };
+    assert.throws(() => planOf(vmlinux(), { loader }), /file offset 0x4: found ELF64 for x86-64/);
+    assert.throws(
+      () => planOf(vmlinux32({ machine: EM.X86_64 }), { loader }),
+      /file offset 0x12: found ELF32 for x86-64; expected ELF32 for i386/,
+    );
+  });
+
+  it("R1.3 a Multiboot kernel that its loaders refuse is not entered this way unless asked for", () => {
+    const header = Uint32Array.of(0x1bad_b002, 0x4, -(0x1bad_b002 + 0x4) >>> 0);
+    const bytes = new Uint8Array(256).fill(0xf4);
+    bytes.set(new Uint8Array(header.buffer), 0x80);
+    const image = vmlinux32({ segments: [{ vaddr: 0x1000000, bytes }] });
+    assert.throws(() => planOf(image), /elf32: file offset 0x[0-9a-f]+: found a Multiboot header/);
+    assert.equal(planOf(image, { loader: { name: "elf32" } }).loader.name, "elf32");
+  });
 });
