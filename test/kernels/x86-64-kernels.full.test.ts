@@ -1,7 +1,7 @@
-/** Debian's generic kernel and Debian 13's as they are: each unpacks its payload itself, xz with the x86 filter or zstd. */
+/** Debian's other kernels as they are: each unpacks its payload itself, xz with the x86 filter or zstd. */
 import { testKernel } from "./x86-64-kernels.js";
 
-for (const guest of ["debian-amd64", "debian-13-cloud"] as const) {
+for (const guest of ["debian-amd64", "debian-13-cloud", "debian-rt"] as const) {
   testKernel("R1.2 by the 64-bit entry", guest, {});
   testKernel("R1.2 by the 32-bit entry", guest, { entry: "32" });
 }

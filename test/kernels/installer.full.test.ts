@@ -1,0 +1,22 @@
+// R1.2 Debian's installer, as a person starts it: kernel and initrd, to the first menu.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { bootUntil, guestKernel } from "../support/marked-boot.js";
+import { requireGuest } from "../support/requires.js";
+
+const MIB = 0x10_0000;
+
+test("R1.2 Debian's installer comes to its language menu on the serial console", async (t) => {
+  const kernel = await guestKernel(t, "debian-installer");
+  const guest = await requireGuest(t, "debian-installer");
+  if (!kernel || !guest) return;
+  const initrd = guest.files["initrd"];
+  const { console } = await bootUntil(t, "Choose the language to be used for the installation", {
+    kernel,
+    memory: 1024 * MIB,
+    commandLine: "console=ttyS0 quiet",
+    initrd: { name: initrd, bytes: await readFile(initrd) },
+  });
+  assert.match(console, /Select a language/);
+});
