@@ -145,7 +145,7 @@ test("guests: a host without apt says what to pass instead", async (t) => {
 test("guests: an unknown name is answered with the names there are", async () => {
   await assert.rejects(
     pullGuest("windows"),
-    isFault("unknown", /debian-cloud, debian-13-cloud, debian-amd64, debian-686-pae, busybox, busybox-i386/),
+    isFault("unknown", /debian-cloud, debian-13-cloud, .*busybox, busybox-i386/),
   );
 });
 

@@ -12,11 +12,13 @@ test("R1.2 Debian's installer comes to its language menu on the serial console",
   const guest = await requireGuest(t, "debian-installer");
   if (!kernel || !guest) return;
   const initrd = guest.files["initrd"];
-  const { console } = await bootUntil(t, "Choose the language to be used for the installation", {
+  const options = {
     kernel,
     memory: 1024 * MIB,
     commandLine: "console=ttyS0 quiet",
     initrd: { name: initrd, bytes: await readFile(initrd) },
-  });
+  };
+  const menu = "Choose the language to be used for the installation";
+  const { console } = await bootUntil(t, menu, options, undefined, {});
   assert.match(console, /Select a language/);
 });

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { buildPlan, LoaderRegistry } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
-import { loadEngine } from "../../src/host/node/engines.js";
+import { loadEngine, type EngineOptions } from "../../src/host/node/engines.js";
 import { runToEnd } from "../../src/host/run.js";
 import type { MachineEnd } from "../../src/machine/end.js";
 import { lastWords } from "./kernel-boot.js";
@@ -34,12 +34,13 @@ export async function bootUntil(
   marker: string,
   options: BootOptions,
   registry = new LoaderRegistry(),
+  engineOptions: EngineOptions = { jit: "on" },
 ): Promise<MarkedBoot> {
   const clock = { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION } };
   let console = "";
   const report = runToEnd({
     plan: buildPlan({ ...options, clock }, registry),
-    engine: await loadEngine("wasm", { jit: "on" }),
+    engine: await loadEngine("wasm", engineOptions),
     console: {
       write: (bytes) => void (console += Buffer.from(bytes).toString("latin1").replaceAll("\r", "")),
       read: () => new Uint8Array(0),

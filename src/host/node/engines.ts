@@ -35,7 +35,7 @@ export interface EngineReport {
 
 /** How an engine runs. */
 export interface EngineOptions {
-  /** Absent: what LOCORE_JIT says, else "on". */
+  /** Absent: what LOCORE_JIT says, else "on", but "off" on Node 20: see `FIRST_SOUND_V8`. */
   jit?: JitMode | undefined;
   /** Also counts what costs time to count. */
   statistics?: boolean;
@@ -97,9 +97,19 @@ export function requireEngine(name: string): void {
   throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
 }
 
-/** What LOCORE_JIT says, "on" where it says nothing. Throws `EngineUnavailable`. */
+/**
+ * Major version of the first V8 whose optimising compiler is trusted with regions: Node 20's 11.3 makes code of one that
+ * lets programs of Debian's installer fault (RATIONALE.md).
+ */
+const FIRST_SOUND_V8 = 12;
+
+function defaultJit(): JitMode {
+  return Number.parseInt(process.versions.v8, 10) >= FIRST_SOUND_V8 ? "on" : "off";
+}
+
+/** What LOCORE_JIT says, else what this V8 can be trusted with. Throws `EngineUnavailable`. */
 function jitOfEnvironment(): JitMode {
-  const value = process.env[JIT_VARIABLE] ?? "on";
+  const value = process.env[JIT_VARIABLE] ?? defaultJit();
   const mode = JIT_MODES.find((one) => one === value);
   if (mode === undefined)
     throw new EngineUnavailable("wasm", `${JIT_VARIABLE} is "${value}"; it can be ${JIT_MODES.join(", ")}`);
