@@ -95,8 +95,8 @@ export const LEAVE_REAL = listing(`
   66 ff 2e <far:2>          jmp fword ptr [<far>]
 `);
 
-/** 32-bit code: the task descriptor is made available first, because loading it makes it busy again. */
-export const ENTER_32 = listing(`
+/** The same bytes in 32-bit and 64-bit code. */
+const LOAD_SEGMENTS = `
   b8 <ss:4>                 mov eax, <ss>
   8e d0                     mov ss, eax
   b8 <ds:4>                 mov eax, <ds>
@@ -107,6 +107,11 @@ export const ENTER_32 = listing(`
   8e e0                     mov fs, eax
   b8 <gs:4>                 mov eax, <gs>
   8e e8                     mov gs, eax
+`;
+
+/** 32-bit code: the task descriptor is made available first, because loading it makes it busy again. */
+export const ENTER_32 = listing(`
+${LOAD_SEGMENTS}
   80 25 <task:4> fd         and byte ptr ds:<task>, 0xfd
   b8 <tr:4>                 mov eax, <tr>
   0f 00 d8                  ltr ax
@@ -123,16 +128,7 @@ export const ENTER_32 = listing(`
 
 /** 64-bit code. */
 export const ENTER_64 = listing(`
-  b8 <ss:4>                 mov eax, <ss>
-  8e d0                     mov ss, eax
-  b8 <ds:4>                 mov eax, <ds>
-  8e d8                     mov ds, eax
-  b8 <es:4>                 mov eax, <es>
-  8e c0                     mov es, eax
-  b8 <fs:4>                 mov eax, <fs>
-  8e e0                     mov fs, eax
-  b8 <gs:4>                 mov eax, <gs>
-  8e e8                     mov gs, eax
+${LOAD_SEGMENTS}
   80 24 25 <task:4> fd      and byte ptr ds:<task>, 0xfd
   b8 <tr:4>                 mov eax, <tr>
   0f 00 d8                  ltr ax

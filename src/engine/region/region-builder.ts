@@ -146,10 +146,6 @@ export class RegionBuilder extends RegionExits {
   /** Continues with another node; leaves for it when its page is not where it was. */
   goTo(to: number): void {
     this.requirePage(to);
-    this.goToPlace(to);
-  }
-
-  private goToPlace(to: number): void {
     const made = this.handFlags(to);
     this.countCompleted();
     this.edges.push({ to, changed: this.changed, defined: this.defined | made });
