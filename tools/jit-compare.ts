@@ -10,16 +10,15 @@ import { BOOT_OPTIONS, readBootRequest } from "../src/cli/boot-request.js";
 import { makePlan } from "../src/cli/make-plan.js";
 import { parseCount } from "../src/cli/values.js";
 import type { JitMode } from "../src/engine/contract.js";
-import { createWasmEngine } from "../src/engine/wasm/engine.js";
+import { loadEngine } from "../src/host/node/engines.js";
 import { Machine } from "../src/machine/machine.js";
 
 const COUNTS = ["instructions", "chunk", "from", "memory-every"];
 const OPTIONS = [...BOOT_OPTIONS, ...COUNTS.map((name) => ({ name, value: "N", help: "a count" }))];
 const MOST_SHOWN = 12;
 
-const args = parseArguments(process.argv.slice(2), OPTIONS);
+const args = parseArguments([...process.argv.slice(2), "--deterministic"], OPTIONS);
 const request = readBootRequest(args);
-request.deterministic = true;
 
 function count(name: string, otherwise: number): number {
   const value = args.value(name);
@@ -29,7 +28,7 @@ function count(name: string, otherwise: number): number {
 async function machine(jit: JitMode): Promise<Machine> {
   return new Machine({
     plan: await makePlan(request),
-    engine: createWasmEngine({ jit }),
+    engine: await loadEngine("wasm", { jit }),
     console: { write: () => undefined, read: () => new Uint8Array(0), inputOpen: () => false },
     hostNow: () => performance.now() * 1e6,
   });

@@ -14,7 +14,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     name: "jit",
     value: "MODE",
     choices: JIT_MODES,
-    help: "whether hot guest code is compiled: on (the default, but not on Node 20), off; check compares; eager compiles all",
+    help: "whether hot guest code is compiled: on (the default), off; check compares; eager compiles all",
   },
   {
     name: "timeout",
