@@ -11,6 +11,8 @@ export { recognise } from "../formats/index.js";
 export type { Image, KnownImage } from "../formats/index.js";
 export type { Fact } from "../formats/image.js";
 export { FormatError } from "../formats/format-error.js";
+export { convert, ConvertError } from "../convert/index.js";
+export type { Conversion, ConvertOptions, ConvertTarget, Placement } from "../convert/index.js";
 export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";

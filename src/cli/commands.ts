@@ -10,6 +10,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "boot", load: async () => (await import("./commands/boot.js")).boot },
   { name: "plan", load: async () => (await import("./commands/plan.js")).plan },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).inspect },
+  { name: "convert", load: async () => (await import("./commands/convert.js")).convert },
   { name: "guests", load: async () => (await import("./commands/guests.js")).guests },
   { name: "initramfs", load: async () => (await import("./commands/initramfs.js")).initramfs },
   { name: "demo", load: async () => (await import("./commands/demo.js")).demo },

@@ -20,8 +20,11 @@ export class FileError extends Error {
 
 const FILE_REASONS: Record<string, string> = {
   ENOENT: "no such file",
-  EACCES: "no permission to read it",
+  EACCES: "no permission to use it",
   EISDIR: "is a folder, not a file",
+  ENOSPC: "no space left for it",
+  EROFS: "the file system is read-only",
+  ENOTDIR: "a part of its path is not a folder",
 };
 
 /** Names of errors that mean "this image, or a file with it, cannot be booted". */
@@ -34,7 +37,7 @@ const REFUSALS = [
   "GuestError",
 ];
 /** Names of errors that mean "no such option, or no such value of it". */
-const USAGE_FAULTS = ["OptionError"];
+const USAGE_FAULTS = ["OptionError", "ConvertError"];
 
 /** What to print and the status to exit with. */
 export interface Failure {

@@ -37,6 +37,13 @@ export function parseCount(option: string, text: string, least: number, most: nu
   return value;
 }
 
+/** A guest-physical address: "0x40080000", or decimal. */
+export function parseAddress(option: string, text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(value)) return value;
+  throw new UsageError(`${option} ${text}: expected an address such as 0x40080000`);
+}
+
 /** "k=v,k2=v2" as bhyve's -o has it; a comma inside a value is written twice, as QEMU does. */
 export function parsePairs(option: string, text: string): [string, string][] {
   const parts = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(",,", ","));

@@ -1,0 +1,107 @@
+/** `locore convert FILE --to KIND`: an ARM kernel as another kind of image. Knows files and words; the work is convert/. */
+import { realpath } from "node:fs/promises";
+import {
+  convert as convertImage,
+  CONVERT_TARGETS,
+  placeText,
+  type Conversion,
+  type ConvertTarget,
+} from "../../convert/index.js";
+import { UsageError, type Arguments } from "../args.js";
+import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
+import { readInput, writeOutput } from "../files.js";
+import { toJson } from "../json.js";
+import { parseAddress } from "../values.js";
+
+const ENDINGS: Readonly<Record<ConvertTarget, string>> = { zimage: ".zImage", "arm64-image": ".Image" };
+const LABEL = 11;
+
+function row(label: string, text: string): string {
+  return `  ${label.padEnd(LABEL)}${text}`;
+}
+
+function lines(made: Conversion, input: string, output: string): string[] {
+  const { placement, contents, memory, entry, instructionSet, notes } = made;
+  const from = placeText(placement, placement.address);
+  const to = placeText(placement, placement.address + memory);
+  const bss = memory - contents;
+  return [
+    `${output}: ${made.target}, ${made.bytes.length} bytes`,
+    row("input", `${input}: ${made.input}`),
+    row("runs at", `${from} to ${to} (${memory} bytes, of which ${bss} are cleared)`),
+    row("entry", `${placeText(placement, entry)}, ${instructionSet} code`),
+    row("why there", placement.reason),
+    ...notes.map((note, i) => row(i === 0 ? "note" : "", note)),
+  ];
+}
+
+/** Refuses to replace the input by the output. */
+async function checkDistinct(input: string, output: string): Promise<void> {
+  const real = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);
+  const [from, to] = await Promise.all([real(input), real(output)]);
+  if (from === undefined || from !== to) return;
+  throw new UsageError(`--out ${output} is the input itself`, "name another file");
+}
+
+async function run(args: Arguments, { stdout }: CommandContext): Promise<number> {
+  const [input] = args.operands;
+  const to = args.value("to") as ConvertTarget | undefined;
+  if (to === undefined) {
+    throw new UsageError("--to KIND is missing", `what to make of it: ${CONVERT_TARGETS.join(", ")}`);
+  }
+  const output = args.value("out") ?? `${input}${ENDINGS[to]}`;
+  const address = args.value("at");
+  if (address !== undefined && args.has("relative")) {
+    throw new UsageError(
+      "--at and --relative exclude each other",
+      "a fixed address does not move with memory",
+    );
+  }
+  const at = address === undefined ? undefined : parseAddress("--at", address);
+  const bytes = await readInput("kernel", input);
+  const made = convertImage(bytes, { to, at, relative: args.has("relative") });
+  await checkDistinct(input, output);
+  await writeOutput(output, made.bytes);
+  if (args.has("json")) {
+    const { bytes: image, input: summary, ...facts } = made;
+    stdout.write(`${toJson({ output, size: image.length, input: { file: input, summary }, ...facts }, 2)}\n`);
+  } else {
+    printLines(stdout, lines(made, input, output));
+  }
+  return 0;
+}
+
+export const convert: Command = {
+  summary: "make a zImage or an arm64 Image of an ARM kernel's ELF file, for loaders that take no ELF",
+  description: [
+    "Xen on ARM, U-Boot's bootz and booti and Firecracker take no ELF file. The result is what they take: a header, a " +
+      "piece of code that puts the kernel where it belongs, and the kernel.",
+    "Without --relative and --at the place is chosen by the file's addresses, and the choice explained.",
+  ],
+  operands: [
+    { name: "KERNEL", required: true, help: "an ELF file for 32-bit ARM or AArch64, packed or not" },
+  ],
+  options: [
+    { name: "to", value: "KIND", choices: CONVERT_TARGETS, help: `one of ${CONVERT_TARGETS.join(", ")}` },
+    {
+      name: "relative",
+      help: "place it by its address modulo 128 MiB (64-bit: 2 MiB) above the start of memory",
+    },
+    { name: "at", value: "ADDR", help: "place its lowest byte at this physical address" },
+    {
+      name: "out",
+      aliases: ["o"],
+      value: "FILE",
+      help: "where to write it (default: KERNEL.zImage or KERNEL.Image)",
+    },
+    JSON_OPTION,
+  ],
+  examples: [
+    ["locore convert kernel --to zimage", "FreeBSD for 32-bit ARM as a guest of Xen"],
+    [
+      "locore convert kernel.elf --to arm64-image --at 0x40080000 -o Image",
+      "a kernel linked for one machine",
+    ],
+  ],
+  run,
+};

@@ -1,0 +1,113 @@
+/**
+ * From one kind of ARM kernel image to another: wraps a kernel's ELF file as a zImage (32-bit) or an arm64 Image
+ * (64-bit) for loaders that take nothing else, such as Xen's. Pure: bytes in, bytes and what is to be known of them out.
+ */
+import { hex } from "../bytes/hex.js";
+import type { ElfImage } from "../formats/elf/elf.js";
+import { FormatError } from "../formats/format-error.js";
+import { recogniseAny } from "../formats/index.js";
+import { LARGEST_UNPACKED } from "../formats/packed.js";
+import { ELF32, ELF64 } from "../spec/elf.js";
+import { readArmKernel, type ArmKernel } from "./arm-kernel.js";
+import { placeKernel, type Placement, type PlacementRequest } from "./placement.js";
+import { wrapArm64Image, wrapZImage } from "./wrap.js";
+
+/** What an image can be made into. */
+export const CONVERT_TARGETS = ["zimage", "arm64-image"] as const;
+export type ConvertTarget = (typeof CONVERT_TARGETS)[number];
+
+/** What is wanted. */
+export interface ConvertOptions extends PlacementRequest {
+  readonly to: ConvertTarget;
+  /** Bytes that a file packed as a whole may unpack to. */
+  readonly maxUnpacked?: number | undefined;
+  /** Bytes that the kernel may take in memory; default: 128 MiB of a 32-bit one, 1 GiB of a 64-bit one. */
+  readonly maxMemory?: number | undefined;
+}
+
+/** What was made. */
+export interface Conversion {
+  readonly target: ConvertTarget;
+  readonly bytes: Uint8Array;
+  /** What the input is, in a line. */
+  readonly input: string;
+  /** Bytes of the kernel in the file and in memory (bss included). */
+  readonly contents: number;
+  readonly memory: number;
+  /** Where it goes, and why. */
+  readonly placement: Placement;
+  /** Entry point: a physical address, or an offset from the start of memory, as the placement is. */
+  readonly entry: number;
+  readonly instructionSet: "ARM" | "Thumb" | "A64";
+  /** What one has to know when using it. */
+  readonly notes: readonly string[];
+}
+
+const BITS: Readonly<Record<ConvertTarget, 32 | 64>> = { zimage: 32, "arm64-image": 64 };
+const TARGET_OF = { 32: "zimage", 64: "arm64-image" } as const;
+
+/**
+ * Converts a kernel. Throws FormatError for a file that cannot be: no ARM kernel, damaged, or for the other kind of
+ * machine; ConvertError for a place that does not go with it.
+ */
+export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion {
+  const image = recogniseAny(bytes, options.maxUnpacked ?? LARGEST_UNPACKED);
+  if (image.format === "foreign") throw image.refusal;
+  if (image.format !== "elf") {
+    throw new FormatError(image.format, {
+      offset: 0,
+      found: image.summary,
+      expected: "the ELF file of an ARM kernel",
+      meaning: "Only ELF files are wrapped: give the kernel as its linker made it.",
+    });
+  }
+  const kernel = readArmKernel(image, options.maxMemory);
+  checkTarget(image, kernel, options.to);
+  const placement = placeKernel(image, kernel, options);
+  return {
+    target: options.to,
+    bytes: kernel.bits === 32 ? wrapZImage(kernel, placement) : wrapArm64Image(kernel, placement),
+    input: image.summary,
+    contents: kernel.contents.length,
+    memory: kernel.memory,
+    placement,
+    entry: placement.address + kernel.entry - (kernel.entry % 2),
+    instructionSet: kernel.bits === 64 ? "A64" : kernel.entry % 2 === 1 ? "Thumb" : "ARM",
+    notes: notes(kernel, placement),
+  };
+}
+
+function checkTarget({ header, arch }: ElfImage, { bits }: ArmKernel, to: ConvertTarget): void {
+  if (bits === BITS[to]) return;
+  throw new FormatError("ELF", {
+    offset: (bits === 64 ? ELF64 : ELF32).ehdr.machine,
+    found: `e_machine ${header.machine} (${arch})`,
+    expected: `a ${BITS[to]}-bit ARM kernel`,
+    meaning: `The target ${to} is for ${BITS[to]}-bit machines: ask for ${TARGET_OF[bits]}.`,
+  });
+}
+
+/** An address as the placement counts it: "0x40400000", "start of memory + 0x400000". */
+export function placeText({ kind }: Placement, address: number): string {
+  return kind === "absolute" ? hex(address) : `start of memory + ${hex(address)}`;
+}
+
+function notes(kernel: ArmKernel, placement: Placement): string[] {
+  const end = placeText(placement, placement.address + kernel.memory);
+  const from = placeText(placement, placement.address);
+  const found = [
+    `Memory from ${from} to ${end} is overwritten: an initial RAM disk must lie elsewhere (a device tree there is moved).`,
+    "There is no EFI stub in it: loaders start it, UEFI firmware does not.",
+  ];
+  if (placement.kind === "relative") {
+    found.push(
+      kernel.bits === 32
+        ? "The start of memory is taken to be a multiple of 128 MiB, with the image in the first 128 MiB, as Linux asks of its loaders."
+        : "The start of memory is taken to be the 2 MiB boundary that the image is loaded at.",
+    );
+  } else {
+    found.push("It runs only on machines that have memory there.");
+  }
+  if (kernel.bits === 32) found.push("The wrapper's code is for ARMv7-A and later.");
+  return found;
+}
