@@ -17,8 +17,8 @@ export interface CatalogueEntry {
   target: AptTarget;
   /** The package to ask for. */
   package: string;
-  /** Set when `package` only depends on the real one: what that one is called. */
-  dependsOn?: RegExp;
+  /** Set when `package` only depends on the real one: what that one is called, or each one on the way to it. */
+  dependsOn?: RegExp | readonly RegExp[];
   /** The files taken from the package, by role; patterns on paths without a leading slash. */
   files: Readonly<Record<string, RegExp>>;
 }
@@ -75,6 +75,19 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     package: "linux-image-cloud-amd64",
     dependsOn: /^linux-image-\d\S*-cloud-amd64$/,
     files: KERNEL_FILES,
+  },
+  {
+    name: "debian-sid-cloud",
+    what: "Debian unstable's kernel for cloud machines (Linux 7, bzImage, zstd payload)",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: KERNEL_LICENCE,
+    shows: "the newest Linux that Debian has; a PVH entry far from the kernel's start",
+    target: AMD64_SID,
+    package: "linux-image-cloud-amd64",
+    // Since Linux 7 the image package is empty as well, and the kernel lies beside its modules.
+    dependsOn: [/^linux-image-\d\S*-cloud-amd64$/, /^linux-binary-\d\S*-cloud-amd64$/],
+    files: { kernel: /^(usr\/)?lib\/modules\/[^/]+\/vmlinuz$/ },
   },
   {
     name: "debian-amd64",
@@ -272,6 +285,20 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     files: { bios: /^usr\/share\/OVMF\/OVMF_CODE_4M\.fd$/ },
   },
   {
+    name: "ovmf-sid",
+    what: "Debian unstable's OVMF",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: "BSD-2-Clause-Patent",
+    shows: "the same with newer UEFI firmware",
+    target: AMD64_SID,
+    package: "ovmf-generic",
+    files: {
+      bios: /^usr\/share\/OVMF\/OVMF_CODE_4M\.fd$/,
+      "bios-with-variables": /^usr\/share\/ovmf\/OVMF\.fd$/,
+    },
+  },
+  {
     name: "memtest86+",
     what: "memtest86+ 6.10, 64-bit and 32-bit (bzImage without a payload)",
     source: SOURCE,
@@ -281,6 +308,28 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     target: AMD64,
     package: "memtest86+",
     files: { kernel: /^boot\/memtest86\+x64\.bin$/, "kernel-i386": /^boot\/memtest86\+ia32\.bin$/ },
+  },
+  {
+    name: "memtest86+-7",
+    what: "memtest86+ 7, 64-bit and 32-bit (bzImage without a payload)",
+    source: SOURCE_13,
+    verified: VERIFIED,
+    licence: "GPL-2.0-only",
+    shows: "the same program, two years newer",
+    target: AMD64_13,
+    package: "memtest86+",
+    files: { kernel: /^boot\/memtest86\+x64\.bin$/, "kernel-i386": /^boot\/memtest86\+ia32\.bin$/ },
+  },
+  {
+    name: "memtest86+-8",
+    what: "memtest86+ 8, 64-bit and 32-bit (bzImage without a payload, an EFI program at once)",
+    source: SOURCE_SID,
+    verified: VERIFIED,
+    licence: "GPL-2.0-only",
+    shows: "one file that is a kernel and an EFI program",
+    target: AMD64_SID,
+    package: "memtest86+",
+    files: { kernel: /^boot\/mt86\+x64$/, "kernel-i386": /^boot\/mt86\+ia32$/ },
   },
   {
     name: "ipxe",

@@ -100,7 +100,7 @@ export async function listGuests(options: Pick<PullOptions, "cacheFolder"> = {})
   return Promise.all(CATALOGUE.map(list));
 }
 
-/** Finds the real package behind a metapackage, its version, and the digest that the signed index promises. */
+/** Finds the real package behind metapackages, its version, and the digest that the signed index promises. */
 async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOptions): Promise<Resolved> {
   const { release, architecture } = entry.target;
   const lost = (name: string): GuestError =>
@@ -114,11 +114,10 @@ async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOpti
     );
   let stanza = await apt.show(entry.package, undefined, options);
   if (!stanza) throw lost(entry.package);
-  const pattern = entry.dependsOn;
-  if (pattern) {
+  for (const pattern of [entry.dependsOn ?? []].flat()) {
     const all = parseDependencies(stanza.get("depends") ?? "");
     const real = all.find(({ name }) => pattern.test(name));
-    if (!real) throw lost(`behind ${entry.package} (${pattern.source})`);
+    if (!real) throw lost(`behind ${stanza.get("package")} (${pattern.source})`);
     stanza = await apt.show(real.name, real.exactVersion, options);
     if (!stanza) throw lost(real.name);
   }

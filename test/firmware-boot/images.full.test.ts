@@ -52,29 +52,6 @@ for (const [what, loader] of [
   });
 }
 
-for (const [how, bios] of [
-  ["by the 16-bit entry under SeaBIOS", "seabios"],
-  ["by its own entry without any BIOS", undefined],
-] as const) {
-  for (const role of ["kernel", "kernel-i386"]) {
-    test(`R1.2 memtest86+ (${role}) ${how} completes its first tests on the screen`, async (t) => {
-      const ran = await runImage(t, {
-        guest: "memtest86+",
-        role,
-        ...(bios === undefined ? {} : { bios }),
-        screen: true,
-        // Test #3 begins when #0, the first, and #1 and #2 are over.
-        marker: /Test #[3-9] /,
-        instructions: 8e9,
-        options: { memory: 2 ** 24, commandLine: "" },
-      });
-      if (ran === undefined) return;
-      assert.match(ran.screen, /Memtest86\+ v6\.10/);
-      assert.match(ran.screen, /Pass: +0 +Errors: 0/);
-    });
-  }
-}
-
 test("R1.3 Xen by Multiboot2 with SeaBIOS underneath: its trampoline's INT 15h and 16h work", async (t) => {
   const ran = await runImage(t, {
     guest: "xen",

@@ -46,6 +46,31 @@ test("guests: a metapackage is resolved to the kernel it depends on, and the ver
   assert.equal(listed?.cachedVersion, "6.1.50-1");
 });
 
+test("guests: a kernel behind two packages that only depend, as unstable has it since Linux 7", async (t) => {
+  const made = await bench(t);
+  if (!made) return;
+  const version = "7.2.13-1";
+  const release = "7.2.13+deb14-cloud-amd64";
+  const depending = (name: string, on: string): RepositoryPackage => ({
+    name,
+    version,
+    depends: `linux-base-${release}, ${on} (= ${version})`,
+    files: [],
+  });
+  const binary = `linux-binary-${release}`;
+  const packages = [depending(META, `linux-image-${release}`), depending(`linux-image-${release}`, binary)];
+  await made.repository.publish(packages);
+  await assert.rejects(
+    pullGuest("debian-sid-cloud", made.options),
+    isFault("not-found", /no package linux-binary-7/),
+  );
+  const files = [{ name: `./usr/lib/modules/${release}/vmlinuz`, text: "kernel 7" }];
+  await made.repository.publish([...packages, { name: binary, version, files }]);
+  const guest = await pullGuest("debian-sid-cloud", { ...made.options, refresh: true });
+  assert.equal(guest.package, binary);
+  assert.equal(await readFile(guest.files["kernel"], "utf8"), "kernel 7");
+});
+
 test("guests: a warm cache needs neither apt nor the archive; --refresh fetches anew", async (t) => {
   const made = await bench(t);
   if (!made) return;

@@ -1,6 +1,7 @@
 /**
  * Debian's kernels for x86-64 that other tests do not boot: the generic one, which has drivers for everything, so it
- * probes for what is not there, and an xz payload; Debian 13's, two years newer, with a zstd payload; and the real-time one.
+ * probes for what is not there, and an xz payload; Debian 13's, two years newer, with a zstd payload; unstable's; and the
+ * real-time one.
  */
 import assert from "node:assert/strict";
 import test from "node:test";
@@ -16,6 +17,10 @@ const KERNELS = {
   "debian-13-cloud": {
     name: "Debian 13's cloud kernel",
     version: /^\[ +[\d.]+\] Linux version 6\.12\.\S+-cloud-amd64 /m,
+  },
+  "debian-sid-cloud": {
+    name: "unstable's cloud kernel",
+    version: /^\[ +[\d.]+\] Linux version 7\.\S+-cloud-amd64 /m,
   },
   "debian-rt": {
     name: "Debian's real-time kernel",
