@@ -3,7 +3,7 @@
  * takes the image, every refusal is kept.
  */
 import type { Image } from "../formats/index.js";
-import { faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
+import { BootError, faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
 import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
 import type { LoaderOptions } from "./options.js";
 import type { LoaderRegistry } from "./registry.js";
@@ -70,12 +70,27 @@ export function choose(
     }
     refusals.push({ loader: loader.name, refused: recognition });
   }
+  if (options.name === undefined && ARM.has(image.arch)) throw new BootError(doing, armFault(image));
   // Those that could have taken such a file speak first.
   refusals.sort((a, b) => Number(a.refused.otherFormat ?? false) - Number(b.refused.otherFormat ?? false));
   throw new NoLoaderError(
     doing,
     refusals.map(({ loader, refused }) => ({ loader, fault: refused.fault })),
   );
+}
+
+/** Machines that there is no CPU for. */
+const ARM: ReadonlySet<string> = new Set(["arm", "arm64"]);
+
+function armFault({ summary, arch }: Image): BootFault {
+  return {
+    place: { kind: "file", offset: 0 },
+    found: summary,
+    expected: "a kernel for x86-64 or i386",
+    meaning:
+      `This machine has an x86 CPU. locore inspect says what Xen, QEMU and U-Boot do with this ${arch} kernel, locore ` +
+      "convert and export prepare it for Xen; to boot it here, get its amd64 or i386 build.",
+  };
 }
 
 function named(name: string, registry: LoaderRegistry): Loader {

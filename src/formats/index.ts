@@ -4,21 +4,27 @@
  */
 import { ByteView } from "../bytes/byte-view.js";
 import { ELF_MAGIC } from "../spec/elf.js";
+import { hasArm64Magic, readArm64Image, type Arm64Image } from "./arm64-image/arm64-image.js";
 import { readBzImage } from "./bzimage/bzimage.js";
 import type { BzImage } from "./bzimage/bzimage.js";
 import { hasSetupHeader } from "./bzimage/setup-header.js";
+import { hasTreeMagic } from "./device-tree/device-tree.js";
 import { readElf } from "./elf/elf.js";
 import type { ElfImage } from "./elf/elf.js";
 import { readFirmware, resetJump, type FirmwareImage } from "./firmware/firmware.js";
+import { readFitFile, type FitImage } from "./fit/fit.js";
 import { readFlat } from "./flat/flat.js";
 import type { FlatImage } from "./flat/flat.js";
 import { FormatError } from "./format-error.js";
 import { LARGEST_UNPACKED, unpackFile } from "./packed.js";
 import { foreignImage, type ForeignImage } from "./foreign.js";
+import { hasUImageMagic, readUImage, type DescribeContent, type UImage } from "./uimage/uimage.js";
 import { refuse, UnrecognisedImage } from "./unrecognised.js";
+import { hasZImageMagic, readZImage, type ZImage } from "./zimage/zimage.js";
 
 /** A file that one of the readers takes; `format` tells which. */
-export type KnownImage = BzImage | ElfImage | FlatImage | FirmwareImage;
+export type KnownImage =
+  BzImage | ElfImage | FlatImage | FirmwareImage | ZImage | Arm64Image | UImage | FitImage;
 /** What a loader is shown: a file that a reader takes, or one that none does. */
 export type Image = KnownImage | ForeignImage;
 
@@ -36,10 +42,10 @@ export function recognise(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): Kn
 /** The same for loaders that read formats of their own: a file that no reader takes is a ForeignImage. */
 export function recogniseAny(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): Image {
   const inside = unpackFile(bytes, maxUnpacked);
-  if (inside === undefined) return read(bytes);
+  if (inside === undefined) return read(bytes, maxUnpacked);
   const packed = `packed with ${inside.codec}`;
   try {
-    const image = read(inside.bytes);
+    const image = read(inside.bytes, maxUnpacked);
     if (image.format === "foreign") {
       const refusal = insidePacked(image.refusal, packed);
       return { ...foreignImage(inside.bytes, refusal), packedBy: inside.codec };
@@ -50,11 +56,14 @@ export function recogniseAny(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED):
   }
 }
 
-function read(bytes: Uint8Array): Image {
+/** @param maxUnpacked bytes that what is packed inside may unpack to, to be described. */
+function read(bytes: Uint8Array, maxUnpacked: number): Image {
   const view = new ByteView(bytes);
   // The setup header comes before "MZ" and 0x55aa: a bzImage has those too.
   if (hasSetupHeader(view)) return readBzImage(bytes);
   if (ELF_MAGIC.every((value, i) => bytes[i] === value)) return readElf(bytes);
+  const arm = readArmImage(view, maxUnpacked);
+  if (arm !== undefined) return arm;
   const flat = readFlat(bytes);
   if (flat !== undefined) return flat;
   const refusal = refuse(view);
@@ -62,6 +71,46 @@ function read(bytes: Uint8Array): Image {
   const jump = refusal.kind === undefined ? resetJump(view) : undefined;
   if (jump !== undefined) return readFirmware(bytes, jump);
   return foreignImage(bytes, refusal);
+}
+
+/** The formats of ARM machines' boot loaders; undefined for any other. */
+function readArmImage(view: ByteView, maxUnpacked: number): KnownImage | undefined {
+  const { bytes } = view;
+  if (hasArm64Magic(view)) return readArm64Image(bytes);
+  if (hasZImageMagic(view)) return readZImage(bytes);
+  if (hasUImageMagic(view)) return readUImage(bytes, contentTeller(maxUnpacked));
+  return hasTreeMagic(view) ? readFitFile(bytes, contentTeller(maxUnpacked)) : undefined;
+}
+
+/**
+ * Tells what a part of a container is, in a line; undefined when no reader takes it, or when all parts together have
+ * unpacked to more than `budget` bytes. A container in a container is only named: files nested for their own sake would
+ * take long to look through.
+ */
+function contentTeller(budget: number): DescribeContent {
+  let left = budget;
+  const tell = (bytes: Uint8Array): string | undefined => {
+    const view = new ByteView(bytes);
+    if (hasUImageMagic(view)) return "a U-Boot uImage";
+    if (hasTreeMagic(view)) return "a device tree";
+    const image = read(bytes, 0);
+    return image.format === "foreign" ? undefined : image.summary;
+  };
+  return (bytes) => {
+    try {
+      const limit = left;
+      // What is refused may have cost all that was left.
+      left = 0;
+      const inside = limit > 0 ? unpackFile(bytes, limit) : undefined;
+      left = limit - (inside?.bytes.length ?? 0);
+      if (inside === undefined) return tell(bytes);
+      const what = tell(inside.bytes);
+      return `${what ?? "something unknown"}, packed with ${inside.codec}`;
+    } catch (error) {
+      if (error instanceof FormatError) return undefined;
+      throw error;
+    }
+  };
 }
 
 /** The same fault; its offset is that of the unpacked bytes. */

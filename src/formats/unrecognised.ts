@@ -9,7 +9,8 @@ import { BOOT_SECTOR, DOS, FILE_MAGICS, PE_MACHINES } from "../spec/file-magic.j
 import { FIRMWARE_SIZE, RESET_VECTOR_FROM_END } from "../spec/pc-firmware.js";
 import { FormatError } from "./format-error.js";
 
-const READABLE = "a Linux bzImage, an ELF or Multiboot kernel, or PC firmware";
+const READABLE =
+  "a Linux bzImage, an ELF or Multiboot kernel, PC firmware, or an ARM zImage, Image, uImage or FIT";
 /** How much of the start is looked at to tell text from binary. */
 const TEXT_SAMPLE = 4096;
 /** Control characters that text has: tab, line feed, form feed, carriage return, escape. */

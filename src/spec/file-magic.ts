@@ -1,6 +1,6 @@
 /**
- * Magic numbers of file formats that are named in refusals. Sources: Microsoft PE/COFF specification §3; Linux,
- * Documentation/arch/arm/booting.rst and arch/arm64/booting.rst; U-Boot include/image.h; ECMA-119 §8.1; QEMU,
+ * Magic numbers of file formats that are named in refusals. Sources: Microsoft PE/COFF specification §3; Devicetree
+ * Specification 0.4 §5.2; ECMA-119 §8.1; QEMU,
  * docs/interop/qcow2.txt; UEFI 2.10 §5.2.3 (GPT), PC BIOS boot sector; POSIX ustar; RFC 4627 has none.
  * Holds numbers only.
  */
@@ -23,28 +23,10 @@ const DISK = "a disk image is not a kernel: give it as a disk beside the kernel"
 /** Most specific first. */
 export const FILE_MAGICS: readonly FileMagic[] = [
   {
-    offset: 0x38,
-    bytes: text("ARM\x64"),
-    name: "an arm64 Linux Image",
-    advice: "It is for 64-bit ARM machines: get the kernel's amd64 build",
-  },
-  {
-    offset: 0x24,
-    bytes: [0x18, 0x28, 0x6f, 0x01],
-    name: "an ARM Linux zImage",
-    advice: "It is for 32-bit ARM machines: get the kernel's amd64 or i386 build",
-  },
-  {
-    offset: 0,
-    bytes: [0x27, 0x05, 0x19, 0x56],
-    name: "a U-Boot uImage",
-    advice: "Take the kernel out of it (dumpimage), or get the kernel's plain bzImage",
-  },
-  {
     offset: 0,
     bytes: [0xd0, 0x0d, 0xfe, 0xed],
-    name: "a flattened device tree or FIT image",
-    advice: "Take the kernel out of it (dumpimage), or get the kernel's plain bzImage",
+    name: "a device tree (and no FIT: it holds no images)",
+    advice: "It describes a machine: give it to the loader, or to Xen, beside the kernel",
   },
   { offset: 0, bytes: text("QFI\xfb"), name: "a qcow2 disk image", advice: DISK },
   {

@@ -6,6 +6,7 @@ import { EI, ELF32, ELF64, ELFOSABI, ET, PF, PT } from "../../spec/elf.js";
 import { XEN_ELFNOTE, XEN_NOTE_OWNER, XEN_TEXT_NOTES } from "../../spec/xen-notes.js";
 import { FormatError } from "../format-error.js";
 import type { Fact } from "../image.js";
+import { armFacts, armSummary } from "./arm.js";
 import type { ElfImage } from "./elf.js";
 import type { ElfNote } from "./notes.js";
 import { loadSegments } from "./segments.js";
@@ -32,6 +33,7 @@ export function elfSummary(image: Described): string {
   const parts = [`ELF${image.header.elfClass} ${image.arch} ${nameOf(ET, image.header.type)}`];
   if (image.pvh) parts.push(`PVH entry at ${hex(image.pvh.address)}`);
   if (image.interpreter !== undefined) parts.push(`interpreter ${image.interpreter}`);
+  parts.push(...armSummary(image));
   return parts.join(", ");
 }
 
@@ -119,6 +121,7 @@ export function elfFacts(image: Described): Fact[] {
     facts.push({ name: "pvh.entry", value: hex(pvh.address), offset, meaning });
   }
   facts.push(
+    ...armFacts(image),
     ...loadFacts(image),
     ...image.segments.slice(0, LISTED).map(segmentFact),
     ...image.notes.slice(0, LISTED).map(noteFact),

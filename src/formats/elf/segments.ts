@@ -150,7 +150,7 @@ function loadSegment(segment: ElfSegment): LoadSegment {
     throw new FormatError(ELF, {
       offset: headerOffset,
       found: `program header ${index}: p_paddr ${hex(segment.paddr)}, p_memsz ${hex(segment.memsz)}`,
-      expected: "a place in physical memory (x86 has at most 52 address bits)",
+      expected: "a place in physical memory (x86 and ARM have at most 52 address bits)",
       meaning:
         "It was linked without physical addresses (p_paddr repeats the virtual address), or its header is damaged.",
     });
