@@ -44,9 +44,9 @@ export async function runMachine(t: TestContext, run: MachineRun): Promise<strin
   if (qemu === undefined) return undefined;
   const folder = await testFolder(t);
   for (const [name, bytes] of Object.entries(run.files)) await writeFile(path.join(folder, name), bytes);
-  const args = run.args.map((arg) =>
-    arg.replace(/@([\w.-]+)/g, (_, name: string) => path.join(folder, name)),
-  );
+  const named = (whole: string, name: string): string =>
+    name in run.files ? path.join(folder, name) : whole;
+  const args = run.args.map((arg) => arg.replace(/@([\w.-]+)/g, named));
   const child = spawn(qemu, ["-nographic", "-no-reboot", "-nodefaults", "-serial", "stdio", ...args], {
     stdio: ["pipe", "pipe", "pipe"],
   });
