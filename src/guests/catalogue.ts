@@ -3,42 +3,25 @@
  * shows. Data only; `pull.ts` fetches.
  */
 import type { AptTarget } from "./apt.js";
+import { ARM_GUESTS } from "./catalogue-arm.js";
+import {
+  AMD64,
+  KERNEL_FILES,
+  KERNEL_LICENCE,
+  SOURCE,
+  VERIFIED,
+  XEN_LICENCE,
+  type CatalogueEntry,
+} from "./catalogue-entry.js";
 
-/** One guest of the catalogue. */
-export interface CatalogueEntry {
-  name: string;
-  /** What it is, in a line. */
-  what: string;
-  source: string;
-  verified: string;
-  licence: string;
-  /** What booting it shows. */
-  shows: string;
-  target: AptTarget;
-  /** The package to ask for. */
-  package: string;
-  /** Set when `package` only depends on the real one: what that one is called, or each one on the way to it. */
-  dependsOn?: RegExp | readonly RegExp[];
-  /** The files taken from the package, by role; patterns on paths without a leading slash. */
-  files: Readonly<Record<string, RegExp>>;
-}
+export type { CatalogueEntry } from "./catalogue-entry.js";
 
-const SOURCE = "Debian 12 (bookworm), through this host's apt-get, mirrors and keys";
 const SOURCE_13 = "Debian 13 (trixie), through this host's apt-get, mirrors and keys";
-const VERIFIED =
-  "apt checks the package against the archive's signed index; the cache is checked by SHA-256 on every use";
-const KERNEL_LICENCE =
-  "GPL-2.0-only WITH Linux-syscall-note (some files under other GPL-compatible licences)";
-const KERNEL_FILES = { kernel: /^boot\/vmlinuz-/, config: /^boot\/config-/ };
-const AMD64: AptTarget = { release: "bookworm", architecture: "amd64" };
 const I386: AptTarget = { release: "bookworm", architecture: "i386" };
 const AMD64_13: AptTarget = { release: "trixie", architecture: "amd64" };
 const SOURCE_SID = "Debian unstable (sid), through this host's apt-get, mirrors and keys";
 const AMD64_SID: AptTarget = { release: "sid", architecture: "amd64" };
 const I386_SID: AptTarget = { release: "sid", architecture: "i386" };
-const ARM64: AptTarget = { release: "bookworm", architecture: "arm64" };
-const ARMHF: AptTarget = { release: "bookworm", architecture: "armhf" };
-const XEN_LICENCE = "GPL-2.0-only (some files under other compatible licences)";
 const XEN_FILES = { kernel: /^boot\/xen-[\d.]+-amd64\.gz$/ };
 const MACH_LICENCE = "Mach's own permissive licences, and GPL-2.0-or-later";
 const MACH_FILES = { kernel: /^boot\/gnumach-[^/]*$/ };
@@ -355,72 +338,5 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     package: "syslinux-common",
     files: { kernel: /^usr\/lib\/syslinux\/memdisk$/ },
   },
-  {
-    name: "xen-arm64",
-    what: "the Xen 4.17 hypervisor for 64-bit ARM (arm64 Image)",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: XEN_LICENCE,
-    shows: "what converted ARM kernels are for: guests of a real Xen, in QEMU",
-    target: ARM64,
-    package: "xen-hypervisor-4.17-arm64",
-    files: { kernel: /^boot\/xen-[\d.]+-arm64$/ },
-  },
-  {
-    name: "xen-armhf",
-    what: "the same for 32-bit ARM (zImage)",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: XEN_LICENCE,
-    shows: "the same on 32-bit ARM",
-    target: ARMHF,
-    package: "xen-hypervisor-4.17-armhf",
-    files: { kernel: /^boot\/xen-[\d.]+-armhf$/ },
-  },
-  {
-    name: "debian-armmp",
-    what: "Debian's kernel for 32-bit ARM (Linux 6.1, zImage)",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: KERNEL_LICENCE,
-    shows: "a real zImage, unwrapped and converted again",
-    target: ARMHF,
-    package: "linux-image-armmp",
-    dependsOn: /^linux-image-\d\S*-armmp$/,
-    files: KERNEL_FILES,
-  },
-  {
-    name: "debian-cloud-arm64",
-    what: "Debian's cloud kernel for 64-bit ARM (Linux 6.1, arm64 Image)",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: KERNEL_LICENCE,
-    shows: "a real arm64 Image, unwrapped and converted again",
-    target: ARM64,
-    package: "linux-image-cloud-arm64",
-    dependsOn: /^linux-image-\d\S*-cloud-arm64$/,
-    files: KERNEL_FILES,
-  },
-  {
-    name: "u-boot-arm",
-    what: "U-Boot for QEMU's virt machine, 32-bit ARM",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: "GPL-2.0-or-later",
-    shows: "converted kernels started by bootz",
-    target: AMD64,
-    package: "u-boot-qemu",
-    files: { bios: /^usr\/lib\/u-boot\/qemu_arm\/u-boot\.bin$/ },
-  },
-  {
-    name: "u-boot-arm64",
-    what: "the same for 64-bit ARM",
-    source: SOURCE,
-    verified: VERIFIED,
-    licence: "GPL-2.0-or-later",
-    shows: "converted kernels started by booti",
-    target: AMD64,
-    package: "u-boot-qemu",
-    files: { bios: /^usr\/lib\/u-boot\/qemu_arm64\/u-boot\.bin$/ },
-  },
+  ...ARM_GUESTS,
 ];
