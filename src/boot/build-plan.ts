@@ -2,6 +2,7 @@
  * From options to a complete plan: recognise the image, choose a loader, place firmware, let the loader lay out
  * memory and describe the boot CPU. Pure: the same options give the same plan.
  */
+import { isFirmwareVolume } from "../formats/firmware/firmware.js";
 import { recogniseAny, type Image } from "../formats/index.js";
 import { deriveE820 } from "../memory/e820.js";
 import type { Span } from "../memory/layout.js";
@@ -39,6 +40,12 @@ interface Platform {
   vgaRom: Uint8Array | undefined;
 }
 
+/** OvmfPkg/PlatformPei and AcpiTimerLib: the device at 00:00.0 says which machine it is, and where its timer. */
+const UEFI_WITHOUT_PCI =
+  "UEFI firmware knows its machine by the PCI host bridge, and this machine has no PCI: OVMF as distributions build it " +
+  "waits for ever before it prints anything (a build for QEMU's microvm may come further). SeaBIOS and qboot run " +
+  "here; an EFI-stub kernel boots without firmware: give the kernel itself.";
+
 /** Everything that is known once memory is laid out. */
 interface LaidOut {
   memory: RegionMap;
@@ -66,7 +73,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const cpuid = cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ });
   const memory = new RegionMap(ram);
   const tables = prepareMemory(memory, platform, { cpus, cpuid, vga });
-  const warnings: string[] = [];
+  const warnings = platform !== undefined && isFirmwareVolume(platform.image) ? [UEFI_WITHOUT_PCI] : [];
   const context = loadContext(options, loader, memory, tables["RSDP"] ?? 0, warnings);
   context.vga = vga;
   whileDoing(`load "${kernel.name}" with the ${loader.name} loader`, () => protocol.layOutMemory(context));

@@ -67,6 +67,19 @@ describe("R1.8 firmware as a loader", () => {
     assert.throws(() => planOf(makeBzImage(), { vgaRom }), OptionError);
   });
 
+  it("R1.8 UEFI firmware, alone or before a kernel, comes with a word about what it misses", () => {
+    const uefi = image(512 * KIB);
+    uefi.set(Buffer.from("_FVH"), 0x28);
+    const word = /PCI host bridge.*no PCI.*SeaBIOS and qboot.*give the kernel itself/;
+    for (const plan of [
+      planOf(uefi),
+      planOf(makeBzImage(), { bios: { name: "OVMF.fd", bytes: uefi }, loader: { entry: "16" } }),
+    ]) {
+      assert.equal(plan.warnings.filter((warning) => word.test(warning)).length, 1);
+    }
+    assert.deepEqual(planOf(image(512 * KIB)).warnings, []);
+  });
+
   it("R1.8 a BIOS that is none is refused by its name", () => {
     const kernel = { name: "vmlinuz", bytes: makeBzImage() };
     assert.throws(() => planOf(kernel.bytes, { bios: kernel }), /read the BIOS "vmlinuz".*raw PC firmware/);

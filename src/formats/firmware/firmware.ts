@@ -116,8 +116,13 @@ export function readFirmware(bytes: Uint8Array, jump: ResetJump): FirmwareImage 
   };
 }
 
+/** Whether an image begins with a UEFI firmware volume, as OVMF does. */
+export function isFirmwareVolume(bytes: Uint8Array): boolean {
+  return new ByteView(bytes).matches(FIRMWARE_VOLUME.OFFSET, FIRMWARE_VOLUME.MAGIC);
+}
+
 function kindOf(view: ByteView): string | undefined {
-  if (view.matches(FIRMWARE_VOLUME.OFFSET, FIRMWARE_VOLUME.MAGIC)) return "UEFI firmware volume";
+  if (isFirmwareVolume(view.bytes)) return "UEFI firmware volume";
   return NAMES.find(([text]) => find(view.bytes, text) >= 0)?.[1];
 }
 
