@@ -104,7 +104,7 @@ export function entryFault(elf: ElfImage, entry: bigint, offset = E_ENTRY_OFFSET
     expected:
       segments.length > 0 ? `an address in a loaded segment (physical ${ranges})` : "something to load",
     meaning: virtual
-      ? "The kernel expects a boot loader that turns paging on for it: enter it by PVH if it has the note."
+      ? "The kernel expects a boot loader that turns paging on for it: enter it by PVH or Multiboot if it offers one."
       : "The file is no kernel, or was linked without physical addresses.",
   };
 }

@@ -103,6 +103,14 @@ function unsuitable(image: BzImage, { options, firmware }: RecogniseContext): Bo
         "A zImage can only be started through its 16-bit set-up code, with a BIOS: -o loader.entry=16.",
     };
   }
+  if (options.entry === "64" && image.protocol < PROTOCOL.V2_12) {
+    return {
+      place: { kind: "file", offset: SETUP_OFFSET.version },
+      found: `boot protocol ${hex(image.protocol, 4)}`,
+      expected: "0x020c or later, as loader.entry=64 needs",
+      meaning: "Kernels have said since 2.12 whether they have a 64-bit entry point: leave the option out.",
+    };
+  }
   if (options.entry === "64" && !image.entry64) {
     return {
       place: { kind: "file", offset: SETUP_OFFSET.xloadflags },

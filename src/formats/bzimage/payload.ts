@@ -9,7 +9,7 @@ import { decompress } from "../../codecs/decompress.js";
 import { identifyCodec } from "../../codecs/identify.js";
 import type { CodecName } from "../../spec/compression.js";
 import { ELF_MAGIC } from "../../spec/elf.js";
-import { SETUP_OFFSET } from "../../spec/linux-boot.js";
+import { PROTOCOL, SETUP_OFFSET } from "../../spec/linux-boot.js";
 import type { SetupHeader } from "../../spec/linux-boot.js";
 import { FormatError } from "../format-error.js";
 import { BZIMAGE } from "./setup-header.js";
@@ -75,14 +75,17 @@ export function claimedSize(payload: Payload): number {
  * something that is not read here.
  */
 export function decompressPayload(
-  image: { readonly payload: Payload | undefined },
+  image: { readonly payload: Payload | undefined; readonly protocol: number },
   options: { maxOutput: number },
 ): Uint8Array {
-  const { payload } = image;
+  const { payload, protocol } = image;
   if (!payload) {
+    const named = protocol >= PROTOCOL.V2_08;
     throw new FormatError(BZIMAGE, {
-      offset: SETUP_OFFSET.payload_offset,
-      found: "no payload (payload_offset 0, or a protocol before 2.08)",
+      offset: named ? SETUP_OFFSET.payload_offset : SETUP_OFFSET.version,
+      found: named
+        ? "no payload (payload_offset 0)"
+        : `boot protocol ${hex(protocol, 4)}, whose header names no payload (2.08 is the first)`,
       expected: "a compressed kernel inside the image",
       meaning: "It can only be started through its own entry points, not by the ELF inside.",
     });
