@@ -8,6 +8,7 @@ export const LAYERS = [
   { folders: ["spec"] },
   { folders: ["codecs"] },
   { folders: ["formats"] },
+  { folders: ["verdicts"] },
   { folders: ["convert"], only: ["bytes", "spec", "codecs", "formats"] },
   { folders: ["memory"] },
   { folders: ["x86"] },

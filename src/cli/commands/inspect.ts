@@ -1,9 +1,11 @@
-/** `locore inspect FILE…`: what a file is, every fact with its offset. */
+/** `locore inspect FILE…`: what a file is, every fact with its offset; which loaders take an ARM kernel. */
 import { recognise } from "../../formats/index.js";
 import type { Fact } from "../../formats/image.js";
+import { verdicts } from "../../verdicts/index.js";
 import { readInput } from "../files.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
 import { toJson } from "../json.js";
+import { verdictLines } from "../render/verdicts.js";
 
 const OFFSET_DIGITS = 8;
 const WITHOUT_OFFSET = " ".repeat(OFFSET_DIGITS);
@@ -19,18 +21,22 @@ function factLine({ name, value, offset, meaning }: Fact, nameWidth: number): st
 }
 
 export const inspect: Command = {
-  summary: "say what a file is: format, entry points, segments, notes, payload, each with its file offset",
+  summary:
+    "say what a file is: format, entry points, segments, notes, payload, each with its file offset; of an ARM kernel, which loaders take it",
   operands: [{ name: "FILE", required: true, help: "a kernel image" }],
   options: [JSON_OPTION],
-  examples: [["locore inspect /boot/vmlinuz", "the setup header of a Linux kernel, field by field"]],
+  examples: [
+    ["locore inspect /boot/vmlinuz", "the setup header of a Linux kernel, field by field"],
+    ["locore inspect kernel.arm", "an ARM kernel: what Xen, QEMU, U-Boot and Firecracker do with it"],
+  ],
   async run(args, { stdout }) {
     const [path] = args.operands;
     const image = recognise(await readInput("file", path));
     const { format, arch, summary, facts, packedBy } = image;
+    const where = verdicts(image);
     if (args.has("json")) {
-      stdout.write(
-        `${toJson({ file: path, size: image.bytes.length, format, arch, packedBy, summary, facts }, 2)}\n`,
-      );
+      const about = { file: path, size: image.bytes.length, format, arch, packedBy, summary, facts };
+      stdout.write(`${toJson(where.length > 0 ? { ...about, verdicts: where } : about, 2)}\n`);
       return 0;
     }
     const width = Math.max(...facts.map(({ name }) => name.length));
@@ -39,6 +45,7 @@ export const inspect: Command = {
       "",
       packedBy === undefined ? "  offset    field" : "  offset    field, in the unpacked file",
       ...facts.map((f) => factLine(f, width)),
+      ...verdictLines(where),
     ]);
     return 0;
   },
