@@ -9,6 +9,7 @@ import { buildPlan, NoLoaderError } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
 import { LoaderRegistry } from "../../src/boot/registry.js";
 import { CATALOGUE } from "../../src/guests/catalogue.js";
+import type { KernelBootOptions } from "../support/kernel-boot.js";
 import { requireGuest } from "../support/requires.js";
 
 /** How a protocol is asked for: a loader's name, and for "linux" the width of the entry. */
@@ -23,7 +24,7 @@ export const WAYS = [
   "multiboot1",
   "firmware",
 ] as const;
-type Way = (typeof WAYS)[number];
+export type Way = (typeof WAYS)[number];
 
 /** Guests for another machine; their packages may be for any. */
 const ARM = /arm/;
@@ -133,6 +134,17 @@ export const OFFERS: Readonly<Record<string, Readonly<Record<string, Row>>>> = {
   memdisk: { kernel: OLD },
 };
 
+/** What to ask of a boot that goes by `way`. */
+export function askFor(way: Way): Pick<KernelBootOptions, "loader" | "bios"> {
+  const [name, entry] = way.split(" ");
+  return { loader: { name, ...(entry && { entry }) }, ...(entry === "16" && { bios: true }) };
+}
+
+/** The ways that a guest's kernel offers. */
+export function waysInto(guest: string): Way[] {
+  return WAYS.filter((way) => typeof OFFERS[guest]["kernel"][way] === "string");
+}
+
 /** What is planned, or why it is refused. */
 function answer(options: BootOptions): string {
   try {
@@ -153,12 +165,8 @@ export function testOffers(guest: string): void {
     for (const [role, row] of Object.entries(OFFERS[guest])) {
       const kernel = { name: role, bytes: await readFile(pulled.files[role]) };
       for (const way of WAYS) {
-        const [name, entry] = way.split(" ");
-        const found = answer({
-          kernel,
-          loader: { name, ...(entry === undefined ? {} : { entry }) },
-          ...(entry === "16" ? { bios } : {}),
-        });
+        const asked = askFor(way);
+        const found = answer({ kernel, loader: asked.loader ?? {}, ...(asked.bios && { bios }) });
         const expected = row[way];
         const where = `${role} by ${way}`;
         if (typeof expected === "string") assert.ok(found.startsWith(expected), `${where}: ${found}`);

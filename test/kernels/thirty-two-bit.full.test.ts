@@ -1,6 +1,7 @@
-/** Debian's 32-bit kernel as it is: it unpacks its xz payload itself. */
+/** Debian's 32-bit kernels by every entry that each offers. */
+import { waysInto } from "./protocols.js";
 import { testThirtyTwoBitKernel } from "./thirty-two-bit.js";
 
-testThirtyTwoBitKernel("R1.2 by the 32-bit entry", { entry: "32" });
-testThirtyTwoBitKernel("R1.2 by the entry that is chosen by itself", {});
-testThirtyTwoBitKernel("R1.2 unpacked, at its ELF entry", { name: "elf32" });
+for (const guest of ["debian-686-pae", "debian-686"] as const) {
+  for (const way of waysInto(guest)) testThirtyTwoBitKernel(guest, way);
+}

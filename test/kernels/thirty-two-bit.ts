@@ -1,8 +1,8 @@
-/** Debian's 32-bit kernel with PAE, and a program for it: a 32-bit userspace small enough to write down. */
+/** Debian's 32-bit kernels, and a program for them: a 32-bit userspace small enough to write down. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { LoaderOptions } from "../../src/boot/options.js";
 import { assertEnd, bootKernel, lastWords, WITHOUT_CRYPTO_TESTS } from "../support/kernel-boot.js";
+import { askFor, type Way } from "./protocols.js";
 
 const LINE = "userspace: 32 bits\n";
 const BASE = 0x08048000;
@@ -43,18 +43,33 @@ function program(): Uint8Array {
   ]);
 }
 
-/** Boots it by a loader to its own userspace and out again. */
-export function testThirtyTwoBitKernel(what: string, loader: LoaderOptions): void {
-  test(`${what}: Debian's 32-bit kernel runs a 32-bit program, which powers off`, async (t) => {
+const KERNELS = {
+  "debian-686-pae": {
+    name: "Debian's 32-bit kernel with PAE",
+    version: /Linux version \S+-686-pae /,
+    paging: /NX \(Execute Disable\) protection: active/,
+  },
+  "debian-686": {
+    name: "Debian's 32-bit kernel without PAE",
+    version: /Linux version \S+-686 /,
+    paging: /NX \(Execute Disable\) protection missing|non-PAE kernel/,
+  },
+};
+
+/** Boots one of them to its own userspace and out again. */
+export function testThirtyTwoBitKernel(guest: keyof typeof KERNELS, way: Way): void {
+  const { name, version, paging } = KERNELS[guest];
+  const requirement = way === "pvh" ? "R2.1" : "R1.2";
+  test(`${requirement} by ${way}: ${name} runs a 32-bit program, which powers off`, async (t) => {
     const boot = await bootKernel(t, {
-      guest: "debian-686-pae",
-      loader,
+      guest,
+      ...askFor(way),
       commandLine: `console=ttyS0 ${WITHOUT_CRYPTO_TESTS}`,
       initramfs: { files: [{ to: "/init", bytes: program(), mode: 0o755 }] },
     });
     if (boot === undefined) return;
-    assert.match(boot.console, /Linux version \S+-686-pae /, lastWords(boot.console));
-    assert.match(boot.console, /NX \(Execute Disable\) protection: active/);
+    assert.match(boot.console, version, lastWords(boot.console));
+    assert.match(boot.console, paging);
     assert.match(boot.console, /^userspace: 32 bits$/m, lastWords(boot.console));
     assertEnd(boot, "off", "acpi-s5", 0);
     const complaints = boot.console

@@ -1,11 +1,10 @@
-/** Debian's other kernels as they are: each unpacks its payload itself, xz with the x86 filter or zstd. */
-import { testKernel } from "./x86-64-kernels.js";
+/**
+ * Debian's kernels for x86-64 by every entry that each offers: the bzImage by its 16-bit one with SeaBIOS underneath, its
+ * 32-bit and its 64-bit one, where it unpacks its payload itself, and the ELF file inside by PVH and at its own entry.
+ */
+import { waysInto } from "./protocols.js";
+import { KERNELS, testKernel } from "./x86-64-kernels.js";
 
-for (const guest of ["debian-amd64", "debian-13-cloud", "debian-sid-cloud", "debian-rt"] as const) {
-  testKernel("R1.2 by the 64-bit entry", guest, {});
-  testKernel("R1.2 by the 32-bit entry", guest, { entry: "32" });
+for (const guest of Object.keys(KERNELS) as (keyof typeof KERNELS)[]) {
+  for (const way of waysInto(guest)) testKernel(guest, way);
 }
-
-// Unpacked on the host; `x86-64-kernels.test.ts` has the others.
-testKernel("R2.1 through PVH", "debian-sid-cloud", { name: "pvh" });
-testKernel("R1.2 by the 64-bit ELF protocol", "debian-sid-cloud", { name: "elf64" });

@@ -5,14 +5,18 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { LoaderOptions } from "../../src/boot/options.js";
 import { assertEnd, bootKernel, lastWords, WITHOUT_CRYPTO_TESTS } from "../support/kernel-boot.js";
+import { askFor, type Way } from "./protocols.js";
 import { assertWork, WORK, WORK_FILES } from "../support/guest-work.js";
 
 const COMPLAINT =
   /WARNING|\bBUG:|Call Trace|\bOops|unchecked MSR|Firmware|ACPI (Error|Warning|BIOS|Exception)|spurious/i;
 
-const KERNELS = {
+export const KERNELS = {
+  "debian-cloud": {
+    name: "Debian's cloud kernel",
+    version: /^\[ +[\d.]+\] Linux version 6\.1\.\S+-cloud-amd64 /m,
+  },
   "debian-amd64": { name: "Debian's generic kernel", version: /^\[ +[\d.]+\] Linux version \S+-amd64 /m },
   "debian-13-cloud": {
     name: "Debian 13's cloud kernel",
@@ -28,13 +32,14 @@ const KERNELS = {
   },
 };
 
-/** Boots one of them by a loader to userspace and out again. */
-export function testKernel(what: string, guest: keyof typeof KERNELS, loader: LoaderOptions): void {
+/** Boots one of them to userspace and out again. */
+export function testKernel(guest: keyof typeof KERNELS, way: Way): void {
   const { name, version } = KERNELS[guest];
-  test(`${what}: ${name} computes in userspace, complains of nothing, and powers off`, async (t) => {
+  const requirement = way === "pvh" ? "R2.1" : "R1.2";
+  test(`${requirement} by ${way}: ${name} computes in userspace, complains of nothing, and powers off`, async (t) => {
     const boot = await bootKernel(t, {
       guest,
-      loader,
+      ...askFor(way),
       commandLine: `console=ttyS0 ${WITHOUT_CRYPTO_TESTS}`,
       initramfs: { command: WORK, files: WORK_FILES },
     });

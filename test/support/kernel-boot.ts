@@ -39,6 +39,8 @@ export interface KernelBootOptions {
   /** Hand over the ELF kernel inside the bzImage instead of the bzImage. */
   vmlinux?: boolean;
   loader?: LoaderOptions;
+  /** SeaBIOS runs first. */
+  bios?: boolean;
   commandLine?: string;
   /** Default: one. */
   cpus?: number;
@@ -97,10 +99,12 @@ async function initramfsOf(
 export async function kernelPlan(t: TestContext, options: KernelBootOptions): Promise<Plan | undefined> {
   const kernel = await kernelImage(t, options);
   const initrd = kernel && (await initramfsOf(t, options));
-  if (!kernel || !initrd) return undefined;
+  const seabios = options.bios === true ? await requireGuest(t, "seabios") : undefined;
+  if (!kernel || !initrd || (options.bios === true && !seabios)) return undefined;
   const plan = buildPlan({
     kernel,
     ...initrd,
+    ...(seabios && { bios: { name: "bios", bytes: await readFile(seabios.files["bios"]) } }),
     commandLine: options.commandLine ?? "console=ttyS0",
     loader: options.loader ?? {},
     cpus: options.cpus ?? 1,
