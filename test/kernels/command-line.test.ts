@@ -108,3 +108,26 @@ test("R1.4 kill -9 leaves nothing behind: no process, no file", LIMIT, async (t)
   assert.throws(() => process.kill(-group, 0), { code: "ESRCH" }, "no process of its group is left");
   assert.deepEqual(await readdir(home), []);
 });
+
+for (const [what, options, line] of [
+  ["told not to ask a BIOS", "loader.name=multiboot2", "console=com1 com1=115200,8n1 noreboot no-real-mode"],
+  [
+    "with SeaBIOS before it",
+    "loader.name=multiboot2,loader.bios=on",
+    "console=com1 com1=115200,8n1 noreboot",
+  ],
+] as const) {
+  test(`R1.3 locore boot xen-4.17-amd64.gz, ${what}: Xen's banner`, LIMIT, async (t) => {
+    const xen = await requireGuest(t, "xen");
+    if (!xen || !(await requireGuest(t, "seabios"))) return;
+    const run = locore(["boot", xen.files["kernel"], "-o", options, "--append", line]).during(t);
+    run.child.stdin.end();
+    const { status, out, err } = await run.ended;
+    assert.equal(/SeaBIOS \(version/.test(out), options.includes("bios"));
+    assert.match(out, /\(XEN\) Xen version 4\.17\.\d+ \(Debian/, out.slice(-2000) + err);
+    assert.match(out, /^\(XEN\) Bootloader: locore/m);
+    assert.match(out, /dom0 kernel not specified/);
+    assert.match(err, /locore: halted by interrupts-off: .* \(status 0, /);
+    assert.equal(status, 0);
+  });
+}

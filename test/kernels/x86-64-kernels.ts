@@ -15,20 +15,20 @@ const COMPLAINT =
 export const KERNELS = {
   "debian-cloud": {
     name: "Debian's cloud kernel",
-    version: /^\[ +[\d.]+\] Linux version 6\.1\.\S+-cloud-amd64 /m,
+    version: /\[ +[\d.]+\] Linux version 6\.1\.\S+-cloud-amd64 /m,
   },
-  "debian-amd64": { name: "Debian's generic kernel", version: /^\[ +[\d.]+\] Linux version \S+-amd64 /m },
+  "debian-amd64": { name: "Debian's generic kernel", version: /\[ +[\d.]+\] Linux version \S+-amd64 /m },
   "debian-13-cloud": {
     name: "Debian 13's cloud kernel",
-    version: /^\[ +[\d.]+\] Linux version 6\.12\.\S+-cloud-amd64 /m,
+    version: /\[ +[\d.]+\] Linux version 6\.12\.\S+-cloud-amd64 /m,
   },
   "debian-sid-cloud": {
     name: "unstable's cloud kernel",
-    version: /^\[ +[\d.]+\] Linux version 7\.\S+-cloud-amd64 /m,
+    version: /\[ +[\d.]+\] Linux version 7\.\S+-cloud-amd64 /m,
   },
   "debian-rt": {
     name: "Debian's real-time kernel",
-    version: /^\[ +[\d.]+\] Linux version \S+-rt-amd64 /m,
+    version: /\[ +[\d.]+\] Linux version \S+-rt-amd64 /m,
   },
 };
 
