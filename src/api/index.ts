@@ -23,6 +23,8 @@ export type { DeviceTree, TreeNode, TreeProperty } from "../formats/device-tree/
 export { isArmElf, kernelSystem, physicalAddresses } from "../formats/elf/arm.js";
 export { verdicts } from "../verdicts/index.js";
 export type { FailedCheck, LoaderFacts, Outcome, Verdict } from "../verdicts/index.js";
+export { exportGuest } from "../export/index.js";
+export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "../export/index.js";
 export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";

@@ -11,6 +11,7 @@ export const COMMANDS: readonly CommandRow[] = [
   { name: "plan", load: async () => (await import("./commands/plan.js")).plan },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).inspect },
   { name: "convert", load: async () => (await import("./commands/convert.js")).convert },
+  { name: "export", load: async () => (await import("./commands/export.js")).exportCommand },
   { name: "guests", load: async () => (await import("./commands/guests.js")).guests },
   { name: "initramfs", load: async () => (await import("./commands/initramfs.js")).initramfs },
   { name: "demo", load: async () => (await import("./commands/demo.js")).demo },

@@ -1,0 +1,105 @@
+/** `locore export KERNEL --to TARGET`: a configuration for another monitor. Knows files and words; the work is export/. */
+import {
+  exportGuest,
+  EXPORT_TARGETS,
+  type Export,
+  type ExportRequest,
+  type ExportTarget,
+} from "../../export/index.js";
+import { recognise } from "../../formats/index.js";
+import { UsageError, type Arguments } from "../args.js";
+import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest, type BootRequest } from "../boot-request.js";
+import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
+import { readInput, writeOutput } from "../files.js";
+import { toJson } from "../json.js";
+import { makePlan } from "../make-plan.js";
+
+const ARM: ReadonlySet<string> = new Set(["arm", "arm64"]);
+
+/** Options that describe this program's own machine only, as they were spelled. */
+function ownOnly(args: Arguments, request: BootRequest): string[] {
+  const flags = ["cpu", "screen", "deterministic", "rtc"]
+    .filter((name) => args.has(name))
+    .map((name) => `--${name}`);
+  const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);
+  const firmware = (["bios", "vgabios"] as const).filter((name) => request[name] !== undefined);
+  return [...flags, ...loader, ...firmware.map((name) => `-o loader.${name}`)];
+}
+
+async function exportRequest(args: Arguments): Promise<ExportRequest> {
+  const request = readBootRequest(args);
+  const bytes = await readInput("kernel", request.kernel);
+  const image = recognise(bytes);
+  const { initrd } = request;
+  const initrdSize = initrd === undefined ? 0 : (await readInput("initrd", initrd)).length;
+  return {
+    kernel: { name: request.kernel, size: bytes.length, image },
+    name: args.value("name"),
+    fileName: args.value("out"),
+    memory: request.memory,
+    cpus: request.cpus,
+    commandLine: request.commandLine,
+    initrd: initrd === undefined ? undefined : { name: initrd, size: initrdSize },
+    disks: args.values("disk"),
+    ownOnly: ownOnly(args, request),
+    modules: (request.modules ?? []).map(({ path }) => path),
+    plan: ARM.has(image.arch) ? undefined : await makePlan(request),
+  };
+}
+
+function made(request: ExportRequest, target: ExportTarget): Export {
+  try {
+    return exportGuest(request, target);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function summaryLines({ commands, lost, notes }: Export, output: string): string[] {
+  return [
+    `${output}: written`,
+    ...commands.map((command) => `  run   ${command}`),
+    ...lost.map(({ what, why }) => `  lost  ${what}: ${why}`),
+    ...notes.map((note) => `  note  ${note}`),
+  ];
+}
+
+async function run(args: Arguments, { stdout }: CommandContext): Promise<number> {
+  const target = args.value("to") as ExportTarget | undefined;
+  if (target === undefined)
+    throw new UsageError("--to TARGET is missing", `where to: ${EXPORT_TARGETS.join(", ")}`);
+  const result = made(await exportRequest(args), target);
+  const output = args.value("out");
+  if (output !== undefined) await writeOutput(output, new TextEncoder().encode(result.file.text));
+  if (args.has("json")) stdout.write(`${toJson({ output, ...result }, 2)}\n`);
+  else if (output === undefined) stdout.write(result.file.text);
+  else printLines(stdout, summaryLines(result, output));
+  return 0;
+}
+
+export const exportCommand: Command = {
+  summary:
+    "write a guest configuration for another monitor, and say what is lost: Xen's xl, or Xen without a first domain",
+  description: [
+    "Takes boot's options. A kernel that the target would refuse is refused here, with the check that fails and what to do.",
+    "dom0less: a device-tree fragment (an overlay for dtc) and the commands that start it on QEMU's virt machine.",
+  ],
+  operands: BOOT_OPERANDS,
+  options: [
+    { name: "to", value: "TARGET", choices: EXPORT_TARGETS, help: `where to: ${EXPORT_TARGETS.join(", ")}` },
+    { name: "out", value: "FILE", help: "write the configuration there; without it, it is printed" },
+    { name: "name", value: "NAME", help: "of the guest (default guest; dom0less: domU1)" },
+    { name: "disk", value: "FILE", repeats: true, help: "a raw disk image for the guest; may be repeated" },
+    ...BOOT_OPTIONS,
+    JSON_OPTION,
+  ],
+  examples: [
+    [
+      "locore export kernel.zImage --to xl -m 256M --name freebsd --out freebsd.cfg",
+      "then: xl create -c freebsd.cfg",
+    ],
+    ["locore export kernel.Image --to dom0less --json", "the fragment, the commands, what is lost"],
+  ],
+  run,
+};
