@@ -12,7 +12,14 @@ export type { Image, KnownImage } from "../formats/index.js";
 export type { Fact } from "../formats/image.js";
 export { FormatError } from "../formats/format-error.js";
 export { convert, ConvertError } from "../convert/index.js";
-export type { Conversion, ConvertOptions, ConvertTarget, Placement } from "../convert/index.js";
+export type {
+  Conversion,
+  ConvertOptions,
+  ConvertTarget,
+  Placement,
+  UnwrappedKernel,
+  WrappedKernel,
+} from "../convert/index.js";
 export type { ZImage } from "../formats/zimage/zimage.js";
 export { unpackZImage } from "../formats/zimage/payload.js";
 export type { Arm64Image } from "../formats/arm64-image/arm64-image.js";

@@ -11,7 +11,7 @@ export interface DecompressOptions {
   sizeHint?: number;
   /**
    * Called with what was unpacked before `maxOutput` stops the work with its CodecError: a beginning of the result,
-   * not checked, and in xz without the x86 or delta filter undone in its last block.
+   * not checked, and in xz without the filters undone in its last block.
    */
   onLimit?: (unpacked: Uint8Array) => void;
 }

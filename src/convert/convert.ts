@@ -1,71 +1,121 @@
 /**
  * From one kind of ARM kernel image to another: wraps a kernel's ELF file as a zImage (32-bit) or an arm64 Image
- * (64-bit) for loaders that take nothing else, such as Xen's. Pure: bytes in, bytes and what is to be known of them out.
+ * (64-bit) for loaders that take nothing else, such as Xen's; and makes an ELF file of what is in one of these. Pure:
+ * bytes in, bytes and what is to be known of them out.
  */
 import { hex } from "../bytes/hex.js";
 import type { ElfImage } from "../formats/elf/elf.js";
 import { FormatError } from "../formats/format-error.js";
-import { recogniseAny } from "../formats/index.js";
+import { recogniseAny, type KnownImage } from "../formats/index.js";
 import { LARGEST_UNPACKED } from "../formats/packed.js";
 import { ELF32, ELF64 } from "../spec/elf.js";
 import { readArmKernel, type ArmKernel } from "./arm-kernel.js";
+import { ConvertError } from "./convert-error.js";
+import { elfFile } from "./elf-file.js";
 import { placeKernel, type Placement, type PlacementRequest } from "./placement.js";
+import { unwrapArm64Image, unwrapZImage } from "./unwrap.js";
 import { wrapArm64Image, wrapZImage } from "./wrap.js";
 
 /** What an image can be made into. */
-export const CONVERT_TARGETS = ["zimage", "arm64-image"] as const;
+export const CONVERT_TARGETS = ["zimage", "arm64-image", "elf"] as const;
 export type ConvertTarget = (typeof CONVERT_TARGETS)[number];
+/** Those that wrap a kernel. */
+export type WrapTarget = Exclude<ConvertTarget, "elf">;
 
 /** What is wanted. */
 export interface ConvertOptions extends PlacementRequest {
   readonly to: ConvertTarget;
-  /** Bytes that a file packed as a whole may unpack to. */
+  /** Bytes that what is packed, the file as a whole or the kernel in it, may unpack to. */
   readonly maxUnpacked?: number | undefined;
-  /** Bytes that the kernel may take in memory; default: 128 MiB of a 32-bit one, 1 GiB of a 64-bit one. */
+  /** Bytes that an ELF kernel may take in memory; default: 128 MiB of a 32-bit one, 1 GiB of a 64-bit one. */
   readonly maxMemory?: number | undefined;
 }
 
-/** What was made. */
-export interface Conversion {
-  readonly target: ConvertTarget;
+interface Converted {
   readonly bytes: Uint8Array;
   /** What the input is, in a line. */
   readonly input: string;
   /** Bytes of the kernel in the file and in memory (bss included). */
   readonly contents: number;
   readonly memory: number;
+  /** What one has to know when using it. */
+  readonly notes: readonly string[];
+}
+
+/** A zImage or an arm64 Image. */
+export interface WrappedKernel extends Converted {
+  readonly target: WrapTarget;
   /** Where it goes, and why. */
   readonly placement: Placement;
   /** Entry point: a physical address, or an offset from the start of memory, as the placement is. */
   readonly entry: number;
   readonly instructionSet: "ARM" | "Thumb" | "A64";
-  /** What one has to know when using it. */
-  readonly notes: readonly string[];
 }
 
-const BITS: Readonly<Record<ConvertTarget, 32 | 64>> = { zimage: 32, "arm64-image": 64 };
+/** An ELF file. */
+export interface UnwrappedKernel extends Converted {
+  readonly target: "elf";
+  /** How the kernel was found in the image. */
+  readonly found: string;
+  /** p_paddr and p_vaddr of its only segment, and e_entry. */
+  readonly address: bigint;
+  readonly entry: bigint;
+}
+
+export type Conversion = WrappedKernel | UnwrappedKernel;
+
+const BITS: Readonly<Record<WrapTarget, 32 | 64>> = { zimage: 32, "arm64-image": 64 };
 const TARGET_OF = { 32: "zimage", 64: "arm64-image" } as const;
 
 /**
  * Converts a kernel. Throws FormatError for a file that cannot be: no ARM kernel, damaged, or for the other kind of
  * machine; ConvertError for a place that does not go with it.
  */
+export function convert(
+  bytes: Uint8Array,
+  options: ConvertOptions & { readonly to: WrapTarget },
+): WrappedKernel;
+/** The same to an ELF file. */
+export function convert(bytes: Uint8Array, options: ConvertOptions & { readonly to: "elf" }): UnwrappedKernel;
+/** The same to any of these. */
+export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion;
+/** All of them. */
 export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion {
-  const image = recogniseAny(bytes, options.maxUnpacked ?? LARGEST_UNPACKED);
+  const maxUnpacked = options.maxUnpacked ?? LARGEST_UNPACKED;
+  const image = recogniseAny(bytes, maxUnpacked);
   if (image.format === "foreign") throw image.refusal;
-  if (image.format !== "elf") {
-    throw new FormatError(image.format, {
-      offset: 0,
-      found: image.summary,
-      expected: "the ELF file of an ARM kernel",
-      meaning: "Only ELF files are wrapped: give the kernel as its linker made it.",
-    });
+  const { to } = options;
+  if (to === "elf") {
+    if (options.at !== undefined || options.relative === true) {
+      throw new ConvertError(
+        "a place for an ELF file",
+        "none",
+        "Its place is chosen when it is wrapped again, or by what loads it: leave it out.",
+      );
+    }
+    return unwrap(image, maxUnpacked);
   }
+  if (image.format !== "elf") throw refuseInput(image, "the ELF file of an ARM kernel", wrapAdvice(image));
+  return wrap(image, to, options);
+}
+
+function refuseInput(image: KnownImage, expected: string, meaning: string): FormatError {
+  return new FormatError(image.format, { offset: 0, found: image.summary, expected, meaning });
+}
+
+function wrapAdvice({ format }: KnownImage): string {
+  if (format === "zimage" || format === "arm64-image")
+    return "It is such an image already: use it as it is, or convert it to elf first.";
+  if (format === "uimage" || format === "fit") return "Take the kernel out of it first (dumpimage).";
+  return "Only ELF files are wrapped: give the kernel as its linker made it.";
+}
+
+function wrap(image: ElfImage, to: WrapTarget, options: ConvertOptions): WrappedKernel {
   const kernel = readArmKernel(image, options.maxMemory);
-  checkTarget(image, kernel, options.to);
+  checkTarget(image, kernel, to);
   const placement = placeKernel(image, kernel, options);
   return {
-    target: options.to,
+    target: to,
     bytes: kernel.bits === 32 ? wrapZImage(kernel, placement) : wrapArm64Image(kernel, placement),
     input: image.summary,
     contents: kernel.contents.length,
@@ -77,7 +127,30 @@ export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion 
   };
 }
 
-function checkTarget({ header, arch }: ElfImage, { bits }: ArmKernel, to: ConvertTarget): void {
+function unwrap(image: KnownImage, maxUnpacked: number): UnwrappedKernel {
+  if (image.format !== "zimage" && image.format !== "arm64-image") {
+    const meaning =
+      image.format === "elf"
+        ? "It is an ELF file already."
+        : "Only these are unwrapped: of a bzImage, boot takes the kernel inside by itself.";
+    throw refuseInput(image, "a zImage or an arm64 Image", meaning);
+  }
+  const kernel = image.format === "zimage" ? unwrapZImage(image, maxUnpacked) : unwrapArm64Image(image);
+  const { address, entry, memory, found, note } = kernel;
+  return {
+    target: "elf",
+    bytes: elfFile(kernel),
+    input: image.summary,
+    contents: kernel.bytes.length,
+    memory,
+    found,
+    address,
+    entry,
+    notes: [note],
+  };
+}
+
+function checkTarget({ header, arch }: ElfImage, { bits }: ArmKernel, to: WrapTarget): void {
   if (bits === BITS[to]) return;
   throw new FormatError("ELF", {
     offset: (bits === 64 ? ELF64 : ELF32).ehdr.machine,

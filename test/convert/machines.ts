@@ -66,18 +66,23 @@ export async function runMachine(t: TestContext, run: MachineRun): Promise<strin
   return console;
 }
 
+export interface DirectBoot {
+  /** MiB; 128. */
+  memory?: number;
+  args?: readonly string[];
+  files?: Readonly<Record<string, Uint8Array>>;
+  /** The end of a guest's report. */
+  until?: RegExp;
+  limitMs?: number;
+}
+
 /** The virt machine with `-kernel`. */
 export async function bootDirectly(
   t: TestContext,
   bits: 32 | 64,
   kernel: Uint8Array,
-  more: { memory?: number; args?: readonly string[]; files?: Readonly<Record<string, Uint8Array>> } = {},
+  { memory = 128, args = [], files = {}, until = /x=0+\r?\n/, limitMs = LIMIT_MS }: DirectBoot = {},
 ): Promise<string | undefined> {
-  const args = ["-M", "virt", "-cpu", QEMU[bits].cpu, "-m", `${more.memory ?? 128}`, "-kernel", "@kernel"];
-  return runMachine(t, {
-    bits,
-    args: [...args, ...(more.args ?? [])],
-    files: { kernel, ...more.files },
-    until: /x=0+\r?\n/,
-  });
+  const machine = ["-M", "virt", "-cpu", QEMU[bits].cpu, "-m", `${memory}`, "-kernel", "@kernel"];
+  return runMachine(t, { bits, args: [...machine, ...args], files: { kernel, ...files }, until, limitMs });
 }

@@ -5,12 +5,12 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { convert, type ConvertTarget } from "../../src/convert/index.js";
+import { convert, type WrapTarget } from "../../src/convert/index.js";
 import { ARM64_IMAGE, ZIMAGE } from "../../src/spec/arm-boot.js";
 import { checkReport, makeGuest, readReport, UART, type Guest } from "./guest.js";
 import { GUEST_RAM, runAsDom0, runAsDomU } from "./xen.js";
 
-const TARGET: Readonly<Record<32 | 64, ConvertTarget>> = { 32: "zimage", 64: "arm64-image" };
+const TARGET: Readonly<Record<32 | 64, WrapTarget>> = { 32: "zimage", 64: "arm64-image" };
 /** As FreeBSD's kernels are linked: p_paddr repeats the virtual address. */
 const FREEBSD_LINK = { 32: 0xc040_0000n, 64: 0xffff_0000_0000_0000n } as const;
 /** The same above the start of memory. */

@@ -1,5 +1,6 @@
 /** `locore convert FILE --to KIND`: an ARM kernel as another kind of image. Knows files and words; the work is convert/. */
 import { realpath } from "node:fs/promises";
+import { hex } from "../../bytes/hex.js";
 import {
   convert as convertImage,
   CONVERT_TARGETS,
@@ -13,25 +14,43 @@ import { readInput, writeOutput } from "../files.js";
 import { toJson } from "../json.js";
 import { parseAddress } from "../values.js";
 
-const ENDINGS: Readonly<Record<ConvertTarget, string>> = { zimage: ".zImage", "arm64-image": ".Image" };
+const ENDINGS: Readonly<Record<ConvertTarget, string>> = {
+  zimage: ".zImage",
+  "arm64-image": ".Image",
+  elf: ".elf",
+};
 const LABEL = 11;
 
 function row(label: string, text: string): string {
   return `  ${label.padEnd(LABEL)}${text}`;
 }
 
-function lines(made: Conversion, input: string, output: string): string[] {
-  const { placement, contents, memory, entry, instructionSet, notes } = made;
+function placeRows(made: Conversion): string[] {
+  const size = `${made.memory} bytes, of which ${made.memory - made.contents} are cleared`;
+  if (made.target === "elf") {
+    const end = made.address + BigInt(made.memory);
+    return [
+      row("kernel", made.found),
+      row("linked at", `${hex(made.address)} to ${hex(end)} (${size})`),
+      row("entry", hex(made.entry)),
+    ];
+  }
+  const { placement, memory, entry, instructionSet } = made;
   const from = placeText(placement, placement.address);
   const to = placeText(placement, placement.address + memory);
-  const bss = memory - contents;
+  return [
+    row("runs at", `${from} to ${to} (${size})`),
+    row("entry", `${placeText(placement, entry)}, ${instructionSet} code`),
+    row("why there", placement.reason),
+  ];
+}
+
+function lines(made: Conversion, input: string, output: string): string[] {
   return [
     `${output}: ${made.target}, ${made.bytes.length} bytes`,
     row("input", `${input}: ${made.input}`),
-    row("runs at", `${from} to ${to} (${memory} bytes, of which ${bss} are cleared)`),
-    row("entry", `${placeText(placement, entry)}, ${instructionSet} code`),
-    row("why there", placement.reason),
-    ...notes.map((note, i) => row(i === 0 ? "note" : "", note)),
+    ...placeRows(made),
+    ...made.notes.map((note, i) => row(i === 0 ? "note" : "", note)),
   ];
 }
 
@@ -72,14 +91,20 @@ async function run(args: Arguments, { stdout }: CommandContext): Promise<number>
 }
 
 export const convert: Command = {
-  summary: "make a zImage or an arm64 Image of an ARM kernel's ELF file, for loaders that take no ELF",
+  summary: "make a zImage or an arm64 Image of an ARM kernel's ELF file, or an ELF file of one of these",
   description: [
     "Xen on ARM, U-Boot's bootz and booti and Firecracker take no ELF file. The result is what they take: a header, a " +
       "piece of code that puts the kernel where it belongs, and the kernel.",
+    "The other way, --to elf takes the kernel out of such an image: what was wrapped, what a Linux zImage unpacks itself to, " +
+      "or an Image as it is.",
     "Without --relative and --at the place is chosen by the file's addresses, and the choice explained.",
   ],
   operands: [
-    { name: "KERNEL", required: true, help: "an ELF file for 32-bit ARM or AArch64, packed or not" },
+    {
+      name: "KERNEL",
+      required: true,
+      help: "an ELF file for 32-bit ARM or AArch64, a zImage or an Image; packed or not",
+    },
   ],
   options: [
     { name: "to", value: "KIND", choices: CONVERT_TARGETS, help: `one of ${CONVERT_TARGETS.join(", ")}` },
@@ -92,7 +117,7 @@ export const convert: Command = {
       name: "out",
       aliases: ["o"],
       value: "FILE",
-      help: "where to write it (default: KERNEL.zImage or KERNEL.Image)",
+      help: "where to write it (default: KERNEL.zImage, .Image or .elf)",
     },
     JSON_OPTION,
   ],

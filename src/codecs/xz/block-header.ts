@@ -7,7 +7,19 @@ import { BLOCK_FLAGS, FILTER, MAX_DICTIONARY_CODE, MIN_DICTIONARY_LOG, OTHER_FIL
 import type { XzReader } from "./reader.js";
 
 /** A filter to be undone after LZMA2. */
-export type Filter = { kind: "x86"; start: number } | { kind: "delta"; distance: number };
+export type Filter = BranchFilter | { kind: "delta"; distance: number };
+/** Converts the targets of branches; `start` is the address of the first byte. */
+export interface BranchFilter {
+  kind: "x86" | "arm" | "thumb";
+  start: number;
+}
+
+/** §5.3.2: units that the start address is a multiple of, by filter. */
+const BRANCH_FILTERS: ReadonlyMap<number, { kind: BranchFilter["kind"]; alignment: number }> = new Map([
+  [FILTER.X86, { kind: "x86", alignment: 1 }],
+  [FILTER.ARM, { kind: "arm", alignment: 4 }],
+  [FILTER.ARM_THUMB, { kind: "thumb", alignment: 2 }],
+]);
 
 /** What a block header says. */
 export interface BlockHeader {
@@ -43,7 +55,7 @@ export function readBlockHeader(reader: XzReader): BlockHeader {
 }
 
 function unsupported(at: number, found: string): CodecError {
-  return new CodecError("xz", "unsupported", at, found, "LZMA2, with an x86 or delta filter at most");
+  return new CodecError("xz", "unsupported", at, found, "LZMA2, with x86, ARM or delta filters at most");
 }
 
 /** §3.1.5: LZMA2 comes last, the others before it; they are undone from the last to the first. */
@@ -57,8 +69,10 @@ function filterChain(reader: XzReader, count: number): Pick<BlockHeader, "dictio
     if (id === FILTER.LZMA2 && i === count - 1 && size === 1) {
       return { dictionarySize: dictionarySize(reader), filters: filters.reverse() };
     }
-    if (id === FILTER.X86 && (size === 0 || size === 4)) {
-      filters.push({ kind: "x86", start: size === 0 ? 0 : reader.view.u32(reader.at) });
+    const branch = BRANCH_FILTERS.get(id);
+    const start = branch !== undefined && size === 4 ? reader.view.u32(reader.at) : 0;
+    if (branch !== undefined && (size === 0 || size === 4) && start % branch.alignment === 0) {
+      filters.push({ kind: branch.kind, start });
     } else if (id === FILTER.DELTA && size === 1) {
       filters.push({ kind: "delta", distance: reader.view.u8(reader.at) + 1 });
     } else throw unsupported(at, `filter ${OTHER_FILTERS[id] ?? hex(id)} with ${size} bytes of properties`);

@@ -1,10 +1,13 @@
 /**
- * The filters that .xz puts before LZMA2, undone in place: x86 branch conversion and delta. Sources: .xz file
+ * The filters that .xz puts before LZMA2, undone in place: branch conversion for x86 and 32-bit ARM, and delta. Sources: .xz file
  * format 1.2.1 §5.3.2, §5.3.3; the conversion itself as liblzma defines it. Knows no stream.
  *
  * x86: the encoder replaced the relative operand of CALL (e8) and JMP (e9) by the absolute target, when its top
  * byte is 00 or ff. Bytes before the opcode that could themselves be opcodes confuse it in a defined way, which
  * has to be followed exactly.
+ *
+ * ARM: the same for BL (condition "always", top byte eb) of ARM code and for the two halves of BL (f000 f800) of Thumb
+ * code; their operands count in units of 4 and 2 bytes from two instructions further on.
  */
 
 const CALL_OR_JMP = 0xe8;
@@ -81,4 +84,45 @@ function writeOperand(bytes: Uint8Array, at: number, operand: number): void {
 /** Undoes the delta filter on bytes[start, end): each byte is added to that `distance` before it. */
 export function undoDelta(bytes: Uint8Array, start: number, end: number, distance: number): void {
   for (let i = start + distance; i < end; i++) bytes[i] += bytes[i - distance];
+}
+
+const ARM_BL = 0xeb;
+const ARM_UNIT = 4;
+const ARM_BIAS = 8;
+
+/** Undoes the ARM filter on bytes[start, end). `address` as in `undoX86`. */
+export function undoArm(bytes: Uint8Array, start: number, end: number, address: number): void {
+  for (let i = start; i + ARM_UNIT <= end; i += ARM_UNIT) {
+    if (bytes[i + 3] !== ARM_BL) continue;
+    const target = (bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16)) << 2;
+    const operand = (target - (address + (i - start) + ARM_BIAS)) >> 2;
+    bytes[i] = operand;
+    bytes[i + 1] = operand >> 8;
+    bytes[i + 2] = operand >> 16;
+  }
+}
+
+const THUMB_UNIT = 2;
+const THUMB_BL_SIZE = 4;
+const THUMB_BIAS = 4;
+/** Top five bits of the halfwords of BL, and the high three bits of operand beside them. */
+const THUMB_OPCODE_MASK = 0xf8;
+const THUMB_BL = { FIRST: 0xf0, SECOND: 0xf8 } as const;
+const THUMB_HIGH = 7;
+
+/** Undoes the Thumb filter on bytes[start, end). `address` as in `undoX86`. */
+export function undoThumb(bytes: Uint8Array, start: number, end: number, address: number): void {
+  for (let i = start; i + THUMB_BL_SIZE <= end; i += THUMB_UNIT) {
+    if ((bytes[i + 1] & THUMB_OPCODE_MASK) !== THUMB_BL.FIRST) continue;
+    if ((bytes[i + 3] & THUMB_OPCODE_MASK) !== THUMB_BL.SECOND) continue;
+    const upper = ((bytes[i + 1] & THUMB_HIGH) << 8) | bytes[i];
+    const lower = ((bytes[i + 3] & THUMB_HIGH) << 8) | bytes[i + 2];
+    const target = ((upper << 11) | lower) << 1;
+    const operand = (target - (address + (i - start) + THUMB_BIAS)) >> 1;
+    bytes[i + 1] = THUMB_BL.FIRST | ((operand >> 19) & THUMB_HIGH);
+    bytes[i] = operand >> 11;
+    bytes[i + 3] = THUMB_BL.SECOND | ((operand >> 8) & THUMB_HIGH);
+    bytes[i + 2] = operand;
+    i += THUMB_UNIT;
+  }
 }

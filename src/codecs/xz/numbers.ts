@@ -29,13 +29,11 @@ export const INDEX_INDICATOR = 0;
 export const MAX_VLI_SIZE = 9;
 
 /** §5.3: filter identifiers. */
-export const FILTER = { DELTA: 0x03, X86: 0x04, LZMA2: 0x21 } as const;
+export const FILTER = { DELTA: 0x03, X86: 0x04, ARM: 0x07, ARM_THUMB: 0x08, LZMA2: 0x21 } as const;
 /** Names of filters that are refused. */
 export const OTHER_FILTERS: Readonly<Record<number, string>> = {
   0x05: "PowerPC",
   0x06: "IA-64",
-  0x07: "ARM",
-  0x08: "ARM Thumb",
   0x09: "SPARC",
   0x0a: "ARM64",
   0x0b: "RISC-V",

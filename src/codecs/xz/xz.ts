@@ -11,7 +11,7 @@ import { Output } from "../output.js";
 import type { DecompressOptions } from "../output.js";
 import { readBlockHeader } from "./block-header.js";
 import { crc64 } from "./crc64.js";
-import { undoDelta, undoX86 } from "./filters.js";
+import { undoArm, undoDelta, undoThumb, undoX86 } from "./filters.js";
 import { unpackLzma2 } from "./lzma2.js";
 import {
   CHECK,
@@ -79,6 +79,8 @@ function stream(reader: XzReader, output: Output): void {
   footer(reader, flags, indexSize);
 }
 
+const UNDO = { x86: undoX86, arm: undoArm, thumb: undoThumb } as const;
+
 /** §3: header, filtered data, padding, check. */
 function block(reader: XzReader, check: number, output: Output): BlockSizes {
   const start = reader.at;
@@ -95,8 +97,8 @@ function block(reader: XzReader, check: number, output: Output): BlockSizes {
     throw reader.corrupt(start, `a block of ${packed} bytes that unpacks to ${unpacked}`, expected);
   }
   for (const filter of header.filters) {
-    if (filter.kind === "x86") undoX86(output.bytes, from, output.length, filter.start);
-    else undoDelta(output.bytes, from, output.length, filter.distance);
+    if (filter.kind === "delta") undoDelta(output.bytes, from, output.length, filter.distance);
+    else UNDO[filter.kind](output.bytes, from, output.length, filter.start);
   }
   reader.padding(packed);
   const checkAt = reader.at;

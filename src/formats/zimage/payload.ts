@@ -5,7 +5,9 @@
  */
 import type { ByteView } from "../../bytes/byte-view.js";
 import { CodecError } from "../../codecs/codec-error.js";
+import { crc32 } from "../../codecs/crc32.js";
 import { decompress } from "../../codecs/decompress.js";
+import { STREAM_FLAGS_SIZE, STREAM_HEADER } from "../../codecs/xz/numbers.js";
 import { ZIMAGE } from "../../spec/arm-boot.js";
 import { COMPRESSION_MAGICS, type CodecName } from "../../spec/compression.js";
 import { FormatError } from "../format-error.js";
@@ -68,9 +70,15 @@ function startsAt(view: ByteView, at: number, { name, bytes }: (typeof STARTS)[n
   if (!view.holds(at, LZMA_SIZE.OFFSET + LZMA_SIZE.LENGTH)) return false;
   if (!bytes.every((value, i) => view.bytes[at + i] === value)) return false;
   if (name === "gzip") return (view.bytes[at + GZIP_FLAGS.OFFSET] & GZIP_FLAGS.RESERVED) === 0;
+  if (name === "xz") return xzFlagsSound(view, at);
   if (name !== "lzma") return true;
   const size = view.bytes.subarray(at + LZMA_SIZE.OFFSET, at + LZMA_SIZE.OFFSET + LZMA_SIZE.LENGTH);
   return size.every((byte) => byte === LZMA_SIZE.UNKNOWN);
+}
+
+/** The decompressor itself holds xz's magic number: a stream has its flags and their checksum behind it. */
+function xzFlagsSound(view: ByteView, at: number): boolean {
+  return crc32(view.slice(at + STREAM_HEADER.FLAGS, STREAM_FLAGS_SIZE)) === view.u32(at + STREAM_HEADER.CRC);
 }
 
 /**
