@@ -7,9 +7,9 @@
  * at (arm64/booting.rst), near the start of memory.
  */
 import { hex } from "../bytes/hex.js";
+import { physicalAddresses } from "../formats/elf/arm.js";
 import type { ElfImage } from "../formats/elf/elf.js";
 import { ARM64_IMAGE_ALIGNMENT, ARM_BASE_ALIGNMENT } from "../spec/arm-boot.js";
-import { ELFOSABI } from "../spec/elf.js";
 import type { ArmKernel } from "./arm-kernel.js";
 import { ConvertError } from "./convert-error.js";
 import { COPY_UNIT, TREE_ALIGNMENT } from "./wrapper.js";
@@ -36,38 +36,8 @@ export interface Placement {
 const ALIGNMENT = { 32: ARM_BASE_ALIGNMENT, 64: ARM64_IMAGE_ALIGNMENT } as const;
 /** First address that physical memory does not reach; on 32-bit machines, room is left for what has to move up. */
 const PHYSICAL_END = { 32: 2 ** 32 - 2 * TREE_ALIGNMENT, 64: 2 ** 48 } as const;
-/**
- * From here on a 32-bit p_paddr that repeats p_vaddr is taken for virtual: kernels live in the top quarter (Linux'
- * PAGE_OFFSET and FreeBSD's KERNBASE by default), where hardly a machine has memory.
- */
-const VIRTUAL_FROM = { 32: 0xc000_0000n, 64: BigInt(PHYSICAL_END[64]) } as const;
-/** What FreeBSD's kernels name as their interpreter, and who owns their notes. */
-const FREEBSD_INTERPRETER = "/red/herring";
-const FREEBSD_NOTE_OWNER = "FreeBSD";
-
-function isFreeBsd({ header, interpreter, notes }: ElfImage): boolean {
-  return (
-    header.osabi === ELFOSABI.FREEBSD ||
-    interpreter === FREEBSD_INTERPRETER ||
-    notes.some(({ name }) => name === FREEBSD_NOTE_OWNER)
-  );
-}
-
-/** Why the file's physical addresses are none; undefined when they may be. */
-function virtualAddresses(image: ElfImage, kernel: ArmKernel): string | undefined {
-  const { paddr, vaddr } = kernel.entrySegment;
-  if (paddr >= VIRTUAL_FROM[64] || kernel.link + BigInt(kernel.memory) > VIRTUAL_FROM[64]) {
-    return `p_paddr ${hex(kernel.lowest)} is beyond all physical memory: it is a virtual address`;
-  }
-  if (paddr !== vaddr) return undefined;
-  if (isFreeBsd(image)) {
-    return `FreeBSD's kernels are linked without physical addresses, p_paddr ${hex(kernel.lowest)} repeats the virtual one, and take theirs from where they run`;
-  }
-  if (kernel.bits === 32 && paddr >= VIRTUAL_FROM[32]) {
-    return `p_paddr ${hex(kernel.lowest)} repeats the virtual address and lies in the top quarter, where kernels are mapped and hardly a machine has memory`;
-  }
-  return undefined;
-}
+/** Behind the reason for a fixed place that is a guess. */
+const AMBIGUOUS = " (if it is a virtual address, ask for a relative place)";
 
 function relative(kernel: ArmKernel, why: string): Placement {
   const alignment = ALIGNMENT[kernel.bits];
@@ -112,15 +82,11 @@ export function placeKernel(image: ElfImage, kernel: ArmKernel, request: Placeme
   }
   if (request.at !== undefined) return placeAt(kernel, request.at);
   if (request.relative === true) return relative(kernel, "it was asked for");
-  const why = virtualAddresses(image, kernel);
-  if (why !== undefined) return relative(kernel, why);
-  const end = kernel.link + BigInt(kernel.memory);
-  if (end > BigInt(PHYSICAL_END[kernel.bits])) {
+  const { virtual, why } = physicalAddresses(image) ?? { virtual: false, why: "" };
+  if (virtual) return relative(kernel, why);
+  if (kernel.link + BigInt(kernel.memory) > BigInt(PHYSICAL_END[kernel.bits])) {
     return relative(kernel, `p_paddr ${hex(kernel.lowest)} is too high for physical memory`);
   }
-  const from =
-    kernel.entrySegment.paddr === kernel.entrySegment.vaddr
-      ? "its p_paddr, which may be physical memory (if it is a virtual address, ask for a relative place)"
-      : "its p_paddr, which differs from the virtual address and so is physical";
-  return absolute(kernel, Number(kernel.link), from);
+  const doubt = kernel.entrySegment.paddr === kernel.entrySegment.vaddr ? AMBIGUOUS : "";
+  return absolute(kernel, Number(kernel.link), `${why}${doubt}`);
 }

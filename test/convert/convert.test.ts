@@ -66,23 +66,43 @@ test("R5.2 an arm64 Image counts the memory that it will need, and may be anywhe
 test("R5.2 the place follows from the addresses, and the choice is explained", () => {
   const high = { vaddr: 0xc040_0000, bytes: CODE };
   const cases: [Uint8Array, "zimage" | "arm64-image", string, number, RegExp][] = [
-    [arm(), "zimage", "absolute", 0x4000_8000, /may be physical/],
+    [arm(), "zimage", "absolute", 0x4000_8000, /linked for this place.*if it is a virtual address/],
     [
       arm({ segments: [{ ...high, paddr: 0x8000_0000 }], entry: 0xc040_0000 }),
       "zimage",
       "absolute",
       0x8000_0000,
-      /differs from the virtual/,
+      /differs from p_vaddr/,
     ],
-    [arm({ segments: [high], entry: 0xc040_0000 }), "zimage", "relative", 0x40_0000, /top quarter.*128 MiB/],
+    [
+      arm({ segments: [high], entry: 0xc040_0000 }),
+      "zimage",
+      "relative",
+      0x40_0000,
+      /where kernels are mapped.*128 MiB/,
+    ],
+    [
+      // As Linux' vmlinux has them: the vectors alone have a virtual address of their own.
+      arm({
+        segments: [
+          { vaddr: 0xc000_8000, bytes: CODE },
+          { vaddr: 0xffff_0000, paddr: 0xc000_9000, bytes: CODE },
+        ],
+        entry: 0xc000_8000,
+      }),
+      "zimage",
+      "relative",
+      0x8000,
+      /where kernels are mapped/,
+    ],
     [
       makeGuest({ bits: 32, link: 0x8040_0000n, uart: UART.QEMU, freebsd: true }).elf,
       "zimage",
       "relative",
       0x40_0000,
-      /FreeBSD's kernels are linked without physical addresses/,
+      /FreeBSD's linker scripts give no physical addresses/,
     ],
-    [arm64(), "arm64-image", "absolute", 0x4008_0000, /may be physical/],
+    [arm64(), "arm64-image", "absolute", 0x4008_0000, /linked for this place.*if it is a virtual address/],
     [
       arm64({ segments: [{ vaddr: 0xffff_8000_0808_0000n, bytes: CODE }], entry: 0xffff_8000_0808_0000n }),
       "arm64-image",

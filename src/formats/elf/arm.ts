@@ -56,11 +56,13 @@ export function physicalAddresses(
 ): PhysicalAddresses | undefined {
   const loads = image.segments.filter(({ type, memsz }) => type === PT.LOAD && memsz > 0n);
   if (loads.length === 0) return undefined;
-  const lowest = loads.reduce((least, { paddr }) => (paddr < least ? paddr : least), loads[0].paddr);
+  // Linux' vectors have a virtual address of their own: what counts is where the kernel begins.
+  const first = loads.reduce((least, segment) => (segment.paddr < least.paddr ? segment : least));
+  const lowest = first.paddr;
   if (lowest >= ARM_KERNEL_SPACE[64]) {
     return { virtual: true, why: `p_paddr ${hex(lowest)} is beyond all physical memory` };
   }
-  if (loads.some(({ paddr, vaddr }) => paddr !== vaddr)) {
+  if (lowest !== first.vaddr) {
     return { virtual: false, why: "p_paddr differs from p_vaddr: the linker was given physical addresses" };
   }
   if (kernelSystem(image) === "FreeBSD") {
