@@ -116,7 +116,7 @@ function raw64({ view, packedBy }: ArmFile, loader: LoaderFacts): Verdict {
   if (!readable || !hasImageMagic(view)) {
     const where = hex(RAM + ARM64_DEFAULT_TEXT_OFFSET);
     const check = {
-      offset: readable ? ARM64_IMAGE.MAGIC : 0,
+      offset: readable ? Math.min(ARM64_IMAGE.MAGIC, view.length) : 0,
       found: readable ? "no arm64 Image magic number" : `a file packed with ${packedBy ?? ""}`,
       expected: "an arm64 Image (not checked)",
     };

@@ -12,10 +12,14 @@ import { identifyCodec } from "../../src/codecs/identify.js";
 import { decompressPayload } from "../../src/formats/bzimage/payload.js";
 import { loadSegments } from "../../src/formats/elf/segments.js";
 import { FormatError } from "../../src/formats/format-error.js";
-import { recognise } from "../../src/formats/index.js";
+import { recognise, type KnownImage } from "../../src/formats/index.js";
 import { ELF32, ELF64, PT, SHT } from "../../src/spec/elf.js";
 import { PROTOCOL, SETUP_FIELDS } from "../../src/spec/linux-boot.js";
+import { unpackZImage } from "../../src/formats/zimage/payload.js";
+import { verdicts } from "../../src/verdicts/index.js";
 import { makeBzImage, makeElf, makeNotes, makePvhNote } from "../support/images.js";
+import { armSeeds } from "./arm-seeds.js";
+import { firmwareSeeds } from "./firmware-seeds.js";
 import { makeSample, packedSamples } from "../codecs/sample.js";
 
 /** Limit given to every codec. */
@@ -117,6 +121,8 @@ function corpus(): Seed[] {
     { name: "bzimage 2.03", bytes: old, fields: fields.filter(({ offset }) => offset < 0x230) },
     elfSeed(32),
     elfSeed(64),
+    ...armSeeds(),
+    ...firmwareSeeds(),
     ...streams,
   ];
 }
@@ -196,12 +202,18 @@ function readAll(bytes: Uint8Array, depth: number): string {
     const image = recognise(bytes, MAX_OUTPUT);
     outcome = image.format;
     assert.ok(JSON.stringify(image.facts).length > 0);
+    checkVerdicts(image);
     if (image.format === "elf") {
       step(bytes, () => void loadSegments(image));
       step(bytes, () => {
         let count = 0;
         for (const symbol of image.symbols())
           if (symbol.name.length > MAX_OUTPUT || ++count > MAX_SYMBOLS) break;
+      });
+    } else if (image.format === "zimage" && image.payload) {
+      step(bytes, () => {
+        checkSize(unpackZImage(image, { maxOutput: MAX_OUTPUT }));
+        outcome = "zimage with payload";
       });
     } else if (image.format === "bzimage" && image.payload) {
       step(bytes, () => {
@@ -213,6 +225,14 @@ function readAll(bytes: Uint8Array, depth: number): string {
     }
   });
   return `${outcome} ${result}`;
+}
+
+/** Whatever the image is, each loader has one answer; what it minds lies inside the file. */
+function checkVerdicts(image: KnownImage): void {
+  for (const { check, reason } of verdicts(image)) {
+    assert.ok(reason.length > 0);
+    assert.ok(check === undefined || (check.offset >= 0 && check.offset <= image.bytes.length), reason);
+  }
 }
 
 function checkSize(result: Uint8Array): void {
