@@ -5,7 +5,7 @@
 import { ByteView } from "../bytes/byte-view.js";
 import { hex } from "../bytes/hex.js";
 import { ARM64_IMAGE_NAME, type Arm64Image } from "../formats/arm64-image/arm64-image.js";
-import { FormatError } from "../formats/format-error.js";
+import { FormatError, reading } from "../formats/format-error.js";
 import { unpackZImage } from "../formats/zimage/payload.js";
 import { ZIMAGE_NAME, type ZImage } from "../formats/zimage/zimage.js";
 import { ARM64_IMAGE, ARM64_IMAGE_ALIGNMENT, ZIMAGE } from "../spec/arm-boot.js";
@@ -29,6 +29,8 @@ export interface Unwrapped extends FlatKernel {
   readonly note: string;
 }
 
+/** Size of an instruction of ARM and A64 code. */
+const INSTRUCTION = 4n;
 /** Where Linux for 32-bit ARM is mapped by default (PAGE_OFFSET), and its text in that when nothing says so. */
 const LINUX32_BASE = 0xc000_0000;
 const LINUX32_TEXT_OFFSET = 0x8000;
@@ -42,7 +44,7 @@ function unwrapOwn(bytes: Uint8Array, bits: 32 | 64, format: string): Unwrapped 
   const view = new ByteView(bytes);
   if (!view.matches(SIGNATURE_OFFSET, SIGNATURE)) return undefined;
   const layout = bits === 32 ? WRAPPER32 : WRAPPER64;
-  view.check(0, HEADER_SIZE);
+  reading(format, "the wrapper before the kernel", () => view.check(0, HEADER_SIZE));
   const word = (at: number): bigint => (bits === 32 ? BigInt(view.u32(at)) : view.u64(at));
   const [file, memory, entry] = [word(layout.FILE), word(layout.MEMORY), word(layout.ENTRY)];
   const link = word(layout.LINK);
@@ -53,6 +55,7 @@ function unwrapOwn(bytes: Uint8Array, bits: 32 | 64, format: string): Unwrapped 
     memory >= file &&
     memory <= BigInt(LARGEST_KERNEL[bits]) &&
     entry < file &&
+    (entry % INSTRUCTION === 0n || (bits === 32 && entry % 2n === 1n)) &&
     link + memory <= 2n ** BigInt(bits) &&
     [file, memory, link].every((value) => value % BigInt(COPY_UNIT) === 0n);
   if (!sound) {
@@ -102,12 +105,12 @@ export function unwrapZImage(image: ZImage, maxOutput: number): Unwrapped {
   const address = LINUX32_BASE + (textOffset % (2 ** 32 - LINUX32_BASE));
   const memory = bytes.length + (sizes?.bssSize ?? 0);
   const most = Math.min(LARGEST_KERNEL[32], 2 ** 32 - address);
-  if (memory > most) {
+  if (memory > most || textOffset % Number(INSTRUCTION) !== 0) {
     throw new FormatError(ZIMAGE_NAME, {
       offset: sizes?.offset ?? ZIMAGE.CODE,
       found: `a kernel of ${hex(memory)} bytes in memory at ${hex(address)}`,
-      expected: `at most ${hex(most)}`,
-      meaning: "No 32-bit ARM kernel is that large: the extension table is damaged.",
+      expected: `at most ${hex(most)} bytes, at a multiple of ${INSTRUCTION}`,
+      meaning: "No 32-bit ARM kernel is like that: the extension table is damaged.",
     });
   }
   return {
@@ -129,11 +132,12 @@ export function unwrapArm64Image(image: Arm64Image): Unwrapped {
   const { bytes, imageSize, loadOffset } = image;
   const size = BigInt(bytes.length);
   const memory = imageSize > size ? imageSize : size;
-  if (memory > BigInt(LARGEST_KERNEL[64]) || loadOffset >= BigInt(ARM64_IMAGE_ALIGNMENT)) {
+  const placed = loadOffset < BigInt(ARM64_IMAGE_ALIGNMENT) && loadOffset % INSTRUCTION === 0n;
+  if (memory > BigInt(LARGEST_KERNEL[64]) || !placed) {
     throw new FormatError(ARM64_IMAGE_NAME, {
       offset: ARM64_IMAGE.TEXT_OFFSET,
       found: `text_offset ${hex(loadOffset)} and ${hex(memory)} bytes in memory`,
-      expected: `below ${hex(ARM64_IMAGE_ALIGNMENT)}, and at most ${hex(LARGEST_KERNEL[64])}`,
+      expected: `a multiple of ${INSTRUCTION} below ${hex(ARM64_IMAGE_ALIGNMENT)}, and at most ${hex(LARGEST_KERNEL[64])}`,
       meaning: "The header is damaged, or made for one loader only.",
     });
   }
