@@ -4,49 +4,21 @@
  * and crosses pages, single steps, flushes. Everything follows from two generators: one for the shape, one for
  * constants, so that two programs can have the same instructions at the same places and compute something else.
  */
-import {
-  addressOf,
-  Assembler,
-  CONDITIONS,
-  GPRS,
-  byte,
-  dword,
-  memory,
-  oword,
-  qword,
-} from "../support/asm/index.js";
-import { cr3, XMM, r12, r13, r14, r15, rax, rcx, rdi, rsi, rsp } from "../support/asm/index.js";
-import type { Gpr, Memory } from "../support/asm/index.js";
+import { addressOf, CONDITIONS, GPRS, byte, cr3, dword, memory, oword } from "../support/asm/index.js";
 import type { Chunk } from "../support/asm/index.js";
 import type { Random } from "../support/random.js";
-
-export const PAGE = 0x1000;
-export const CODE = 0x10000;
-export const CODE_PAGES = 8;
-/** The same program with other constants, which pages of code are switched to. */
-export const TWIN = CODE ^ 0x80000;
-export const DATA = 0x40000;
-export const DATA_PAGES = 8;
-export const PAGE_TABLE = 0xb000;
-/** Counters of handlers, and the jumps that a function may still take to anywhere. */
-export const COUNTS = 0x5000;
-export const FUEL = COUNTS + 0x100;
+import { CODE, CODE_PAGES, DATA, DATA_PAGES, FUEL, PAGE, PAGE_TABLE, TWIN } from "./program-layout.js";
+import { SERVICE, wordAt, wordRegister, type ProgramMode } from "./program-modes.js";
+import { Operations } from "./program-operations.js";
 
 const FUNCTIONS = 14;
 /** The last of them are small and call nothing. */
 const FIRST_LEAF = 9;
 const LONGEST_LOOP = 31;
 const TF = 0x100;
-/** Opcodes behind 0F. */
-const ADDSD = 0x58;
-const PADDD = 0xfe;
-const rcx32 = GPRS[32][1];
-const PTE_BYTES = 8;
-const PRESENT_OR_WRITABLE = [1, 2];
-const FREE = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11] as const;
-const SIZES = [8, 16, 32, 32, 64, 64] as const;
-const LARGEST_CONSTANT = 0x7ffe0000;
-const SMALLEST_CONSTANT = 0x1000;
+const ecx = GPRS[32][1];
+/** Bits of a page-table entry that a program takes away: present, writable, user. */
+const PAGE_BITS = [1, 2, 4];
 
 /** A program in memory, and where it can be changed without changing its instructions. */
 export interface Program {
@@ -57,20 +29,13 @@ export interface Program {
   heads: number[];
 }
 
-class Writer {
-  readonly a = new Assembler(CODE, 64);
-  readonly constants: number[] = [];
+class Writer extends Operations {
   readonly heads: number[] = [];
   private depth = 0;
   private current = 0;
   /** Targets of jumps in the function, and those of them that have no place yet. */
   private gotos: string[] = [];
   private pending: string[] = [];
-
-  constructor(
-    private readonly shape: Random,
-    private readonly values: Random,
-  ) {}
 
   write(): Program {
     this.main();
@@ -86,7 +51,7 @@ class Writer {
   }
 
   private function(index: number): void {
-    const { a, shape } = this;
+    const { a, mode, shape } = this;
     this.current = index;
     // Often so that the function goes over a page's end.
     const page = CODE + (index % CODE_PAGES) * PAGE;
@@ -98,14 +63,15 @@ class Writer {
     a.jmp(`after${index}`);
     a.label(`f${index}`);
     if (index >= FIRST_LEAF) return this.leaf(index);
-    a.push(r14)
-      .push(r15)
+    const [outer, inner] = mode.counters.map((code) => wordRegister(mode, code));
+    a.push(outer)
+      .push(inner)
       .mov(dword(FUEL), 3 + shape.below(12));
     this.gotos = Array.from({ length: 3 }, () => a.fresh("goto"));
     this.pending = [...this.gotos];
     for (let n = 3 + shape.below(5); n > 0; n--) this.statement();
     for (const label of this.pending) a.label(label);
-    a.pop(r15).pop(r14).ret();
+    a.pop(inner).pop(outer).ret();
     a.label(`after${index}`);
   }
 
@@ -116,35 +82,9 @@ class Writer {
     this.straight(1 + shape.below(3));
     if (shape.below(2)) a.cmp(this.register(32), shape.below(200)).jcc(shape.pick(CONDITIONS), end);
     this.straight(1);
-    if (shape.below(4) === 0) a.inc(qword(rsp));
-    if (shape.below(4) === 0) a.pop(rax).push(rax);
+    if (shape.below(4) === 0) a.inc(wordAt(this.mode, this.rsp));
+    if (shape.below(4) === 0) a.pop(this.rax).push(this.rax);
     a.label(end).ret().label(`after${index}`);
-  }
-
-  // ── pieces ────────────────────────────────────────────────────────────────────────────────────────────
-
-  private constant(): number {
-    return SMALLEST_CONSTANT + this.values.below(LARGEST_CONSTANT);
-  }
-
-  private register(size: 8 | 16 | 32 | 64 = this.shape.pick(SIZES)): Gpr {
-    return GPRS[size][this.shape.pick(FREE)];
-  }
-
-  /** A memory operand in the data window; its pointer is computed first. */
-  private place(size: 8 | 16 | 32 | 64 | 128): Memory {
-    const { a, shape } = this;
-    const pointer = shape.pick([r12, r13]);
-    if (shape.below(3) > 0) {
-      a.mov(pointer, this.register(64)).and(pointer, shape.below(4) ? 0x7ff8 : 0x7fff);
-      if (shape.below(2)) a.add(pointer, DATA);
-      else return memory(size, { base: pointer, disp: DATA });
-    } else a.mov(pointer, DATA + shape.below(DATA_PAGES) * PAGE + shape.below(PAGE - 16));
-    if (shape.below(4) === 0) {
-      a.mov(rcx, this.register(64)).and(rcx, 0xf);
-      return memory(size, { base: pointer, index: rcx, scale: shape.pick([1, 2, 4, 8] as const) });
-    }
-    return memory(size, { base: pointer, disp: shape.below(64) });
   }
 
   private statement(): void {
@@ -163,100 +103,6 @@ class Writer {
     return this.system();
   }
 
-  private somewhere(size: 8 | 16 | 32 | 64): Gpr | Memory {
-    return this.shape.below(2) ? this.register(size) : this.place(size);
-  }
-
-  private straight(count: number): void {
-    for (let i = 0; i < count; i++) this.operation();
-  }
-
-  private operation(): void {
-    const { a, shape } = this;
-    const size = shape.pick(SIZES);
-    const d = this.register(size);
-    const s = this.register(size);
-    const alu = [a.add, a.or, a.adc, a.sbb, a.and, a.sub, a.xor, a.cmp] as const;
-    const shifts = [a.rol, a.ror, a.rcl, a.rcr, a.shl, a.shr, a.sar] as const;
-    switch (shape.below(20)) {
-      case 0:
-      case 1:
-        return void shape.pick(alu)(d, s);
-      case 2:
-        return void shape.pick(alu)(d, this.place(size));
-      case 3:
-        return void shape.pick(alu)(this.place(size), s);
-      case 4:
-        a.mov(this.register(32), this.constant());
-        return void this.constants.push(a.here - 4);
-      case 5:
-        return void shape.pick(shifts)(d, 2 + shape.below(size - 3));
-      case 6:
-        return void shape.pick(shifts)(d, GPRS[8][1]);
-      case 7:
-        return void a.mov(d, this.place(size));
-      case 8:
-        return void a.mov(this.place(size), s);
-      case 9:
-        return void shape.pick([a.inc, a.dec, a.neg, a.not]).call(a, this.somewhere(size));
-      case 10:
-        return void a.set(shape.pick(CONDITIONS), this.somewhere(8));
-      case 11:
-        return void a.cmov(shape.pick(CONDITIONS), this.register(64), this.register(64));
-      case 12:
-        return void shape.pick([a.mul, a.imul1]).call(a, d);
-      case 13:
-        return void a.pushf().pop(this.register(64)).imul(this.register(32), this.register(32));
-      case 14:
-        a.push(this.register(64)).push(this.register(64));
-        return void a.pop(this.register(64)).pop(this.register(64));
-      case 15:
-        return void shape.pick([a.bt, a.bts, a.btr, a.btc])(this.register(32), this.register(32));
-      case 16:
-        return this.rare();
-      case 17:
-        return this.vector();
-      case 18:
-        return void a.movzx(this.register(32), this.place(shape.pick([8, 16] as const)));
-      default:
-        return void a.lea(
-          this.register(64),
-          memory(0, { base: this.register(64), index: this.register(64) }),
-        );
-    }
-  }
-
-  private rare(): void {
-    const { a, shape } = this;
-    switch (shape.below(5)) {
-      case 0:
-        return void a.xadd(this.place(32), this.register(32));
-      case 1:
-        return void a.cmpxchg(this.place(64), this.register(64));
-      case 2:
-        return void a.xchg(this.place(32), this.register(32));
-      case 3:
-        return void a.shld(this.register(64), this.register(64), 1 + shape.below(60));
-      default:
-        return void a.lock().add(this.place(32), this.register(32));
-    }
-  }
-
-  private vector(): void {
-    const { a, shape } = this;
-    const x = shape.pick(XMM);
-    switch (shape.below(4)) {
-      case 0:
-        return void a.movdqu(x, this.place(128));
-      case 1:
-        return void a.movdqu(this.place(128), x);
-      case 2:
-        return void a.packed(PADDD, x, shape.pick(XMM));
-      default:
-        return void a.scalarDouble(ADDSD, x, shape.pick(XMM));
-    }
-  }
-
   // ── control flow ──────────────────────────────────────────────────────────────────────────────────────
 
   private body(): void {
@@ -271,13 +117,13 @@ class Writer {
   private loop(): void {
     const { a, shape } = this;
     if (this.depth >= 2) return this.straight(2);
-    const counter = this.depth === 0 ? r14 : r15;
+    const counter = GPRS[32][this.mode.counters[this.depth]];
     const head = a.fresh("loop");
-    a.mov(GPRS[32][counter.code], 1 + shape.below(this.depth === 0 ? 30 : 8)).label(head);
+    a.mov(counter, 1 + shape.below(this.depth === 0 ? 30 : 8)).label(head);
     this.body();
     // A jump into the loop brings any counter along.
-    a.and(GPRS[32][counter.code], LONGEST_LOOP);
-    a.dec(GPRS[32][counter.code]).jcc(shape.pick(["ne", "g"] as const), head);
+    a.and(counter, LONGEST_LOOP);
+    a.dec(counter).jcc(shape.pick(["ne", "g"] as const), head);
   }
 
   private condition(): void {
@@ -295,7 +141,7 @@ class Writer {
 
   /** Only functions behind this one, so that calls end. */
   private call(): void {
-    const { a, shape } = this;
+    const { a, mode, rax, shape } = this;
     const behind = FUNCTIONS - 1 - this.current;
     if (behind === 0) return this.straight(2);
     const leaf = FIRST_LEAF + shape.below(FUNCTIONS - FIRST_LEAF);
@@ -303,27 +149,37 @@ class Writer {
     if (shape.below(8) === 0) {
       // Where it is itself: a call without a return.
       const here = a.fresh("here");
-      return void a.call(here).label(here).pop(this.register(64));
+      return void a.call(here).label(here).pop(this.register());
     }
     // The instruction behind the call has one byte, because some functions return behind it.
     if (shape.below(3)) return void a.call(target).nop();
     const table = a.fresh("table");
     const over = a.fresh("over");
-    a.jmp(over).label(table).dq(addressOf(target)).label(over);
-    a.mov(rax, addressOf(table)).callAt(qword(rax)).nop();
+    a.jmp(over).label(table);
+    this.addresses([target]);
+    a.label(over);
+    a.mov(rax, addressOf(table)).callAt(wordAt(mode, rax)).nop();
+  }
+
+  private addresses(labels: readonly string[]): void {
+    for (const label of labels) {
+      if (this.word === 64) this.a.dq(addressOf(label));
+      else this.a.dd(addressOf(label));
+    }
   }
 
   /** A jump through a table. */
   private choice(): void {
-    const { a, shape } = this;
+    const { a, rax, rcx, shape } = this;
     const [table, over, end] = ["table", "over", "end"].map((stem) => a.fresh(stem));
     const ways = Array.from({ length: 4 }, () => a.fresh("way"));
     a.jmp(over).label(table);
-    for (const label of ways) a.dq(addressOf(label));
-    a.label(over).mov(rcx, this.register(64)).and(rcx, 3);
+    this.addresses(ways);
+    a.label(over).mov(rcx, this.register()).and(rcx, 3);
     a.mov(rax, addressOf(table));
-    if (shape.below(2)) a.jmpAt(qword({ base: rax, index: rcx, scale: 8 }));
-    else a.mov(rax, qword({ base: rax, index: rcx, scale: 8 })).jmpAt(rax);
+    const entry = memory(this.word, { base: rax, index: rcx, scale: this.word === 64 ? 8 : 4 });
+    if (shape.below(2)) a.jmpAt(entry);
+    else a.mov(rax, entry).jmpAt(rax);
     for (const label of ways) {
       a.label(label);
       this.straight(2);
@@ -342,10 +198,11 @@ class Writer {
   // ── what is hard ──────────────────────────────────────────────────────────────────────────────────────
 
   private strings(): void {
-    const { a, shape } = this;
-    a.lea(rdi, this.place(8)).lea(rsi, this.place(8)).mov(GPRS[32][1], shape.below(40));
+    const { a, mode, shape } = this;
+    const [rsi, rdi] = [6, 7].map((code) => wordRegister(mode, code));
+    a.lea(rdi, this.place(8)).lea(rsi, this.place(8)).mov(ecx, shape.below(40));
     if (shape.below(3)) shape.pick([a.rep, a.repne])();
-    shape.pick([a.movs, a.stos, a.lods, a.scas, a.cmps])(shape.pick([8, 16, 32, 64] as const));
+    shape.pick([a.movs, a.stos, a.lods, a.scas, a.cmps])(shape.pick(mode.strings));
   }
 
   /** Writes a constant of code that was written down already, perhaps of the loop around. */
@@ -359,42 +216,56 @@ class Writer {
 
   /** Switches a page of code to its twin, or takes a page of data away; with the flush that belongs to it. */
   private remap(): void {
-    const { a, shape } = this;
+    const { a, mode, rax, shape } = this;
     const code = shape.below(2) === 0;
     const page = code ? CODE / PAGE + shape.below(CODE_PAGES) : DATA / PAGE + shape.below(DATA_PAGES);
-    const entry = dword(PAGE_TABLE + page * PTE_BYTES);
+    const entry = dword(PAGE_TABLE + (page * this.word) / 8);
+    if (mode.user) a.mov(rax, page * PAGE);
     if (code) a.xor(entry, TWIN ^ CODE);
-    else a.and(entry, ~shape.pick(PRESENT_OR_WRITABLE));
-    a.invlpg(memory(0, page * PAGE));
+    else a.and(entry, ~shape.pick(PAGE_BITS));
+    if (mode.user) a.int(SERVICE.INVLPG);
+    else a.invlpg(memory(0, page * PAGE));
   }
 
   private system(): void {
-    const { a, shape } = this;
+    const { a, mode, shape } = this;
     switch (shape.below(10)) {
-      case 6:
-        return void a.swapgs();
-      case 7:
-        return void a.stac().mov(dword(DATA), rcx32).clac();
-      case 8:
-        return void a.syscall();
       case 0:
-        return void a.movSystem(rax, cr3).movSystem(cr3, rax);
+        return this.flush();
       case 1:
         return void a.int3();
       case 2:
         // Single steps from here on; the handler ends them.
-        return void a.pushf().or(dword(GPRS[64][4]), TF).popf();
+        return void a
+          .pushf()
+          .or(memory(32, { base: this.rsp }), TF)
+          .popf();
       case 3:
         return void a.cli().nop().sti();
       case 4:
         return void a.int(0x41);
+      case 6:
+        // One byte that faults in user mode.
+        if (mode.user) return void a.hlt();
+        return void (mode.width === 64 ? a.swapgs() : a.nop());
+      case 7:
+        if (mode.user) return void a.mov(dword(DATA), ecx);
+        return void a.stac().mov(dword(DATA), ecx).clac();
+      case 8:
+        return void (mode.width === 64 ? a.syscall() : a.int(0x41));
       default:
-        return void a.movdqu(oword(DATA + PAGE - 8), XMM[0]);
+        return void a.movdqu(oword(DATA + PAGE - 8), mode.vectors[0]);
     }
+  }
+
+  private flush(): void {
+    const { a, rax } = this;
+    if (this.mode.user) a.int(SERVICE.FLUSH);
+    else a.movSystem(rax, cr3).movSystem(cr3, rax);
   }
 }
 
 /** Writes a program; `values` gives its constants and nothing else. */
-export function writeProgram(shape: Random, values: Random): Program {
-  return new Writer(shape, values).write();
+export function writeProgram(mode: ProgramMode, shape: Random, values: Random): Program {
+  return new Writer(mode, shape, values).write();
 }

@@ -6,50 +6,17 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { Cpu, Engine, Vm } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { MSR_IA32_FMASK, MSR_IA32_LSTAR, MSR_IA32_STAR } from "../../src/spec/x86-msr.js";
-import { CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT, EFER_SCE } from "../../src/spec/x86-privileged.js";
 import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
-import { longMode64 } from "../../src/x86/entry-states.js";
-import { BOOT_CS, bootGdt } from "../../src/x86/gdt.js";
-import {
-  Assembler,
-  cr2,
-  dword,
-  gate64,
-  memory,
-  r11,
-  rax,
-  rcx,
-  rsp,
-  TYPE_INTERRUPT_GATE,
-} from "../support/asm/index.js";
 import { Random } from "../support/random.js";
 import { silentHost } from "./bare-guest.js";
-import { writeWords } from "./fuzz-paging.js";
-import { CODE, COUNTS, PAGE, PAGE_TABLE, TWIN, writeProgram, type Program } from "./program-code.js";
+import { writeProgram, type Program } from "./program-code.js";
+import { CODE, COUNTS, TWIN } from "./program-layout.js";
+import type { ProgramMode } from "./program-modes.js";
+import { COUNTED, IRQ, startState, writeWorld } from "./program-world.js";
 
 const RAM_SIZE = 0x200000;
-const GDT = 0x1000;
-const IDT = 0x2000;
-const HANDLERS = 0x3000;
-const PML4 = 0x8000;
-const PDPT = 0x9000;
-const DIRECTORY = 0xa000;
-const STACK = 0x60000;
-const PRESENT_WRITABLE = 3;
-const ENTRIES = 512;
-const VECTORS = 256;
-const IRQ = 0x40;
-const CALLS = [3, IRQ, IRQ + 1];
-const TF = 0x100;
-const RF = 0x10000;
-const FLAGS_AT_START = 0x202n;
-/** Position of SYSCALL's selectors in IA32_STAR. */
-const STAR_SYSCALL_CS = 32n;
-/** Offset of RFLAGS in an interrupt frame. */
-const FRAME_FLAGS = 16;
 
 /** Where a host writes to when a program has no constants. */
 const SPARE = 0x70000;
@@ -58,98 +25,18 @@ const LEGS = 60;
 const LONGEST_LEG = 20_000;
 const MEMORY_EVERY = 15;
 
-/** Handlers: a page fault makes the page present and writable, steps end after a while, calls count. */
-function handlers(): {
-  bytes: { address: number; bytes: Uint8Array }[];
-  at: Map<number, number>;
-  system: number;
-  other: number;
-} {
-  const a = new Assembler(HANDLERS, 64);
-  const flags = dword(rsp, FRAME_FLAGS);
-  a.label("fault").push(rax).movSystem(rax, cr2);
-  a.invlpg(memory(0, rax)).shr(rax, 12).cmp(rax, ENTRIES).jcc("ae", "other");
-  a.or(dword({ index: rax, scale: 8, disp: PAGE_TABLE }), PRESENT_WRITABLE);
-  a.inc(dword(COUNTS)).pop(rax).add(rsp, 8).iretq();
-  a.label("step")
-    .inc(dword(COUNTS + 4))
-    .test(dword(COUNTS + 4), 0xf)
-    .jcc("ne", "on")
-    .and(flags, ~TF);
-  a.label("on").or(flags, RF).iretq();
-  a.label("call")
-    .inc(dword(COUNTS + 8))
-    .iretq();
-  // A system call from supervisor code: SYSRET would leave for user mode.
-  a.label("system")
-    .inc(dword(COUNTS + 8))
-    .push(r11)
-    .popf()
-    .jmpAt(rcx);
-  a.label("other")
-    .inc(dword(COUNTS + 12))
-    .hlt();
-  const at = new Map<number, number>([
-    [14, a.address("fault")],
-    [1, a.address("step")],
-    ...CALLS.map((vector): [number, number] => [vector, a.address("call")]),
-  ]);
-  return { bytes: a.link(), at, system: a.address("system"), other: a.address("other") };
-}
-
 interface World {
+  mode: ProgramMode;
   program: Program;
   twin: Program;
   state: CpuState;
 }
 
-function makeWorld(seed: number): World {
+function makeWorld(mode: ProgramMode, seed: number): World {
   const shape = (): Random => new Random(seed);
-  const program = writeProgram(shape(), new Random(seed + 1));
-  const twin = writeProgram(shape(), new Random(seed + 2));
-  const start = longMode64(
-    { entry: BigInt(CODE), gdtBase: GDT, registers: { rsp: BigInt(STACK) } },
-    BigInt(PML4),
-  );
-  const state = {
-    ...start,
-    cr0: start.cr0 | BigInt(CR0_WP),
-    cr4: start.cr4 | BigInt(CR4_OSFXSR | CR4_OSXMMEXCPT),
-    efer: start.efer | BigInt(EFER_SCE),
-    msrs: {
-      [MSR_IA32_STAR]: BigInt(BOOT_CS) << STAR_SYSCALL_CS,
-      [MSR_IA32_LSTAR]: BigInt(handlers().system),
-      [MSR_IA32_FMASK]: BigInt(TF) | FLAGS_AT_START,
-    },
-    rflags: FLAGS_AT_START,
-    idtr: { base: BigInt(IDT), limit: VECTORS * 16 - 1 },
-  };
-  return { program, twin, state };
-}
-
-function writeWorld(vm: Vm, { program, twin }: World): void {
-  const { memory: ram } = vm;
-  for (const { address, bytes } of program.chunks) ram.write(address, bytes);
-  for (const { address, bytes } of twin.chunks) ram.write(address - CODE + TWIN, bytes);
-  const gdt = bootGdt(64);
-  ram.write(GDT, gdt.bytes);
-  const { bytes, at, other } = handlers();
-  for (const chunk of bytes) ram.write(chunk.address, chunk.bytes);
-  const gates = Array.from({ length: VECTORS }, (_, vector) =>
-    gate64({ selector: gdt.code.selector, offset: at.get(vector) ?? other, type: TYPE_INTERRUPT_GATE }),
-  );
-  writeWords(ram, IDT, gates.flat());
-  for (const [table, next] of [
-    [PML4, PDPT],
-    [PDPT, DIRECTORY],
-    [DIRECTORY, PAGE_TABLE],
-  ])
-    writeWords(ram, table, [BigInt(next | PRESENT_WRITABLE)]);
-  writeWords(
-    ram,
-    PAGE_TABLE,
-    Array.from({ length: ENTRIES }, (_, i) => BigInt((i * PAGE) | PRESENT_WRITABLE)),
-  );
+  const program = writeProgram(mode, shape(), new Random(seed + 1));
+  const twin = writeProgram(mode, shape(), new Random(seed + 2));
+  return { mode, program, twin, state: startState(mode) };
 }
 
 function plain(state: CpuState): Record<string, string> {
@@ -185,7 +72,7 @@ class Side {
       0,
       cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: 1, tscHz: 1e9, apicHz: 1e9 }),
     );
-    writeWorld(this.vm, world);
+    writeWorld(world.mode, this.vm.memory, world.program, world.twin);
     this.cpu.writeState(world.state);
   }
 
@@ -234,7 +121,10 @@ function event(random: Random, { program, state }: World): (side: Side) => void 
     case 3:
       return ({ cpu }) => setBreakpoint(cpu, head);
     case 4:
-      return ({ cpu }) => cpu.writeState({ ...cpu.readState(), rip: BigInt(CODE), gpr: state.gpr });
+      return ({ cpu }) => {
+        const { gpr, cs, ss } = state;
+        cpu.writeState({ ...cpu.readState(), rip: BigInt(CODE), gpr, cs, ss });
+      };
     default:
       return () => undefined;
   }
@@ -244,13 +134,13 @@ export interface ProgramReport {
   instructions: number;
   /** Of the engine that checks. */
   counters: Record<string, number>;
-  /** What handlers counted: faults, steps, calls, others. */
+  /** What handlers counted, as COUNTED names it. */
   counts: number[];
 }
 
 /** One program on all engines; the first is the reference. Throws where another differs. */
-export function runProgram(seed: number, engines: readonly Engine[]): ProgramReport {
-  const world = makeWorld(seed);
+export function runProgram(mode: ProgramMode, seed: number, engines: readonly Engine[]): ProgramReport {
+  const world = makeWorld(mode, seed);
   const random = new Random(seed + 3);
   const cuts = new Random(seed + 4);
   const sides = engines.map((engine) => new Side(engine, world));
@@ -261,16 +151,20 @@ export function runProgram(seed: number, engines: readonly Engine[]): ProgramRep
       const alive = sides.map((side, i) =>
         side.run(length, (rest) => (i === 0 ? Math.min(rest, 1 + cuts.below(500)) : rest)),
       );
-      compare(sides, `seed ${seed}, leg ${leg}`, leg % MEMORY_EVERY === 0);
-      if (!alive[0]) break;
+      compare(sides, `${mode.name}, seed ${seed}, leg ${leg}`, leg % MEMORY_EVERY === 0);
+      // A fault that no handler mends: the program does not do what it was written for.
+      assert.ok(
+        alive[0],
+        `${mode.name}, seed ${seed}, leg ${leg}: stopped at ${reference.cpu.readState().rip}`,
+      );
       const change = event(random, world);
       for (const side of sides) {
         setBreakpoint(side.cpu, undefined);
         change(side);
       }
     }
-    compare(sides, `seed ${seed}, at the end`, true);
-    const words = new Uint32Array(reference.vm.memory.read(COUNTS, 16).buffer);
+    compare(sides, `${mode.name}, seed ${seed}, at the end`, true);
+    const words = new Uint32Array(reference.vm.memory.read(COUNTS, 4 * COUNTED.length).buffer);
     const counters = sides[sides.length - 1].vm.counters();
     return { instructions: reference.cpu.instructions, counters, counts: [...words] };
   } finally {
@@ -288,36 +182,28 @@ function compare([reference, ...others]: readonly Side[], where: string, memory:
   });
 }
 
-/** What many programs did, added up. */
-export interface FuzzSum {
-  instructions: number;
-  inRegions: number;
-  checked: number;
-  dropped: number;
-  faults: number;
-  steps: number;
-  calls: number;
-}
+/** What many programs did, added up: of the engine that checks, and what handlers counted. */
+export type FuzzSum = Record<string, number>;
 
 const SEED_STEP = 7919;
 
-/** Runs programs interpreted, compiled, and compiled and checked. */
-export function runPrograms(first: number, programs: number): FuzzSum {
+/** Runs programs of a mode interpreted, compiled, and compiled and checked. */
+export function runPrograms(mode: ProgramMode, first: number, programs: number): FuzzSum {
   const engines = [
     createWasmEngine({ jit: "off" }),
     createWasmEngine({ jit: "eager" }),
     createWasmEngine({ jit: "check", eager: true, statistics: { now: () => 0 } }),
   ];
-  const sum = { instructions: 0, inRegions: 0, checked: 0, dropped: 0, faults: 0, steps: 0, calls: 0 };
+  const counted = COUNTED.filter((what) => what !== "others" && (what !== "privileged" || mode.user));
+  const sum: FuzzSum = { instructions: 0, inRegions: 0, checked: 0, dropped: 0 };
+  for (const what of counted) sum[what] = 0;
   for (let seed = first; seed < first + programs; seed++) {
-    const { instructions, counters, counts } = runProgram(seed * SEED_STEP, engines);
-    sum.instructions += instructions;
-    sum.inRegions += counters["instructionsInRegions"];
-    sum.checked += counters["instructionsChecked"];
-    sum.dropped += counters["regionsDropped"];
-    sum.faults += counts[0];
-    sum.steps += counts[1];
-    sum.calls += counts[2];
+    const { instructions, counters, counts } = runProgram(mode, seed * SEED_STEP, engines);
+    sum["instructions"] += instructions;
+    sum["inRegions"] += counters["instructionsInRegions"];
+    sum["checked"] += counters["instructionsChecked"];
+    sum["dropped"] += counters["regionsDropped"];
+    for (const what of counted) sum[what] += counts[COUNTED.indexOf(what)];
   }
   return sum;
 }
