@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { ByteView } from "../../src/bytes/byte-view.js";
 import { listingBytes } from "../../src/convert/listing.js";
+import { recognise } from "../../src/formats/index.js";
 import { EM, PT } from "../../src/spec/elf.js";
+import { verdicts, type Verdict } from "../../src/verdicts/index.js";
 import { makeElf, makeNotes, type ElfSegmentParts } from "../support/images.js";
 import { GUEST_ENTRY, GUEST_WORDS, GUEST32, GUEST64 } from "./guest-code.js";
 
@@ -103,4 +105,11 @@ export function checkReport(console: string, guest: Guest, address: number): Rec
   const { p, q, b, d, e } = report;
   assert.deepEqual({ p, q, b, d, e }, { p: address, q: guest.checksum, b: 0, ...TREE }, console);
   return report;
+}
+
+/** What `locore inspect` says that a loader does with a file. */
+export function verdictOf(bytes: Uint8Array, loader: string): Verdict {
+  const found = verdicts(recognise(bytes)).find(({ loader: { name } }) => name === loader);
+  assert.ok(found !== undefined, `no verdict of ${loader}`);
+  return found;
 }

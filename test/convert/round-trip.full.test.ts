@@ -12,7 +12,10 @@ import { bootDirectly } from "./machines.js";
 import { runAsDomU } from "./xen.js";
 
 const NO_ROOT = /Kernel panic - not syncing: VFS: Unable to mount root fs[^\n]*\n/;
-const CONSOLE = { xen: "earlycon=pl011,0x22000000", qemu: "earlycon=pl011,0x9000000" } as const;
+const CONSOLE = {
+  xen: "console=ttyAMA0 earlycon=pl011,0x22000000",
+  qemu: "console=ttyAMA0 earlycon=pl011,0x9000000",
+} as const;
 
 const KERNELS = [
   { guest: "debian-armmp", bits: 32, to: "zimage" },

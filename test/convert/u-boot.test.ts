@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { convert } from "../../src/convert/index.js";
 import { requireGuest } from "../support/requires.js";
-import { checkReport, makeGuest, UART } from "./guest.js";
+import { checkReport, makeGuest, UART, verdictOf } from "./guest.js";
 import { QEMU, RAM, runMachine } from "./machines.js";
 
 const LOADED = RAM + 0x100_0000;
@@ -57,7 +57,11 @@ for (const { bits, command, to, refusal } of CASES) {
 
   test(`R5.2 U-Boot's ${command} refuses the bare ELF file`, async (t) => {
     const { elf } = makeGuest({ bits, link: BigInt(LOADED), uart: UART.QEMU });
+    const { outcome, prints } = verdictOf(elf, `u-boot-${command}`);
+    assert.deepEqual([outcome, prints.length], ["refuses", 1]);
     const console = await atPrompt(t, bits, command, elf, refusal);
-    if (console !== undefined) assert.match(console, refusal);
+    if (console === undefined) return;
+    assert.match(console, refusal);
+    assert.ok(console.includes(prints[0]), console);
   });
 }

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { convert, type WrapTarget } from "../../src/convert/index.js";
 import { ARM64_IMAGE, ZIMAGE } from "../../src/spec/arm-boot.js";
-import { checkReport, makeGuest, readReport, UART, type Guest } from "./guest.js";
+import { checkReport, makeGuest, readReport, UART, verdictOf, type Guest } from "./guest.js";
 import { GUEST_RAM, runAsDom0, runAsDomU } from "./xen.js";
 
 const TARGET: Readonly<Record<32 | 64, WrapTarget>> = { 32: "zimage", 64: "arm64-image" };
@@ -16,6 +16,7 @@ const FREEBSD_LINK = { 32: 0xc040_0000n, 64: 0xffff_0000_0000_0000n } as const;
 /** The same above the start of memory. */
 const OFFSET = { 32: 0x40_0000, 64: 0 } as const;
 const REPORTED = /x=0+\r?\n/;
+const LOADER = { 32: "xen-armhf", 64: "xen-arm64" } as const;
 const REFUSED_GUEST = "Could not set up domain domU1";
 const REFUSED_DOM0 = "Could not set up DOM0 guest OS";
 const PANIC = /Could not set up .*\r?\n/;
@@ -29,6 +30,7 @@ for (const bits of [32, 64] as const) {
     const guest = freebsdShaped(bits, UART.HYPERCALL);
     const { bytes: kernel, placement } = convert(guest.elf, { to: TARGET[bits] });
     assert.equal(placement.kind, "relative");
+    assert.equal(verdictOf(kernel, LOADER[bits]).outcome, "takes");
     const console = await runAsDom0(t, bits, { kernel, until: /Hardware Dom0 halted|Reboot in/ });
     if (console === undefined) return;
     const bank = /BANK\[0\] (0x[0-9a-f]+)-/.exec(console)?.[1];
@@ -58,6 +60,8 @@ for (const bits of [32, 64] as const) {
 
   test(`R5.2 ${bits}-bit Xen refuses the bare ELF file, as dom0 and as a guest`, async (t) => {
     const { elf: kernel } = freebsdShaped(bits, UART.XEN);
+    const { outcome, prints } = verdictOf(kernel, LOADER[bits]);
+    assert.deepEqual([outcome, [...prints].sort()], ["refuses", [REFUSED_DOM0, REFUSED_GUEST]]);
     const asGuest = await runAsDomU(t, bits, { kernel, until: PANIC });
     if (asGuest === undefined) return;
     assert.ok(asGuest.includes(REFUSED_GUEST), asGuest);
@@ -87,6 +91,8 @@ for (const bits of [32, 64] as const) {
 test("R5.2 32-bit Xen refuses a zImage whose end lies beyond the file", async (t) => {
   const kernel = convert(freebsdShaped(32, UART.XEN).elf, { to: "zimage" }).bytes;
   new DataView(kernel.buffer).setUint32(ZIMAGE.END, kernel.length + 1, true);
+  const { outcome, prints } = verdictOf(kernel, LOADER[32]);
+  assert.deepEqual([outcome, prints.includes(REFUSED_GUEST)], ["refuses", true]);
   const console = await runAsDomU(t, 32, { kernel, until: PANIC });
   if (console !== undefined) assert.ok(console.includes(REFUSED_GUEST), console);
 });
