@@ -35,3 +35,17 @@ for (const [guest, version] of [
     }
   }
 }
+
+test("R1.2 R3.4 memtest86+-8 by the 64-bit entry tests on two CPUs at once, at the rate that the clock has", async (t) => {
+  const ran = await runImage(t, {
+    guest: "memtest86+-8",
+    screen: true,
+    marker: /Test #[3-9] /,
+    instructions: 8e9,
+    options: { memory: 2 ** 24, commandLine: "", cpus: 2 },
+  });
+  if (ran === undefined) return;
+  assert.match(ran.screen, /CPU: 2 Cores 2 Threads +SMP: 2T \(PAR\)/);
+  assert.match(ran.screen, /CLK\/Temp: 1000MHz/);
+  assert.match(ran.screen, /Pass: +0 +Errors: 0/);
+});
