@@ -16,36 +16,49 @@ const TREE = RAM + (MEMORY_MIB / 2) * 2 ** 20;
 const HEADER = 0x400;
 const JUNK_SIZE = 0x3_0000;
 
-const sample = makeGuest({ bits: 32, link: 0n, uart: UART.QEMU });
-const SIZE = sample.memory;
-const WHOLE = HEADER + sample.contents + HEADER;
+const sizes = {
+  32: makeGuest({ bits: 32, link: 0n, uart: UART.QEMU }),
+  64: makeGuest({ bits: 64, link: 0n, uart: UART.QEMU }),
+} as const;
+/** The multiple of the unit of copying that is next below. */
+function unit(offset: number): number {
+  return Math.floor(offset / 16) * 16;
+}
 
-/** Destinations by what is special about them, counted from where the image is loaded. */
-const NEAR: Readonly<Record<string, number>> = {
-  "far below": -0xf000,
-  "below, adjacent": -(SIZE + 0x10 - (SIZE % 16)),
-  "below, its end on the header": -SIZE + 0x200 - ((0x200 - SIZE) % 16) - 16,
-  "below, its end on the kernel": -SIZE + 0x2000 - ((0x2000 - SIZE) % 16) - 16,
-  "one unit below": -0x10,
-  equal: 0,
-  "on the trampoline": 0x80,
-  "one unit below the kernel": HEADER - 0x10,
-  "where the kernel is already": HEADER,
-  "one unit above the kernel": HEADER + 0x10,
-  "half way": WHOLE / 2 - ((WHOLE / 2) % 16),
-  "on the tail": WHOLE - HEADER - ((WHOLE - HEADER) % 16),
-  "on the end of the tail": WHOLE - 0x20 - (WHOLE % 16),
-  "above, adjacent": WHOLE + 16 - (WHOLE % 16),
-  "far above": 0x100_0000,
-};
+/**
+ * Destinations by what is special about them, counted from where the image is loaded.
+ * @param size of the kernel in memory, @param whole of the image, bytes
+ */
+function near(size: number, whole: number): Readonly<Record<string, number>> {
+  return {
+    "far below": -0xf000,
+    "below, adjacent": unit(-size),
+    "below, its end on the header": unit(-size + 0x200),
+    "below, its end on the kernel": unit(-size + 0x2000),
+    "one unit below": -0x10,
+    equal: 0,
+    "on the trampoline": 0x80,
+    "one unit below the kernel": HEADER - 0x10,
+    "where the kernel is already": HEADER,
+    "one unit above the kernel": HEADER + 0x10,
+    "half way": unit(whole / 2),
+    "on the tail": unit(whole - HEADER),
+    "on the end of the tail": unit(whole - 1),
+    "above, adjacent": unit(whole + 15),
+    "far above": 0x100_0000,
+  };
+}
+
 /** The same counted from where the device tree lies. */
-const ON_TREE: Readonly<Record<string, number>> = {
-  "ending below the device tree": -SIZE - 0x10 - ((-SIZE - 0x10) % 16) - 16,
-  "its bss on the device tree": -SIZE + 0x1000 - ((0x1000 - SIZE) % 16) - 16,
-  "its contents on the device tree": -0x1000,
-  "exactly on the device tree": 0,
-  "starting inside the device tree": 0x100,
-};
+function onTheTree(size: number): Readonly<Record<string, number>> {
+  return {
+    "ending below the device tree": unit(-size),
+    "its bss on the device tree": unit(-size + 0x1000),
+    "its contents on the device tree": -0x1000,
+    "exactly on the device tree": 0,
+    "starting inside the device tree": 0x100,
+  };
+}
 
 function junk(): Uint8Array {
   return new Uint8Array(JUNK_SIZE).fill(0xa5);
@@ -74,12 +87,26 @@ async function placed(t: test.TestContext, bits: 32 | 64, address: number): Prom
 }
 
 for (const bits of [32, 64] as const) {
-  for (const [name, offset] of Object.entries(NEAR)) {
+  const { memory, contents } = sizes[bits];
+  for (const [name, offset] of Object.entries(near(memory, HEADER + contents + HEADER))) {
     test(`R5.2 ${bits}-bit, destination ${name}`, (t) => placed(t, bits, LOADED[bits] + offset));
   }
-  for (const [name, offset] of Object.entries(ON_TREE)) {
+  for (const [name, offset] of Object.entries(onTheTree(memory))) {
     test(`R5.2 ${bits}-bit, destination ${name}`, (t) => placed(t, bits, TREE + offset));
   }
+}
+
+for (const bits of [32, 64] as const) {
+  test(`R5.2 ${bits}-bit, the image all inside a destination that ends at the device tree: code steps over it`, async (t) => {
+    const address = LOADED[bits] - 0x10;
+    const bss = TREE - address - sizes[bits].contents;
+    const guest = makeGuest({ bits, link: BigInt(address), uart: UART.QEMU, bss });
+    assert.equal(address + guest.memory, TREE);
+    const { bytes } = convert(guest.elf, { to: bits === 32 ? "zimage" : "arm64-image" });
+    const console = await bootDirectly(t, bits, bytes, { memory: MEMORY_MIB });
+    if (console === undefined) return;
+    assert.equal(checkReport(console, guest, address)[bits === 32 ? "2" : "0"], TREE);
+  });
 }
 
 test("R5.2 a Thumb entry point is entered in Thumb state", async (t) => {
@@ -91,3 +118,20 @@ test("R5.2 a Thumb entry point is entered in Thumb state", async (t) => {
   const report = checkReport(console, guest, RAM + 0x100_0000);
   assert.equal(report["3"], THUMB_MARK);
 });
+
+/** Processor state as reported: CPSR's mode field, CurrentEL. */
+const HYPERVISOR_STATE = { 32: { mask: 0x1f, value: 0x1a }, 64: { mask: 0xc, value: 0x8 } } as const;
+
+for (const bits of [32, 64] as const) {
+  test(`R5.2 ${bits}-bit: entered in hypervisor mode, the kernel is too, with interrupts off`, async (t) => {
+    const address = RAM + 0x100_0000;
+    const guest = makeGuest({ bits, link: BigInt(address), uart: UART.QEMU });
+    const { bytes } = convert(guest.elf, { to: bits === 32 ? "zimage" : "arm64-image" });
+    const console = await bootDirectly(t, bits, bytes, { args: ["-M", "virt,virtualization=on"] });
+    if (console === undefined) return;
+    const { s: state } = checkReport(console, guest, address);
+    const { mask, value } = HYPERVISOR_STATE[bits];
+    assert.equal(state & mask, value, console);
+    if (bits === 32) assert.equal(state & 0x1c0, 0x1c0, console);
+  });
+}
