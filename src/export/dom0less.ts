@@ -140,7 +140,7 @@ function commandsFor(
       `-device ${shellWord(`loader,file=${one.name.replaceAll(",", ",,")},addr=${hex(one.address)},force-raw=on`)}`,
   );
   return [
-    base(",dumpdtb=virt.dtb"),
+    `${base(",dumpdtb=virt.dtb")} -nographic`,
     `dtc -I dts -O dtb -o ${overlay} ${shellWord(source)}`,
     `fdtoverlay -i virt.dtb -o xen.dtb ${overlay}`,
     `${base("")} -kernel ${machine.xen} -dtb xen.dtb ${loaders.join(" ")} -nographic -no-reboot`,

@@ -27,6 +27,8 @@ export const QEMU_AARCH64: LoaderFacts = {
 const RAM = 0x4000_0000;
 /** Where a 32-bit file that is neither ELF nor uImage goes. */
 const RAW32 = RAM + 0x1_0000;
+/** Where a uImage of type kernel_noload goes, header and all; its entry point counts from behind the header. */
+const NOLOAD = RAM + 0x200_0000;
 const GZIP = "gzip";
 /** Lower text_offsets would overlap QEMU's own few instructions: 2 MiB are added. */
 const BOOTLOADER_ROOM = 0x1000;
@@ -75,20 +77,18 @@ function elfVerdict(file: ArmFile, image: ElfImage, loader: LoaderFacts, bits: 3
 function uImageVerdict({ view }: ArmFile, loader: LoaderFacts, bits: 32 | 64): Verdict {
   const [type, compression] = [view.u8(UIMAGE.TYPE), view.u8(UIMAGE.COMP)];
   const raw = `is then loaded as raw code at ${bits === 64 ? hex(RAM + ARM64_DEFAULT_TEXT_OFFSET) : hex(RAW32)}, header and all`;
-  if (type !== IH_TYPE.KERNEL) {
+  if (type !== IH_TYPE.KERNEL && type !== IH_TYPE.KERNEL_NOLOAD) {
     const check = { offset: UIMAGE.TYPE, found: `ih_type ${type}`, expected: `${IH_TYPE.KERNEL} (kernel)` };
-    const prints =
-      type === IH_TYPE.KERNEL_NOLOAD
-        ? ["this image format (kernel_noload) cannot be loaded on this machine type"]
-        : [`Wrong image type ${type}, expected ${IH_TYPE.KERNEL}`];
-    return blind(loader, raw, { check, prints });
+    return blind(loader, raw, { check, prints: [`Wrong image type ${type}, expected ${IH_TYPE.KERNEL}`] });
   }
   if (compression !== IH_COMP.NONE && compression !== IH_COMP.GZIP) {
     const check = { offset: UIMAGE.COMP, found: `ih_comp ${compression}`, expected: "0 (none) or 1 (gzip)" };
     const prints = [`Unable to load u-boot images with compression type ${compression}`];
     return blind(loader, raw, { check, prints });
   }
-  const [load, entry] = [view.u32be(UIMAGE.LOAD), view.u32be(UIMAGE.EP)];
+  const anywhere = type === IH_TYPE.KERNEL_NOLOAD;
+  const load = anywhere ? NOLOAD + UIMAGE.SIZE : view.u32be(UIMAGE.LOAD);
+  const entry = view.u32be(UIMAGE.EP) + (anywhere ? load : 0);
   const place = `loads it at ${hex(load)}, enters it at ${hex(entry)}; checksums and ih_arch are not looked at`;
   if (load < RAM) {
     const check = {

@@ -92,7 +92,7 @@ test("R5.3 names and texts that a syntax cannot hold are refused", () => {
 test("R5.3 dom0less: the commands, and a disk is lost", () => {
   const { commands, lost } = exportGuest(request(makeZImage(), WHOLE), "dom0less");
   assert.deepEqual(commands, [
-    "qemu-system-arm -M virt,virtualization=on,dumpdtb=virt.dtb -cpu cortex-a15 -m 1024",
+    "qemu-system-arm -M virt,virtualization=on,dumpdtb=virt.dtb -cpu cortex-a15 -m 1024 -nographic",
     "dtc -I dts -O dtb -o freebsd.dtbo freebsd.dts",
     "fdtoverlay -i virt.dtb -o xen.dtb freebsd.dtbo",
     "qemu-system-arm -M virt,virtualization=on -cpu cortex-a15 -m 1024 -kernel xen-4.17-armhf -dtb xen.dtb -device loader,file=kernel.img,addr=0x4a000000,force-raw=on -device loader,file=initrd.img,addr=0x4a200000,force-raw=on -nographic -no-reboot",

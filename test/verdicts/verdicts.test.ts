@@ -145,11 +145,13 @@ test("R5.1 QEMU: ELF files get no device tree; text_offset, image_size 0, and uI
   }
   const uImages: [Parameters<typeof makeUImage>[0], RegExp][] = [
     [{ type: IH_TYPE.RAMDISK }, /Wrong image type 3, expected 2/],
-    [{ type: IH_TYPE.KERNEL_NOLOAD }, /kernel_noload/],
     [{ compression: IH_COMP.LZMA }, /compression type 3/],
     [{ os: IH_OS.FREEBSD }, /only Linux is handed a device tree/],
     [{ load: 0x8000 }, /there is no memory/],
   ];
+  const noLoad = judge(makeUImage({ type: IH_TYPE.KERNEL_NOLOAD, load: 0, entry: 0x10 }), "qemu-arm");
+  assert.match(noLoad.reason, /loads it at 0x42000040, enters it at 0x42000050/);
+  assert.equal(noLoad.outcome, "takes");
   for (const [parts, text] of uImages) {
     const verdict = judge(makeUImage(parts), "qemu-arm");
     assert.equal(verdict.outcome, "blind");

@@ -1,0 +1,96 @@
+/**
+ * R5.1 R5.2 R5.3 docs/freebsd-arm-xen.md: its `sh` blocks run as they stand, in order, in one folder, until the guest has
+ * reported on a real Xen. The kernel is a reporting guest of FreeBSD's shape.
+ */
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { chmod, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import test from "node:test";
+import { checkReport, makeGuest, UART } from "../convert/guest.js";
+import { testFolder } from "../convert/machines.js";
+import { repositoryRoot, repositoryText } from "../support/repository.js";
+import { requireGuest, requireTool } from "../support/requires.js";
+
+const PAGE = "docs/freebsd-arm-xen.md";
+const LIMIT_MS = 60_000;
+/** Where a guest's memory begins, and how far above it the kernel belongs. */
+const PLACE = 0x4000_0000 + 0x40_0000;
+const LAST_WORD = /x=0+\r?\n/;
+
+function blocks(): string[] {
+  return [...repositoryText(PAGE).matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => text);
+}
+
+/** Runs a script; ends it and all it started when `until` was printed. */
+async function shell(
+  script: string,
+  folder: string,
+  until?: RegExp,
+): Promise<{ output: string; status: number | null }> {
+  const env = { ...process.env, PATH: `${folder}/bin:${process.env["PATH"] ?? ""}` };
+  const child = spawn("sh", ["-e", "-c", script], {
+    cwd: folder,
+    env,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const end = (): void => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
+  };
+  const timer = setTimeout(end, LIMIT_MS);
+  let output = "";
+  const heard = (data: Buffer): void => {
+    output += data.toString("latin1");
+    if (until?.test(output) === true) end();
+  };
+  child.stdout.on("data", heard);
+  child.stderr.on("data", heard);
+  const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
+  clearTimeout(timer);
+  return { output, status };
+}
+
+test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that runs on Xen", async (t) => {
+  for (const tool of ["qemu-system-arm", "dtc", "fdtoverlay", "awk"])
+    if (requireTool(t, tool) === undefined) return;
+  if ((await requireGuest(t, "xen-armhf")) === undefined) return;
+  const folder = await testFolder(t);
+  const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
+  await writeFile(path.join(folder, "kernel"), guest.elf);
+  const shim = path.join(folder, "bin/locore");
+  spawnSync("mkdir", [path.dirname(shim)]);
+  await writeFile(
+    shim,
+    `#!/bin/sh\nexec "${process.execPath}" "${repositoryRoot}/dist/src/cli/main.js" "$@"\n`,
+  );
+  await chmod(shim, 0o755);
+
+  const [inspect, convert, exported, started, xl] = blocks();
+  const first = await shell(inspect, folder);
+  assert.equal(first.status, 0, first.output);
+  assert.match(first.output, /ELF32 arm EXEC, interpreter \/red\/herring, FreeBSD kernel/);
+  assert.match(first.output, /p_paddr +virtual/);
+  assert.match(first.output, /xl +no .*\n.*\n +prints: xc_dom_find_loader: no loader found/);
+
+  const second = await shell(convert, folder);
+  assert.equal(second.status, 0, second.output);
+  for (const loader of ["xen-armhf", "xen-arm64", "xl"]) {
+    assert.match(second.output, new RegExp(`${loader} +yes `));
+  }
+
+  const third = await shell(exported, folder);
+  assert.equal(third.status, 0, third.output);
+  const printed = [...third.output.matchAll(/^ {2}run {3}(.*)$/gm)].map(([, command]) => command);
+  assert.deepEqual(printed, started.trimEnd().split("\n"), "the page has the commands that export prints");
+
+  const console = await shell(started, folder, LAST_WORD);
+  checkReport(console.output.replaceAll("(XEN) DOM1: ", ""), guest, PLACE);
+
+  const last = await shell(xl, folder);
+  assert.equal(last.status, 0, last.output);
+  assert.match(
+    await readFile(path.join(folder, "freebsd.cfg"), "utf8"),
+    /kernel = "kernel.zImage"\nmemory = 256/,
+  );
+});

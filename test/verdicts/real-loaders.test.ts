@@ -1,0 +1,157 @@
+/**
+ * R5.1 the verdicts held to the loaders themselves, where they are installed: U-Boot's prompt, QEMU, and Debian's Xen 4.17
+ * print what the verdict says, or run what it says they run.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import test, { type TestContext } from "node:test";
+import { gzipSync } from "node:zlib";
+import { convert } from "../../src/convert/index.js";
+import { recognise } from "../../src/formats/index.js";
+import { IH_ARCH, IH_COMP, IH_TYPE } from "../../src/spec/uimage.js";
+import { verdicts, type Verdict } from "../../src/verdicts/index.js";
+import { checkReport, makeGuest, UART } from "../convert/guest.js";
+import { bootDirectly, QEMU, RAM, runMachine, testFolder } from "../convert/machines.js";
+import { GUEST_RAM, runAsDomU } from "../convert/xen.js";
+import { makeArm64Image, makeFreeBsdArm, makeUImage, makeZImage } from "../support/arm-images.js";
+import { requireGuest, requireTool } from "../support/requires.js";
+
+const LOADED = RAM + 0x100_0000;
+const REPORTED = /x=0+\r?\n/;
+
+function verdictOf(bytes: Uint8Array, loader: string): Verdict {
+  const verdict = verdicts(recognise(bytes)).find((one) => one.loader.name === loader);
+  assert.ok(verdict, loader);
+  return verdict;
+}
+
+function spoilt(bytes: Uint8Array, offset: number): Uint8Array {
+  bytes[offset] ^= 1;
+  return bytes;
+}
+
+/** U-Boot's answer to a command for the image in memory, up to its next prompt. */
+async function atPrompt(
+  t: TestContext,
+  bits: 32 | 64,
+  command: string,
+  image: Uint8Array,
+): Promise<string | undefined> {
+  const uBoot = await requireGuest(t, bits === 32 ? "u-boot-arm" : "u-boot-arm64");
+  if (uBoot === undefined) return undefined;
+  return runMachine(t, {
+    bits,
+    args: [
+      ...["-M", "virt", "-cpu", QEMU[bits].cpu, "-m", "256", "-bios", "@bios"],
+      ...["-device", `loader,file=@kernel,addr=${LOADED},force-raw=on`],
+    ],
+    files: { bios: await readFile(uBoot.files["bios"]), kernel: image },
+    typed: [
+      [/stop autoboot/, " "],
+      [/=> /, `${command} ${LOADED.toString(16)} - \${fdtcontroladdr}\r`],
+    ],
+    until: /=> boot[^]*=> $/,
+  });
+}
+
+const AT_PROMPT: readonly (readonly [what: string, bits: 32 | 64, command: string, bytes: Uint8Array])[] = [
+  ["an ELF file", 32, "bootz", makeFreeBsdArm()],
+  ["a zImage packed with gzip", 32, "bootz", gzipSync(makeZImage())],
+  ["an ELF file", 32, "bootm", makeFreeBsdArm()],
+  ["a uImage with spoilt data", 32, "bootm", spoilt(makeUImage(), 70)],
+  ["a uImage with a spoilt header", 32, "bootm", spoilt(makeUImage(), 40)],
+  ["a uImage of a RAM disk", 32, "bootm", makeUImage({ type: IH_TYPE.RAMDISK })],
+  ["a zImage", 64, "booti", makeZImage()],
+  ["an Image packed with gzip", 64, "booti", gzipSync(makeArm64Image())],
+  ["an Image", 64, "bootm", makeArm64Image()],
+];
+
+for (const [what, bits, command, bytes] of AT_PROMPT) {
+  test(`R5.1 U-Boot's ${command} (${bits}-bit) refuses ${what} in the words of the verdict`, async (t) => {
+    const { outcome, prints } = verdictOf(bytes, `u-boot-${command}`);
+    assert.equal(outcome, "refuses");
+    const output = await atPrompt(t, bits, command, bytes);
+    if (output !== undefined)
+      for (const text of prints) assert.ok(output.includes(text), `${text}:\n${output}`);
+  });
+}
+
+/** QEMU's words and status with `-kernel`; stopped after a moment, because what it runs never ends. */
+async function withKernel(t: TestContext, bits: 32 | 64, image: Uint8Array) {
+  const qemu = requireTool(t, QEMU[bits].program);
+  if (qemu === undefined) return undefined;
+  const file = path.join(await testFolder(t), "kernel");
+  await writeFile(file, image);
+  const args = [
+    "-M",
+    "virt",
+    "-cpu",
+    QEMU[bits].cpu,
+    "-S",
+    "-display",
+    "none",
+    "-serial",
+    "none",
+    "-monitor",
+    "none",
+  ];
+  return spawnSync(qemu, [...args, "-kernel", file], {
+    encoding: "latin1",
+    timeout: 700,
+    killSignal: "SIGKILL",
+  });
+}
+
+test("R5.1 QEMU ends silently on an ELF file for the other CPU, and says what it minds in a uImage", async (t) => {
+  const wrong = await withKernel(t, 64, makeFreeBsdArm());
+  if (wrong === undefined) return;
+  assert.deepEqual([wrong.status, wrong.stderr], [1, ""]);
+  assert.deepEqual(verdictOf(makeFreeBsdArm(), "qemu-aarch64").prints, []);
+  for (const parts of [{ type: IH_TYPE.RAMDISK }, { compression: IH_COMP.LZMA }]) {
+    const image = makeUImage(parts);
+    const run = await withKernel(t, 32, image);
+    const [text] = verdictOf(image, "qemu-arm").prints;
+    assert.ok(run !== undefined && run.stderr.includes(text), `${text}: ${run?.stderr ?? ""}`);
+    assert.equal(run.status, null, "it goes on");
+  }
+});
+
+test("R5.1 QEMU loads a uImage of type kernel_noload where the verdict says", async (t) => {
+  const guest = makeGuest({ bits: 32, link: BigInt(RAM + 0x10_0000), uart: UART.QEMU });
+  const kernel = makeUImage({
+    data: convert(guest.elf, { to: "zimage" }).bytes,
+    type: IH_TYPE.KERNEL_NOLOAD,
+    load: 0,
+    entry: 0,
+  });
+  assert.equal(verdictOf(kernel, "qemu-arm").outcome, "takes");
+  const output = await bootDirectly(t, 32, kernel);
+  if (output !== undefined) checkReport(output, guest, RAM + 0x10_0000);
+});
+
+test("R5.1 Xen refuses a uImage for another architecture, and one that is cut short, in the words of the verdict", async (t) => {
+  const arch = { ...recognise(makeUImage({ arch: IH_ARCH.MIPS })), arch: "arm" };
+  const [verdict] = verdicts(arch as ReturnType<typeof recognise>);
+  const run = { kernel: arch.bytes, until: /Could not set up .*\r?\n/ };
+  const output = await runAsDomU(t, 64, run);
+  if (output === undefined) return;
+  assert.ok(output.includes(verdict.prints[0]), output);
+  const cut = makeUImage({ size: 10_000 });
+  assert.equal(verdictOf(cut, "xen-arm64").outcome, "refuses");
+  assert.match((await runAsDomU(t, 64, { ...run, kernel: cut })) ?? "", /Could not set up domain domU1/);
+});
+
+test("R5.1 Xen 4.17 runs what is in a uImage, whatever its addresses, and unpacks gzip", async (t) => {
+  const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
+  const zImage = convert(guest.elf, { to: "zimage" }).bytes;
+  const uImage = makeUImage({ data: zImage, load: 0x1000, entry: 0x2000 });
+  assert.match(verdictOf(uImage, "xen-armhf").reason, /4\.17 and before ignore ih_load and ih_ep/);
+  assert.match(verdictOf(gzipSync(zImage), "xen-armhf").reason, /unpacks it/);
+  for (const kernel of [uImage, gzipSync(zImage)]) {
+    const output = await runAsDomU(t, 32, { kernel, until: REPORTED });
+    if (output === undefined) return;
+    checkReport(output, guest, GUEST_RAM + 0x40_0000);
+  }
+});
