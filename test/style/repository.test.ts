@@ -14,6 +14,7 @@ const DOCUMENTS = [
   "RATIONALE.md",
   "CHANGELOG.md",
   "docs/engine.md",
+  "docs/freebsd-arm-xen.md",
   "docs/trace-compare.md",
 ];
 /** A word in backticks that can only be a path of this repository. */
