@@ -99,7 +99,7 @@ function hypervisorZImage({ view }: ArmFile, loader: LoaderFacts, bits: 32 | 64,
       "its header claims more than the file has",
       { offset: ZIMAGE.END, found, expected },
       HYPERVISOR_REFUSAL,
-      "The file is cut short: fetch or build it again",
+      "The file is cut short, or counts its bss in end: fetch or build it again",
     );
   }
   const where =

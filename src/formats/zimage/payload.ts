@@ -41,8 +41,8 @@ const GZIP_FLAGS = { OFFSET: 3, RESERVED: 0xe0 } as const;
 const LZMA_SIZE = { OFFSET: 5, LENGTH: 8, UNKNOWN: 0xff } as const;
 /** xz and lz4 payloads are followed by their unpacked size; gzip has it inside. */
 const TRAILER = 4;
-/** The decompressor before the payload is far smaller than this. */
-const SEARCHED = 1 << 20;
+/** The decompressor before the payload is smaller than this (Debian's: 58 KiB); behind it, other things are packed. */
+const SEARCHED = 1 << 17;
 
 /** Finds the payload; undefined when there is none (a wrapper, a kernel that is not compressed). */
 export function locateZImagePayload(

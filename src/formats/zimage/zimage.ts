@@ -85,7 +85,9 @@ function endProblems(start: number, end: number, size: number): FormatFault[] {
       offset: ZIMAGE.END,
       found: `end ${hex(end, 8)} with start ${hex(start, 8)}: ${length} bytes`,
       expected: `from 1 to the ${size} bytes of the file`,
-      meaning: "The file is cut short, or its header is damaged: fetch or build it again.",
+      meaning:
+        "The file is cut short, or its maker counts memory behind it too, as Xen's own zImage does. Xen refuses such a " +
+        "kernel; others do not look.",
     },
   ];
 }
