@@ -1,5 +1,5 @@
 /** Files named on the command line. */
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { FileError } from "./failure.js";
 
@@ -12,12 +12,18 @@ export async function readInput(what: string, path: string): Promise<Uint8Array>
   }
 }
 
-/**
- * Writes a whole file: under another name beside it first, so that nobody ever finds half of it and an older file stays
- * as it was when something goes wrong. Throws `FileError`.
- */
-export async function writeOutput(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}.part`);
+/** Where a file really is, when there is one; a link is followed, so that it stays a link. */
+async function existing(file: string): Promise<{ place: string; regular: boolean } | undefined> {
+  try {
+    return { place: await realpath(file), regular: (await stat(file)).isFile() };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function replace(place: string, bytes: Uint8Array): Promise<void> {
+  const temporary = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.part`);
   try {
     const handle = await open(temporary, "wx");
     try {
@@ -26,9 +32,23 @@ export async function writeOutput(file: string, bytes: Uint8Array): Promise<void
     } finally {
       await handle.close();
     }
-    await rename(temporary, file);
-  } catch (cause) {
+    await rename(temporary, place);
+  } catch (error) {
     await rm(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Writes a whole file: under another name beside it first, so that nobody ever finds half of it and an older file stays
+ * as it was when something goes wrong. What is no file (a device, a pipe) is written to as it is. Throws `FileError`.
+ */
+export async function writeOutput(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    const found = await existing(file);
+    if (found === undefined || found.regular) await replace(found?.place ?? file, bytes);
+    else await writeFile(file, bytes);
+  } catch (cause) {
     throw new FileError("output", file, cause);
   }
 }

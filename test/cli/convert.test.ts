@@ -1,6 +1,6 @@
 /** R5.2 `locore convert` as a person uses it: what it says, what it writes, what it leaves alone. */
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
@@ -108,4 +108,20 @@ test("R5.2 a command line that cannot be meant is a usage error", async (t) => {
     assert.equal(status, 2, err);
     assert.match(err, wanted);
   }
+});
+
+test("R5.2 an output that is a link stays one, and a device is written to, not replaced", async (t) => {
+  const { folder, kernel } = await kernelIn(t);
+  const [real, link] = [path.join(folder, "real"), path.join(folder, "link")];
+  await writeFile(real, "older");
+  await symlink(real, link);
+  assert.equal((await locore("convert", kernel, "--to", "zimage", "--out", link)).status, 0);
+  assert.ok((await lstat(link)).isSymbolicLink());
+  assert.ok((await readFile(real)).length > "older".length);
+  const full = "/dev/full";
+  if (!(await stat(full).catch(() => undefined))?.isCharacterDevice()) return;
+  const { status, err } = await locore("convert", kernel, "--to", "zimage", "--out", full);
+  assert.equal(status, 3);
+  assert.match(err, /output \/dev\/full: no space left/);
+  assert.ok((await stat(full)).isCharacterDevice());
 });
