@@ -33,6 +33,7 @@ export const FIT = {
   CONFIGURATIONS: "configurations",
   DEFAULT: "default",
   DESCRIPTION: "description",
+  TIMESTAMP: "timestamp",
   TYPE: "type",
   ARCH: "arch",
   OS: "os",

@@ -142,7 +142,23 @@ function legacy(image: UImage): Verdict {
   );
 }
 
+/** Properties of a FIT's root that U-Boot insists on, and the error number that it prints without them. */
+const FIT_ROOT = [
+  { name: "description", error: -42 },
+  { name: "timestamp", error: -74 },
+] as const;
+
 function fit(image: FitImage): Verdict {
+  const absent = FIT_ROOT.find(({ name }) => image[name] === undefined);
+  if (absent !== undefined) {
+    const check = {
+      offset: 0,
+      found: `no ${absent.name} in the root node`,
+      expected: "one, as mkimage writes it",
+    };
+    const prints = [`Bad FIT kernel image format! (err=${absent.error})`, NO_KERNEL];
+    return refuses(BOOTM, "its root node lacks a property", check, prints, "Make it with mkimage -f");
+  }
   const { kernel, problems } = image;
   if (kernel === undefined || kernel.data === undefined) {
     const check = {
@@ -164,6 +180,6 @@ function fit(image: FitImage): Verdict {
   const [load, entry] = [kernel.load ?? 0, kernel.entry ?? 0];
   return takes(
     BOOTM,
-    `loads the kernel of "${image.defaultConfiguration}" at ${hex(load)} and enters it at ${hex(entry)}`,
+    `loads the kernel of "${image.defaultConfiguration}" at ${hex(load)} and enters it at ${hex(entry)}; a U-Boot that chooses by the board's tree (CONFIG_FIT_BEST_MATCH) wants it named: bootm ADDR#${image.defaultConfiguration}`,
   );
 }

@@ -174,10 +174,14 @@ export function makeTree(root: TreeParts): Uint8Array {
 }
 
 /** A FIT with one kernel, its data inside, and a configuration that takes it. */
-export function makeFit(data: Uint8Array, kernel: TreeParts["properties"] = {}): Uint8Array {
+export function makeFit(
+  data: Uint8Array,
+  kernel: TreeParts["properties"] = {},
+  root: TreeParts["properties"] = {},
+): Uint8Array {
   const sum = crc32(data);
   return makeTree({
-    properties: { description: "a test", "#address-cells": [1] },
+    properties: { description: "a test", timestamp: [1], "#address-cells": [1], ...root },
     children: {
       images: {
         children: {

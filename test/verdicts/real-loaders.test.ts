@@ -15,7 +15,14 @@ import { verdicts, type Verdict } from "../../src/verdicts/index.js";
 import { checkReport, makeGuest, UART } from "../convert/guest.js";
 import { bootDirectly, QEMU, RAM, runMachine, testFolder } from "../convert/machines.js";
 import { GUEST_RAM, runAsDomU } from "../convert/xen.js";
-import { makeArm64Image, makeFreeBsdArm, makeUImage, makeZImage } from "../support/arm-images.js";
+import {
+  makeArm64Image,
+  makeFit,
+  makeFreeBsdArm,
+  makeTree,
+  makeUImage,
+  makeZImage,
+} from "../support/arm-images.js";
 import { requireGuest, requireTool } from "../support/requires.js";
 
 const LOADED = RAM + 0x100_0000;
@@ -32,12 +39,30 @@ function spoilt(bytes: Uint8Array, offset: number): Uint8Array {
   return bytes;
 }
 
+/** Where a FIT's kernel is. */
+function dataOffset(bytes: Uint8Array): number {
+  const image = recognise(bytes);
+  assert.ok(image.format === "fit" && image.kernel?.data !== undefined);
+  return image.kernel.data.offset;
+}
+
+/** Debian's U-Boot chooses a FIT's configuration by the board's tree where none is named. */
+function hasConfiguration(bytes: Uint8Array): boolean {
+  try {
+    const image = recognise(bytes);
+    return image.format === "fit" && image.configurations.length > 0;
+  } catch {
+    return false;
+  }
+}
+
 /** U-Boot's answer to a command for the image in memory, up to its next prompt. */
 async function atPrompt(
   t: TestContext,
   bits: 32 | 64,
   command: string,
   image: Uint8Array,
+  until = /=> boot[^]*=> $/,
 ): Promise<string | undefined> {
   const uBoot = await requireGuest(t, bits === 32 ? "u-boot-arm" : "u-boot-arm64");
   if (uBoot === undefined) return undefined;
@@ -50,9 +75,12 @@ async function atPrompt(
     files: { bios: await readFile(uBoot.files["bios"]), kernel: image },
     typed: [
       [/stop autoboot/, " "],
-      [/=> /, `${command} ${LOADED.toString(16)} - \${fdtcontroladdr}\r`],
+      [
+        /=> /,
+        `${command} ${LOADED.toString(16)}${hasConfiguration(image) ? "#conf-1" : ""} - \${fdtcontroladdr}\r`,
+      ],
     ],
-    until: /=> boot[^]*=> $/,
+    until,
   });
 }
 
@@ -66,6 +94,30 @@ const AT_PROMPT: readonly (readonly [what: string, bits: 32 | 64, command: strin
   ["a zImage", 64, "booti", makeZImage()],
   ["an Image packed with gzip", 64, "booti", gzipSync(makeArm64Image())],
   ["an Image", 64, "bootm", makeArm64Image()],
+  [
+    "a FIT without a timestamp",
+    64,
+    "bootm",
+    makeTree({
+      properties: { description: "x" },
+      children: { images: { children: { k: { properties: { type: "kernel", arch: "arm64", data: "x" } } } } },
+    }),
+  ],
+  [
+    "a FIT without a description",
+    64,
+    "bootm",
+    makeTree({
+      properties: { timestamp: [1] },
+      children: { images: { children: { k: { properties: { type: "kernel", arch: "arm64", data: "x" } } } } },
+    }),
+  ],
+  [
+    "a FIT with spoilt data",
+    64,
+    "bootm",
+    spoilt(makeFit(makeArm64Image()), dataOffset(makeFit(makeArm64Image()))),
+  ],
 ];
 
 for (const [what, bits, command, bytes] of AT_PROMPT) {
@@ -154,4 +206,15 @@ test("R5.1 Xen 4.17 runs what is in a uImage, whatever its addresses, and unpack
     if (output === undefined) return;
     checkReport(output, guest, GUEST_RAM + 0x40_0000);
   }
+});
+
+test("R5.1 U-Boot's bootm starts the kernel of a FIT where the verdict says", async (t) => {
+  const address = RAM + 0x20_0000;
+  const guest = makeGuest({ bits: 64, link: BigInt(RAM + 0x400_0000), uart: UART.QEMU });
+  const data = convert(guest.elf, { to: "arm64-image" }).bytes;
+  const kernel = makeFit(data, { load: [address], entry: [address] });
+  const verdict = verdictOf(kernel, "u-boot-bootm");
+  assert.match(verdict.reason, /"conf-1" at 0x40200000/);
+  const output = await atPrompt(t, 64, "bootm", kernel, REPORTED);
+  if (output !== undefined) checkReport(output, guest, RAM + 0x400_0000);
 });

@@ -37,6 +37,7 @@ function configurationFact(configuration: FitConfiguration): Fact {
 export function fitFacts(image: Omit<FitImage, "facts" | "summary">): Fact[] {
   const facts: Fact[] = [{ name: "format", value: "U-Boot FIT", offset: 0 }];
   if (image.description !== undefined) facts.push({ name: "description", value: image.description });
+  if (image.timestamp !== undefined) facts.push({ name: "timestamp", value: image.timestamp });
   facts.push(...image.images.slice(0, LISTED).flatMap(imageFacts));
   if (image.defaultConfiguration !== undefined) {
     facts.push({ name: "configurations.default", value: image.defaultConfiguration });

@@ -58,6 +58,8 @@ export interface FitConfiguration {
 export interface FitImage extends ImageBase {
   readonly format: "fit";
   readonly description: string | undefined;
+  /** When it was made, seconds since 1970 UTC; U-Boot insists on it. */
+  readonly timestamp: number | undefined;
   readonly images: readonly FitSubimage[];
   readonly configurations: readonly FitConfiguration[];
   /** Name of the configuration that is taken when none is asked for. */
@@ -107,6 +109,7 @@ export function readFit(
     bytes,
     arch: kernel?.arch === undefined ? "unknown" : (ARCH_NAMES[kernel.arch] ?? kernel.arch),
     description: treeText(tree.root, FIT.DESCRIPTION),
+    timestamp: treeNumber(tree.root, FIT.TIMESTAMP),
     images,
     configurations,
     defaultConfiguration,
