@@ -19,8 +19,7 @@ import {
 } from "./arm-image.js";
 import { blind, refuses, takes, type LoaderFacts, type Verdict } from "./verdict.js";
 
-const HYPERVISOR_SOURCE =
-  "xen/arch/arm/kernel.c, kernel_probe and what it calls; 4.12 to 4.20 read, 4.17 run";
+const HYPERVISOR_SOURCE = "xen/arch/arm/kernel.c, kernel_probe and what it calls; 4.17 read and run";
 export const XEN_ARM64: LoaderFacts = {
   name: "xen-arm64",
   what: "Xen's hypervisor, 64-bit: dom0 and dom0less",
