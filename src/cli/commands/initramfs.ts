@@ -3,11 +3,10 @@
  * Knows where they come from only by the guests' door.
  */
 import { createHash } from "node:crypto";
-import { writeFile } from "node:fs/promises";
 import type { AddedFile, GuestEnd, PackageSet, PullOptions } from "../../guests/index.js";
 import { UsageError, type Arguments } from "../args.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
-import { FileError } from "../failure.js";
+import { writeOutput } from "../files.js";
 import { showingProgress } from "../progress.js";
 
 const MEBIBYTE = 2 ** 20;
@@ -55,9 +54,7 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
   const { bytes, packages } = await showingProgress(context.stderr, (options) =>
     build(args, { ...options, refresh: args.has("refresh") }),
   );
-  await writeFile(output, bytes).catch((cause: unknown) => {
-    throw new FileError("initramfs", output, cause);
-  });
+  await writeOutput(output, bytes);
   const named = (packages?.packages ?? []).map(({ name, version, sha256 }) => ({ name, version, sha256 }));
   if (args.has("json")) {
     const sha256 = createHash("sha256").update(bytes).digest("hex");
