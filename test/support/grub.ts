@@ -9,7 +9,7 @@ import { outputOnHost, softwareRoot } from "./software.js";
 
 export interface GrubImage {
   /** grub-mkimage's name of the format. */
-  format: "i386-pc" | "i386-coreboot";
+  format: "i386-pc" | "i386-coreboot" | "i386-xen_pvh";
   /** What an i386-pc image is put behind: "disk", the default, or "linux", the head of a Linux kernel. */
   head?: "disk" | "linux";
   /** GRUB's modules that are built in. */
@@ -20,6 +20,11 @@ export interface GrubImage {
   files?: Readonly<Record<string, Uint8Array>>;
 }
 
+const PLATFORM_PACKAGES: Readonly<Record<GrubImage["format"], string>> = {
+  "i386-pc": "grub-pc-bin",
+  "i386-coreboot": "grub-coreboot-bin",
+  "i386-xen_pvh": "grub-xen-bin",
+};
 const FOLDER = "/grub";
 const SECTOR = 512;
 
@@ -35,7 +40,7 @@ busybox tar -cf disk.tar ${contents.map(([name]) => name).join(" ")}
 grub-mkimage -O ${image.format} -o core -p /boot -m disk.tar -c grub.cfg memdisk tar ${image.modules.join(" ")}
 ${disk} | busybox base64
 `;
-  const packages = ["grub-common", "grub-pc-bin", "grub-coreboot-bin"];
+  const packages = ["grub-common", PLATFORM_PACKAGES[image.format]];
   const root = await softwareRoot(t, { packages, files, script });
   const output = root && (await outputOnHost(t, root));
   if (output === undefined) return undefined;
