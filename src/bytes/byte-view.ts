@@ -8,6 +8,8 @@ import { BoundsError } from "./bounds-error.js";
 import { hex } from "./hex.js";
 
 const U32_MAX = 0xffff_ffff;
+/** Characters that are made at once: one by one, each would be an object of its own. */
+const TEXT_CHUNK = 4096;
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 /** A window on bytes. Offsets are relative to the window; errors carry `base + offset`. */
@@ -115,9 +117,13 @@ export class ByteView {
 
   /** `size` bytes as Latin-1 text (every byte has a character; nothing is lost or refused). */
   latin1(offset: number, size: number): string {
-    let text = "";
-    for (const byte of this.slice(offset, size)) text += String.fromCharCode(byte);
-    return text;
+    const bytes = this.slice(offset, size);
+    if (size <= TEXT_CHUNK) return String.fromCharCode(...bytes);
+    const chunks: string[] = [];
+    for (let at = 0; at < size; at += TEXT_CHUNK) {
+      chunks.push(String.fromCharCode(...bytes.subarray(at, at + TEXT_CHUNK)));
+    }
+    return chunks.join("");
   }
 
   /** The Latin-1 text before the first NUL within `limit` bytes of `offset`; undefined when there is no NUL. */

@@ -1,5 +1,6 @@
 /** What a command is: a row of the table in `commands.ts` and the module it loads. */
 import type { Writable } from "node:stream";
+import { inOneLine } from "../bytes/one-line.js";
 import type { Arguments, OperandSpec, OptionSpec } from "./args.js";
 
 /** What a command may touch of the world; tests hand in their own. */
@@ -22,9 +23,11 @@ export interface Command {
   run(args: Arguments, context: CommandContext): Promise<number>;
 }
 
-/** Writes lines to a stream. */
+/**
+ * Writes lines to a stream. They may hold text of files that nobody trusts: control characters are shown, not obeyed.
+ */
 export function printLines(stream: Writable, lines: readonly string[]): void {
-  if (lines.length > 0) stream.write(`${lines.join("\n")}\n`);
+  if (lines.length > 0) stream.write(`${lines.map(inOneLine).join("\n")}\n`);
 }
 
 /** `--json` as every command has it. */

@@ -25,7 +25,10 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
     const { lines, status } = explain(error);
     const command = COMMANDS.find(({ name }) => name === args[0])?.name ?? "";
     const more = error instanceof UsageError ? [`        locore help ${command}`.trimEnd()] : [];
-    printLines(context.stderr, [...lines, ...more]);
+    printLines(
+      context.stderr,
+      [...lines, ...more].flatMap((line) => line.split("\n")),
+    );
     return status;
   }
 }

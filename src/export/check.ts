@@ -2,6 +2,7 @@
  * Refuses what a configuration would only carry to a failure elsewhere: a kernel that the target's loader does not take,
  * text that its grammar cannot hold. Knows verdicts, no syntax.
  */
+import { inOneLine } from "../bytes/one-line.js";
 import { FormatError } from "../formats/format-error.js";
 import { verdicts } from "../verdicts/index.js";
 import type { ExportRequest } from "./request.js";
@@ -28,6 +29,11 @@ export function quoted(text: string): string {
   if (CONTROL.test(text))
     throw new RangeError(`${JSON.stringify(text)}: control characters cannot be exported`);
   return `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** The inside of a comment, in xl's language and in dtc's: nothing in it ends the comment, whatever a file had in it. */
+export function commentText(text: string): string {
+  return inOneLine(text).replaceAll("*/", "* /");
 }
 
 /** A word of a shell's command line. */

@@ -8,7 +8,7 @@
 import { alignUp } from "../bytes/align.js";
 import { hex } from "../bytes/hex.js";
 import { FormatError } from "../formats/format-error.js";
-import { checkTaken, quoted, shellWord } from "./check.js";
+import { checkTaken, commentText, quoted, shellWord } from "./check.js";
 import {
   commonLosses,
   memoryMib,
@@ -69,9 +69,9 @@ export function exportDom0less(request: ExportRequest): Export {
   const source = request.fileName ?? `${name}.dts`;
   const commands = commandsFor(machine, request, source, modules);
   const text = [
-    `/* ${image.summary.replaceAll("*/", "* /")}`,
-    ...lost.map(({ what, why }) => ` * Lost: ${what} (${why})`.replaceAll("*/", "* /")),
-    ...notes.map((note) => ` * Note: ${note}`),
+    `/* ${commentText(image.summary)}`,
+    ...lost.map(({ what, why }) => ` * ${commentText(`Lost: ${what} (${why})`)}`),
+    ...notes.map((note) => ` * ${commentText(`Note: ${note}`)}`),
     " */",
     ...fragment(request, name, modules),
   ];

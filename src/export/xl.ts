@@ -4,7 +4,7 @@
  * Specification: xl.cfg(5) of Xen 4.17.
  */
 import { FormatError } from "../formats/format-error.js";
-import { checkTaken, quoted, shellWord } from "./check.js";
+import { checkTaken, commentText, quoted, shellWord } from "./check.js";
 import { commonLosses, memoryMib, type Export, type ExportRequest, type Loss } from "./request.js";
 
 const DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz";
@@ -21,11 +21,14 @@ export function exportXl(request: ExportRequest): Export {
   const notes = notesFor(request, arm, cpus);
   const file = request.fileName ?? `${name}.cfg`;
   const commands = [`xl create -c ${shellWord(file)}`];
+  const comments = [
+    request.kernel.image.summary,
+    ...commands.map((command) => `Start it: ${command}`),
+    ...lost.map(({ what, why }) => `Lost: ${what} (${why})`),
+    ...notes.map((note) => `Note: ${note}`),
+  ];
   const lines = [
-    `# ${request.kernel.image.summary}`,
-    ...commands.map((command) => `# Start it: ${command}`),
-    ...lost.map(({ what, why }) => `# Lost: ${what} (${why})`),
-    ...notes.map((note) => `# Note: ${note}`),
+    ...comments.map((comment) => `# ${commentText(comment)}`),
     `name = ${quoted(name)}`,
     ...(arm ? [] : ['type = "pvh"']),
     `kernel = ${quoted(request.kernel.name)}`,

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { alignDown, alignUp, isPowerOfTwo } from "../../src/bytes/align.js";
 import { BoundsError } from "../../src/bytes/bounds-error.js";
 import { ByteView } from "../../src/bytes/byte-view.js";
+import { inOneLine } from "../../src/bytes/one-line.js";
 import { hex, hexBytes, printable } from "../../src/bytes/hex.js";
 
 const SAMPLE = Uint8Array.of(0x01, 0x82, 0x03, 0x84, 0x05, 0x86, 0x07, 0x88, 0xff);
@@ -137,4 +138,16 @@ test("bytes: numbers and dumps are spelled one way", () => {
   assert.equal(hexBytes(Uint8Array.of(1, 0xab)), "01 ab");
   assert.equal(hexBytes(new Uint8Array(3), 2), "00 00 …");
   assert.equal(printable(Uint8Array.of(0x41, 0, 0x7f, 0x7e)), "A..~");
+});
+
+test("bytes: long Latin-1 text is the same characters, at every length around a chunk", () => {
+  for (const length of [0, 1, 4095, 4096, 4097, 20_000]) {
+    const view = new ByteView(Uint8Array.from({ length }, (_, i) => i % 255));
+    const text = view.latin1(0, length);
+    assert.ok(text.length === length && Array.from(text).every((c, i) => c.charCodeAt(0) === i % 255));
+  }
+});
+
+test("bytes: text of a file in one line has no character that a terminal obeys", () => {
+  assert.equal(inOneLine("a\nb\x1b[2J\r\x7f\x9b\u2028ä\t€"), "a\\x0ab\\x1b[2J\\x0d\\x7f\\x9b\\u2028ä\t€");
 });

@@ -17,6 +17,8 @@ import {
   makeUImage,
   makeZImage,
 } from "../support/arm-images.js";
+import { makeBzImage, makeElf } from "../support/images.js";
+import { EM, PT } from "../../src/spec/elf.js";
 import { packedSamples } from "../codecs/sample.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -52,6 +54,30 @@ test("R5.1 locore inspect: ARM kernels, their facts and who boots them", async (
     }
     if (process.env["LOCORE_UPDATE_GOLDEN"] === "1") writeFileSync(GOLDEN, text);
     assert.equal(text, readFileSync(GOLDEN, "utf8"));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("R5.1 locore inspect shows control characters of a file, and does not send them to the terminal", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "locore-inspect-"));
+  const evil = "x\n\x1b[2J\x9b1m";
+  const interpreter = { type: PT.INTERP, bytes: new TextEncoder().encode("/red\n\x1b[2J\0") };
+  const files = [
+    makeBzImage({ version: evil }),
+    makeUImage({ name: evil }),
+    makeFit(makeArm64Image(), { description: evil, arch: evil }),
+    makeElf({ machine: EM.ARM, elfClass: 32, segments: [{ bytes: new Uint8Array(64) }, interpreter] }),
+  ];
+  const refused = Uint8Array.from(makeFit(makeArm64Image(), { type: evil, data: "" }));
+  try {
+    for (const bytes of [...files, refused, new TextEncoder().encode(`#!${evil}`)]) {
+      const file = path.join(folder, "kernel");
+      writeFileSync(file, bytes);
+      const { out, err } = await locore("inspect", file);
+      assert.doesNotMatch(out + err, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/);
+      if (files.includes(bytes)) assert.match(out, /\\x0a\\x1b\[2J/);
+    }
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -156,3 +156,18 @@ test("R5.3 locore export: a file with its commands, JSON, an x86 kernel with the
     rmSync(folder, { recursive: true });
   }
 });
+
+test("R5.3 text out of the kernel's file or of names stays in its comment", () => {
+  const line = 'disk=["/dev/sda,raw,xvdz,rw"]';
+  const x86 = request(makeBzImage({ version: `6.1\n${line}\r${line}` }), { ownOnly: [`a\n${line}`] });
+  const xl = exportGuest({ ...x86, fileName: `x\n${line}` }, "xl").file.text;
+  assert.ok(xl.includes(`6.1\\x0a${line}\\x0d${line}`));
+  const settings = xl.split("\n").filter((one) => !one.startsWith("# "));
+  assert.ok(
+    settings.every((one) => !one.includes("sda")),
+    xl,
+  );
+  const arm = request(makeZImage(), { modules: ["a */ / { evil; }; /*\n*/"], disks: ["*\u2028/ */"] });
+  const dts = exportGuest(arm, "dom0less").file.text;
+  assert.equal(dts.split("*/").length, dts.split("KiB */").length + 1, "one comment, and the unit's");
+});

@@ -245,3 +245,67 @@ test("R5.1 booting an ARM kernel here is refused once, with what to do instead",
     );
   }
 });
+
+test("R5.1 a FIT's words are data: one named as a part of every object is no architecture's other name", () => {
+  for (const arch of ["constructor", "toString", "__proto__"]) {
+    assert.equal(recognise(makeFit(makeArm64Image(), { arch })).arch, arch);
+  }
+});
+
+/** A tree whose root has `count` properties without values, all of one name at the start of the strings. */
+function manyProperties(count: number, nameLength: number): Uint8Array {
+  const tree = makeTree({ properties: { ["n".repeat(nameLength)]: new Uint8Array(0) } });
+  const words = new DataView(tree.buffer);
+  const [structAt, stringsAt] = [words.getUint32(8), words.getUint32(12)];
+  const [head, property, end] = [tree.slice(0, structAt + 8), 12, 8];
+  const bytes = new Uint8Array(tree.length + (count - 1) * property);
+  bytes.set(head);
+  for (let i = 0; i < count; i++) {
+    bytes.set(tree.subarray(structAt + 8, structAt + 8 + property), structAt + 8 + i * property);
+  }
+  bytes.set(tree.subarray(stringsAt - end), bytes.length - (tree.length - stringsAt) - end);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(4, bytes.length);
+  view.setUint32(12, bytes.length - (tree.length - stringsAt));
+  view.setUint32(36, view.getUint32(12) - structAt);
+  return bytes;
+}
+
+test("R5.1 a tree with a quarter of a million properties of one long name is read in little memory", () => {
+  const bytes = manyProperties(262_000, 255);
+  const before = process.memoryUsage().heapUsed;
+  const { root } = readDeviceTree(bytes);
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.equal(root.properties.length, 262_000);
+  assert.ok(root.properties.every(({ name }) => name.length === 255));
+  assert.ok(grown < 200 * 2 ** 20, `${grown} bytes`);
+});
+
+test("R5.1 a FIT's text without an end is refused at its offset", () => {
+  const fit = makeFit(makeArm64Image(), {}, { description: "x".repeat(5000) });
+  assert.throws(() => recognise(fit), /offset 0x[0-9a-f]+: found "description" without an end in 4096 bytes/);
+});
+
+test("R5.1 a FIT whose images all share the whole file is looked at a few times, and says what was not checked", () => {
+  const size = 2 ** 23;
+  const images = Object.fromEntries(
+    Array.from({ length: 256 }, (_, i) => [
+      `i${i}`,
+      {
+        properties: { type: "kernel", "data-position": [i], "data-size": [size - 256 - i] },
+        children: Object.fromEntries(
+          [1, 2, 3, 4].map((n) => [`hash-${n}`, { properties: { algo: "crc32", value: [0] } }]),
+        ),
+      },
+    ]),
+  );
+  const tree = makeTree({ children: { images: { children: images } } });
+  const bytes = new Uint8Array(size);
+  bytes.set(tree);
+  const image = as(bytes, "fit");
+  const { hashes } = image.images[255];
+  assert.match(hashes[0], /^crc32 \(not checked/);
+  const summed = image.images.filter(({ problems }) => problems.length > 0);
+  assert.ok(summed.length >= 1 && summed.length <= 4, `${summed.length} of 256 summed`);
+  assert.equal(summed[0].problems.length, 4, "each digest that was checked is wrong");
+});

@@ -23,6 +23,8 @@ export const DEVICE_TREE = "device tree";
 /** Deeper and larger than any machine's tree. */
 const MAX_DEPTH = 64;
 const MAX_ITEMS = 1 << 18;
+/** Longer than any text in a tree that is read here. */
+const LONGEST_TEXT = 4096;
 
 /** One property. */
 export interface TreeProperty {
@@ -95,6 +97,8 @@ class TreeReader {
   readonly #struct: ByteView;
   readonly #strings: ByteView;
   readonly #open: OpenNode[] = [];
+  /** Names by their offsets in the strings: properties share them. */
+  readonly #names = new Map<number, string>();
   #at = 0;
   #items = 0;
 
@@ -149,9 +153,7 @@ class TreeReader {
     const [size, nameAt] = [this.#struct.u32be(this.#at), this.#struct.u32be(this.#at + 4)];
     const valueAt = this.#at + 2 * FDT_TOKEN_SIZE;
     const value = this.#struct.slice(valueAt, size);
-    const inside = this.#strings.holds(nameAt, 1);
-    const limit = Math.min(FDT_LONGEST_NAME, inside ? this.#strings.length - nameAt : 0);
-    const name = inside ? this.#strings.cString(nameAt, limit) : undefined;
+    const name = this.#nameAt(nameAt);
     if (name === undefined) {
       throw this.#fault(
         this.#at + 4,
@@ -161,6 +163,15 @@ class TreeReader {
     }
     node.properties.push({ name, offset: this.#struct.base + valueAt, value });
     this.#at = alignUp(valueAt + size, FDT_TOKEN_SIZE);
+  }
+
+  /** A property's name; undefined outside the strings, or without an end. */
+  #nameAt(offset: number): string | undefined {
+    const known = this.#names.get(offset);
+    if (known !== undefined || !this.#strings.holds(offset, 1)) return known;
+    const name = this.#strings.cString(offset, FDT_LONGEST_NAME);
+    if (name !== undefined) this.#names.set(offset, name);
+    return name;
   }
 
   /** Closes the innermost node; gives the root when it was that. */
@@ -189,11 +200,18 @@ export function treeProperty(node: TreeNode, name: string): TreeProperty | undef
   return node.properties.find((property) => property.name === name);
 }
 
-/** A property's first text; undefined when it is absent or not ended by NUL. */
+/** A property's first text; undefined when it is absent or not ended by NUL. Throws FormatError for one that is too long. */
 export function treeText(node: TreeNode, name: string): string | undefined {
   const property = treeProperty(node, name);
   if (property === undefined) return undefined;
-  return new ByteView(property.value).cString(0, property.value.length);
+  const text = new ByteView(property.value).cString(0, LONGEST_TEXT);
+  if (text !== undefined || property.value.length <= LONGEST_TEXT) return text;
+  throw new FormatError(DEVICE_TREE, {
+    offset: property.offset,
+    found: `"${name}" without an end in ${LONGEST_TEXT} bytes`,
+    expected: `text of less than ${LONGEST_TEXT} characters`,
+    meaning: "The tree is damaged, or made to waste memory.",
+  });
 }
 
 /** A property of one or two cells as a number; undefined when it is absent, of another size, or above 2^53 - 1. */

@@ -44,6 +44,8 @@ export interface FitSubimage {
   readonly content: string | undefined;
   /** Algorithms of its digests. */
   readonly hashes: readonly string[];
+  /** What is wrong with its data. */
+  readonly problems: readonly FormatFault[];
 }
 
 /** One configuration: names of images by role ("kernel", "fdt", "ramdisk", …). */
@@ -66,15 +68,24 @@ export interface FitImage extends ImageBase {
   readonly defaultConfiguration: string | undefined;
   /** The kernel of that configuration, else the first of type kernel. */
   readonly kernel: FitSubimage | undefined;
+  /** Those of all images. */
   readonly problems: readonly FormatFault[];
 }
+
+/** How whoever recognises images tells what is inside one. */
+type Describe = (bytes: Uint8Array) => string | undefined;
 
 /** What configurations name, in the order it is shown. */
 const PARTS = ["kernel", "firmware", "fdt", "ramdisk", "loadables"] as const;
 /** More than any FIT has; images may share data, so that each costs time without costing bytes of the file. */
 const MAX_IMAGES = 256;
 const MAX_HASHES = 4;
-const ARCH_NAMES: Readonly<Record<string, string>> = { x86_64: "x86-64", x86: "i386" };
+/** Data is looked at until that many times the file's size was: images of a FIT that was not made for it share none. */
+const LOOKED_AT = 4;
+const ARCH_NAMES: ReadonlyMap<string, string> = new Map([
+  ["x86_64", "x86-64"],
+  ["x86", "i386"],
+]);
 
 /** Whether a tree is a FIT. */
 export function isFit({ root }: DeviceTree): boolean {
@@ -82,12 +93,7 @@ export function isFit({ root }: DeviceTree): boolean {
 }
 
 /** Reads a FIT from its tree. Throws FormatError for one with too many images. */
-export function readFit(
-  bytes: Uint8Array,
-  tree: DeviceTree,
-  describe: (bytes: Uint8Array) => string | undefined,
-): FitImage {
-  const problems: FormatFault[] = [];
+export function readFit(bytes: Uint8Array, tree: DeviceTree, describe: Describe): FitImage {
   const nodes = childNode(tree.root, FIT.IMAGES)?.children ?? [];
   if (nodes.length > MAX_IMAGES) {
     const found = `${nodes.length} images`;
@@ -99,7 +105,8 @@ export function readFit(
       meaning,
     });
   }
-  const images = nodes.map((node) => readSubimage(bytes, tree, node, describe, problems));
+  const look = new Look(bytes.length * LOOKED_AT, describe);
+  const images = nodes.map((node) => readSubimage(bytes, tree, node, look));
   const group = childNode(tree.root, FIT.CONFIGURATIONS);
   const configurations = (group?.children ?? []).map(readConfiguration);
   const defaultConfiguration = group === undefined ? undefined : treeText(group, FIT.DEFAULT);
@@ -107,14 +114,14 @@ export function readFit(
   const base = {
     format: "fit" as const,
     bytes,
-    arch: kernel?.arch === undefined ? "unknown" : (ARCH_NAMES[kernel.arch] ?? kernel.arch),
+    arch: kernel?.arch === undefined ? "unknown" : (ARCH_NAMES.get(kernel.arch) ?? kernel.arch),
     description: treeText(tree.root, FIT.DESCRIPTION),
     timestamp: treeNumber(tree.root, FIT.TIMESTAMP),
     images,
     configurations,
     defaultConfiguration,
     kernel,
-    problems,
+    problems: images.flatMap(({ problems }) => problems),
   };
   const facts = once(() => fitFacts(base));
   return {
@@ -127,10 +134,7 @@ export function readFit(
 }
 
 /** The FIT in a file that begins with a device tree's magic number; undefined for any other tree. Throws FormatError. */
-export function readFitFile(
-  bytes: Uint8Array,
-  describe: (bytes: Uint8Array) => string | undefined,
-): FitImage | undefined {
+export function readFitFile(bytes: Uint8Array, describe: Describe): FitImage | undefined {
   const tree = readDeviceTree(bytes);
   return isFit(tree) ? readFit(bytes, tree, describe) : undefined;
 }
@@ -155,16 +159,45 @@ function kernelOf(
   );
 }
 
-function readSubimage(
-  bytes: Uint8Array,
-  tree: DeviceTree,
-  node: TreeNode,
-  describe: (bytes: Uint8Array) => string | undefined,
-  problems: FormatFault[],
-): FitSubimage {
+type Data = NonNullable<FitSubimage["data"]>;
+
+/** What is found out about data by reading all of it: once for each place, and no more than a budget of bytes. */
+class Look {
+  readonly #sums = new Map<string, number>();
+  readonly #contents = new Map<string, string | undefined>();
+  readonly #describe: Describe;
+  #left: number;
+
+  constructor(budget: number, describe: Describe) {
+    this.#left = budget;
+    this.#describe = describe;
+  }
+
+  /** CRC-32; undefined when the budget is spent. */
+  sum(data: Data): number | undefined {
+    return this.#once(this.#sums, data, () => crc32(data.bytes));
+  }
+
+  /** What it is; undefined when that cannot be told, too. */
+  content(data: Data): string | undefined {
+    return this.#once(this.#contents, data, () => this.#describe(data.bytes));
+  }
+
+  #once<T>(known: Map<string, T>, { offset, bytes }: Data, find: () => T): T | undefined {
+    const place = `${offset}:${bytes.length}`;
+    if (!known.has(place) && bytes.length <= this.#left) {
+      this.#left -= bytes.length;
+      known.set(place, find());
+    }
+    return known.get(place);
+  }
+}
+
+function readSubimage(bytes: Uint8Array, tree: DeviceTree, node: TreeNode, look: Look): FitSubimage {
+  const problems: FormatFault[] = [];
   const data = locateData(bytes, tree, node, problems);
   const hashNodes = node.children.filter(({ name }) => FIT_HASH_NODE.test(name)).slice(0, MAX_HASHES);
-  if (data !== undefined) for (const hash of hashNodes) checkHash(node, hash, data.bytes, problems);
+  const hashes = hashNodes.map((hash) => checkHash(node, hash, data, look, problems));
   return {
     name: node.name,
     offset: node.offset,
@@ -176,8 +209,9 @@ function readSubimage(
     load: treeNumber(node, FIT.LOAD),
     entry: treeNumber(node, FIT.ENTRY),
     data,
-    content: data === undefined ? undefined : describe(data.bytes),
-    hashes: hashNodes.map((hash) => treeText(hash, FIT.ALGORITHM) ?? "unknown"),
+    content: data === undefined ? undefined : look.content(data),
+    hashes,
+    problems,
   };
 }
 
@@ -207,18 +241,27 @@ function locateData(
   return undefined;
 }
 
-/** crc32 digests are checked; others are named only. */
-function checkHash(node: TreeNode, hash: TreeNode, data: Uint8Array, problems: FormatFault[]): void {
+/** Checks a crc32 digest; others are named only. Gives the algorithm. */
+function checkHash(
+  node: TreeNode,
+  hash: TreeNode,
+  data: FitSubimage["data"],
+  look: Look,
+  problems: FormatFault[],
+): string {
   const value = treeProperty(hash, FIT.VALUE);
-  if (treeText(hash, FIT.ALGORITHM) !== "crc32" || value?.value.length !== 4) return;
-  const [found, expected] = [new ByteView(value.value).u32be(0), crc32(data)];
-  if (found === expected) return;
+  const algorithm = treeText(hash, FIT.ALGORITHM) ?? "unknown";
+  if (algorithm !== "crc32" || value?.value.length !== 4 || data === undefined) return algorithm;
+  const [found, expected] = [new ByteView(value.value).u32be(0), look.sum(data)];
+  if (expected === undefined) return `${algorithm} (not checked: the images share too much data)`;
+  if (found === expected) return algorithm;
   problems.push({
     offset: value.offset,
     found: `crc32 ${hex(found, 8)} of "${node.name}"`,
     expected: hex(expected, 8),
     meaning: "The data was changed after mkimage wrote it, or is damaged: U-Boot refuses it.",
   });
+  return algorithm;
 }
 
 function summaryOf(image: Omit<FitImage, "facts" | "summary">): string {
