@@ -3,16 +3,16 @@
  *
  * Specification: xl.cfg(5) of Xen 4.17.
  */
+import { isForArm } from "../verdicts/index.js";
 import { FormatError } from "../formats/format-error.js";
 import { checkTaken, commentText, quoted, shellWord } from "./check.js";
 import { commonLosses, memoryMib, type Export, type ExportRequest, type Loss } from "./request.js";
 
 const DISK_LETTERS = "abcdefghijklmnopqrstuvwxyz";
-const ARM: ReadonlySet<string> = new Set(["arm", "arm64"]);
 
 /** The configuration. Throws FormatError for a kernel that xl does not boot, RangeError for text that it cannot hold. */
 export function exportXl(request: ExportRequest): Export {
-  const arm = ARM.has(request.kernel.image.arch);
+  const arm = isForArm(request.kernel.image);
   if (arm) checkTaken(request, "xl");
   else checkPvh(request);
   const name = request.name ?? "guest";

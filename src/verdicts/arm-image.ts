@@ -18,8 +18,16 @@ export interface ArmFile {
   readonly packedBy: string | undefined;
 }
 
+/** What Xen and QEMU unpack. */
+export const GZIP = "gzip";
+
 /** First instruction of the first arm64 kernels, which had no magic number (Xen: ZIMAGE64_MAGIC_V0). */
 export const ARM64_FIRST_BRANCH = 0x1400_0008;
+
+/** Whether an image is for ARM machines, of either width. */
+export function isForArm({ arch }: Pick<KnownImage, "arch">): boolean {
+  return arch === "arm" || arch === "arm64";
+}
 
 /** The file behind an image. */
 export function armFile(image: KnownImage): ArmFile {
@@ -79,6 +87,7 @@ export function magicCheck(
  * @param bits the kernels that the loader runs; absent: both.
  */
 export function convertAdvice({ image }: ArmFile, bits?: 32 | 64): string | undefined {
+  if (!isForArm(image)) return undefined;
   const own = image.arch === "arm" ? 32 : 64;
   if (bits !== undefined && bits !== own)
     return `It runs ${bits}-bit kernels only, and this is a ${own}-bit one`;

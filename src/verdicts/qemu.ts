@@ -6,9 +6,9 @@ import { hex } from "../bytes/hex.js";
 import { physicalAddresses } from "../formats/elf/arm.js";
 import type { ElfImage } from "../formats/elf/elf.js";
 import { ARM64_DEFAULT_TEXT_OFFSET, ARM64_IMAGE, ZIMAGE } from "../spec/arm-boot.js";
-import { EM, PT } from "../spec/elf.js";
-import { IH_COMP, IH_OS, IH_TYPE, UIMAGE } from "../spec/uimage.js";
-import { convertAdvice, hasImageMagic, hasUMagic, hasZMagic, type ArmFile } from "./arm-image.js";
+import { ELF32, EM, PT } from "../spec/elf.js";
+import { IH_ARCH, IH_COMP, IH_OS, IH_TYPE, UIMAGE } from "../spec/uimage.js";
+import { convertAdvice, GZIP, hasImageMagic, hasUMagic, hasZMagic, type ArmFile } from "./arm-image.js";
 import { blind, refuses, takes, type LoaderFacts, type Verdict } from "./verdict.js";
 
 const SOURCE = "hw/arm/boot.c arm_setup_direct_kernel_boot, hw/core/loader.c; 7.2 run";
@@ -29,11 +29,9 @@ const RAM = 0x4000_0000;
 const RAW32 = RAM + 0x1_0000;
 /** Where a uImage of type kernel_noload goes, header and all; its entry point counts from behind the header. */
 const NOLOAD = RAM + 0x200_0000;
-const GZIP = "gzip";
 /** Lower text_offsets would overlap QEMU's own few instructions: 2 MiB are added. */
 const BOOTLOADER_ROOM = 0x1000;
 const RAISED = 0x20_0000;
-const E_MACHINE = 0x12;
 
 /** What QEMU does; `bits` is the width of its CPU. */
 export function qemuVirt(file: ArmFile, bits: 32 | 64): Verdict {
@@ -50,7 +48,7 @@ function elfVerdict(file: ArmFile, image: ElfImage, loader: LoaderFacts, bits: 3
   const wanted = bits === 64 ? EM.AARCH64 : EM.ARM;
   const { machine } = image.header;
   if (machine !== wanted) {
-    const check = { offset: E_MACHINE, found: `e_machine ${machine}`, expected: `${wanted}` };
+    const check = { offset: ELF32.ehdr.machine, found: `e_machine ${machine}`, expected: `${wanted}` };
     return refuses(
       loader,
       "it is for another CPU: QEMU 7.2 ends with status 1 and prints nothing",
@@ -97,6 +95,11 @@ function uImageVerdict({ view }: ArmFile, loader: LoaderFacts, bits: 32 | 64): V
       expected: `an address from ${hex(RAM)} on`,
     };
     return blind(loader, `${place}; there is no memory`, { check });
+  }
+  const [arch, wanted] = [view.u8(UIMAGE.ARCH), bits === 64 ? IH_ARCH.ARM64 : IH_ARCH.ARM];
+  if (arch !== wanted) {
+    const check = { offset: UIMAGE.ARCH, found: `ih_arch ${arch}`, expected: `${wanted} (not checked)` };
+    return blind(loader, `${place}; it is run as ${bits}-bit ARM code all the same`, { check });
   }
   if (view.u8(UIMAGE.OS) === IH_OS.LINUX) return takes(loader, place);
   const check = {

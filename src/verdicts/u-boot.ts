@@ -2,15 +2,16 @@
  * What U-Boot's commands do with an image: bootz (32-bit), booti (64-bit), bootm. Facts of arch/arm/lib, cmd/booti.c,
  * boot/bootm.c and of runs, as data.
  */
+import { ByteView } from "../bytes/byte-view.js";
 import { hex } from "../bytes/hex.js";
-import type { FitImage } from "../formats/fit/fit.js";
 import type { UImage } from "../formats/uimage/uimage.js";
 import { ARM64_IMAGE, ARM64_IMAGE_FLAGS, ZIMAGE } from "../spec/arm-boot.js";
 import { IH_ARCH, IH_TYPE, UIMAGE } from "../spec/uimage.js";
 import { convertAdvice, hasImageMagic, hasUMagic, hasZMagic, magicCheck, type ArmFile } from "./arm-image.js";
-import { blind, refuses, takes, type LoaderFacts, type Verdict } from "./verdict.js";
+import { fit } from "./u-boot-fit.js";
+import { BOOTM, NO_KERNEL, RUN } from "./u-boot-bootm.js";
+import { refuses, takes, type LoaderFacts, type Verdict } from "./verdict.js";
 
-const RUN = "2023.01 run";
 export const BOOTZ: LoaderFacts = {
   name: "u-boot-bootz",
   what: "U-Boot's bootz, on 32-bit machines",
@@ -21,14 +22,10 @@ export const BOOTI: LoaderFacts = {
   what: "U-Boot's booti, on 64-bit machines",
   source: `cmd/booti.c booti_start, arch/arm/lib/image.c booti_setup; ${RUN}`,
 };
-export const BOOTM: LoaderFacts = {
-  name: "u-boot-bootm",
-  what: "U-Boot's bootm",
-  source: `boot/bootm.c boot_get_kernel, boot/image-fit.c; ${RUN}`,
-};
 
-/** How bootm ends whatever was wrong. */
-const NO_KERNEL = "ERROR: can't get kernel image!";
+/** What booti unpacks, by the codec's name (boot/image.c image_comp). */
+const UNPACKED: ReadonlySet<string> = new Set(["gzip", "lzma", "zstd"]);
+const BAD_IMAGE_MAGIC = "Bad Linux ARM64 Image magic!";
 /** Types that bootm starts. */
 const STARTED: readonly number[] = [IH_TYPE.KERNEL, IH_TYPE.KERNEL_NOLOAD, IH_TYPE.MULTI, IH_TYPE.STANDALONE];
 
@@ -47,7 +44,7 @@ export function uBootBootz(file: ArmFile): Verdict {
 /** booti: unpacks what it can where two variables are set, then one magic number. */
 export function uBootBooti(file: ArmFile): Verdict {
   const { view, packedBy } = file;
-  if (packedBy !== undefined) {
+  if (packedBy !== undefined && UNPACKED.has(packedBy)) {
     return refuses(
       BOOTI,
       "it unpacks only where variables say where to",
@@ -60,15 +57,9 @@ export function uBootBooti(file: ArmFile): Verdict {
       "Set both, or unpack it first",
     );
   }
-  if (!hasImageMagic(view)) {
+  if (packedBy !== undefined || !hasImageMagic(view)) {
     const check = magicCheck(file, ["arm64-image"]);
-    return refuses(
-      BOOTI,
-      "no magic number matches",
-      check,
-      ["Bad Linux ARM64 Image magic!"],
-      adviceFor(file),
-    );
+    return refuses(BOOTI, "no magic number matches", check, [BAD_IMAGE_MAGIC], adviceFor(file));
   }
   if (view.u64(ARM64_IMAGE.IMAGE_SIZE) === 0n) {
     const text = "Image lacks image_size field, assuming 16MiB";
@@ -136,50 +127,23 @@ function legacy(image: UImage): Verdict {
     const prints = [`Unsupported Architecture ${hex(image.ihArch)}`, NO_KERNEL];
     return refuses(BOOTM, "it is for another architecture", check, prints);
   }
+  if (image.type === IH_TYPE.KERNEL_NOLOAD) return unloaded(image);
   return takes(
     BOOTM,
     `checks both sums, loads it at ${hex(image.load)} and enters it at ${hex(image.entry)}`,
   );
 }
 
-/** Properties of a FIT's root that U-Boot insists on, and the error number that it prints without them. */
-const FIT_ROOT = [
-  { name: "description", error: -42 },
-  { name: "timestamp", error: -74 },
-] as const;
-
-function fit(image: FitImage): Verdict {
-  const absent = FIT_ROOT.find(({ name }) => image[name] === undefined);
-  if (absent !== undefined) {
-    const check = {
-      offset: 0,
-      found: `no ${absent.name} in the root node`,
-      expected: "one, as mkimage writes it",
-    };
-    const prints = [`Bad FIT kernel image format! (err=${absent.error})`, NO_KERNEL];
-    return refuses(BOOTM, "its root node lacks a property", check, prints, "Make it with mkimage -f");
+/** Type kernel_noload: ih_load does not count; 64-bit ones go booti's way. */
+function unloaded({ data, ihArch, entry }: UImage): Verdict {
+  if (ihArch !== IH_ARCH.ARM64) {
+    return takes(BOOTM, `checks both sums and enters the data where it lies, ${hex(entry)} bytes in (ih_ep)`);
   }
-  const { kernel, problems } = image;
-  if (kernel === undefined || kernel.data === undefined) {
-    const check = {
-      offset: 0,
-      found: "no kernel with data",
-      expected: "a kernel that a configuration names",
-    };
-    return refuses(BOOTM, "it holds no kernel", check, [NO_KERNEL]);
+  const view = new ByteView(data);
+  if (hasImageMagic(view)) {
+    return takes(BOOTM, "checks both sums, then moves and enters the data as booti does an Image");
   }
-  if (problems.length > 0) {
-    const prints = ["Bad Data Hash", NO_KERNEL];
-    return refuses(BOOTM, "a digest is wrong", problems[0], prints, "Make it again with mkimage");
-  }
-  if (image.defaultConfiguration === undefined) {
-    return blind(BOOTM, "no default configuration: name one, as in bootm ${loadaddr}#conf-1", {
-      check: { offset: 0, found: "configurations without default", expected: "a default" },
-    });
-  }
-  const [load, entry] = [kernel.load ?? 0, kernel.entry ?? 0];
-  return takes(
-    BOOTM,
-    `loads the kernel of "${image.defaultConfiguration}" at ${hex(load)} and enters it at ${hex(entry)}; a U-Boot that chooses by the board's tree (CONFIG_FIT_BEST_MATCH) wants it named: bootm ADDR#${image.defaultConfiguration}`,
-  );
+  const { offset, found, expected } = magicCheck({ view, packedBy: undefined }, ["arm64-image"]);
+  const check = { offset: UIMAGE.SIZE + offset, found, expected };
+  return refuses(BOOTM, "it takes no other 64-bit kernel_noload", check, [BAD_IMAGE_MAGIC]);
 }

@@ -4,12 +4,13 @@
  */
 import { hex } from "../bytes/hex.js";
 import { ARM64_IMAGE, ZIMAGE } from "../spec/arm-boot.js";
-import { EM } from "../spec/elf.js";
+import { ELF32, EM } from "../spec/elf.js";
 import { IH_ARCH, IH_COMP, UIMAGE } from "../spec/uimage.js";
 import { XEN_NOTE_OWNER } from "../spec/xen-notes.js";
 import {
   ARM64_FIRST_BRANCH,
   convertAdvice,
+  GZIP,
   hasImageMagic,
   hasUMagic,
   hasZMagic,
@@ -44,10 +45,8 @@ const NO_LOADER = [
   "xc_dom_find_loader: no loader found: Invalid kernel",
   "libxl__build_dom: xc_dom_parse_image failed",
 ];
-const GZIP = "gzip";
 /** Where the toolstack puts a 32-bit kernel, from the start of memory. */
 const XL_ZIMAGE_OFFSET = 0x8000;
-const ARM64_MAGIC_OFFSET = ARM64_IMAGE.CODE0;
 
 /** What the hypervisor does; `bits` is its own width. */
 export function xenHypervisor(file: ArmFile, bits: 32 | 64): Verdict {
@@ -71,7 +70,7 @@ export function xenHypervisor(file: ArmFile, bits: 32 | 64): Verdict {
   if (packedBy !== undefined && packedBy !== GZIP) return unknown();
   const unpacked = packedBy === undefined ? "" : "unpacks it (4.7 and later); ";
   if (bits === 64 && view.holds(0, ARM64_IMAGE.SIZE)) {
-    const old = view.u32(ARM64_MAGIC_OFFSET) === ARM64_FIRST_BRANCH;
+    const old = view.u32(ARM64_IMAGE.CODE0) === ARM64_FIRST_BRANCH;
     if (old || hasImageMagic(view)) {
       const offset = hex(view.u64(ARM64_IMAGE.TEXT_OFFSET));
       return takes(loader, `${unpacked}loads and enters it at the start of memory + ${offset} (text_offset)`);
@@ -144,16 +143,20 @@ function compressedUImage({ view }: ArmFile, loader: LoaderFacts): Verdict | und
 
 function plainUImage({ view }: ArmFile, loader: LoaderFacts, bits: 32 | 64): Verdict {
   const [load, entry] = [view.u32be(UIMAGE.LOAD), view.u32be(UIMAGE.EP)];
-  if (load === 0 && entry !== 0) {
-    const check = { offset: UIMAGE.EP, found: `ih_ep ${hex(entry)} with ih_load 0`, expected: "0" };
-    const prints = ["Entry point cannot be non zero for PIE image."];
-    return refuses(loader, "4.18 and later refuse it; before, both are ignored", check, prints);
+  const arch = view.u8(UIMAGE.ARCH);
+  if (bits === 32 && arch !== IH_ARCH.ARM) {
+    const check = { offset: UIMAGE.ARCH, found: `ih_arch ${arch}`, expected: "2 (arm; not checked)" };
+    return blind(loader, "enters code of another architecture: a 32-bit Xen does not look at ih_arch", {
+      check,
+    });
   }
-  const place =
-    bits === 64 && view.u8(UIMAGE.ARCH) === IH_ARCH.ARM64
-      ? "at the start of memory"
-      : "as high as it fits below 128 MiB";
-  const later = load === 0 ? "the same" : `loaded at ${hex(load)}, entered at ${hex(entry)}`;
+  const place = arch === IH_ARCH.ARM64 ? "at the start of memory" : "as high as it fits below 128 MiB";
+  const later =
+    load !== 0
+      ? `loaded at ${hex(load)}, entered at ${hex(entry)}`
+      : entry === 0
+        ? "the same"
+        : `refused, "Entry point cannot be non zero for PIE image." (ih_ep ${hex(entry)} with ih_load 0)`;
   return takes(
     loader,
     `4.17 and before ignore ih_load and ih_ep: loaded and entered ${place}; 4.18 and later: ${later}; checksums are not looked at`,
@@ -163,9 +166,10 @@ function plainUImage({ view }: ArmFile, loader: LoaderFacts, bits: 32 | 64): Ver
 /** What xl does. It unpacks gzip before it looks. */
 export function xenToolstack(file: ArmFile): Verdict {
   const { image, view, packedBy } = file;
-  if (image.format === "elf") return toolstackElf(file);
+  const readable = packedBy === undefined || packedBy === GZIP;
+  if (readable && image.format === "elf") return toolstackElf(file);
   const known = hasZMagic(view) || hasImageMagic(view) || wordAt(view, 0) === ARM64_FIRST_BRANCH;
-  if ((packedBy !== undefined && packedBy !== GZIP) || !known) {
+  if (!readable || !known) {
     const check = magicCheck(file, ["zimage", "arm64-image"]);
     return refuses(XL, "no loader recognises it", check, NO_LOADER, unpackAdvice(file));
   }
@@ -197,9 +201,11 @@ function toolstackElf(file: ArmFile): Verdict {
     return refuses(XL, "an ELF file counts only with Xen's notes", check, NO_LOADER, convertAdvice(file));
   }
   const machine = image.header.machine;
-  const check = { offset: E_MACHINE, found: `e_machine ${machine}`, expected: `${EM[386]} or ${EM.X86_64}` };
+  const check = {
+    offset: ELF32.ehdr.machine,
+    found: `e_machine ${machine}`,
+    expected: `${EM[386]} or ${EM.X86_64}`,
+  };
   const prints = [`xc_dom_guest_type: unknown image type ${machine}`, NO_LOADER[1]];
   return refuses(XL, "its ELF loader knows x86 only", check, prints, convertAdvice(file));
 }
-
-const E_MACHINE = 0x12;

@@ -209,6 +209,38 @@ export function makeFit(
   });
 }
 
+/** A FIT whose kernel has exactly these properties, with other images and properties of its one configuration, "conf-1". */
+export function makeFitOf(
+  kernel: NonNullable<TreeParts["properties"]>,
+  more: {
+    images?: TreeParts["children"];
+    parts?: TreeParts["properties"];
+    group?: TreeParts["properties"];
+  } = {},
+): Uint8Array {
+  return makeTree({
+    properties: { description: "a test", timestamp: [1], "#address-cells": [1] },
+    children: {
+      images: { children: { k: { properties: kernel }, ...more.images } },
+      configurations: {
+        properties: { default: "conf-1", ...more.group },
+        children: { "conf-1": { properties: { kernel: "k", ...more.parts } } },
+      },
+    },
+  });
+}
+
+/** Bytes as Linux packs them with lz4: legacy frame, one block, literals only. */
+export function packLz4Legacy(bytes: Uint8Array): Uint8Array {
+  const rest = bytes.length - 15;
+  const block = [0xf0, ...Array<number>(Math.floor(rest / 255)).fill(255), rest % 255, ...bytes];
+  const view = new ByteView(new Uint8Array(8 + block.length));
+  view.setU32(0, 0x184c_2102);
+  view.setU32(4, block.length);
+  view.setBytes(8, Uint8Array.from(block));
+  return view.bytes;
+}
+
 /** A kernel shaped like FreeBSD/arm's: its interpreter, ABI note, EABI5, and p_paddr that repeats p_vaddr. */
 export function makeFreeBsdArm(at = 0xc040_0000): Uint8Array {
   const version = new ByteView(new Uint8Array(4));

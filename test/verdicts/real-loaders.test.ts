@@ -18,10 +18,12 @@ import { GUEST_RAM, runAsDomU } from "../convert/xen.js";
 import {
   makeArm64Image,
   makeFit,
+  makeFitOf,
   makeFreeBsdArm,
   makeTree,
   makeUImage,
   makeZImage,
+  packLz4Legacy,
 } from "../support/arm-images.js";
 import { requireGuest, requireTool } from "../support/requires.js";
 
@@ -46,13 +48,17 @@ function dataOffset(bytes: Uint8Array): number {
   return image.kernel.data.offset;
 }
 
-/** Debian's U-Boot chooses a FIT's configuration by the board's tree where none is named. */
-function hasConfiguration(bytes: Uint8Array): boolean {
+/**
+ * The name of the default configuration where it is there: Debian's U-Boot chooses by the board's tree where none is named.
+ */
+function configurationOf(bytes: Uint8Array): string {
   try {
     const image = recognise(bytes);
-    return image.format === "fit" && image.configurations.length > 0;
+    if (image.format !== "fit") return "";
+    const found = image.configurations.find(({ name }) => name === image.defaultConfiguration);
+    return found === undefined ? "" : `#${found.name}`;
   } catch {
-    return false;
+    return "";
   }
 }
 
@@ -75,13 +81,20 @@ async function atPrompt(
     files: { bios: await readFile(uBoot.files["bios"]), kernel: image },
     typed: [
       [/stop autoboot/, " "],
-      [
-        /=> /,
-        `${command} ${LOADED.toString(16)}${hasConfiguration(image) ? "#conf-1" : ""} - \${fdtcontroladdr}\r`,
-      ],
+      [/=> /, `${command} ${LOADED.toString(16)}${configurationOf(image)} - \${fdtcontroladdr}\r`],
     ],
     until,
   });
+}
+
+const FIT_KERNEL = {
+  ...{ type: "kernel", arch: "arm64", os: "linux", compression: "none", data: "x" },
+  ...{ load: [LOADED + 0x100_0000], entry: [LOADED + 0x100_0000] },
+};
+
+/** A FIT whose kernel lacks a property. */
+function fitWithout(name: keyof typeof FIT_KERNEL): Uint8Array {
+  return makeFitOf(Object.fromEntries(Object.entries(FIT_KERNEL).filter(([key]) => key !== name)));
 }
 
 const AT_PROMPT: readonly (readonly [what: string, bits: 32 | 64, command: string, bytes: Uint8Array])[] = [
@@ -94,6 +107,27 @@ const AT_PROMPT: readonly (readonly [what: string, bits: 32 | 64, command: strin
   ["a zImage", 64, "booti", makeZImage()],
   ["an Image packed with gzip", 64, "booti", gzipSync(makeArm64Image())],
   ["an Image", 64, "bootm", makeArm64Image()],
+  ["an Image packed with lz4-legacy", 64, "booti", packLz4Legacy(makeArm64Image())],
+  ["a uImage for MIPS", 64, "bootm", makeUImage({ arch: IH_ARCH.MIPS })],
+  [
+    "a 64-bit kernel_noload that is no Image",
+    64,
+    "bootm",
+    makeUImage({ arch: IH_ARCH.ARM64, type: IH_TYPE.KERNEL_NOLOAD, load: 0, entry: 0 }),
+  ],
+  ["a FIT whose default is not there", 64, "bootm", makeFitOf(FIT_KERNEL, { group: { default: "gone" } })],
+  [
+    "a FIT whose configuration names no image",
+    64,
+    "bootm",
+    makeFitOf(FIT_KERNEL, { parts: { kernel: "gone" } }),
+  ],
+  ["a FIT for FreeBSD", 64, "bootm", makeFitOf({ ...FIT_KERNEL, os: "freebsd" })],
+  ["a FIT for NetBSD", 64, "bootm", makeFitOf({ ...FIT_KERNEL, os: "netbsd" })],
+  ["a FIT without a kernel's data", 64, "bootm", fitWithout("data")],
+  ["a FIT without a compression", 64, "bootm", fitWithout("compression")],
+  ["a FIT without a load address", 64, "bootm", fitWithout("load")],
+  ["a FIT without an entry point", 64, "bootm", fitWithout("entry")],
   [
     "a FIT without a timestamp",
     64,
@@ -184,9 +218,9 @@ test("R5.1 QEMU loads a uImage of type kernel_noload where the verdict says", as
 });
 
 test("R5.1 Xen refuses a uImage for another architecture, and one that is cut short, in the words of the verdict", async (t) => {
-  const arch = { ...recognise(makeUImage({ arch: IH_ARCH.MIPS })), arch: "arm" };
-  const [verdict] = verdicts(arch as ReturnType<typeof recognise>);
-  const run = { kernel: arch.bytes, until: /Could not set up .*\r?\n/ };
+  const mips = makeUImage({ arch: IH_ARCH.MIPS });
+  const verdict = verdictOf(mips, "xen-arm64");
+  const run = { kernel: mips, until: /Could not set up .*\r?\n/ };
   const output = await runAsDomU(t, 64, run);
   if (output === undefined) return;
   assert.ok(output.includes(verdict.prints[0]), output);

@@ -4,9 +4,17 @@ import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { recognise } from "../../src/formats/index.js";
 import { verdicts, type Outcome, type Verdict } from "../../src/verdicts/index.js";
-import { IH_ARCH, IH_COMP, IH_OS, IH_TYPE } from "../../src/spec/uimage.js";
+import { IH_ARCH, IH_COMP, IH_OS, IH_TYPE, UIMAGE } from "../../src/spec/uimage.js";
 import { EM } from "../../src/spec/elf.js";
-import { makeArm64Image, makeFit, makeFreeBsdArm, makeUImage, makeZImage } from "../support/arm-images.js";
+import {
+  makeArm64Image,
+  makeFit,
+  makeFitOf,
+  makeFreeBsdArm,
+  makeUImage,
+  makeZImage,
+  packLz4Legacy,
+} from "../support/arm-images.js";
 import { makeBzImage, makeElf, makeNotes } from "../support/images.js";
 import { packedSamples } from "../codecs/sample.js";
 
@@ -56,7 +64,9 @@ test("R5.1 the table: nine loaders by kind of image", () => {
     ["zImage, gzip", gzipSync(makeZImage()), "yyybbnnnn"],
     ["arm64 Image", makeArm64Image(), "ynyybynny"],
     ["arm64 Image, gzip", gzipSync(makeArm64Image()), "ynyybnnnn"],
-    ["uImage", makeUImage({ data: makeZImage() }), "yynyynnyn"],
+    ["uImage", makeUImage({ data: makeZImage() }), "yynbynnyn"],
+    ["uImage for MIPS", makeUImage({ arch: IH_ARCH.MIPS }), "nbnbbnnnn"],
+    ["FIT for MIPS", makeFit(makeArm64Image(), { arch: "mips" }), "nnnbbnnbn"],
     ["FIT", makeFit(makeArm64Image()), "nnnbbnnyn"],
   ];
   for (const [name, bytes, letters] of table) {
@@ -111,12 +121,15 @@ test("R5.1 uImages on Xen: size, architecture, compression, address", () => {
     [{ arch: IH_ARCH.MIPS, data: makeZImage() }, "refuses", /Unsupported uImage arch type 5/],
     [{ compression: IH_COMP.GZIP }, "blind", /4\.18 and later unpack it/],
     [{ compression: IH_COMP.LZMA }, "blind", /Unsupported uImage compression type 3/],
-    [{ load: 0, entry: 0x8000 }, "refuses", /Entry point cannot be non zero for PIE image/],
+    [
+      { load: 0, entry: 0x8000 },
+      "takes",
+      /4\.18 and later: refused, "Entry point cannot be non zero for PIE image/,
+    ],
     [{ arch: IH_ARCH.ARM64 }, "takes", /at the start of memory/],
   ];
   for (const [parts, outcome, text] of cases) {
-    const image = recognise(makeUImage(parts));
-    const verdict = verdicts({ ...image, arch: "arm" } as typeof image)[0];
+    const verdict = judge(makeUImage(parts), "xen-arm64");
     assert.equal(verdict.outcome, outcome);
     assert.match([verdict.reason, ...verdict.prints].join("\n"), text);
   }
@@ -185,4 +198,83 @@ test("R5.1 files packed with anything but gzip are refused by all that look", ()
 test("R2.3 an x86 kernel has no verdicts of ARM loaders", () => {
   assert.deepEqual(verdicts(recognise(makeBzImage())), []);
   assert.deepEqual(verdicts(recognise(makeElf())), []);
+});
+
+test("R5.1 U-Boot's booti takes a file of a compression that it does not know for an Image", () => {
+  const { prints, check } = judge(packLz4Legacy(makeArm64Image()), "u-boot-booti");
+  assert.deepEqual(prints, ["Bad Linux ARM64 Image magic!"]);
+  assert.match(check?.found ?? "", /lz4-legacy/);
+});
+
+test("R5.1 xl: an ELF file packed with what xl does not unpack is a packed file to it", () => {
+  const { check, prints } = judge(packLz4Legacy(makeFreeBsdArm()), "xl");
+  assert.match(check?.found ?? "", /packed with lz4-legacy/);
+  assert.match(prints[0], /no loader found/);
+});
+
+test("R5.1 U-Boot: kernel_noload is entered where its data lies, or moved as booti does", () => {
+  const noLoad = { type: IH_TYPE.KERNEL_NOLOAD, load: 0, entry: 0x40 };
+  assert.match(judge(makeUImage(noLoad), "u-boot-bootm").reason, /where it lies, 0x40 bytes in/);
+  const wide = { ...noLoad, arch: IH_ARCH.ARM64 };
+  assert.match(
+    judge(makeUImage({ ...wide, data: makeArm64Image() }), "u-boot-bootm").reason,
+    /as booti does/,
+  );
+  assert.equal(judge(makeUImage(wide), "u-boot-bootm").prints[0], "Bad Linux ARM64 Image magic!");
+});
+
+test("R5.1 containers for other CPUs: loaders that look refuse them, the others run what is in them", () => {
+  const mips = makeUImage({ arch: IH_ARCH.MIPS });
+  assert.equal(judge(mips, "u-boot-bootm").prints[0], "Unsupported Architecture 0x5");
+  assert.equal(judge(mips, "xen-arm64").prints[0], "Unsupported uImage arch type 5");
+  for (const loader of ["xen-armhf", "qemu-arm", "qemu-aarch64"]) {
+    assert.equal(judge(mips, loader).check?.offset, UIMAGE.ARCH, loader);
+  }
+});
+
+const FIT_KERNEL = {
+  type: "kernel",
+  arch: "arm64",
+  os: "linux",
+  compression: "none",
+  load: [0x4020_0000],
+  entry: [0x4020_0000],
+  data: "x",
+};
+
+/** FIT_KERNEL with changes; a property of "" is left out. */
+function fitKernel(changes: Readonly<Record<string, string>>): Record<string, string | number[]> {
+  return Object.fromEntries(
+    Object.entries({ ...FIT_KERNEL, ...changes }).filter(([, value]) => value !== ""),
+  );
+}
+
+test("R5.1 U-Boot and a FIT: what fit_image_load and bootm_find_os mind, in their words", () => {
+  const damaged = (type: string) => ({
+    properties: { type, data: "x" },
+    children: { "hash-1": { properties: { algo: "crc32", value: [1] } } },
+  });
+  const cases: [Uint8Array, string][] = [
+    [makeFitOf(FIT_KERNEL, { group: { default: "gone" } }), "Could not find configuration node"],
+    [makeFitOf(FIT_KERNEL, { parts: { kernel: "gone" } }), "Could not find subimage node type 'kernel'"],
+    [makeFitOf(fitKernel({ data: "" })), "Can't get image data/size in 'k' image node"],
+    [makeFitOf(fitKernel({ os: "freebsd" })), "No Unknown OS AArch64 Kernel Image Image"],
+    [makeFitOf(fitKernel({ os: "netbsd", arch: "arm" })), "No NetBSD ARM Kernel Image Image"],
+    [makeFitOf(fitKernel({ type: "ramdisk" })), "No Linux AArch64 Kernel Image Image"],
+    [makeFitOf(fitKernel({ compression: "" })), "Can't get image compression!"],
+    [makeFitOf(fitKernel({ arch: "" })), "Can't get image ARCH!"],
+    [makeFitOf(fitKernel({ load: "" })), "Can't get image load address!"],
+    [makeFitOf(fitKernel({ entry: "" })), "Can't get entry point property!"],
+    [
+      makeFitOf(FIT_KERNEL, { images: { r: damaged("ramdisk") }, parts: { ramdisk: "r" } }),
+      "Ramdisk image is corrupt or invalid",
+    ],
+  ];
+  for (const [bytes, text] of cases) {
+    const { outcome, prints } = judge(bytes, "u-boot-bootm");
+    assert.deepEqual([outcome, prints.includes(text)], ["refuses", true], `${text}: ${prints.join()}`);
+  }
+  for (const more of [{}, { images: { r: damaged("ramdisk") } }, { group: { default: "conf-1#overlay" } }]) {
+    assert.equal(judge(makeFitOf(FIT_KERNEL, more), "u-boot-bootm").outcome, "takes", JSON.stringify(more));
+  }
 });

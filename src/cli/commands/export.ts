@@ -7,14 +7,13 @@ import {
   type ExportTarget,
 } from "../../export/index.js";
 import { recognise } from "../../formats/index.js";
+import { isForArm } from "../../verdicts/index.js";
 import { UsageError, type Arguments } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest, type BootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
-
-const ARM: ReadonlySet<string> = new Set(["arm", "arm64"]);
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
@@ -43,7 +42,7 @@ async function exportRequest(args: Arguments): Promise<ExportRequest> {
     disks: args.values("disk"),
     ownOnly: ownOnly(args, request),
     modules: (request.modules ?? []).map(({ path }) => path),
-    plan: ARM.has(image.arch) ? undefined : await makePlan(request),
+    plan: isForArm(image) ? undefined : await makePlan(request),
   };
 }
 
