@@ -16,6 +16,9 @@ const UNIT = BigInt(COPY_UNIT);
 /** More than any kernel takes in memory, bytes: a zImage lies within the first 128 MiB. */
 export const LARGEST_KERNEL = { 32: 128 * 2 ** 20, 64: 2 ** 30 } as const;
 
+/** Most zeros, bytes, that fill the holes between a file's segments: an image is not to be many times its kernel. */
+const LARGEST_HOLES = 64 * 2 ** 20;
+
 /** A kernel, ready to be copied to a place in memory. */
 export interface ArmKernel {
   readonly bits: 32 | 64;
@@ -131,7 +134,7 @@ function findEntry(
 
 /**
  * Takes a kernel's ELF file apart. Throws FormatError: another machine, nothing to load, segments that overlap or lie
- * too far apart, an entry point outside them.
+ * too far apart in memory or leave holes in the image, an entry point outside them.
  * @param largest bytes that it may take in memory
  */
 export function readArmKernel(image: ElfImage, largest?: number): ArmKernel {
@@ -162,19 +165,35 @@ export function readArmKernel(image: ElfImage, largest?: number): ArmKernel {
     bits,
     lowest: first.paddr,
     link,
-    contents: flat(segments, link),
+    contents: flat(segments, link, image.bytes.length),
     memory: Number(memory),
     entry: Number(entry.paddr - link) + (entry.thumb ? 1 : 0),
     entrySegment: entry.segment,
   };
 }
 
-/** The file's bytes as they lie in memory from `link` on. */
-function flat(segments: readonly ElfSegment[], link: bigint): Uint8Array {
-  const ends = segments
-    .filter(({ filesz }) => filesz > 0)
-    .map(({ paddr, filesz }) => Number(paddr - link) + filesz);
-  const size = Math.ceil(Math.max(...ends) / COPY_UNIT) * COPY_UNIT;
+/** Refuses segments that lie apart: what is between the two that are furthest apart is named. */
+function refuseHoles(filled: readonly ElfSegment[], size: number, most: number): FormatError {
+  const hole = (i: number): bigint => filled[i].paddr - filled[i - 1].paddr - BigInt(filled[i - 1].filesz);
+  let widest = 1;
+  for (let i = 2; i < filled.length; i++) if (hole(i) > hole(widest)) widest = i;
+  const [before, after] = [filled[widest - 1], filled[widest]];
+  return refuse(
+    after.headerOffset,
+    `contents of ${hex(size)} bytes in memory: program header ${after.index} at physical ${range(after)} lies ${hex(hole(widest))} bytes above the contents of program header ${before.index} at ${range(before)}`,
+    `at most ${hex(most)}: the file's size, and ${LARGEST_HOLES / 2 ** 20} MiB of holes`,
+    "An image holds every byte between its first and its last: link the segments closer together, or leave one out.",
+  );
+}
+
+/** The file's bytes as they lie in memory from `link` on. Throws FormatError if that is mostly holes. */
+function flat(segments: readonly ElfSegment[], link: bigint, fileSize: number): Uint8Array {
+  const filled = segments.filter(({ filesz }) => filesz > 0);
+  // None overlaps another, so the last one ends last.
+  const { paddr, filesz } = filled[filled.length - 1];
+  const size = Math.ceil((Number(paddr - link) + filesz) / COPY_UNIT) * COPY_UNIT;
+  const most = fileSize + LARGEST_HOLES;
+  if (size > most) throw refuseHoles(filled, size, most);
   const bytes = new Uint8Array(size);
   for (const segment of segments) bytes.set(segment.bytes, Number(segment.paddr - link));
   return bytes;

@@ -15,6 +15,7 @@ import { elfFile } from "./elf-file.js";
 import { placeKernel, type Placement, type PlacementRequest } from "./placement.js";
 import { unwrapArm64Image, unwrapZImage } from "./unwrap.js";
 import { wrapArm64Image, wrapZImage } from "./wrap.js";
+import { TAIL_SIZE, TREE_ALIGNMENT } from "./wrapper.js";
 
 /** What an image can be made into. */
 export const CONVERT_TARGETS = ["zimage", "arm64-image", "elf"] as const;
@@ -165,11 +166,19 @@ export function placeText({ kind }: Placement, address: number): string {
   return kind === "absolute" ? hex(address) : `start of memory + ${hex(address)}`;
 }
 
+/** Where the trampolines move a device tree to. */
+function treeNote({ bits }: ArmKernel, { kind }: Placement): string {
+  const up = `the next ${TREE_ALIGNMENT / 2 ** 20} MiB boundary above both the kernel's memory and the loaded image, where there must be memory`;
+  const down = "below kernel and image if there is room down to the start of memory, else ";
+  return `A device tree in the kernel's memory is moved: ${bits === 32 && kind === "relative" ? down : ""}to ${up} for it.`;
+}
+
 function notes(kernel: ArmKernel, placement: Placement): string[] {
   const end = placeText(placement, placement.address + kernel.memory);
   const from = placeText(placement, placement.address);
   const found = [
-    `Memory from ${from} to ${end} is overwritten: an initial RAM disk must lie elsewhere (a device tree there is moved).`,
+    `Memory from ${from} to ${end} is overwritten, and up to ${hex(TAIL_SIZE)} bytes above that and above the loaded image: an initial RAM disk must lie elsewhere.`,
+    treeNote(kernel, placement),
     "There is no EFI stub in it: loaders start it, UEFI firmware does not.",
   ];
   if (placement.kind === "relative") {

@@ -3,10 +3,9 @@
  * chapters 4 and 5; ELF for the Arm Architecture (IHI 0044) §5.2 for e_flags.
  */
 import { ByteView } from "../bytes/byte-view.js";
+import { EF_ARM } from "../spec/arm-elf.js";
 import { EI, ELF32, ELF64, ELFCLASS, ELFDATA, ELF_MAGIC, EM, ET, EV_CURRENT, PF, PT } from "../spec/elf.js";
 
-/** EF_ARM_EABI_VER5. */
-const EABI5 = 0x0500_0000;
 /** Contents begin at a page, so that the file may be mapped; its addresses are multiples of less, as a rule. */
 const PAGE = 0x1000;
 
@@ -40,7 +39,7 @@ export function elfFile(kernel: FlatKernel): Uint8Array {
   view.setU32(ehdr.version, EV_CURRENT);
   word(ehdr.entry, kernel.entry);
   word(ehdr.phoff, ehdr.size);
-  view.setU32(ehdr.flags, wide ? 0 : EABI5);
+  view.setU32(ehdr.flags, wide ? 0 : EF_ARM.EABI_VER5);
   view.setU16(ehdr.ehsize, ehdr.size);
   view.setU16(ehdr.phentsize, phdr.size);
   view.setU16(ehdr.phnum, 1);

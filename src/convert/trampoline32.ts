@@ -1,9 +1,10 @@
 /**
  * The trampoline of a wrapped 32-bit kernel: ARM code, ARMv7-A and later, entered as a zImage is (MMU and data cache
  * off, interrupts off, any privileged mode, r0–r2 as Linux's Documentation/arch/arm/booting.rst has them). It runs
- * where it was loaded, puts the kernel where it belongs and enters it with r0–r3 and sp's mode as they were; r2 is
- * another address when the device tree had to move. It has no stack: there is no memory that it may assume.
- * Cache maintenance by ARM DDI 0406C §B2.2.8.
+ * where it was loaded, puts the kernel where it belongs and enters it with r0–r3 and the processor's mode as they were;
+ * r2 is another address when the device tree had to move. sp and lr are overwritten: no boot protocol has values in
+ * them. It has no stack: there is no memory that it may assume.
+ * Cache maintenance by ARM DDI 0406C §B2.2.8; barriers between it and the stores before it by §A3.8.3.
  *
  * Every access is aligned: with the MMU off, memory behaves as strongly-ordered (ARM DDI 0406C §A3.2.1).
  */
@@ -43,14 +44,17 @@ code:
   e3a08000  mov   r8, #0
   e3a09000  mov   r9, #0
   e3520000  cmp   r2, #0
-  0a000021  beq   place
+  0a00003c  beq   place
   e3120003  tst   r2, #3
-  1a00001f  bne   place
+  1a00003a  bne   place
+  e1a0a002  mov   r10, r2
+  e282b008  add   r11, r2, #8
+  eb00007f  bl    flush                   @ who wrote the tree may have had caches on
   e592a000  ldr   r10, [r2]
   e300bdd0  movw  r11, #0x0dd0
   e34ebdfe  movt  r11, #0xedfe            @ d00dfeed, big-endian
   e15a000b  cmp   r10, r11
-  1a00001a  bne   place
+  1a000032  bne   place
   e1a08002  mov   r8, r2
   e5929004  ldr   r9, [r2, #4]
   e6bf9f39  rev   r9, r9                  @ its size, in units of 8 bytes
@@ -58,14 +62,44 @@ code:
   e3c99007  bic   r9, r9, #7
   e0899002  add   r9, r9, r2
   e1580006  cmp   r8, r6
-  2a000012  bhs   place                   @ above the destination
+  2a00002a  bhs   place                   @ above the destination
   e1590005  cmp   r9, r5
-  9a000010  bls   place                   @ below it
+  9a000028  bls   place                   @ below it
 
-          @ It is in the way: move it up, last bytes first, as it may reach into its new place.
-  e049b008  sub   r11, r9, r8
+          @ It is in the way: move it.
+  e1a0a008  mov   r10, r8
+  e1a0b009  mov   r11, r9
+  eb00006d  bl    flush                   @ all of it to memory, where it is read from
+  e049b008  sub   r11, r9, r8             @ r11: its size
   e30fafff  movw  r10, #:lower16:TREE_MASK
   e340a01f  movt  r10, #:upper16:TREE_MASK
+  e5943048  ldr   r3, [r4, #MASK]
+  e3530000  cmp   r3, #0
+  0a000011  beq   higher                  @ where memory starts is not known
+  e0033004  and   r3, r3, r4              @ r3: start of memory
+  e1540005  cmp   r4, r5
+  31a0c004  movlo r12, r4
+  21a0c005  movhs r12, r5
+  e04cc003  sub   r12, r12, r3            @ r12: room below both image and destination
+  e05cc00b  subs  r12, r12, r11
+  3a00000a  blo   higher
+  e1ccc00a  bic   r12, r12, r10
+  e083800c  add   r8, r3, r12
+  e08bb008  add   r11, r11, r8
+  e1a0a008  mov   r10, r8
+  eb00005b  bl    flush
+  e1a03008  mov   r3, r8
+
+          @ Down to memory that is there: first bytes first, as its new place may reach into it.
+lower:
+  e8b21400  ldmia r2!, {r10, r12}
+  e8a31400  stmia r3!, {r10, r12}
+  e1520009  cmp   r2, r9
+  3afffffb  blo   lower
+  ea000009  b     moved
+
+          @ Up, last bytes first, as it may reach into its new place.
+higher:
   e087800a  add   r8, r7, r10
   e1c8800a  bic   r8, r8, r10
   e08bb008  add   r11, r11, r8
@@ -77,6 +111,7 @@ tree:
   e9231400  stmdb r3!, {r10, r12}
   e1590002  cmp   r9, r2
   8afffffb  bhi   tree
+moved:
   e1a0a008  mov   r10, r8
   eb000049  bl    flush
   e1a0900b  mov   r9, r11
@@ -172,6 +207,7 @@ bss:
           @ Cleans and invalidates r10 to r11 to the point of coherency, then instruction cache and branch predictor.
           @ Uses r3, r10 and r12.
 flush:
+  f57ff04f  dsb                           @ stores reach memory before their lines are cleaned
   ee10cf30  mrc   p15, 0, r12, c0, c0, 1  @ CTR: DminLine, log2 of words
   e7e3c85c  ubfx  r12, r12, #16, #4
   e3a03004  mov   r3, #4

@@ -4,6 +4,9 @@
  * it belongs and enters it with x0–x3 and sp as they were; x0 is another address when the device tree had to move.
  * It has no stack: there is no memory that it may assume. Cache maintenance by ARM DDI 0487 §D7.5.
  *
+ * The device tree only moves up: where the kernel's place is relative, the image lies at the start of memory, and where
+ * it is fixed, nothing says how far memory reaches down.
+ *
  * Every access is aligned: with the MMU off, memory behaves as Device-nGnRnE (ARM DDI 0487 §D8.2.12).
  */
 import { HEADER_SIZE, TAIL_SIZE, TREE_ALIGNMENT, WRAPPER64 } from "./wrapper.js";
@@ -40,14 +43,17 @@ code:
           // The device tree, if x0 is one: x8 to x9, both 0 without.
   d2800008  mov   x8, #0
   d2800009  mov   x9, #0
-  b4000440  cbz   x0, place
+  b4000500  cbz   x0, place
   f240081f  tst   x0, #7
-  54000401  b.ne  place
+  540004c1  b.ne  place
+  aa0003ea  mov   x10, x0
+  9100200b  add   x11, x0, #8
+  94000065  bl    flush                     // the boot protocol has only the image cleaned, not the tree
   b940000a  ldr   w10, [x0]
   5281ba0b  mov   w11, #0x0dd0
   72bdbfcb  movk  w11, #0xedfe, lsl #16     // d00dfeed, big-endian
   6b0b015f  cmp   w10, w11
-  54000361  b.ne  place
+  540003c1  b.ne  place
   aa0003e8  mov   x8, x0
   b9400409  ldr   w9, [x0, #4]
   5ac00929  rev   w9, w9                    // its size, in units of 16 bytes
@@ -55,11 +61,14 @@ code:
   927ced29  and   x9, x9, #~15
   8b000129  add   x9, x9, x0
   eb06011f  cmp   x8, x6
-  54000262  b.hs  place                     // above the destination
+  540002c2  b.hs  place                     // above the destination
   eb05013f  cmp   x9, x5
-  54000229  b.ls  place                     // below it
+  54000289  b.ls  place                     // below it
 
           // It is in the way: move it up, last bytes first, as it may reach into its new place.
+  aa0803ea  mov   x10, x8
+  aa0903eb  mov   x11, x9
+  94000053  bl    flush                     // all of it to memory, where it is read from
   cb08012b  sub   x11, x9, x8
   b24053ea  mov   x10, #TREE_MASK
   8b0a00e8  add   x8, x7, x10
@@ -160,6 +169,7 @@ bss:
 
           // Cleans and invalidates x10 to x11 to the point of coherency, then the instruction cache. Uses x10, x12, x15.
 flush:
+  d5033f9f  dsb   sy                        // stores reach memory before their lines are cleaned
   d53b002c  mrs   x12, ctr_el0              // DminLine, log2 of words
   d3504d8c  ubfx  x12, x12, #16, #4
   d280008f  mov   x15, #4

@@ -87,12 +87,13 @@ export function wrapZImage(kernel: ArmKernel, placement: Placement): Uint8Array 
 export function wrapArm64Image(kernel: ArmKernel, placement: Placement): Uint8Array {
   const view = body(kernel, placement, WRAPPER64, listingBytes(TRAMPOLINE64));
   const fixed = placement.kind === "absolute";
-  // Loaders keep this much free for the image; so what is unpacked right there is kept free too.
-  const needed = fixed ? 0 : placement.address + kernel.memory + TAIL_SIZE;
+  // Loaders keep this much free for the image; so what is unpacked right there is kept free too, and the trampoline's
+  // copy of itself above both.
+  const reach = fixed ? 0 : placement.address + kernel.memory;
   view.setU32(ARM64_IMAGE.CODE0, A64_BRANCH + WRAPPER64.CODE / WORD);
   view.setU32(ARM64_IMAGE.CODE1, A64_NOP);
   view.setU64(ARM64_IMAGE.TEXT_OFFSET, 0);
-  view.setU64(ARM64_IMAGE.IMAGE_SIZE, Math.max(view.length, needed));
+  view.setU64(ARM64_IMAGE.IMAGE_SIZE, Math.max(view.length, reach) + TAIL_SIZE);
   view.setU64(ARM64_IMAGE.FLAGS, fixed ? ARM64_IMAGE_FLAGS.PHYSICAL_PLACEMENT : 0n);
   view.setU32(ARM64_IMAGE.MAGIC, ARM64_IMAGE_MAGIC);
   return view.bytes;

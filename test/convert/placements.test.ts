@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { convert } from "../../src/convert/index.js";
+import { TREE_ALIGNMENT } from "../../src/convert/wrapper.js";
 import { THUMB_MARK } from "./guest-code.js";
 import { checkReport, makeGuest, UART } from "./guest.js";
 import { bootDirectly, RAM } from "./machines.js";
@@ -108,6 +109,17 @@ for (const bits of [32, 64] as const) {
     assert.equal(checkReport(console, guest, address)[bits === 32 ? "2" : "0"], TREE);
   });
 }
+
+test("R5.2 32-bit, relative: without room below the image and the kernel, the device tree moves up", async (t) => {
+  const offset = 0x8000;
+  const bss = TREE + 0x1000 - RAM - offset - sizes[32].contents;
+  const guest = makeGuest({ bits: 32, link: 0xc000_8000n, uart: UART.QEMU, bss });
+  const { bytes, placement } = convert(guest.elf, { to: "zimage" });
+  assert.equal(placement.kind, "relative");
+  const console = await bootDirectly(t, 32, bytes, { memory: MEMORY_MIB });
+  if (console === undefined) return;
+  assert.equal(checkReport(console, guest, RAM + offset)["2"], TREE + TREE_ALIGNMENT);
+});
 
 test("R5.2 a Thumb entry point is entered in Thumb state", async (t) => {
   const guest = makeGuest({ bits: 32, link: BigInt(RAM + 0x100_0000), uart: UART.QEMU, thumb: true });

@@ -88,6 +88,18 @@ for (const bits of [32, 64] as const) {
   });
 }
 
+test("R5.2 32-bit Xen: a kernel over a device tree near the end of memory has it moved down, not out of memory", async (t) => {
+  const small = freebsdShaped(32, UART.XEN);
+  // Xen loads a zImage as high as 128 MiB of memory let it, and puts the device tree below that.
+  const bss = 0x7d0_0000 - OFFSET[32] - small.contents;
+  const guest = makeGuest({ bits: 32, link: FREEBSD_LINK[32], uart: UART.XEN, freebsd: true, bss });
+  const { bytes: kernel } = convert(guest.elf, { to: "zimage" });
+  const console = await runAsDomU(t, 32, { kernel, until: REPORTED });
+  if (console === undefined) return;
+  const report = checkReport(console, guest, GUEST_RAM + OFFSET[32]);
+  assert.equal(report["2"], GUEST_RAM + 0x20_0000);
+});
+
 test("R5.2 32-bit Xen refuses a zImage whose end lies beyond the file", async (t) => {
   const kernel = convert(freebsdShaped(32, UART.XEN).elf, { to: "zimage" }).bytes;
   new DataView(kernel.buffer).setUint32(ZIMAGE.END, kernel.length + 1, true);
