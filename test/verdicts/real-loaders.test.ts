@@ -229,13 +229,25 @@ test("R5.1 Xen refuses a uImage for another architecture, and one that is cut sh
   assert.match((await runAsDomU(t, 64, { ...run, kernel: cut })) ?? "", /Could not set up domain domU1/);
 });
 
+/**
+ * Packed, with a file name (RFC 1952 §2.3, FNAME) that makes the size a multiple of 4: Xen 4.17 for armhf reads the
+ * last word in one access, and ends by "Unexpected Trap: Data Abort" where that is not aligned.
+ */
+function gzipOfWords(bytes: Uint8Array): Uint8Array {
+  const [headerSize, flags, name] = [10, 3, 8];
+  const packed = gzipSync(bytes);
+  packed[flags] |= name;
+  const text = Buffer.from("x".repeat((3 - (packed.length % 4) + 4) % 4) + "\0");
+  return Buffer.concat([packed.subarray(0, headerSize), text, packed.subarray(headerSize)]);
+}
+
 test("R5.1 Xen 4.17 runs what is in a uImage, whatever its addresses, and unpacks gzip", async (t) => {
   const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
   const zImage = convert(guest.elf, { to: "zimage" }).bytes;
   const uImage = makeUImage({ data: zImage, load: 0x1000, entry: 0x2000 });
   assert.match(verdictOf(uImage, "xen-armhf").reason, /4\.17 and before ignore ih_load and ih_ep/);
   assert.match(verdictOf(gzipSync(zImage), "xen-armhf").reason, /unpacks it/);
-  for (const kernel of [uImage, gzipSync(zImage)]) {
+  for (const kernel of [uImage, gzipOfWords(zImage)]) {
     const output = await runAsDomU(t, 32, { kernel, until: REPORTED });
     if (output === undefined) return;
     checkReport(output, guest, GUEST_RAM + 0x40_0000);
