@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { chmod, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import test from "node:test";
+import test, { type TestContext } from "node:test";
 import { checkReport, makeGuest, UART } from "../convert/guest.js";
 import { testFolder } from "../convert/machines.js";
 import { repositoryRoot, repositoryText } from "../support/repository.js";
@@ -16,6 +16,9 @@ const PAGE = "docs/freebsd-arm-xen.md";
 const LIMIT_MS = 60_000;
 /** Where a guest's memory begins, and how far above it the kernel belongs. */
 const PLACE = 0x4000_0000 + 0x40_0000;
+/** A 64-bit one: modulo 2 MiB, at the start of memory. */
+const PLACE_64 = 0x4000_0000;
+const BLOCKS_OF_32_BITS = 5;
 const LAST_WORD = /x=0+\r?\n/;
 
 function blocks(): string[] {
@@ -51,13 +54,16 @@ async function shell(
   return { output, status };
 }
 
-test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that runs on Xen", async (t) => {
-  for (const tool of ["qemu-system-arm", "dtc", "fdtoverlay", "awk"])
-    if (requireTool(t, tool) === undefined) return;
-  if ((await requireGuest(t, "xen-armhf")) === undefined) return;
+/** A folder with the kernel and the program in it; undefined after the test was skipped. */
+async function prepared(
+  t: TestContext,
+  { qemu, xen, name, kernel }: { qemu: string; xen: string; name: string; kernel: Uint8Array },
+): Promise<string | undefined> {
+  for (const tool of [qemu, "dtc", "fdtoverlay", "awk"])
+    if (requireTool(t, tool) === undefined) return undefined;
+  if ((await requireGuest(t, xen)) === undefined) return undefined;
   const folder = await testFolder(t);
-  const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
-  await writeFile(path.join(folder, "kernel"), guest.elf);
+  await writeFile(path.join(folder, name), kernel);
   const shim = path.join(folder, "bin/locore");
   spawnSync("mkdir", [path.dirname(shim)]);
   await writeFile(
@@ -65,6 +71,19 @@ test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that r
     `#!/bin/sh\nexec "${process.execPath}" "${repositoryRoot}/dist/src/cli/main.js" "$@"\n`,
   );
   await chmod(shim, 0o755);
+  return folder;
+}
+
+/** The commands that `export` printed. */
+function printedCommands(output: string): string[] {
+  return [...output.matchAll(/^ {2}run {3}(.*)$/gm)].map(([, command]) => command);
+}
+
+test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that runs on Xen", async (t) => {
+  const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
+  const machine = { qemu: "qemu-system-arm", xen: "xen-armhf", name: "kernel" };
+  const folder = await prepared(t, { ...machine, kernel: guest.elf });
+  if (folder === undefined) return;
 
   const [inspect, convert, exported, started, xl] = blocks();
   const first = await shell(inspect, folder);
@@ -81,8 +100,11 @@ test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that r
 
   const third = await shell(exported, folder);
   assert.equal(third.status, 0, third.output);
-  const printed = [...third.output.matchAll(/^ {2}run {3}(.*)$/gm)].map(([, command]) => command);
-  assert.deepEqual(printed, started.trimEnd().split("\n"), "the page has the commands that export prints");
+  assert.deepEqual(
+    printedCommands(third.output),
+    started.trimEnd().split("\n"),
+    "the page has the commands that export prints",
+  );
 
   const console = await shell(started, folder, LAST_WORD);
   checkReport(console.output.replaceAll("(XEN) DOM1: ", ""), guest, PLACE);
@@ -93,4 +115,23 @@ test("R5.1 R5.2 R5.3 the page's commands, from the kernel file to a guest that r
     await readFile(path.join(folder, "freebsd.cfg"), "utf8"),
     /kernel = "kernel.zImage"\nmemory = 256/,
   );
+});
+
+test("R5.1 R5.2 R5.3 the page's 64-bit commands, from the kernel file to a guest that runs on Xen", async (t) => {
+  const guest = makeGuest({ bits: 64, link: 0xffff_0000_0040_0000n, uart: UART.XEN, freebsd: true });
+  const machine = { qemu: "qemu-system-aarch64", xen: "xen-arm64", name: "kernel64" };
+  const folder = await prepared(t, { ...machine, kernel: guest.elf });
+  if (folder === undefined) return;
+  const [made, started, ...none] = blocks().slice(BLOCKS_OF_32_BITS);
+  assert.deepEqual(none, [], "every block of the page is run");
+
+  const first = await shell(made, folder);
+  assert.equal(first.status, 0, first.output);
+  for (const loader of ["xen-arm64", "xl"]) assert.match(first.output, new RegExp(`${loader} +yes `));
+  assert.match(await readFile(path.join(folder, "freebsd64.cfg"), "utf8"), /kernel = "kernel64.Image"/);
+  const printed = printedCommands(first.output).filter((command) => !command.startsWith("xl "));
+  assert.deepEqual(printed, started.trimEnd().split("\n"), "the page has the commands that export prints");
+
+  const console = await shell(started, folder, LAST_WORD);
+  checkReport(console.output.replaceAll("(XEN) DOM1: ", ""), guest, PLACE_64);
 });
