@@ -81,6 +81,11 @@ test("R5.3 a kernel that the target refuses is refused here, with the check, the
   }
 });
 
+test("R5.3 dom0less: what Xen 4.17 takes is exported for 4.17", () => {
+  const image = makeUImage({ data: makeZImage(), load: 0, entry: 0x8000 });
+  assert.match(exportGuest(request(image), "dom0less").commands[3], /-kernel xen-4\.17-armhf/);
+});
+
 test("R5.3 names and texts that a syntax cannot hold are refused", () => {
   const image = makeZImage();
   for (const name of ["", "a b", "1x", "x;y", "a".repeat(40)]) {

@@ -245,9 +245,11 @@ test("R5.1 Xen 4.17 runs what is in a uImage, whatever its addresses, and unpack
   const guest = makeGuest({ bits: 32, link: 0xc040_0000n, uart: UART.XEN, freebsd: true });
   const zImage = convert(guest.elf, { to: "zimage" }).bytes;
   const uImage = makeUImage({ data: zImage, load: 0x1000, entry: 0x2000 });
+  const entryOnly = makeUImage({ data: zImage, load: 0, entry: 0x2000 });
+  assert.equal(verdictOf(entryOnly, "xen-armhf").outcome, "takes");
   assert.match(verdictOf(uImage, "xen-armhf").reason, /4\.17 and before ignore ih_load and ih_ep/);
   assert.match(verdictOf(gzipSync(zImage), "xen-armhf").reason, /unpacks it/);
-  for (const kernel of [uImage, gzipOfWords(zImage)]) {
+  for (const kernel of [uImage, entryOnly, gzipOfWords(zImage)]) {
     const output = await runAsDomU(t, 32, { kernel, until: REPORTED });
     if (output === undefined) return;
     checkReport(output, guest, GUEST_RAM + 0x40_0000);
