@@ -68,6 +68,8 @@ export const ARM64_IMAGE = {
 } as const;
 /** "ARM\x64". */
 export const ARM64_IMAGE_MAGIC = 0x644d5241;
+/** First instruction of the first arm64 kernels, which had no magic number (Xen: ZIMAGE64_MAGIC_V0). */
+export const ARM64_FIRST_BRANCH = 0x1400_0008;
 /** Bits of FLAGS. */
 export const ARM64_IMAGE_FLAGS = {
   BIG_ENDIAN: 1n,

@@ -21,9 +21,6 @@ export interface ArmFile {
 /** What Xen and QEMU unpack. */
 export const GZIP = "gzip";
 
-/** First instruction of the first arm64 kernels, which had no magic number (Xen: ZIMAGE64_MAGIC_V0). */
-export const ARM64_FIRST_BRANCH = 0x1400_0008;
-
 /** Whether an image is for ARM machines, of either width. */
 export function isForArm({ arch }: Pick<KnownImage, "arch">): boolean {
   return arch === "arm" || arch === "arm64";

@@ -3,12 +3,11 @@
  * (dom0less), and the toolstack, for guests that xl creates. Facts of Xen's sources and of runs, as data; no Xen runs here.
  */
 import { hex } from "../bytes/hex.js";
-import { ARM64_IMAGE, ZIMAGE } from "../spec/arm-boot.js";
+import { ARM64_FIRST_BRANCH, ARM64_IMAGE, ZIMAGE } from "../spec/arm-boot.js";
 import { ELF32, EM } from "../spec/elf.js";
 import { IH_ARCH, IH_COMP, UIMAGE } from "../spec/uimage.js";
 import { XEN_NOTE_OWNER } from "../spec/xen-notes.js";
 import {
-  ARM64_FIRST_BRANCH,
   convertAdvice,
   GZIP,
   hasImageMagic,

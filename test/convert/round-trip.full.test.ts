@@ -1,26 +1,15 @@
 /**
  * R5.2 Debian's unmodified kernels for ARM, as they are and through the round trip (taken out of their image as an ELF
  * file, converted to an image again): as guests of a real Xen each comes as far as the other, to looking for a root
- * file system that is not there.
+ * file system that is not there. On QEMU's virt machines: round-trip.test.ts.
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 import { convert } from "../../src/convert/index.js";
 import { requireGuest } from "../support/requires.js";
-import { bootDirectly } from "./machines.js";
+import { CONSOLE, KERNELS, NO_ROOT } from "./debian-kernels.js";
 import { runAsDomU } from "./xen.js";
-
-const NO_ROOT = /Kernel panic - not syncing: VFS: Unable to mount root fs[^\n]*\n/;
-const CONSOLE = {
-  xen: "console=ttyAMA0 earlycon=pl011,0x22000000",
-  qemu: "console=ttyAMA0 earlycon=pl011,0x9000000",
-} as const;
-
-const KERNELS = [
-  { guest: "debian-armmp", bits: 32, to: "zimage" },
-  { guest: "debian-cloud-arm64", bits: 64, to: "arm64-image" },
-] as const;
 
 /** "Linux version …", without what stands before it. */
 function banner(console: string): string | undefined {
@@ -44,19 +33,5 @@ for (const { guest, bits, to } of KERNELS) {
     }
     assert.ok(banners[0] !== undefined);
     assert.equal(banners[0], banners[1]);
-  });
-
-  test(`R5.2 ${guest} on QEMU's virt machine: unwrapped and converted again`, async (t) => {
-    const pulled = await requireGuest(t, guest);
-    if (pulled === undefined) return;
-    const elf = convert(await readFile(pulled.files["kernel"]), { to: "elf" });
-    const { bytes } = convert(elf.bytes, { to });
-    const console = await bootDirectly(t, bits, bytes, {
-      memory: 512,
-      args: ["-append", CONSOLE.qemu],
-      until: NO_ROOT,
-      limitMs: 60_000,
-    });
-    if (console !== undefined) assert.match(console, NO_ROOT);
   });
 }
