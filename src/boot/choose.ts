@@ -2,6 +2,7 @@
  * Chooses the loader for an image and says why. Asks loaders in order, or only the one that was named; when none
  * takes the image, every refusal is kept.
  */
+import { isForArm } from "../formats/image.js";
 import type { Image } from "../formats/index.js";
 import { BootError, faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
 import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
@@ -70,7 +71,7 @@ export function choose(
     }
     refusals.push({ loader: loader.name, refused: recognition });
   }
-  if (options.name === undefined && ARM.has(image.arch)) throw new BootError(doing, armFault(image));
+  if (options.name === undefined && isForArm(image)) throw new BootError(doing, armFault(image));
   // Those that could have taken such a file speak first.
   refusals.sort((a, b) => Number(a.refused.otherFormat ?? false) - Number(b.refused.otherFormat ?? false));
   throw new NoLoaderError(
@@ -78,9 +79,6 @@ export function choose(
     refusals.map(({ loader, refused }) => ({ loader, fault: refused.fault })),
   );
 }
-
-/** Machines that there is no CPU for. */
-const ARM: ReadonlySet<string> = new Set(["arm", "arm64"]);
 
 function armFault({ summary, arch }: Image): BootFault {
   return {

@@ -1,6 +1,6 @@
 /** Files named on the command line. */
-import { open, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
-import path from "node:path";
+import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { replaceFile } from "../guests/atomic-file.js";
 import { FileError } from "./failure.js";
 
 /** Reads a whole file; `what` says for people what it was to be: "kernel", "initrd". Throws `FileError`. */
@@ -22,23 +22,6 @@ async function existing(file: string): Promise<{ place: string; regular: boolean
   }
 }
 
-async function replace(place: string, bytes: Uint8Array): Promise<void> {
-  const temporary = path.join(path.dirname(place), `.${path.basename(place)}.${process.pid}.part`);
-  try {
-    const handle = await open(temporary, "wx");
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, place);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-}
-
 /**
  * Writes a whole file: under another name beside it first, so that nobody ever finds half of it and an older file stays
  * as it was when something goes wrong. What is no file (a device, a pipe) is written to as it is. Throws `FileError`.
@@ -46,7 +29,7 @@ async function replace(place: string, bytes: Uint8Array): Promise<void> {
 export async function writeOutput(file: string, bytes: Uint8Array): Promise<void> {
   try {
     const found = await existing(file);
-    if (found === undefined || found.regular) await replace(found?.place ?? file, bytes);
+    if (found === undefined || found.regular) await replaceFile(found?.place ?? file, bytes);
     else await writeFile(file, bytes);
   } catch (cause) {
     throw new FileError("output", file, cause);

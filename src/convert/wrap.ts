@@ -41,7 +41,7 @@ function parameters(
   kernel: ArmKernel,
   placement: Placement,
   whole: number,
-): Record<keyof WrapperLayout, bigint> {
+): Record<Exclude<keyof WrapperLayout, "CODE">, bigint> {
   const width = kernel.bits;
   const mask = placement.kind === "absolute" ? 0n : BigInt.asUintN(width, -BigInt(placement.alignment));
   return {
@@ -52,7 +52,6 @@ function parameters(
     ENTRY: BigInt(kernel.entry),
     WHOLE: BigInt(whole),
     LINK: kernel.link,
-    CODE: 0n,
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * Specification: xl.cfg(5) of Xen 4.17.
  */
-import { isForArm } from "../verdicts/index.js";
+import { isForArm } from "../formats/image.js";
 import { FormatError } from "../formats/format-error.js";
 import { checkTaken, commentText, quoted, shellWord } from "./check.js";
 import { commonLosses, memoryMib, type Export, type ExportRequest, type Loss } from "./request.js";

@@ -33,3 +33,8 @@ export function once<T>(compute: () => T): () => T {
   let made: { value: T } | undefined;
   return () => (made ??= { value: compute() }).value;
 }
+
+/** Whether an image is for ARM machines, of either width. */
+export function isForArm({ arch }: Pick<ImageBase, "arch">): boolean {
+  return arch === "arm" || arch === "arm64";
+}

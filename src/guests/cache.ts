@@ -14,12 +14,13 @@
  *   packages/<SHA-256>.json        which packages a request resolved to; its name is the request's digest
  * ```
  */
-import { createHash, randomUUID } from "node:crypto";
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { replaceFile } from "./atomic-file.js";
 import { GuestError } from "./errors.js";
 import { withLock } from "./lock.js";
 
@@ -72,23 +73,10 @@ export function versionFolder(version: string): string {
   return version.replaceAll(":", "%3a").replaceAll("/", "%2f");
 }
 
-/** Writes a file that is either not there or complete, even after a crash: temporary name, fsync, rename. */
+/** Writes a file and, where they are missing, the folders that it is in; see `replaceFile`. */
 export async function writeAtomically(file: string, bytes: Uint8Array): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true });
-  const temporary = `${file}.${randomUUID()}.tmp`;
-  try {
-    const handle = await open(temporary, "wx");
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, file);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await replaceFile(file, bytes);
 }
 
 /** The cache in one folder. */

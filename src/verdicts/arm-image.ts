@@ -4,6 +4,7 @@
  */
 import { ByteView } from "../bytes/byte-view.js";
 import { hex } from "../bytes/hex.js";
+import { isForArm } from "../formats/image.js";
 import type { KnownImage } from "../formats/index.js";
 import { ARM64_IMAGE, ARM64_IMAGE_MAGIC, ZIMAGE, ZIMAGE_MAGIC } from "../spec/arm-boot.js";
 import { ELF_MAGIC } from "../spec/elf.js";
@@ -20,11 +21,6 @@ export interface ArmFile {
 
 /** What Xen and QEMU unpack. */
 export const GZIP = "gzip";
-
-/** Whether an image is for ARM machines, of either width. */
-export function isForArm({ arch }: Pick<KnownImage, "arch">): boolean {
-  return arch === "arm" || arch === "arm64";
-}
 
 /** The file behind an image. */
 export function armFile(image: KnownImage): ArmFile {

@@ -1,13 +1,13 @@
 /** Where an image boots, and where not and why: one function a loader. The one door into this folder. */
 import type { KnownImage } from "../formats/index.js";
-import { armFile, isForArm, type ArmFile } from "./arm-image.js";
+import { isForArm } from "../formats/image.js";
+import { armFile, type ArmFile } from "./arm-image.js";
 import { firecrackerAarch64 } from "./firecracker.js";
 import { qemuVirt } from "./qemu.js";
 import { uBootBooti, uBootBootm, uBootBootz } from "./u-boot.js";
 import type { Verdict } from "./verdict.js";
 import { xenHypervisor, xenToolstack } from "./xen.js";
 
-export { isForArm } from "./arm-image.js";
 export type { FailedCheck, LoaderFacts, Outcome, Verdict } from "./verdict.js";
 
 /** Loaders of ARM machines, in the order they are shown. */

@@ -7,7 +7,7 @@ import {
   type ExportTarget,
 } from "../../export/index.js";
 import { recognise } from "../../formats/index.js";
-import { isForArm } from "../../verdicts/index.js";
+import { isForArm } from "../../formats/image.js";
 import { UsageError, type Arguments } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest, type BootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
