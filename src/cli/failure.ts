@@ -2,42 +2,70 @@
  * What went wrong, as a person reads it, and the exit status it has. One table from error types to statuses; a
  * type that is not in it is a bug of ours and says so.
  */
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { SessionError } from "../host/node/session.js";
 import { EngineUnavailable } from "../host/node/engines.js";
-import { PlanError } from "../machine/fill.js";
 import { EXIT_STATUS } from "../machine/end.js";
 import { UsageError } from "./args.js";
-
-/** A file that was named on the command line cannot be read. */
-export class FileError extends Error {
-  constructor(what: string, path: string, cause: unknown) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    const why = FILE_REASONS[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
-    super(`${what} ${path}: ${why}`);
-    this.name = "FileError";
-  }
-}
 
 const FILE_REASONS: Record<string, string> = {
   ENOENT: "no such file",
   EACCES: "no permission to use it",
+  EPERM: "no permission to use it",
   EISDIR: "is a folder, not a file",
+  ENXIO: "is a socket or a device that is not there, not a file",
   ENOSPC: "no space left for it",
+  EDQUOT: "no space left for it in this user's quota",
+  EFBIG: "grows beyond what this process may write",
+  EIO: "the device under it fails",
   EROFS: "the file system is read-only",
   ENOTDIR: "a part of its path is not a folder",
 };
 
-/** Names of errors that mean "this image, or a file with it, cannot be booted". */
-const REFUSALS = [
-  "FormatError",
-  "UnrecognisedImage",
-  "BootError",
-  "NoLoaderError",
-  "MemoryMapError",
-  "GuestError",
-];
-/** Names of errors that mean "no such option, or no such value of it". */
-const USAGE_FAULTS = ["OptionError", "ConvertError"];
+/** An error of the host's files in plain words. */
+export function fileReason(cause: unknown): string {
+  const code = (cause as NodeJS.ErrnoException).code;
+  return FILE_REASONS[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
+}
+
+/** A file that was named on the command line cannot be read. `what` it was to be: "kernel". */
+export class InputFileError extends Error {
+  constructor(what: string, file: string, cause: unknown) {
+    super(`${what} ${file}: ${fileReason(cause)}`);
+    this.name = "InputFileError";
+  }
+}
+
+/** A file that was named on the command line cannot be written. `what` it was to be: "log file". */
+export class OutputFileError extends Error {
+  constructor(what: string, file: string, cause: unknown) {
+    const folder = path.dirname(file);
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT" && !existsSync(folder);
+    super(`${what} ${file}: ${missing ? `there is no folder ${folder}` : fileReason(cause)}`);
+    this.name = "OutputFileError";
+  }
+}
+
+/** Statuses by the name of an error. Names, because errors of the machine's thread come as data. */
+const STATUSES: Readonly<Record<string, number>> = {
+  UsageError: EXIT_STATUS.usage,
+  OptionError: EXIT_STATUS.usage,
+  ConvertError: EXIT_STATUS.usage,
+  InputFileError: EXIT_STATUS.imageRefused,
+  FormatError: EXIT_STATUS.imageRefused,
+  UnrecognisedImage: EXIT_STATUS.imageRefused,
+  BootError: EXIT_STATUS.imageRefused,
+  NoLoaderError: EXIT_STATUS.imageRefused,
+  MemoryMapError: EXIT_STATUS.imageRefused,
+  PlanError: EXIT_STATUS.imageRefused,
+  GuestError: EXIT_STATUS.imageRefused,
+  OutputFileError: EXIT_STATUS.ioFailed,
+  AbortError: EXIT_STATUS.interrupted,
+};
+
+/** Environment variable that asks for the stack of an error that is a bug of ours. */
+const TRACE_VARIABLE = "LOCORE_TRACE";
 
 /** What to print and the status to exit with. */
 export interface Failure {
@@ -58,30 +86,27 @@ export function failureJson(error: unknown): string {
   return JSON.stringify({ ...named, ...(Object.fromEntries(known) as object) });
 }
 
+/** The status of an error that is no bug of ours. */
+function statusOf(error: Error): number | undefined {
+  if (error instanceof EngineUnavailable) return EXIT_STATUS.engineUnavailable;
+  if (error instanceof SessionError && error.what === "engine") return EXIT_STATUS.engineUnavailable;
+  return STATUSES[error.name];
+}
+
 /** Explains an error that ended a command. */
 export function explain(error: unknown): Failure {
-  if (!(error instanceof Error)) return { lines: [`locore: ${String(error)}`], status: 1 };
-  if (error instanceof UsageError) {
-    const hint = error.hint === undefined ? [] : [`        ${error.hint}`];
-    return { lines: [`locore: ${error.message}`, ...hint], status: EXIT_STATUS.usage };
-  }
-  if (USAGE_FAULTS.includes(error.name)) {
-    return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.usage };
-  }
-  if (error instanceof EngineUnavailable || (error instanceof SessionError && error.what === "engine")) {
-    return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.engineUnavailable };
-  }
-  if (error.name === "AbortError") {
-    return { lines: ["locore: interrupted"], status: EXIT_STATUS.interrupted };
-  }
-  const refused =
-    error instanceof FileError ||
-    error instanceof PlanError ||
-    (error instanceof SessionError && error.what === "plan") ||
-    REFUSALS.includes(error.name);
-  if (refused) return { lines: [`locore: ${error.message}`], status: EXIT_STATUS.imageRefused };
-  return {
-    lines: ["locore: this is a bug in locore, please report it:", error.stack ?? error.message],
-    status: 1,
-  };
+  if (!(error instanceof Error)) return bug(String(error), undefined);
+  const status = statusOf(error);
+  if (status === undefined) return bug(`${error.name}: ${error.message}`, error.stack);
+  if (error.name === "AbortError") return { lines: ["locore: interrupted"], status };
+  const hint = error instanceof UsageError && error.hint !== undefined ? [`        ${error.hint}`] : [];
+  return { lines: [`locore: ${error.message}`, ...hint], status };
+}
+
+/** One line, and where it happened only for those who ask. */
+function bug(what: string, stack: string | undefined): Failure {
+  const oneLine = what.replace(/\s*\n\s*/g, " ");
+  const line = `locore: a bug in locore, please report it (${TRACE_VARIABLE}=1 shows where it is): ${oneLine}`;
+  const asked = process.env[TRACE_VARIABLE] !== undefined && stack !== undefined;
+  return { lines: asked ? [line, stack] : [line], status: EXIT_STATUS.internal };
 }

@@ -1,14 +1,19 @@
 /** Files named on the command line. */
-import { readFile, realpath, stat, writeFile } from "node:fs/promises";
+import { realpath, stat, writeFile } from "node:fs/promises";
 import { replaceFile } from "../guests/atomic-file.js";
-import { FileError } from "./failure.js";
+import { readWhole } from "../host/node/read-file.js";
+import { InputFileError, OutputFileError } from "./failure.js";
 
-/** Reads a whole file; `what` says for people what it was to be: "kernel", "initrd". Throws `FileError`. */
-export async function readInput(what: string, path: string): Promise<Uint8Array> {
+/**
+ * Reads a whole file; `what` says for people what it was to be: "kernel", "initrd". Throws `InputFileError`, and the
+ * signal's reason when it is aborted.
+ */
+export async function readInput(what: string, path: string, signal?: AbortSignal): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    return await readWhole(path, signal);
   } catch (cause) {
-    throw new FileError(what, path, cause);
+    signal?.throwIfAborted();
+    throw new InputFileError(what, path, cause);
   }
 }
 
@@ -24,7 +29,8 @@ async function existing(file: string): Promise<{ place: string; regular: boolean
 
 /**
  * Writes a whole file: under another name beside it first, so that nobody ever finds half of it and an older file stays
- * as it was when something goes wrong. What is no file (a device, a pipe) is written to as it is. Throws `FileError`.
+ * as it was when something goes wrong. What is no file (a device, a pipe) is written to as it is. Throws
+ * `OutputFileError`.
  */
 export async function writeOutput(file: string, bytes: Uint8Array): Promise<void> {
   try {
@@ -32,6 +38,6 @@ export async function writeOutput(file: string, bytes: Uint8Array): Promise<void
     if (found === undefined || found.regular) await replaceFile(found?.place ?? file, bytes);
     else await writeFile(file, bytes);
   } catch (cause) {
-    throw new FileError("output", file, cause);
+    throw new OutputFileError("output", file, cause);
   }
 }

@@ -1,21 +1,20 @@
 /**
- * Runs a plan with this process's terminal, signals and files around it, and reports how it ended. Used by every
- * command that boots something; knows no command line.
+ * Plans and runs a machine with this process's terminal, signals and files around it, and reports how it ended. Used by
+ * every command that boots something; knows no command line.
  */
 import type { JitMode } from "../engine/contract.js";
-import type { Plan } from "../boot/plan.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
 import { requireEngine } from "../host/node/engines.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
-import type { StartMessage } from "../host/node/messages.js";
+import type { MachineSource, StartMessage } from "../host/node/messages.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
-import { FileError } from "./failure.js";
+import { fileReason, OutputFileError } from "./failure.js";
 import {
   endJson,
   endLine,
@@ -31,7 +30,7 @@ export interface LaunchOptions {
   /** Entry of the machine's thread, where it is not the real one: for tests. */
   worker?: URL;
   tripleFault: "crash" | "reset";
-  /** Host time, ms. */
+  /** Host time from the start of the launch, files and planning included, ms. */
   timeoutMs?: number;
   /** Instructions of all CPUs. */
   maxInstructions?: number;
@@ -49,8 +48,8 @@ export interface LaunchOptions {
   input: boolean;
   /** Also shown every block of console output. */
   onConsole?: (bytes: Uint8Array) => void;
-  /** Makes the plan while the engine loads in its own thread. */
-  makePlan: (interrupted: AbortSignal) => Promise<Plan>;
+  /** Gets what is to be booted while the engine loads in its own thread, where it is planned as well. */
+  source: (interrupted: AbortSignal) => Promise<MachineSource>;
 }
 
 /** Prints lines while the guest runs: a terminal is in raw mode then and needs a CR. */
@@ -59,12 +58,13 @@ function say(context: CommandContext, lines: readonly string[]): void {
   context.stderr.write(lines.map((line) => line + end).join(""));
 }
 
-function openLog(path: string | undefined): ConsoleLog | undefined {
+/** Opens the copy of the console; `onFailure` is told once when it cannot be written any more. */
+function openLog(path: string | undefined, onFailure: (error: Error) => void): ConsoleLog | undefined {
   if (path === undefined) return undefined;
   try {
-    return new ConsoleLog(path);
+    return new ConsoleLog(path, onFailure);
   } catch (cause) {
-    throw new FileError("log file", path, cause);
+    throw new OutputFileError("log file", path, cause);
   }
 }
 
@@ -87,8 +87,8 @@ function attachInput(
   return input;
 }
 
-function startMessage(plan: Plan, options: LaunchOptions): StartMessage {
-  const message: StartMessage = { plan, tripleFault: options.tripleFault };
+function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
+  const message: StartMessage = { source, tripleFault: options.tripleFault };
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
   if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
   return message;
@@ -100,7 +100,7 @@ class Surroundings {
   readonly session: Session;
   readonly midLine: () => boolean;
   #input: ConsoleInput | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
   readonly #interrupt = new AbortController();
   /** Ms from process start to the guest's first instruction. */
@@ -110,10 +110,8 @@ class Surroundings {
     readonly options: LaunchOptions,
     readonly context: CommandContext,
   ) {
-    this.#log = openLog(options.log);
-    const gone = (why: string): void =>
-      this.session.stop(machineEnd("interrupted", `console closed (${why})`));
-    const output = consoleOutput(context.stdout, this.#log, gone);
+    this.#log = openLog(options.log, (error) => this.stop(ioError(`log file ${options.log ?? ""}`, error)));
+    const output = consoleOutput(context.stdout, this.#log, (error) => this.stop(consoleEnd(error)));
     this.midLine = output.midLine;
     this.session = new Session({
       engine: options.engine,
@@ -124,32 +122,35 @@ class Surroundings {
         return output.sink(bytes);
       },
       onInputRoom: () => this.#input?.resume(),
+      onPlanned: (warnings) => this.#begin(warnings),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
-    this.#forgetSignals = onEndingSignal((signal) => {
-      const end = machineEnd("interrupted", `signal ${signal}`);
-      this.session.stop(end);
-      this.#interrupt.abort(end);
-    });
+    this.#forgetSignals = onEndingSignal((signal) =>
+      this.stop(machineEnd("interrupted", `signal ${signal}`)),
+    );
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return;
+    const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
+    this.#timer = setTimeout(() => this.stop(end), timeoutMs);
   }
 
-  /** Aborted by a signal that asks the process to end; the reason is the end. */
+  /** Aborted when the run is to end before it came to an end by itself; the reason is that end. */
   get interrupted(): AbortSignal {
     return this.#interrupt.signal;
   }
 
-  /** The guest is about to run: clock, keys. */
-  begin(): void {
-    const { timeoutMs } = this.options;
-    if (timeoutMs !== undefined) {
-      this.#timer = setTimeout(
-        () => this.session.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)),
-        timeoutMs,
-      );
-    }
-    this.#input = attachInput(this.session, this.options, this.context);
+  /** Ends whatever is being done with `end`: reading, planning, the machine. The first stop counts. */
+  stop(end: MachineEnd): void {
+    this.session.stop(end);
+    this.#interrupt.abort(end);
+  }
+
+  /** The guest is about to run: what there is to say of it, then its keys. */
+  #begin(warnings: readonly string[]): void {
+    for (const warning of warnings) this.context.stderr.write(`locore: warning: ${warning}\n`);
+    if (!this.interrupted.aborted) this.#input = attachInput(this.session, this.options, this.context);
   }
 
   async close(): Promise<void> {
@@ -159,6 +160,17 @@ class Surroundings {
     this.#log?.close();
     await this.session.dispose();
   }
+}
+
+/** What our own input or output failing means for the machine. */
+function ioError(route: string, error: Error): MachineEnd {
+  return machineEnd("io-error", route, fileReason(error));
+}
+
+/** A reader that went away is a way to end a program; anything else is a failure. */
+function consoleEnd(error: NodeJS.ErrnoException): MachineEnd {
+  if (error.code === "EPIPE") return machineEnd("interrupted", "console closed (EPIPE)");
+  return ioError("standard output", error);
 }
 
 /** Says on stderr how it ended. */
@@ -174,14 +186,13 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   context.stderr.write(`${cut}${lines.join("\n")}\n`);
 }
 
-/** Plans and runs. A signal that comes before there is a machine ends it all the same. */
-async function planAndRun(around: Surroundings): Promise<RunReport> {
-  const { options, context, session, interrupted } = around;
+/** Gets, plans and runs. A signal or a time limit that comes before there is a machine ends it all the same. */
+async function runMachine(around: Surroundings): Promise<RunReport> {
+  const { options, session, interrupted } = around;
   try {
-    const plan = await options.makePlan(interrupted);
-    for (const warning of plan.warnings) context.stderr.write(`locore: warning: ${warning}\n`);
-    around.begin();
-    return await session.run(startMessage(plan, options));
+    const source = await options.source(interrupted);
+    interrupted.throwIfAborted();
+    return await session.run(startMessage(source, options));
   } catch (error) {
     if (!interrupted.aborted) throw error;
     const stats = { instructions: 0, clockNs: 0, engine: {} };
@@ -189,13 +200,13 @@ async function planAndRun(around: Surroundings): Promise<RunReport> {
   }
 }
 
-/** Boots what `makePlan` makes and returns the exit status. Throws what makes a boot impossible. */
+/** Boots what `source` gives and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
   requireEngine(options.engine);
   const around = new Surroundings(options, context);
   let report: RunReport;
   try {
-    report = await planAndRun(around);
+    report = await runMachine(around);
   } finally {
     await around.close();
   }

@@ -54,7 +54,10 @@ async function runHelp(args: readonly string[], context: CommandContext): Promis
 }
 
 /** How long a stalled reader may hold up a process that was asked to end, ms. */
-const FLUSH_PATIENCE_MS = 500;
+const FLUSH_PATIENCE_MS = 200;
+
+/** The first failure of standard output, if there was one. */
+let outputFailure: Error | undefined;
 
 /** Waits until everything written to a stream has left, or cannot leave any more. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {
@@ -64,22 +67,44 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   });
 }
 
-/** Ends the process with `status` once its output has left; one that was asked to end does not wait for long. */
+/**
+ * Ends the process with `status` once its output has left; one that was asked to end does not wait for long. Output that
+ * did not reach its file is no success.
+ */
 export async function exitWith(status: number): Promise<never> {
   const asked = status === EXIT_STATUS.interrupted || status === EXIT_STATUS.timeout;
   if (asked) setTimeout(() => process.exit(status), FLUSH_PATIENCE_MS);
-  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  await flushed(process.stdout);
+  if (outputFailure === undefined || status !== EXIT_STATUS.ok) return leave(status);
+  const { fileReason } = await import("./failure.js");
+  process.stderr.write(`locore: standard output: ${fileReason(outputFailure)}\n`);
+  return leave(EXIT_STATUS.ioFailed);
+}
+
+async function leave(status: number): Promise<never> {
+  await flushed(process.stderr);
   process.exit(status);
 }
 
-/** A reader that went away is no reason to print a stack. */
-function ignoreBrokenPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
+/** A reader that went away is no failure. */
+function noteOutputFailure(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EPIPE") outputFailure ??= error;
+}
+
+/** What nobody foresaw, thrown where nobody waits for it: one line as for any error. */
+async function endByBug(error: unknown): Promise<void> {
+  const { explain } = await import("./failure.js");
+  const { lines, status } = explain(error);
+  printLines(process.stderr, lines);
+  await exitWith(status);
 }
 
 async function main(): Promise<void> {
-  process.stdout.on("error", ignoreBrokenPipe);
-  process.stderr.on("error", ignoreBrokenPipe);
+  process.stdout.on("error", noteOutputFailure);
+  // There is nobody left to tell.
+  process.stderr.on("error", () => undefined);
+  process.on("uncaughtException", (error) => void endByBug(error));
+  process.on("unhandledRejection", (error) => void endByBug(error));
   await exitWith(await runCommandLine(process.argv.slice(2), process));
 }
 

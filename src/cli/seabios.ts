@@ -23,14 +23,14 @@ async function isThere(file: string): Promise<boolean> {
   }
 }
 
-/** The path of a part. Throws UsageError where there is none and it cannot be fetched. */
-export async function findSeabios(part: SeabiosPart): Promise<string> {
+/** The path of a part; `signal` breaks off fetching it. Throws UsageError where there is none and it cannot be fetched. */
+export async function findSeabios(part: SeabiosPart, signal?: AbortSignal): Promise<string> {
   for (const folder of FOLDERS) {
     const file = path.join(folder, FILES[part]);
     if (await isThere(file)) return file;
   }
   try {
-    return (await pullGuest("seabios")).files[part];
+    return (await pullGuest("seabios", signal === undefined ? {} : { signal })).files[part];
   } catch (error) {
     if (!(error instanceof GuestError)) throw error;
     throw new UsageError(

@@ -48,7 +48,7 @@ const ENDS: [name: string, code: number[], kind: string, route: string, status: 
   ["mov al, 0xfe; out 0x64, al", [0xb0, 0xfe, 0xe6, 0x64], "reset", "i8042", 0],
   ["ud2 without an IDT", [0x0f, 0x0b], "crashed", "triple-fault", 4],
   ["cli; hlt", CLI_HLT, "halted", "interrupts-off", 0],
-  ["cli; jmp to itself", [0xfa, 0xeb, 0xfe], "stuck", "jump-to-self", 5],
+  ["cli; jmp to itself", [0xfa, 0xeb, 0xfe], "stuck", "jump-to-self", 10],
 ];
 
 for (const [name, code, kind, route, status] of ENDS) {

@@ -64,6 +64,6 @@ test("initramfs: packages with what they need, the shell and files of the host a
   assert.equal(odd.status, 2);
   assert.match(odd.err, /--add nowhere: expected HOST:GUEST/);
   const none = await locore("initramfs", "no-such-package", "-o", output);
-  assert.equal(none.status, 3);
+  assert.equal(none.status, 8);
   assert.match(none.err, /Unable to locate package no-such-package/);
 });

@@ -108,9 +108,9 @@ test("R2.3 inspect shows fields with their file offsets, also as JSON", async ()
 
 test("with --json a refusal is JSON with its offset", async () => {
   const { status, err } = await locore("inspect", initrd, "--json");
-  assert.equal(status, 3);
+  assert.equal(status, 8);
   const failure = JSON.parse(err) as { status: number; offset: number; found: string; meaning: string };
-  assert.equal(failure.status, 3);
+  assert.equal(failure.status, 8);
   assert.equal(failure.offset, 0);
   assert.match(failure.found, /an initrd/);
 });

@@ -2,6 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import type { Plan } from "../../src/boot/plan.js";
+import type { StartMessage } from "../../src/host/node/messages.js";
 import { Session, SessionError, type SessionOptions } from "../../src/host/node/session.js";
 import { machineEnd } from "../../src/machine/end.js";
 import { emptyPlan } from "../support/fake-machine.js";
@@ -26,8 +27,8 @@ function session(
   return { session: made, output };
 }
 
-function start(overrides: Partial<Plan> = {}): { plan: Plan; tripleFault: "crash" } {
-  return { plan: emptyPlan({ clock: REAL_TIME, ...overrides }), tripleFault: "crash" };
+function start(overrides: Partial<Plan> = {}): StartMessage {
+  return { source: { plan: emptyPlan({ clock: REAL_TIME, ...overrides }) }, tripleFault: "crash" };
 }
 
 function text(output: Uint8Array[]): string {
@@ -129,7 +130,7 @@ test(
     const cases: [SessionError["what"], () => Promise<unknown>, RegExp][] = [
       ["internal", () => session("break").session.run(start()), /broken on purpose/],
       ["engine", () => session("missing").session.run(start()), /engine missing: not here/],
-      ["plan", () => session("hello").session.run(start({ regions: [outside] })), /not in RAM/],
+      ["refused", () => session("hello").session.run(start({ regions: [outside] })), /not in RAM/],
     ];
     for (const [what, run, message] of cases) {
       await assert.rejects(run(), (error) => {

@@ -1,7 +1,7 @@
 /** The documented exit statuses. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { debugExitEnd, machineEnd, withPanic, type EndKind } from "../../src/machine/end.js";
+import { debugExitEnd, EXIT_STATUS, machineEnd, withPanic, type EndKind } from "../../src/machine/end.js";
 
 test("R3.8 every kind of end has its documented status", () => {
   const documented: Record<EndKind, number> = {
@@ -9,13 +9,19 @@ test("R3.8 every kind of end has its documented status", () => {
     reset: 0,
     halted: 0,
     crashed: 4,
-    stuck: 5,
+    stuck: 10,
     timeout: 124,
     interrupted: 130,
+    "io-error": 74,
   };
   for (const [kind, status] of Object.entries(documented)) {
     assert.equal(machineEnd(kind as EndKind, "x").status, status);
   }
+});
+
+test("R3.8 every status of ours is even: the odd ones are what a guest's debug exit gives", () => {
+  for (const status of Object.values(EXIT_STATUS)) assert.equal(status % 2, 0);
+  for (let value = 0; value < 256; value++) assert.equal(debugExitEnd("p", value).status % 2, 1);
 });
 
 test("R3.8 debug exit gives (value << 1) | 1, as a process status", () => {

@@ -8,7 +8,7 @@ import type { WorkerSetup } from "../../src/host/node/messages.js";
 import { EngineUnavailable } from "../../src/host/node/engines.js";
 import { serveMachine } from "../../src/host/node/serve.js";
 import { createFakeEngine, type Script, type ScriptCpu } from "./fake-engine.js";
-import { toyBoard } from "./fake-machine.js";
+import { emptyPlan, toyBoard } from "./fake-machine.js";
 
 const OUTPUT_SIZE = 1_000_000;
 
@@ -75,6 +75,7 @@ function scriptedEngine(name: string): Engine {
 if (parentPort !== null) {
   void serveMachine(parentPort, workerData as WorkerSetup, {
     wire: toyBoard,
+    makePlan: () => emptyPlan(),
     loadEngine: (name) =>
       name in SCRIPTS
         ? Promise.resolve(scriptedEngine(name))

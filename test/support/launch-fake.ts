@@ -11,7 +11,8 @@ const status = await launch(
     stats: false,
     json: false,
     input: true,
-    makePlan: () => Promise.resolve(emptyPlan({ clock: { tscHz: 1e9, apicHz: 1e9, rtcStart: 0 } })),
+    source: () =>
+      Promise.resolve({ plan: emptyPlan({ clock: { tscHz: 1e9, apicHz: 1e9, rtcStart: 0 } }) }),
   },
   process,
 );

@@ -2,6 +2,7 @@
 import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
 import type { Arguments, OptionSpec } from "../args.js";
+import { bootOptions } from "../boot-options.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { launch, type LaunchOptions } from "../launch.js";
@@ -19,7 +20,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   {
     name: "timeout",
     value: "T",
-    help: "end after this time: 30s, 5m; a bare number counts seconds (status 124)",
+    help: "end after this time, counted from the start of the command: 30s, 5m; a bare number counts seconds (status 124)",
   },
   { name: "instructions", value: "N", help: "end after this many instructions (status 124)" },
   { name: "log", value: "FILE", help: "also write the console to a file" },
@@ -37,8 +38,8 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
 ];
 
 /** Reads `RUN_OPTIONS` and `--json`. */
-export function readRunOptions(args: Arguments): Omit<LaunchOptions, "makePlan" | "input"> {
-  const options: Omit<LaunchOptions, "makePlan" | "input"> = {
+export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | "input"> {
+  const options: Omit<LaunchOptions, "source" | "input"> = {
     engine: args.value("engine") ?? "auto",
     tripleFault: args.value("triple-fault") === "reset" ? "reset" : "crash",
     stats: args.has("stats") || args.has("jit-stats"),
@@ -85,9 +86,10 @@ export const boot: Command = {
   async run(args, context) {
     const request = readBootRequest(args);
     const options = readRunOptions(args);
-    const makePlan = async (): ReturnType<LaunchOptions["makePlan"]> =>
-      (await import("../make-plan.js")).makePlan(request);
+    const source: LaunchOptions["source"] = async (interrupted) => ({
+      boot: await bootOptions(request, interrupted),
+    });
     const screen = request.screen ?? false;
-    return launch({ ...options, screen, input: !request.deterministic, makePlan }, context);
+    return launch({ ...options, screen, input: !request.deterministic, source }, context);
   },
 };

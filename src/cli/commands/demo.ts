@@ -2,9 +2,9 @@
  * `locore demo`, which is what `npm start` runs: Debian's kernel, unmodified, to a busybox shell. On a terminal it
  * leaves you at the guest's prompt; otherwise the guest computes a few lines and switches itself off.
  */
-import { buildPlan } from "../../boot/index.js";
-import type { Plan } from "../../boot/plan.js";
+import type { BootOptions } from "../../boot/options.js";
 import { exitStatusIn, initramfsBytes, pullGuest, type InitramfsOptions } from "../../guests/index.js";
+import { EXIT_STATUS } from "../../machine/end.js";
 import { JSON_OPTION, type Command, type CommandContext } from "../command.js";
 import { readInput } from "../files.js";
 import { launch } from "../launch.js";
@@ -31,8 +31,12 @@ function guestProgram(interactive: boolean): Pick<InitramfsOptions, "command" | 
   return terminal === undefined ? { shell: true } : { shell: true, terminal };
 }
 
-/** Fetches the guests (or finds them in the cache), packs the initramfs and plans the machine. */
-async function demoPlan(interactive: boolean, context: CommandContext, signal: AbortSignal): Promise<Plan> {
+/** Fetches the guests (or finds them in the cache) and packs the initramfs. */
+async function demoBoot(
+  interactive: boolean,
+  context: CommandContext,
+  signal: AbortSignal,
+): Promise<BootOptions> {
   const progress = progressLine(context.stderr);
   const pulling = { progress: progress.show, signal };
   try {
@@ -43,12 +47,13 @@ async function demoPlan(interactive: boolean, context: CommandContext, signal: A
       files: [KNOWN_FILE],
       ...guestProgram(interactive),
     });
-    return buildPlan({
-      kernel: { name: kernel.files.kernel, bytes: await readInput("kernel", kernel.files.kernel) },
+    const bytes = await readInput("kernel", kernel.files.kernel, signal);
+    return {
+      kernel: { name: kernel.files.kernel, bytes },
       initrd: { name: "initramfs", bytes: initrd },
       commandLine: COMMAND_LINE,
       clock: { rtcStart: Math.floor(Date.now() / MS_PER_SECOND) },
-    });
+    };
   } finally {
     progress.done();
   }
@@ -65,13 +70,13 @@ export const demo: Command = {
       {
         ...readRunOptions(args),
         input: interactive,
-        makePlan: (interrupted) => demoPlan(interactive, context, interrupted),
+        source: async (interrupted) => ({ boot: await demoBoot(interactive, context, interrupted) }),
         ...(interactive ? {} : { onConsole: (bytes) => (text += Buffer.from(bytes).toString("latin1")) }),
       },
       context,
     );
     if (status !== 0 || interactive) return status;
     // The guest's own status, from its last line; a guest that never got there has failed.
-    return exitStatusIn(text) ?? 1;
+    return exitStatusIn(text) ?? EXIT_STATUS.crashed;
   },
 };

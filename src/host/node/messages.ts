@@ -1,4 +1,5 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
+import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import type { Screen } from "../../machine/screen.js";
 import type { RunReport } from "../run.js";
@@ -32,28 +33,57 @@ function lastingContents({ fwCfg = [] }: Plan): Uint8Array[] {
   return fwCfg.map(({ bytes }) => bytes);
 }
 
-/** Buffers worth moving instead of copying; every view of them in `plan` goes along. */
-export function transferable(plan: Plan): ArrayBuffer[] {
-  return [...largeBuffers([...regionContents(plan), ...lastingContents(plan)])];
+/** The files that a machine is to be planned from. */
+function fileContents({ kernel, initrd, modules = [], bios, vgaRom }: BootOptions): Uint8Array[] {
+  return [kernel, initrd, ...modules, bios, vgaRom].flatMap((file) =>
+    file === undefined ? [] : [file.bytes],
+  );
 }
 
-/** Buffers that nobody needs once guest memory is filled. */
-export function spent(plan: Plan): ArrayBuffer[] {
+/** What a machine is made of: what it is planned from, or a plan that there is already. */
+export type MachineSource = { boot: BootOptions } | { plan: Plan };
+
+function contents(source: MachineSource): Uint8Array[] {
+  if ("boot" in source) return fileContents(source.boot);
+  return [...regionContents(source.plan), ...lastingContents(source.plan)];
+}
+
+/** Buffers worth moving instead of copying; every view of them in `source` goes along. */
+export function transferable(source: MachineSource): ArrayBuffer[] {
+  return [...largeBuffers(contents(source))];
+}
+
+/** Buffers that nobody needs once guest memory is filled by the plan that was made of `source`. */
+export function spent(source: MachineSource, plan: Plan): ArrayBuffer[] {
   const lasting = largeBuffers(lastingContents(plan));
-  return [...largeBuffers(regionContents(plan))].filter((buffer) => !lasting.has(buffer));
+  const buffers = largeBuffers([...contents(source), ...regionContents(plan)]);
+  return [...buffers].filter((buffer) => !lasting.has(buffer));
 }
 
 /** main → worker, once. */
 export interface StartMessage {
-  plan: Plan;
+  source: MachineSource;
   tripleFault: "crash" | "reset";
   maxInstructions?: number;
   /** Whether main wants to hear of changes of the screen. */
   watchScreen?: boolean;
 }
 
+/** An error of the worker as data. */
+export interface WorkerFailure {
+  /** Whose fault it is: an engine that cannot run this machine, what was to be booted, or ours. */
+  what: "engine" | "refused" | "internal";
+  name: string;
+  message: string;
+  stack: string | undefined;
+  /** What the error says besides: offset, found, expected, … */
+  facts: Record<string, unknown>;
+}
+
 /** worker → main. */
 export type WorkerMessage =
+  /** There is a plan; these are its warnings. */
+  | { kind: "planned"; warnings: string[] }
   /** Look at the rings. */
   | { kind: "wake" }
   /** The first instruction runs now, at this time in ms since 1970 (fractions). */
@@ -63,5 +93,5 @@ export type WorkerMessage =
   /** The screen has changed. */
   | { kind: "screen"; screen: Screen }
   | { kind: "ended"; report: RunReport }
-  /** The machine could not be made, or something broke. `engine` tells the engine's fault from others. */
-  | { kind: "failed"; what: "engine" | "plan" | "internal"; message: string; stack?: string };
+  /** The machine could not be made, or something broke. */
+  | { kind: "failed"; failure: WorkerFailure };

@@ -1,26 +1,43 @@
 /**
  * What the machine's thread does. It is started early, loads the engine while main reads the kernel, takes one message with
- * the plan and then runs the machine synchronously to its end; from there on it hears of the world through shared
- * memory only. Its console, signals and files are main's business.
+ * what to boot, plans it and then runs the machine synchronously to its end; from there on it hears of the world through
+ * shared memory only. Its console, signals and files are main's business. Planning is done here because it may take
+ * long (a kernel that has to be unpacked), and main has to hear signals meanwhile.
  */
 import type { MessagePort } from "node:worker_threads";
+import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import { EngineLimit, type Engine } from "../../engine/contract.js";
+import { BootError } from "../../boot/boot-error.js";
+import { FormatError } from "../../formats/format-error.js";
 import { PlanError } from "../../machine/fill.js";
+import { MemoryMapError } from "../../memory/memory-error.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
-import { spent, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
+import {
+  spent,
+  type MachineSource,
+  type StartMessage,
+  type WorkerFailure,
+  type WorkerMessage,
+  type WorkerSetup,
+} from "./messages.js";
 
 const NS_PER_MS = 1e6;
 
-/** Turns whatever was thrown into a message that names its source. */
-function failure(error: unknown): WorkerMessage {
-  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+/** Turns whatever was thrown into data that names its source. */
+function failureOf(thrown: unknown): WorkerFailure {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  const { name, message, stack } = error;
   const engineFault = error instanceof EngineUnavailable || error instanceof EngineLimit;
-  const what = engineFault ? "engine" : error instanceof PlanError ? "plan" : "internal";
-  return stack === undefined ? { kind: "failed", what, message } : { kind: "failed", what, message, stack };
+  const what = engineFault ? "engine" : isRefusal(error) ? "refused" : "internal";
+  return { what, name, message, stack, facts: { ...error } };
+}
+
+function isRefusal(error: Error): boolean {
+  return [BootError, FormatError, MemoryMapError, PlanError].some((type) => error instanceof type);
 }
 
 /** A buffer where the JavaScript engine has ArrayBuffer.prototype.transfer (ES2024; Node 22 and later). */
@@ -30,26 +47,28 @@ type Transferable = ArrayBuffer & { transfer?: (length: number) => ArrayBuffer }
  * Gives back what guest memory was filled from. Dropping the references alone would leave it to a collection that a
  * running machine, which allocates next to nothing, may never cause.
  */
-function discard(plan: Plan): void {
-  for (const buffer of spent(plan) as Transferable[]) buffer.transfer?.(0);
+function discard(source: MachineSource, plan: Plan): void {
+  for (const buffer of spent(source, plan) as Transferable[]) buffer.transfer?.(0);
   plan.regions = [];
 }
 
-/** What a thread brings along: how it gets its engine, and how it wires devices. */
+/** What a thread brings along: how it plans, how it gets its engine, and how it wires devices. */
 export interface WorkerParts {
+  makePlan: (boot: BootOptions) => Plan | Promise<Plan>;
   loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
   wire: RunOptions["wire"];
 }
 
 function runOptions(
   start: StartMessage,
+  plan: Plan,
   engine: Engine,
   side: WorkerSide,
   tell: (message: WorkerMessage) => void,
   wire: RunOptions["wire"],
 ): RunOptions {
   const options: RunOptions = {
-    plan: start.plan,
+    plan,
     engine,
     wire,
     console: side,
@@ -59,7 +78,7 @@ function runOptions(
     poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
-      discard(start.plan);
+      discard(start.source, plan);
       tell({ kind: "started", at: performance.timeOrigin + performance.now() });
     },
     events: {
@@ -71,17 +90,23 @@ function runOptions(
   return options;
 }
 
-/** Serves one machine on `port`: loads the engine, waits for the plan, runs it, reports, closes the port. */
+/** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
-  const plan = new Promise<StartMessage>((resolve) => port.once("message", resolve));
+  const started = new Promise<StartMessage>((resolve) => port.once("message", resolve));
   try {
-    const engine = await parts.loadEngine(setup.engine, setup.options);
-    const report = runToEnd(runOptions(await plan, engine, side, tell, parts.wire));
+    const loading = parts.loadEngine(setup.engine, setup.options);
+    // Whatever is wrong with it is said once it is needed.
+    loading.catch(() => undefined);
+    const start = await started;
+    const { source } = start;
+    const plan = "plan" in source ? source.plan : await parts.makePlan(source.boot);
+    tell({ kind: "planned", warnings: plan.warnings });
+    const report = runToEnd(runOptions(start, plan, await loading, side, tell, parts.wire));
     tell({ kind: "ended", report });
   } catch (error) {
-    tell(failure(error));
+    tell({ kind: "failed", failure: failureOf(error) });
   } finally {
     port.close();
   }

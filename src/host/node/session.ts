@@ -9,28 +9,40 @@ import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import { allocateShared, MainSide } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
-import { transferable, type StartMessage, type WorkerMessage, type WorkerSetup } from "./messages.js";
+import {
+  transferable,
+  type StartMessage,
+  type WorkerFailure,
+  type WorkerMessage,
+  type WorkerSetup,
+} from "./messages.js";
 
 /** Bytes taken from the output ring at a time. */
 const OUTPUT_BLOCK = 65536;
 /** How long a machine may take to end after it was asked to, before its thread is ended instead, ms. */
-const STOP_PATIENCE_MS = 2000;
+const STOP_PATIENCE_MS = 400;
 /** How long a reader may stall the end of a machine that was asked to end, ms. */
-const DRAIN_PATIENCE_MS = 500;
+const DRAIN_PATIENCE_MS = 200;
 
 /** Takes console output; resolves when it wants more. Never rejects: once nobody reads, it drops. */
 export type OutputSink = (bytes: Uint8Array) => Promise<void>;
 
-/** The worker could not run the machine. */
+/** The worker could not run the machine: its error with name, message and facts as they were there. */
 export class SessionError extends Error {
-  readonly what: "engine" | "plan" | "internal";
+  readonly what: WorkerFailure["what"];
 
-  constructor(what: SessionError["what"], message: string, stack?: string) {
+  constructor({ what, name, message, stack, facts }: WorkerFailure) {
     super(message);
-    this.name = "SessionError";
+    Object.assign(this, facts);
     this.what = what;
+    this.name = name;
     if (stack !== undefined) this.stack = stack;
   }
+}
+
+/** A fault of the thread itself. */
+function threadError(message: string, stack?: string): SessionError {
+  return new SessionError({ what: "internal", name: "ThreadError", message, stack, facts: {} });
 }
 
 export interface SessionOptions {
@@ -41,6 +53,8 @@ export interface SessionOptions {
   output: OutputSink;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
   onInputRoom?: () => void;
+  /** Told when there is a plan, with its warnings, before anything runs. */
+  onPlanned?: (warnings: readonly string[]) => void;
   /** Told when the first instruction runs, ms since 1970 (fractions). */
   onStart?: (at: number) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
@@ -63,6 +77,7 @@ export class Session {
   readonly #result: Promise<RunReport>;
   #settle: { resolve: (report: RunReport) => void; reject: (error: Error) => void } | undefined;
   #stop: MachineEnd | undefined;
+  #running = false;
   #stopTimer: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
 
@@ -77,16 +92,16 @@ export class Session {
     const entry = options.worker ?? new URL("./worker.js", import.meta.url);
     this.#worker = new Worker(entry, { workerData: setup, stdin: false, resourceLimits: WORKER_LIMITS });
     this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
-    this.#worker.on("error", (error) => this.#fail(new SessionError("internal", error.message, error.stack)));
+    this.#worker.on("error", (error) => this.#fail(threadError(error.message, error.stack)));
     this.#worker.on("exit", () => this.#exited());
   }
 
   /**
-   * Hands the plan over and runs it to its end. The plan's large buffers are moved, not copied: they are empty
-   * here afterwards. Resolves after the last byte of console output was taken.
+   * Hands over what to boot and runs it to its end. Large buffers are moved, not copied: they are empty here
+   * afterwards. Resolves after the last byte of console output was taken.
    */
   async run(start: StartMessage): Promise<RunReport> {
-    this.#worker.postMessage(start, transferable(start.plan));
+    this.#worker.postMessage(start, transferable(start.source));
     this.#pump();
     try {
       const report = await this.#result;
@@ -107,12 +122,16 @@ export class Session {
     this.#side.closeInput();
   }
 
-  /** Ends the machine with `end`; if its thread does not answer, ends the thread. The first stop counts. */
+  /**
+   * Ends the machine with `end`; if its thread does not answer, or has nothing running yet that could, ends the thread.
+   * The first stop counts.
+   */
   stop(end: MachineEnd): void {
     if (this.#stop !== undefined) return;
     this.#stop = end;
     this.#side.requestStop();
-    this.#stopTimer = setTimeout(() => void this.#worker.terminate(), STOP_PATIENCE_MS);
+    const patience = this.#running ? STOP_PATIENCE_MS : 0;
+    this.#stopTimer = setTimeout(() => void this.#worker.terminate(), patience);
   }
 
   /** Ends the thread. Safe to call at any time, more than once. */
@@ -127,7 +146,11 @@ export class Session {
         this.#pump();
         this.#options.onInputRoom?.();
         return;
+      case "planned":
+        this.#options.onPlanned?.(message.warnings);
+        return;
       case "started":
+        this.#running = true;
         this.#options.onStart?.(message.at);
         return;
       case "unimplemented":
@@ -140,7 +163,7 @@ export class Session {
         this.#finish(message.report);
         return;
       case "failed":
-        this.#fail(new SessionError(message.what, message.message, message.stack));
+        this.#fail(new SessionError(message.failure));
     }
   }
 
@@ -158,7 +181,7 @@ export class Session {
   #exited(): void {
     const stats = { instructions: 0, clockNs: 0, engine: {} };
     if (this.#stop !== undefined) this.#settle?.resolve({ end: this.#stop, stats, hostMs: 0 });
-    else this.#fail(new SessionError("internal", "the machine's thread ended without a report"));
+    else this.#fail(threadError("the machine's thread ended without a report"));
   }
 
   /** Carries output until there is none; the worker calls again at the next byte. */
