@@ -108,5 +108,5 @@ function bug(what: string, stack: string | undefined): Failure {
   const oneLine = what.replace(/\s*\n\s*/g, " ");
   const line = `locore: a bug in locore, please report it (${TRACE_VARIABLE}=1 shows where it is): ${oneLine}`;
   const asked = process.env[TRACE_VARIABLE] !== undefined && stack !== undefined;
-  return { lines: asked ? [line, stack] : [line], status: EXIT_STATUS.internal };
+  return { lines: asked ? [line, ...stack.split("\n")] : [line], status: EXIT_STATUS.internal };
 }

@@ -2,15 +2,18 @@
  * A machine's thread with scripted CPUs on the toy board, for tests of what surrounds a thread. The name of
  * the engine chooses the script.
  */
+import { writeSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import type { Engine } from "../../src/engine/contract.js";
 import type { WorkerSetup } from "../../src/host/node/messages.js";
 import { EngineUnavailable } from "../../src/host/node/engines.js";
 import { serveMachine } from "../../src/host/node/serve.js";
 import { createFakeEngine, type Script, type ScriptCpu } from "./fake-engine.js";
-import { emptyPlan, toyBoard } from "./fake-machine.js";
+import { toyBoard } from "./fake-machine.js";
 
 const OUTPUT_SIZE = 1_000_000;
+/** Of the process: a thread's own stream would need main. */
+const STDERR = 2;
 
 function print(cpu: ScriptCpu, text: string): void {
   for (const char of text) cpu.out(0x10, char.charCodeAt(0));
@@ -63,6 +66,12 @@ const SCRIPTS: Record<string, (cpu: ScriptCpu) => Script> = {
   },
 };
 
+/** A kernel that takes for ever to plan; says on standard error that it has begun. */
+function planForEver(): never {
+  writeSync(STDERR, "planning\n");
+  for (;;);
+}
+
 function scriptedEngine(name: string): Engine {
   return createFakeEngine({
     main: SCRIPTS[name],
@@ -75,7 +84,7 @@ function scriptedEngine(name: string): Engine {
 if (parentPort !== null) {
   void serveMachine(parentPort, workerData as WorkerSetup, {
     wire: toyBoard,
-    makePlan: () => emptyPlan(),
+    makePlan: planForEver,
     loadEngine: (name) =>
       name in SCRIPTS
         ? Promise.resolve(scriptedEngine(name))
