@@ -29,9 +29,9 @@ import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
 import { entryText } from "./hand-over.js";
-import type { BootProtocol, LoadContext, Loader, RecogniseContext } from "./loader.js";
+import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
-import type { Plan, PlanClock } from "./plan.js";
+import type { Plan, PlanAddition, PlanClock } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
@@ -74,7 +74,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const memory = new RegionMap(ram);
   const tables = prepareMemory(memory, platform, { cpus, cpuid, vga });
   const warnings = platform !== undefined && isFirmwareVolume(platform.image) ? [UEFI_WITHOUT_PCI] : [];
-  const context = loadContext(options, loader, memory, tables["RSDP"] ?? 0, warnings);
+  const context = loadContext(options, protocol, memory, tables["RSDP"] ?? 0, warnings);
   context.vga = vga;
   whileDoing(`load "${kernel.name}" with the ${loader.name} loader`, () => protocol.layOutMemory(context));
   const laidOut = { memory, protocol, cpuid, cpus, vga };
@@ -97,8 +97,16 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
     devices: planDevices({ firmware: platform !== undefined, vga }),
     clock: planClock(options),
     tables,
+    added: additions(options, protocol),
     warnings,
   };
+}
+
+/** The words that nobody gave. */
+function additions({ commandLine }: BootOptions, { defaultCommandLine }: BootProtocol): PlanAddition[] {
+  if (commandLine !== undefined || defaultCommandLine === undefined) return [];
+  const { text, why } = defaultCommandLine;
+  return [{ what: `command line "${text}"`, why }];
 }
 
 /** A file that neither a reader nor a loader knows is refused as when it is read. */
@@ -181,7 +189,7 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 
 function loadContext(
   options: BootOptions,
-  loader: Loader,
+  protocol: BootProtocol,
   memory: RegionMap,
   rsdpAddress: number,
   warnings: string[],
@@ -189,7 +197,7 @@ function loadContext(
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,
-    commandLine: options.commandLine ?? loader.defaultCommandLine ?? "",
+    commandLine: options.commandLine ?? protocol.defaultCommandLine?.text ?? "",
     modules: options.modules ?? [],
     rsdpAddress,
     warn: (text) => warnings.push(text),

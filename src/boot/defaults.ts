@@ -20,5 +20,3 @@ export const APIC_HZ = 100_000_000;
 
 /** 2020-01-01 00:00 UTC: for runs that must not depend on the host's date; later than any certificate's start. */
 export const DEFAULT_RTC_START = 1_577_836_800;
-/** What Linux, and the BSDs that PVH starts, need to speak where they can be heard; others have words of their own. */
-export const SERIAL_CONSOLE = "console=ttyS0";

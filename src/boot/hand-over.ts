@@ -158,12 +158,3 @@ export function placePageTables(context: LoadContext, owner: string): bigint {
 export function entryText(kind: string, address: number): string {
   return `${kind} at ${hex(address)}`;
 }
-
-/** Warns of a Linux command line that leaves the kernel without a console of ours. */
-export function warnOfSilence(context: LoadContext): void {
-  if (context.vga === true) return;
-  if (/(^|\s)(console|earlyprintk|earlycon)(=|\s|$)/.test(context.commandLine)) return;
-  context.warn(
-    "the command line has no console=ttyS0: the kernel's messages go to a screen that is not there",
-  );
-}

@@ -8,8 +8,12 @@ import { readElf, type ElfImage } from "../formats/elf/elf.js";
 import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
 import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
+import { findMultiboot1 } from "../formats/multiboot1/multiboot1.js";
+import { findMultiboot2 } from "../formats/multiboot2/multiboot2.js";
 import type { RegionMap } from "../memory/regions.js";
+import { FREEBSD_KERNEL_INTERPRETER } from "../spec/arm-elf.js";
 import { ET, PT } from "../spec/elf.js";
+import { XEN_NOTE_OWNER } from "../spec/xen-notes.js";
 import type { BootFault } from "./boot-error.js";
 
 /** An ELF kernel, and where it came from for people. */
@@ -64,18 +68,34 @@ export function unsuitableElf({ elf }: KernelElf): BootFault | undefined {
       meaning: "An object file, module or core dump is not a kernel: link it, or give the kernel.",
     };
   }
-  const telling = elf.segments.find((segment) => segment.type === PT.INTERP || segment.type === PT.TLS);
-  if (telling !== undefined) {
-    const what = telling.type === PT.INTERP ? `PT_INTERP (${elf.interpreter ?? ""})` : "PT_TLS";
-    return {
-      place: { kind: "file", offset: telling.headerOffset },
-      found: `a program header ${what}`,
-      expected: "a kernel, which has none",
-      meaning:
-        "This is a program for an operating system; put it into an initrd and boot a kernel with that.",
-    };
-  }
-  return undefined;
+  return isMarkedAsKernel(elf) ? undefined : programFault(elf);
+}
+
+/**
+ * Whether the file says by itself that it is a kernel. FreeBSD's kernels are linked like programs, with an interpreter
+ * that nobody has; hobby kernels carry whatever their compiler makes by default.
+ */
+function isMarkedAsKernel({ bytes, interpreter, notes, pvh }: ElfImage): boolean {
+  return (
+    pvh !== undefined ||
+    interpreter === FREEBSD_KERNEL_INTERPRETER ||
+    notes.some(({ name }) => name === XEN_NOTE_OWNER) ||
+    findMultiboot2(bytes) !== undefined ||
+    findMultiboot1(bytes) !== undefined
+  );
+}
+
+/** What tells a program from a kernel: it wants to be linked, or has storage for each of its threads. */
+function programFault({ segments, interpreter }: ElfImage): BootFault | undefined {
+  const telling = segments.find((segment) => segment.type === PT.INTERP || segment.type === PT.TLS);
+  if (telling === undefined) return undefined;
+  const what = telling.type === PT.INTERP ? `PT_INTERP (${interpreter ?? ""})` : "PT_TLS";
+  return {
+    place: { kind: "file", offset: telling.headerOffset },
+    found: `a program header ${what}`,
+    expected: "a kernel, which has none",
+    meaning: "This is a program for an operating system; put it into an initrd and boot a kernel with that.",
+  };
 }
 
 const E_TYPE_OFFSET = 0x10;

@@ -9,6 +9,7 @@ import type { RegionMap } from "../memory/regions.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { BootFault } from "./boot-error.js";
 import type { BootModule, LoaderOptions, NamedBytes } from "./options.js";
+import type { DefaultCommandLine } from "./systems.js";
 
 /** An option that a loader takes behind "loader.". */
 export interface LoaderOptionSpec {
@@ -51,8 +52,6 @@ export interface Loader {
   /** One line for people. */
   readonly summary: string;
   readonly options: Readonly<Record<string, LoaderOptionSpec>>;
-  /** The kernel's command line where none is given; empty when absent. */
-  readonly defaultCommandLine?: string;
   /** Whether its protocol hands boot modules to the kernel. */
   readonly takesModules?: true;
   /** It reads a format of its own: it is also asked about files that no reader takes ("foreign" images). */
@@ -81,6 +80,8 @@ export interface LoadContext {
 
 /** One image, recognised, about to be booted by one protocol. */
 export interface BootProtocol {
+  /** The kernel's command line where none is given; empty when absent. */
+  readonly defaultCommandLine?: DefaultCommandLine | undefined;
   /** How the image is entered, for people: "64-bit entry". */
   readonly entry: string;
   /** The image is the machine's firmware: it lies below 4 GiB, and nothing is handed to it in memory. */

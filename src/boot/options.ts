@@ -24,7 +24,7 @@ export interface BootOptions {
   initrd?: NamedBytes;
   /** Boot modules in order. Where a protocol has no word for an initrd, the initrd is the first of them. */
   modules?: readonly BootModule[];
-  /** Kernel command line. Absent: the loader's `defaultCommandLine`. */
+  /** Kernel command line. Absent: the protocol's `defaultCommandLine`. */
   commandLine?: string;
   /** Guest RAM, bytes; a multiple of 4 KiB. */
   memory?: number;

@@ -59,6 +59,13 @@ export interface PlanModule {
   size: number;
 }
 
+/** Something that the plan has although nobody asked for it. */
+export interface PlanAddition {
+  /** `command line "console=ttyS0"`. */
+  what: string;
+  why: string;
+}
+
 export interface Plan {
   /** Version of this data model. */
   version: 1;
@@ -87,6 +94,8 @@ export interface Plan {
   clock: PlanClock;
   /** Where tables were put, by name: "rsdp", "mp floating pointer", … → guest-physical address. */
   tables: Record<string, number>;
+  /** What was added to what was asked for, and why. */
+  added: PlanAddition[];
   /** Things a person should know that are not errors. */
   warnings: string[];
 }

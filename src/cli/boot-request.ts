@@ -53,7 +53,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
   {
     name: "append",
     value: "TEXT",
-    help: "kernel command line; without it console=ttyS0 for Linux and PVH kernels",
+    help: "kernel command line; without it the words that show the console of the kernel's own system (plan says which)",
   },
   { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },

@@ -6,7 +6,7 @@
  */
 import { CR0, CR4, DR6_RESET, DR7_RESET, EFER, RFLAGS_RESERVED_ONE } from "../spec/x86-system.js";
 import { GPR_NAMES, type CpuState, type SegmentRegister } from "./cpu-state.js";
-import { bootGdt } from "./gdt.js";
+import { bootGdt, type BootSelectors } from "./gdt.js";
 import { realModeSegment, resetLdt, resetTask, unusableSegment } from "./segments.js";
 
 export type GprName = (typeof GPR_NAMES)[number];
@@ -31,6 +31,8 @@ export interface FlatEntry {
   entry: bigint;
   /** Guest-physical address that the GDT of `bootGdt` is placed at. */
   gdtBase: number;
+  /** Of that table; absent: those of the Linux boot protocol. */
+  selectors?: BootSelectors;
   registers: GprValues;
 }
 
@@ -50,11 +52,11 @@ export function longMode64(entry: FlatEntry, cr3: bigint): CpuState {
 }
 
 function flatState(
-  { entry, gdtBase, registers }: FlatEntry,
+  { entry, gdtBase, selectors, registers }: FlatEntry,
   width: 32 | 64,
   control: Pick<CpuState, "cr0" | "cr3" | "cr4" | "efer">,
 ): CpuState {
-  const gdt = bootGdt(width);
+  const gdt = bootGdt(width, selectors);
   return {
     ...baseState(gdt.data),
     ...control,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { NoLoaderError } from "../../src/boot/index.js";
-import { guestWarnings } from "../../src/boot/pvh/guest-rules.js";
+import { commandLineWarnings } from "../../src/boot/systems.js";
 import type { Plan } from "../../src/boot/plan.js";
 import { PT, SHT } from "../../src/spec/elf.js";
 import { XEN_ELFNOTE } from "../../src/spec/xen-notes.js";
@@ -303,10 +303,10 @@ describe("R2.1 pvh, rules of particular systems", () => {
     const image = kernel({}, [note, guestOs("NetBSD")]);
     assert.match(
       planOf(image, { commandLine: "root=ld0a" }).warnings.join(),
-      /silent .* without console=com/,
+      /first 255 bytes of the command line has no console=com: .* not there/,
     );
     const late = `${"x".repeat(250)} console=com`;
-    assert.match(planOf(image, { commandLine: late }).warnings.join(), /silent/);
+    assert.match(planOf(image, { commandLine: late }).warnings.join(), /has no console=com/);
   });
 
   it("R2.1 FreeBSD wants no initrd", () => {
@@ -315,8 +315,7 @@ describe("R2.1 pvh, rules of particular systems", () => {
   });
 
   it("R2.1 Linux keeps 2047 bytes and wants a console", () => {
-    const told = { commandLine: "x".repeat(2048), modules: false, memoryMap: true };
-    assert.match(guestWarnings("linux", told).join(), /first 2047 bytes/);
+    assert.match(commandLineWarnings("Linux", "x".repeat(2048), true).join(), /first 2047 bytes/);
     const image = kernel({}, [note, guestOs("linux")]);
     assert.match(planOf(image, { commandLine: "" }).warnings.join(), /console=ttyS0/);
   });

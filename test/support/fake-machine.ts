@@ -35,6 +35,7 @@ export function emptyPlan(overrides: Partial<Plan> = {}): Plan {
     clock: { tscHz: 1e9, apicHz: 1e9, rtcStart: 0, deterministic: { nsPerInstruction: 10 } },
     tables: {},
     modules: [],
+    added: [],
     warnings: [],
     ...overrides,
   };

@@ -173,6 +173,7 @@ export interface NoteParts {
 export interface ElfParts {
   elfClass?: 32 | 64;
   machine?: number;
+  osabi?: number;
   type?: number;
   entry?: bigint | number;
   segments?: ElfSegmentParts[];
@@ -283,6 +284,7 @@ function writeHeader(view: ByteView, parts: ElfParts, made: { table: number; sec
   view.setU8(EI.CLASS, layout === ELF64 ? ELFCLASS.CLASS64 : ELFCLASS.CLASS32);
   view.setU8(EI.DATA, ELFDATA.LSB);
   view.setU8(EI.VERSION, EV_CURRENT);
+  view.setU8(EI.OSABI, parts.osabi ?? 0);
   view.setU16(ehdr.type, parts.type ?? ET.EXEC);
   view.setU16(ehdr.machine, parts.machine ?? (layout === ELF64 ? EM.X86_64 : EM[386]));
   view.setU32(ehdr.version, EV_CURRENT);

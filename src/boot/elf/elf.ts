@@ -7,21 +7,23 @@
  * chapter 5.
  */
 import type { ElfImage } from "../../formats/elf/elf.js";
+import type { KernelSystem } from "../../formats/elf/system.js";
 import { deriveE820 } from "../../memory/e820.js";
 import { BOOT_INFO } from "../../memory/layout.js";
 import { BOOT_PARAMS_SIZE, LINUX_COMMAND_LINE_SIZE, LINUX_INITRD_ADDR_MAX } from "../../spec/boot-params.js";
 import { DEFAULT_INITRD_ADDR_MAX } from "../../spec/linux-boot.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../x86/entry-states.js";
-import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
-import { placeCommandLine, placeGdt, placeInitrd, placePageTables, warnOfSilence } from "../hand-over.js";
+import { placeCommandLine, placeGdt, placeInitrd, placePageTables } from "../hand-over.js";
 import { findMultiboot1 } from "../../formats/multiboot1/multiboot1.js";
 import { findMultiboot2 } from "../../formats/multiboot2/multiboot2.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf, type KernelElf } from "../kernel-elf.js";
 import { bareSetupHeader, buildBootParams } from "../linux/boot-params.js";
+import { LINUX_BOOT_WORDS } from "../linux/words.js";
 import { placeSetupData, RNG_SEED_OPTION, rngSeed } from "../linux/setup-data.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
+import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
 
 const EI_CLASS_OFFSET = 4;
 const E_MACHINE_OFFSET = 0x12;
@@ -35,7 +37,6 @@ type Width = keyof typeof WIDTHS;
 export const elf64Loader: Loader = {
   name: WIDTHS[64].name,
   summary: "uncompressed 64-bit Linux kernel (vmlinux) at its ELF entry point, by the 64-bit boot protocol",
-  defaultCommandLine: SERIAL_CONSOLE,
   options: { ...RNG_SEED_OPTION },
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);
@@ -49,7 +50,6 @@ export const elf64Loader: Loader = {
 export const elf32Loader: Loader = {
   name: WIDTHS[32].name,
   summary: "uncompressed 32-bit Linux kernel (vmlinux) at its ELF entry point, by the 32-bit boot protocol",
-  defaultCommandLine: SERIAL_CONSOLE,
   options: { ...RNG_SEED_OPTION },
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);
@@ -93,6 +93,8 @@ function unsuitable({ elf }: KernelElf, width: Width): BootFault | undefined {
 
 class ElfBoot implements BootProtocol {
   readonly entry: string;
+  readonly defaultCommandLine: DefaultCommandLine;
+  readonly #system: KernelSystem;
   #placed: { bootParams: number; gdt: number; cr3: bigint } | undefined;
 
   constructor(
@@ -101,6 +103,9 @@ class ElfBoot implements BootProtocol {
     readonly seed: Uint8Array | undefined,
   ) {
     this.entry = WIDTHS[width].entry;
+    const mark = systemOf(elf);
+    this.#system = mark?.system ?? "Linux";
+    this.defaultCommandLine = consoleWords(mark) ?? LINUX_BOOT_WORDS;
   }
 
   layOutMemory(context: LoadContext): void {
@@ -124,7 +129,8 @@ class ElfBoot implements BootProtocol {
     const region = { name: "boot_params", owner, size: BOOT_PARAMS_SIZE, bytes };
     const bootParams = context.memory.claimAt(BOOT_INFO.start, region).start;
     this.#placed = { bootParams, gdt, cr3 };
-    warnOfSilence(context);
+    for (const text of commandLineWarnings(this.#system, context.commandLine, context.vga === true))
+      context.warn(text);
   }
 
   describeBootCpu(): CpuState {

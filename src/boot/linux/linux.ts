@@ -13,11 +13,11 @@ import { BOOT_PARAMS_SIZE } from "../../spec/boot-params.js";
 import { ENTRY_64_OFFSET, PROTOCOL, SETUP_HEADER_START, SETUP_OFFSET } from "../../spec/linux-boot.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../x86/entry-states.js";
-import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
-import { placeCommandLine, placeGdt, placeInitrd, placePageTables, warnOfSilence } from "../hand-over.js";
+import { placeCommandLine, placeGdt, placeInitrd, placePageTables } from "../hand-over.js";
 import type { BootProtocol, LoadContext, Loader, Recognition, RecogniseContext } from "../loader.js";
 import { buildBootParams } from "./boot-params.js";
+import { LINUX_BOOT_WORDS, warnOfLinuxLine } from "./words.js";
 import { RealModeBoot } from "./real-mode.js";
 import { placeKernel } from "./placement.js";
 import { placeSetupData, RNG_SEED_OPTION, rngSeed } from "./setup-data.js";
@@ -29,7 +29,6 @@ export const linuxLoader: Loader = {
   name: NAME,
   summary:
     "Linux bzImage by its 64-bit, 32-bit or, with a BIOS, 16-bit entry point; the kernel unpacks itself",
-  defaultCommandLine: SERIAL_CONSOLE,
   options: {
     entry: {
       values: ["64", "32", "16"],
@@ -131,6 +130,7 @@ interface Placed {
 }
 
 class LinuxBoot implements BootProtocol {
+  readonly defaultCommandLine = LINUX_BOOT_WORDS;
   readonly entry: string;
   #placed: Placed | undefined;
 
@@ -164,7 +164,7 @@ class LinuxBoot implements BootProtocol {
     const region = { name: "boot_params", owner: NAME, size: BOOT_PARAMS_SIZE, bytes };
     const bootParams = context.memory.claimAt(BOOT_INFO.start, region).start;
     this.#placed = { kernel, bootParams, gdt, cr3 };
-    warnOfSilence(context);
+    warnOfLinuxLine(context);
     this.#warnOfRealMode(context);
   }
 

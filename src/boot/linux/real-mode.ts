@@ -43,6 +43,7 @@ import {
 import type { BootProtocol, LoadContext } from "../loader.js";
 import { placeKernel } from "./placement.js";
 import { placeSetupData } from "./setup-data.js";
+import { LINUX_BOOT_WORDS } from "./words.js";
 
 const NAME = "linux";
 const LIMITED_BY = "cmdline_size of the kernel";
@@ -59,6 +60,7 @@ interface Placed {
 
 /** A kernel by its 16-bit entry. */
 export class RealModeBoot implements BootProtocol {
+  readonly defaultCommandLine = LINUX_BOOT_WORDS;
   readonly entry = "16-bit entry";
   #placed: Placed | undefined;
   #commandLineBytes: Uint8Array = new Uint8Array(0);

@@ -10,7 +10,7 @@ import type { Region } from "../../memory/regions.js";
 import { SIZE_4K } from "../../spec/x86-system.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
-import { bootGdt } from "../../x86/gdt.js";
+import { bootGdt, MULTIBOOT_SELECTORS } from "../../x86/gdt.js";
 import { checkCommandLine, placeModules, zeroTerminated, type PlacedModule } from "../hand-over.js";
 import type { LoadContext, LoaderOptionSpec } from "../loader.js";
 import type { LoaderOptions } from "../options.js";
@@ -102,7 +102,7 @@ export class MultibootCpu {
 
   /** Claims the descriptors; the kernel must not rely on them, but a CPU that has segments shows where from. */
   place(context: LoadContext, owner: string): void {
-    const { bytes } = bootGdt(32);
+    const { bytes } = bootGdt(32, MULTIBOOT_SELECTORS);
     const request = { name: "gdt", owner, size: bytes.length, align: INFORMATION_ALIGNMENT, bytes };
     this.#gdt = placeLow(context, request).start;
   }
@@ -110,6 +110,7 @@ export class MultibootCpu {
   state(entry: number, information: number): CpuState {
     if (this.#gdt === undefined) throw new Error("memory is not laid out yet");
     const registers = { rax: BigInt(this.magic), rbx: BigInt(information) };
-    return protectedMode32({ entry: BigInt(entry), gdtBase: this.#gdt, registers });
+    const selectors = MULTIBOOT_SELECTORS;
+    return protectedMode32({ entry: BigInt(entry), gdtBase: this.#gdt, selectors, registers });
   }
 }

@@ -6,6 +6,7 @@
  */
 import { hex } from "../../bytes/hex.js";
 import type { ElfImage } from "../../formats/elf/elf.js";
+import type { SystemMark } from "../../formats/elf/system.js";
 import type { Image } from "../../formats/index.js";
 import {
   explainNoMultiboot1,
@@ -45,6 +46,7 @@ import {
   type KernelImage,
 } from "../multiboot/kernel-image.js";
 import type { LoaderOptions } from "../options.js";
+import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
 import { buildMultiboot1Info, multiboot1InfoSize } from "./info.js";
 
 const NAME = "multiboot1";
@@ -112,7 +114,7 @@ function recogniseElf(image: Image, header: Multiboot1Header, options: LoaderOpt
   return {
     fits: true,
     why,
-    protocol: new Multiboot1Boot(kernel, entry, header, image, commandLineText(options)),
+    protocol: new Multiboot1Boot(kernel, entry, header, image, commandLineText(options), systemOf(image)),
   };
 }
 
@@ -133,12 +135,14 @@ function recogniseAddresses(
   const fault = entryOutside(kernel, entry, offset + AT.ENTRY_ADDR);
   if (fault !== undefined) return { fits: false, fault };
   const why = `a Multiboot header with load addresses at offset ${hex(offset)}`;
-  const protocol = new Multiboot1Boot(kernel, entry, header, undefined, commandLineText(options));
+  const text = commandLineText(options);
+  const protocol = new Multiboot1Boot(kernel, entry, header, undefined, text, systemOf(image));
   return { fits: true, why, protocol };
 }
 
 class Multiboot1Boot implements BootProtocol {
   readonly entry = "Multiboot entry";
+  readonly defaultCommandLine: DefaultCommandLine | undefined;
   readonly #cpu = new MultibootCpu(MULTIBOOT1_BOOT_MAGIC);
   #information = 0;
 
@@ -149,7 +153,10 @@ class Multiboot1Boot implements BootProtocol {
     /** Whose sections the kernel is told of. */
     readonly elf: ElfImage | undefined,
     readonly text: CommandLineText,
-  ) {}
+    readonly system: SystemMark | undefined,
+  ) {
+    this.defaultCommandLine = consoleWords(system);
+  }
 
   layOutMemory(context: LoadContext): void {
     placeKernel(context, NAME, this.kernel, 0);
@@ -167,14 +174,16 @@ class Multiboot1Boot implements BootProtocol {
     region.content = { kind: "bytes", bytes: buildMultiboot1Info(input, region.start) };
     this.#information = region.start;
     this.#cpu.place(context, NAME);
-    this.#warnOfVideo(context);
+    this.#warn(context);
   }
 
   describeBootCpu(): CpuState {
     return this.#cpu.state(this.entryAddress, this.#information);
   }
 
-  #warnOfVideo(context: LoadContext): void {
+  #warn(context: LoadContext): void {
+    const { commandLine, vga = false } = context;
+    for (const text of commandLineWarnings(this.system?.system, commandLine, vga)) context.warn(text);
     if (this.header.graphics === undefined || context.vga === true) return;
     context.warn(NO_SCREEN);
   }

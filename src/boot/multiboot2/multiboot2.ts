@@ -7,6 +7,7 @@
  */
 import { hex } from "../../bytes/hex.js";
 import type { ElfImage } from "../../formats/elf/elf.js";
+import type { SystemMark } from "../../formats/elf/system.js";
 import type { Image } from "../../formats/index.js";
 import {
   explainNoMultiboot2,
@@ -41,6 +42,7 @@ import {
   imageOfElf,
   type KernelImage,
 } from "../multiboot/kernel-image.js";
+import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
 import { buildMultiboot2Info } from "./info.js";
 import { relocationOf } from "./relocation.js";
 import { headerFault, requestOf, type Multiboot2Request } from "./tags.js";
@@ -68,7 +70,8 @@ export const multiboot2Loader: Loader = {
     if ("place" in kernel) return { fits: false, fault: kernel };
     const what = request.address === undefined ? "an ELF file" : "load addresses";
     const why = `${what} with a Multiboot2 header at offset ${hex(header.offset)}`;
-    return { fits: true, why, protocol: new Multiboot2Boot(kernel, request, commandLineText(options)) };
+    const protocol = new Multiboot2Boot(kernel, request, commandLineText(options), systemOf(image));
+    return { fits: true, why, protocol };
   },
 };
 
@@ -134,6 +137,7 @@ function addressWithoutEntry(address: Multiboot2Tag): BootFault {
 
 class Multiboot2Boot implements BootProtocol {
   readonly entry = "Multiboot2 entry";
+  readonly defaultCommandLine: DefaultCommandLine | undefined;
   readonly #cpu = new MultibootCpu(MULTIBOOT2_BOOT_MAGIC);
   #placed: { offset: number; information: number } | undefined;
 
@@ -141,7 +145,10 @@ class Multiboot2Boot implements BootProtocol {
     readonly kernel: Kernel,
     readonly request: Multiboot2Request,
     readonly text: CommandLineText,
-  ) {}
+    readonly system: SystemMark | undefined,
+  ) {
+    this.defaultCommandLine = consoleWords(system);
+  }
 
   layOutMemory(context: LoadContext): void {
     const { image, elf } = this.kernel;
@@ -163,7 +170,9 @@ class Multiboot2Boot implements BootProtocol {
     region.content = { kind: "bytes", bytes };
     this.#placed = { offset, information: region.start };
     this.#cpu.place(context, NAME);
-    if (framebuffer && context.vga !== true) context.warn(NO_SCREEN);
+    const { commandLine, vga = false } = context;
+    for (const warning of commandLineWarnings(this.system?.system, commandLine, vga)) context.warn(warning);
+    if (framebuffer && !vga) context.warn(NO_SCREEN);
   }
 
   describeBootCpu(): CpuState {

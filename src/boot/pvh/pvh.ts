@@ -10,6 +10,7 @@
 import { hex } from "../../bytes/hex.js";
 import { alignUp } from "../../bytes/align.js";
 import type { ElfImage } from "../../formats/elf/elf.js";
+import type { KernelSystem } from "../../formats/elf/system.js";
 import type { PvhEntry } from "../../formats/elf/notes.js";
 import type { LoadSegment } from "../../formats/elf/segments.js";
 import { deriveE820 } from "../../memory/e820.js";
@@ -18,20 +19,18 @@ import { START_INFO } from "../../spec/pvh.js";
 import { SIZE_4K } from "../../spec/x86-system.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
-import { SERIAL_CONSOLE } from "../defaults.js";
 import type { BootFault } from "../boot-error.js";
 import {
   checkCommandLine,
   placeCommandLine,
   placeGdt,
   placeModules,
-  warnOfSilence,
   zeroTerminated,
   type PlacedModule,
 } from "../hand-over.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf } from "../kernel-elf.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
-import { guestSystem, guestWarnings } from "./guest-rules.js";
+import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
 import { buildStartInfo, startInfoSize, type StartInfoInput, type StartInfoVersion } from "./start-info.js";
 
 const NAME = "pvh";
@@ -45,7 +44,6 @@ const LIMITED_BY = "the room kept for it";
 export const pvhLoader: Loader = {
   name: NAME,
   summary: "any kernel with a PVH entry (Xen note PHYS32_ENTRY), or the one inside a bzImage",
-  defaultCommandLine: SERIAL_CONSOLE,
   options: {
     start_info: {
       values: [LOW, AFTER_KERNEL],
@@ -84,6 +82,8 @@ function noNote(elf: ElfImage): BootFault {
 
 class PvhBoot implements BootProtocol {
   readonly entry = "PVH entry";
+  readonly defaultCommandLine: DefaultCommandLine | undefined;
+  readonly #system: KernelSystem | undefined;
   #placed: { startInfo: number; gdt: number } | undefined;
 
   constructor(
@@ -91,7 +91,11 @@ class PvhBoot implements BootProtocol {
     readonly pvh: PvhEntry,
     readonly placement: typeof LOW | typeof AFTER_KERNEL,
     readonly version: StartInfoVersion,
-  ) {}
+  ) {
+    const mark = systemOf(elf);
+    this.#system = mark?.system;
+    this.defaultCommandLine = consoleWords(mark);
+  }
 
   layOutMemory(context: LoadContext): void {
     const segments = placeSegments(this.elf, context.memory, NAME);
@@ -146,14 +150,16 @@ class PvhBoot implements BootProtocol {
   }
 
   #warn(context: LoadContext): void {
-    const system = guestSystem(this.elf);
-    const warnings = guestWarnings(system, {
-      commandLine: context.commandLine,
-      modules: context.initrd !== undefined || context.modules.length > 0,
-      memoryMap: this.version !== 0,
-    });
-    for (const text of warnings) context.warn(text);
-    if (system === "linux") warnOfSilence(context);
+    const system = this.#system;
+    if (this.version === 0) {
+      const who = system === undefined ? "Linux, FreeBSD and NetBSD stop" : `${system} stops`;
+      context.warn(`start_info version 0 has no memory map: ${who} without one`);
+    }
+    for (const text of commandLineWarnings(system, context.commandLine, context.vga === true))
+      context.warn(text);
+    // sys/x86/xen/pv.c: what it looks for there is what its own loader would have put there.
+    if (system === "FreeBSD" && (context.initrd !== undefined || context.modules.length > 0))
+      context.warn("FreeBSD takes the first module for loader metadata: an initrd will confuse it");
   }
 }
 

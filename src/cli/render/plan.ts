@@ -54,6 +54,7 @@ function summary(plan: Plan): string[] {
     ...plan.modules.map(({ name, commandLine, size }) =>
       `module    ${name} (${bytes(size)}) ${commandLine}`.trimEnd(),
     ),
+    ...plan.added.map(({ what, why }) => `added     ${what}: ${why}`),
     ...plan.warnings.map((warning) => `warning   ${warning}`),
   ];
 }

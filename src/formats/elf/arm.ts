@@ -7,22 +7,14 @@
  */
 import { ByteView } from "../../bytes/byte-view.js";
 import { hex } from "../../bytes/hex.js";
-import {
-  ARM_KERNEL_SPACE,
-  EF_ARM,
-  FREEBSD_KERNEL_INTERPRETER,
-  LINUX_NOTE_OWNER,
-  OS_NOTE,
-} from "../../spec/arm-elf.js";
-import { ELF32, ELFOSABI, EM, PT } from "../../spec/elf.js";
+import { ARM_KERNEL_SPACE, EF_ARM, FREEBSD_KERNEL_INTERPRETER, OS_NOTE } from "../../spec/arm-elf.js";
+import { ELF32, EM, PT } from "../../spec/elf.js";
 import type { Fact } from "../image.js";
 import type { ElfImage } from "./elf.js";
 import type { ElfNote } from "./notes.js";
+import { kernelSystem, type KernelSystem } from "./system.js";
 
 type Described = Omit<ElfImage, "facts" | "summary">;
-
-/** Whose kernel it is. */
-export type KernelSystem = "FreeBSD" | "NetBSD" | "OpenBSD" | "Linux";
 
 /** How its physical addresses are meant. */
 export interface PhysicalAddresses {
@@ -35,19 +27,6 @@ export interface PhysicalAddresses {
 /** Whether the file is for an ARM machine. */
 export function isArmElf({ header }: Pick<ElfImage, "header">): boolean {
   return header.machine === EM.ARM || header.machine === EM.AARCH64;
-}
-
-/** The system that the file is a kernel of, as its notes, OSABI and interpreter say; undefined when they do not. */
-export function kernelSystem(
-  image: Pick<ElfImage, "header" | "notes" | "interpreter">,
-): KernelSystem | undefined {
-  const owners = new Set(image.notes.map(({ name }) => name));
-  const marked = Object.values(OS_NOTE).find(({ owner }) => owners.has(owner));
-  if (marked !== undefined) return marked.system;
-  if (image.header.osabi === ELFOSABI.FREEBSD || image.interpreter === FREEBSD_KERNEL_INTERPRETER)
-    return "FreeBSD";
-  if (image.header.osabi === ELFOSABI.NETBSD) return "NetBSD";
-  return owners.has(LINUX_NOTE_OWNER) ? "Linux" : undefined;
 }
 
 /** Whether p_paddr can be believed; undefined when nothing is loaded. */
@@ -80,7 +59,15 @@ export function physicalAddresses(
   return { virtual: false, why: "p_paddr repeats p_vaddr: linked for this place, with the MMU off" };
 }
 
-const ENTRY_STATES: Readonly<Record<"arm" | "arm64", Readonly<Record<KernelSystem | "other", string>>>> = {
+/** Systems whose state at the entry is known. */
+type KnownSystem = Exclude<KernelSystem, "Xen" | "GNU Mach">;
+
+const ENTRY_STATES: Readonly<
+  Record<
+    "arm" | "arm64",
+    Readonly<Record<KnownSystem | "other", string>> & Partial<Record<KernelSystem, string>>
+  >
+> = {
   arm: {
     FreeBSD:
       "r0 = 0 and r2 = device tree, as Linux has it, or r0 = loader metadata; MMU off; entered at the physical address of e_entry",
@@ -170,6 +157,10 @@ export function armFacts(image: Described): Fact[] {
   const states = ENTRY_STATES[header.machine === EM.ARM ? "arm" : "arm64"];
   return [
     ...facts,
-    { name: "entry.state", value: states[system ?? "other"], meaning: "expected of its loader" },
+    {
+      name: "entry.state",
+      value: states[system ?? "other"] ?? states.other,
+      meaning: "expected of its loader",
+    },
   ];
 }

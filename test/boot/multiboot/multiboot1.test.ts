@@ -148,11 +148,35 @@ describe("R1.3 multiboot1, ELF kernels", () => {
     refused(makeElf({ elfClass: 64, entry: at, segments: [high] }), 64, /up to physical 0x100001000/);
   });
 
-  it("R1.3 a program for an operating system and a file for another CPU are refused with what they are", () => {
-    const interpreter = { type: PT.INTERP, bytes: new TextEncoder().encode("/lib/ld.so\0") };
-    const segment = { vaddr: at, bytes: headed(header1(3)) };
-    refused(makeElf({ elfClass: 32, entry: at, segments: [segment, interpreter] }), 84, /PT_INTERP/);
+  it("R1.3 a file for another CPU is refused with what it is", () => {
     refused(elfWith(header1(3), { machine: 40 }), 0x12, /a file for arm/);
+  });
+
+  it("R1.3 a header makes a kernel of what a compiler linked as a program; without one it is refused", () => {
+    const interpreter = { type: PT.INTERP, bytes: new TextEncoder().encode("/lib/ld.so\0") };
+    const local = { type: PT.TLS, bytes: new Uint8Array(8) };
+    const linked = (bytes: Uint8Array): Uint8Array =>
+      makeElf({ elfClass: 32, entry: at, segments: [{ vaddr: at, bytes }, interpreter, local] });
+    assert.equal(planOf(linked(headed(header1(3))), NAMED).bootCpu.rip, BigInt(at));
+    for (const name of ["pvh", "elf32"]) {
+      assert.throws(
+        () => planOf(linked(new Uint8Array(64)), { loader: { name } }),
+        /file offset 0x54: found a program header PT_INTERP \(\/lib\/ld\.so\)/,
+      );
+    }
+  });
+
+  it("R1.3 CS is 0x08, the data segments are 0x10, as QEMU has it; kernels rely on it", () => {
+    const { bootCpu, regions } = planOf(elfWith(header1(3)), NAMED);
+    assert.equal(bootCpu.cs.selector, 0x08);
+    for (const name of ["ds", "es", "fs", "gs", "ss"] as const) assert.equal(bootCpu[name].selector, 0x10);
+    const gdt = regions.find(({ name }) => name === "gdt");
+    assert.equal(BigInt(gdt?.start ?? 0), bootCpu.gdtr.base);
+    const content = gdt?.content;
+    assert.ok(content?.kind === "bytes");
+    const view = new DataView(content.bytes.slice().buffer);
+    assert.equal(view.getBigUint64(0x08, true), 0x00cf_9b00_0000_ffffn);
+    assert.equal(view.getBigUint64(0x10, true), 0x00cf_9300_0000_ffffn);
   });
 
   it("R1.6 the layout, as a golden: kernel where it is linked, modules behind it, the rest low", () => {
@@ -212,7 +236,7 @@ describe("R1.1 choice among protocols that an image offers", () => {
     }
   });
 
-  it("R3.1 only kernels that read it are given console=ttyS0 by default", () => {
+  it("R3.1 only kernels that read it are given console=ttyS0 by default, and the plan says so", () => {
     const kernel = (bytes: Uint8Array) => ({ kernel: { name: "k", bytes } });
     assert.equal(buildPlan(kernel(makeBzImage())).commandLine, "console=ttyS0");
     assert.equal(buildPlan(kernel(elfWith(both))).commandLine, "");
