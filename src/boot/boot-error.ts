@@ -66,12 +66,22 @@ export class NoLoaderError extends BootError {
     doing: string,
     /** In the order they were asked; never empty. */
     readonly refusals: readonly { loader: string; fault: BootFault }[],
+    /** What it all comes to, where one sentence says it. */
+    answer = "no loader takes it",
   ) {
     super(doing, refusals[0].fault);
-    this.message = `${doing}: no loader takes it\n${refusals
-      .map(({ loader, fault }) => `  ${loader}: ${faultText(fault)}`)
-      .join("\n")}`;
+    this.message = [`${doing}: ${answer}`, ...refusalLines(refusals)].join("\n");
   }
+}
+
+/** A line a reason, with the loaders that have it. */
+function refusalLines(refusals: NoLoaderError["refusals"]): string[] {
+  const loaders = new Map<string, string[]>();
+  for (const { loader, fault } of refusals) {
+    const text = faultText(fault);
+    loaders.set(text, [...(loaders.get(text) ?? []), loader]);
+  }
+  return [...loaders].map(([text, names]) => `  ${names.join(", ")}: ${text}`);
 }
 
 /** The facts of an error of the layers below; `undefined` for any other. */

@@ -5,6 +5,7 @@
 import { isForArm } from "../formats/image.js";
 import type { Image } from "../formats/index.js";
 import { BootError, faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
+import { programFault } from "./kernel-elf.js";
 import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
 import type { LoaderOptions } from "./options.js";
 import type { LoaderRegistry } from "./registry.js";
@@ -77,7 +78,14 @@ export function choose(
   throw new NoLoaderError(
     doing,
     refusals.map(({ loader, refused }) => ({ loader, fault: refused.fault })),
+    answerFor(image),
   );
+}
+
+/** What a person should know of this file before any loader's reasons. */
+function answerFor(image: Image): string | undefined {
+  if (image.format !== "elf" || programFault(image) === undefined) return undefined;
+  return "this is a program for an operating system, not a kernel: put it into an initrd, and boot a kernel with that";
 }
 
 function armFault({ summary, arch }: Image): BootFault {

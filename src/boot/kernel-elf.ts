@@ -68,7 +68,7 @@ export function unsuitableElf({ elf }: KernelElf): BootFault | undefined {
       meaning: "An object file, module or core dump is not a kernel: link it, or give the kernel.",
     };
   }
-  return isMarkedAsKernel(elf) ? undefined : programFault(elf);
+  return programFault(elf);
 }
 
 /**
@@ -80,15 +80,28 @@ function isMarkedAsKernel({ bytes, interpreter, notes, pvh }: ElfImage): boolean
     pvh !== undefined ||
     interpreter === FREEBSD_KERNEL_INTERPRETER ||
     notes.some(({ name }) => name === XEN_NOTE_OWNER) ||
-    findMultiboot2(bytes) !== undefined ||
-    findMultiboot1(bytes) !== undefined
+    hasMultibootHeader(bytes)
   );
 }
 
-/** What tells a program from a kernel: it wants to be linked, or has storage for each of its threads. */
-function programFault({ segments, interpreter }: ElfImage): BootFault | undefined {
+/** Also one that is damaged: it was meant to be a kernel's. */
+function hasMultibootHeader(bytes: Uint8Array): boolean {
+  try {
+    return findMultiboot2(bytes) !== undefined || findMultiboot1(bytes) !== undefined;
+  } catch (error) {
+    if (error instanceof FormatError) return true;
+    throw error;
+  }
+}
+
+/**
+ * What tells a program from a kernel: it wants to be linked, or has storage for each of its threads, and does not say
+ * that it is a kernel.
+ */
+export function programFault(elf: ElfImage): BootFault | undefined {
+  const { segments, interpreter } = elf;
   const telling = segments.find((segment) => segment.type === PT.INTERP || segment.type === PT.TLS);
-  if (telling === undefined) return undefined;
+  if (telling === undefined || isMarkedAsKernel(elf)) return undefined;
   const what = telling.type === PT.INTERP ? `PT_INTERP (${interpreter ?? ""})` : "PT_TLS";
   return {
     place: { kind: "file", offset: telling.headerOffset },

@@ -60,6 +60,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   MemoryMapError: EXIT_STATUS.imageRefused,
   PlanError: EXIT_STATUS.imageRefused,
   GuestError: EXIT_STATUS.imageRefused,
+  EngineLimit: EXIT_STATUS.engineUnavailable,
   OutputFileError: EXIT_STATUS.ioFailed,
   AbortError: EXIT_STATUS.interrupted,
 };

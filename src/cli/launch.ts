@@ -22,6 +22,7 @@ import {
   screenFrame,
   statsLines,
   unimplementedLine,
+  unseenTextLine,
 } from "./render/end.js";
 
 export interface LaunchOptions {
@@ -100,6 +101,7 @@ class Surroundings {
   readonly session: Session;
   readonly midLine: () => boolean;
   #input: ConsoleInput | undefined;
+  #hinted = false;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
   readonly #interrupt = new AbortController();
@@ -125,6 +127,7 @@ class Surroundings {
       onPlanned: (warnings) => this.#begin(warnings),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
+      onUnseenText: (line) => this.hintAtScreen(line),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
     this.#forgetSignals = onEndingSignal((signal) =>
@@ -145,6 +148,13 @@ class Surroundings {
   stop(end: MachineEnd): void {
     this.session.stop(end);
     this.#interrupt.abort(end);
+  }
+
+  /** Says once that the guest writes to a screen that is not there. */
+  hintAtScreen(line: string): void {
+    if (this.#hinted) return;
+    this.#hinted = true;
+    say(this.context, [unseenTextLine(line)]);
   }
 
   /** The guest is about to run: what there is to say of it, then its keys. */
@@ -180,6 +190,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   const extras = { firmwareLog: options.firmwareLog ?? false, screen: options.screen ?? false };
   if (extras.screen && !options.json && report.screen !== undefined)
     context.stdout.write(`${around.midLine() ? "\n" : ""}${screenText(report.screen)}\n`);
+  if (!options.json && report.unseenText !== undefined) around.hintAtScreen(report.unseenText);
   const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
   if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
   if (options.stats && !options.json) lines.push(...statsLines(report, around.startedAfterMs));

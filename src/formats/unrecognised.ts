@@ -87,7 +87,7 @@ function portableExecutable(view: ByteView): UnrecognisedImage | undefined {
   return named(
     `a PE/COFF program (${arch}) without a Linux setup header`,
     at,
-    "EFI programs need firmware, which is not supported yet: give the kernel itself (a bzImage or its vmlinux)",
+    "EFI programs need UEFI firmware, which does not run on this machine: give the kernel itself (a bzImage or its vmlinux)",
   );
 }
 
@@ -116,7 +116,7 @@ function bootSector(view: ByteView): UnrecognisedImage | undefined {
   return named(
     "a boot sector (a raw disk image, or a boot program for a BIOS)",
     BOOT_SECTOR.OFFSET,
-    "A disk is given beside a kernel; to start from its boot sector a BIOS is needed, which is not supported yet",
+    "A BIOS would start it from a disk, and this machine has none: take kernel and initrd out of its /boot and give those",
   );
 }
 

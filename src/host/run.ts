@@ -23,6 +23,8 @@ export interface RunOptions extends MachineOptions {
   wait: (milliseconds: number | undefined) => void;
   /** Shown what the screen shows, at most some times a second and only when it has changed. */
   onScreen?: (screen: Screen) => void;
+  /** Told once that the guest writes to a screen that the machine does not have, with a line of it. */
+  onUnseenText?: (line: string) => void;
   /** Called once, right before the first instruction. */
   onStart?: () => void;
 }
@@ -35,6 +37,8 @@ export interface RunReport {
   hostMs: number;
   /** What the screen showed last; absent without a screen. */
   screen?: Screen;
+  /** A line of what the guest wrote to a screen that the machine does not have; absent when it did not. */
+  unseenText?: string;
   /** What firmware wrote to its debug console; absent without firmware. */
   firmwareLog?: string;
 }
@@ -68,10 +72,27 @@ function screenWatch(machine: Machine, { onScreen, hostNow }: RunOptions): () =>
   };
 }
 
+const UNSEEN_INTERVAL_NS = 1000 * NS_PER_MS;
+
+/** Looks now and then whether the guest writes to a screen that is not there, until it does. */
+function unseenTextWatch(machine: Machine, { onUnseenText, hostNow }: RunOptions): () => void {
+  if (onUnseenText === undefined || machine.screen() !== undefined) return () => undefined;
+  let next = hostNow() + UNSEEN_INTERVAL_NS;
+  return () => {
+    if (hostNow() < next) return;
+    next = hostNow() + UNSEEN_INTERVAL_NS;
+    const text = machine.unseenText();
+    if (text === undefined) return;
+    next = Infinity;
+    onUnseenText(text);
+  };
+}
+
 /** Steps the machine until it ended. */
 function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): MachineEnd {
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
+  const watchUnseenText = unseenTextWatch(machine, options);
   for (;;) {
     const asked = options.poll?.();
     if (asked !== undefined) machine.finish(asked);
@@ -79,6 +100,7 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): 
     if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
     const step = machine.step(left);
     watchScreen();
+    watchUnseenText();
     if (step.state === "ended") return step.end;
     if (step.state === "ran") left -= step.instructions;
     else if (step.until === undefined) options.wait(undefined);
@@ -100,6 +122,8 @@ export function runToEnd(options: RunOptions): RunReport {
     if (screen !== undefined) watch.feed(new TextEncoder().encode(`\n${screenText(screen)}\n`));
     const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
     if (screen !== undefined) report.screen = screen;
+    const unseenText = machine.unseenText();
+    if (unseenText !== undefined) report.unseenText = unseenText;
     const firmwareLog = machine.firmwareLog();
     if (firmwareLog !== undefined) report.firmwareLog = firmwareLog;
     return report;

@@ -18,7 +18,7 @@ import { CpuSlot } from "./cpu-slot.js";
 import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
 import { fillMemory, memoryRanges } from "./fill.js";
-import { readScreen, type Screen } from "./screen.js";
+import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
 import { TimerQueue } from "./timers.js";
 import { wireBoard } from "./wiring.js";
@@ -185,6 +185,11 @@ export class Machine {
   screen(): Screen | undefined {
     const { text } = this.#board;
     return text === undefined ? undefined : readScreen(this.memory, text);
+  }
+
+  /** A line of what the guest wrote to the screen of a machine without one; undefined if it did not, or there is one. */
+  unseenText(): string | undefined {
+    return this.#board.text === undefined ? unseenText(this.memory) : undefined;
   }
 
   /** What the firmware wrote to its debug console, the last 256 KiB at least; undefined without one. */

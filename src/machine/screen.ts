@@ -47,6 +47,34 @@ function rowsOf(crtc: readonly number[]): number {
   return Math.floor(shownLines(crtc) / (((scan & CRTC_FIELD.SCAN_LINE_MASK) + 1) * doubled));
 }
 
+/** A VGA's text memory after reset, and what 80 × 25 cells of it take. */
+const TEXT_MEMORY = { start: VGA_MEMORY_START[3], columns: 80, rows: 25 } as const;
+/** Printable characters from which on memory counts as text that somebody wrote. */
+const LEAST_TEXT = 4;
+const PRINTABLE = /[!-~]/;
+
+/**
+ * Text that a guest wrote where a VGA would show it, though the machine has none: the first row with any. Undefined when
+ * there is none.
+ */
+export function unseenText(memory: GuestMemory): string | undefined {
+  const { start, columns, rows } = TEXT_MEMORY;
+  const size = columns * rows * TEXT_CELL_SIZE;
+  if (!memory.ranges.some((ram) => ram.start <= start && start + size <= ram.start + ram.size))
+    return undefined;
+  const cells = memory.read(start, size);
+  for (let row = 0; row < rows; row++) {
+    let text = "";
+    for (let column = 0; column < columns; column++) {
+      const at = (row * columns + column) * TEXT_CELL_SIZE;
+      // Black on black is what memory is that nobody wrote to.
+      text += cells[at + 1] === 0 ? " " : CP437[cells[at]];
+    }
+    if ([...text].filter((char) => PRINTABLE.test(char)).length >= LEAST_TEXT) return text.trim();
+  }
+  return undefined;
+}
+
 /** Reads the screen. Whatever the registers hold, it has at most 256 columns and 1024 rows. */
 export function readScreen(memory: GuestMemory, registers: TextRegisters): Screen {
   const { crtc, graphics } = registers;

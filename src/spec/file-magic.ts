@@ -18,7 +18,8 @@ function text(value: string): number[] {
   return Array.from(value, (character) => character.charCodeAt(0));
 }
 
-const DISK = "a disk image is not a kernel: give it as a disk beside the kernel";
+const DISK =
+  "a disk image is not a kernel, and this machine has no disks: take kernel and initrd out of its /boot and give those";
 
 /** Most specific first. */
 export const FILE_MAGICS: readonly FileMagic[] = [

@@ -1,13 +1,17 @@
 /** The program as a whole, in this process: help, usage errors, refusals, statuses. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { COMMANDS } from "../../src/cli/commands.js";
+import { EXIT_STATUS_TEXT } from "../../src/cli/help-text.js";
 import { launch } from "../../src/cli/launch.js";
 import { EXIT_STATUS } from "../../src/machine/end.js";
+import { PT } from "../../src/spec/elf.js";
 import { capturedStreams, locore } from "../support/cli.js";
+import { makeElf } from "../support/images.js";
+import { pvhElf } from "../support/qemu/pvh-elf.js";
 
 test("R3.1 help names every command, every option and every exit status", async () => {
   const { status, out } = await locore("help");
@@ -23,6 +27,51 @@ test("R3.1 help names every command, every option and every exit status", async 
     for (const option of command.options)
       assert.ok(help.out.includes(`-${option.name}`), `${name}: ${option.name}`);
   }
+});
+
+test("R3.8 the README's table of exit statuses is the help's, and every status of ours is in it", () => {
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  const table = readme.slice(readme.indexOf("| exit status |")).split("\n\n")[0];
+  const statuses = table
+    .split("\n")
+    .slice(2)
+    .map((row) => row.replaceAll("\\|", "¦").split("|")[1].replace(/[`\s]/g, "").replace("¦", "|"));
+  assert.deepEqual(
+    statuses,
+    EXIT_STATUS_TEXT.map(([status]) => status),
+  );
+  for (const status of Object.values(EXIT_STATUS))
+    assert.ok(statuses.includes(String(status)), String(status));
+});
+
+test("R3.1 a program is answered in one line, with the loaders' reasons below", async () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "ls");
+  const interpreter = { type: PT.INTERP, bytes: new TextEncoder().encode("/lib/ld.so\0") };
+  writeFileSync(file, makeElf({ segments: [interpreter, { vaddr: 0x400000, bytes: new Uint8Array(64) }] }));
+  const { status, err } = await locore("boot", file);
+  assert.equal(status, EXIT_STATUS.imageRefused);
+  const [answer, first, ...more] = err.trimEnd().split("\n");
+  assert.match(
+    answer,
+    /^locore: boot ".*ls": this is a program for an operating system, not a kernel: put it into an initrd/,
+  );
+  assert.match(first, /^ {2}pvh, elf64, elf32: file offset 0x40: found a program header PT_INTERP/);
+  for (const line of more) assert.match(line, /^ {2}[a-z0-9, ]+: file offset/);
+});
+
+test("R1.6 plan and boot refuse a machine that the engine cannot hold in the same words", async () => {
+  const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "kernel");
+  writeFileSync(file, pvhElf(0x100000, Uint8Array.of(0xfa, 0xf4), 0x100000));
+  for (const words of [
+    ["-m", "4G"],
+    ["--smp", "32"],
+  ]) {
+    const [plan, boot] = [await locore("plan", file, ...words), await locore("boot", file, ...words)];
+    assert.deepEqual([plan.status, plan.err], [EXIT_STATUS.engineUnavailable, boot.err]);
+    assert.equal(boot.status, plan.status);
+    assert.match(plan.err, /the wasm engine/);
+  }
+  assert.equal((await locore("plan", file, "-m", "3G", "--smp", "16")).status, 0);
 });
 
 test("a wrong command line exits 2 and says what was probably meant", async () => {

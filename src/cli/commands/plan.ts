@@ -1,6 +1,7 @@
 /** `locore plan KERNEL`: the machine that `boot` would run, as data; nothing runs. */
 import { createHash } from "node:crypto";
 import type { Plan, PlanRegion } from "../../boot/plan.js";
+import { requireCapacity } from "../../host/node/engines.js";
 import type { OptionSpec } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
@@ -64,6 +65,8 @@ export const plan: Command = {
   ],
   async run(args, { stdout }) {
     const made = await makePlan(readBootRequest(args));
+    // What boot would refuse is refused here, with the same words.
+    await requireCapacity(made);
     if (args.has("json")) {
       stdout.write(`${toJson(planFacts(made), 2)}\n`);
       return 0;

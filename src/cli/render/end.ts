@@ -1,6 +1,7 @@
 /** How the end of a machine is told: a line, a JSON line, a table of numbers. */
 import type { RunReport } from "../../host/run.js";
 import { screenText, type Screen } from "../../machine/screen.js";
+import { inOneLine } from "../../bytes/one-line.js";
 import { toJson } from "../json.js";
 
 const MS_PER_SECOND = 1000;
@@ -34,11 +35,12 @@ export interface ReportParts {
 
 /** One line of JSON. */
 export function endJson(report: RunReport, parts: ReportParts): string {
-  const { end, stats, screen, firmwareLog } = report;
+  const { end, stats, screen, firmwareLog, unseenText } = report;
   return toJson({
     ...end,
     instructions: stats.instructions,
     clockNs: stats.clockNs,
+    ...(unseenText === undefined ? {} : { unseenText }),
     ...(parts.screen === true && screen !== undefined ? { screen } : {}),
     ...(parts.firmwareLog === true && firmwareLog !== undefined ? { firmwareLog } : {}),
     ...(parts.stats ? { ...figures(report), engine: stats.engine } : {}),
@@ -52,6 +54,11 @@ export function firmwareLogLines({ firmwareLog }: RunReport): string[] {
     .replace(/\n$/, "")
     .split("\n")
     .map((line) => `firmware: ${line.trimEnd()}`);
+}
+
+/** A kernel that prints to a VGA is silent on a machine without one. */
+export function unseenTextLine(line: string): string {
+  return `locore: hint: the guest writes to a VGA's text memory, which this machine does not have ("${inOneLine(line)}"): --screen adds it and shows it`;
 }
 
 const HOME = "\x1b[H";

@@ -49,10 +49,9 @@ import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { fixedSequence } from "./fixed-sequence.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
+import { checkCpu, memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
 
-/** A WebAssembly memory has at most 65,536 pages of 64 KiB. */
-const LARGEST_MEMORY = 65536;
 /** Bytes shown of an instruction that is not implemented. */
 const SHOWN_BYTES = 15;
 /** Reports of such instructions that one guest can cause. */
@@ -95,8 +94,7 @@ class WasmVm implements Vm {
     this.statistics = options.statistics;
     this.ram = new RamMap(memory.ranges);
     const ramBase = layout.ramBase(this.ram.bytes);
-    const pages = Math.ceil((ramBase + this.ram.bytes) / layout.WASM_PAGE);
-    if (pages > LARGEST_MEMORY) throw new EngineLimit(tooLarge(this.ram.bytes, ramBase));
+    const pages = memoryPages(this.ram.bytes);
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
@@ -310,8 +308,7 @@ class WasmVm implements Vm {
   }
 
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu {
-    if (id >= layout.MAX_CPUS)
-      throw new EngineLimit(`CPU ${id}: the wasm engine holds ${layout.MAX_CPUS} CPUs at most`);
+    checkCpu(id);
     if (id < 0 || this.cpus.has(id))
       throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
     const context = new CpuContext(id, this.services, cpuid);
@@ -362,11 +359,6 @@ class WasmVm implements Vm {
     this.cpus.clear();
     this.byBase.clear();
   }
-}
-
-function tooLarge(ramBytes: number, ramBase: number): string {
-  const most = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE - ramBase) / 0x100000);
-  return `${Math.ceil(ramBytes / 0x100000)} MiB of RAM do not fit the wasm engine: one WebAssembly memory holds 4 GiB, of which ${most} MiB are left for the guest`;
 }
 
 /** How the engine executes. */

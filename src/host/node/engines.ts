@@ -111,6 +111,16 @@ export function requireEngine(name: string): void {
   throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
 }
 
+/** Refuses a machine that no engine here holds, without making it. Throws `EngineLimit`. */
+export async function requireCapacity(machine: {
+  ram: readonly { size: number }[];
+  cpus: number;
+}): Promise<void> {
+  const { checkCpu, memoryPages } = await import("../../engine/wasm/limits.js");
+  memoryPages(machine.ram.reduce((sum, { size }) => sum + size, 0));
+  for (let id = 0; id < machine.cpus; id++) checkCpu(id);
+}
+
 /** What LOCORE_JIT says, else "on". Throws `EngineUnavailable`. */
 function jitOfEnvironment(): JitMode {
   const value = process.env[JIT_VARIABLE] ?? "on";

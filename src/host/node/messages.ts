@@ -92,6 +92,8 @@ export type WorkerMessage =
   | { kind: "unimplemented"; cpu: number; rip: bigint; bytes: Uint8Array; text: string }
   /** The screen has changed. */
   | { kind: "screen"; screen: Screen }
+  /** The guest writes this to a screen that it does not have. */
+  | { kind: "unseen-text"; line: string }
   | { kind: "ended"; report: RunReport }
   /** The machine could not be made, or something broke. */
   | { kind: "failed"; failure: WorkerFailure };

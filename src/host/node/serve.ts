@@ -85,6 +85,9 @@ function runOptions(
       unimplemented: (cpu, rip, bytes, text) => tell({ kind: "unimplemented", cpu, rip, bytes, text }),
     },
   };
+  // Whether it comes before the end depends on the host's time: a run that repeats says it in the end only.
+  if (plan.clock.deterministic === undefined)
+    options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   return options;

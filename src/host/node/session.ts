@@ -59,6 +59,8 @@ export interface SessionOptions {
   onStart?: (at: number) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
   onScreen?: (screen: Screen) => void;
+  /** Told that the guest writes to a screen that the machine does not have, with a line of it. */
+  onUnseenText?: (line: string) => void;
   /** Told about instructions that the engine lacks. */
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
@@ -158,6 +160,9 @@ export class Session {
         return;
       case "screen":
         this.#options.onScreen?.(message.screen);
+        return;
+      case "unseen-text":
+        this.#options.onUnseenText?.(message.line);
         return;
       case "ended":
         this.#finish(message.report);
