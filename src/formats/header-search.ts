@@ -47,6 +47,23 @@ function checksumFault(view: ByteView, at: number, pattern: HeaderPattern): Form
   };
 }
 
+/** A sound header that lies behind the window, where loaders do not look; undefined when there is none. */
+export function findLostHeader(view: ByteView, pattern: HeaderPattern): FormatFault | undefined {
+  const offset = findHeader(view, { ...pattern, window: EXPLAINED });
+  if (offset === undefined || offset + pattern.size <= pattern.window) return undefined;
+  return tooFarBack(offset, pattern);
+}
+
+function tooFarBack(offset: number, { name, window, alignment }: HeaderPattern): FormatFault {
+  return {
+    offset,
+    found: `the ${name} magic number at ${hex(offset)}, past the first ${window} bytes`,
+    expected: `a ${name} header within the first ${window} bytes, at a multiple of ${alignment}`,
+    meaning:
+      "The linker put it too far back: place its section first, or link without aligned pages (ld -n).",
+  };
+}
+
 /** Why `findHeader` found nothing, and whether a magic number is there at all. */
 export function explainAbsence(
   view: ByteView,
@@ -64,11 +81,12 @@ export function explainAbsence(
         fault: { offset: at, found, expected, meaning: "Align the section it is in." },
       };
     }
-    if (at + size > window || !view.holds(at, size)) {
-      const found = `the ${name} magic number at ${hex(at)}, ${view.holds(at, size) ? `past the first ${window} bytes` : "where the file ends"}`;
-      const meaning = "The linker put it too far back: place its section first.";
+    if (!view.holds(at, size)) {
+      const found = `the ${name} magic number at ${hex(at)}, where the file ends`;
+      const meaning = "The file is cut off, or these bytes are a magic number by chance.";
       return { hasMagic: true, fault: { offset: at, found, expected, meaning } };
     }
+    if (at + size > window) return { hasMagic: true, fault: tooFarBack(at, pattern) };
     const fault = checksumFault(view, at, pattern);
     if (fault !== undefined) return { hasMagic: true, fault };
   }

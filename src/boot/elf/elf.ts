@@ -16,8 +16,9 @@ import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../x86/entry-states.js";
 import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables } from "../hand-over.js";
-import { findMultiboot1 } from "../../formats/multiboot1/multiboot1.js";
-import { findMultiboot2 } from "../../formats/multiboot2/multiboot2.js";
+import { findMultiboot1, lostMultiboot1 } from "../../formats/multiboot1/multiboot1.js";
+import { findMultiboot2, lostMultiboot2 } from "../../formats/multiboot2/multiboot2.js";
+import type { LoaderOptions } from "../options.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf, type KernelElf } from "../kernel-elf.js";
 import { bareSetupHeader, buildBootParams } from "../linux/boot-params.js";
 import { LINUX_BOOT_WORDS } from "../linux/words.js";
@@ -40,7 +41,10 @@ export const elf64Loader: Loader = {
   options: { ...RNG_SEED_OPTION },
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);
-    const fault = unsuitableElf(kernel) ?? unsuitable(kernel, 64);
+    const fault =
+      unsuitableElf(kernel) ??
+      unsuitable(kernel, 64) ??
+      (wanted(options, 64) ? undefined : forMultiboot(kernel.elf, 64));
     if (fault !== undefined) return { fits: false, fault };
     const why = `${kernel.origin}, 64-bit, entry point in a loaded segment`;
     return { fits: true, why, protocol: new ElfBoot(kernel.elf, 64, rngSeed(options)) };
@@ -53,25 +57,35 @@ export const elf32Loader: Loader = {
   options: { ...RNG_SEED_OPTION },
   recognise(image, { options, memory }) {
     const kernel = kernelElf(image, memory);
-    const asked = options["name"] === WIDTHS[32].name;
     const fault =
-      unsuitableElf(kernel) ?? unsuitable(kernel, 32) ?? (asked ? undefined : forMultiboot(kernel.elf));
+      unsuitableElf(kernel) ??
+      unsuitable(kernel, 32) ??
+      (wanted(options, 32) ? undefined : forMultiboot(kernel.elf, 32));
     if (fault !== undefined) return { fits: false, fault };
     const why = `${kernel.origin}, 32-bit, entry point in a loaded segment`;
     return { fits: true, why, protocol: new ElfBoot(kernel.elf, 32, rngSeed(options)) };
   },
 };
 
+/** Whether the loader was asked for by name. */
+function wanted({ name }: LoaderOptions, width: Width): boolean {
+  return name === WIDTHS[width].name;
+}
+
 /** A Multiboot kernel that its own loaders refused would be entered in a state that it does not know. */
-function forMultiboot({ bytes }: ElfImage): BootFault | undefined {
+function forMultiboot({ bytes }: ElfImage, width: Width): BootFault | undefined {
+  const lost = lostMultiboot2(bytes) ?? lostMultiboot1(bytes);
+  if (lost !== undefined) {
+    const { offset, ...fault } = lost;
+    return { place: { kind: "file", offset }, ...fault };
+  }
   const header = findMultiboot2(bytes) ?? findMultiboot1(bytes);
   if (header === undefined) return undefined;
   return {
     place: { kind: "file", offset: header.offset },
     found: "a Multiboot header",
-    expected: "a kernel for the 32-bit boot protocol of Linux",
-    meaning:
-      "The multiboot loaders are for this kernel; loader.name=elf32 enters it without what they hand over.",
+    expected: `a kernel for the ${width}-bit boot protocol of Linux`,
+    meaning: `The multiboot loaders are for this kernel; loader.name=${WIDTHS[width].name} enters it without what they hand over.`,
   };
 }
 

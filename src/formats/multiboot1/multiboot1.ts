@@ -12,8 +12,8 @@ import {
   MULTIBOOT1_HEADER_ALIGNMENT,
   MULTIBOOT1_SEARCH,
 } from "../../spec/multiboot1.js";
-import { FormatError } from "../format-error.js";
-import { explainAbsence, findHeader, type HeaderPattern } from "../header-search.js";
+import { FormatError, type FormatFault } from "../format-error.js";
+import { explainAbsence, findHeader, findLostHeader, type HeaderPattern } from "../header-search.js";
 
 export const MULTIBOOT1 = "Multiboot";
 
@@ -60,6 +60,11 @@ export function findMultiboot1(bytes: Uint8Array): Multiboot1Header | undefined 
   const view = new ByteView(bytes);
   const offset = findHeader(view, PATTERN);
   return offset === undefined ? undefined : readHeader(view, offset);
+}
+
+/** A sound header too far behind the file's beginning to be found; undefined when there is none. */
+export function lostMultiboot1(bytes: Uint8Array): FormatFault | undefined {
+  return findLostHeader(new ByteView(bytes), PATTERN);
 }
 
 /** Why there is no header. `hasMagic`: the magic number is there, so it was meant to be one. */

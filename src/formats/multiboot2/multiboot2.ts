@@ -19,8 +19,8 @@ import {
   MULTIBOOT2_HEADER,
   MULTIBOOT2_SEARCH,
 } from "../../spec/multiboot2.js";
-import { FormatError } from "../format-error.js";
-import { explainAbsence, findHeader, type HeaderPattern } from "../header-search.js";
+import { FormatError, type FormatFault } from "../format-error.js";
+import { explainAbsence, findHeader, findLostHeader, type HeaderPattern } from "../header-search.js";
 
 export const MULTIBOOT2 = "Multiboot2";
 
@@ -71,6 +71,11 @@ export function findMultiboot2(bytes: Uint8Array): Multiboot2Header | undefined 
     checksum: view.u32(offset + AT.CHECKSUM),
     tags: readTags(view, offset + MULTIBOOT2_HEADER.SIZE, offset + length),
   };
+}
+
+/** A sound header too far behind the file's beginning to be found; undefined when there is none. */
+export function lostMultiboot2(bytes: Uint8Array): FormatFault | undefined {
+  return findLostHeader(new ByteView(bytes), PATTERN);
 }
 
 /** Why there is no header. `hasMagic`: the magic number is there, so it was meant to be one. */

@@ -166,6 +166,23 @@ describe("R1.3 multiboot1, ELF kernels", () => {
     }
   });
 
+  it("R1.3 a sound header behind the first 8192 bytes is the answer, and no other loader starts the kernel", () => {
+    const bytes = new Uint8Array(0x4000).fill(0xf4);
+    bytes.set(header1(3), 0x3000);
+    for (const elfClass of [32, 64] as const) {
+      const file = makeElf({ elfClass, entry: at, segments: [{ vaddr: at, bytes }] });
+      const where = headerAt(file, MAGIC1).toString(16);
+      assert.throws(
+        () => planOf(file),
+        new RegExp(
+          `^NoLoaderError: boot ".*": found the Multiboot magic number at 0x${where}, past .*ld -n`,
+          "s",
+        ),
+      );
+      assert.equal(planOf(file, { loader: { name: `elf${elfClass}` } }).loader.name, `elf${elfClass}`);
+    }
+  });
+
   it("R1.3 CS is 0x08, the data segments are 0x10, as QEMU has it; kernels rely on it", () => {
     const { bootCpu, regions } = planOf(elfWith(header1(3)), NAMED);
     assert.equal(bootCpu.cs.selector, 0x08);
