@@ -171,8 +171,9 @@ function startInFirmware({ memory, protocol, cpuid, cpus, vga }: LaidOut, platfo
   const { vgaRom } = platform;
   const items = protocol.firmwareItems?.() ?? [];
   const fwCfg = firmwareItems({ ram: memory.ram, cpus, vga, vgaRom, handOver, items });
+  const handedOver = new Set(handOver?.regions);
   const start: Start = {
-    regions: [...memory.regions().filter((region) => !handOver?.regions.includes(region)), rom],
+    regions: [...memory.regions().filter((region) => !handedOver.has(region)), rom],
     bootCpu,
     rom: { start: rom.start, size: rom.size },
     fwCfg,

@@ -15,6 +15,7 @@ import { FREEBSD_KERNEL_INTERPRETER } from "../spec/arm-elf.js";
 import { ET, PT } from "../spec/elf.js";
 import { XEN_NOTE_OWNER } from "../spec/xen-notes.js";
 import type { BootFault } from "./boot-error.js";
+import { rangesText } from "./ranges-text.js";
 
 /** An ELF kernel, and where it came from for people. */
 export interface KernelElf {
@@ -130,7 +131,7 @@ export function entryFault(elf: ElfImage, entry: bigint, offset = E_ENTRY_OFFSET
   const inside = segments.some((s) => entry >= BigInt(s.paddr) && entry < BigInt(s.paddr) + BigInt(s.memsz));
   if (inside) return undefined;
   const virtual = segments.some((s) => entry >= s.vaddr && entry < s.vaddr + BigInt(s.memsz));
-  const ranges = segments.map((s) => `${hex(s.paddr)}–${hex(s.paddr + s.memsz)}`).join(", ");
+  const ranges = rangesText(segments.map(({ paddr, memsz }) => ({ start: paddr, size: memsz })));
   return {
     place: { kind: "file", offset },
     found: `entry point ${hex(entry)}${virtual ? ", a virtual address" : ""}`,

@@ -4,8 +4,11 @@
  */
 import { hex } from "../bytes/hex.js";
 import type { E820Type } from "../spec/e820.js";
+import { FreeSpace, type SearchLimits } from "./free-space.js";
 import type { Span } from "./layout.js";
 import { MemoryMapError } from "./memory-error.js";
+
+export type { SearchLimits } from "./free-space.js";
 
 /** Contents of a region. `bytes` may be shorter than the region: the rest is zero. */
 export type RegionContent = { kind: "zero" } | { kind: "bytes"; bytes: Uint8Array };
@@ -46,32 +49,26 @@ export interface ClaimRequest {
   bytes?: Uint8Array;
 }
 
-/** Where a search may place a region. */
-export interface SearchLimits {
-  /** Take the lowest or the highest fit. */
-  prefer: "lowest" | "highest";
-  /** Lowest start allowed, guest-physical. */
-  above: number;
-  /** Highest end allowed, exclusive. */
-  below: number;
-}
-
 /** Claims over one machine's RAM. */
 export class RegionMap {
   readonly #regions: Region[] = [];
   readonly #holes: Hole[] = [];
+  readonly #names = new Set<string>();
+  readonly #free: FreeSpace;
 
   /** `ram`: ascending, disjoint ranges of guest-physical memory. */
-  constructor(readonly ram: readonly Span[]) {}
+  constructor(readonly ram: readonly Span[]) {
+    this.#free = new FreeSpace(ram);
+  }
 
   /** Claimed RAM, ascending by address. */
   regions(): Region[] {
-    return [...this.#regions].sort((a, b) => a.start - b.start);
+    return this.#regions.toSorted(byAddress);
   }
 
   /** Claimed addresses without RAM contents, ascending. */
   holes(): Hole[] {
-    return [...this.#holes].sort((a, b) => a.start - b.start);
+    return this.#holes.toSorted(byAddress);
   }
 
   /**
@@ -82,7 +79,9 @@ export class RegionMap {
     checkSpan(request.name, start, request.size);
     checkAlignment(request.name, start, request.align ?? 1);
     this.#checkInsideRam(request.name, start, request.size);
-    this.#checkFree(request.name, request.owner, start, request.size);
+    if (!this.#free.contains(start, start + request.size)) {
+      this.#checkNoOverlap({ ...request, start });
+    }
     return this.#add(start, request);
   }
 
@@ -99,12 +98,9 @@ export class RegionMap {
     checkSpan(request.name, 0, request.size);
     const align = request.align ?? 1;
     checkAlignment(request.name, 0, align);
+    const start = this.#free.find(request.size, align, limits);
+    if (start !== undefined) return start;
     const gaps = this.freeGaps(limits.above, limits.below);
-    const ordered = limits.prefer === "lowest" ? gaps : gaps.reverse();
-    for (const gap of ordered) {
-      const start = placeInGap(gap, request.size, align, limits.prefer);
-      if (start !== undefined) return start;
-    }
     const largest = gaps.reduce((most, gap) => Math.max(most, gap.size), 0);
     throw new MemoryMapError(
       limits.above,
@@ -114,37 +110,30 @@ export class RegionMap {
     );
   }
 
+  /** Whether there is a place for `size` bytes, aligned, within the limits. */
+  hasPlace(size: number, align: number, limits: SearchLimits): boolean {
+    return this.#free.find(size, align, limits) !== undefined;
+  }
+
   /**
    * Claims addresses that hold no RAM contents, such as device registers. May lie inside or outside RAM.
    * @throws MemoryMapError on overlap.
    */
   claimHole(hole: Hole): void {
     checkSpan(hole.name, hole.start, hole.size);
-    this.#checkFree(hole.name, hole.owner, hole.start, hole.size);
+    this.#checkNoOverlap(hole);
     this.#holes.push({ ...hole });
+    this.#free.take(hole.start, hole.start + hole.size);
   }
 
   /** Gaps of RAM between claims, ascending, cut to [`above`, `below`). */
   freeGaps(above: number, below: number): Span[] {
-    const taken = [...this.#regions, ...this.#holes].sort((a, b) => a.start - b.start);
-    const gaps: Span[] = [];
-    for (const range of this.ram) {
-      let cursor = Math.max(range.start, above);
-      const end = Math.min(range.start + range.size, below);
-      for (const claim of taken) {
-        if (claim.start + claim.size <= cursor) continue;
-        if (claim.start >= end) break;
-        if (claim.start > cursor) gaps.push({ start: cursor, size: claim.start - cursor });
-        cursor = claim.start + claim.size;
-      }
-      if (cursor < end) gaps.push({ start: cursor, size: end - cursor });
-    }
-    return gaps;
+    return this.#free.gaps(above, below);
   }
 
   #add(start: number, request: ClaimRequest): Region {
     const { name, owner, size, bytes } = request;
-    if (this.#regions.some((region) => region.name === name)) {
+    if (this.#names.has(name)) {
       throw new MemoryMapError(start, `a second region "${name}"`, "unique names", "A loader claimed twice.");
     }
     if (bytes !== undefined && bytes.length > size) {
@@ -157,7 +146,9 @@ export class RegionMap {
     }
     const content: RegionContent = bytes === undefined ? { kind: "zero" } : { kind: "bytes", bytes };
     const region: Region = { name, start, size, e820: request.e820 ?? "ram", content, owner };
+    this.#names.add(name);
     this.#regions.push(region);
+    this.#free.take(start, start + size);
     return region;
   }
 
@@ -173,7 +164,8 @@ export class RegionMap {
     );
   }
 
-  #checkFree(name: string, owner: string, start: number, size: number): void {
+  /** Looks at every claim: what RAM is free is known without. */
+  #checkNoOverlap({ name, owner, start, size }: Hole): void {
     const end = start + size;
     const other = [...this.#regions, ...this.#holes].find((c) => start < c.start + c.size && c.start < end);
     if (other === undefined) return;
@@ -184,6 +176,10 @@ export class RegionMap {
       "Two claimants want the same guest memory.",
     );
   }
+}
+
+function byAddress(a: Span, b: Span): number {
+  return a.start - b.start;
 }
 
 function checkSpan(name: string, start: number, size: number): void {
@@ -207,20 +203,4 @@ function checkAlignment(name: string, start: number, align: number): void {
     "an address that is a multiple of a power of two",
     "A header field holds nonsense, or the address asked for does not suit the image.",
   );
-}
-
-/** First or last aligned start inside a gap, or `undefined` if `size` does not fit. */
-function placeInGap(
-  gap: Span,
-  size: number,
-  align: number,
-  prefer: "lowest" | "highest",
-): number | undefined {
-  const end = gap.start + gap.size;
-  if (prefer === "lowest") {
-    const start = Math.ceil(gap.start / align) * align;
-    return start + size <= end ? start : undefined;
-  }
-  const start = Math.floor((end - size) / align) * align;
-  return start >= gap.start ? start : undefined;
 }

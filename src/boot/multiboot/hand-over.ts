@@ -86,12 +86,9 @@ function placeLow(
   { memory }: LoadContext,
   request: { name: string; owner: string; size: number; align: number; bytes?: Uint8Array },
 ): Region {
-  const base = memory.freeGaps(BOOT_INFO.start, EBDA.start);
-  const fits = base.some((gap) => alignUp(gap.start, request.align) + request.size <= gap.start + gap.size);
-  const limits = fits
-    ? { above: BOOT_INFO.start, below: EBDA.start }
-    : { above: HIGH_MEMORY_START, below: RAM_HOLE.start };
-  return memory.claimBySearch(request, { prefer: "lowest", ...limits });
+  const base = { prefer: "lowest", above: BOOT_INFO.start, below: EBDA.start } as const;
+  const high = { prefer: "lowest", above: HIGH_MEMORY_START, below: RAM_HOLE.start } as const;
+  return memory.claimBySearch(request, memory.hasPlace(request.size, request.align, base) ? base : high);
 }
 
 /** The i386 machine state: flat 32-bit protected mode, interrupts off, the magic number and the structure. */

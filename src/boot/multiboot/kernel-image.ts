@@ -11,6 +11,7 @@ import { loadSegments, type LoadSegment } from "../../formats/elf/segments.js";
 import { ELF32, ELF64 } from "../../spec/elf.js";
 import { LOAD_ADDR_FILE_START } from "../../spec/multiboot2.js";
 import { BootError, type BootFault } from "../boot-error.js";
+import { rangesText } from "../ranges-text.js";
 
 /** What goes to one place: `bytes`, then zeros up to `size`. Addresses are guest-physical, as linked. */
 export interface Piece {
@@ -143,11 +144,10 @@ export function imageOfAddresses(
 /** The rule that an entry point lies in what is loaded; `offset`: where the file names it. */
 export function entryOutside(image: KernelImage, entry: number, offset: number): BootFault | undefined {
   if (image.pieces.some(({ start, size }) => entry >= start && entry < start + size)) return undefined;
-  const ranges = image.pieces.map(({ start, size }) => `${hex(start)}–${hex(start + size)}`).join(", ");
   return {
     place: { kind: "file", offset },
     found: `entry point ${hex(entry)}`,
-    expected: `an address in what is loaded (physical ${ranges})`,
+    expected: `an address in what is loaded (physical ${rangesText(image.pieces)})`,
     meaning: "The address is virtual, or belongs to another build of the kernel.",
   };
 }

@@ -122,12 +122,15 @@ class PvhBoot implements BootProtocol {
     return context.memory.claimAt(BOOT_INFO.start, request).start;
   }
 
-  /** Many modules with long command lines: base memory above the command line has room. */
+  /** Many modules with long command lines: base memory above the command line has room, or else all of memory. */
   #placeLarge(context: LoadContext, input: Omit<StartInfoInput, "base">): number {
     const above = COMMAND_LINE_AREA.start + COMMAND_LINE_AREA.size;
     const size = alignUp(startInfoSize(input), SIZE_4K);
+    const base = { prefer: "lowest", above, below: EBDA.start } as const;
+    const high = { prefer: "lowest", above: HIGH_MEMORY_START, below: RAM_HOLE.start } as const;
+    const limits = context.memory.hasPlace(size, SIZE_4K, base) ? base : high;
     const request = { name: "start_info", owner: NAME, size, align: SIZE_4K };
-    const region = context.memory.claimBySearch(request, { prefer: "lowest", above, below: EBDA.start });
+    const region = context.memory.claimBySearch(request, limits);
     region.content = { kind: "bytes", bytes: buildStartInfo({ ...input, base: region.start }) };
     return region.start;
   }

@@ -61,7 +61,7 @@ function summary(plan: Plan): string[] {
 
 function memoryMap(regions: readonly PlanRegion[]): string[] {
   const rows = [...regions].sort((a, b) => a.start - b.start);
-  const width = Math.max(0, ...rows.map((region) => region.name.length));
+  const width = rows.reduce((most, { name }) => Math.max(most, name.length), 0);
   return rows.map(({ name, start, size, owner, content }) => {
     const filled = content.kind === "bytes" ? `${content.bytes.length} bytes` : "zero";
     return `${span(start, size)}  ${name.padEnd(width)}  ${filled} (${owner})`;

@@ -13,19 +13,50 @@ import type { ElfFile, ElfHeader } from "./header.js";
 /** Longest section or symbol name that is read; longer ones are cut (C++ and Rust names can be long). */
 const MAX_NAME = 1024;
 
-/** One section header. */
-export interface ElfSection {
-  readonly index: number;
-  readonly headerOffset: number;
-  readonly name: string;
-  readonly type: number;
-  readonly flags: bigint;
-  readonly address: bigint;
+/** More than any kernel has. A packed file of some kilobytes can hold millions, which would cost memory and time. */
+const MAX_SECTIONS = 1 << 18;
+
+/** One section header. Fields are read when they are asked for: a file may have many. */
+export class ElfSection {
+  constructor(
+    private readonly file: ElfFile,
+    private readonly strings: ByteView | undefined,
+    readonly index: number,
+    readonly headerOffset: number,
+  ) {}
+
+  get name(): string {
+    return nameAt(this.strings, this.file.view.u32(this.headerOffset + this.file.layout.shdr.name));
+  }
+
+  get type(): number {
+    return this.file.view.u32(this.headerOffset + this.file.layout.shdr.type);
+  }
+
+  get flags(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.shdr.flags);
+  }
+
+  get address(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.shdr.addr);
+  }
+
   /** File offset and size as the header gives them; unchecked. */
-  readonly offset: bigint;
-  readonly size: bigint;
-  readonly link: number;
-  readonly alignment: bigint;
+  get offset(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.shdr.offset);
+  }
+
+  get size(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.shdr.bytes);
+  }
+
+  get link(): number {
+    return this.file.view.u32(this.headerOffset + this.file.layout.shdr.link);
+  }
+
+  get alignment(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.shdr.addralign);
+  }
 }
 
 /** The section table, or why there is none. */
@@ -62,9 +93,13 @@ export function readSections(file: ElfFile, header: ElfHeader): SectionTable {
   if (!file.view.holds(table, count * shdr.size)) {
     return { sections: [], problem: `${count} section headers at ${hex(header.shoff)} exceed the file` };
   }
+  if (count > MAX_SECTIONS) {
+    return { sections: [], problem: `${count} section headers, more than the ${MAX_SECTIONS} that are read` };
+  }
   const strings = names < count ? stringsAt(file, table + names * shdr.size) : undefined;
-  const sections = Array.from({ length: count }, (_, i) =>
-    readSection(file, i, table + i * shdr.size, strings),
+  const sections = Array.from(
+    { length: count },
+    (_, i) => new ElfSection(file, strings, i, table + i * shdr.size),
   );
   return { sections, problem: undefined };
 }
@@ -80,22 +115,6 @@ function nameAt(strings: ByteView | undefined, offset: number): string {
   if (!strings?.holds(offset, 1)) return "";
   const limit = Math.min(MAX_NAME, strings.length - offset);
   return strings.cString(offset, limit) ?? strings.latin1(offset, limit);
-}
-
-function readSection(file: ElfFile, index: number, at: number, strings: ByteView | undefined): ElfSection {
-  const { shdr } = file.layout;
-  return {
-    index,
-    headerOffset: at,
-    name: nameAt(strings, file.view.u32(at + shdr.name)),
-    type: file.view.u32(at + shdr.type),
-    flags: file.word(at + shdr.flags),
-    address: file.word(at + shdr.addr),
-    offset: file.word(at + shdr.offset),
-    size: file.word(at + shdr.bytes),
-    link: file.view.u32(at + shdr.link),
-    alignment: file.word(at + shdr.addralign),
-  };
 }
 
 /** The section's bytes in the file (none for SHT_NOBITS). Throws FormatError when they are not in the file. */

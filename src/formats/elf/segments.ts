@@ -8,35 +8,92 @@ import { FormatError } from "../format-error.js";
 import { ELF } from "./header.js";
 import type { ElfFile, ElfHeader } from "./header.js";
 
-/** One program header, with the file's bytes that it names. */
-export interface ElfSegment {
-  readonly index: number;
-  /** File offset of the program header itself. */
-  readonly headerOffset: number;
-  readonly type: number;
-  readonly flags: number;
+const EMPTY = new Uint8Array(0);
+/**
+ * More than boot loaders take (65,535, what e_phnum holds), by far. A packed file of some kilobytes can hold millions,
+ * which would cost memory and time.
+ */
+const MAX_PROGRAM_HEADERS = 1 << 18;
+
+/** One program header, with the file's bytes that it names. Fields are read when they are asked for: a file may have many. */
+export class ElfSegment {
+  constructor(
+    private readonly file: ElfFile,
+    readonly index: number,
+    /** File offset of the program header itself. */
+    readonly headerOffset: number,
+  ) {}
+
+  get type(): number {
+    return this.file.view.u32(this.headerOffset + this.file.layout.phdr.type);
+  }
+
+  get flags(): number {
+    return this.file.view.u32(this.headerOffset + this.file.layout.phdr.flags);
+  }
+
   /** File offset of the contents. */
-  readonly offset: number;
-  readonly vaddr: bigint;
-  readonly paddr: bigint;
-  readonly filesz: number;
-  readonly memsz: bigint;
-  readonly align: bigint;
+  get offset(): number {
+    return this.file.place(this.headerOffset + this.file.layout.phdr.offset) ?? 0;
+  }
+
+  get vaddr(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.phdr.vaddr);
+  }
+
+  get paddr(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.phdr.paddr);
+  }
+
+  /** 0 for an unused header, whatever it says. */
+  get filesz(): number {
+    if (this.type === PT.NULL) return 0;
+    return this.file.place(this.headerOffset + this.file.layout.phdr.filesz) ?? 0;
+  }
+
+  get memsz(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.phdr.memsz);
+  }
+
+  get align(): bigint {
+    return this.file.word(this.headerOffset + this.file.layout.phdr.align);
+  }
+
   /** `filesz` bytes of the file. */
-  readonly bytes: Uint8Array;
+  get bytes(): Uint8Array {
+    return this.filesz === 0 ? EMPTY : this.file.view.slice(this.offset, this.filesz);
+  }
 }
 
 /** A PT_LOAD segment with something in it, whose physical place is sound. */
-export interface LoadSegment {
-  readonly index: number;
-  readonly headerOffset: number;
-  readonly flags: number;
-  /** Guest-physical address. */
-  readonly paddr: number;
-  readonly vaddr: bigint;
-  /** Bytes in memory; what `bytes` does not cover is zero. */
-  readonly memsz: number;
-  readonly bytes: Uint8Array;
+export class LoadSegment {
+  constructor(
+    private readonly header: ElfSegment,
+    /** Guest-physical address. */
+    readonly paddr: number,
+    /** Bytes in memory; what `bytes` does not cover is zero. */
+    readonly memsz: number,
+  ) {}
+
+  get index(): number {
+    return this.header.index;
+  }
+
+  get headerOffset(): number {
+    return this.header.headerOffset;
+  }
+
+  get flags(): number {
+    return this.header.flags;
+  }
+
+  get vaddr(): bigint {
+    return this.header.vaddr;
+  }
+
+  get bytes(): Uint8Array {
+    return this.header.bytes;
+  }
 }
 
 /** e_phnum, or what section 0 says when it does not fit there. */
@@ -60,6 +117,14 @@ export function readSegments(file: ElfFile, header: ElfHeader): ElfSegment[] {
       meaning: "The ELF header is damaged: fetch or build the file again.",
     });
   }
+  if (count > MAX_PROGRAM_HEADERS) {
+    throw new FormatError(ELF, {
+      offset: ehdr.phnum,
+      found: `${count} program headers`,
+      expected: `at most ${MAX_PROGRAM_HEADERS}`,
+      meaning: "No kernel has that many: the file is damaged, a dump of memory, or made to waste time.",
+    });
+  }
   const table = file.place(ehdr.phoff);
   if (table === undefined || !file.view.holds(table, count * phdr.size)) {
     throw new FormatError(ELF, {
@@ -74,12 +139,11 @@ export function readSegments(file: ElfFile, header: ElfHeader): ElfSegment[] {
 
 function readSegment(file: ElfFile, index: number, at: number): ElfSegment {
   const { phdr } = file.layout;
-  const type = file.view.u32(at + phdr.type);
   const offset = file.place(at + phdr.offset);
   const filesz = file.place(at + phdr.filesz);
   const inFile = offset !== undefined && filesz !== undefined && file.view.holds(offset, filesz);
   // An empty or unused segment may point anywhere: nothing is taken from there.
-  const empty = filesz === 0 || type === PT.NULL;
+  const empty = filesz === 0 || file.view.u32(at + phdr.type) === PT.NULL;
   if (!inFile && !empty) {
     throw new FormatError(ELF, {
       offset: at + phdr.offset,
@@ -88,20 +152,7 @@ function readSegment(file: ElfFile, index: number, at: number): ElfSegment {
       meaning: "The file is cut short, or its program header is damaged: fetch or build it again.",
     });
   }
-  const contents = inFile && !empty ? file.view.slice(offset, filesz) : new Uint8Array(0);
-  return {
-    index,
-    headerOffset: at,
-    type,
-    flags: file.view.u32(at + phdr.flags),
-    offset: offset ?? 0,
-    vaddr: file.word(at + phdr.vaddr),
-    paddr: file.word(at + phdr.paddr),
-    filesz: contents.length,
-    memsz: file.word(at + phdr.memsz),
-    align: file.word(at + phdr.align),
-    bytes: contents,
-  };
+  return new ElfSegment(file, index, at);
 }
 
 /**
@@ -137,31 +188,23 @@ function place(segment: LoadSegment): string {
 }
 
 function loadSegment(segment: ElfSegment): LoadSegment {
-  const { index, headerOffset, flags, vaddr, bytes } = segment;
-  if (segment.memsz < BigInt(segment.filesz)) {
+  const { index, headerOffset, paddr, memsz, filesz } = segment;
+  if (memsz < BigInt(filesz)) {
     throw new FormatError(ELF, {
       offset: headerOffset,
-      found: `program header ${index}: p_memsz ${hex(segment.memsz)} below p_filesz ${hex(segment.filesz)}`,
+      found: `program header ${index}: p_memsz ${hex(memsz)} below p_filesz ${hex(filesz)}`,
       expected: "p_memsz ≥ p_filesz",
       meaning: "The program header is damaged: fetch or build the file again.",
     });
   }
-  if (segment.paddr + segment.memsz > BigInt(Number.MAX_SAFE_INTEGER)) {
+  if (paddr + memsz > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new FormatError(ELF, {
       offset: headerOffset,
-      found: `program header ${index}: p_paddr ${hex(segment.paddr)}, p_memsz ${hex(segment.memsz)}`,
+      found: `program header ${index}: p_paddr ${hex(paddr)}, p_memsz ${hex(memsz)}`,
       expected: "a place in physical memory (x86 and ARM have at most 52 address bits)",
       meaning:
         "It was linked without physical addresses (p_paddr repeats the virtual address), or its header is damaged.",
     });
   }
-  return {
-    index,
-    headerOffset,
-    flags,
-    vaddr,
-    bytes,
-    paddr: Number(segment.paddr),
-    memsz: Number(segment.memsz),
-  };
+  return new LoadSegment(segment, Number(paddr), Number(memsz));
 }

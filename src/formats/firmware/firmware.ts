@@ -127,9 +127,9 @@ function kindOf(view: ByteView): string | undefined {
 }
 
 function find(bytes: Uint8Array, text: string): number {
-  const first = text.charCodeAt(0);
-  for (let at = bytes.indexOf(first); at >= 0; at = bytes.indexOf(first, at + 1)) {
-    if ([...text].every((character, i) => bytes[at + i] === character.charCodeAt(0))) return at;
+  const wanted = Uint8Array.from(text, (character) => character.charCodeAt(0));
+  for (let at = bytes.indexOf(wanted[0]); at >= 0; at = bytes.indexOf(wanted[0], at + 1)) {
+    if (wanted.every((byte, i) => bytes[at + i] === byte)) return at;
   }
   return -1;
 }
