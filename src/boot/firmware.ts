@@ -30,8 +30,11 @@ export function placeFirmware(
   claim(memory, REAL_MODE_DATA, "vectors and bios data area", "ram", realModeData());
   claim(memory, EBDA, "ebda", "reserved", mpFloatingPointer(MP_TABLE_AREA.start));
   memory.claimHole({ name: "isa hole", owner: OWNER, start: ISA_HOLE.start, size: ISA_HOLE.size });
-  claim(memory, ACPI_AREA, "acpi tables", "reserved", acpi.bytes);
-  claim(memory, MP_TABLE_AREA, "mp table", "reserved", config);
+  claim(memory, { start: ACPI_AREA.start, size: acpi.bytes.length }, "acpi tables", "reserved", acpi.bytes);
+  claim(memory, { start: MP_TABLE_AREA.start, size: config.length }, "mp table", "reserved", config);
+  // Kernels linked to begin at 1 MiB may have a page with their headers right below it: what tables leave is theirs.
+  for (const area of [ACPI_AREA, MP_TABLE_AREA])
+    memory.setAside({ name: "bios area", ...area, e820: "reserved" });
   const tables = Object.fromEntries(acpi.tables.map(({ name, address }) => [name, address]));
   return {
     ...tables,

@@ -10,6 +10,7 @@ import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
 import { findMultiboot1 } from "../formats/multiboot1/multiboot1.js";
 import { findMultiboot2 } from "../formats/multiboot2/multiboot2.js";
+import { HIGH_MEMORY_START } from "../memory/layout.js";
 import type { RegionMap } from "../memory/regions.js";
 import { FREEBSD_KERNEL_INTERPRETER } from "../spec/arm-elf.js";
 import { ET, PT } from "../spec/elf.js";
@@ -116,11 +117,21 @@ const E_TYPE_OFFSET = 0x10;
 const E_MACHINE_OFFSET = 0x12;
 const E_ENTRY_OFFSET = 0x18;
 
+/** What to do about a piece of a kernel that lies in the way; undefined where only its maker knows. */
+export function adviceBelow1MiB(start: number): string | undefined {
+  if (start >= HIGH_MEMORY_START) return undefined;
+  return (
+    "Below 1 MiB lie the machine's tables and what is handed over. Most likely the linker put the ELF headers there, " +
+    "in a segment of their own pages: link with ld -n, or put the kernel higher."
+  );
+}
+
 /** Claims and fills every PT_LOAD at its physical address; bss is zero. Returns them. */
 export function placeSegments(elf: ElfImage, memory: RegionMap, owner: string): LoadSegment[] {
   const segments = loadSegments(elf);
   for (const { index, paddr, memsz, bytes } of segments) {
-    memory.claimAt(paddr, { name: `kernel segment ${index}`, owner, size: memsz, bytes });
+    const request = { name: `kernel segment ${index}`, owner, size: memsz, bytes };
+    memory.claimAt(paddr, { ...request, whenTaken: adviceBelow1MiB(paddr) });
   }
   return segments;
 }

@@ -154,7 +154,8 @@ class Surroundings {
   hintAtScreen(line: string): void {
     if (this.#hinted) return;
     this.#hinted = true;
-    say(this.context, [unseenTextLine(line)]);
+    const cut = this.midLine() && (this.context.stdout as Partial<NodeJS.WriteStream>).isTTY === true;
+    say(this.context, [...(cut ? [""] : []), unseenTextLine(line)]);
   }
 
   /** The guest is about to run: what there is to say of it, then its keys. */

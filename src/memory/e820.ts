@@ -5,7 +5,7 @@
  * Specification: ACPI 6.5 §15.
  */
 import type { E820Entry, E820Type } from "../spec/e820.js";
-import type { RegionMap } from "./regions.js";
+import type { Aside, Region, RegionMap } from "./regions.js";
 
 /** A stretch of addresses and what the map says there; `undefined` leaves it out. */
 interface Paint {
@@ -16,10 +16,11 @@ interface Paint {
 
 /**
  * Derives the map: RAM is "ram" except where a claim says otherwise; holes inside RAM are left out; claims
- * that the guest may reuse (type "ram") do not show.
+ * that the guest may reuse (type "ram") do not show, also where they lie in what was set aside.
  */
 export function deriveE820(map: RegionMap): E820Entry[] {
   const over: Paint[] = [
+    ...map.asides().flatMap((aside) => unclaimed(aside, map.regions())),
     ...map
       .regions()
       .filter((region) => region.e820 !== "ram")
@@ -41,6 +42,19 @@ export function deriveE820(map: RegionMap): E820Entry[] {
     if (cursor < end) stretches.push({ start: cursor, end, type: "ram" });
   }
   return merge(stretches);
+}
+
+/** What is left of memory that was set aside. `regions` ascend. */
+function unclaimed({ start, size, e820 }: Aside, regions: readonly Region[]): Paint[] {
+  const left: Paint[] = [];
+  let cursor = start;
+  for (const region of regions) {
+    if (region.start + region.size <= cursor || region.start >= start + size) continue;
+    if (region.start > cursor) left.push({ start: cursor, end: region.start, type: e820 });
+    cursor = region.start + region.size;
+  }
+  if (cursor < start + size) left.push({ start: cursor, end: start + size, type: e820 });
+  return left;
 }
 
 /** Joins neighbours of one type and drops what is left out. */

@@ -35,6 +35,15 @@ export interface Hole {
   owner: string;
 }
 
+/** RAM that is kept free of what is placed by search, and may be claimed by address all the same. */
+export interface Aside {
+  name: string;
+  start: number;
+  size: number;
+  /** How e820 shows what nobody claims of it. */
+  e820: E820Type;
+}
+
 /** What every claim of RAM says about itself. */
 export interface ClaimRequest {
   name: string;
@@ -47,12 +56,15 @@ export interface ClaimRequest {
   e820?: E820Type;
   /** Zeros when absent. Must not be longer than `size`. */
   bytes?: Uint8Array;
+  /** What a person can do when the place is taken, for the error. */
+  whenTaken?: string | undefined;
 }
 
 /** Claims over one machine's RAM. */
 export class RegionMap {
   readonly #regions: Region[] = [];
   readonly #holes: Hole[] = [];
+  readonly #asides: Aside[] = [];
   readonly #names = new Set<string>();
   readonly #free: FreeSpace;
 
@@ -69,6 +81,18 @@ export class RegionMap {
   /** Claimed addresses without RAM contents, ascending. */
   holes(): Hole[] {
     return this.#holes.toSorted(byAddress);
+  }
+
+  /** What was set aside, in that order. */
+  asides(): readonly Aside[] {
+    return this.#asides;
+  }
+
+  /** Keeps RAM free of what is placed by search. */
+  setAside(aside: Aside): void {
+    checkSpan(aside.name, aside.start, aside.size);
+    this.#asides.push({ ...aside });
+    this.#free.take(aside.start, aside.start + aside.size);
   }
 
   /**
@@ -165,7 +189,7 @@ export class RegionMap {
   }
 
   /** Looks at every claim: what RAM is free is known without. */
-  #checkNoOverlap({ name, owner, start, size }: Hole): void {
+  #checkNoOverlap({ name, owner, start, size, whenTaken }: Hole & Pick<ClaimRequest, "whenTaken">): void {
     const end = start + size;
     const other = [...this.#regions, ...this.#holes].find((c) => start < c.start + c.size && c.start < end);
     if (other === undefined) return;
@@ -173,7 +197,7 @@ export class RegionMap {
       start,
       `"${name}" of ${owner} (${hex(start)}–${hex(end)}) over "${other.name}" of ${other.owner} (${hex(other.start)}–${hex(other.start + other.size)})`,
       "regions that do not overlap",
-      "Two claimants want the same guest memory.",
+      whenTaken ?? "Two claimants want the same guest memory.",
     );
   }
 }

@@ -12,6 +12,7 @@ import type { CpuState } from "../../x86/cpu-state.js";
 import { protectedMode32 } from "../../x86/entry-states.js";
 import { bootGdt, MULTIBOOT_SELECTORS } from "../../x86/gdt.js";
 import { checkCommandLine, placeModules, zeroTerminated, type PlacedModule } from "../hand-over.js";
+import { adviceBelow1MiB } from "../kernel-elf.js";
 import type { LoadContext, LoaderOptionSpec } from "../loader.js";
 import type { LoaderOptions } from "../options.js";
 import type { KernelImage } from "./kernel-image.js";
@@ -54,7 +55,8 @@ export function commandLineText({ file_names: wanted }: LoaderOptions): CommandL
 /** Claims the kernel's pieces, moved by `offset` bytes. */
 export function placeKernel(context: LoadContext, owner: string, image: KernelImage, offset: number): void {
   for (const { name, start, size, bytes } of image.pieces) {
-    context.memory.claimAt(start + offset, { name, owner, size, bytes });
+    const at = start + offset;
+    context.memory.claimAt(at, { name, owner, size, bytes, whenTaken: adviceBelow1MiB(at) });
   }
 }
 

@@ -103,6 +103,40 @@ test("R1.3 a kernel that loads its own GDT and never reloads CS survives its fir
   assert.equal(report.end.kind, "halted");
 });
 
+test("R1.6 a page of ELF headers below 1 MiB, where the linker put it, lies between the tables", async () => {
+  const code = Uint8Array.from([...header1(0), 0x66, 0xba, 0xf8, 0x03, 0xb0, 0x6b, 0xee, 0xfa, 0xf4]);
+  const segments = [
+    { vaddr: 0xff000, bytes: new Uint8Array(0xb4) },
+    { vaddr: 0x100000, bytes: code },
+  ];
+  const kernelFile = makeElf({ elfClass: 32, entry: 0x10000c, segments });
+  const { text, report } = await run(kernelFile);
+  assert.equal(text, "k", endLine(report));
+  const { e820 } = buildPlan({ kernel: { name: "hobby.elf", bytes: kernelFile }, memory: 2 ** 26 });
+  assert.deepEqual(
+    e820.map(({ start, size, type }) => [start, start + size, type]),
+    [
+      [0, 0x9fc00, "ram"],
+      [0x9fc00, 0xa0000, "reserved"],
+      [0xe0000, 0xff000, "reserved"],
+      [0xff000, 0xff0b4, "ram"],
+      [0xff0b4, 0x100000, "reserved"],
+      [0x100000, 2 ** 26, "ram"],
+    ],
+  );
+});
+
+test("R1.6 what cannot move names both claimants, and how to link instead", () => {
+  for (const vaddr of [0, 0xf0000]) {
+    const segments = [{ vaddr, bytes: new Uint8Array([...header1(0), ...new Uint8Array(0x800)]) }];
+    const bytes = makeElf({ elfClass: 32, entry: vaddr + 12, segments });
+    assert.throws(
+      () => buildPlan({ kernel: { name: "k", bytes }, loader: { name: "multiboot1" } }),
+      /"kernel segment 0" of multiboot1 .* over ".*" of firmware .*link with ld -n, or put the kernel higher/,
+    );
+  }
+});
+
 function greeting(a: Assembler): void {
   [..."Hello, kernel world!"].forEach((char, i) => {
     a.mov(byte(VGA_TEXT + 2 * i), char.charCodeAt(0)).mov(byte(VGA_TEXT + 2 * i + 1), 0x0f);
