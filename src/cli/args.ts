@@ -1,6 +1,7 @@
 /**
  * The command line's grammar, driven by tables: `--name value`, `--name=value`, the same with one dash as QEMU
- * has it, `-o k=v` lists, `--` before operands that begin with a dash. Knows no command.
+ * has it, `-o k=v` lists, `--` before operands that begin with a dash. Words of another program are put into a
+ * command's own. Knows no command, and no other program.
  */
 import { closest } from "./closest.js";
 
@@ -16,7 +17,31 @@ export interface OptionSpec {
   repeats?: boolean;
   /** The values it takes, where they are few. */
   choices?: readonly string[];
+  /** What a value written right behind a one-letter name looks like (`-m256M`); without it, anything does. */
+  attached?: RegExp;
   help: string;
+}
+
+/** One time that a word of another program was given. */
+export interface ForeignUse {
+  /** As it was written, with its value. */
+  said: string;
+  /** "" for a flag. */
+  value: string;
+}
+
+/** What another program's word comes to here. */
+export interface Meaning {
+  /** Arguments of ours that say the same; none where nothing has to be done. */
+  args?: readonly string[];
+  /** What is different here, for the user. */
+  note?: string;
+}
+
+/** A word of another program. It stands in no help of a command; where a command has the same word, that one counts. */
+export interface ForeignWord extends Pick<OptionSpec, "name" | "aliases" | "value"> {
+  /** What all its uses mean together. Throws UsageError where they mean nothing. */
+  means(uses: readonly ForeignUse[]): Meaning;
 }
 
 /** An operand of a command, in order. */
@@ -40,11 +65,18 @@ export class UsageError extends Error {
 /** What was given. */
 export class Arguments {
   readonly operands: readonly string[];
+  /** What words of another program do not do here. */
+  readonly notes: readonly string[];
   readonly #values: ReadonlyMap<string, string[]>;
 
-  constructor(operands: readonly string[], values: ReadonlyMap<string, string[]>) {
+  constructor(
+    operands: readonly string[],
+    values: ReadonlyMap<string, string[]>,
+    notes: readonly string[] = [],
+  ) {
     this.operands = operands;
     this.#values = values;
+    this.notes = notes;
   }
 
   /** Whether the option was given at all. */
@@ -68,10 +100,17 @@ export function spelled(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
 }
 
-function index(options: readonly OptionSpec[]): Map<string, OptionSpec> {
-  const byName = new Map<string, OptionSpec>();
-  for (const option of options) {
-    for (const name of [option.name, ...(option.aliases ?? [])]) byName.set(name, option);
+type Word = OptionSpec | ForeignWord;
+
+function isForeign(word: Word): word is ForeignWord {
+  return "means" in word;
+}
+
+/** Words by each of their names; of two with one name the later counts. */
+function index(words: readonly Word[]): Map<string, Word> {
+  const byName = new Map<string, Word>();
+  for (const word of words) {
+    for (const name of [word.name, ...(word.aliases ?? [])]) byName.set(name, word);
   }
   return byName;
 }
@@ -79,14 +118,16 @@ function index(options: readonly OptionSpec[]): Map<string, OptionSpec> {
 /** `-m256M`: a one-letter option with its value attached. */
 function attached(
   text: string,
-  byName: Map<string, OptionSpec>,
+  byName: Map<string, Word>,
 ): { option: OptionSpec; value: string } | undefined {
   if (text.startsWith("--") || text.length < 3) return undefined;
   const option = byName.get(text[1]);
-  return option?.value === undefined ? undefined : { option, value: text.slice(2) };
+  if (option?.value === undefined || isForeign(option)) return undefined;
+  const value = text.slice(2);
+  return option.attached?.test(value) === false ? undefined : { option, value };
 }
 
-function unknown(text: string, byName: Map<string, OptionSpec>): UsageError {
+function unknown(text: string, byName: Map<string, Word>): UsageError {
   const name = text.replace(/^--?/, "").replace(/=.*$/s, "");
   const guess = closest(name, [...byName.keys()]);
   return new UsageError(`unknown option ${text}`, guess && `did you mean ${spelled(guess)}?`);
@@ -105,30 +146,30 @@ function checkChoice(option: OptionSpec, value: string): void {
 function takeOption(
   args: readonly string[],
   at: number,
-  byName: Map<string, OptionSpec>,
-  store: (option: OptionSpec, value: string) => void,
+  byName: Map<string, Word>,
+  store: (word: Word, value: string, said: string) => void,
 ): number {
   const text = args[at];
   const equals = text.indexOf("=");
   const name = (equals < 0 ? text : text.slice(0, equals)).replace(/^--?/, "");
-  const option = byName.get(name);
-  if (option === undefined) {
+  const word = byName.get(name);
+  if (word === undefined) {
     const short = attached(text, byName);
     if (short === undefined) throw unknown(text, byName);
-    store(short.option, short.value);
+    store(short.option, short.value, text);
     return 1;
   }
-  if (option.value === undefined) {
-    if (equals >= 0) throw new UsageError(`${spelled(option.name)} takes no value`);
-    store(option, "");
+  if (word.value === undefined) {
+    if (equals >= 0) throw new UsageError(`${spelled(word.name)} takes no value`);
+    store(word, "", text);
     return 1;
   }
   if (equals >= 0) {
-    store(option, text.slice(equals + 1));
+    store(word, text.slice(equals + 1), text);
     return 1;
   }
-  if (at + 1 >= args.length) throw new UsageError(`${spelled(option.name)} needs a value: ${option.value}`);
-  store(option, args[at + 1]);
+  if (at + 1 >= args.length) throw new UsageError(`${spelled(word.name)} needs a value: ${word.value}`);
+  store(word, args[at + 1], `${text} ${args[at + 1]}`);
   return 2;
 }
 
@@ -140,29 +181,62 @@ export function checkOperands(given: readonly string[], specs: readonly OperandS
   if (given.length > specs.length && !rest) throw new UsageError(`unexpected operand ${given[specs.length]}`);
 }
 
-/** Reads a command line; `checkOperands` judges the operands. Throws `UsageError`. */
-export function parseArguments(args: readonly string[], options: readonly OptionSpec[]): Arguments {
-  const byName = index(options);
-  const values = new Map<string, string[]>();
-  const rest: string[] = [];
-  const store = (option: OptionSpec, value: string): void => {
-    if (option.value !== undefined) checkChoice(option, value);
-    const list = values.get(option.name);
-    if (list === undefined) values.set(option.name, [value]);
-    else list.push(value);
-  };
-  for (let at = 0; at < args.length;) {
-    const text = args[at];
-    if (text === "--") {
-      rest.push(...args.slice(at + 1));
-      break;
-    }
-    if (text.length > 1 && text.startsWith("-")) {
-      at += takeOption(args, at, byName, store);
-    } else {
-      rest.push(text);
-      at++;
+/** What was given, as it stands: words of ours, words of another program, operands. */
+class Given {
+  readonly operands: string[] = [];
+  readonly values = new Map<string, string[]>();
+  readonly foreign = new Map<ForeignWord, ForeignUse[]>();
+  readonly #byName: Map<string, Word>;
+
+  constructor(words: readonly Word[]) {
+    this.#byName = index(words);
+  }
+
+  read(args: readonly string[]): void {
+    for (let at = 0; at < args.length;) {
+      const text = args[at];
+      if (text === "--") {
+        this.operands.push(...args.slice(at + 1));
+        break;
+      }
+      if (text.length > 1 && text.startsWith("-")) {
+        at += takeOption(args, at, this.#byName, (...use) => this.#store(...use));
+      } else {
+        this.operands.push(text);
+        at++;
+      }
     }
   }
-  return new Arguments(rest, values);
+
+  #store(word: Word, value: string, said: string): void {
+    if (isForeign(word)) {
+      append(this.foreign, word, { said, value });
+      return;
+    }
+    if (word.value !== undefined) checkChoice(word, value);
+    append(this.values, word.name, value);
+  }
+}
+
+function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}
+
+/** Reads a command line; `checkOperands` judges the operands. Throws `UsageError`. */
+export function parseArguments(
+  args: readonly string[],
+  options: readonly OptionSpec[],
+  foreign: readonly ForeignWord[] = [],
+): Arguments {
+  const given = new Given([...foreign, ...options]);
+  given.read(args);
+  const notes: string[] = [];
+  for (const [word, uses] of given.foreign) {
+    const { args: own, note } = word.means(uses);
+    if (own !== undefined) given.read(own);
+    if (note !== undefined) notes.push(note);
+  }
+  return new Arguments(given.operands, given.values, notes);
 }

@@ -2,11 +2,10 @@
  * The options of `boot` and `plan`: what to boot and on which machine. Dedicated flags, QEMU's spellings and
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
-import { FEATURE_BITS, type FeatureName } from "../spec/cpuid.js";
-import { DEFAULT_CPU_FEATURES } from "../x86/cpu-features.js";
-import { closest } from "./closest.js";
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
-import { parseCount, parseModule, parsePairs, parseSize } from "./values.js";
+import { readCpuOption, type FeatureSwitches } from "./cpu-option.js";
+import { readCpuCount, readMemory, readStart } from "./machine-options.js";
+import { parseModule, parsePairs } from "./values.js";
 
 /** What was asked for; absent means the default of `boot/`. */
 export interface BootRequest {
@@ -19,7 +18,7 @@ export interface BootRequest {
   memory?: number;
   cpus?: number;
   /** CPU features to switch on or off. */
-  features?: Partial<Record<FeatureName, boolean>>;
+  features?: FeatureSwitches;
   /** Firmware that runs first: a path, or "on" for SeaBIOS. */
   bios?: string;
   /** A VGA BIOS for it: a path, or "on" for SeaBIOS' own. */
@@ -33,12 +32,10 @@ export interface BootRequest {
   rtcStart?: number;
 }
 
-/** More CPUs than this would only share one thread's time. */
-const MOST_CPUS = 64;
 const MS_PER_SECOND = 1000;
 
 export const BOOT_OPERANDS: readonly OperandSpec[] = [
-  { name: "KERNEL", required: false, help: "the kernel image (or --kernel)" },
+  { name: "KERNEL", required: false, help: "the kernel image, or a guest of the catalogue (or --kernel)" },
 ];
 
 export const BOOT_OPTIONS: readonly OptionSpec[] = [
@@ -55,20 +52,27 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     value: "TEXT",
     help: "kernel command line; without it the words that show the console of the kernel's own system (plan says which)",
   },
-  { name: "m", aliases: ["memory"], value: "SIZE", help: "guest memory: 256M, 1G; a bare number counts MiB" },
+  {
+    name: "m",
+    aliases: ["memory"],
+    value: "SIZE",
+    attached: /^\d/,
+    help: "guest memory: 256M, 1G; a bare number counts MiB",
+  },
   { name: "smp", aliases: ["cpus"], value: "N", help: "number of CPUs" },
   {
     name: "cpu",
     value: "±FEATURE,…",
     repeats: true,
-    help: "switch CPU features: --cpu=-bmi1,-aes; what is off is undefined to the guest (locore plan lists them)",
+    help: "switch CPU features: --cpu=-bmi1,-sha, by the names of Linux or QEMU; what is off is undefined to the guest (locore plan lists them)",
   },
   {
     name: "o",
     aliases: ["option"],
     value: "NAME=VALUE,…",
+    attached: /^loader\./,
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32",
+    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; a comma that loader. does not follow belongs to the value",
   },
   {
     name: "screen",
@@ -101,7 +105,7 @@ type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
 function readPairs(args: Arguments): Pairs {
   const request: Pairs = { loader: {}, modules: [] };
   for (const text of args.values("o")) {
-    for (const [name, value] of parsePairs("-o", text)) {
+    for (const [name, value] of parsePairs("-o", text, LOADER_PREFIX)) {
       if (!name.startsWith(LOADER_PREFIX)) {
         throw new UsageError(`-o ${name}: unknown name`, `did you mean ${LOADER_PREFIX}${name}?`);
       }
@@ -115,10 +119,26 @@ function readPairs(args: Arguments): Pairs {
   return request;
 }
 
-function only(what: string, values: readonly (string | undefined)[]): string | undefined {
+function only(what: string, values: readonly (string | undefined)[], hint?: string): string | undefined {
   const given = [...new Set(values.filter((value) => value !== undefined))];
-  if (given.length > 1) throw new UsageError(`two different ${what} were given: ${given.join(" and ")}`);
+  if (given.length > 1)
+    throw new UsageError(`two different ${what} were given: ${given.join(" and ")}`, hint);
   return given[0];
+}
+
+const ONE_KERNEL = "a word that is no option and no option's value is the kernel, as --kernel is";
+/** Values of loader.bios that are no file. */
+const BIOS_SWITCHES = ["on", "off"];
+
+/** The kernel; where there is none, a firmware image is what boots, which `request` then names as the kernel only. */
+function readKernel(args: Arguments, request: Pairs): string {
+  const { bios } = request;
+  const kernel = only("kernels", [args.operands[0], args.value("kernel"), request.kernel], ONE_KERNEL);
+  if (kernel !== undefined) return kernel;
+  if (bios === undefined || BIOS_SWITCHES.includes(bios))
+    throw new UsageError("which kernel?", "locore boot KERNEL, or --kernel FILE");
+  delete request.bios;
+  return bios;
 }
 
 /** A date, or a date and a time with or without its zone. */
@@ -136,35 +156,6 @@ function startTime(text: string): number {
   return Math.floor(ms / MS_PER_SECOND);
 }
 
-/** QEMU's "-smp 2" and "-smp cpus=2". */
-function cpuCount(text: string): number {
-  return parseCount("--smp", text.replace(/^cpus=/, ""), 1, MOST_CPUS);
-}
-
-/** "+name" and "-name" in lists; a later switch of the same feature wins. */
-function featureSwitches(lists: readonly string[]): Partial<Record<FeatureName, boolean>> {
-  const switches: Partial<Record<FeatureName, boolean>> = {};
-  for (const text of lists.flatMap((list) => list.split(","))) {
-    const name = text.slice(1);
-    if (!/^[+-]/.test(text)) throw new UsageError(`--cpu ${text}: expected +feature or -feature`);
-    if (!Object.hasOwn(FEATURE_BITS, name)) {
-      const near = closest(name, Object.keys(FEATURE_BITS));
-      throw new UsageError(
-        `--cpu ${text}: unknown feature`,
-        near === undefined ? undefined : `did you mean ${text[0]}${near}?`,
-      );
-    }
-    const on = text.startsWith("+");
-    if (on && !DEFAULT_CPU_FEATURES[name as FeatureName])
-      throw new UsageError(
-        `--cpu ${text}: the CPU does not have it`,
-        "only what a guest is promised by default can be on",
-      );
-    switches[name as FeatureName] = on;
-  }
-  return switches;
-}
-
 /** A 16-bit entry needs a BIOS. "off" is what is meant without the option. */
 function readFirmware(request: BootRequest, args: Arguments): void {
   if (request.loader["entry"] === "16") request.bios ??= "on";
@@ -175,8 +166,7 @@ function readFirmware(request: BootRequest, args: Arguments): void {
 /** Reads what `BOOT_OPTIONS` describe. Throws `UsageError`. */
 export function readBootRequest(args: Arguments): BootRequest {
   const pairs = readPairs(args);
-  const kernel = only("kernels", [args.operands[0], args.value("kernel"), pairs.kernel]);
-  if (kernel === undefined) throw new UsageError("which kernel?", "locore boot KERNEL, or --kernel FILE");
+  const kernel = readKernel(args, pairs);
   const { modules: inPairs, ...others } = pairs;
   const request: BootRequest = { ...others, kernel, deterministic: args.has("deterministic") };
   const modules = [...args.values("module"), ...inPairs].map(parseModule);
@@ -187,12 +177,12 @@ export function readBootRequest(args: Arguments): BootRequest {
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);
   if (commandLine !== undefined) request.commandLine = commandLine;
   const memory = args.value("m");
-  if (memory !== undefined) request.memory = parseSize("-m", memory);
+  if (memory !== undefined) request.memory = readMemory(memory);
   const cpus = args.value("smp");
-  if (cpus !== undefined) request.cpus = cpuCount(cpus);
-  const features = args.values("cpu");
-  if (features.length > 0) request.features = featureSwitches(features);
-  const rtc = args.value("rtc") ?? (request.deterministic ? undefined : "now");
+  if (cpus !== undefined) request.cpus = readCpuCount(cpus);
+  const switches = readCpuOption(args.values("cpu"));
+  if (Object.keys(switches).length > 0) request.features = switches;
+  const rtc = readStart(args.value("rtc")) ?? (request.deterministic ? undefined : "now");
   if (rtc !== undefined) request.rtcStart = startTime(rtc);
   return request;
 }

@@ -1,7 +1,7 @@
 /** What a command is: a row of the table in `commands.ts` and the module it loads. */
 import type { Writable } from "node:stream";
 import { inOneLine } from "../bytes/one-line.js";
-import type { Arguments, OperandSpec, OptionSpec } from "./args.js";
+import type { Arguments, ForeignWord, OperandSpec, OptionSpec } from "./args.js";
 
 /** What a command may touch of the world; tests hand in their own. */
 export interface CommandContext {
@@ -17,6 +17,8 @@ export interface Command {
   description?: readonly string[];
   operands: readonly OperandSpec[];
   options: readonly OptionSpec[];
+  /** Words of other programs that are understood besides. */
+  foreign?: readonly ForeignWord[];
   /** Complete command lines with what they do. */
   examples?: readonly (readonly [line: string, what: string])[];
   /** Runs it and returns the exit status. May throw `UsageError` and the typed errors of `failure.ts`. */

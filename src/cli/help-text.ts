@@ -1,5 +1,5 @@
 /** Renders help from the tables, so that no option can be missing from it. */
-import { spelled, type OperandSpec, type OptionSpec } from "./args.js";
+import { spelled, type ForeignWord, type OperandSpec, type OptionSpec } from "./args.js";
 import type { Command } from "./command.js";
 import { EXIT_STATUS } from "../machine/end.js";
 import { wrapped } from "./render/wrap.js";
@@ -64,6 +64,22 @@ export const EXIT_STATUS_TEXT: readonly (readonly [string, string])[] = [
   [String(EXIT_STATUS.interrupted), "ended by a signal, Ctrl-A x, or a reader that went away"],
 ];
 
+/** What becomes of another program's words, each with the names and the line that tells. */
+export function foreignHelp(words: readonly (ForeignWord & { about: string })[]): string[] {
+  const rows = words.flatMap(({ name, aliases = [], value, about }) => {
+    const names = [name, ...aliases].map((each) => `-${each}`).join(", ");
+    return [
+      `  ${names} ${value ?? ""}`.trimEnd(),
+      ...wrapped(about.split(" ")).map((line) => `      ${line}`),
+    ];
+  });
+  return [
+    "QEMU's words in boot, plan and export. -kernel, -initrd, -append, -m, -smp, -cpu and -rtc are locore's own as well.",
+    "",
+    ...rows,
+  ];
+}
+
 /** Help of the whole program. */
 export function programHelp(commands: readonly (readonly [name: string, summary: string])[]): string[] {
   return [
@@ -73,6 +89,6 @@ export function programHelp(commands: readonly (readonly [name: string, summary:
     ...section("commands", columns(commands)),
     ...section("exit status", columns(EXIT_STATUS_TEXT)),
     "",
-    "locore help COMMAND shows a command's options.",
+    "locore help COMMAND shows a command's options, locore help qemu what becomes of QEMU's words.",
   ];
 }

@@ -42,9 +42,13 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   if (first === "--version" || first === "-V") return dispatch(["version", ...rest], context);
   if (["--help", "-h", "-?"].includes(first)) return runHelp(rest, context);
   const command = await findCommand(first).load();
-  const parsed = parseArguments(rest, [...command.options, HELP_OPTION]);
+  const parsed = parseArguments(rest, [...command.options, HELP_OPTION], command.foreign);
   if (parsed.has("help")) return runHelp([first], context);
   checkOperands(parsed.operands, command.operands);
+  printLines(
+    context.stderr,
+    parsed.notes.map((note) => `locore: note: ${note}`),
+  );
   return command.run(parsed, context);
 }
 

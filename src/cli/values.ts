@@ -7,7 +7,7 @@ const DURATION_UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h
 
 /** "256M", "1G", "512" (MiB, as QEMU's -m): bytes. */
 export function parseSize(option: string, text: string): number {
-  const match = /^(?:size=)?(\d+(?:\.\d+)?)\s*([KMGT])?(?:i?B)?$/i.exec(text);
+  const match = /^(\d+(?:\.\d+)?)\s*([KMGT])?(?:i?B)?$/i.exec(text);
   const bytes = match && Number(match[1]) * SIZE_UNITS[(match[2] ?? "M").toUpperCase()];
   if (!bytes || !Number.isSafeInteger(bytes)) {
     throw new UsageError(`${option} ${text}: expected a size such as 256M or 1G`);
@@ -44,13 +44,35 @@ export function parseAddress(option: string, text: string): number {
   throw new UsageError(`${option} ${text}: expected an address such as 0x40080000`);
 }
 
-/** "k=v,k2=v2" as bhyve's -o has it; a comma inside a value is written twice, as QEMU does. */
-export function parsePairs(option: string, text: string): [string, string][] {
-  const parts = text.split(/(?<!,),(?!,)/).map((part) => part.replaceAll(",,", ","));
+/** A comma that ends a pair: not the second half of a doubled one, and what follows begins another pair. */
+function pairEnd(prefix: string): RegExp {
+  return new RegExp(`(?<=(?:^|[^,])(?:,,)*),(?=${prefix.replaceAll(".", "\\.")})`);
+}
+
+/**
+ * "loader.a=v,loader.b=w" as bhyve's -o has it: names and values. Every name begins with `prefix`, so a comma ends a value
+ * only where the prefix follows it at once; any other comma belongs to the value, as in "loader.append=console=ttyS0,115200".
+ * Two commas are always one that belongs to the value: "loader.append=x,,loader.y" is one pair.
+ */
+export function parsePairs(option: string, text: string, prefix: string): [string, string][] {
+  const parts = text.split(pairEnd(prefix)).map((part) => part.replaceAll(",,", ","));
   return parts.map((part) => {
     const equals = part.indexOf("=");
     if (equals < 1) throw new UsageError(`${option} ${text}: expected name=value, found "${part}"`);
     return [part.slice(0, equals), part.slice(equals + 1)];
+  });
+}
+
+/**
+ * "value,key=value,flag" as QEMU has its options: keys and values. What comes first may leave out its key, which is then
+ * `implied`; a key without a value is on. Two commas are one that belongs to a value.
+ */
+export function parseSuboptions(text: string, implied: string): [string, string][] {
+  const parts = text.split(/(?<=(?:^|[^,])(?:,,)*),(?!,)/).map((part) => part.replaceAll(",,", ","));
+  return parts.map((part, i) => {
+    const equals = part.indexOf("=");
+    if (equals >= 0) return [part.slice(0, equals), part.slice(equals + 1)];
+    return i === 0 ? [implied, part] : [part, "on"];
   });
 }
 

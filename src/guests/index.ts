@@ -4,7 +4,7 @@
  */
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
-export { listGuests, pullGuest } from "./pull.js";
+export { guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs.js";
 export type { AddedFile, InitramfsOptions } from "./initramfs.js";

@@ -61,10 +61,15 @@ interface Resolved {
   sha256: string;
 }
 
+/** What the guests of the catalogue are called, in its order. */
+export function guestNames(): string[] {
+  return CATALOGUE.map(({ name }) => name);
+}
+
 function entryNamed(name: string): CatalogueEntry {
   const entry = CATALOGUE.find((candidate) => candidate.name === name);
   if (entry) return entry;
-  const known = CATALOGUE.map((candidate) => candidate.name).join(", ");
+  const known = guestNames().join(", ");
   throw new GuestError("unknown", `there is no guest "${name}"; the catalogue has ${known}`);
 }
 

@@ -9,7 +9,7 @@ import {
   type BootRequest,
 } from "../../src/cli/boot-request.js";
 import { closest } from "../../src/cli/closest.js";
-import { parseDuration, parsePairs, parseSize } from "../../src/cli/values.js";
+import { parseDuration, parsePairs, parseSize, parseSuboptions } from "../../src/cli/values.js";
 
 function request(...args: string[]): BootRequest {
   const parsed = parseArguments(args, BOOT_OPTIONS);
@@ -88,6 +88,44 @@ test("R1.5 -o chooses loader and entry", () => {
   assert.deepEqual(loader, { name: "linux", entry: "32" });
 });
 
+test("R1.5 a command line with commas is one -o pair", () => {
+  const { commandLine, loader } = request(
+    "k",
+    "-o",
+    "loader.cmdline=console=ttyS0,115200 root=/dev/vda,loader.entry=32",
+  );
+  assert.equal(commandLine, "console=ttyS0,115200 root=/dev/vda");
+  assert.deepEqual(loader, { entry: "32" });
+});
+
+test("R1.5 what is written right behind -m and -o is their value only where it looks like one", () => {
+  assert.equal(request("k", "-m64").memory, 64 * 1024 ** 2);
+  assert.deepEqual(request("k", "-oloader.entry=32").loader, { entry: "32" });
+  for (const other of ["-mumble", "-oddity"])
+    assert.throws(() => request("k", other, "x"), usage(/unknown option/));
+});
+
+test("R1.5 -m, -smp and -rtc take QEMU's suboptions, and refuse unknown ones", () => {
+  assert.equal(request("k", "-m", "size=512M,slots=2,maxmem=1G").memory, 512 * 1024 ** 2);
+  assert.equal(request("k", "-m", "512,slots=2,maxmem=1G").memory, 512 * 1024 ** 2);
+  assert.equal(request("k", "-smp", "2,sockets=1,cores=2,threads=1").cpus, 2);
+  assert.equal(request("k", "-smp", "sockets=2,cores=2").cpus, 4);
+  assert.equal(request("k", "-smp", "maxcpus=4").cpus, 4);
+  assert.equal(request("k", "-smp", "1,maxcpus=4").cpus, 1);
+  assert.equal(request("k", "-rtc", "base=2024-02-29T12:00:00,clock=vm").rtcStart, 1_709_208_000);
+  const now = request("k", "-rtc", "base=utc,clock=host,driftfix=slew").rtcStart ?? 0;
+  assert.ok(Math.abs(now - Date.now() / 1000) < 100);
+  assert.equal(request("k", "--deterministic", "-rtc", "base=utc").rtcStart, undefined);
+  assert.throws(() => request("k", "-rtc", "base=localtime"), usage(/the clock shows UTC/, /--rtc 2024/));
+  assert.throws(
+    () => request("k", "-m", "512M,pages=2"),
+    usage(/unknown suboption pages/, /size, slots, maxmem/),
+  );
+  assert.throws(() => request("k", "-smp", "2,size=3"), usage(/unknown suboption size/));
+  assert.throws(() => request("k", "-smp", "sockets=0"), usage(/--smp 0: expected a whole number/));
+  assert.throws(() => request("k", "-m", "maxmem=1G"), usage(/expected a size/));
+});
+
 test("R1.3 modules: FILE and arguments, several, in both spellings; a space in FILE has a backslash", () => {
   const { modules } = request(
     "k",
@@ -145,10 +183,44 @@ test("sizes and durations are read as people write them, and refused with an exa
   assert.throws(() => parseDuration("--timeout", "1000h"), usage(/576h/));
 });
 
-test("a doubled comma is a comma inside a value, as QEMU has it", () => {
-  assert.deepEqual(parsePairs("-o", "a=1,,2,b=3"), [
-    ["a", "1,2"],
-    ["b", "3"],
+test("R1.5 -o: a comma ends a pair only where another begins; any other belongs to the value", () => {
+  const pairs = (text: string): [string, string][] => parsePairs("-o", text, "loader.");
+  assert.deepEqual(pairs("loader.cmdline=console=ttyS0,115200 root=/dev/vda"), [
+    ["loader.cmdline", "console=ttyS0,115200 root=/dev/vda"],
+  ]);
+  assert.deepEqual(pairs("loader.cmdline=a=1,b=2"), [["loader.cmdline", "a=1,b=2"]]);
+  assert.deepEqual(pairs("loader.cmdline=a=1,b=2,loader.entry=32,loader.name=linux"), [
+    ["loader.cmdline", "a=1,b=2"],
+    ["loader.entry", "32"],
+    ["loader.name", "linux"],
+  ]);
+  assert.deepEqual(pairs("loader.cmdline=a, loader.b"), [["loader.cmdline", "a, loader.b"]]);
+  assert.deepEqual(pairs("loader.cmdline=a,"), [["loader.cmdline", "a,"]]);
+  assert.throws(() => pairs("loader.a=1,loader.b"), usage(/expected name=value, found "loader.b"/));
+});
+
+test("R1.5 -o: a doubled comma is one comma of the value, as QEMU has it, also before what looks like a pair", () => {
+  const pairs = (text: string): [string, string][] => parsePairs("-o", text, "loader.");
+  assert.deepEqual(pairs("loader.a=1,,2,loader.b=3"), [
+    ["loader.a", "1,2"],
+    ["loader.b", "3"],
+  ]);
+  assert.deepEqual(pairs("loader.a=1,,loader.b=3"), [["loader.a", "1,loader.b=3"]]);
+  assert.deepEqual(pairs("loader.a=1,,,loader.b=3"), [
+    ["loader.a", "1,"],
+    ["loader.b", "3"],
+  ]);
+});
+
+test("R1.5 QEMU's suboptions: the first may leave out its key, a flag is on, a doubled comma is one", () => {
+  assert.deepEqual(parseSuboptions("microvm,accel=tcg,usb", "type"), [
+    ["type", "microvm"],
+    ["accel", "tcg"],
+    ["usb", "on"],
+  ]);
+  assert.deepEqual(parseSuboptions("file=a,,b,if=none", "file"), [
+    ["file", "a,b"],
+    ["if", "none"],
   ]);
 });
 

@@ -5,7 +5,10 @@ import type { Arguments, OptionSpec } from "../args.js";
 import { bootOptions } from "../boot-options.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
+import { withGuestFiles } from "../guest-files.js";
 import { launch, type LaunchOptions } from "../launch.js";
+import { progressLine } from "../progress.js";
+import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 import { parseCount, parseDuration } from "../values.js";
 
 /** Options about the run, not about the machine. */
@@ -33,8 +36,6 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "stats", help: "also print instructions, speed and the engine's counters" },
   { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
   { name: "firmware-log", help: "print what firmware wrote to its debug console (port 0x402)" },
-  { name: "nographic", help: "accepted for QEMU's sake: there is no other display" },
-  { name: "no-reboot", help: "accepted for QEMU's sake: a reset always ends the machine" },
 ];
 
 /** Reads `RUN_OPTIONS` and `--json`. */
@@ -68,6 +69,7 @@ export const boot: Command = {
     "Console output goes to standard output, everything locore says goes to standard error. The last line says how " +
       "the machine ended; with --json it is one JSON object: " +
       '{"kind","machine","route","status","reason","instructions","clockNs"}; "machine" is what a panicked guest came to; "screen" and "firmwareLog" are there when asked for.',
+    QEMU_PARAGRAPH,
   ],
   operands: BOOT_OPERANDS,
   options: [
@@ -75,9 +77,10 @@ export const boot: Command = {
     ...RUN_OPTIONS,
     { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
   ],
+  foreign: QEMU_WORDS,
   examples: [
     ["locore boot vmlinuz --initrd initrd.img --append console=ttyS0", "boot Linux with its console here"],
-    ["locore boot -kernel vmlinuz -initrd initrd.img -m 512", "the same in QEMU's words"],
+    ["locore boot -kernel vmlinuz -initrd initrd.img -m 512 -nographic", "the same in QEMU's words"],
     ["locore boot vmlinuz -o loader.entry=32 --deterministic", "by the 32-bit entry, the same on every run"],
     ["locore boot ipxe.lkrn -o loader.bios=on", "SeaBIOS first, then the image by its 16-bit entry"],
     ["locore boot memtest.bin --screen --timeout 60", "a program that writes to a VGA's text screen"],
@@ -86,9 +89,15 @@ export const boot: Command = {
   async run(args, context) {
     const request = readBootRequest(args);
     const options = readRunOptions(args);
-    const source: LaunchOptions["source"] = async (interrupted) => ({
-      boot: await bootOptions(request, interrupted),
-    });
+    const source: LaunchOptions["source"] = async (signal) => {
+      const progress = progressLine(context.stderr);
+      try {
+        const files = await withGuestFiles(request, { progress: progress.show, signal });
+        return { boot: await bootOptions(files, signal) };
+      } finally {
+        progress.done();
+      }
+    };
     const screen = request.screen ?? false;
     return launch({ ...options, screen, input: !request.deterministic, source }, context);
   },

@@ -11,7 +11,9 @@ import {
 import { UsageError, type Arguments } from "../args.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
+import { guestFile, KERNEL } from "../guest-files.js";
 import { toJson } from "../json.js";
+import { showingProgress } from "../progress.js";
 import { parseAddress } from "../values.js";
 
 const ENDINGS: Readonly<Record<ConvertTarget, string>> = {
@@ -62,7 +64,7 @@ async function checkDistinct(input: string, output: string): Promise<void> {
   throw new UsageError(`--out ${output} is the input itself`, "name another file");
 }
 
-async function run(args: Arguments, { stdout }: CommandContext): Promise<number> {
+async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise<number> {
   const [input] = args.operands;
   const to = args.value("to") as ConvertTarget | undefined;
   if (to === undefined) {
@@ -77,9 +79,10 @@ async function run(args: Arguments, { stdout }: CommandContext): Promise<number>
     );
   }
   const at = address === undefined ? undefined : parseAddress("--at", address);
-  const bytes = await readInput("kernel", input);
+  const file = await showingProgress(stderr, (pulling) => guestFile(KERNEL, input, pulling));
+  const bytes = await readInput("kernel", file);
   const made = convertImage(bytes, { to, at, relative: args.has("relative") });
-  await checkDistinct(input, output);
+  await checkDistinct(file, output);
   await writeOutput(output, made.bytes);
   if (args.has("json")) {
     const { bytes: image, input: summary, ...facts } = made;
@@ -103,7 +106,7 @@ export const convert: Command = {
     {
       name: "KERNEL",
       required: true,
-      help: "an ELF file for 32-bit ARM or AArch64, a zImage or an Image; packed or not",
+      help: "an ELF file for 32-bit ARM or AArch64, a zImage or an Image, packed or not; or a guest of the catalogue",
     },
   ],
   options: [

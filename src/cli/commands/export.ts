@@ -1,4 +1,5 @@
 /** `locore export KERNEL --to TARGET`: a configuration for another monitor. Knows files and words; the work is export/. */
+import type { Writable } from "node:stream";
 import {
   exportGuest,
   EXPORT_TARGETS,
@@ -12,21 +13,25 @@ import { UsageError, type Arguments } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest, type BootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
+import { withGuestFiles } from "../guest-files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
+import { showingProgress } from "../progress.js";
+import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
   const flags = ["cpu", "screen", "deterministic", "rtc"]
-    .filter((name) => args.has(name))
+    .filter((name) => args.has(name) && (name !== "cpu" || request.features !== undefined))
     .map((name) => `--${name}`);
   const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);
   const firmware = (["bios", "vgabios"] as const).filter((name) => request[name] !== undefined);
   return [...flags, ...loader, ...firmware.map((name) => `-o loader.${name}`)];
 }
 
-async function exportRequest(args: Arguments): Promise<ExportRequest> {
-  const request = readBootRequest(args);
+async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportRequest> {
+  const asked = readBootRequest(args);
+  const request = await showingProgress(stderr, (pulling) => withGuestFiles(asked, pulling));
   const bytes = await readInput("kernel", request.kernel);
   const image = recognise(bytes);
   const { initrd } = request;
@@ -64,11 +69,11 @@ function summaryLines({ commands, lost, notes }: Export, output: string): string
   ];
 }
 
-async function run(args: Arguments, { stdout }: CommandContext): Promise<number> {
+async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise<number> {
   const target = args.value("to") as ExportTarget | undefined;
   if (target === undefined)
     throw new UsageError("--to TARGET is missing", `where to: ${EXPORT_TARGETS.join(", ")}`);
-  const result = made(await exportRequest(args), target);
+  const result = made(await exportRequest(args, stderr), target);
   const output = args.value("out");
   if (output !== undefined) await writeOutput(output, new TextEncoder().encode(result.file.text));
   if (args.has("json")) stdout.write(`${toJson({ output, ...result }, 2)}\n`);
@@ -83,6 +88,7 @@ export const exportCommand: Command = {
   description: [
     "Takes boot's options. A kernel that the target would refuse is refused here, with the check that fails and what to do.",
     "dom0less: a device-tree fragment (an overlay for dtc) and the commands that start it on QEMU's virt machine.",
+    QEMU_PARAGRAPH,
   ],
   operands: BOOT_OPERANDS,
   options: [
@@ -93,6 +99,7 @@ export const exportCommand: Command = {
     ...BOOT_OPTIONS,
     JSON_OPTION,
   ],
+  foreign: QEMU_WORDS,
   examples: [
     [
       "locore export kernel.zImage --to xl -m 256M --name freebsd --out freebsd.cfg",

@@ -6,6 +6,7 @@ import { JSON_OPTION, printLines, type Command, type CommandContext } from "../c
 import { showingProgress } from "../progress.js";
 
 const ACTIONS = ["list", "pull"];
+const GAP = 2;
 
 function listingLines(guest: GuestListing): string[] {
   const rows: [string, string][] = [
@@ -27,14 +28,24 @@ async function list(args: Arguments, { stdout }: CommandContext): Promise<number
 }
 
 function pulledLines(guest: PulledGuest): string[] {
-  const files = Object.entries(guest.files).map(([role, path]) => `  ${role.padEnd(10)}${path}`);
+  const roles = Object.entries(guest.files);
+  const width = Math.max(...roles.map(([role]) => role.length)) + GAP;
+  const files = roles.map(([role, path]) => `  ${role.padEnd(width)}${path}`);
   const how = guest.cached ? "from the cache" : "fetched";
   return [`${guest.name}: ${guest.package} ${guest.version}, ${how}`, ...files];
 }
 
+function unknownGuest(name: string, known: readonly string[]): UsageError {
+  const guess = closest(name, known);
+  const hint = guess === undefined ? `the catalogue has ${known.join(", ")}` : `did you mean ${guess}?`;
+  return new UsageError(`there is no guest ${name}`, hint);
+}
+
 async function pull(names: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
   if (names.length === 0) throw new UsageError("which guest?", "locore guests list shows their names");
-  const { pullGuest } = await import("../../guests/index.js");
+  const { guestNames, pullGuest } = await import("../../guests/index.js");
+  const unknown = names.find((name) => !guestNames().includes(name));
+  if (unknown !== undefined) throw unknownGuest(unknown, guestNames());
   const refresh = args.has("refresh");
   const pulled: PulledGuest[] = [];
   await showingProgress(context.stderr, async (options) => {

@@ -1,9 +1,9 @@
-/** `locore help [COMMAND]`. */
+/** `locore help [COMMAND]`, `locore help qemu`. */
 import { UsageError } from "../args.js";
 import { closest } from "../closest.js";
 import { printLines, type Command } from "../command.js";
 import { COMMANDS } from "../commands.js";
-import { commandHelp, programHelp } from "../help-text.js";
+import { commandHelp, foreignHelp, programHelp } from "../help-text.js";
 
 /** The row of a command, or a usage error that guesses what was meant. */
 export function findCommand(name: string): (typeof COMMANDS)[number] {
@@ -16,12 +16,19 @@ export function findCommand(name: string): (typeof COMMANDS)[number] {
   throw new UsageError(`unknown command ${name}`, guess && `did you mean locore ${guess}?`);
 }
 
+/** What is no command and has a page of its own. */
+const QEMU_TOPIC = "qemu";
+
 export const help: Command = {
-  summary: "show what locore can do, or the options of one command",
-  operands: [{ name: "COMMAND", required: false, help: "the command to explain" }],
+  summary: "show what locore can do, the options of one command, or what becomes of QEMU's words",
+  operands: [{ name: "COMMAND", required: false, help: "the command to explain, or qemu" }],
   options: [],
   async run(args, { stdout }) {
     const [name] = args.operands;
+    if (name === QEMU_TOPIC) {
+      printLines(stdout, foreignHelp((await import("../qemu/words.js")).QEMU_WORDS));
+      return 0;
+    }
     if (name !== undefined) {
       printLines(stdout, commandHelp(name, await findCommand(name).load()));
       return 0;

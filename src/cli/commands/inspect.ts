@@ -3,10 +3,13 @@ import { recognise } from "../../formats/index.js";
 import type { Fact } from "../../formats/image.js";
 import { verdicts } from "../../verdicts/index.js";
 import { readInput } from "../files.js";
+import { guestFile, KERNEL } from "../guest-files.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
 import { toJson } from "../json.js";
+import { showingProgress } from "../progress.js";
 import { verdictLines } from "../render/verdicts.js";
 
+const FILE = { ...KERNEL, what: "file" };
 const OFFSET_DIGITS = 8;
 const WITHOUT_OFFSET = " ".repeat(OFFSET_DIGITS);
 
@@ -23,14 +26,15 @@ function factLine({ name, value, offset, meaning }: Fact, nameWidth: number): st
 export const inspect: Command = {
   summary:
     "say what a file is: format, entry points, segments, notes, payload, each with its file offset; of an ARM kernel, which loaders take it",
-  operands: [{ name: "FILE", required: true, help: "a kernel image" }],
+  operands: [{ name: "FILE", required: true, help: "a kernel image, or a guest of the catalogue" }],
   options: [JSON_OPTION],
   examples: [
     ["locore inspect /boot/vmlinuz", "the setup header of a Linux kernel, field by field"],
     ["locore inspect kernel.arm", "an ARM kernel: what Xen, QEMU, U-Boot and Firecracker do with it"],
   ],
-  async run(args, { stdout }) {
-    const [path] = args.operands;
+  async run(args, { stdout, stderr }) {
+    const [given] = args.operands;
+    const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
     const image = recognise(await readInput("file", path));
     const { format, arch, summary, facts, packedBy } = image;
     const where = verdicts(image);

@@ -5,8 +5,11 @@ import { requireCapacity } from "../../host/node/engines.js";
 import type { OptionSpec } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
+import { withGuestFiles } from "../guest-files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
+import { showingProgress } from "../progress.js";
+import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 import { planMappings, planSections } from "../render/plan.js";
 
 /** Contents up to this size are in the JSON; longer ones are files that the caller has. */
@@ -57,14 +60,18 @@ function planFacts(plan: Plan): Record<string, unknown> {
 
 export const plan: Command = {
   summary: "show the machine that boot would run: memory map, registers, page tables, CPUID, devices, tables",
+  description: [QEMU_PARAGRAPH],
   operands: BOOT_OPERANDS,
   options: [...BOOT_OPTIONS, ...SECTION_OPTIONS, JSON_OPTION],
+  foreign: QEMU_WORDS,
   examples: [
     ["locore plan vmlinuz --map --e820", "who claims which memory, and what the guest is told of it"],
     ["locore plan vmlinuz --json", "the whole machine as JSON"],
   ],
-  async run(args, { stdout }) {
-    const made = await makePlan(readBootRequest(args));
+  async run(args, { stdout, stderr }) {
+    const request = readBootRequest(args);
+    const files = await showingProgress(stderr, (pulling) => withGuestFiles(request, pulling));
+    const made = await makePlan(files);
     // What boot would refuse is refused here, with the same words.
     await requireCapacity(made);
     if (args.has("json")) {

@@ -1,0 +1,76 @@
+/**
+ * A guest of the catalogue named where a file is expected: `locore boot debian-cloud`. A file of that name comes first;
+ * otherwise the guest is taken from the cache or fetched. Knows which of a guest's files is meant where.
+ */
+import { stat } from "node:fs/promises";
+import type { PullOptions } from "../guests/index.js";
+import type { BootRequest } from "./boot-request.js";
+import { closest } from "./closest.js";
+import { InputFileError } from "./failure.js";
+
+export type Pulling = Pick<PullOptions, "progress" | "signal">;
+
+/** What a file is to be, and which of a guest's files that is: the first role that it has. */
+interface Wanted {
+  what: string;
+  roles: readonly string[];
+}
+
+export const KERNEL: Wanted = { what: "kernel", roles: ["kernel", "bios"] };
+const INITRD: Wanted = { what: "initrd", roles: ["initrd"] };
+const MODULE: Wanted = { what: "module", roles: ["kernel", "initrd"] };
+const BIOS: Wanted = { what: "BIOS", roles: ["bios"] };
+const VGA_BIOS: Wanted = { what: "VGA BIOS", roles: ["vgabios"] };
+
+/** A file, a device or a pipe of that name; a folder is none. What cannot be looked at is left to whoever reads it. */
+async function isThere(path: string): Promise<boolean> {
+  try {
+    return !(await stat(path)).isDirectory();
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
+}
+
+/** Whether it could be the name of a guest rather than a path. */
+function isPlainName(given: string): boolean {
+  return !/[\\/]/.test(given);
+}
+
+/**
+ * The path of a file that was named by itself or by a guest. Throws InputFileError for a name that is nearly a guest's, and
+ * GuestError when the guest has no such file or cannot be had; a file that is not there is the reader's to report.
+ */
+export async function guestFile({ what, roles }: Wanted, given: string, pulling: Pulling): Promise<string> {
+  if (!isPlainName(given) || (await isThere(given))) return given;
+  const { GuestError, guestNames, pullGuest } = await import("../guests/index.js");
+  if (!guestNames().includes(given)) {
+    const guess = closest(given, guestNames());
+    if (guess === undefined) return given;
+    const meant = `no such file, and no guest of that name\n        did you mean the guest ${guess}?`;
+    throw new InputFileError(what, given, new Error(meant));
+  }
+  const { files } = await pullGuest(given, pulling);
+  const role = roles.find((name) => Object.hasOwn(files, name));
+  if (role !== undefined) return files[role];
+  const has = Object.keys(files).join(", ");
+  throw new GuestError(
+    "usage",
+    `${what} ${given}: no such file, and the guest ${given} has none: it has ${has}`,
+  );
+}
+
+/** A request with a path wherever it names a guest. Throws as `guestFile` does. */
+export async function withGuestFiles(request: BootRequest, pulling: Pulling): Promise<BootRequest> {
+  const found: BootRequest = { ...request, kernel: await guestFile(KERNEL, request.kernel, pulling) };
+  if (request.initrd !== undefined) found.initrd = await guestFile(INITRD, request.initrd, pulling);
+  if (request.bios !== undefined && request.bios !== "on")
+    found.bios = await guestFile(BIOS, request.bios, pulling);
+  if (request.vgabios !== undefined && request.vgabios !== "on" && request.vgabios !== "off")
+    found.vgabios = await guestFile(VGA_BIOS, request.vgabios, pulling);
+  if (request.modules !== undefined) {
+    found.modules = [];
+    for (const { path, commandLine } of request.modules)
+      found.modules.push({ path: await guestFile(MODULE, path, pulling), commandLine });
+  }
+  return found;
+}

@@ -1,0 +1,71 @@
+/** QEMU's -device: which of its devices this machine has, and what can be done without the others. */
+import { hex } from "../../bytes/hex.js";
+import { PORT } from "../../memory/layout.js";
+import { parseSuboptions } from "../values.js";
+import { refuse, type Rule, type Ruling } from "./rules.js";
+
+const INTO_INITRD = "files can go into the initrd: locore initramfs --add HOST:GUEST -o initrd.img";
+
+export const NO_DISKS = refuse("there are no disks yet", INTO_INITRD);
+export const NO_SHARING = refuse("no folder of the host can be shared yet", INTO_INITRD);
+export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);
+
+const EXIT_PORTS: readonly number[] = [PORT.DEBUG_EXIT.start, PORT.DEBUG_EXIT_ALIAS.start];
+/** Where QEMU has its exit device when nothing is said. */
+const QEMU_EXIT_PORT = 0x501;
+
+/** isa-debug-exit[,iobase=0xf4,iosize=0x04]: the machine has it, at both usual ports. */
+function debugExit(properties: ReadonlyMap<string, string>): Ruling {
+  const port = Number(properties.get("iobase") ?? QEMU_EXIT_PORT);
+  if (EXIT_PORTS.includes(port)) return { taken: true };
+  const [usual] = EXIT_PORTS;
+  const why = `the debug-exit device is at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")} only`;
+  return { taken: false, why, instead: `build the guest for one of them: iobase=${hex(usual)}` };
+}
+
+/** Other devices by what their names tell: kinds of which there is something to say. */
+const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
+  [
+    /^(virtio-(blk|scsi|pmem)|vhost-user-blk|ide-|scsi-|nvme|ahci|floppy|isa-fdc|sd-card|usb-storage|nvdimm)/,
+    NO_DISKS,
+  ],
+  [/^(virtio-(9p|fs)|vhost-user-fs)/, NO_SHARING],
+  [/^(virtio-net|vhost-user-net|vhost-vdpa|e1000|rtl8139|ne2k|pcnet|vmxnet|usb-net|igb|i8255)/, NO_NETWORK],
+  [/^virtio-rng/, refuse("there are no virtio devices yet", "leave it out: the CPU has RDRAND and RDSEED")],
+  [
+    /^(virtio-(serial|console)|virtconsole|virtserialport|isa-serial|pci-serial|sclp)/,
+    refuse("there is one serial port, and it is there anyway", "leave it out; the guest's console is ttyS0"),
+  ],
+  [
+    /^(VGA|virtio-(gpu|vga)|cirrus-vga|bochs-display|qxl|ramfb|isa-vga|vmware-svga|secondary-vga)/i,
+    refuse("there are no graphics", "--screen gives the machine a VGA in text mode"),
+  ],
+  [
+    /^isa-debugcon/,
+    refuse(
+      "the debug console comes with firmware",
+      "leave it out; --firmware-log prints what firmware wrote to it",
+    ),
+  ],
+  [
+    /^loader$/,
+    refuse("no files are laid into memory by address", "give the kernel's own: --initrd FILE, --module FILE"),
+  ],
+  [/^virtio-/, refuse("there are no virtio devices yet", "leave it out")],
+];
+
+const OTHERS = refuse(
+  "the machine has no such device, and none can be added",
+  "leave it out; locore plan KERNEL --devices shows what it has",
+);
+
+/** -device: one driver, with its properties. */
+export const device: Rule = {
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; no other can be added: ${INTO_INITRD}`,
+  judge(value, index) {
+    const [[, driver], ...properties] = parseSuboptions(value, "driver");
+    if (driver === "isa-debug-exit") return debugExit(new Map(properties));
+    const [, rule] = KINDS.find(([names]) => names.test(driver)) ?? [undefined, OTHERS];
+    return rule.judge(value, index);
+  },
+};

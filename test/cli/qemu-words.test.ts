@@ -1,0 +1,266 @@
+/** QEMU's words on our command line: every one is taken, put into our words, or refused with what to write. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import test from "node:test";
+import { checkOperands, parseArguments, UsageError, type Arguments } from "../../src/cli/args.js";
+import { BOOT_OPERANDS, readBootRequest, type BootRequest } from "../../src/cli/boot-request.js";
+import { boot } from "../../src/cli/commands/boot.js";
+import { exportCommand } from "../../src/cli/commands/export.js";
+import { plan } from "../../src/cli/commands/plan.js";
+import { QEMU_WORDS } from "../../src/cli/qemu/words.js";
+import { locore } from "../support/cli.js";
+import { requireTool } from "../support/requires.js";
+
+function parsed(...args: string[]): Arguments {
+  const given = parseArguments(args, boot.options, boot.foreign);
+  checkOperands(given.operands, BOOT_OPERANDS);
+  return given;
+}
+
+/** A request without the time at which it was made. */
+function request(...args: string[]): BootRequest {
+  const made = readBootRequest(parsed(...args));
+  delete made.rtcStart;
+  return made;
+}
+
+/** Words that are taken and change nothing. */
+const NOTHING = [
+  "-serial stdio",
+  "-serial mon:stdio",
+  "-serial stdio -serial none -serial null",
+  "-chardev stdio,id=c,mux=on,signal=off -serial chardev:c -mon chardev=c,mode=readline",
+  "-accel tcg",
+  "-accel tcg,thread=multi,tb-size=256",
+  "-accel kvm -accel tcg",
+  "-M microvm",
+  "-machine microvm,accel=tcg",
+  "-machine type=microvm,accel=kvm:tcg,acpi=on,pit=on,pic=on,rtc=on,isa-serial=on,usb=off,kernel_irqchip=split",
+  "-M microvm,x-option-roms=off,auto-kernel-cmdline=off,memory-backend=m",
+  "-display none",
+  "-vga none",
+  "-vnc none",
+  "-nographic",
+  "-nodefaults",
+  "-no-user-config",
+  "-no-reboot",
+  "-monitor none",
+  "-monitor null",
+  "-qmp none",
+  "-parallel none",
+  "-net none",
+  "-nic none",
+  "-cpu max",
+  "-cpu host",
+  "-cpu qemu64",
+  "-smp 1,sockets=1,cores=1,threads=1",
+  "-rtc base=utc",
+  "-rtc base=utc,clock=host,driftfix=slew",
+  "-name guest,process=q",
+  "-boot c",
+  "-boot order=dc,menu=on",
+  "-k de",
+  "-L /usr/share/qemu",
+  "-no-hpet",
+  "-overcommit mem-lock=off",
+  "-mem-prealloc -mem-path /dev/hugepages",
+  "-object memory-backend-memfd,id=m,size=512M,share=on",
+  "-device isa-debug-exit",
+  "-device isa-debug-exit,iobase=0xf4,iosize=0x04",
+  "-action panic=exit-failure,reboot=shutdown",
+  "-watchdog-action none",
+  "-sandbox off",
+  "-snapshot",
+  "-audiodev none,id=a",
+  "-gdb none",
+];
+
+/** Words that are taken with a remark, and its text. */
+const WITH_NOTE: [string, RegExp][] = [
+  ["-M q35", /^-M q35: this machine is like microvm: it has no PCI$/],
+  ["-machine pc,accel=tcg", /no PCI/],
+  ["-M pc-q35-7.2", /no PCI/],
+  ["-M pc-i440fx-9.0,usb=off", /no PCI/],
+  ["-uuid 12345678-1234-1234-1234-123456789abc", /no SMBIOS/],
+  ["-no-shutdown", /the program ends when the guest switches off/],
+];
+
+/** What is refused: the word, why, what to write or do. */
+const REFUSED: [string, RegExp, RegExp][] = [
+  ["-enable-kvm", /no kvm engine yet/, /leave it out: the built-in engine needs no virtualisation/],
+  ["-accel kvm", /no kvm engine yet/, /leave it out: the built-in engine/],
+  ["-accel hvf", /no hvf engine yet/, /leave it out/],
+  ["-M microvm,accel=kvm", /no kvm engine yet/, /leave it out/],
+  ["-M virt", /one machine here/, /leave it out, or write -M microvm/],
+  ["-M isapc", /one machine here/, /leave it out, or write -M microvm/],
+  ["-M help", /one machine/, /locore plan KERNEL/],
+  ["-M microvm,pit=off", /pit is always there/, /leave pit=off out/],
+  ["-M microvm,pcie=on", /has no pcie/, /leave pcie=on out/],
+  ["-M microvm,acpi=off", /always has ACPI tables/, /acpi=off/],
+  ["-M microvm,phandle-start=1", /phandle-start cannot be set/, /leave/],
+  ["-no-acpi", /always has ACPI tables/, /--append acpi=off/],
+  ["-serial file:out.txt", /standard output/, /^write --log out\.txt$/],
+  ["-serial none", /one serial port/, /-serial stdio/],
+  ["-serial null", /one serial port/, /-serial stdio/],
+  ["-serial tcp::4444,server", /one serial port/, /--log FILE/],
+  ["-serial pty", /one serial port/, /-serial stdio/],
+  ["-serial stdio -serial pty", /one serial port/, /leave the others out/],
+  ["-monitor stdio", /no monitor/, /Ctrl-A x/],
+  ["-monitor telnet::55555,server,nowait", /no monitor/, /--timeout T/],
+  ["-mon chardev=c,mode=control", /no control socket/, /signal/],
+  ["-qmp unix:q,server", /no control socket/, /signal/],
+  ["-chardev socket,id=c,path=s", /one serial port/, /-serial stdio/],
+  ["-debugcon stdio", /is kept/, /--firmware-log/],
+  ["-icount shift=3", /time cannot be chosen/, /--deterministic counts time in instructions, 10 ns each/],
+  ["-icount shift=auto,rr=record,rrfile=r", /nothing is recorded/, /--deterministic/],
+  ["-d int,cpu_reset", /no log of what the CPU does/, /--stats.*trace:compare.*docs\/trace-compare\.md/],
+  ["-D log.txt", /no log of what the CPU does/, /trace:compare/],
+  ["-trace enable=*", /no log/, /trace:compare/],
+  ["-s", /no gdb stub yet/, /trace:compare/],
+  ["-S", /no gdb stub yet/, /trace:compare/],
+  ["-gdb tcp::1234", /no gdb stub yet/, /trace:compare/],
+  ["-singlestep", /how QEMU translates/, /--jit off/],
+  ["-drive file=disk.img,format=raw,if=virtio", /no disks yet/, /locore initramfs --add/],
+  ["-drive if=pflash,format=raw,file=OVMF.fd", /no flash memory/, /-bios FILE/],
+  ["-pflash OVMF.fd", /no flash memory/, /-bios FILE/],
+  ["-hda disk.img", /^-hda disk\.img: there are no disks yet/, /locore initramfs --add/],
+  ["-cdrom cd.iso", /^-cdrom cd\.iso: there are no disks yet/, /locore initramfs --add/],
+  ["-blockdev driver=file,filename=d", /no disks yet/, /locore initramfs/],
+  ["-virtfs local,path=.,mount_tag=t", /no folder of the host/, /locore initramfs --add/],
+  ["-netdev user,id=n", /no network yet/, /leave it out/],
+  ["-net user", /no network yet/, /leave it out/],
+  ["-nic user,model=virtio", /no network yet/, /leave it out/],
+  ["-device virtio-blk-device,drive=d", /no disks yet/, /locore initramfs/],
+  ["-device virtio-net-pci,netdev=n", /no network yet/, /leave it out/],
+  ["-device virtio-rng-pci", /no virtio devices yet/, /RDRAND/],
+  ["-device virtio-balloon", /no virtio devices yet/, /leave it out/],
+  ["-device VGA", /no graphics/, /--screen/],
+  ["-device loader,file=f,addr=0x1000", /by address/, /--module/],
+  ["-device isa-debug-exit,iobase=0x300", /at 0xf4 and 0x501 only/, /iobase=0xf4/],
+  ["-device intel-iommu", /no such device/, /locore plan KERNEL --devices/],
+  ["-display gtk", /no graphics/, /--screen/],
+  ["-sdl", /no graphics/, /--screen/],
+  ["-vga qxl", /no graphics/, /--screen/],
+  ["-vnc :0", /no graphics/, /--screen/],
+  ["-usb", /no USB/, /leave it out/],
+  ["-object rng-random,id=r,filename=/dev/urandom", /no objects/, /leave it out/],
+  ["-global kvm-pit.lost_tick_policy=discard", /no properties/, /leave it out/],
+  ["-smbios type=1,serial=1", /no SMBIOS/, /leave it out/],
+  ["-fw_cfg name=opt/a,string=b", /fw_cfg/, /--append/],
+  ["-daemonize", /stays where it was started/, /locore boot … &/],
+  ["-pidfile p", /no such file is written/, /echo \$!/],
+  ["-sandbox on", /filter of system calls/, /WebAssembly/],
+  ["-runas nobody", /no privileges/, /run it as/],
+  ["-loadvm s", /stored or moved yet/, /leave it out/],
+  ["-incoming tcp:0:4444", /stored or moved yet/, /leave it out/],
+  ["-dtb d.dtb", /no device tree/, /leave it out/],
+  ["-action panic=none", /each with its status/, /leave panic=none out/],
+  ["-cpu EPYC", /one model of CPU/, /write max/],
+  ["-cpu max,+avx512f", /does not have it/, /promised by default/],
+];
+
+for (const line of NOTHING) {
+  test(`R1.5 ${line}: taken, and changes nothing`, () => {
+    const short = request("vmlinuz");
+    if (line.includes("-smp")) short.cpus = 1;
+    assert.deepEqual(request("-kernel", "vmlinuz", ...line.split(" ")), short);
+    assert.deepEqual(parsed("vmlinuz", ...line.split(" ")).notes, []);
+  });
+}
+
+for (const [line, note] of WITH_NOTE) {
+  test(`R1.5 ${line}: taken, with a note`, () => {
+    assert.deepEqual(request(...line.split(" "), "-kernel", "vmlinuz"), request("vmlinuz"));
+    const { notes } = parsed("vmlinuz", ...line.split(" "));
+    assert.equal(notes.length, 1);
+    assert.match(notes[0], note);
+  });
+}
+
+for (const [line, why, hint] of REFUSED) {
+  test(`R1.5 ${line}: refused with what to do`, () => {
+    // With a kernel on either side: no value of an unknown word may become an operand.
+    for (const words of [
+      ["-kernel", "vmlinuz", ...line.split(" ")],
+      [...line.split(" "), "vmlinuz"],
+    ]) {
+      assert.throws(
+        () => request(...words),
+        (error: unknown) => {
+          assert.ok(error instanceof UsageError);
+          assert.match(error.message, why);
+          assert.match(error.hint ?? "", hint);
+          assert.doesNotMatch(`${error.message} ${error.hint}`, /did you mean|two different/);
+          return true;
+        },
+      );
+    }
+  });
+}
+
+test("R1.5 -bios FILE runs before the kernel; without one the firmware is what boots", () => {
+  assert.deepEqual(request("-kernel", "k", "-bios", "b.bin"), request("k", "-o", "loader.bios=b.bin"));
+  assert.deepEqual(request("-bios", "b.bin"), request("b.bin"));
+  assert.deepEqual(request("k", "-bios", "a,loader.b=c.bin").bios, "a,loader.b=c.bin");
+  assert.throws(() => request("-o", "loader.bios=on"), /which kernel/);
+});
+
+test("R1.5 -vga std, -display curses and -curses are --screen", () => {
+  for (const line of ["-vga std", "-display curses,charset=CP437", "-curses"])
+    assert.deepEqual(request("k", ...line.split(" ")), request("k", "--screen"), line);
+});
+
+test("R1.5 a whole command line of QEMU's asks for the same as the short one", () => {
+  const machine = "-M microvm,accel=tcg -cpu max -m 512 -smp 2 -kernel vmlinuz -initrd initrd.img".split(" ");
+  const quiet = "-nographic -no-reboot -nodefaults -no-user-config -serial stdio -display none -monitor none";
+  const append = "console=ttyS0 root=/dev/vda,ro";
+  const whole = [...machine, "-append", append, ...quiet.split(" ")];
+  const short = ["vmlinuz", "--initrd", "initrd.img", "--append", append, "-m", "512M", "--smp", "2"];
+  assert.deepEqual(request(...whole), request(...short));
+  assert.deepEqual(parsed(...whole).notes, []);
+});
+
+test("R1.5 boot, plan and export take the same words; a command's own word of that name counts there", () => {
+  for (const command of [boot, plan, exportCommand]) assert.equal(command.foreign, QEMU_WORDS);
+  const named = parseArguments(["k", "--name", "g"], exportCommand.options, exportCommand.foreign);
+  assert.equal(named.value("name"), "g");
+});
+
+test("R1.5 the program says it with status 2, and a note on standard error", async () => {
+  const refused = await locore("boot", "-enable-kvm", "-kernel", "nonexistent/vmlinuz");
+  assert.equal(refused.status, 2);
+  assert.match(
+    refused.err,
+    /^locore: -enable-kvm: there is no kvm engine yet\n +leave it out: .*\n.*help boot\n$/,
+  );
+  const noted = await locore("plan", "-M", "q35", "nonexistent/vmlinuz");
+  assert.match(noted.err, /^locore: note: -M q35: .*no PCI\n/);
+});
+
+test("R1.5 help of boot points at help qemu, which names every word once with what becomes of it", async () => {
+  assert.match((await locore("help", "boot")).out, /QEMU's words are understood.*locore help qemu/s);
+  const { status, out } = await locore("help", "qemu");
+  assert.equal(status, 0);
+  const names = QEMU_WORDS.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+  assert.deepEqual(names, [...new Set(names)]);
+  for (const name of names) assert.match(out, new RegExp(`^  (-\\S+, )*-${name}\\b`, "m"));
+});
+
+test("R1.5 every option of QEMU's --help is known", (t) => {
+  const qemu = requireTool(t, "qemu-system-x86_64");
+  if (qemu === undefined) return;
+  const { stdout } = spawnSync(qemu, ["--help"], { encoding: "utf8" });
+  const names = [...stdout.matchAll(/^-{1,2}([a-z][\w-]*)(?:\/-(\w+))?/gim)].flatMap(([, a, b]) =>
+    b === undefined ? [a] : [a, b],
+  );
+  assert.ok(names.length > 100, stdout);
+  const known = new Set(
+    [...QEMU_WORDS, ...boot.options].flatMap(({ name, aliases = [] }) => [name, ...aliases]),
+  );
+  // main.ts adds help to every command.
+  known.add("h").add("help");
+  assert.deepEqual(
+    names.filter((name) => !known.has(name)),
+    [],
+  );
+});
