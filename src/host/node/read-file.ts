@@ -72,7 +72,7 @@ async function readSized(
 ): Promise<Uint8Array> {
   if (size > LARGEST_FILE)
     throw new InputTooLarge(`${Math.round(size / MIB)} MiB, and reading ends at ${LARGEST_FILE_TEXT}`);
-  const bytes = new Uint8Array(size);
+  const bytes = room(size);
   let at = 0;
   while (at < size) {
     signal?.throwIfAborted();
@@ -82,6 +82,14 @@ async function readSized(
     at += bytesRead;
   }
   return bytes.subarray(0, at);
+}
+
+function room(size: number): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch {
+    throw new InputTooLarge(`${Math.round(size / MIB)} MiB, for which this host has no memory`);
+  }
 }
 
 async function readUnsized(descriptor: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
