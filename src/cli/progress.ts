@@ -34,17 +34,30 @@ export function progressLine(stream: Writable & { isTTY?: boolean }): ProgressLi
   };
 }
 
+/** Tells where the cache is when that is not where its user meant it to be. */
+async function noteCacheFolder(stream: Writable): Promise<void> {
+  const { defaultCacheFolder, ignoredCacheHome } = await import("../guests/index.js");
+  const ignored = ignoredCacheHome();
+  if (ignored === undefined) return;
+  const why = `XDG_CACHE_HOME=${ignored} is no absolute path and is not taken`;
+  stream.write(`locore: ${why}; the cache is ${defaultCacheFolder()}\n`);
+}
+
 /** Fetches with a line of progress on `stream`, which is gone afterwards; a signal that ends the process aborts it. */
 export async function showingProgress<T>(
   stream: Writable & { isTTY?: boolean },
   fetch: (options: Pick<PullOptions, "progress" | "signal">) => Promise<T>,
 ): Promise<T> {
+  await noteCacheFolder(stream);
   const progress = progressLine(stream);
   const { signal, forget } = abortOnEndingSignal();
   try {
-    return await fetch({ progress: progress.show, signal });
+    const fetched = await fetch({ progress: progress.show, signal });
+    // Where all was cached, nothing looked at the signal.
+    signal.throwIfAborted();
+    return fetched;
   } catch (error) {
-    // A terminal's Ctrl-C reaches apt as well: what it then complains of is no news.
+    // What is complained of after a Ctrl-C is no news.
     signal.throwIfAborted();
     throw error;
   } finally {

@@ -5,18 +5,19 @@
  *
  * apt checks each package against the archive's signed index. Settings: apt.conf(5), apt-get(8), apt-cache(8).
  */
-import { mkdir, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, stat, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { readHost, readSources } from "./apt-host.js";
+import { AptRunner, PARTIAL_FOLDERS } from "./apt-run.js";
+import type { AptHooks } from "./apt-run.js";
+import { complaintsIn } from "./apt-words.js";
 import { GuestError } from "./errors.js";
-import { runProgram } from "./program.js";
-import { rewriteSources } from "./sources.js";
-import type { SourcesStyle } from "./sources.js";
+import { NO_APT_HINT } from "./program.js";
 import { parseStanzas } from "./stanzas.js";
 import type { Stanza } from "./stanzas.js";
+import { writing } from "./storage.js";
+import type { Unwritten } from "./storage.js";
 
-/** Settings of the host that decide how it reaches its mirrors; index targets and languages are ours. */
-const INHERITED =
-  /^(Dir|Dir::Bin(::\S*)?|Acquire::(?!IndexTargets|CompressionTypes|Changelogs|Languages)\S+) /;
 /** Lists younger than this are not fetched again unless asked. */
 const LISTS_FRESH_MS = 60 * 60_000;
 const UPDATED_STAMP = "updated";
@@ -29,38 +30,10 @@ export interface AptTarget {
   architecture: string;
 }
 
-/** How a running fetch talks to its caller. `fraction` is 0–1. */
-export interface AptHooks {
-  signal?: AbortSignal | undefined;
-  onProgress?: ((detail: string, fraction: number) => void) | undefined;
-}
-
-/** Where apt looks for things, from its own mouth. */
-async function hostFolders(hooks: AptHooks): Promise<Record<string, string>> {
-  const keys = {
-    sourceList: "Dir::Etc::sourcelist/f",
-    sourceParts: "Dir::Etc::sourceparts/d",
-    trusted: "Dir::Etc::trusted/f",
-    trustedParts: "Dir::Etc::trustedparts/d",
-    netrc: "Dir::Etc::netrc/f",
-    netrcParts: "Dir::Etc::netrcparts/d",
-  };
-  const { stdout } = await runProgram("apt-config", ["shell", ...Object.entries(keys).flat()], hooks);
-  const lines = [...stdout.matchAll(/^(\w+)='(.*)'$/gm)];
-  return Object.fromEntries(lines.map(([, name = "", value = ""]) => [name, value]));
-}
-
-/** The host's source files that can be read, with their style. */
-async function hostSources(list: string, parts: string): Promise<{ text: string; style: SourcesStyle }[]> {
-  const names = await readdir(parts).catch(() => []);
-  const files = [list, ...names.sort().map((name) => path.join(parts, name))];
-  const found: { text: string; style: SourcesStyle }[] = [];
-  for (const file of files) {
-    const style = /\.(list|sources)$/.exec(file)?.[1] as SourcesStyle | undefined;
-    const text = style === undefined ? undefined : await readFile(file, "utf8").catch(() => undefined);
-    if (style !== undefined && text !== undefined) found.push({ text, style });
-  }
-  return found;
+/** What all fetches of one instance have in common. */
+export interface AptOptions extends Pick<AptHooks, "signal"> {
+  /** A transfer without any progress for this long, ms, is given up. Default 30,000. */
+  stallMs?: number | undefined;
 }
 
 function quoted(value: string): string {
@@ -74,6 +47,11 @@ export interface AptVersion {
   name: string;
   version: string;
   architecture: string;
+}
+
+/** A version that can be downloaded, with the size of its package in bytes. */
+export interface SizedVersion extends AptVersion {
+  size: number;
 }
 
 /** `Inst NAME [OLD] (VERSION ORIGIN… [ARCHITECTURE])`: what a simulated installation says of one package. */
@@ -90,30 +68,39 @@ function installedStanza(stanza: Stanza): string {
 export class PrivateApt {
   /** Warnings and errors of the last update, as apt worded them. */
   complaints: string[] = [];
-  private readonly environment: Record<string, string>;
+  readonly #runner: AptRunner;
+  /** Whether any of the host's sources is a Debian archive. */
+  #debian = false;
 
   private constructor(
     private readonly folder: string,
     readonly target: AptTarget,
+    { stallMs }: AptOptions,
   ) {
-    this.environment = { APT_CONFIG: path.join(folder, "apt.conf"), LC_ALL: "C" };
+    this.#runner = new AptRunner(folder, stallMs);
   }
 
-  /** Makes or renews the configuration in `folder`. Throws GuestError "no-apt" where there is no apt. */
-  static async open(folder: string, target: AptTarget, hooks: AptHooks = {}): Promise<PrivateApt> {
-    const apt = new PrivateApt(folder, target);
-    await apt.configure(hooks);
+  /**
+   * Makes or renews the instance for `target`, in a folder of its name in `folder`. Throws GuestError "no-apt" where there
+   * is no apt, and "storage".
+   */
+  static async open(folder: string, target: AptTarget, options: AptOptions = {}): Promise<PrivateApt> {
+    const own = path.join(folder, `${target.release}-${target.architecture}`);
+    const apt = new PrivateApt(own, target, options);
+    await writing({ what: "the settings of apt", folder }, () => apt.configure(options.signal));
     return apt;
   }
 
-  private async configure(hooks: AptHooks): Promise<void> {
+  private async configure(signal: AbortSignal | undefined): Promise<void> {
     const at = (...names: string[]): string => path.join(this.folder, ...names);
-    const host = await hostFolders(hooks);
-    const { stdout: dump } = await runProgram("apt-config", ["dump"], hooks);
-    for (const folder of ["lists/partial", "archives/partial", "sources"]) {
-      await mkdir(at(folder), { recursive: true });
-    }
-    await this.writeSources(host["sourceList"] ?? "", host["sourceParts"] ?? "");
+    const host = await readHost(signal);
+    for (const folder of [...PARTIAL_FOLDERS, "sources"]) await mkdir(at(folder), { recursive: true });
+    await this.#runner.sweep();
+    const sources = await readSources(host, this.target.release);
+    this.#runner.archives = sources.archives;
+    this.#debian = sources.debian;
+    for (const [style, text] of Object.entries(sources.files))
+      await writeFile(at("sources", `host.${style}`), text);
     await writeFile(at("status"), "");
     const settings: Record<string, string> = {
       "APT::Architecture": this.target.architecture,
@@ -129,52 +116,43 @@ export class PrivateApt {
       "Dir::Etc::preferencesparts": "/dev/null",
       "Dir::Etc::sourcelist": "/dev/null",
       "Dir::Etc::sourceparts": at("sources"),
-      "Dir::Etc::trusted": host["trusted"] ?? "",
-      "Dir::Etc::trustedparts": host["trustedParts"] ?? "",
-      "Dir::Etc::netrc": host["netrc"] ?? "",
-      "Dir::Etc::netrcparts": host["netrcParts"] ?? "",
+      "Dir::Etc::trusted": host.folders.trusted,
+      "Dir::Etc::trustedparts": host.folders.trustedParts,
+      "Dir::Etc::netrc": host.folders.netrc,
+      "Dir::Etc::netrcparts": host.folders.netrcParts,
       "Dir::Cache::srcpkgcache": "",
       "Acquire::GzipIndexes": "true",
       "Acquire::Languages": "none",
       "Acquire::IndexTargets::deb-src::Sources::DefaultEnabled": "false",
+      // A retry that is put off can be forgotten by apt 2.6, which then waits for it for ever.
+      "Acquire::Retries::Delay": "false",
     };
     // apt gives up root before it downloads, but then cannot reach a cache inside root's home.
     if (process.getuid?.() === 0) settings["APT::Sandbox::User"] = "root";
-    const inherited = dump.split("\n").filter((line) => INHERITED.test(line));
     const own = Object.entries(settings).map(([key, value]) => `${key} ${quoted(value)};`);
-    await writeFile(at("apt.conf"), [...inherited, ...own, ""].join("\n"));
+    await writeFile(at("apt.conf"), [...host.settings, ...own, ""].join("\n"));
   }
 
-  /** Writes the host's sources for our release: its Debian archives if it has any, else all it has. */
-  private async writeSources(list: string, parts: string): Promise<void> {
-    const files = await hostSources(list, parts);
-    const rewritten = (onlyDebian: boolean): { text: string; debian: boolean; style: SourcesStyle }[] =>
-      files.map(({ text, style }) => ({
-        ...rewriteSources(text, style, this.target.release, onlyDebian),
-        style,
-      }));
-    const onlyDebian = rewritten(false).some((file) => file.debian);
-    const chosen = rewritten(onlyDebian);
-    for (const style of ["list", "sources"] as const) {
-      const text = chosen.filter((file) => file.style === style && file.text !== "").map((file) => file.text);
-      await writeFile(path.join(this.folder, "sources", `host.${style}`), text.join("\n"));
-    }
+  /** For people: which package lists these are. */
+  private get lists(): string {
+    return `the package lists of ${this.target.release} ${this.target.architecture}`;
   }
 
-  private run(
-    program: string,
-    words: string[],
-    hooks: AptHooks,
-    cwd?: string,
-  ): ReturnType<typeof runProgram> {
-    let last = "";
-    const onStatus = (line: string): void => {
-      if (line === last) return;
-      last = line;
-      const match = /^dlstatus:[^:]*:([\d.]+):(.*)$/.exec(line);
-      if (match) hooks.onProgress?.(match[2] ?? "", Number(match[1]) / 100);
-    };
-    return runProgram(program, words, { signal: hooks.signal, environment: this.environment, cwd, onStatus });
+  /** What it writes besides what it fetches. */
+  private get indexed(): Unwritten {
+    return { what: `apt's index of ${this.lists}`, folder: this.folder };
+  }
+
+  /** The error for what the last update's lists do not have; what went wrong with the update comes first. */
+  missing(what: string): GuestError {
+    const unreachable = this.#runner.unreachable(this.complaints);
+    if (unreachable !== undefined) return unreachable;
+    const { release, architecture } = this.target;
+    const why = this.#debian ? "" : " None of them is a Debian archive.";
+    const lost = `this host's apt sources offer no package ${what} (${release}, ${architecture}).${why}`;
+    if (this.complaints.length === 0) return new GuestError("not-found", [lost, NO_APT_HINT].join("\n"));
+    const failed = `${this.lists} could not be fetched whole:`;
+    return new GuestError("fetch", [failed, ...this.complaints, lost, NO_APT_HINT].join("\n"));
   }
 
   /**
@@ -190,17 +168,17 @@ export class PrivateApt {
     const age = Date.now() - written;
     if (!force && age >= 0 && age < LISTS_FRESH_MS) return false;
     await rm(stamp, { force: true });
-    const { status, stderr } = await this.run("apt-get", ["-o", "APT::Status-Fd=3", "update"], hooks);
-    this.complaints = stderr.split("\n").filter((line) => /^[WE]: /.test(line));
-    if (status === 0 && this.complaints.length === 0) await writeFile(stamp, "");
+    const writes = { what: this.lists, folder: this.folder };
+    const { status, stderr } = await this.#runner.fetch({ words: ["update"], hooks, writes });
+    this.complaints = complaintsIn(stderr);
+    if (status === 0 && this.complaints.length === 0) await writing(writes, () => writeFile(stamp, ""));
     return true;
   }
 
   /** The newest version of a package in the lists, or the one that is named. Undefined when there is none. */
   async show(name: string, version?: string, hooks: AptHooks = {}): Promise<Stanza | undefined> {
     const wanted = version === undefined ? name : `${name}=${version}`;
-    const { stdout } = await this.run("apt-cache", ["show", "--no-all-versions", wanted], hooks);
-    return parseStanzas(stdout).find((stanza) => stanza.get("package") === name);
+    return (await this.showAll([wanted], hooks)).find((stanza) => stanza.get("package") === name);
   }
 
   /**
@@ -215,11 +193,13 @@ export class PrivateApt {
   ): Promise<AptVersion[]> {
     const status = path.join(this.folder, "assumed-status");
     const stanzas = await this.showAll(assumed, hooks);
-    await writeFile(status, stanzas.map(installedStanza).join("\n"));
+    await writing(this.indexed, () => writeFile(status, stanzas.map(installedStanza).join("\n")));
     const settings = ["-o", `Dir::State::status=${status}`, "-o", "APT::Install-Recommends=false"];
     const words = [...settings, "--simulate", "--yes", "install", "--", ...wanted];
-    const result = await this.run("apt-get", words, hooks);
+    const result = await this.#runner.run("apt-get", { words, hooks, writes: this.indexed });
     if (result.status !== 0) {
+      const unreachable = this.#runner.unreachable(this.complaints);
+      if (unreachable !== undefined) throw unreachable;
       const said = [...result.stdout.split("\n"), ...result.stderr.split("\n")];
       const why = said.filter((line) => /^(E: |\s+\S+ : |\s+(Pre)?Depends:)/.test(line));
       throw new GuestError(
@@ -234,40 +214,24 @@ export class PrivateApt {
   /** The stanzas of several packages (names, or `name=version`); what the lists do not have is left out. */
   async showAll(wanted: readonly string[], hooks: AptHooks = {}): Promise<Stanza[]> {
     if (wanted.length === 0) return [];
-    const { stdout } = await this.run("apt-cache", ["show", "--no-all-versions", ...wanted], hooks);
+    const words = ["show", "--no-all-versions", ...wanted];
+    const { stdout } = await this.#runner.run("apt-cache", { words, hooks, writes: this.indexed });
     return parseStanzas(stdout);
   }
 
   /** Downloads several versions into `folder` and returns their files' paths in the same order. */
-  async downloadAll(
-    versions: readonly AptVersion[],
-    folder: string,
-    hooks: AptHooks = {},
-  ): Promise<string[]> {
-    const words = ["-o", "APT::Status-Fd=3", "download"];
-    const named = versions.map(({ name, version }) => `${name}=${version}`);
-    const { status, stderr } = await this.run("apt-get", [...words, ...named], hooks, folder);
+  async download(versions: readonly SizedVersion[], folder: string, hooks: AptHooks = {}): Promise<string[]> {
+    const words = ["download", ...versions.map(({ name, version }) => `${name}=${version}`)];
+    const what =
+      versions.length === 1 ? `${versions[0].name} ${versions[0].version}` : `${versions.length} packages`;
+    const needed = versions.reduce((total, { size }) => total + size, 0);
+    const { status, stderr } = await this.#runner.fetch({ words, hooks, writes: { what, folder, needed } });
     if (status !== 0) {
-      throw new GuestError("fetch", `apt-get download failed (status ${status}):\n${stderr.trim()}`);
+      const failed = `apt-get download failed (status ${status}):\n${stderr.trim()}`;
+      throw this.#runner.unreachable(complaintsIn(stderr)) ?? new GuestError("fetch", failed);
     }
     return versions.map(({ name, version, architecture }) =>
       path.join(folder, `${name}_${version.replaceAll(":", "%3a")}_${architecture}.deb`),
     );
-  }
-
-  /** Downloads one version of a package into `folder` and returns the file's path. */
-  async download(name: string, version: string, folder: string, hooks: AptHooks = {}): Promise<string> {
-    const words = ["-o", "APT::Status-Fd=3", "download", `${name}=${version}`];
-    const { status, stderr } = await this.run("apt-get", words, hooks, folder);
-    const file = (await readdir(folder)).find(
-      (entry) => entry.startsWith(`${name}_`) && entry.endsWith(".deb"),
-    );
-    if (status !== 0 || file === undefined) {
-      throw new GuestError(
-        "fetch",
-        `apt-get download ${name} ${version} failed (status ${status}):\n${stderr.trim()}`,
-      );
-    }
-    return path.join(folder, file);
   }
 }

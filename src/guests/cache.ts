@@ -21,8 +21,8 @@ import { homedir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { replaceFile } from "./atomic-file.js";
-import { GuestError } from "./errors.js";
 import { withLock } from "./lock.js";
+import { makeFolder, writing } from "./storage.js";
 
 /** One file of a cached guest. `path` is relative to the guest's folder. */
 export interface CachedFile {
@@ -45,7 +45,6 @@ export interface GuestRecord {
 }
 
 const RECORD = "guest.json";
-const PRIVATE = 0o700;
 
 /** Where the cache is: `$XDG_CACHE_HOME/locore` when that is an absolute path, else `~/.cache/locore`. */
 export function defaultCacheFolder(): string {
@@ -54,6 +53,12 @@ export function defaultCacheFolder(): string {
     base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"),
     "locore",
   );
+}
+
+/** What XDG_CACHE_HOME is set to where it is not taken, since it is no absolute path. */
+export function ignoredCacheHome(): string | undefined {
+  const base = process.env["XDG_CACHE_HOME"];
+  return base === undefined || base === "" || path.isAbsolute(base) ? undefined : base;
 }
 
 /** SHA-256 of bytes, in hexadecimal. */
@@ -82,6 +87,11 @@ export async function writeAtomically(file: string, bytes: Uint8Array): Promise<
 /** The cache in one folder. */
 export class GuestCache {
   constructor(readonly folder: string = defaultCacheFolder()) {}
+
+  /** The folder of apt's private state. */
+  get aptFolder(): string {
+    return path.join(this.folder, "apt");
+  }
 
   /** The folder of one guest's files. */
   guestFolder(name: string): string {
@@ -114,27 +124,28 @@ export class GuestCache {
     files: Record<string, { fileName: string; bytes: Uint8Array }>,
   ): Promise<GuestRecord> {
     const record: GuestRecord = { ...about, files: {} };
-    for (const [role, { fileName, bytes }] of Object.entries(files)) {
-      const inside = path.join(versionFolder(about.version), fileName);
-      await writeAtomically(path.join(this.guestFolder(about.name), inside), bytes);
-      record.files[role] = { path: inside, size: bytes.length, sha256: sha256(bytes) };
-    }
-    const text = JSON.stringify(record, undefined, 2) + "\n";
-    await writeAtomically(path.join(this.guestFolder(about.name), RECORD), new TextEncoder().encode(text));
+    const needed = Object.values(files).reduce((total, { bytes }) => total + bytes.length, 0);
+    const folder = this.guestFolder(about.name);
+    await writing({ what: `${about.name} ${about.version}`, folder: this.folder, needed }, async () => {
+      for (const [role, { fileName, bytes }] of Object.entries(files)) {
+        const inside = path.join(versionFolder(about.version), fileName);
+        await writeAtomically(path.join(folder, inside), bytes);
+        record.files[role] = { path: inside, size: bytes.length, sha256: sha256(bytes) };
+      }
+      const text = JSON.stringify(record, undefined, 2) + "\n";
+      await writeAtomically(path.join(folder, RECORD), new TextEncoder().encode(text));
+    });
     return record;
   }
 
-  /** Runs `work` with an empty folder of its own while no other process changes the cache. */
+  /**
+   * Runs `work` with an empty folder of its own while no other process changes the cache. Throws GuestError "storage" where
+   * the cache cannot be written.
+   */
   async exclusively<T>(
     work: (temporary: string) => Promise<T>,
     options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined } = {},
   ): Promise<T> {
-    await mkdir(this.folder, { recursive: true, mode: PRIVATE }).catch((error: unknown) => {
-      const hint = "set XDG_CACHE_HOME to a folder that can be written";
-      throw new GuestError("usage", `the cache folder ${this.folder} cannot be made; ${hint}`, {
-        cause: error,
-      });
-    });
     const lockFile = path.join(this.folder, "lock");
     const temporary = path.join(this.folder, "tmp");
     const run = async (): Promise<T> => {
@@ -146,6 +157,9 @@ export class GuestCache {
         await rm(temporary, { recursive: true, force: true });
       }
     };
-    return withLock(lockFile, run, options);
+    return writing({ what: "the cache of guests", folder: this.folder }, async () => {
+      await makeFolder(this.folder);
+      return withLock(lockFile, run, options);
+    });
   }
 }

@@ -4,10 +4,12 @@
  */
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
+export { defaultCacheFolder, ignoredCacheHome } from "./cache.js";
 export { guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs.js";
 export type { AddedFile, InitramfsOptions } from "./initramfs.js";
+export { packInitramfs } from "./off-thread.js";
 export { fetchPackages } from "./package-set.js";
 export type { FetchedPackage, PackageRequest, PackageSet } from "./package-set.js";
 export type { PackageFilesOptions } from "./package-files.js";

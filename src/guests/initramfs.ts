@@ -64,6 +64,12 @@ const ACCOUNTS = [
   { path: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\n" },
   { path: "etc/group", text: "root:x:0:\n" },
 ];
+/** Why a file of the host cannot be read, by errno(3). */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or folder",
+  ENOTDIR: "a part of its path is not a folder",
+  EACCES: "no permission to read it",
+};
 /** What is busybox's or ours only where no package brings its own. */
 const PACKAGES_WIN = ["bin/sh", ...ACCOUNTS.map(({ path }) => path)];
 
@@ -82,18 +88,39 @@ function insideRoot(guestPath: string): string {
   return inside;
 }
 
-/** A file, link or folder of the host with all it holds. Sockets, pipes and devices are refused by name. */
+/** Why a file of the host cannot be added; errors of other kinds come back as they are. */
+function unreadable(from: string, error: unknown): unknown {
+  const why = UNREADABLE[(error as NodeJS.ErrnoException).code ?? ""];
+  return why === undefined ? error : new GuestError("usage", `initramfs: ${from}: ${why}`, { cause: error });
+}
+
+async function* contentOf(from: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of createReadStream(from)) yield chunk as Uint8Array;
+  } catch (error) {
+    throw unreadable(from, error);
+  }
+}
+
+/**
+ * A file, link or folder of the host with all it holds. Throws GuestError for what cannot be read, and for sockets,
+ * pipes and devices.
+ */
 async function* hostEntries(from: string, inside: string): AsyncGenerator<CpioEntry> {
-  const found = await lstat(from);
+  const found = await lstat(from).catch((error: unknown) => {
+    throw unreadable(from, error);
+  });
   const mode = found.mode & PERMISSIONS;
   if (found.isSymbolicLink())
     yield { kind: "symlink", path: inside, mode: 0o777, target: await readlink(from) };
   else if (found.isFile()) {
-    yield { kind: "file", path: inside, mode, size: found.size, content: () => createReadStream(from) };
+    yield { kind: "file", path: inside, mode, size: found.size, content: () => contentOf(from) };
   } else if (found.isDirectory()) {
     yield { kind: "directory", path: inside, mode };
-    for (const name of (await readdir(from)).sort())
-      yield* hostEntries(path.join(from, name), `${inside}/${name}`);
+    const names = await readdir(from).catch((error: unknown) => {
+      throw unreadable(from, error);
+    });
+    for (const name of names.sort()) yield* hostEntries(path.join(from, name), `${inside}/${name}`);
   } else throw new GuestError("usage", `initramfs: ${from} is neither a file, a link nor a folder`);
 }
 

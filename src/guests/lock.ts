@@ -5,14 +5,14 @@
  * The file holds the owner's machine, process-number space and process number. That a process of the same space is
  * gone is seen at once; across machines and containers only the time of the last touch counts.
  */
-import { link, open, readFile, readlink, rm, stat, unlink, utimes, writeFile } from "node:fs/promises";
+import { link, open, readFile, readlink, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const POLL_MS = 100;
 const TOUCH_MS = 5_000;
-/** Longer than any stretch for which the owner's event loop is busy unpacking. */
+/** Longer than any stretch for which the owner's event loop is busy, on however slow a host. */
 const STALE_MS = 120_000;
 /** A takeover lasts microseconds; one this old was left by a crash in between. */
 const TAKEOVER_STALE_MS = 10_000;
@@ -78,15 +78,15 @@ async function takeOver(file: string): Promise<void> {
 async function tryLock(file: string): Promise<boolean> {
   const own = `${file}.${randomUUID()}`;
   const owner: Owner = { space: await processSpace(), pid: process.pid };
-  await writeFile(own, JSON.stringify(owner));
   try {
+    await writeFile(own, JSON.stringify(owner));
     await link(own, file);
     return true;
   } catch (error) {
     if (errorCode(error) === "EEXIST") return false;
     throw error;
   } finally {
-    await unlink(own);
+    await rm(own, { force: true });
   }
 }
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
 import { PrivateApt } from "./apt.js";
-import type { AptTarget, AptVersion } from "./apt.js";
+import type { AptTarget, AptVersion, SizedVersion } from "./apt.js";
 import { defaultCacheFolder, GuestCache, sha256OfFile, writeAtomically } from "./cache.js";
 import { GuestError } from "./errors.js";
 import { withLists } from "./lists.js";
@@ -51,6 +51,8 @@ const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]*(=[A-Za-z0-9][A-Za-z0-9.+~:-]*)?$/;
 const TARGET_NAME = /^[a-z0-9][a-z0-9-]*$/;
 
 type Recorded = Omit<FetchedPackage, "file">;
+/** What the signed index says of a package. */
+type Resolved = Recorded & SizedVersion;
 
 /** The name under which a request's set is recorded: a digest over everything that decides it. */
 function requestDigest(target: AptTarget, packages: readonly string[], assume: readonly string[]): string {
@@ -115,30 +117,32 @@ class SetFetcher {
   }
 
   /** What apt would install, with the digests of the signed index. */
-  async #resolve(apt: PrivateApt): Promise<Recorded[]> {
+  async #resolve(apt: PrivateApt): Promise<Resolved[]> {
     const versions = await apt.resolve(this.#packages, this.#assume, this.options);
     const stanzas = await apt.showAll(
       versions.map(({ name, version }) => `${name}=${version}`),
       this.options,
     );
-    const digests = new Map(
-      stanzas.map((stanza) => [`${stanza.get("package")}=${stanza.get("version")}`, stanza.get("sha256")]),
+    const known = new Map(
+      stanzas.map((stanza) => [`${stanza.get("package")}=${stanza.get("version")}`, stanza]),
     );
-    const recorded = versions.map((one): Recorded => {
-      const sha256 = digests.get(`${one.name}=${one.version}`);
-      if (sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256)) return { ...one, sha256 };
+    const resolved = versions.map((one): Resolved => {
+      const stanza = known.get(`${one.name}=${one.version}`);
+      const sha256 = stanza?.get("sha256");
+      const size = Number(stanza?.get("size") ?? 0);
+      if (sha256 !== undefined && /^[0-9a-f]{64}$/.test(sha256)) return { ...one, sha256, size };
       throw new GuestError("damaged", `the index names no SHA-256 for ${one.name} ${one.version}`);
     });
-    return recorded.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return resolved.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** Downloads what is not there yet, checks it, and puts it into the cache. */
-  async #download(apt: PrivateApt, wanted: readonly Recorded[], temporary: string): Promise<void> {
-    const missing: Recorded[] = [];
+  async #download(apt: PrivateApt, wanted: readonly Resolved[], temporary: string): Promise<void> {
+    const missing: Resolved[] = [];
     for (const one of wanted) if (!(await this.#isThere(one))) missing.push(one);
     if (missing.length === 0) return;
     this.#report("download", `${missing.length} packages`);
-    const files = await apt.downloadAll(missing, temporary, {
+    const files = await apt.download(missing, temporary, {
       signal: this.options.signal,
       onProgress: (detail, fraction) => this.#report("download", detail, fraction),
     });
@@ -157,10 +161,8 @@ class SetFetcher {
   /** Resolves, downloads and records; the cache's lock is held. */
   async fetch(temporary: string): Promise<PackageSet> {
     const { release, architecture } = this.target;
-    const folder = path.join(this.cache.folder, "apt", `${release}-${architecture}`);
-    await mkdir(folder, { recursive: true });
     await mkdir(this.#folder, { recursive: true });
-    const apt = await PrivateApt.open(folder, this.target, { signal: this.options.signal });
+    const apt = await PrivateApt.open(this.cache.aptFolder, this.target, this.options);
     const update = async (force: boolean): Promise<boolean> => {
       this.#report("lists", `package lists of ${release} ${architecture}`);
       return apt.update(force, { signal: this.options.signal });
@@ -168,7 +170,12 @@ class SetFetcher {
     const recorded = await withLists(this.options.refresh ?? false, update, async () => {
       const found = await this.#resolve(apt);
       await this.#download(apt, found, temporary);
-      return found;
+      return found.map(({ name, version, architecture, sha256 }) => ({
+        name,
+        version,
+        architecture,
+        sha256,
+      }));
     });
     const text = `${JSON.stringify(recorded, undefined, 2)}\n`;
     await writeAtomically(this.#record, new TextEncoder().encode(text));

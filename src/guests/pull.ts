@@ -1,17 +1,17 @@
 /**
  * Fetches a guest of the catalogue into the cache, or finds it there. A warm cache needs no network and no apt.
  */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { PrivateApt } from "./apt.js";
+import type { SizedVersion } from "./apt.js";
 import { defaultCacheFolder, GuestCache, sha256 } from "./cache.js";
 import type { GuestRecord } from "./cache.js";
 import { CATALOGUE } from "./catalogue.js";
 import type { CatalogueEntry } from "./catalogue.js";
-import { filesFromDeb } from "./deb.js";
 import { GuestError } from "./errors.js";
 import { withLists } from "./lists.js";
-import { NO_APT_HINT } from "./program.js";
+import { offThread } from "./off-thread.js";
 import { parseDependencies } from "./stanzas.js";
 
 /** What a running pull is doing. `fraction` (0–1) is there when it is known. */
@@ -29,6 +29,8 @@ export interface PullOptions {
   signal?: AbortSignal | undefined;
   /** Default: `$XDG_CACHE_HOME/locore`, else `~/.cache/locore`. */
   cacheFolder?: string | undefined;
+  /** A transfer without any progress for this long, ms, is given up. Default 30,000. */
+  stallMs?: number | undefined;
 }
 
 /** A guest as files on this host. */
@@ -55,9 +57,8 @@ export interface GuestListing extends Pick<
   cachedVersion?: string;
 }
 
-interface Resolved {
-  package: string;
-  version: string;
+/** The package to download, and the digest that the signed index promises for it. */
+interface Resolved extends SizedVersion {
   sha256: string;
 }
 
@@ -107,24 +108,14 @@ export async function listGuests(options: Pick<PullOptions, "cacheFolder"> = {})
 
 /** Finds the real package behind metapackages, its version, and the digest that the signed index promises. */
 async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOptions): Promise<Resolved> {
-  const { release, architecture } = entry.target;
-  const lost = (name: string): GuestError =>
-    new GuestError(
-      apt.complaints.length === 0 ? "not-found" : "fetch",
-      [
-        `this host's apt sources offer no package ${name} (${release}, ${architecture}).`,
-        ...apt.complaints,
-        NO_APT_HINT,
-      ].join("\n"),
-    );
   let stanza = await apt.show(entry.package, undefined, options);
-  if (!stanza) throw lost(entry.package);
+  if (!stanza) throw apt.missing(entry.package);
   for (const pattern of [entry.dependsOn ?? []].flat()) {
     const all = parseDependencies(stanza.get("depends") ?? "");
     const real = all.find(({ name }) => pattern.test(name));
-    if (!real) throw lost(`behind ${stanza.get("package")} (${pattern.source})`);
+    if (!real) throw apt.missing(`behind ${stanza.get("package")} (${pattern.source})`);
     stanza = await apt.show(real.name, real.exactVersion, options);
-    if (!stanza) throw lost(real.name);
+    if (!stanza) throw apt.missing(real.name);
   }
   const name = stanza.get("package") ?? "";
   const version = stanza.get("version");
@@ -132,7 +123,9 @@ async function resolve(apt: PrivateApt, entry: CatalogueEntry, options: PullOpti
   if (version === undefined || digest === undefined) {
     throw new GuestError("damaged", `the index names no version or no SHA-256 for ${name}`);
   }
-  return { package: name, version, sha256: digest };
+  const size = Number(stanza.get("size") ?? 0);
+  const architecture = stanza.get("architecture") ?? entry.target.architecture;
+  return { name, version, architecture, size, sha256: digest };
 }
 
 /** Fetches and stores one guest; the cache's lock is held. */
@@ -149,33 +142,31 @@ async function fetchGuest(
     onProgress: (detail: string, fraction: number) => report(step, detail, fraction),
   });
   const { release, architecture } = entry.target;
-  const folder = path.join(cache.folder, "apt", `${release}-${architecture}`);
-  await mkdir(folder, { recursive: true });
-  const apt = await PrivateApt.open(folder, entry.target, { signal: options.signal });
+  const apt = await PrivateApt.open(cache.aptFolder, entry.target, options);
   const update = async (force: boolean): Promise<boolean> => {
     report("lists", `package lists of ${release} ${architecture}`);
     return apt.update(force, hooks("lists"));
   };
   const { resolved, file } = await withLists(options.refresh ?? false, update, async () => {
     const found = await resolve(apt, entry, options);
-    report("download", `${found.package} ${found.version}`);
-    return {
-      resolved: found,
-      file: await apt.download(found.package, found.version, temporary, hooks("download")),
-    };
+    report("download", `${found.name} ${found.version}`);
+    const [downloaded] = await apt.download([found], temporary, hooks("download"));
+    return { resolved: found, file: downloaded };
   });
   const bytes = await readFile(file);
+  // Its room may be what the files need.
+  await rm(file);
   if (sha256(bytes) !== resolved.sha256) {
     throw new GuestError(
       "damaged",
-      `${resolved.package} ${resolved.version}: found SHA-256 ${sha256(bytes)}, expected ${resolved.sha256}`,
+      `${resolved.name} ${resolved.version}: found SHA-256 ${sha256(bytes)}, expected ${resolved.sha256}`,
     );
   }
-  report("unpack", `${resolved.package} ${resolved.version}`);
-  const taken = Object.entries(filesFromDeb(bytes, entry.files));
+  report("unpack", `${resolved.name} ${resolved.version}`);
+  const taken = Object.entries(await offThread("filesFromDeb", [bytes, entry.files], options.signal));
   const about = {
     name: entry.name,
-    package: resolved.package,
+    package: resolved.name,
     version: resolved.version,
     packageSha256: resolved.sha256,
   };

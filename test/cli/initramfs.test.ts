@@ -1,7 +1,7 @@
 /** `locore initramfs`, against an archive in a folder. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 import { sha256 } from "../../src/guests/cache.js";
@@ -66,4 +66,16 @@ test("initramfs: packages with what they need, the shell and files of the host a
   const none = await locore("initramfs", "no-such-package", "-o", output);
   assert.equal(none.status, 8);
   assert.match(none.err, /Unable to locate package no-such-package/);
+});
+
+test("initramfs: a file to add that is not there is one line that names it, and nothing is written", async (t) => {
+  const made = await aptBench(t);
+  if (!made) return;
+  setEnvironment(t, { XDG_CACHE_HOME: made.options.cacheFolder });
+  const busybox = { name: "./bin/busybox", text: "busybox" };
+  await made.repository.publish([{ name: "busybox-static", version: "1", files: [busybox] }]);
+  const output = path.join(path.dirname(made.options.cacheFolder), "initrd");
+  const { err } = await locore("initramfs", "-o", output, "--add", "/nonexistent/file:/root/file");
+  assert.match(err, /\nlocore: initramfs: \/nonexistent\/file: no such file or folder\n$/);
+  await assert.rejects(readFile(output), { code: "ENOENT" });
 });

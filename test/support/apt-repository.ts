@@ -1,5 +1,5 @@
 /**
- * A Debian archive in a folder, served by `file:` to the real apt: for tests of fetching without a network. It is
+ * A Debian archive in a folder, served to the real apt by `file:`, or by a server: for tests of fetching without a network. It is
  * marked as trusted in its sources, since nothing signs it.
  */
 import { createHash } from "node:crypto";
@@ -13,17 +13,27 @@ export interface RepositoryPackage {
   version: string;
   depends?: string;
   provides?: string;
+  /** Filler of its stanza, for lists of some size. */
+  description?: string;
   files: readonly TarSource[];
+  /** Whether its files are stored compressed. */
+  squeezed?: boolean;
 }
 
 /** The archive's folder and the apt configuration that makes it a host's only source. */
 export class AptRepository {
   readonly configuration: string;
-  private readonly pool: string;
+  /** The archive itself. */
+  readonly pool: string;
+  /** Where its sources say that it is; its folder, unless a server is to be asked. */
+  uri: string;
+  /** More of the host's settings, as apt.conf(5) has them. */
+  settings: readonly string[] = ['Acquire::http::Proxy "DIRECT";'];
 
   constructor(private readonly folder: string) {
     this.configuration = path.join(folder, "apt.conf");
     this.pool = path.join(folder, "pool");
+    this.uri = `file:${this.pool}`;
   }
 
   /** The file of a package. */
@@ -41,8 +51,8 @@ export class AptRepository {
     await rm(this.pool, { recursive: true, force: true });
     await mkdir(this.pool, { recursive: true });
     const stanzas: string[] = [];
-    for (const { name, version, depends, provides, files } of packages) {
-      const bytes = debOf(files);
+    for (const { name, version, depends, provides, description, files, squeezed } of packages) {
+      const bytes = debOf(files, squeezed === undefined ? {} : { squeezed });
       const file = this.packageFile(name, version);
       await writeFile(file, bytes);
       stanzas.push(
@@ -52,6 +62,7 @@ export class AptRepository {
           "Architecture: amd64",
           ...(depends === undefined ? [] : [`Depends: ${depends}`]),
           ...(provides === undefined ? [] : [`Provides: ${provides}`]),
+          ...(description === undefined ? [] : [`Description: ${description}`]),
           `Filename: ./${path.basename(file)}`,
           `Size: ${bytes.length}`,
           `SHA256: ${createHash("sha256").update(bytes).digest("hex")}`,
@@ -62,8 +73,8 @@ export class AptRepository {
     await writeFile(path.join(this.pool, "Packages"), stanzas.join("\n"));
     const etc = path.join(this.folder, "etc");
     await mkdir(path.join(etc, "sources.list.d"), { recursive: true });
-    await writeFile(path.join(etc, "sources.list"), `deb [trusted=yes] file:${this.pool} ./\n`);
+    await writeFile(path.join(etc, "sources.list"), `deb [trusted=yes] ${this.uri} ./\n`);
     const settings = [`Dir::Etc "${etc}";`, 'Dir::Etc::parts "/dev/null";', 'Dir::Etc::main "/dev/null";'];
-    await writeFile(this.configuration, settings.join("\n"));
+    await writeFile(this.configuration, [...settings, ...this.settings].join("\n"));
   }
 }

@@ -2,6 +2,8 @@
  * Builds small ar and tar archives for tests, byte by byte from the formats' descriptions, independently of the
  * readers under test.
  */
+import { gzipSync } from "node:zlib";
+
 const TAR_BLOCK = 512;
 const utf8 = new TextEncoder();
 
@@ -77,11 +79,12 @@ export function arOf(members: readonly { name: string; bytes: Uint8Array }[]): U
   return concat([utf8.encode("!<arch>\n"), ...parts]);
 }
 
-/** A Debian package with these files and an uncompressed data member. */
-export function debOf(files: readonly TarSource[]): Uint8Array {
+/** A Debian package with these files; its data member is as it is, or made small by gzip. */
+export function debOf(files: readonly TarSource[], { squeezed = false } = {}): Uint8Array {
+  const data = tarOf(files);
   return arOf([
     { name: "debian-binary", bytes: utf8.encode("2.0\n") },
     { name: "control.tar", bytes: tarOf([]) },
-    { name: "data.tar", bytes: tarOf(files) },
+    squeezed ? { name: "data.tar.gz", bytes: gzipSync(data) } : { name: "data.tar", bytes: data },
   ]);
 }

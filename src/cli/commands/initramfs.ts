@@ -28,7 +28,7 @@ async function build(
   pulling: PullOptions,
 ): Promise<{ bytes: Uint8Array; packages: PackageSet | undefined }> {
   const files = args.values("add").map(addedFile);
-  const { fetchPackages, initramfsBytes, pullGuest } = await import("../../guests/index.js");
+  const { fetchPackages, packInitramfs, pullGuest } = await import("../../guests/index.js");
   const architecture = args.value("arch") ?? "amd64";
   const busybox = await pullGuest(BUSYBOX[architecture], pulling);
   const request = { architecture, release: args.value("release"), assume: args.values("assume") };
@@ -36,15 +36,15 @@ async function build(
     args.operands.length === 0
       ? undefined
       : await fetchPackages({ ...request, packages: [SHELL, ...args.operands] }, pulling);
-  const bytes = await initramfsBytes({
+  const options = {
     busybox: busybox.files["busybox"],
     packages,
     files,
     command: args.value("command"),
     ...(args.has("shell") ? { shell: true } : {}),
     end: args.value("end") as GuestEnd | undefined,
-  });
-  return { bytes, packages };
+  };
+  return { bytes: await packInitramfs(options, pulling.signal), packages };
 }
 
 async function run(args: Arguments, context: CommandContext): Promise<number> {

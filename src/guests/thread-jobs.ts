@@ -1,0 +1,58 @@
+/**
+ * The thread that `off-thread.ts` starts: does one of the long computations here and sends back what came of it.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import { filesFromDeb } from "./deb.js";
+import type { PackageFile } from "./deb.js";
+import { GuestError } from "./errors.js";
+import type { GuestFault } from "./errors.js";
+import { initramfsBytes } from "./initramfs.js";
+import type { InitramfsOptions } from "./initramfs.js";
+
+/** The computations by their names. What they take and return can be cloned. */
+const JOBS = {
+  filesFromDeb: (bytes: Uint8Array, wanted: Readonly<Record<string, RegExp>>): Record<string, PackageFile> =>
+    filesFromDeb(bytes, wanted),
+  initramfsBytes: (options: InitramfsOptions): Promise<Uint8Array> => initramfsBytes(options),
+};
+export type Jobs = typeof JOBS;
+
+/** What the thread is started with. */
+export interface Job<Name extends keyof Jobs = keyof Jobs> {
+  name: Name;
+  args: Parameters<Jobs[Name]>;
+}
+
+/** How a computation ended. An error is taken apart, since cloning would make a plain one of it. */
+export type Outcome<Value> =
+  | { value: Value }
+  | {
+      error: {
+        message: string;
+        stack: string | undefined;
+        fault: GuestFault | undefined;
+        code: string | undefined;
+      };
+    };
+
+async function outcomeOf({ name, args }: Job): Promise<Outcome<unknown>> {
+  try {
+    return { value: await (JOBS[name] as (...args: unknown[]) => unknown)(...args) };
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+    const fault = error instanceof GuestError ? error.fault : undefined;
+    const { message, stack, code } = error as NodeJS.ErrnoException;
+    return { error: { message, stack, fault, code } };
+  }
+}
+
+/** Large results are moved, not copied. */
+function transferable(outcome: Outcome<unknown>): ArrayBuffer[] {
+  const bytes = "value" in outcome && outcome.value instanceof Uint8Array ? outcome.value.buffer : undefined;
+  return bytes instanceof ArrayBuffer ? [bytes] : [];
+}
+
+if (parentPort !== null) {
+  const outcome = await outcomeOf(workerData as Job);
+  parentPort.postMessage(outcome, transferable(outcome));
+}
