@@ -4,6 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import type { GuestError, GuestFault } from "../guests/index.js";
 import { SessionError } from "../host/node/session.js";
 import { EngineUnavailable } from "../host/node/engines.js";
 import { EXIT_STATUS } from "../machine/end.js";
@@ -59,10 +60,16 @@ const STATUSES: Readonly<Record<string, number>> = {
   NoLoaderError: EXIT_STATUS.imageRefused,
   MemoryMapError: EXIT_STATUS.imageRefused,
   PlanError: EXIT_STATUS.imageRefused,
-  GuestError: EXIT_STATUS.imageRefused,
   EngineLimit: EXIT_STATUS.engineUnavailable,
   OutputFileError: EXIT_STATUS.ioFailed,
   AbortError: EXIT_STATUS.interrupted,
+};
+
+/** What else than "cannot be had" may be the matter with a guest. */
+const GUEST_STATUSES: Partial<Record<GuestFault, number>> = {
+  unknown: EXIT_STATUS.usage,
+  usage: EXIT_STATUS.usage,
+  storage: EXIT_STATUS.ioFailed,
 };
 
 /** Environment variable that asks for the stack of an error that is a bug of ours. */
@@ -75,7 +82,17 @@ export interface Failure {
 }
 
 /** The fields by which the project's errors say where, what was found, and what it means. */
-const FACT_FIELDS = ["format", "offset", "address", "found", "expected", "meaning", "hint", "fault"] as const;
+const FACT_FIELDS = [
+  "code",
+  "format",
+  "offset",
+  "address",
+  "found",
+  "expected",
+  "meaning",
+  "hint",
+  "fault",
+] as const;
 
 /** An error as one line of JSON: the status, the message, and the facts the error carries. */
 export function failureJson(error: unknown): string {
@@ -91,6 +108,8 @@ export function failureJson(error: unknown): string {
 function statusOf(error: Error): number | undefined {
   if (error instanceof EngineUnavailable) return EXIT_STATUS.engineUnavailable;
   if (error instanceof SessionError && error.what === "engine") return EXIT_STATUS.engineUnavailable;
+  if (error.name === "GuestError")
+    return GUEST_STATUSES[(error as GuestError).fault] ?? EXIT_STATUS.imageRefused;
   return STATUSES[error.name];
 }
 
