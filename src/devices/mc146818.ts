@@ -192,10 +192,11 @@ export class Mc146818 implements PortDevice {
     return phase >= NS_PER_SECOND - RTC_UIP_NS;
   }
 
-  /** Reading register C clears all flags and lowers the line. */
+  /** Reading register C clears all flags and lowers the line, before a flag that is due by now raises it again. */
   private readC(): number {
     const value = this.state.cmos[RTC.c];
     this.state.cmos[RTC.c] = 0;
+    this.irq.set(false);
     this.update();
     return value;
   }

@@ -238,3 +238,31 @@ test("RTC: a clock with the same state goes on the same", () => {
   assert.equal(copy.readPort(1, 1), bench.rtc.readPort(1, 1));
   assert.deepEqual(copy.state, bench.rtc.state);
 });
+
+test("RTC: an interrupt that becomes due while register C is being read is an edge of its own", () => {
+  /** Real time: it goes on between two looks at the clock. */
+  class RunningClock extends FakeClock {
+    runs = false;
+    private passed = 0;
+    override now(): number {
+      return super.now() + (this.runs ? this.passed++ : this.passed);
+    }
+  }
+  const clock = new RunningClock();
+  const irq = new RecordingLine();
+  const rtc = new Mc146818(clock, clock, irq, initialMc146818State(START, []));
+  const port = (index: number, value?: number): number => {
+    rtc.writePort(0, 1, index);
+    if (value !== undefined) rtc.writePort(1, 1, value);
+    return value ?? rtc.readPort(1, 1);
+  };
+  const nsOfPeriod = (n: number): number => Math.ceil((n * SECOND) / 1024);
+  port(RTC.a, 0x26);
+  port(RTC.b, 0x42);
+  clock.advance(nsOfPeriod(1));
+  assert.equal(irq.rises, 1);
+  clock.advance(nsOfPeriod(2) - 1 - clock.now());
+  clock.runs = true;
+  assert.equal(port(RTC.c), 0xc0, "the first period's");
+  assert.deepEqual([irq.rises, irq.level], [2, true], "the second period's");
+});
