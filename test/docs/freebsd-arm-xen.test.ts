@@ -3,14 +3,14 @@
  * reported on a real Xen. The kernel is a reporting guest of FreeBSD's shape.
  */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { chmod, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { checkReport, makeGuest, UART } from "../convert/guest.js";
 import { testFolder } from "../convert/machines.js";
-import { repositoryRoot, repositoryText } from "../support/repository.js";
+import { repositoryText } from "../support/repository.js";
 import { requireGuest, requireTool } from "../support/requires.js";
+import { putProgram, runShell, shellBlocks } from "./pages.js";
 
 const PAGE = "docs/freebsd-arm-xen.md";
 const LIMIT_MS = 60_000;
@@ -22,36 +22,11 @@ const BLOCKS_OF_32_BITS = 5;
 const LAST_WORD = /x=0+\r?\n/;
 
 function blocks(): string[] {
-  return [...repositoryText(PAGE).matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => text);
+  return shellBlocks(repositoryText(PAGE));
 }
 
-/** Runs a script; ends it and all it started when `until` was printed. */
-async function shell(
-  script: string,
-  folder: string,
-  until?: RegExp,
-): Promise<{ output: string; status: number | null }> {
-  const env = { ...process.env, PATH: `${folder}/bin:${process.env["PATH"] ?? ""}` };
-  const child = spawn("sh", ["-e", "-c", script], {
-    cwd: folder,
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const end = (): void => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, "SIGKILL");
-  };
-  const timer = setTimeout(end, LIMIT_MS);
-  let output = "";
-  const heard = (data: Buffer): void => {
-    output += data.toString("latin1");
-    if (until?.test(output) === true) end();
-  };
-  child.stdout.on("data", heard);
-  child.stderr.on("data", heard);
-  const status = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  clearTimeout(timer);
-  return { output, status };
+function shell(script: string, folder: string, until?: RegExp): ReturnType<typeof runShell> {
+  return runShell(script, { folder, limitMs: LIMIT_MS, ...(until === undefined ? {} : { until }) });
 }
 
 /** A folder with the kernel and the program in it; undefined after the test was skipped. */
@@ -64,13 +39,7 @@ async function prepared(
   if ((await requireGuest(t, xen)) === undefined) return undefined;
   const folder = await testFolder(t);
   await writeFile(path.join(folder, name), kernel);
-  const shim = path.join(folder, "bin/locore");
-  spawnSync("mkdir", [path.dirname(shim)]);
-  await writeFile(
-    shim,
-    `#!/bin/sh\nexec "${process.execPath}" "${repositoryRoot}/dist/src/cli/main.js" "$@"\n`,
-  );
-  await chmod(shim, 0o755);
+  await putProgram(folder, "locore");
   return folder;
 }
 
