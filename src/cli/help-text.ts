@@ -59,7 +59,10 @@ export const EXIT_STATUS_TEXT: readonly (readonly [string, string])[] = [
   [String(EXIT_STATUS.imageRefused), "the image, or a file that goes with it, is refused or cannot be had"],
   [String(EXIT_STATUS.stuck), "the guest is stuck for ever"],
   [String(EXIT_STATUS.internal), "a bug in locore"],
-  [String(EXIT_STATUS.ioFailed), "our own output failed: a full disk under standard output, --log, --out or the cache"],
+  [
+    String(EXIT_STATUS.ioFailed),
+    "our own output failed: a full disk under standard output, --log, --out or the cache",
+  ],
   [String(EXIT_STATUS.timeout), "--timeout ran out"],
   [String(EXIT_STATUS.interrupted), "ended by a signal, Ctrl-A x, or a reader that went away"],
 ];
