@@ -13,6 +13,8 @@ const NS_PER_INSTRUCTION = 10;
 
 /** Bytes that a firmware image may unpack to here: what a PC's flash holds at most. */
 const LARGEST_FIRMWARE = 2 ** 24;
+/** Modules that are read at the same time. */
+const READ_AT_ONCE = 64;
 
 /** A request with its files read. Throws `InputFileError`, and the signal's reason when it is aborted. */
 export async function bootOptions(request: BootRequest, signal?: AbortSignal): Promise<BootOptions> {
@@ -20,7 +22,7 @@ export async function bootOptions(request: BootRequest, signal?: AbortSignal): P
   const [kernelBytes, initrdBytes, modules] = await Promise.all([
     readInput("kernel", request.kernel, signal),
     initrd === undefined ? undefined : readInput("initrd", initrd, signal),
-    Promise.all((request.modules ?? []).map((module) => readModule(module, signal))),
+    readModules(request.modules ?? [], signal),
   ]);
   const options: BootOptions = {
     kernel: { name: request.kernel, bytes: kernelBytes },
@@ -73,8 +75,23 @@ function isFirmware(kernel: Uint8Array): boolean {
   }
 }
 
+type ModuleRequest = NonNullable<BootRequest["modules"]>[number];
+
+/** Some at a time: there may be more of them than a process may have files open. */
+async function readModules(
+  modules: readonly ModuleRequest[],
+  signal: AbortSignal | undefined,
+): Promise<BootModule[]> {
+  const read: BootModule[] = [];
+  for (let at = 0; at < modules.length; at += READ_AT_ONCE) {
+    const some = modules.slice(at, at + READ_AT_ONCE);
+    read.push(...(await Promise.all(some.map((module) => readModule(module, signal)))));
+  }
+  return read;
+}
+
 async function readModule(
-  { path, commandLine }: { path: string; commandLine: string },
+  { path, commandLine }: ModuleRequest,
   signal: AbortSignal | undefined,
 ): Promise<BootModule> {
   return { name: path, bytes: await readInput("module", path, signal), commandLine };

@@ -46,6 +46,8 @@ const MANUFACTURER_AT = 0x40;
 const PRODUCT_AT = 0x50;
 const MESSAGE_AT = 0x60;
 const CODE_AT = 0xb0;
+/** What 16-bit offsets reach, bytes. */
+const LARGEST = 0x1_0000;
 /** Pseudo-descriptors and the far pointer, in words of 8 bytes. */
 const CELL = 8;
 const PARAGRAPH = 16;
@@ -61,6 +63,8 @@ export function buildOptionRom(handOver: HandOver): Uint8Array {
   const cells = alignUp(flat + codeSize(enter) + CELL, CELL);
   const table = alignUp(cells + 3 * CELL, PARAGRAPH);
   const size = alignUp(table + transfers.length * FW_CFG_DMA.SIZE, OPTION_ROM.BLOCK);
+  if (size > LARGEST)
+    throw tooManyTransfers(transfers.length, Math.floor((LARGEST - table) / FW_CFG_DMA.SIZE));
   const rom = new ByteView(new Uint8Array(size));
   writeHeader(rom);
   const values = {
@@ -83,6 +87,15 @@ export function buildOptionRom(handOver: HandOver): Uint8Array {
   transfers.forEach((transfer, index) => writeTransfer(rom, table + index * FW_CFG_DMA.SIZE, transfer));
   rom.setU8(SUM_AT, -byteSum(rom.bytes) & 0xff);
   return rom.bytes;
+}
+
+function tooManyTransfers(count: number, most: number): BootError {
+  return new BootError("hand over from the BIOS", {
+    place: { kind: "option", name: "loader.bios" },
+    found: `${count} pieces of memory to fill (segments, modules, tables)`,
+    expected: `at most ${most}, which one option ROM can hold`,
+    meaning: "Boot the kernel without a BIOS, or link it with fewer segments.",
+  });
 }
 
 function enterFlat(cpu: CpuState): readonly ListedLine[] {

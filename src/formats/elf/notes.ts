@@ -36,6 +36,8 @@ export interface PvhEntry {
 
 /** More than any kernel has (Linux has about 20); a hostile file could name the same bytes very often. */
 const MAX_NOTES = 4096;
+/** The same notes read again count here: segments and sections name them twice. */
+const MAX_READ = 4 * MAX_NOTES;
 /** Owners are short words. */
 const MAX_OWNER = 256;
 /** Notes are padded to 4 bytes, or to 8 where the segment or section says so. */
@@ -47,24 +49,26 @@ export function readNotes(
   segments: readonly ElfSegment[],
   sections: readonly ElfSection[],
 ): ElfNote[] {
-  const notes = new Map<number, ElfNote>();
+  const list: NoteList = { notes: new Map(), read: 0 };
   for (const segment of segments) {
     if (segment.type !== PT.NOTE) continue;
-    addNotes(notes, new ByteView(segment.bytes, segment.offset), segment.align, "PT_NOTE");
+    addNotes(list, new ByteView(segment.bytes, segment.offset), segment.align, "PT_NOTE");
   }
   for (const section of sections) {
     if (section.type !== SHT.NOTE) continue;
-    addNotes(notes, sectionView(file, section), section.alignment, "SHT_NOTE");
+    addNotes(list, sectionView(file, section), section.alignment, "SHT_NOTE");
   }
-  return [...notes.values()];
+  return [...list.notes.values()];
 }
 
-function addNotes(
-  notes: Map<number, ElfNote>,
-  view: ByteView,
-  alignment: bigint,
-  source: ElfNote["source"],
-): void {
+/** Notes by their file offsets, and how many were looked at to find them. */
+interface NoteList {
+  readonly notes: Map<number, ElfNote>;
+  read: number;
+}
+
+function addNotes(list: NoteList, view: ByteView, alignment: bigint, source: ElfNote["source"]): void {
+  const { notes } = list;
   const padding = alignment === WIDE_ALIGNMENT ? 8 : 4;
   let at = 0;
   // What is left over and too small for a note is padding.
@@ -74,7 +78,9 @@ function addNotes(
     const descAt = alignUp(at + NOTE.HEADER_SIZE + namesz, padding);
     if (namesz > MAX_OWNER || descAt + descsz > view.length) throw badNote(view, at, namesz, descsz);
     const offset = view.base + at;
-    if (notes.size >= MAX_NOTES && !notes.has(offset)) throw tooMany(offset);
+    if (notes.size >= MAX_NOTES && !notes.has(offset)) throw tooMany(offset, `${MAX_NOTES} notes`);
+    if (++list.read > MAX_READ)
+      throw tooMany(offset, `${MAX_READ} notes, those that are named again counted`);
     if (notes.has(offset)) {
       // Sections repeat what segments held: the rest of this range has been read.
       at = alignUp(descAt + descsz, padding);
@@ -101,10 +107,10 @@ function badNote(view: ByteView, at: number, namesz: number, descsz: number): Fo
   });
 }
 
-function tooMany(offset: number): FormatError {
+function tooMany(offset: number, most: string): FormatError {
   return new FormatError(ELF, {
     offset,
-    found: `more than ${MAX_NOTES} notes`,
+    found: `more than ${most}`,
     expected: "a few dozen at most",
     meaning: "No kernel has that many: the file is damaged or made to waste time.",
   });
