@@ -29,6 +29,7 @@ import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
 import { entryText } from "./hand-over.js";
+import { guestLimit } from "./kernel-elf.js";
 import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
 import type { Plan, PlanAddition, PlanClock } from "./plan.js";
@@ -65,7 +66,7 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
-  const image = whileDoing(`read "${kernel.name}"`, () => recogniseAny(kernel.bytes, memorySize));
+  const image = whileDoing(`read "${kernel.name}"`, () => recogniseAny(kernel.bytes, guestLimit(memorySize)));
   const { loader, protocol, why } = chosen(image, options, memorySize, registry);
   const platform = platformOf(options, protocol);
   const vga = options.screen === true || platform?.vgaRom !== undefined;

@@ -3,6 +3,7 @@
  * that start an unpacked kernel. Unpacking on the host happens only when such a loader is asked (R4.4).
  */
 import { hex } from "../bytes/hex.js";
+import type { BzImage } from "../formats/bzimage/bzimage.js";
 import { decompressPayload } from "../formats/bzimage/payload.js";
 import { readElf, type ElfImage } from "../formats/elf/elf.js";
 import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
@@ -10,6 +11,7 @@ import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
 import { findMultiboot1 } from "../formats/multiboot1/multiboot1.js";
 import { findMultiboot2 } from "../formats/multiboot2/multiboot2.js";
+import type { UnpackLimit } from "../formats/unpack-limit.js";
 import { HIGH_MEMORY_START } from "../memory/layout.js";
 import type { RegionMap } from "../memory/regions.js";
 import { FREEBSD_KERNEL_INTERPRETER } from "../spec/arm-elf.js";
@@ -32,11 +34,42 @@ export interface KernelElf {
 export function kernelElf(image: Image, limit: number): KernelElf {
   if (image.format === "elf") return { elf: image, origin: "an ELF file" };
   if (image.format !== "bzimage") throw notElf(image);
-  const elf = readElf(decompressPayload(image, { maxOutput: limit }));
+  const elf = unpackedElf(image, limit);
   return {
     elf,
     origin: `the ELF kernel unpacked from the bzImage's ${image.payload?.codecName ?? ""} payload`,
   };
+}
+
+/** A limit for what is unpacked to be booted. `memory`: of the guest, bytes. */
+export function guestLimit(memory: number): UnpackLimit {
+  return {
+    maxOutput: memory,
+    tooLarge:
+      "An unpacked kernel must fit into the guest's memory: give it more (-m) if it is that large. If no such kernel is " +
+      "expected, the file is made to fill memory.",
+  };
+}
+
+/** What payloads came to: loaders ask one after the other, and unpacking takes time and memory. */
+const unpacked = new WeakMap<BzImage, { limit: number; elf: ElfImage | FormatError }>();
+
+/** The ELF file in a bzImage. Throws FormatError. */
+function unpackedElf(image: BzImage, limit: number): ElfImage {
+  const known = unpacked.get(image);
+  const elf = known?.limit === limit ? known.elf : readPayload(image, limit);
+  unpacked.set(image, { limit, elf });
+  if (elf instanceof FormatError) throw elf;
+  return elf;
+}
+
+function readPayload(image: BzImage, limit: number): ElfImage | FormatError {
+  try {
+    return readElf(decompressPayload(image, guestLimit(limit)));
+  } catch (error) {
+    if (error instanceof FormatError) return error;
+    throw error;
+  }
 }
 
 function notElf({ format, summary }: Image): FormatError {

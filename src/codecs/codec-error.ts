@@ -11,7 +11,8 @@ export type CodecFaultKind = "corrupt" | "truncated" | "too-large" | "unsupporte
 const MEANING: Readonly<Record<CodecFaultKind, string>> = {
   corrupt: "The compressed data is damaged: fetch or build the file again.",
   truncated: "The compressed data is cut short: fetch or build the file again.",
-  "too-large": "It unpacks to more than the limit: raise the limit if this is expected, else it is a bomb.",
+  "too-large":
+    "It unpacks to more than the limit: allow more, or unpack it first, if that is expected; else it is a bomb.",
   unsupported: "The stream uses a feature that is not read here: pack it again without it.",
 };
 

@@ -24,6 +24,9 @@ const CODECS: Readonly<Record<CodecName, (bytes: Uint8Array, options: Decompress
   "lz4-legacy": decompressLz4Legacy,
 };
 
+/** Bytes that every JavaScript engine has room for in one array: the most a result has, whatever the caller allows. */
+const LARGEST_OUTPUT = 2 ** 31 - 1;
+
 /** The codecs that there are. */
 export const CODEC_NAMES = Object.keys(CODECS) as readonly CodecName[];
 
@@ -33,5 +36,5 @@ export const CODEC_NAMES = Object.keys(CODECS) as readonly CodecName[];
  * feature that is not read here.
  */
 export function decompress(codec: CodecName, bytes: Uint8Array, options: DecompressOptions): Decompressed {
-  return CODECS[codec](bytes, options);
+  return CODECS[codec](bytes, { ...options, maxOutput: Math.min(options.maxOutput, LARGEST_OUTPUT) });
 }

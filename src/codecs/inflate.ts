@@ -1,8 +1,8 @@
 /**
  * DEFLATE. Source: RFC 1951. Knows no container; gzip.ts adds the header and the checks.
  *
- * Codes are read through one table a code: the low MAX_BITS bits of the input select an entry, which holds
- *   symbol << 4 | code length. An entry of 0 is a code that does not exist.
+ * Codes are read through one table a code: the low bits of the input, at most TABLE_BITS, select an entry, which holds
+ *   symbol << 4 | code length. An entry of 0 is a longer code, which is looked for bit by bit, or one that does not exist.
  */
 import { CodecError } from "./codec-error.js";
 import type { Output } from "./output.js";
@@ -10,6 +10,8 @@ import type { Output } from "./output.js";
 /** Longest code (RFC 1951 §3.2.7). */
 const MAX_BITS = 15;
 const LENGTH_BITS = 4;
+/** Longer codes are rare in what they code, and tables for them would take long to fill for a block of a few bytes. */
+const TABLE_BITS = 11;
 const END_OF_BLOCK = 256;
 const FIRST_LENGTH_SYMBOL = 257;
 /** A match is at most this long: the room one symbol may need. */
@@ -39,10 +41,14 @@ function bases(extra: Uint8Array, first: number): Uint16Array {
   return table;
 }
 
-/** A decoding table and how many bits index it. */
+/** A decoding table, how many bits index it, and what finds longer codes. */
 interface Code {
   readonly table: Uint16Array;
   readonly bits: number;
+  /** How many codes have each length. */
+  readonly count: Uint16Array;
+  /** The symbols, ascending by their codes. */
+  readonly symbols: Uint16Array;
 }
 
 /**
@@ -56,21 +62,42 @@ function makeCode(lengths: Uint8Array): Code | undefined {
   let bits = MAX_BITS;
   while (bits > 1 && count[bits] === 0) bits--;
   const next = new Uint16Array(MAX_BITS + 2);
+  const place = new Uint16Array(MAX_BITS + 2);
   let code = 0;
   for (let length = 1; length <= bits; length++) {
     next[length] = code;
+    place[length + 1] = place[length] + count[length];
     code += count[length];
     if (code > 1 << length) return undefined;
     code <<= 1;
   }
+  bits = Math.min(bits, TABLE_BITS);
   const table = new Uint16Array(1 << bits);
+  const symbols = new Uint16Array(lengths.length);
   for (let symbol = 0; symbol < lengths.length; symbol++) {
     const length = lengths[symbol];
     if (length === 0) continue;
+    symbols[place[length]++] = symbol;
+    if (length > bits) continue;
     const entry = (symbol << LENGTH_BITS) | length;
     for (let i = reverse(next[length]++, length); i < table.length; i += 1 << length) table[i] = entry;
   }
-  return { table, bits };
+  return { table, bits, count, symbols };
+}
+
+/** The entry of a code that the table does not hold, from the next bits of the input; 0 when there is none. */
+function longCode({ count, symbols }: Code, bits: number): number {
+  let code = 0;
+  let first = 0;
+  let place = 0;
+  for (let length = 1; length <= MAX_BITS; length++) {
+    code |= (bits >>> (length - 1)) & 1;
+    if (code < first + count[length]) return (symbols[place + code - first] << LENGTH_BITS) | length;
+    place += count[length];
+    first = (first + count[length]) << 1;
+    code <<= 1;
+  }
+  return 0;
 }
 
 function reverse(code: number, length: number): number {
@@ -234,7 +261,7 @@ class Inflater {
         bitBuffer |= input[at++] << bitCount;
         bitCount += 8;
       }
-      let entry = literalTable[bitBuffer & literalMask];
+      let entry = literalTable[bitBuffer & literalMask] || longCode(literals, bitBuffer);
       let used = entry & MAX_BITS;
       const symbol = entry >>> LENGTH_BITS;
       if (used === 0 || used > bitCount) throw this.badCode(at, used);
@@ -262,7 +289,7 @@ class Inflater {
         bitBuffer |= input[at++] << bitCount;
         bitCount += 8;
       }
-      entry = distanceTable[bitBuffer & distanceMask];
+      entry = distanceTable[bitBuffer & distanceMask] || longCode(distances, bitBuffer);
       used = entry & MAX_BITS;
       const distanceSymbol = entry >>> LENGTH_BITS;
       if (used === 0 || used > bitCount) throw this.badCode(at, used);

@@ -53,18 +53,17 @@ function truncated(offset: number, expected: string): CodecError {
   return new CodecError("lz4-legacy", "truncated", offset, "the end of the data", expected);
 }
 
-/** @param written where the output ends by now */
-function tooLarge(offset: number, output: Output, written: number, length: number): CodecError {
+/**
+ * What does not fit is too much in all, or too much for one block.
+ * @param start where the block's output begins, and `written`: where it ends by now
+ */
+function noRoom(offset: number, output: Output, start: number, written: number): CodecError {
+  if (start + MAX_BLOCK < output.max)
+    return corrupt(offset, "a block that unpacks to more", `at most ${MAX_BLOCK} bytes`);
   output.length = written;
   output.stopAtLimit();
-  const most = Math.min(output.max, MAX_BLOCK);
-  return new CodecError(
-    "lz4-legacy",
-    "too-large",
-    offset,
-    `more than ${output.max} bytes in all, or a block of more than ${MAX_BLOCK}`,
-    `no run of ${length} bytes beyond ${most}`,
-  );
+  const found = `more than ${output.max} bytes`;
+  return new CodecError("lz4-legacy", "too-large", offset, found, "no more than that");
 }
 
 /**
@@ -96,7 +95,7 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
       } while (more === 255);
     }
     if (literals > to - at) throw truncated(to, `${literals} literals at ${hex(at)}`);
-    if (literals > limit - pos) throw tooLarge(at, output, pos, literals);
+    if (literals > limit - pos) throw noRoom(at, output, start, pos);
     if (literals > BULK) {
       out.set(input.subarray(at, at + literals), pos);
       at += literals;
@@ -132,7 +131,7 @@ function unpackBlock(input: Uint8Array, from: number, to: number, output: Output
         length += more;
       } while (more === 255);
     }
-    if (length > limit - pos) throw tooLarge(at, output, pos, length);
+    if (length > limit - pos) throw noRoom(at, output, start, pos);
     if (length > BULK && distance >= length) {
       out.copyWithin(pos, pos - distance, pos - distance + length);
       pos += length;

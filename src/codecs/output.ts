@@ -1,13 +1,15 @@
 /**
- * The growing output of a codec, bounded by what its caller allows. Memory is never more than `maxOutput` plus the
- * copy made while growing. Knows no codec.
+ * The growing output of a codec, bounded by what its caller allows. Knows no codec.
+ *
+ * It grows in large steps: memory that was allocated and not written to costs nothing, what was copied from has been
+ * paid for. At most an eighth more than the result is ever written to.
  */
 
 /** What a caller may ask of every codec. */
 export interface DecompressOptions {
   /** Most bytes the result may have; one more is a CodecError of kind "too-large". */
   maxOutput: number;
-  /** Size to begin with, when a header claims one. A wrong value costs time or untouched memory, nothing else. */
+  /** Size to begin with, when a header claims one. A wrong value costs time and, at worst, a copy of what it claimed. */
   sizeHint?: number;
   /**
    * Called with what was unpacked before `maxOutput` stops the work with its CodecError: a beginning of the result,
@@ -19,8 +21,10 @@ export interface DecompressOptions {
 /** Reserve at first at most this many bytes for each byte of input, whatever a header claims. */
 const FIRST_RATIO = 32;
 const MIN_CAPACITY = 4096;
+/** How many times larger an array is than the one before it. */
+const GROWTH = 8;
 
-/** A byte array that doubles. Codecs write into `bytes` up to `bytes.length` and advance `length`. */
+/** A byte array that grows. Codecs write into `bytes` up to `bytes.length` and advance `length`. */
 export class Output {
   bytes: Uint8Array;
   /** Bytes written. */
@@ -46,7 +50,9 @@ export class Output {
     const wanted = this.length + extra;
     if (wanted <= this.bytes.length) return true;
     if (wanted > this.max) return false;
-    const grown = new Uint8Array(Math.min(this.max, Math.max(wanted, this.bytes.length * 2)));
+    const next = Math.max(wanted, this.bytes.length * GROWTH);
+    // The last step goes all the way: a step just short of it would be copied whole.
+    const grown = new Uint8Array(next * GROWTH < this.max ? next : this.max);
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
     return true;

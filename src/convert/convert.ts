@@ -7,7 +7,6 @@ import { hex } from "../bytes/hex.js";
 import type { ElfImage } from "../formats/elf/elf.js";
 import { FormatError } from "../formats/format-error.js";
 import { recogniseAny, type KnownImage } from "../formats/index.js";
-import { LARGEST_UNPACKED } from "../formats/packed.js";
 import { ELF32, ELF64 } from "../spec/elf.js";
 import { readArmKernel, type ArmKernel } from "./arm-kernel.js";
 import { ConvertError } from "./convert-error.js";
@@ -65,6 +64,9 @@ export interface UnwrappedKernel extends Converted {
 
 export type Conversion = WrappedKernel | UnwrappedKernel;
 
+/** More than any kernel has unpacked, debugging information included. */
+const LARGEST_UNPACKED = 1 << 30;
+
 const BITS: Readonly<Record<WrapTarget, 32 | 64>> = { zimage: 32, "arm64-image": 64 };
 const TARGET_OF = { 32: "zimage", 64: "arm64-image" } as const;
 
@@ -83,7 +85,7 @@ export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion;
 /** All of them. */
 export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion {
   const maxUnpacked = options.maxUnpacked ?? LARGEST_UNPACKED;
-  const image = recogniseAny(bytes, maxUnpacked);
+  const image = recogniseAny(bytes, { maxOutput: maxUnpacked });
   if (image.format === "foreign") throw image.refusal;
   const { to } = options;
   if (to === "elf") {

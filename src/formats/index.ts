@@ -3,6 +3,7 @@
  * loader.
  */
 import { ByteView } from "../bytes/byte-view.js";
+import { CodecError } from "../codecs/codec-error.js";
 import { ELF_MAGIC } from "../spec/elf.js";
 import { hasArm64Magic, readArm64Image, type Arm64Image } from "./arm64-image/arm64-image.js";
 import { readBzImage } from "./bzimage/bzimage.js";
@@ -16,7 +17,8 @@ import { readFitFile, type FitImage } from "./fit/fit.js";
 import { readFlat } from "./flat/flat.js";
 import type { FlatImage } from "./flat/flat.js";
 import { FormatError } from "./format-error.js";
-import { LARGEST_UNPACKED, unpackFile } from "./packed.js";
+import { unpackFile } from "./packed.js";
+import { describingLimit, type UnpackLimit } from "./unpack-limit.js";
 import { foreignImage, type ForeignImage } from "./foreign.js";
 import { hasUImageMagic, readUImage, type DescribeContent, type UImage } from "./uimage/uimage.js";
 import { refuse, UnrecognisedImage } from "./unrecognised.js";
@@ -31,21 +33,22 @@ export type Image = KnownImage | ForeignImage;
 /**
  * Recognises a file by its first bytes and reads it. Throws FormatError: when its own reader refuses it, or
  * UnrecognisedImage, which names what it is where that is known and what to do.
- * @param maxUnpacked bytes that a file packed as a whole may unpack to.
+ * @param maxUnpacked bytes that a file packed as a whole may unpack to; what it takes to describe a kernel when absent.
  */
-export function recognise(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): KnownImage {
-  const image = recogniseAny(bytes, maxUnpacked);
+export function recognise(bytes: Uint8Array, maxUnpacked?: number): KnownImage {
+  const limit = maxUnpacked === undefined ? describingLimit(bytes.length) : { maxOutput: maxUnpacked };
+  const image = recogniseAny(bytes, limit);
   if (image.format === "foreign") throw image.refusal;
   return image;
 }
 
 /** The same for loaders that read formats of their own: a file that no reader takes is a ForeignImage. */
-export function recogniseAny(bytes: Uint8Array, maxUnpacked = LARGEST_UNPACKED): Image {
-  const inside = unpackFile(bytes, maxUnpacked);
-  if (inside === undefined) return read(bytes, maxUnpacked);
+export function recogniseAny(bytes: Uint8Array, limit: UnpackLimit): Image {
+  const inside = unpackFile(bytes, limit);
+  if (inside === undefined) return read(bytes, limit.maxOutput);
   const packed = `packed with ${inside.codec}`;
   try {
-    const image = read(inside.bytes, maxUnpacked);
+    const image = read(inside.bytes, limit.maxOutput - inside.bytes.length);
     if (image.format === "foreign") {
       const refusal = insidePacked(image.refusal, packed);
       return { ...foreignImage(inside.bytes, refusal), packedBy: inside.codec };
@@ -83,9 +86,9 @@ function readArmImage(view: ByteView, maxUnpacked: number): KnownImage | undefin
 }
 
 /**
- * Tells what a part of a container is, in a line; undefined when no reader takes it, or when all parts together have
- * unpacked to more than `budget` bytes. A container in a container is only named: files nested for their own sake would
- * take long to look through.
+ * Tells what a part of a container is, in a line; undefined when no reader takes it. All parts together may unpack to
+ * `budget` bytes. A container in a container is only named: files nested for their own sake would take long to look
+ * through.
  */
 function contentTeller(budget: number): DescribeContent {
   let left = budget;
@@ -97,18 +100,19 @@ function contentTeller(budget: number): DescribeContent {
     return image.format === "foreign" ? undefined : image.summary;
   };
   return (bytes) => {
+    const maxOutput = left;
     try {
-      const limit = left;
+      const inside = unpackFile(bytes, { maxOutput });
+      if (inside === undefined) return tell(bytes);
+      left -= inside.bytes.length;
+      return `${tell(inside.bytes) ?? "something unknown"}, packed with ${inside.codec}`;
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      if (!(error.cause instanceof CodecError)) return undefined;
       // What is refused may have cost all that was left.
       left = 0;
-      const inside = limit > 0 ? unpackFile(bytes, limit) : undefined;
-      left = limit - (inside?.bytes.length ?? 0);
-      if (inside === undefined) return tell(bytes);
-      const what = tell(inside.bytes);
-      return `${what ?? "something unknown"}, packed with ${inside.codec}`;
-    } catch (error) {
-      if (error instanceof FormatError) return undefined;
-      throw error;
+      if (error.cause.kind !== "too-large") return undefined;
+      return `something of more than ${maxOutput} bytes, packed with ${error.cause.codec}`;
     }
   };
 }

@@ -7,22 +7,24 @@ import { decompress } from "../codecs/decompress.js";
 import { identifyCodec } from "../codecs/identify.js";
 import type { CodecName } from "../spec/compression.js";
 import { FormatError } from "./format-error.js";
+import { meaningOf, type UnpackLimit } from "./unpack-limit.js";
 
-/** More than any kernel has unpacked; what a caller without an opinion gets. */
-export const LARGEST_UNPACKED = 1 << 30;
-
-/** What is inside, or undefined when the file is not packed by a codec that is read here. */
+/** What is inside, or undefined when the file is not packed by a codec that is read here. Throws FormatError. */
 export function unpackFile(
   bytes: Uint8Array,
-  maxOutput: number,
+  limit: UnpackLimit,
 ): { bytes: Uint8Array; codec: CodecName } | undefined {
   const codec = identifyCodec(bytes);
   if (typeof codec !== "string") return undefined;
   try {
-    return { bytes: decompress(codec, bytes, { maxOutput }).bytes, codec };
+    return { bytes: decompress(codec, bytes, { maxOutput: limit.maxOutput }).bytes, codec };
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
-    const { offset, found, expected, meaning } = error;
-    throw new FormatError(codec, { offset, found, expected, meaning }, { cause: error });
+    const { offset, found, expected } = error;
+    throw new FormatError(
+      codec,
+      { offset, found, expected, meaning: meaningOf(error, limit) },
+      { cause: error },
+    );
   }
 }

@@ -5,6 +5,7 @@
 import type { ByteView } from "../bytes/byte-view.js";
 import { hexBytes, printable } from "../bytes/hex.js";
 import { identifyCodec } from "../codecs/identify.js";
+import { UNPACKERS } from "../spec/compression.js";
 import { BOOT_SECTOR, DOS, FILE_MAGICS, PE_MACHINES } from "../spec/file-magic.js";
 import { FIRMWARE_SIZE, RESET_VECTOR_FROM_END } from "../spec/pc-firmware.js";
 import { FormatError } from "./format-error.js";
@@ -57,23 +58,12 @@ function compressed(view: ByteView): UnrecognisedImage | undefined {
   const codec = identifyCodec(view.bytes);
   if (codec === undefined) return undefined;
   const name = typeof codec === "string" ? codec : codec.unsupported;
-  const tool = UNPACKERS[name] ?? name;
-  return named(`a file compressed with ${name}`, 0, `Unpack it first (${tool}) and give the result`);
+  return named(
+    `a file compressed with ${name}`,
+    0,
+    `Unpack it first (${UNPACKERS[name]}) and give the result`,
+  );
 }
-
-const UNPACKERS: Readonly<Record<string, string>> = {
-  gzip: "gunzip",
-  xz: "unxz",
-  lzma: "unlzma",
-  zstd: "unzstd",
-  "lz4-legacy": "unlz4",
-  "lz4-frame": "unlz4",
-  lzo: "lzop -d",
-  bzip2: "bunzip2",
-  lzip: "lzip -d",
-  compress: "uncompress",
-  pack: "gunzip",
-};
 
 function portableExecutable(view: ByteView): UnrecognisedImage | undefined {
   if (!has(view, 0, DOS.MAGIC) || !view.holds(DOS.LFANEW, 4)) return undefined;

@@ -28,3 +28,18 @@ export const COMPRESSION_MAGICS: readonly {
 
 /** .lzma ("LZMA alone") has no magic: properties byte 0x5d and a dictionary size whose low byte is 0. */
 export const LZMA_ALONE_START: readonly number[] = [0x5d, 0x00, 0x00];
+
+/** The programs that unpack them. */
+export const UNPACKERS: Readonly<Record<CodecName | UnsupportedCodecName, string>> = {
+  gzip: "gunzip",
+  xz: "unxz",
+  lzma: "unlzma",
+  zstd: "unzstd",
+  "lz4-legacy": "unlz4",
+  "lz4-frame": "unlz4",
+  lzo: "lzop -d",
+  bzip2: "bunzip2",
+  lzip: "lzip -d",
+  compress: "uncompress",
+  pack: "gunzip",
+};

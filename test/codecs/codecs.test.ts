@@ -7,9 +7,10 @@ import test from "node:test";
 import type { TestContext } from "node:test";
 import { constants, gzipSync } from "node:zlib";
 import { CodecError } from "../../src/codecs/codec-error.js";
-import { decompress } from "../../src/codecs/decompress.js";
+import { CODEC_NAMES, decompress } from "../../src/codecs/decompress.js";
 import { identifyCodec } from "../../src/codecs/identify.js";
 import type { CodecName } from "../../src/spec/compression.js";
+import { BOMBS } from "../support/bombs.js";
 import { requireTool } from "../support/requires.js";
 import { assortedData, makeSample, noise, packedSamples } from "./sample.js";
 
@@ -214,6 +215,46 @@ test("R4.4 a bomb is stopped at the limit, whatever its codec", () => {
     const grown = process.memoryUsage().arrayBuffers - before;
     assert.ok(grown < 8 * limit, `${codec} took ${grown} bytes`);
   }
+});
+
+test("R4.4 unpacking up to the limit takes the limit and an eighth, whatever the codec", () => {
+  const limit = 64 * 2 ** 20;
+  for (const codec of CODEC_NAMES) {
+    const bytes = BOMBS[codec]();
+    const before = process.memoryUsage().arrayBuffers;
+    assert.throws(() => unpack(codec, bytes, limit), /more than 67108864 bytes/, codec);
+    const grown = process.memoryUsage().arrayBuffers - before;
+    assert.ok(grown < 1.25 * limit, `${codec} took ${grown} bytes`);
+  }
+});
+
+test("R4.4 a limit beyond what an array can have is no limit of ours", () => {
+  for (const { codec, bytes } of streams)
+    assert.ok(same(unpack(codec, bytes, Number.MAX_SAFE_INTEGER), sample), codec);
+});
+
+test("R4.4 lz4: a block that unpacks to more than 8 MiB is damaged, not too large", () => {
+  const block = Uint8Array.from([0x1f, 0, 1, 0, ...new Uint8Array(33_000).fill(255), 0, 0x00]);
+  const size = [block.length & 255, (block.length >> 8) & 255, block.length >> 16, 0];
+  const stream = Uint8Array.from([0x02, 0x21, 0x4c, 0x18, ...size, ...block]);
+  assert.throws(
+    () => unpack("lz4-legacy", stream, 1 << 24),
+    (error) => error instanceof CodecError && error.kind === "corrupt" && /8388608/.test(error.expected),
+  );
+  assert.throws(
+    () => unpack("lz4-legacy", stream, 1 << 22),
+    (error) => error instanceof CodecError && error.kind === "too-large",
+  );
+});
+
+test("R4.4 gzip: codes of every length up to 15 bits", () => {
+  // Each byte occurs about as often as the two after it together: its code is a bit longer than the one before it.
+  const counts = [1, 1];
+  while (counts.length < 24) counts.push(counts[counts.length - 1] + counts[counts.length - 2]);
+  const data = Uint8Array.from(counts.flatMap((count, byte) => new Array<number>(count).fill(byte)));
+  const mixed = data.map((_, i) => data[(i * 7919) % data.length]);
+  const packed = gzipSync(mixed, { strategy: constants.Z_HUFFMAN_ONLY, memLevel: 9 });
+  assert.ok(same(unpack("gzip", packed), mixed));
 });
 
 test("R4.4 xz and lzma: a header that claims a huge size is refused before any memory is taken", () => {

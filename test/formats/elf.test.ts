@@ -6,6 +6,7 @@ import { readElf } from "../../src/formats/elf/elf.js";
 import { loadSegments } from "../../src/formats/elf/segments.js";
 import { ByteView } from "../../src/bytes/byte-view.js";
 import { EI, ELF32, ELF64, EM, ET, PT, SHT } from "../../src/spec/elf.js";
+import { manySegments } from "../support/many-segments.js";
 import { makeElf, makeNotes, makePvhNote } from "../support/images.js";
 import type { ElfParts, ElfSegmentParts } from "../support/images.js";
 
@@ -254,4 +255,42 @@ test("R2.1 very many notes, and very many sections over the same notes, take lit
   const image = readElf(makeElf({ type: ET.REL, sections }));
   assert.equal(image.notes.length, 4000);
   assert.ok(performance.now() - started < 5000);
+});
+
+test("R2.1 ranges of notes that overlap in part are looked through a bounded number of times", () => {
+  const bytes = makeNotes(
+    Array.from({ length: 4000 }, () => ({ name: "a", type: 1, desc: new Uint8Array(0) })),
+  );
+  // Each begins a note later than the one before it: no two are the same range.
+  const segments = Array.from({ length: 3000 }, (_, i) => ({
+    type: PT.NOTE,
+    ...(i === 0 ? { bytes } : { filesz: bytes.length - i * 16, offset: 0 }),
+  }));
+  const file = makeElf({ segments });
+  const view = new ByteView(file);
+  const first = Number(view.u64(phdrAt(0, "offset")));
+  for (let i = 1; i < segments.length; i++) view.setU64(phdrAt(i, "offset"), first + i * 16);
+  const started = performance.now();
+  assert.throws(() => readElf(file), /more than 16384 notes, those that are named again counted/);
+  assert.ok(performance.now() - started < 5000);
+});
+
+test("R2.1 2^18 program headers are read; more are refused where they are counted", () => {
+  assert.equal(readElf(manySegments(2 ** 18)).segments.length, 2 ** 18);
+  refused(() => readElf(manySegments(2 ** 18 + 1)), ELF64.ehdr.phnum, /262145 program headers/);
+});
+
+test("R2.1 more than 2^18 sections are told, not refused", () => {
+  const count = 2 ** 18 + 1;
+  const file = makeElf({ segments: [{ vaddr: 0x1000, bytes: CODE }], sections: [], shnum: 0 });
+  const table = Number(new ByteView(file).u64(ELF64.ehdr.shoff));
+  const grown = new Uint8Array(table + count * ELF64.shdr.size);
+  grown.set(file);
+  const view = new ByteView(grown);
+  view.setU64(table + ELF64.shdr.bytes, count - 1);
+  assert.equal(readElf(grown).sections.length, count - 1);
+  view.setU64(table + ELF64.shdr.bytes, count);
+  const { sections, sectionProblem } = readElf(grown);
+  assert.equal(sections.length, 0);
+  assert.match(sectionProblem ?? "", /262145 section headers, more than the 262144 that are read/);
 });

@@ -4,10 +4,13 @@ import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { FormatError } from "../../src/formats/format-error.js";
 import { recognise } from "../../src/formats/index.js";
+import { describingLimit } from "../../src/formats/unpack-limit.js";
 import { UnrecognisedImage } from "../../src/formats/unrecognised.js";
 import { makeBzImage, makeElf } from "../support/images.js";
 import { noise, packedSamples } from "../codecs/sample.js";
 import { repositoryText } from "../support/repository.js";
+
+const MIB = 2 ** 20;
 
 function refusal(bytes: Uint8Array): UnrecognisedImage {
   try {
@@ -55,6 +58,42 @@ test("R1.3 a kernel packed as a whole is unpacked, within a limit; the image say
     () => recognise(gzipSync(broken)),
     /ELF, offset 0x5: .*big-endian.* \(in the file, which is packed/,
   );
+});
+
+test("R4.4 what a file may unpack to, to be described: 32 MiB, or 20 times its size up to 96 MiB", () => {
+  for (const [packed, unpacked] of [
+    [0, 32 * MIB],
+    [MIB, 32 * MIB],
+    [2 * MIB, 40 * MIB],
+    [4 * MIB, 80 * MIB],
+    [5 * MIB, 96 * MIB],
+    [2 ** 31, 96 * MIB],
+  ]) {
+    assert.equal(describingLimit(packed).maxOutput, unpacked);
+  }
+});
+
+test("R4.4 a kernel of 32 MiB is described whatever its packed size, a larger one if it is not packed to nothing", () => {
+  const packed = (size: number, incompressible: number): Uint8Array => {
+    const kernel = new Uint8Array(size);
+    kernel.set(makeElf());
+    kernel.set(noise(incompressible, 5), size - incompressible);
+    return gzipSync(kernel, { level: 1 });
+  };
+  assert.equal(recognise(packed(32 * MIB, 0)).format, "elf");
+  assert.equal(recognise(packed(40 * MIB, 2 * MIB)).format, "elf");
+  const bomb = packed(32 * MIB + 1, 0);
+  assert.throws(
+    () => recognise(bomb),
+    (error) =>
+      error instanceof FormatError &&
+      error.offset > 0 &&
+      error.offset <= bomb.length &&
+      error.found === "more than 33554432 bytes" &&
+      error.expected === "no more than that" &&
+      /32 MiB are unpacked, or 20 times its size up to 96 MiB\. .*unpack it first/.test(error.meaning),
+  );
+  assert.equal(recognise(bomb, 64 * MIB).format, "elf");
 });
 
 test("R2.3 what cannot be read is named, with what to do", () => {

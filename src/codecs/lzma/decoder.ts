@@ -166,9 +166,39 @@ export class LzmaDecoder {
 
   /** A value of `bits` bits, the highest first, each with a model that depends on those before it. */
   private tree(base: number, bits: number): number {
-    let node = 1;
-    for (let i = 0; i < bits; i++) node = (node << 1) | this.bit(base + node);
-    return node - (1 << bits);
+    return this.descend(base, 1, 1 << bits) - (1 << bits);
+  }
+
+  /**
+   * Goes down a tree of models from `node` to the first node of at least `leaves`. It is `bit` again and again with the
+   * state in locals: most bits of a stream are read here.
+   */
+  private descend(base: number, node: number, leaves: number): number {
+    const { probs, input, end } = this;
+    let { range, code, at } = this;
+    while (node < leaves) {
+      if (range >>> 0 < TOP) {
+        if (at >= end) throw this.truncated(at);
+        range <<= 8;
+        code = (code << 8) | input[at++];
+      }
+      const prob = probs[base + node];
+      const bound = Math.imul(range >>> PROB_BITS, prob);
+      if (code >>> 0 < bound >>> 0) {
+        range = bound;
+        probs[base + node] = prob + ((PROB_ONE - prob) >> MOVE_BITS);
+        node <<= 1;
+      } else {
+        range = (range - bound) | 0;
+        code = (code - bound) | 0;
+        probs[base + node] = prob - (prob >> MOVE_BITS);
+        node = (node << 1) | 1;
+      }
+    }
+    this.range = range;
+    this.code = code;
+    this.at = at;
+    return node;
   }
 
   /** The same with the lowest bit first. */
@@ -222,8 +252,7 @@ export class LzmaDecoder {
         if (bit !== matchBit) break;
       } while (node < 0x100);
     }
-    while (node < 0x100) node = (node << 1) | this.bit(base + node);
-    return node & 0xff;
+    return this.descend(base, node, 0x100) & 0xff;
   }
 
   /** Chooses among rep1, rep2 and rep3, and moves the chosen one to the front. */

@@ -12,6 +12,7 @@ import { ELF_MAGIC } from "../../spec/elf.js";
 import { PROTOCOL, SETUP_OFFSET } from "../../spec/linux-boot.js";
 import type { SetupHeader } from "../../spec/linux-boot.js";
 import { FormatError } from "../format-error.js";
+import { meaningOf, type UnpackLimit } from "../unpack-limit.js";
 import { BZIMAGE } from "./setup-header.js";
 
 /** The compressed kernel inside. */
@@ -70,13 +71,12 @@ export function claimedSize(payload: Payload): number {
 
 /**
  * The kernel inside a bzImage, unpacked: an ELF file as a rule. Shares the image's bytes when it is not packed.
- * @param options.maxOutput upper bound of the result, bytes
  * Throws FormatError with the file offset for a payload that is missing, damaged, too large or packed with
  * something that is not read here.
  */
 export function decompressPayload(
   image: { readonly payload: Payload | undefined; readonly protocol: number },
-  options: { maxOutput: number },
+  limit: UnpackLimit,
 ): Uint8Array {
   const { payload, protocol } = image;
   if (!payload) {
@@ -93,7 +93,7 @@ export function decompressPayload(
   if (payload.codec === undefined) return unpacked(payload);
   try {
     const sizeHint = claimedSize(payload);
-    return decompress(payload.codec, payload.bytes, { maxOutput: options.maxOutput, sizeHint }).bytes;
+    return decompress(payload.codec, payload.bytes, { maxOutput: limit.maxOutput, sizeHint }).bytes;
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     throw new FormatError(
@@ -102,7 +102,7 @@ export function decompressPayload(
         offset: payload.offset + error.offset,
         found: `${error.found} in the ${payload.codec} payload`,
         expected: error.expected,
-        meaning: error.meaning,
+        meaning: meaningOf(error, limit),
       },
       { cause: error },
     );

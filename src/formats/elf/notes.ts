@@ -36,7 +36,7 @@ export interface PvhEntry {
 
 /** More than any kernel has (Linux has about 20); a hostile file could name the same bytes very often. */
 const MAX_NOTES = 4096;
-/** The same notes read again count here: segments and sections name them twice. */
+/** The same notes read again count here, unless the same range was: segments and sections overlap in part. */
 const MAX_READ = 4 * MAX_NOTES;
 /** Owners are short words. */
 const MAX_OWNER = 256;
@@ -49,7 +49,7 @@ export function readNotes(
   segments: readonly ElfSegment[],
   sections: readonly ElfSection[],
 ): ElfNote[] {
-  const list: NoteList = { notes: new Map(), read: 0 };
+  const list: NoteList = { notes: new Map(), ranges: new Set(), read: 0 };
   for (const segment of segments) {
     if (segment.type !== PT.NOTE) continue;
     addNotes(list, new ByteView(segment.bytes, segment.offset), segment.align, "PT_NOTE");
@@ -61,15 +61,20 @@ export function readNotes(
   return [...list.notes.values()];
 }
 
-/** Notes by their file offsets, and how many were looked at to find them. */
+/** Notes by their file offsets, what was looked through for them, and how many were looked at. */
 interface NoteList {
   readonly notes: Map<number, ElfNote>;
+  /** Start, size and padding. */
+  readonly ranges: Set<string>;
   read: number;
 }
 
 function addNotes(list: NoteList, view: ByteView, alignment: bigint, source: ElfNote["source"]): void {
   const { notes } = list;
   const padding = alignment === WIDE_ALIGNMENT ? 8 : 4;
+  const range = `${view.base} ${view.length} ${padding}`;
+  if (list.ranges.has(range)) return;
+  list.ranges.add(range);
   let at = 0;
   // What is left over and too small for a note is padding.
   while (at + NOTE.HEADER_SIZE <= view.length) {
