@@ -4,7 +4,9 @@
  *
  * Specification: ACPI 6.5 §15.
  */
+import { alignDown } from "../bytes/align.js";
 import type { E820Entry, E820Type } from "../spec/e820.js";
+import { SIZE_4K } from "../spec/x86-system.js";
 import type { Aside, Region, RegionMap } from "./regions.js";
 
 /** A stretch of addresses and what the map says there; `undefined` leaves it out. */
@@ -44,14 +46,21 @@ export function deriveE820(map: RegionMap): E820Entry[] {
   return merge(stretches);
 }
 
-/** What is left of memory that was set aside. `regions` ascend. */
+/**
+ * What is left of memory that was set aside; not what lies between two claims of RAM in one page, or a kernel of many
+ * small pieces would fill the map. `regions` ascend.
+ */
 function unclaimed({ start, size, e820 }: Aside, regions: readonly Region[]): Paint[] {
   const left: Paint[] = [];
   let cursor = start;
+  let pageOfRam: number | undefined;
   for (const region of regions) {
-    if (region.start + region.size <= cursor || region.start >= start + size) continue;
-    if (region.start > cursor) left.push({ start: cursor, end: region.start, type: e820 });
-    cursor = region.start + region.size;
+    const end = region.start + region.size;
+    if (end <= cursor || region.start >= start + size) continue;
+    const within = region.e820 === "ram" && alignDown(region.start, SIZE_4K) === pageOfRam;
+    if (region.start > cursor && !within) left.push({ start: cursor, end: region.start, type: e820 });
+    cursor = end;
+    pageOfRam = region.e820 === "ram" ? alignDown(end - 1, SIZE_4K) : undefined;
   }
   if (cursor < start + size) left.push({ start: cursor, end: start + size, type: e820 });
   return left;

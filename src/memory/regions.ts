@@ -66,10 +66,14 @@ export class RegionMap {
   readonly #holes: Hole[] = [];
   readonly #asides: Aside[] = [];
   readonly #names = new Set<string>();
+  /** RAM that nobody has claimed. */
+  readonly #unclaimed: FreeSpace;
+  /** The same without what was set aside. */
   readonly #free: FreeSpace;
 
   /** `ram`: ascending, disjoint ranges of guest-physical memory. */
   constructor(readonly ram: readonly Span[]) {
+    this.#unclaimed = new FreeSpace(ram);
     this.#free = new FreeSpace(ram);
   }
 
@@ -103,7 +107,7 @@ export class RegionMap {
     checkSpan(request.name, start, request.size);
     checkAlignment(request.name, start, request.align ?? 1);
     this.#checkInsideRam(request.name, start, request.size);
-    if (!this.#free.contains(start, start + request.size)) {
+    if (!this.#unclaimed.contains(start, start + request.size)) {
       this.#checkNoOverlap({ ...request, start });
     }
     return this.#add(start, request);
@@ -147,7 +151,7 @@ export class RegionMap {
     checkSpan(hole.name, hole.start, hole.size);
     this.#checkNoOverlap(hole);
     this.#holes.push({ ...hole });
-    this.#free.take(hole.start, hole.start + hole.size);
+    this.#take(hole);
   }
 
   /** Gaps of RAM between claims, ascending, cut to [`above`, `below`). */
@@ -172,8 +176,13 @@ export class RegionMap {
     const region: Region = { name, start, size, e820: request.e820 ?? "ram", content, owner };
     this.#names.add(name);
     this.#regions.push(region);
-    this.#free.take(start, start + size);
+    this.#take(region);
     return region;
+  }
+
+  #take({ start, size }: Span): void {
+    this.#unclaimed.take(start, start + size);
+    this.#free.take(start, start + size);
   }
 
   #checkInsideRam(name: string, start: number, size: number): void {

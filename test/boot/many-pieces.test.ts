@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { BootError } from "../../src/boot/index.js";
 import { rangesText } from "../../src/boot/ranges-text.js";
 import { planSections } from "../../src/cli/render/plan.js";
+import { ELF64 } from "../../src/spec/elf.js";
 import { FIRST_SEGMENT, manySegments, SEGMENT_SIZE, SEGMENT_STRIDE } from "../support/many-segments.js";
 import { makeBzImage } from "../support/images.js";
 import { header1, header2 } from "./multiboot/images.js";
@@ -97,9 +98,33 @@ describe("R1.6 very many segments", () => {
     );
     const low = manySegments(SEGMENTS);
     // The last one goes where firmware has its tables.
-    new DataView(low.buffer).setBigUint64(64 + (SEGMENTS - 1) * 56 + 24, 0xe_0000n, true);
+    const last = ELF64.ehdr.size + (SEGMENTS - 1) * ELF64.phdr.size;
+    new DataView(low.buffer).setBigUint64(last + ELF64.phdr.paddr, 0xe_0000n, true);
     const taken = timed("taken", () => refusal(() => planOf(low, { memory: 256 * MIB })));
     assert.match(taken.message, /"kernel segment 65532" of elf64 .* over "acpi tables" of firmware/);
+  });
+
+  /** Segments of one byte behind the first, `step` bytes apart, from right below 1 MiB downwards. */
+  function belowOneMiB(count: number, step: number): Uint8Array {
+    const kernel = manySegments(count);
+    const view = new DataView(kernel.buffer);
+    for (let i = 1; i < count; i++) {
+      const header = ELF64.ehdr.size + i * ELF64.phdr.size;
+      view.setBigUint64(header + ELF64.phdr.paddr, BigInt(MIB - step * i), true);
+      for (const size of [ELF64.phdr.filesz, ELF64.phdr.memsz]) view.setBigUint64(header + size, 1n, true);
+    }
+    return kernel;
+  }
+
+  it("R1.6 segments between the tables below 1 MiB are planned in time that is linear in them", () => {
+    const plan = timed("the plan", () => planOf(belowOneMiB(60_000, 1)));
+    assert.equal(region(plan, "kernel segment 59999").start, MIB - 59_999);
+  });
+
+  it("R1.6 small segments there do not fill the memory map with what is between them", () => {
+    const { e820 } = planOf(belowOneMiB(30_000, 2));
+    assert.ok(e820.length < 2 * 32 + 8, `${e820.length} entries of 32 pages`);
+    assert.deepEqual(e820.at(-1), { start: MIB, size: 63 * MIB, type: "ram" });
   });
 
   it("R1.8 more pieces than one option ROM can have copied are refused with the number that it can", () => {

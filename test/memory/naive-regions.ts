@@ -19,6 +19,7 @@ type Refusal = string | undefined;
 export class NaiveRegions {
   readonly regions: NaiveClaim[] = [];
   readonly holes: NaiveClaim[] = [];
+  readonly asides: NaiveClaim[] = [];
 
   constructor(readonly ram: readonly Span[]) {}
 
@@ -36,6 +37,11 @@ export class NaiveRegions {
     return refusal;
   }
 
+  /** What is set aside is no place for a search, and may be claimed. */
+  setAside(aside: NaiveClaim): void {
+    this.asides.push(aside);
+  }
+
   /** The lowest or highest place, by trying every one; undefined when there is none. */
   findPlace(size: number, align: number, { prefer, above, below }: SearchLimits): number | undefined {
     const places: number[] = [];
@@ -47,7 +53,7 @@ export class NaiveRegions {
   }
 
   freeGaps(above: number, below: number): Span[] {
-    const taken = [...this.regions, ...this.holes].sort((a, b) => a.start - b.start);
+    const taken = [...this.regions, ...this.holes, ...this.asides].sort((a, b) => a.start - b.start);
     const gaps: Span[] = [];
     for (const range of this.ram) {
       let cursor = Math.max(range.start, above);
@@ -55,7 +61,7 @@ export class NaiveRegions {
       for (const claim of taken) {
         if (claim.start + claim.size <= cursor || claim.start >= end) continue;
         if (claim.start > cursor) gaps.push({ start: cursor, size: claim.start - cursor });
-        cursor = claim.start + claim.size;
+        cursor = Math.max(cursor, claim.start + claim.size);
       }
       if (cursor < end) gaps.push({ start: cursor, size: end - cursor });
     }

@@ -23,6 +23,7 @@ const name = fc.integer({ min: 0, max: 60 }).map((n) => `r${n}`);
 const step = fc.oneof(
   fc.record({ kind: fc.constant("claim" as const), place, size, name }),
   fc.record({ kind: fc.constant("hole" as const), place, size, name }),
+  fc.record({ kind: fc.constant("aside" as const), place, size, name }),
   fc.record({
     kind: fc.constant("search" as const),
     name,
@@ -66,6 +67,7 @@ function answers(map: RegionMap, naive: NaiveRegions, one: Step): [unknown, unkn
     return [outcome(() => map.claimBySearch(request, limits).start), refusal ?? start];
   }
   const claim: NaiveClaim = { start: one.place * UNIT, size: one.size, name: one.name, owner };
+  if (one.kind === "aside") return [map.setAside({ ...claim, e820: "reserved" }), naive.setAside(claim)];
   return one.kind === "hole"
     ? [outcome(() => map.claimHole(claim)), naive.claimHole(claim)]
     : [outcome(() => map.claimAt(claim.start, claim).start), naive.claimAt(claim) ?? claim.start];
