@@ -1,4 +1,4 @@
-/** More boot modules than a process may have files open (R1.3). */
+/** Kernels of very many segments and machines of very many modules, from the files to a guest that runs (R1.3, R1.6). */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { EXIT_STATUS } from "../../src/machine/end.js";
 import { manySegments } from "../support/many-segments.js";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
@@ -41,4 +42,15 @@ test("R1.3 a thousand modules are read by a process that may have 128 files open
     .filter((line) => line.includes("module "));
   assert.equal(modules.length, MODULES);
   modules.forEach((line, i) => assert.ok(line.endsWith(` number-${i}`), line));
+});
+
+test("R1.6 a kernel of 65,533 segments runs soon after it was asked for", () => {
+  const kernel = path.join(folder, "segments");
+  writeFileSync(kernel, manySegments(65_533));
+  const started = performance.now();
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, "boot", kernel]);
+  assert.match(stderr.toString(), /halted by interrupts-off.* 1 instructions/);
+  assert.equal(status, EXIT_STATUS.ok);
+  // It took minutes; it takes about one second.
+  assert.ok(performance.now() - started < 20_000);
 });
