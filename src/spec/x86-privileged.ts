@@ -85,6 +85,8 @@ export const EFER_NXE = 1 << 11;
 // ── debug registers, vol. 3B §18.2 ─────────────────────────────────────────────────────────────────────────
 /** DR6 bits that read as one (bits 31:16 and 11:4, with RTM and bus-lock detection absent). */
 export const DR6_ONES = 0xffff0ff0;
+/** B0–B3. */
+export const DR6_BREAKPOINTS = 0xf;
 export const DR6_BD = 1 << 13;
 export const DR6_BS = 1 << 14;
 /** A switch to a task whose TSS has the T flag set. */

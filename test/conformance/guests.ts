@@ -23,6 +23,7 @@ import { codeChangeGuests } from "./cases/code-changes.js";
 import { registerGuests } from "./cases/registers.js";
 import { stateSavingGuests } from "./cases/state-saving.js";
 import { debugCornerGuests } from "./cases/debug-corners.js";
+import { debugShadowGuests } from "./cases/debug-shadows.js";
 import { debugGuests } from "./cases/debug.js";
 import { monitorGuests } from "./cases/monitor.js";
 import { multiplyGuests } from "./cases/multiply.js";
@@ -92,6 +93,6 @@ export function allGuests(): GuestGroup[] {
     { name: "model-specific registers", guests: msrGuests() },
     { name: "MONITOR, MWAIT, CLFLUSH", guests: monitorGuests() },
     { name: "features that CPUID announces or not", guests: featureGuests() },
-    { name: "debug exceptions", guests: [...debugGuests(), ...debugCornerGuests()] },
+    { name: "debug exceptions", guests: [...debugGuests(), ...debugCornerGuests(), ...debugShadowGuests()] },
   ];
 }

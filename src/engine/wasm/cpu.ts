@@ -45,8 +45,6 @@ export class WasmCpu implements Cpu {
   private stopping = false;
   private line = false;
   private nmi = false;
-  /** A single step was put off by a load of SS. */
-  private stepPending = false;
   private shutdownDetail: string | undefined;
   /** What the engine threw: it cannot go on from there. */
   private failure: Exit | undefined;
@@ -115,8 +113,9 @@ export class WasmCpu implements Cpu {
     if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
     const activity = context.get32(layout.ACTIVITY);
     if (activity === ACTIVITY_WAIT_FOR_SIPI) return { reason: "halt", interruptible: false };
-    const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    if (!shadow) this.takeInterrupts();
+    // A trap that is pending here comes before interrupts: runSlice delivers it.
+    const held = context.get32(layout.INTERRUPT_SHADOW) !== 0 || context.pendingDebug !== 0;
+    if (!held) this.takeInterrupts();
     if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
     return this.waiting();
   }
@@ -150,7 +149,7 @@ export class WasmCpu implements Cpu {
   /** A device that delivering an interrupt writes to may raise an NMI, so NMIs come first and last. */
   private takeInterrupts(): void {
     this.takeNmi();
-    if (this.takesInterrupts() && !this.interruptedHere && this.shutdownDetail === undefined) {
+    if (this.takesInterrupts() && !this.interruptedHere && !this.heldBack()) {
       this.interruptedAt = this.executed;
       const vector = this.context.services.host.acknowledgeInterrupt(this.id);
       if (vector >= 0) this.deliver(vector);
@@ -159,7 +158,7 @@ export class WasmCpu implements Cpu {
   }
 
   private takeNmi(): void {
-    if (!this.takesNmi() || this.shutdownDetail !== undefined) return;
+    if (!this.takesNmi() || this.heldBack()) return;
     this.nmi = false;
     this.updatePending();
     this.deliver(VECTOR_NMI);
@@ -168,6 +167,11 @@ export class WasmCpu implements Cpu {
   private deliver(vector: number): void {
     this.wake();
     deliverInterrupt(this.context, vector);
+  }
+
+  /** Whether the last delivery ended in shutdown, or reached watched data: its trap comes first. */
+  private heldBack(): boolean {
+    return this.shutdownDetail !== undefined || this.context.pendingDebug !== 0;
   }
 
   private takesNmi(): boolean {
@@ -183,25 +187,39 @@ export class WasmCpu implements Cpu {
     return this.interruptedAt === this.executed;
   }
 
+  /** Whether the last instruction loaded SS: debug exceptions wait, and breakpoints are as if RF were set. */
+  private behindStackLoad(): boolean {
+    const shadow = this.context.get32(layout.INTERRUPT_SHADOW);
+    return shadow !== 0 && this.context.debugShadow === shadow;
+  }
+
+  /**
+   * Delivers the #DB that is due before the next instruction, of data that the last delivery of an event reached or of
+   * that instruction's own breakpoint.
+   */
+  private takeDebugException(watched: boolean): boolean {
+    const { context } = this;
+    if (context.pendingDebug !== 0) deliverDebugTrap(context, false);
+    else if (!watched || !takeInstructionBreakpoint(context)) return false;
+    // Counted, so that a watched handler or its stack cannot keep the run from ending.
+    this.executed++;
+    return true;
+  }
+
   private runSlice(rest: number): void {
     const { context } = this;
     const watched = context.breakpoints.execution.length > 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
-    // Behind MOV SS a breakpoint is as if RF were set.
-    const hidden = shadow && context.debugShadow === context.get32(layout.INTERRUPT_SHADOW);
-    if (watched && !hidden && takeInstructionBreakpoint(context)) {
-      // Counted, so that a watched handler cannot keep the run from ending.
-      this.executed++;
-      return;
-    }
+    const hidden = this.behindStackLoad();
+    if (!hidden && this.takeDebugException(watched)) return;
     const deliveries = context.get32(layout.DELIVERIES);
-    const trapping = this.stepPending || (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
+    const trapping = (context.get32(layout.FLAG_SYSTEM) & FLAG_TF) !== 0;
     const single = trapping || shadow || watched || this.takesNmi() || this.takesInterrupts();
     this.slice = single ? 1 : Math.min(rest, this.longest);
     this.aside = 0;
-    this.stepPending = false;
     context.stepAfter = undefined;
-    context.debugShadow = 0;
+    // As if that load had been the slice's instruction before the first.
+    context.debugShadow = hidden ? this.slice + 1 : 0;
     // Shorter ones end where the machine wants them to, perhaps always in the interpreter's way to a region.
     const telling = this.slice >= this.telling;
     const start = trapping || watched ? context.getAddress(layout.RIP) : NaN;
@@ -220,8 +238,8 @@ export class WasmCpu implements Cpu {
       if (telling && left === 0) this.lookAround();
       return;
     }
+    // Behind a load of SS a step is dropped, as the next one comes anyway, and data breakpoints wait.
     if (context.debugShadow !== left + 1) deliverDebugTrap(context, stepped, repeating);
-    else this.stepPending = stepped;
   }
 
   /** Finds what to compile, and looks less often where that is done. */

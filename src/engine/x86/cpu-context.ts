@@ -104,9 +104,12 @@ export class CpuContext {
   readonly pdptes = new Uint32Array(8);
   /** Enabled hardware breakpoints, see system/breakpoints.ts. */
   breakpoints: Breakpoints = NO_BREAKPOINTS;
-  /** DR6 bits of data breakpoints that the current instruction has reached: a #DB after it. */
+  /** DR6 bits of data breakpoints that were reached: a #DB at the next boundary that debugShadow does not hide. */
   pendingDebug = 0;
-  /** As INTERRUPT_SHADOW, of loads of SS only: those put off debug traps too, STI does not. */
+  /**
+   * As INTERRUPT_SHADOW, of loads of SS only: those put off debug traps too, STI does not. In a slice it is what LEFT
+   * was when the last such load began, plus 1.
+   */
   debugShadow = 0;
   /** SYSCALL and SYSRET step by the TF that they leave: whether the one that just ran is followed by #DB. */
   stepAfter: boolean | undefined;

@@ -121,6 +121,7 @@ export function writeState(cpu: CpuContext, state: CpuState): void {
   cpu.services.monitor.disarm(cpu);
   cpu.set32(L.NMI_BLOCKED, 0);
   cpu.set32(L.INTERRUPT_SHADOW, 0);
+  cpu.pendingDebug = 0;
   const virtual = isVirtual8086(cpu, state);
   cpu.set32(L.CPL, cpu.protectedMode ? (virtual ? 3 : dplOf(state.ss.access)) : 0);
   cpu.tlb.flushAll();

@@ -7,6 +7,7 @@
  */
 import {
   DR7_GD,
+  DR6_BREAKPOINTS,
   DR6_BS,
   VECTOR_DB,
   VECTOR_DE,
@@ -26,6 +27,8 @@ const CONTRIBUTORY = 1;
 const PAGE_FAULT = 2;
 const DOUBLE_FAULT = 3;
 const NO_ERROR_CODE = -1;
+const DR6 = L.DR + 6 * 8;
+const DR7 = L.DR + 7 * 8;
 
 /** Class of an exception in the double-fault table. */
 function classOf(vector: number): number {
@@ -67,6 +70,16 @@ function describe(cpu: CpuContext, first: GuestEvent, last: GuestFault): string 
   );
 }
 
+/**
+ * Begins a #DB, which shows its causes in DR6: those given, and the data breakpoints that are pending. B0–B3 are of this
+ * exception only, the other bits stay until software clears them (SDM vol. 3B §18.2.3, §18.2.4).
+ */
+function beginDebugException(cpu: CpuContext, causes: number): void {
+  cpu.set32(DR6, (cpu.get32(DR6) & ~DR6_BREAKPOINTS) | cpu.pendingDebug | causes);
+  cpu.pendingDebug = 0;
+  cpu.set32(DR7, cpu.get32(DR7) & ~DR7_GD);
+}
+
 /** Delivers an event, or what becomes of it when its delivery faults. */
 function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
   cpu.set32(L.ACTIVITY, 0);
@@ -82,6 +95,7 @@ function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
     } catch (fault) {
       if (!(fault instanceof GuestFault)) throw fault;
       if (fault.vector === VECTOR_PF) cpu.setAddress(L.CR2, fault.linear);
+      if (fault.vector === VECTOR_DB) beginDebugException(cpu, 0);
       const faultClass = classOf(fault.vector);
       if (!escalates(eventClass, faultClass)) {
         event = exceptionEvent(fault.vector, fault.errorCode);
@@ -100,10 +114,13 @@ function deliver(cpu: CpuContext, first: GuestEvent, firstClass: number): void {
   }
 }
 
-/** Delivers a fault: RIP is the instruction's. `linear` is the address that a page fault reports in CR2. */
+/**
+ * Delivers a fault: RIP is the instruction's. `linear` is the address that a page fault reports in CR2. Data breakpoints
+ * that wait behind MOV SS are lost, as on silicon, unless the fault is a #DB itself.
+ */
 export function deliverFault(cpu: CpuContext, vector: number, errorCode: number, linear = 0): void {
   if (vector === VECTOR_PF) cpu.setAddress(L.CR2, linear);
-  if (vector === VECTOR_DB) cpu.set32(L.DR + 7 * 8, cpu.get32(L.DR + 7 * 8) & ~DR7_GD);
+  if (vector === VECTOR_DB) beginDebugException(cpu, 0);
   deliver(cpu, exceptionEvent(vector, errorCode), classOf(vector));
 }
 
@@ -120,8 +137,9 @@ export function deliverInterrupt(cpu: CpuContext, vector: number): void {
 }
 
 /**
- * Delivers INT n, INT3 or INTO (`software`), or INT1, which counts as external to the program. RIP is the next
- * instruction's; a fault restarts this one.
+ * Delivers INT n, INT3 or INTO (`software`), or INT1, which is a #DB and counts as external to the program. RIP is the
+ * next instruction's; a fault restarts this one. Data breakpoints that wait behind MOV SS are among the causes of INT1's
+ * #DB; else their trap follows at the handler's first instruction.
  */
 export function deliverSoftwareInterrupt(
   cpu: CpuContext,
@@ -133,6 +151,7 @@ export function deliverSoftwareInterrupt(
   const external = software ? 0 : 1;
   const event = { vector, software, external, errorCode: NO_ERROR_CODE, restarts: false };
   cpu.setAddress(L.RIP, nextRip);
+  if (!software) beginDebugException(cpu, 0);
   try {
     enter(cpu, event);
     cpu.set32(L.INTERRUPT_SHADOW, 0);
@@ -142,9 +161,9 @@ export function deliverSoftwareInterrupt(
   }
 }
 
-/** Delivers #DB for what DR6 shows already. RFLAGS.RF is pushed as it stands unless it `restarts` an instruction. */
-function deliverDebugEvent(cpu: CpuContext, restarts: boolean): void {
-  cpu.set32(L.DR + 7 * 8, cpu.get32(L.DR + 7 * 8) & ~DR7_GD);
+/** Delivers #DB with its `causes` in DR6. RFLAGS.RF is pushed as it stands unless it `restarts` an instruction. */
+function deliverDebugEvent(cpu: CpuContext, causes: number, restarts: boolean): void {
+  beginDebugException(cpu, causes);
   const event = {
     vector: VECTOR_DB,
     software: false,
@@ -160,9 +179,7 @@ function deliverDebugEvent(cpu: CpuContext, restarts: boolean): void {
  * the next instruction's, or that of a repeated instruction with elements left (`repeating`).
  */
 export function deliverDebugTrap(cpu: CpuContext, stepped: boolean, repeating = false): void {
-  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | cpu.pendingDebug | (stepped ? DR6_BS : 0));
-  cpu.pendingDebug = 0;
-  deliverDebugEvent(cpu, repeating);
+  deliverDebugEvent(cpu, stepped ? DR6_BS : 0, repeating);
 }
 
 /**
@@ -170,6 +187,5 @@ export function deliverDebugTrap(cpu: CpuContext, stepped: boolean, repeating = 
  * set RF in its frame; its handler does, if the instruction is to run (SDM vol. 3B §18.3.1.1).
  */
 export function deliverInstructionBreakpoint(cpu: CpuContext, hits: number): void {
-  cpu.set32(L.DR + 6 * 8, cpu.get32(L.DR + 6 * 8) | hits);
-  deliverDebugEvent(cpu, false);
+  deliverDebugEvent(cpu, hits, false);
 }

@@ -30,6 +30,7 @@ import { ENTRY_CLEARED_FLAGS, FRAME64, FRAME64_ALIGNMENT } from "../interrupt-fr
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode, refreshMode } from "../mode.js";
 import { commitPending, hostAddress, isCanonical, READ, readMemory, WRITE } from "./access.js";
+import { noteDataAccess } from "./breakpoints.js";
 import { isNull, isPresent, markAccessed, readDescriptor } from "./descriptors.js";
 import { generalProtection, GuestFault } from "./faults.js";
 import {
@@ -138,6 +139,7 @@ function writeFrame64(cpu: CpuContext, event: GuestEvent, top: number, cpl: numb
   const pointer = top - size;
   if (!isCanonical(pointer, size)) throw new GuestFault(VECTOR_SS, event.external);
   const start = hostAddress(cpu, pointer, size, WRITE, dataAccessMode(cpu, cpl), VECTOR_SS);
+  if (cpu.breakpoints.data.length > 0) noteDataAccess(cpu, pointer, size, true);
   const { view } = cpu;
   let host = start;
   const put = (low: number, high: number): void => {

@@ -26,11 +26,17 @@ function beginLoad(cpu: CpuContext): LoadStart {
   return { key: cpu.get32(L.MODE_KEY), left: cpu.get32(L.LEFT) };
 }
 
-/** Ends an instruction that loaded `segment`; after SS interrupts and debug traps wait for one more instruction. */
+/**
+ * Ends an instruction that loaded `segment`; after SS interrupts and debug traps wait for one more instruction. Of several
+ * such in a row only the first puts them off, as in QEMU and Bochs, so that they cannot wait for long.
+ */
 function endLoad(cpu: CpuContext, record: number, segment: number, start: LoadStart): number {
   if (segment !== L.SS) return continueUnlessModeChanged(cpu, record, start.key);
-  cpu.set32(L.INTERRUPT_SHADOW, start.left + 1);
-  cpu.debugShadow = start.left + 1;
+  const shadow = start.left + 1;
+  if (cpu.debugShadow !== shadow + 1) {
+    cpu.set32(L.INTERRUPT_SHADOW, shadow);
+    cpu.debugShadow = shadow;
+  }
   return resolveNext(cpu, record);
 }
 
