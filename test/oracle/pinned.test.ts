@@ -166,3 +166,12 @@ pin("R6.1 an operand across the last address is no canonical fault: its first pa
   registers: { rbx: -3n },
   expected: { vector: PF, error: PAGE_FAULT_USER_READ & ~1n, cr2: (1n << 64n) - 3n },
 });
+
+pin("R6.1 a sum next to the largest number is inexact though the error of its parts would overflow", {
+  code: "f30f5cc1", // subss xmm0, xmm1
+  before: (c) => {
+    c.fx.setUint32(FX.XMM0, 0x7efe0007, true);
+    c.fx.setUint32(FX.XMM0 + 16, 0x7f7fffff, true);
+  },
+  expected: { vector: BP, mxcsr: 0x1fa0n },
+});

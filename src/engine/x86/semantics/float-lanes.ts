@@ -169,11 +169,13 @@ export class Lanes {
     const zeros = this.b.add(this.trailingZeros(x), this.trailingZeros(y));
     return this.b.geU(zeros, this.b.constant(this.format.integer, this.format.precision));
   }
-  /** Whether a sum needed no rounding: its error, which is a float itself, is zero (Knuth's two-sum). */
+  /**
+   * Whether the sum of two ordinary scalars, itself ordinary, needed no rounding: less the larger of them, which leaves no
+   * error (Dekker's fast two-sum) and cannot overflow, it is the smaller one.
+   */
   sumIsExact(x: Value, y: Value, sum: Value): Value {
-    const part = this.compute("sub", sum, x);
-    const errorOfX = this.compute("sub", x, this.compute("sub", sum, part));
-    const errorOfY = this.compute("sub", y, part);
-    return this.compare("eq", errorOfX, this.compute("neg", errorOfY));
+    const firstIsLarger = this.compare("ge", this.compute("abs", x), this.compute("abs", y));
+    const part = this.compute("sub", sum, this.choose(firstIsLarger, x, y));
+    return this.compare("eq", part, this.choose(firstIsLarger, y, x));
   }
 }
