@@ -256,13 +256,16 @@ export class Case {
     this.view.setBigUint64(GS_BASE_AT, GS_BASE, true);
   }
 
-  /** Data segments of any kind, null selectors among them; a stack that can be written. */
+  /**
+   * Data segments of any kind, null among them; a stack that can be written. Null is 0, because the guest reaches user mode
+   * by an IRET from level 0, which leaves no other.
+   */
   private randomSegments(): void {
     const { random } = this;
     for (const segment of [ES, DS, FS, GS]) {
       const index = random.below(LDT.length + 4);
       if (index < LDT.length) this.setSegment(segment, localSelector(index), BigInt(LDT[index].base));
-      else if (index === LDT.length) this.setSegment(segment, random.below(4), 0n);
+      else if (index === LDT.length) this.setSegment(segment, 0, 0n);
       else this.setSegment(segment, SELECTOR.DATA, 0n);
     }
     const stack = random.below(LDT.length);

@@ -9,6 +9,7 @@ import {
   TYPE_CALL_GATE,
   TYPE_LDT,
   TYPE_TSS_AVAILABLE,
+  addressOf,
   at,
   cx,
   ds,
@@ -17,8 +18,11 @@ import {
   ebx,
   ecx,
   edi,
+  es,
   esp,
+  fs,
   gate64,
+  gs,
   qword,
   rax,
   rbx,
@@ -223,6 +227,48 @@ function nmiAfterFault(g: GuestBuilder): void {
   a.label("second").iretq();
 }
 
+const DATA_SEGMENTS = [ds, es, fs, gs];
+
+/** Expects these selectors in DS, ES, FS and GS now. Clobbers RAX. */
+function expectSelectors(g: GuestBuilder, values: readonly number[], note: string): void {
+  DATA_SEGMENTS.forEach((segment, i) => {
+    g.a.movFromSegment(eax, segment);
+    g.expect(eax, values[i], `${note}: ${segment.name}`);
+  });
+}
+
+/** A return to an outer level loads 0 where a null selector has an RPL; one to the same level leaves it. */
+function nullSelectors(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  const load = (): void => {
+    [1, 2, 3, 3].forEach((selector, i) => a.mov(eax, selector).movToSegment(DATA_SEGMENTS[i], eax));
+  };
+  load();
+  a.mov(rbx, rsp).push(layout.KERNEL_DATA).push(rbx).push(2).push(layout.KERNEL_CODE);
+  a.mov(rax, addressOf("same")).push(rax).iretq();
+  a.label("same");
+  expectSelectors(g, [1, 2, 3, 3], "IRETQ to the same level");
+  g.user(() => expectSelectors(g, [0, 0, 0, 0], "IRETQ to level 3"));
+  g.exit();
+}
+
+/** The same by a far RET, to where an IRET has been before. */
+function nullSelectorsByRet(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  g.user(() => {
+    a.label("outer");
+    expectSelectors(g, [0, 0, 0, 0], "far RET to level 3");
+  });
+  g.store(layout.LOG_USER_RETURN, addressOf("done"));
+  for (const segment of DATA_SEGMENTS) a.mov(eax, 3).movToSegment(segment, eax);
+  a.push(layout.USER_DATA_SELECTOR).push(layout.USER_STACK_TOP).push(layout.USER_CODE64);
+  a.mov(rax, addressOf("outer")).push(rax).retf(64);
+  a.label("done");
+  g.exit();
+}
+
 export function longReturnGuests(): Guest[] {
   const unchecked = "QEMU 7.2 does not check; the SDM is right";
   return [
@@ -242,6 +288,16 @@ export function longReturnGuests(): Guest[] {
       "RET and IRETQ check SS before RIP",
       { cites: "SDM vol. 2, RET, IRET (pseudo-code)", notOnQemu: unchecked },
       order,
+    ),
+    guest(
+      "null selectors after a return to an outer level",
+      { cites: "SDM vol. 2A, IRET (pseudo-code)", notOnQemu: "QEMU 7.2 leaves FS and GS; the SDM is right" },
+      nullSelectors,
+    ),
+    guest(
+      "null selectors after a far RET to an outer level",
+      { cites: "SDM vol. 2B, RET (pseudo-code)", notOnQemu: "QEMU 7.2 leaves FS and GS; the SDM is right" },
+      nullSelectorsByRet,
     ),
     guest("IRETQ to a 16-bit stack", { cites: "SDM vol. 2A, IRET" }, narrowStack),
     guest(

@@ -152,6 +152,7 @@ function randomRegisters(bench: Bench, random: Random): void {
     const [selector, access] = random.pick([
       [0, 0x10000],
       [0x10, 0x10000],
+      ...(seldom(random, 4) ? [[random.below(4), random.pick([0x10000, 0xc0f3])]] : []),
       [0x1b, 0xc0f3],
       [seldom(random, 4) ? 0x10 : 0x1b, 0xc0f3],
       ...(seldom(random, 4) ? [[0x10, 0xc093]] : []),

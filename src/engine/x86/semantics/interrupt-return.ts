@@ -16,7 +16,6 @@ import {
   FLAG_TF,
   FLAGS_STATUS,
   FLAGS_SYSTEM,
-  SELECTOR_ERROR,
   SELECTOR_RPL,
 } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
@@ -49,16 +48,22 @@ function isSpecial(b: InstructionBuilder, system: Value): Value {
   return b.or(b.or(state, watched), b.and(system, b.i32(FLAG_NT | FLAG_TF)));
 }
 
-/** Whether a return to level `cpl` would null one of the data segments, i32; at level 0 it does not. */
+/**
+ * Whether a return to level `cpl` would change one of the data segments, i32: load 0 where it is privileged, or null with
+ * an RPL. At level 0 it does not.
+ */
 function dropsSegments(b: InstructionBuilder, cpl: Value): Value {
   const level = b.shl(cpl, b.i32(ACCESS_DPL_SHIFT));
   const drops = DATA_SEGMENTS.map((segment) => {
     const access = b.state("i32.load", L.SEGMENT_ACCESS + segment * 4);
-    const selector = b.and(b.state("i32.load", L.SEGMENT_SELECTOR + segment * 4), b.i32(SELECTOR_ERROR));
-    const loaded = b.and(b.ne(selector, b.i32(0)), b.eqz(b.and(access, b.i32(ACCESS_UNUSABLE))));
-    return b.and(loaded, b.ltU(b.and(access, b.i32(ACCESS_DPL)), level));
+    const selector = b.state("i32.load", L.SEGMENT_SELECTOR + segment * 4);
+    const usable = b.eqz(b.and(access, b.i32(ACCESS_UNUSABLE)));
+    const isNull = b.leU(selector, b.i32(SELECTOR_RPL));
+    const changes = b.or(b.ne(selector, b.i32(0)), usable);
+    return b.select(isNull, changes, b.and(usable, b.ltU(b.and(access, b.i32(ACCESS_DPL)), level)));
   });
-  return drops.reduce((any, one) => b.or(any, one));
+  const any = drops.reduce((some, one) => b.or(some, one));
+  return b.and(any, b.ne(cpl, b.i32(0)));
 }
 
 /** What SS gets: null is allowed below level 3, with that level as its RPL. */

@@ -183,14 +183,17 @@ export function checkCodePointer(cpu: CpuContext, descriptor: Descriptor, rip: n
   if (code64 ? !isCanonical(rip) : rip > descriptor.limit) generalProtection();
 }
 
-/** Nulls a data segment that the code of a less privileged level may not use (returns to an outer level). */
+/**
+ * Loads 0 into the data segments that the code of a less privileged level may not use, and into those that hold a null
+ * selector, whatever its RPL (returns to an outer level; vol. 2A, IRET and RET: the pseudo-code).
+ */
 export function dropPrivilegedSegments(cpu: CpuContext, cpl: number): void {
   for (const segment of [L.ES, L.DS, L.FS, L.GS]) {
     const access = cpu.access(segment);
-    if (access & ACCESS_UNUSABLE || isNull(cpu.selector(segment))) continue;
     const conformingCode =
       (access & ACCESS_CODE) !== 0 && (access & ACCESS_DOWN_OR_CONFORMING) !== 0 && (access & ACCESS_S) !== 0;
-    if (conformingCode || dplOf(access) >= cpl) continue;
+    const allowed = (access & ACCESS_UNUSABLE) !== 0 || conformingCode || dplOf(access) >= cpl;
+    if (allowed && !isNull(cpu.selector(segment))) continue;
     // The base stays: in 64-bit mode FS and GS still use it.
     cpu.setSegment(segment, 0, cpu.segmentBase(segment), cpu.limit(segment), access | ACCESS_UNUSABLE);
   }
