@@ -4,7 +4,7 @@
  * product is formed that a safe integer cannot hold.
  */
 
-const NS_PER_SECOND = 1_000_000_000;
+export const NS_PER_SECOND = 1_000_000_000;
 /** Nanoseconds of a second are split as a × 10^5 + b, so that products with a rate below 10^9 stay exact. */
 const LOW_PART = 100_000;
 const HIGH_UNITS_PER_SECOND = NS_PER_SECOND / LOW_PART;

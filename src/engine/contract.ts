@@ -49,6 +49,9 @@ export interface CpuHost {
   random32?(): number;
 }
 
+/** Parts of a tick that the rate of a time stamp is counted in. */
+export const TICK_PARTS = 2 ** 24;
+
 /** Why `Cpu.run` came back. */
 export type Exit =
   /** The budget is used up. */
@@ -69,6 +72,12 @@ export interface Cpu {
   run(budget: number): Exit;
   /** Instructions executed since creation, exact at every exit. A safe integer. */
   readonly instructions: number;
+  /**
+   * How the time-stamp counter goes on: it is `ticks` here and grows by `rate` / `TICK_PARTS` with each instruction, rounded
+   * down, so that an engine need not ask for it. Said anew for every `run`, and from `CpuHost` calls. Engines may lack it, and
+   * machines may not say it: then `readTsc` is asked.
+   */
+  setTimeStamp?(ticks: number, rate: number): void;
   /** Makes a `run` in progress return at the next instruction boundary. Callable from `CpuHost` calls. */
   stop(): void;
   /** Level of the maskable-interrupt line (INTR). Callable at any time, also from `CpuHost` calls. */

@@ -4,8 +4,12 @@
  * Knows no host and no device.
  */
 import type { Clock } from "../devices/device.js";
-import { ticksAt } from "../devices/tick-rate.js";
+import { NS_PER_SECOND, ticksAt } from "../devices/tick-rate.js";
+import { TICK_PARTS } from "../engine/contract.js";
 import type { PlanClock } from "../boot/plan.js";
+
+/** Is told the TSC at an instruction and what it grows by with each, in parts of a tick. */
+export type TimeStampListener = (ticks: number, rate: number) => void;
 
 /** What the run loop needs beyond `now()`. */
 export interface MachineClock extends Clock {
@@ -15,8 +19,11 @@ export interface MachineClock extends Clock {
    * A safe integer that never goes backwards.
    */
   tsc(runInstructions: number): number;
-  /** A CPU is about to run; `executed` reports what it has executed since, when asked in the middle. */
-  beginRun(executed: () => number): void;
+  /**
+   * A CPU is about to run; `executed` reports what it has executed since, when asked in the middle. `timeStamp` is told how the
+   * TSC goes on from there, if that can be said: see `Cpu.setTimeStamp`.
+   */
+  beginRun(executed: () => number, timeStamp?: TimeStampListener): void;
   /** The run is over and executed exactly `instructions`. */
   endRun(instructions: number): void;
   /** Instructions that surely bring the clock to `deadline`, at least 1; real time answers with infinity. */
@@ -77,6 +84,8 @@ class DeterministicClock implements MachineClock {
   #instructions = 0;
   #skipped = 0;
   #executed: (() => number) | undefined;
+  /** Ticks of the TSC an instruction, where that is a whole number; otherwise 0. */
+  readonly #ticks: number;
 
   constructor(tscHz: number, nsPerInstruction: number) {
     if (!(nsPerInstruction > 0) || !Number.isFinite(nsPerInstruction)) {
@@ -84,6 +93,8 @@ class DeterministicClock implements MachineClock {
     }
     this.#tscHz = tscHz;
     this.#nsPerInstruction = nsPerInstruction;
+    const ticks = (nsPerInstruction * tscHz) / NS_PER_SECOND;
+    this.#ticks = Number.isInteger(nsPerInstruction) && Number.isInteger(ticks) ? ticks : 0;
   }
 
   now(): number {
@@ -94,8 +105,9 @@ class DeterministicClock implements MachineClock {
     return ticksAt(this.#at(runInstructions), this.#tscHz);
   }
 
-  beginRun(executed: () => number): void {
+  beginRun(executed: () => number, timeStamp?: TimeStampListener): void {
     this.#executed = executed;
+    if (this.#ticks > 0) timeStamp?.(this.tsc(0), this.#ticks * TICK_PARTS);
   }
 
   endRun(instructions: number): void {

@@ -95,7 +95,10 @@ export class Scheduler {
     const before = cpu.instructions;
     slot.running = true;
     this.#running = slot;
-    clock.beginRun(() => cpu.instructions - before);
+    clock.beginRun(
+      () => cpu.instructions - before,
+      (ticks, rate) => cpu.setTimeStamp?.(ticks, rate),
+    );
     const exit = cpu.run(budget);
     const executed = cpu.instructions - before;
     clock.endRun(executed);

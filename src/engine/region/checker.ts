@@ -190,7 +190,7 @@ export class RegionChecker {
     this.area(cpu).set(this.before);
     context.setBig(layout.RIP, rip & mask);
     const epoch = context.get32(layout.DECODE_EPOCH);
-    const pages = this.interpretAgain(context, outcome.instructions);
+    const pages = this.interpretAgain(context, outcome.instructions, left);
     const found = this.differences(context, outcome, pages);
     const same = epoch === context.get32(layout.DECODE_EPOCH);
     if (same && next !== 0 && found.length === 0) this.checkNext(context, next, found);
@@ -218,16 +218,21 @@ export class RegionChecker {
     return { rip, instructions, area, flags: readFlags(context), stores: this.journal.contents() };
   }
 
-  private interpretAgain(context: CpuContext, instructions: number): readonly PageCopy[] {
+  /** `left` is what the run loop had left when it entered the region, whose entry it had counted. */
+  private interpretAgain(context: CpuContext, instructions: number, left: number): readonly PageCopy[] {
     if (instructions === 0) return [];
     this.counters.instructionsChecked += instructions;
     context.set32(layout.LEFT, instructions);
+    // The time stamp counts on from the same instruction.
+    const origin = context.get32(layout.TSC_ORIGIN);
+    context.set32(layout.TSC_ORIGIN, origin - (left + 1 - instructions));
     this.firstWrites.begin(context);
     this.interpreting = true;
     try {
       this.parts.interpret(context.base);
     } finally {
       this.interpreting = false;
+      context.set32(layout.TSC_ORIGIN, origin);
     }
     return this.firstWrites.end();
   }

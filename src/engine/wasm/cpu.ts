@@ -42,6 +42,8 @@ export class WasmCpu implements Cpu {
   private slice = 0;
   private aside = 0;
   private runStart = 0;
+  /** What had been executed where the time stamp was said last. */
+  private stampedAt = 0;
   private stopping = false;
   private line = false;
   private nmi = false;
@@ -225,6 +227,7 @@ export class WasmCpu implements Cpu {
     const start = trapping || watched ? context.getAddress(layout.RIP) : NaN;
     context.set32(layout.INTERRUPT_SHADOW, 0);
     context.set32(layout.LEFT, this.slice);
+    this.placeTimeStamp();
     this.runLoop(context.base);
     const left = context.get32(layout.LEFT) + this.aside;
     if (context.get32(layout.INTERRUPT_SHADOW) !== left + 1) context.set32(layout.INTERRUPT_SHADOW, 0);
@@ -262,6 +265,20 @@ export class WasmCpu implements Cpu {
     if (this.slice === 0) return;
     this.aside += this.context.i32[index];
     this.context.i32[index] = 0;
+    this.placeTimeStamp();
+  }
+
+  setTimeStamp(ticks: number, rate: number): void {
+    const { context } = this;
+    this.stampedAt = this.instructions;
+    context.setAddress(layout.TSC_BASE, ticks);
+    context.setAddress(layout.TSC_RATE, rate);
+    this.placeTimeStamp();
+  }
+
+  /** Generated code counts by LEFT, which begins anew with each slice. */
+  private placeTimeStamp(): void {
+    this.context.set32(layout.TSC_ORIGIN, this.executed - this.stampedAt + this.slice - this.aside);
   }
 
   stop(): void {

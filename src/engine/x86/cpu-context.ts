@@ -144,6 +144,7 @@ export class CpuContext {
     const above4G = this.cpuid.has("pse36") ? Math.max(0, Math.min(bits, PSE36_BITS) - 32) : 0;
     this.reserved4M = BITS_21_TO_13 & ~((2 ** above4G - 1) << 13);
     this.tlb = new TlbBook(this.base, this.i32);
+    this.setBig(L.TSC_RATE, -1n);
     this.set32(L.RAM_BASE, services.ramBase);
     this.set32(L.RAM_LOW_PAGES, services.ramLowBytes >>> L.PAGE_SHIFT);
     this.set32(L.RESERVED_PHYSICAL, this.reservedPhysicalHigh);

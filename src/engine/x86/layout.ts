@@ -188,6 +188,14 @@ export const RESERVED_PHYSICAL = 0x790;
 /** Bits of the lower half of a page-directory-pointer entry that maps 1 GiB which must be 0: all, where there are none. */
 export const RESERVED_1G = 0x794;
 
+// The time-stamp counter without TSC_ADJUST: TSC_BASE + (TSC_ORIGIN − LEFT) × TSC_RATE / TICK_PARTS, see semantics/time-stamp.ts.
+/** What LEFT was, or would have been, where the counter was TSC_BASE. i32. */
+export const TSC_ORIGIN = 0x7ac;
+/** i64. */
+export const TSC_BASE = 0x7b0;
+/** Negative: the machine must be asked. i64. */
+export const TSC_RATE = 0x7b8;
+
 // Which TLB entries are filled, see system/tlb-book.ts.
 /** How many are in the lists of non-global and of global entries, u32 each: of data, then of code. */
 export const TLB_LISTED = 0x798;

@@ -15,6 +15,7 @@ import { PACKED_INTEGER } from "./packed-integer.js";
 import { SHA } from "./sha.js";
 import { SHIFT } from "./shift.js";
 import { STRINGS } from "./strings.js";
+import { TIME_STAMP } from "./time-stamp.js";
 import { VECTOR_FLOAT } from "./vector-float.js";
 import { VECTOR_MOVE } from "./vector-move.js";
 import { VECTOR_RARE } from "./vector-rare.js";
@@ -31,6 +32,7 @@ export const SEMANTICS: SemanticsTable = {
   ...FAST_CALLS,
   ...INTERRUPT_RETURN,
   ...STRINGS,
+  ...TIME_STAMP,
   ...PACKED_INTEGER,
   ...VECTOR_MOVE,
   ...VECTOR_FLOAT,
