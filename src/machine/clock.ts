@@ -1,12 +1,13 @@
 /**
- * The one source of time of a machine, in its two modes (design §4). *Real*: the host's monotonic time, handed
- * in as a function. *Deterministic*: executed instructions × a fixed period, plus the idle time that was skipped.
+ * The one source of time of a machine, in its two modes (design §4). *Real*: follows the host's monotonic time, handed
+ * in as a function (`paced-clock.ts`). *Deterministic*: executed instructions × a fixed period, plus the idle time that was skipped.
  * Knows no host and no device.
  */
 import type { Clock } from "../devices/device.js";
 import { NS_PER_SECOND, ticksAt } from "../devices/tick-rate.js";
 import { TICK_PARTS } from "../engine/contract.js";
 import type { PlanClock } from "../boot/plan.js";
+import { PacedClock } from "./paced-clock.js";
 
 /** Is told the TSC at an instruction and what it grows by with each, in parts of a tick. */
 export type TimeStampListener = (ticks: number, rate: number) => void;
@@ -24,53 +25,16 @@ export interface MachineClock extends Clock {
    * TSC goes on from there, if that can be said: see `Cpu.setTimeStamp`.
    */
   beginRun(executed: () => number, timeStamp?: TimeStampListener): void;
-  /** The run is over and executed exactly `instructions`. */
-  endRun(instructions: number): void;
-  /** Instructions that surely bring the clock to `deadline`, at least 1; real time answers with infinity. */
+  /** A device is about to be accessed, perhaps in the middle of a run. Host time since the run began, ns; 0 when deterministic. */
+  beforeAccess(): number;
+  /** The run is over and executed exactly `instructions`. Host time that it took, ns; 0 when deterministic. */
+  endRun(instructions: number): number;
+  /** Instructions that bring the clock to `deadline` at its present pace, at least 1. Between `beginRun` and the run itself. */
   instructionsUntil(deadline: number): number;
+  /** No CPU has anything to do until one runs again. */
+  rest(): void;
   /** Every CPU sleeps: time may jump to `deadline`. Real time cannot jump and answers `false`. */
   skipTo(deadline: number): boolean;
-}
-
-/** Host time since the machine was made. */
-class RealClock implements MachineClock {
-  readonly deterministic = false;
-  readonly #tscHz: number;
-  readonly #hostNow: () => number;
-  readonly #start: number;
-  #last = 0;
-
-  constructor(tscHz: number, hostNow: () => number) {
-    this.#tscHz = tscHz;
-    this.#hostNow = hostNow;
-    this.#start = hostNow();
-  }
-
-  now(): number {
-    const now = Math.floor(this.#hostNow() - this.#start);
-    if (now > this.#last) this.#last = now;
-    return this.#last;
-  }
-
-  tsc(): number {
-    return ticksAt(this.now(), this.#tscHz);
-  }
-
-  beginRun(): void {
-    // Host time passes by itself.
-  }
-
-  endRun(): void {
-    // Host time passes by itself.
-  }
-
-  instructionsUntil(): number {
-    return Infinity;
-  }
-
-  skipTo(): boolean {
-    return false;
-  }
 }
 
 /**
@@ -110,14 +74,23 @@ class DeterministicClock implements MachineClock {
     if (this.#ticks > 0) timeStamp?.(this.tsc(0), this.#ticks * TICK_PARTS);
   }
 
-  endRun(instructions: number): void {
+  beforeAccess(): number {
+    return 0;
+  }
+
+  endRun(instructions: number): number {
     this.#executed = undefined;
     this.#instructions += instructions;
+    return 0;
   }
 
   instructionsUntil(deadline: number): number {
     const target = Math.ceil((deadline - this.#skipped) / this.#nsPerInstruction);
     return Math.max(1, target - this.#instructions);
+  }
+
+  rest(): void {
+    // Idle time is skipped.
   }
 
   skipTo(deadline: number): boolean {
@@ -139,5 +112,5 @@ export function createClock(plan: PlanClock, hostNow: () => number): MachineCloc
   if (plan.deterministic !== undefined) {
     return new DeterministicClock(plan.tscHz, plan.deterministic.nsPerInstruction);
   }
-  return new RealClock(plan.tscHz, hostNow);
+  return new PacedClock(plan.tscHz, hostNow);
 }

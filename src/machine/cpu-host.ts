@@ -7,12 +7,16 @@ import { APIC_BASE } from "../spec/apic.js";
 import type { Board } from "./board.js";
 import type { MachineClock } from "./clock.js";
 
-/** Builds the engine's view of a wired board. Without `random32` the engine has a fixed sequence. */
+/**
+ * Builds the engine's view of a wired board. Without `random32` the engine has a fixed sequence. `accessing` is called before a
+ * device is accessed.
+ */
 export function createCpuHost(
   board: Board,
   clock: MachineClock,
   random32: (() => number) | undefined,
   woken: (cpu: number) => void,
+  accessing: () => void,
 ): CpuHost {
   const { ports, mmio, apics } = board;
   /** Offset into the APIC page of `cpu`, or -1. */
@@ -23,20 +27,34 @@ export function createCpuHost(
     return offset >= 0 && offset < APIC_BASE.pageSize ? offset : -1;
   };
   const host: CpuHost = {
-    readPort: (_cpu, port, size) => ports.read(port, size),
-    writePort: (_cpu, port, size, value) => ports.write(port, size, value),
+    readPort(_cpu: number, port: number, size: AccessSize): number {
+      accessing();
+      return ports.read(port, size);
+    },
+    writePort(_cpu: number, port: number, size: AccessSize, value: number): void {
+      accessing();
+      ports.write(port, size, value);
+    },
     readMmio(cpu: number, address: number, size: AccessSize): number {
+      accessing();
       const offset = apicOffset(cpu, address);
       return offset < 0 ? mmio.read(address, size) : apics[cpu].readMmio(offset, size);
     },
     writeMmio(cpu: number, address: number, size: AccessSize, value: number): void {
+      accessing();
       const offset = apicOffset(cpu, address);
       if (offset < 0) mmio.write(address, size, value);
       else apics[cpu].writeMmio(offset, size, value);
     },
     acknowledgeInterrupt: (cpu) => apics[cpu].acknowledge(),
-    readApicMsr: (cpu, index) => apics[cpu].readMsr(index),
-    writeApicMsr: (cpu, index, value) => apics[cpu].writeMsr(index, value),
+    readApicMsr(cpu: number, index: number): bigint | undefined {
+      accessing();
+      return apics[cpu].readMsr(index);
+    },
+    writeApicMsr(cpu: number, index: number, value: bigint): boolean {
+      accessing();
+      return apics[cpu].writeMsr(index, value);
+    },
     readTaskPriority: (cpu) => apics[cpu].readTaskPriority(),
     writeTaskPriority: (cpu, value) => apics[cpu].writeTaskPriority(value),
     woken,

@@ -111,11 +111,12 @@ export class Machine {
     this.#board = board;
     if (board.serial !== undefined) this.#console.connect(board.serial);
     const random32 = this.#clock.deterministic ? undefined : options.random32;
-    const host = createCpuHost(board, this.#clock, random32, (cpu) => {
+    const woken = (cpu: number): void => {
       this.#slots[cpu].wake();
       // Who writes to the line of another CPU often waits for it: it gets its turn now.
       this.#scheduler.cut();
-    });
+    };
+    const host = createCpuHost(board, this.#clock, random32, woken, () => this.#scheduler.beforeAccess());
     this.#vm = options.engine.createVm({ ranges: memoryRanges(plan) }, host, options.events);
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) {

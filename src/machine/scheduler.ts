@@ -8,7 +8,7 @@
 import type { MachineClock } from "./clock.js";
 import type { CpuSlot } from "./cpu-slot.js";
 import { machineEnd, type MachineEnd } from "./end.js";
-import { SliceMeter } from "./slice.js";
+import { LONGEST_SLICE_NS, SliceMeter } from "./slice.js";
 import { SpinDetector } from "./spin.js";
 import type { TimerQueue } from "./timers.js";
 
@@ -59,6 +59,14 @@ export class Scheduler {
     this.#running?.stop();
   }
 
+  /** A device is about to be accessed, which takes time: the slice in progress may be over sooner than its instructions are. */
+  beforeAccess(): void {
+    const { clock, timers } = this.#options;
+    const spent = clock.beforeAccess();
+    if (spent === 0) return;
+    if (spent > LONGEST_SLICE_NS || clock.now() >= (timers.nextDeadline ?? Infinity)) this.cut();
+  }
+
   /**
    * One decision and at most one slice of at most `limit` instructions. Due timers fire first. Skipped time is a
    * step of no instructions: timers that wake nobody may follow each other for ever.
@@ -66,11 +74,11 @@ export class Scheduler {
   step(limit: number): Step {
     const { clock, timers } = this.#options;
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
-    const now = clock.now();
-    timers.fireDue(now);
+    if (!this.#options.slots.some(({ status }) => status === "ready")) clock.rest();
+    timers.fireDue(clock.now());
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
     const slot = this.#pick();
-    if (slot !== undefined) return { state: "ran", instructions: this.#runSlice(slot, now, limit) };
+    if (slot !== undefined) return { state: "ran", instructions: this.#runSlice(slot, limit) };
     return this.#idle() ?? { state: "ran", instructions: 0 };
   }
 
@@ -87,11 +95,10 @@ export class Scheduler {
     return undefined;
   }
 
-  #runSlice(slot: CpuSlot, now: number, limit: number): number {
+  #runSlice(slot: CpuSlot, limit: number): number {
     const { clock, timers } = this.#options;
     const cpu = slot.cpu;
     const probing = this.#spin.begin(slot);
-    const budget = probing ? 1 : this.#meter.budget(now, timers.nextDeadline, limit);
     const before = cpu.instructions;
     slot.running = true;
     this.#running = slot;
@@ -99,12 +106,12 @@ export class Scheduler {
       () => cpu.instructions - before,
       (ticks, rate) => cpu.setTimeStamp?.(ticks, rate),
     );
-    const exit = cpu.run(budget);
+    const exit = cpu.run(probing ? 1 : this.#meter.budget(timers.nextDeadline, limit));
     const executed = cpu.instructions - before;
-    clock.endRun(executed);
+    const spent = clock.endRun(executed);
     slot.running = false;
     this.#running = undefined;
-    if (!clock.deterministic) this.#meter.measured(executed, clock.now() - now);
+    if (!clock.deterministic) this.#meter.measured(executed, spent);
     this.#file(slot, exit);
     slot.settle();
     if (this.#spin.finish(slot, executed)) {

@@ -6,9 +6,11 @@
 import type { MachineClock } from "./clock.js";
 
 /** Longest slice in real time, ns: bounds how late input and stop requests are noticed. */
-const LONGEST_SLICE_NS = 1_000_000;
+export const LONGEST_SLICE_NS = 1_000_000;
 /** Shortest slice in real time, instructions: below it, looking at the clock would cost more than running. */
 const SHORTEST_SLICE = 500;
+/** The same where a timer is due, whom a long one would make wait. */
+const SHORTEST_TO_TIMER = 100;
 /** Slice of one CPU among several, instructions: bounds how long another waits for an answer to its IPI. */
 const SHARED_SLICE = 20_000;
 /** Slice of a deterministic machine with no timer armed, instructions. */
@@ -39,10 +41,11 @@ export class SliceMeter {
   }
 
   /** Instructions of the next slice, at least 1 and at most `limit`. */
-  budget(now: number, nextDeadline: number | undefined, limit: number): number {
+  budget(nextDeadline: number | undefined, limit: number): number {
+    const until = nextDeadline === undefined ? Infinity : this.#clock.instructionsUntil(nextDeadline);
     let budget = this.#clock.deterministic
-      ? this.#exact(nextDeadline)
-      : this.#adaptive(now, nextDeadline ?? Infinity);
+      ? Math.min(DETERMINISTIC_SLICE, until)
+      : Math.min(this.#adaptive(), Math.max(SHORTEST_TO_TIMER, until));
     if (this.#shared) budget = Math.min(budget, SHARED_SLICE);
     return Math.max(1, Math.min(budget, limit));
   }
@@ -59,13 +62,7 @@ export class SliceMeter {
     this.#rate = rate < this.#rate ? rate : this.#rate + SMOOTHING * (rate - this.#rate);
   }
 
-  #exact(nextDeadline: number | undefined): number {
-    if (nextDeadline === undefined) return DETERMINISTIC_SLICE;
-    return Math.min(DETERMINISTIC_SLICE, this.#clock.instructionsUntil(nextDeadline));
-  }
-
-  #adaptive(now: number, nextDeadline: number): number {
-    const ns = Math.min(LONGEST_SLICE_NS, Math.max(0, nextDeadline - now));
-    return Math.max(SHORTEST_SLICE, Math.floor(ns * this.#rate));
+  #adaptive(): number {
+    return Math.max(SHORTEST_SLICE, Math.floor(LONGEST_SLICE_NS * this.#rate));
   }
 }
