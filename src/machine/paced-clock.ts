@@ -95,7 +95,8 @@ export class PacedClock implements MachineClock {
     this.#resting = false;
     if (host - this.#time > STOPPED_NS) this.#time = host;
     const pace = clamp(1 + (host - this.#time) / CATCH_UP_NS, SLOWEST_PACE, FASTEST_PACE);
-    const ticks = ((this.#measuredNs ?? SHORTEST_NS) * pace * this.#tscHz) / NS_PER_SECOND;
+    const each = Math.min(LONGEST_NS, (this.#measuredNs ?? SHORTEST_NS) * pace);
+    const ticks = (each * this.#tscHz) / NS_PER_SECOND;
     this.#rate = Math.max(1, Math.round(ticks * TICK_PARTS));
     this.#nsEach = (this.#rate * NS_PER_SECOND) / (this.#tscHz * TICK_PARTS);
     this.#executed = executed;
