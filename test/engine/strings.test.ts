@@ -12,7 +12,7 @@ import type { CpuState } from "../../src/x86/cpu-state.js";
 import { guest } from "../conformance/support/guest.js";
 import * as layout from "../conformance/support/layout.js";
 import { load, type Session } from "../conformance/support/on-engine.js";
-import { alu, DF, mask, STATUS, type Size } from "../support/model/flags.js";
+import { alu, DF, mask, STATUS, ZF, type Size } from "../support/model/flags.js";
 import { Random } from "../oracle/random.js";
 
 const CASES = 2000;
@@ -141,15 +141,17 @@ function* model(c: Case): Generator<Model, void> {
     else if (c.name === "lods") {
       const value = read(source);
       m.rax = c.size === 32 ? value : (m.rax & ~mask(c.size)) | value;
-    } else if (c.name === "scas") m.flags = alu("cmp", c.size, accumulator(), read(target), 0n).flags;
-    else m.flags = alu("cmp", c.size, read(source), read(target), 0n).flags;
+    }
+    const left = c.name === "scas" ? accumulator() : c.name === "cmps" ? read(source) : undefined;
+    const flags = left === undefined ? undefined : alu("cmp", c.size, left, read(target), 0n).flags;
     if (c.name === "movs" || c.name === "lods" || c.name === "cmps") m.rsi = (m.rsi + by) & width;
     if (c.name !== "lods") m.rdi = (m.rdi + by) & width;
     m.rcx = (m.rcx - 1n) & width;
+    const found = flags !== undefined && ((flags & ZF) !== 0n) !== (c.prefix === 0xf3);
+    // Flags are written where the instruction ends: before that a fault or trap finds those from before it.
+    if (flags !== undefined && (found || m.rcx === 0n)) m.flags = flags;
     yield m;
-    if (c.name !== "scas" && c.name !== "cmps") continue;
-    const equal = (m.flags & 0x40n) !== 0n;
-    if (equal !== (c.prefix === 0xf3)) return;
+    if (found) return;
   }
 }
 

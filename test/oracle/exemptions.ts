@@ -41,6 +41,7 @@ const mnemonics = (...names: string[]): ((form: { mnemonic: string }) => boolean
   return (form) => set.has(form.mnemonic);
 };
 const { CF, PF, AF, ZF, SF, OF } = RFLAGS;
+const STATUS_BITS = [CF, PF, AF, ZF, SF, OF];
 
 const skip = (name: string, why: string, ...names: string[]): Exemption => ({
   name,
@@ -102,6 +103,15 @@ function hasSmallStack(c: Finished): boolean {
 }
 const isMemoryFault = (record: DataView): boolean =>
   [STACK_FAULT, GP, PAGE_FAULT, ALIGNMENT_CHECK].includes(vector(record));
+const [REX_MASK, REX_B] = [0xf1, 0x41];
+/** Whether a one-byte instruction of 64-bit code has REX.B. */
+const hasRexB = (code: Uint8Array): boolean => (code[code.length - 2] & REX_MASK) === REX_B;
+const RCX_AT = 8;
+/** Whether a repeated instruction was left by an exception after some of its elements. */
+function endsBetweenElements({ before, host }: Finished): boolean {
+  const left = host.getBigUint64(RESULT.RIP, true) === BigInt(before.getUint32(CASE.RIP, true));
+  return left && host.getBigUint64(RCX_AT, true) !== before.getBigUint64(RCX_AT, true);
+}
 const isFetchFault = (record: DataView): boolean =>
   vector(record) === PAGE_FAULT && (record.getUint32(RESULT.ERROR, true) & FETCH) !== 0;
 /** Everything that says which exception it was. */
@@ -123,7 +133,6 @@ const [OPERAND_SIZE, LOCK, REPNE, REP] = [0x66, 0xf0, 0xf2, 0xf3];
 const ROTATIONS = new Set(["rol", "ror", "rcl", "rcr"]);
 const SHIFTS = new Set([...ROTATIONS, "shl", "shr", "sar", "shld", "shrd"]);
 const isWord = (c: Finished): boolean => / 16 [mr] /.test(c.form.name);
-const RCX_AT = 8;
 
 /** The count of a shift, masked: CL, an immediate or 1. */
 function shiftCount(c: Finished): number {
@@ -347,6 +356,18 @@ const COMPARED: readonly Exemption[] = [
     why: "AMD keeps RF until a repeated instruction ends; the engine has it only while instruction breakpoints are set",
     forms: mnemonics("movs", "stos", "lods", "scas", "cmps"),
     ignored: (c) => (vector(c.host) === DEBUG ? flags(RFLAGS.RF) : undefined),
+  },
+  {
+    name: "REP CMPS, REP SCAS: flags between elements",
+    why: "at a fault or trap before the end AMD has the last element's; by the manual (vol. 2, REP) they are as before",
+    forms: mnemonics("scas", "cmps"),
+    ignored: (c) => (endsBetweenElements(c) ? flags(...STATUS_BITS) : undefined),
+  },
+  {
+    name: "PAUSE with REX.B",
+    why: "on AMD it exchanges with R8; on Intel it is PAUSE",
+    forms: mnemonics("pause"),
+    ignored: (c) => (c.form.mode === 64 && hasRexB(c.code) ? { rax: ~0n, r8: ~0n } : undefined),
   },
   {
     name: "LOCK MOV CR",

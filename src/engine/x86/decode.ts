@@ -196,9 +196,9 @@ export class Decoder {
   private select(map: number, opcode: number, prefix: MandatoryPrefix, codeSize: number): Form {
     const i = this.instruction;
     const next = this.at < this.end ? this.bytes[this.at] : -1;
-    // 90 exchanges only with R8; with F3 and without R8 it is PAUSE.
+    // 90 exchanges only with R8; with F3 it is PAUSE, REX.B or not, as on Intel (on AMD REX.B comes first).
     if (map === 0 && opcode === 0x90)
-      return i.rex & 1 ? XCHG_FORM : i.repeat === 0xf3 ? PAUSE_FORM : NOP_FORM;
+      return i.repeat === 0xf3 ? PAUSE_FORM : i.rex & 1 ? XCHG_FORM : NOP_FORM;
     for (const form of FORMS_BY_OPCODE[(map << 8) | opcode]) {
       if (form.prefix !== "" && form.prefix !== prefix) continue;
       if (codeSize === 8 ? form.invalidIn64 : form.only64) continue;

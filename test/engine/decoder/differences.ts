@@ -67,9 +67,4 @@ export const DIFFERENCES: readonly Difference[] = [
     applies: ({ bits, own, reference }) =>
       bits !== 64 && own.mnemonic === INVALID && /^sys(call|ret)$/.test(reference.mnemonic),
   },
-  {
-    what: ["mnemonic"],
-    reason: "F3 90 with REX.B exchanges with R8, as processors do; the reference calls it PAUSE",
-    applies: ({ own, code }) => code === "Pause" && /^(w8,w0|d8,d0|q8,q0)$/.test(own.operands),
-  },
 ];

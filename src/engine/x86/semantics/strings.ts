@@ -128,13 +128,16 @@ function unlessExhausted(b: InstructionBuilder, mask: Value, body: () => void): 
   b.if(b.eqz(exhausted), body);
 }
 
-/** After `done` elements (i64): counts them, and runs the record again while elements are left and `more` holds. */
-function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: () => Value): void {
+/**
+ * After `done` elements (i64): counts them, and runs the record again while elements are left and `more` (i32) holds. What
+ * comes behind it is done once the instruction ends.
+ */
+function repeat(b: InstructionBuilder, mask: Value, done: Value, more?: Value): void {
   b.if(b.repeatPrefix(), () => {
     advance(b, RCX, b.sub(b.i64(0), done), mask);
     b.consume(b.sub(b.wrap(done), b.i32(1)));
     const left = b.ne(b.and(b.gpr(RCX, 8), mask), b.i64(0));
-    b.if(more ? b.and(left, more()) : left, () => b.again());
+    b.if(more ? b.and(left, more) : left, () => b.again());
   });
 }
 
@@ -208,9 +211,19 @@ function wantsEqual(b: InstructionBuilder): Value {
   return b.eq(b.repeatPrefix(), b.i32(REPNE));
 }
 
-/** REPE goes on while ZF is set, REPNE while it is clear. */
-function whileFlag(b: InstructionBuilder): () => Value {
-  return () => b.eq(b.condition("e"), b.ne(b.repeatPrefix(), b.i32(REPNE)));
+/**
+ * Ends a comparison: REPE goes on while both are equal, REPNE while they differ. The flags are the last element's and
+ * written with it, so that a fault or trap before it finds those from before the instruction (vol. 2, REP).
+ */
+function endComparison(
+  b: InstructionBuilder,
+  size: number,
+  mask: Value,
+  done: Value,
+  [left, right]: readonly [Value, Value],
+): void {
+  repeat(b, mask, done, b.eq(b.ne(left, right), wantsEqual(b)));
+  b.flagsSub(size, left, right, b.sub(left, right));
 }
 
 /** Index of the last element that is looked at when a search in `chunk` came to `found`; i32. */
@@ -229,8 +242,7 @@ const scan: Semantics = (b, { size }) => {
     const value = b.loadHost(elementAt(b, target.host, chunk, last), size);
     const done = b.extendU(b.add(last, b.i32(1)));
     pass(b, size, mask, done, [RDI]);
-    b.flagsSub(size, accumulator, value, b.sub(accumulator, value));
-    repeat(b, mask, done, whileFlag(b));
+    endComparison(b, size, mask, done, [accumulator, value]);
   });
 };
 
@@ -252,8 +264,7 @@ const compare: Semantics = (b, { size }) => {
     const right = b.loadHost(elementAt(b, target.host, chunk, b.get(last)), size);
     const done = b.extendU(b.add(b.get(last), b.i32(1)));
     pass(b, size, mask, done, [RSI, RDI]);
-    b.flagsSub(size, left, right, b.sub(left, right));
-    repeat(b, mask, done, whileFlag(b));
+    endComparison(b, size, mask, done, [left, right]);
   });
 };
 
