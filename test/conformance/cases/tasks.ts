@@ -243,9 +243,12 @@ function sixteenBit(g: GuestBuilder): void {
   g.exit();
   const end = a.here;
   a.org(code).bits(16);
+  a.mov(dword(0x4004), ebx).mov(dword(0x4008), esi);
   a.inc(ax).mov(word(0x4000), bx).push(si).movFromSegment(cx, fs).mov(word(0x4002), cx).iret();
   a.org(end).bits(32);
   g.expectAt(0x4000, 2, 0x4444n, "BX of the 16-bit task");
+  g.expectAt(0x4004, 4, 0xffff4444n, "ones above BX");
+  g.expectAt(0x4008, 4, 0xffff7777n, "ones above SI");
   g.expectAt(0x4002, 2, 0n, "FS is null in a 16-bit task");
   g.expectAt(0xeffe, 2, 0x7777n, "a push on its stack");
 }

@@ -137,6 +137,11 @@ const FORMAT32: Format = {
 const GENERAL_REGISTERS = 8;
 const SEGMENTS = 6;
 const TRAP = 1;
+/**
+ * Bits 31:16 of the general registers after a switch to a task of a 16-bit TSS. No manual names them; the 386 and all after
+ * it have ones there, and so do Bochs and QEMU.
+ */
+const UPPER_OF_TASK16 = 0xffff0000;
 const DR7 = L.DR + 7 * 8;
 const DR6 = L.DR + 6 * 8;
 
@@ -247,7 +252,8 @@ function leaveTask(cpu: CpuContext, request: TaskSwitch, next: Descriptor): void
 function loadRegisters(cpu: CpuContext, image: Image, flags: number): void {
   const watched = cpu.breakpoints.execution.length > 0;
   writeFlags(cpu, watched ? flags : flags & ~FLAG_RF, FLAGS_STATUS | FLAGS_SYSTEM);
-  image.general.forEach((value, i) => cpu.setPair(L.GPR + i * 8, value, 0));
+  const upper = image.format === FORMAT16 ? UPPER_OF_TASK16 : 0;
+  image.general.forEach((value, i) => cpu.setPair(L.GPR + i * 8, (value | upper) >>> 0, 0));
   cpu.setPair(L.RIP, image.ip, 0);
   image.selectors.forEach((selector, segment) => setNull(cpu, segment, selector));
   setNull(cpu, L.LDTR, image.ldt);
