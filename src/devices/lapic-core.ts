@@ -203,6 +203,7 @@ export class LapicCore implements ApicReceiver {
     const wasX2apic = this.x2apic;
     state.baseAddress = address;
     state.baseFlags = flags;
+    if (!this.enabled || this.x2apic) state.xapicId = state.id;
     if (wasEnabled && !this.enabled) this.resetRegisters();
     else if (!wasX2apic && this.x2apic) state.registers.commandHigh = 0;
     this.update();

@@ -40,5 +40,6 @@ function matchesLogical(state: LapicState, destination: number): boolean {
 /** Whether `message` (whose broadcast is 0xffffffff in either mode) is for the APIC with `state`. */
 export function isAddressed(state: LapicState, message: ApicMessage): boolean {
   if (message.destination === BROADCAST.x2apic) return true;
-  return message.logical ? matchesLogical(state, message.destination) : message.destination === state.id;
+  if (message.logical) return matchesLogical(state, message.destination);
+  return message.destination === (state.baseFlags & APIC_BASE.x2apic ? state.id : state.xapicId);
 }

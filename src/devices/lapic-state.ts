@@ -58,8 +58,10 @@ export interface LapicRegisters {
 }
 
 export interface LapicState {
-  /** APIC id; also the x2APIC id. */
+  /** APIC id that hardware gave; also the x2APIC id. */
   id: number;
+  /** The xAPIC id register, which software may write (table 11-1). INIT keeps it (§11.4.7.3). */
+  xapicId: number;
   /** IA32_APIC_BASE: the address, and the flag bits BSP, EXTD and EN. */
   baseAddress: number;
   baseFlags: number;
@@ -115,6 +117,7 @@ export function initialLapicState(id: number, options: { bsp: boolean; virtualWi
   }
   return {
     id,
+    xapicId: id,
     baseAddress: LAPIC_RESET_BASE,
     baseFlags: APIC_BASE.enable | (options.bsp ? APIC_BASE.bsp : 0),
     lint0Level: false,

@@ -33,7 +33,7 @@ export class LocalApic extends LapicCore implements MmioDevice {
     if (entry) return registers.lvt[entry[1]];
     switch (offset) {
       case LAPIC.id:
-        return this.x2apic ? this.id : (this.id << ICR.destinationShift) >>> 0;
+        return this.x2apic ? this.id : (this.state.xapicId << ICR.destinationShift) >>> 0;
       case LAPIC.version:
         return LAPIC_VERSION.version | ((LVT_ENTRIES.length - 1) << LAPIC_VERSION.maxLvtShift);
       case LAPIC.taskPriority:
@@ -77,6 +77,9 @@ export class LocalApic extends LapicCore implements MmioDevice {
       return true;
     }
     switch (offset) {
+      case LAPIC.id:
+        this.state.xapicId = value >>> ICR.destinationShift;
+        break;
       case LAPIC.taskPriority:
         registers.taskPriority = value & 0xff;
         break;
@@ -176,7 +179,6 @@ export class LocalApic extends LapicCore implements MmioDevice {
 
 function isReadOnly(offset: number): boolean {
   const readOnly: readonly number[] = [
-    LAPIC.id,
     LAPIC.version,
     LAPIC.arbitrationPriority,
     LAPIC.processorPriority,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { initialLapicState, type LapicState } from "../../src/devices/lapic-state.js";
-import { LAPIC } from "../../src/spec/apic.js";
+import { APIC_BASE, LAPIC } from "../../src/spec/apic.js";
 import { ApicBench } from "../support/apic-bench.js";
 
 /** A self-IPI with `vector`. */
@@ -83,6 +83,25 @@ test("LAPIC: disabled by software it masks its LVT and takes no vectors, but sti
   assert.deepEqual(bench.cpus[1].events, ["nmi", "init", "startup 9"], "INIT level de-assert does nothing");
 });
 
+test("SDM vol. 3A table 11-1: the xAPIC id can be written; messages go by it, x2APIC and a disabled APIC drop it", () => {
+  const bench = new ApicBench(2);
+  bench.enable();
+  bench.set(LAPIC.id, 0x07ffffff, 1);
+  assert.equal(bench.get(LAPIC.id, 1), 0x07000000);
+  bench.ipi(0x400, 1);
+  assert.deepEqual(bench.cpus[1].events, [], "nobody has the old id");
+  bench.ipi(0x400, 7);
+  assert.deepEqual(bench.cpus[1].events, ["nmi"]);
+  bench.ipi(0x4500, 7);
+  assert.equal(bench.get(LAPIC.id, 1), 0x07000000, "INIT keeps it");
+  const apic = bench.apics[1];
+  apic.setBase(apic.state.baseAddress, APIC_BASE.enable | APIC_BASE.x2apic);
+  assert.equal(apic.readRegister(LAPIC.id), 1, "x2APIC has the one of hardware");
+  apic.setBase(apic.state.baseAddress, 0);
+  apic.setBase(apic.state.baseAddress, APIC_BASE.enable);
+  assert.equal(bench.get(LAPIC.id, 1), 0x01000000, "and so has an APIC that was disabled");
+});
+
 test("LAPIC: INIT resets the registers and keeps the id", () => {
   const bench = new ApicBench(2);
   bench.enable();
@@ -159,13 +178,7 @@ test("LAPIC: writes take effect only as aligned 32-bit accesses; reads of a part
 test("LAPIC: read-only registers ignore writes without an error", () => {
   const bench = new ApicBench();
   bench.enable();
-  for (const offset of [
-    LAPIC.id,
-    LAPIC.version,
-    LAPIC.processorPriority,
-    LAPIC.request,
-    LAPIC.currentCount,
-  ]) {
+  for (const offset of [LAPIC.version, LAPIC.processorPriority, LAPIC.request, LAPIC.currentCount]) {
     const before = bench.get(offset);
     bench.set(offset, 0xffffffff);
     assert.equal(bench.get(offset), before);
