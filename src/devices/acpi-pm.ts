@@ -111,16 +111,19 @@ export class AcpiPm {
     this.update();
   }
 
-  /** SLP_EN with the type of S5 switches off; other sleep states do not exist. */
+  /**
+   * SLP_EN with the type of S5 switches off. Other sleep states do not exist and no `_Sx` announces them: a guest that asks
+   * for one all the same wakes at once, and sees so by WAK_STS, which it waits for (§4.8.3.1.1, §16.3.1).
+   */
   private writeControl(offset: number, size: AccessSize, value: number): void {
     const { state } = this;
     const written = replace(state.control, offset, size, value);
     // SCI_EN is read-only without an SMI command port.
     state.control = (written & PM1_CONTROL.readable) | PM1_CONTROL.sciEnable;
     const type = (written >> PM1_CONTROL.sleepTypeShift) & PM1_CONTROL.sleepTypeMask;
-    if (written & PM1_CONTROL.sleepEnable && type === SLP_TYP_S5) {
-      this.options.power.request({ kind: "off", route: ROUTE.acpiSoftOff });
-    }
+    if (!(written & PM1_CONTROL.sleepEnable)) return;
+    if (type === SLP_TYP_S5) this.options.power.request({ kind: "off", route: ROUTE.acpiSoftOff });
+    else state.status |= PM1_STATUS.wake;
   }
 
   /** Looks for a change of the timer's highest bit, drives the SCI, and arms the next change if it interrupts. */

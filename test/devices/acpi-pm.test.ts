@@ -92,6 +92,19 @@ test("R3.8 ACPI S5: the sleep type of _S5 with SLP_EN switches off, others do no
   assert.equal(bench.events.length, 2, "by byte as well");
 });
 
+test("ACPI 6.5 §4.8.3.1.1: a sleep state that we lack ends at once: WAK_STS is set, nothing else happens", () => {
+  const bench = new Bench();
+  for (const type of [0, 1, 3, 4, 7]) {
+    bench.pm.controlPorts.writePort(0, 2, type << 10);
+    assert.equal(bench.pm.eventPorts.readPort(0, 2), 0, "SLP_TYP alone asks for nothing");
+    bench.pm.controlPorts.writePort(0, 2, 0x2000 | (type << 10));
+    assert.equal(bench.pm.eventPorts.readPort(0, 2), 0x8000, `type ${type}`);
+    bench.pm.eventPorts.writePort(0, 2, 0x8000);
+  }
+  assert.deepEqual(bench.events, []);
+  assert.equal(bench.sci.level, false);
+});
+
 test("ACPI: a block with the same state behaves the same", () => {
   const bench = new Bench();
   bench.pm.eventPorts.writePort(2, 2, 0x0100);
