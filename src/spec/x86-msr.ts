@@ -69,13 +69,29 @@ export const SPEC_CTRL_STIBP = 2;
 export const MCG_CTL_PRESENT = 1 << 8;
 /** IA32_MCG_STATUS: RIPV, EIPV, MCIP. */
 export const MCG_STATUS_MASK = 7;
-/** IA32_MISC_ENABLE: fast strings, branch trace and precise events unavailable (read-only), MONITOR enabled. */
+/** IA32_MISC_ENABLE as family 6 model 1CH has it (vol. 4 table 2-4). */
 export const MISC_ENABLE_FAST_STRINGS = 1 << 0;
-export const MISC_ENABLE_BTS_UNAVAILABLE = 1 << 11;
-export const MISC_ENABLE_PEBS_UNAVAILABLE = 1 << 12;
-export const MISC_ENABLE_MONITOR = 1 << 18;
+export const MISC_ENABLE_THERMAL_CONTROL = 1 << 3;
 /** Read-only: performance monitoring is there. */
 export const MISC_ENABLE_PERFMON = 1 << 7;
+export const MISC_ENABLE_FERR_MULTIPLEXING = 1 << 10;
+/** Read-only: branch trace and precise events are not there. */
+export const MISC_ENABLE_BTS_UNAVAILABLE = 1 << 11;
+export const MISC_ENABLE_PEBS_UNAVAILABLE = 1 << 12;
+export const MISC_ENABLE_THERMAL_MONITOR2 = 1 << 13;
+export const MISC_ENABLE_SPEEDSTEP = 1 << 16;
+export const MISC_ENABLE_MONITOR = 1 << 18;
+/** Write once: SpeedStep stays what it is. */
+export const MISC_ENABLE_SPEEDSTEP_LOCK = 1 << 20;
+/** CPUID's highest basic leaf is 2. */
+export const MISC_ENABLE_LIMIT_CPUID = 1 << 22;
+export const MISC_ENABLE_XTPR_DISABLE = 1 << 23;
+/** Bit 34, in the upper half: CPUID shows no XD, EFER.NXE is reserved. */
+export const MISC_ENABLE_HIGH_XD_DISABLE = 1 << 2;
+/** What `MISC_ENABLE_LIMIT_CPUID` leaves. */
+export const LIMITED_CPUID_LEAF = 2;
+/** IA32_APIC_BASE.EN. */
+export const APIC_BASE_ENABLE = 1 << 11;
 /** IA32_PRED_CMD.IBPB and IA32_FLUSH_CMD.L1D_FLUSH. */
 export const COMMAND_BIT = 1;
 /** IA32_DEBUGCTL: LBR and BTF. Branch records are not kept. */

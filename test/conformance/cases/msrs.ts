@@ -5,7 +5,7 @@
  * §15.3 (machine check), §17.4.1 (DEBUGCTL).
  */
 import type { FeatureName } from "../../../src/spec/cpuid.js";
-import { eax, ecx, edx, rax } from "../../support/asm/index.js";
+import { eax, ecx, edi, edx, esi, rax } from "../../support/asm/index.js";
 import { prologue } from "../support/environments.js";
 import { guest } from "../support/guest.js";
 import type { Guest, GuestBuilder } from "../support/guest.js";
@@ -90,8 +90,14 @@ const ROWS: readonly MsrRow[] = [
       [0x1801n, 0x1801n],
       [0n, 0x1800n],
       [0x40001n, 0x41801n],
+      // What the model has is kept: thermal control, FERR#, SpeedStep, xTPR, the limit of CPUID, XD disabled.
+      [0x4_00c5_3489n, 0x4_00c5_3c09n],
+      [0x41801n, 0x41801n],
+      // The lock of SpeedStep is written once.
+      [0x150801n, 0x151801n],
+      [0x40801n, 0x151801n],
     ],
-    refuses: [1n << 22n, 1n << 34n, 1n << 16n],
+    refuses: [1n << 1n, 1n << 17n, 1n << 33n, 1n << 35n, HIGH_BIT],
   },
   { name: "IA32_DEBUGCTL", index: 0x1d9, reads: 0n, takes: [1n, 0n], refuses: [4n, 1n << 6n, HIGH_BIT] },
   {
@@ -232,6 +238,57 @@ function commands(g: GuestBuilder): void {
   g.exit();
 }
 
+/** IA32_MISC_ENABLE limits CPUID to leaf 2, and takes XD away: from CPUID and from what EFER takes. */
+function takesAway(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  const set = (bits: bigint): void => {
+    write(g, { name: "IA32_MISC_ENABLE", index: 0x1a0 }, 0x41801n | bits);
+    a.wrmsr();
+  };
+  const leaf = (index: number): void => {
+    a.mov(eax, index).xor(ecx, ecx).cpuid();
+  };
+  const XD = 1n << 20n;
+  set(1n << 22n);
+  leaf(0);
+  g.expect(eax, 2, "CPUID.0:EAX with the limit");
+  leaf(2);
+  a.mov(esi, edx).mov(edi, eax);
+  leaf(7);
+  a.sub(esi, edx).sub(edi, eax);
+  g.expect(esi, 0, "leaf 7 answers as leaf 2");
+  g.expect(edi, 0, "in EAX, too");
+  leaf(0x80000001);
+  g.expect(edx, XD, "extended leaves stay", XD);
+  set(1n << 34n);
+  leaf(0x80000001);
+  g.expect(edx, 0, "CPUID shows no XD", XD);
+  write(g, { name: "IA32_EFER", index: 0xc0000080 }, 0xd01n);
+  g.fault({ vector: GP, error: 0, note: "EFER.NXE is reserved then" }, () => a.wrmsr());
+  set(0n);
+  leaf(0x80000001);
+  g.expect(edx, XD, "it is back", XD);
+  g.exit();
+}
+
+/** IA32_APIC_BASE.EN is CPUID's bit. */
+function apicBit(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  const APIC = 1n << 9n;
+  const shows = (value: bigint, note: string): void => {
+    a.mov(eax, 1).xor(ecx, ecx).cpuid();
+    g.expect(edx, value, note, APIC);
+  };
+  shows(APIC, "enabled");
+  a.mov(ecx, 0x1b).rdmsr().btr(rax, 11).wrmsr();
+  shows(0n, "disabled");
+  a.mov(ecx, 0x1b).rdmsr().bts(rax, 11).wrmsr();
+  shows(APIC, "enabled again");
+  g.exit();
+}
+
 export function msrGuests(): Guest[] {
   const qemu = "QEMU 7.2 ignores reserved bits and unknown MSRs and has CPUID of its own; the SDM is right";
   const half = Math.ceil(ROWS.length / 2);
@@ -248,6 +305,19 @@ export function msrGuests(): Guest[] {
       "the other registers",
       { cites: "SDM vol. 4, table 2-2", notOnQemu: qemu },
       table(ROWS.slice(half)),
+    ),
+    guest(
+      "IA32_MISC_ENABLE takes XD and CPUID leaves away",
+      {
+        cites: "SDM vol. 4, table 2-4",
+        notOnQemu: "QEMU 7.2 keeps the bits without effect; the SDM is right",
+      },
+      takesAway,
+    ),
+    guest(
+      "IA32_APIC_BASE.EN is CPUID's APIC bit",
+      { cites: "SDM vol. 3A §10.4.3", needs: ["apic"], notOnQemu: "QEMU 7.2 does not enable it again" },
+      apicBit,
     ),
     guest(
       "registers of features that are not announced",

@@ -41,6 +41,7 @@ export class TestHost implements CpuHost {
   /** Called on every access to the scratch device, before it is answered. */
   onScratch: ((access: Access) => number | undefined) | undefined;
   private readonly scratch = new Map<number, number>();
+  private apicBase = APIC_BASE_ENABLED_BSP;
   private tpr = 0;
   private enabled = true;
   private readonly requested = new Set<number>();
@@ -95,10 +96,11 @@ export class TestHost implements CpuHost {
   }
 
   readApicMsr(_cpu: number, index: number): bigint | undefined {
-    return index === IA32_APIC_BASE ? APIC_BASE_ENABLED_BSP : undefined;
+    return index === IA32_APIC_BASE ? this.apicBase : undefined;
   }
 
-  writeApicMsr(_cpu: number, index: number, _value: bigint): boolean {
+  writeApicMsr(_cpu: number, index: number, value: bigint): boolean {
+    if (index === IA32_APIC_BASE) this.apicBase = value;
     return index === IA32_APIC_BASE;
   }
 

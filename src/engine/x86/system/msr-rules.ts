@@ -13,9 +13,17 @@ import {
   MCG_STATUS_MASK,
   MISC_ENABLE_BTS_UNAVAILABLE,
   MISC_ENABLE_FAST_STRINGS,
+  MISC_ENABLE_FERR_MULTIPLEXING,
+  MISC_ENABLE_HIGH_XD_DISABLE,
+  MISC_ENABLE_LIMIT_CPUID,
   MISC_ENABLE_MONITOR,
   MISC_ENABLE_PEBS_UNAVAILABLE,
   MISC_ENABLE_PERFMON,
+  MISC_ENABLE_SPEEDSTEP,
+  MISC_ENABLE_SPEEDSTEP_LOCK,
+  MISC_ENABLE_THERMAL_CONTROL,
+  MISC_ENABLE_THERMAL_MONITOR2,
+  MISC_ENABLE_XTPR_DISABLE,
   MSR_IA32_ARCH_CAPABILITIES,
   MSR_IA32_BIOS_SIGN_ID,
   MSR_IA32_CSTAR,
@@ -55,11 +63,21 @@ import {
 } from "../../../spec/x86-msr.js";
 import { MACHINE_CHECK_BANKS, MTRR_VARIABLE_RANGES } from "../../../x86/cpu-identity.js";
 import type { CpuContext } from "../cpu-context.js";
+import * as L from "../layout.js";
 import { isCanonical } from "./access.js";
 
 /** Physical-address bits that no CPU has, in the upper word. */
 const BEYOND_52_BITS = 0xfff00000;
 const LAST_TYPE = 7;
+const MISC_ENABLE_STORED =
+  MISC_ENABLE_FAST_STRINGS |
+  MISC_ENABLE_THERMAL_CONTROL |
+  MISC_ENABLE_FERR_MULTIPLEXING |
+  MISC_ENABLE_THERMAL_MONITOR2 |
+  MISC_ENABLE_SPEEDSTEP |
+  MISC_ENABLE_SPEEDSTEP_LOCK |
+  MISC_ENABLE_LIMIT_CPUID |
+  MISC_ENABLE_XTPR_DISABLE;
 const MISC_ENABLE_READ_ONLY =
   MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE | MISC_ENABLE_PERFMON;
 
@@ -159,7 +177,10 @@ export function acceptsValue(cpu: CpuContext, index: number, low: number, high: 
     case MSR_IA32_SPEC_CTRL:
       return high === 0 && (low & ~(SPEC_CTRL_IBRS | SPEC_CTRL_STIBP)) === 0;
     case MSR_IA32_MISC_ENABLE:
-      return high === 0 && (low & ~(writableMiscEnable(cpu) | MISC_ENABLE_READ_ONLY)) === 0;
+      return (
+        (high & ~(cpu.cpuid.has("nx") ? MISC_ENABLE_HIGH_XD_DISABLE : 0)) === 0 &&
+        (low & ~(writableMiscEnable(cpu) | MISC_ENABLE_READ_ONLY)) === 0
+      );
     case MSR_IA32_DEBUGCTL:
       return high === 0 && (low & ~DEBUGCTL_MASK) === 0;
     case MSR_IA32_MCG_STATUS:
@@ -171,16 +192,24 @@ export function acceptsValue(cpu: CpuContext, index: number, low: number, high: 
   }
 }
 
+/** Bits that hold what is written: those of the model, without effect where we have nothing that they control. */
 function writableMiscEnable(cpu: CpuContext): number {
-  return MISC_ENABLE_FAST_STRINGS | (cpu.cpuid.has("monitor") ? MISC_ENABLE_MONITOR : 0);
+  return MISC_ENABLE_STORED | (cpu.cpuid.has("monitor") ? MISC_ENABLE_MONITOR : 0);
 }
 
 /** What remains of the lower half of a value that was accepted: read-only bits stay, ignored ones are dropped. */
 export function storedLow(cpu: CpuContext, index: number, low: number): number {
   if (index === MSR_IA32_SPEC_CTRL) return low & SPEC_CTRL_IBRS;
   if (index !== MSR_IA32_MISC_ENABLE) return low;
+  const old = cpu.low(L.MSR_MISC_ENABLE);
+  const locked = old & MISC_ENABLE_SPEEDSTEP_LOCK ? MISC_ENABLE_SPEEDSTEP | MISC_ENABLE_SPEEDSTEP_LOCK : 0;
   const fixed = MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE;
-  return (low & writableMiscEnable(cpu)) | fixed;
+  return (low & writableMiscEnable(cpu) & ~locked) | (old & locked) | fixed;
+}
+
+/** IA32_MISC_ENABLE takes the XD bit away. */
+export function executeDisableIsOff(cpu: CpuContext): boolean {
+  return (cpu.upper(L.MSR_MISC_ENABLE) & MISC_ENABLE_HIGH_XD_DISABLE) !== 0;
 }
 
 /** Whether writes to a register that holds a value are accepted without effect: loading microcode changes nothing. */

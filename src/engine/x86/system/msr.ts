@@ -30,7 +30,7 @@ import * as L from "../layout.js";
 import { RAX, RCX, RDX } from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { generalProtection } from "./faults.js";
-import { acceptsValue, featureShows, ignoresWrites, storedLow } from "./msr-rules.js";
+import { acceptsValue, executeDisableIsOff, featureShows, ignoresWrites, storedLow } from "./msr-rules.js";
 import { MSR_SLOTS, readTableMsr, TABLE_MSRS } from "./msr-storage.js";
 import { CONTINUE, type Helper, openInterruptWindow, requireSupervisor, resolveNext } from "./outcome.js";
 import { readTimeStamp, writeTimeStamp } from "./time.js";
@@ -117,7 +117,7 @@ function writeEfer(cpu: CpuContext, low: number, high: number): void {
   let allowed = 0;
   if (cpu.cpuid.has("syscall")) allowed |= EFER_SCE;
   if (cpu.cpuid.has("lm")) allowed |= EFER_LME | EFER_LMA;
-  if (cpu.cpuid.has("nx")) allowed |= EFER_NXE;
+  if (cpu.cpuid.has("nx") && !executeDisableIsOff(cpu)) allowed |= EFER_NXE;
   if (!hasEfer(cpu) || high !== 0 || low & ~allowed) generalProtection();
   if ((old ^ low) & EFER_LME && cpu.get32(L.CR0) & CR0_PG) generalProtection();
   cpu.setPair(L.EFER, ((low & ~EFER_LMA) | (old & EFER_LMA)) >>> 0, 0);

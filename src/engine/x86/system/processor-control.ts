@@ -13,9 +13,16 @@ import {
   VECTOR_GP,
   VECTOR_SS,
 } from "../../../spec/x86-privileged.js";
-import { MISC_ENABLE_MONITOR } from "../../../spec/x86-msr.js";
+import {
+  APIC_BASE_ENABLE,
+  LIMITED_CPUID_LEAF,
+  MISC_ENABLE_LIMIT_CPUID,
+  MISC_ENABLE_MONITOR,
+  MSR_IA32_APIC_BASE,
+} from "../../../spec/x86-msr.js";
 import { FEATURE_BITS, LEAF, LEAF1_EBX, LEAF1_ECX_OSXSAVE } from "../../../spec/cpuid.js";
 import { compactedAreaSize, standardAreaSize } from "../../../x86/xsave-layout.js";
+import type { CpuidLeaf } from "../../../x86/cpuid.js";
 import type { CpuContext } from "../cpu-context.js";
 import { writeFlags } from "../flags.js";
 import * as L from "../layout.js";
@@ -25,6 +32,7 @@ import { translatePage } from "./translate.js";
 import { ACTIVITY_HALTED, ACTIVITY_MONITOR_WAIT } from "../state.js";
 import { RAX, RCX, RDX, RBX } from "../layout.js";
 import { isCanonical, probe, READ } from "./access.js";
+import { executeDisableIsOff } from "./msr-rules.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
 import { addressesStack, effectiveAddress, implicitAddress, readOperandMemory } from "./operands.js";
@@ -37,14 +45,34 @@ const INVPCID_SINGLE = 1;
 const INVPCID_ALL_GLOBAL = 2;
 const INVPCID_ALL = 3;
 
+/** IA32_APIC_BASE.EN is clear: CPUID shows no APIC then (vol. 3A §11.4.3). */
+function apicIsOff(cpu: CpuContext): boolean {
+  const base = cpu.services.host.readApicMsr(cpu.id, MSR_IA32_APIC_BASE);
+  return base !== undefined && !(Number(base & 0xfffn) & APIC_BASE_ENABLE);
+}
+
+function cpuidIsLimited(cpu: CpuContext): boolean {
+  return (cpu.get32(L.MSR_MISC_ENABLE) & MISC_ENABLE_LIMIT_CPUID) !== 0;
+}
+
+/** The row of a leaf; basic leaves above the highest answer as that one does. */
+function cpuidRow(cpu: CpuContext, leaf: number): CpuidLeaf {
+  const beyond = leaf > LIMITED_CPUID_LEAF && leaf < LEAF.HYPERVISOR && cpuidIsLimited(cpu);
+  return cpu.cpuid.lookup(beyond ? LIMITED_CPUID_LEAF : leaf, cpu.get32(RCX));
+}
+
 function cpuid(cpu: CpuContext): number {
-  const row = cpu.cpuid.lookup(cpu.get32(RAX), cpu.get32(RCX));
-  let { ebx, ecx, edx } = row;
-  if (row.leaf === LEAF.VERSION) {
+  const row = cpuidRow(cpu, cpu.get32(RAX) >>> 0);
+  let { eax, ebx, ecx, edx } = row;
+  if (row.leaf === LEAF.VENDOR && cpuidIsLimited(cpu)) eax = Math.min(eax >>> 0, LIMITED_CPUID_LEAF);
+  else if (row.leaf === LEAF.VERSION) {
     ebx = (ebx & 0xffffff) | (cpu.id << LEAF1_EBX.APIC_ID_SHIFT);
     ecx &= ~LEAF1_ECX_OSXSAVE;
     if (cpu.get32(L.CR4) & CR4_OSXSAVE) ecx |= LEAF1_ECX_OSXSAVE;
     if (!(cpu.get32(L.MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR)) ecx &= ~(1 << FEATURE_BITS.monitor.bit);
+    if (apicIsOff(cpu)) edx &= ~(1 << FEATURE_BITS.apic.bit);
+  } else if (row.leaf === LEAF.EXTENDED_FEATURES && executeDisableIsOff(cpu)) {
+    edx &= ~(1 << FEATURE_BITS.nx.bit);
   } else if (row.leaf === LEAF.TOPOLOGY || row.leaf === LEAF.TOPOLOGY_V2) {
     edx = cpu.id;
   } else if (row.leaf === LEAF.EXTENDED_STATE && row.subleaf === 0) {
@@ -52,7 +80,7 @@ function cpuid(cpu: CpuContext): number {
   } else if (row.leaf === LEAF.EXTENDED_STATE && row.subleaf === 1 && cpu.cpuid.has("xsavec")) {
     ebx = compactedAreaSize(cpu.get32(L.XCR0));
   }
-  cpu.setPair(RAX, row.eax, 0);
+  cpu.setPair(RAX, eax, 0);
   cpu.setPair(RBX, ebx, 0);
   cpu.setPair(RCX, ecx, 0);
   cpu.setPair(RDX, edx, 0);
