@@ -65,11 +65,7 @@ const SKIPPED: readonly Exemption[] = [
   skip(
     "UMIP",
     "Linux emulates them where UMIP raises #GP (arch/x86/kernel/umip.c)",
-    "sgdt",
-    "sidt",
-    "smsw",
-    "sldt",
-    "str",
+    ...["sgdt", "sidt", "smsw", "sldt", "str"],
   ),
   {
     name: "features that are not announced",
@@ -103,9 +99,8 @@ function hasSmallStack(c: Finished): boolean {
 }
 const isMemoryFault = (record: DataView): boolean =>
   [STACK_FAULT, GP, PAGE_FAULT, ALIGNMENT_CHECK].includes(vector(record));
-const [REX_MASK, REX_B] = [0xf1, 0x41];
 /** Whether a one-byte instruction of 64-bit code has REX.B. */
-const hasRexB = (code: Uint8Array): boolean => (code[code.length - 2] & REX_MASK) === REX_B;
+const hasRexB = (code: Uint8Array): boolean => (code[code.length - 2] & 0xf1) === 0x41;
 const RCX_AT = 8;
 /** Whether a repeated instruction was left by an exception after some of its elements. */
 function endsBetweenElements({ before, host }: Finished): boolean {

@@ -16,11 +16,13 @@ import {
   eax,
   ebx,
   ecx,
+  edi,
   esp,
   qword,
   rax,
   rbx,
   rcx,
+  rdi,
   rdx,
   rsp,
   ss,
@@ -33,6 +35,7 @@ import type { Guest, GuestBuilder } from "../support/guest.js";
 import * as layout from "../support/layout.js";
 
 const DB = 1;
+const NMI = 2;
 const BP = 3;
 const OF = 4;
 const UD = 6;
@@ -40,6 +43,10 @@ const NP = 11;
 const GP = 13;
 const TF = 0x100;
 const FIXED = 2;
+const LAPIC_SVR = 0xf0;
+const LAPIC_ICR = 0x300;
+const SVR_ENABLE = 0x1ff;
+const ICR_NMI = 0x400;
 const INTO = 0xce;
 const POP_SS = 0x17;
 const DR6_ONES = 0xffff0ff0n;
@@ -315,6 +322,23 @@ function watchedFrame(g: GuestBuilder): void {
   a.label("step").mov(rcx, qword(rsp)).mov(qword(rsp, 16), FIXED).iretq();
 }
 
+/** The same of an NMI, which comes between two instructions. */
+function watchedInterrupt(g: GuestBuilder): void {
+  g.gates.set(NMI, { selector: layout.KERNEL_CODE, offset: 0, type: 0xe, label: "nmi" });
+  prologue(g.a);
+  const { a } = g;
+  a.xor(ebx, ebx).mov(edi, layout.LAPIC).mov(dword(rdi, LAPIC_SVR), SVR_ENABLE);
+  watch(a, WATCH0);
+  a.mov(rax, layout.STACK_TOP - 16).movSystem(dr0, rax);
+  g.expectEvent({ vector: DB, rip: "nmi", note: "before the NMI handler's first instruction" });
+  a.mov(dword(rdi, LAPIC_ICR), ICR_NMI);
+  for (let i = 0; i < 3; i++) a.jmp(a.here + 5);
+  g.expect(ebx, 1, "one NMI");
+  causes(g, B0, "its frame");
+  g.exit();
+  a.label("nmi").xor(eax, eax).movSystem(dr7, rax).inc(ebx).iretq();
+}
+
 export function debugShadowGuests(): Guest[] {
   const cites = "SDM vol. 3A §6.8.3";
   const notOnQemu = QEMU;
@@ -336,6 +360,11 @@ export function debugShadowGuests(): Guest[] {
       "DR6 shows the causes of one #DB",
       { cites: "SDM vol. 3B §17.2.3", notOnQemu: "QEMU 7.2 keeps B0–B3 where a step or INT1 follows" },
       statusOfOne,
+    ),
+    guest(
+      "the frame of an NMI reaches watched data",
+      { cites: "SDM vol. 3A §6.9", notOnQemu: "QEMU 7.2 aborts" },
+      watchedInterrupt,
     ),
     guest(
       "the frame of a #DB reaches watched data",
