@@ -363,7 +363,7 @@ export function debugShadowGuests(): Guest[] {
     ),
     guest(
       "the frame of an NMI reaches watched data",
-      { cites: "SDM vol. 3A §6.9", notOnQemu: "QEMU 7.2 aborts" },
+      { cites: "SDM vol. 3A §6.9", notOnQemu: "QEMU 7.2 reports no data breakpoint of a frame" },
       watchedInterrupt,
     ),
     guest(

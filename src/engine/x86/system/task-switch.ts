@@ -138,8 +138,8 @@ const GENERAL_REGISTERS = 8;
 const SEGMENTS = 6;
 const TRAP = 1;
 /**
- * Bits 31:16 of the general registers after a switch to a task of a 16-bit TSS. No manual names them; the 386 and all after
- * it have ones there, and so do Bochs and QEMU.
+ * Bits 31:16 of the general registers after a switch to a task of a 16-bit TSS. No manual names them; the 386 has
+ * ones there, and so has Bochs.
  */
 const UPPER_OF_TASK16 = 0xffff0000;
 const DR7 = L.DR + 7 * 8;
