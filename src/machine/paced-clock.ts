@@ -34,7 +34,7 @@ const FASTEST_PACE = 8;
 const ACCESS_NS = 1500;
 const FAR_BEHIND_NS = 200_000_000;
 /** So far behind, ns, the machine was stopped, or its host was: nobody waits for that to be made up. */
-const STOPPED_NS = 1_000_000_000;
+const STOPPED_NS = 5_000_000_000;
 
 /** Most that an access moves a clock on that is so far behind, ns. */
 function longestStep(behind: number): number {
