@@ -15,13 +15,15 @@ export const WORD_ADDEND = L.TLB_ADDEND >>> 2;
 export const WORD_PHYSICAL_PAGE = L.TLB_PHYSICAL_PAGE >>> 2;
 export const WORD_FLAGS = L.TLB_FLAGS >>> 2;
 export const WORD_PAGE_TAG = L.TLB_PAGE_TAG >>> 2;
-/** No linear page has this tag: tags are 26-bit signed numbers. */
+/** No linear page has this tag: tags are signed numbers of 25 bits. */
 export const WORD_EMPTY = 0x7fffffff;
 
 const ENTRY_WORDS = L.TLB_ENTRY_SIZE >>> 2;
 const DATA_ENTRIES = L.ACCESS_MODES * L.TLB_ENTRIES;
 const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
 const TWO_20 = 0x100000;
+/** Page number in the low 32 bits of an address, which is what generated code looks at. */
+const LOW_PAGE = TWO_20 - 1;
 
 /** Where a TLB and its lists lie: word indices, and the index of the first u16 of the lists. */
 interface Place {
@@ -126,7 +128,7 @@ export class TlbBook {
 
   /** First word of the data entry for a linear page in an access mode. */
   dataEntry(page: number, mode: number): number {
-    const index = (page ^ (page >>> L.TLB_INDEX_BITS)) & (L.TLB_ENTRIES - 1);
+    const index = (page ^ ((page & LOW_PAGE) >>> L.TLB_INDEX_BITS)) & (L.TLB_ENTRIES - 1);
     return this.dataWord + (mode * L.TLB_ENTRIES + index) * ENTRY_WORDS;
   }
   /** First word of the instruction entry for a linear page. */
