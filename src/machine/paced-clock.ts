@@ -30,15 +30,20 @@ const INSTRUCTIONS_AN_ACCESS = 200;
 const CATCH_UP_NS = 2_000_000;
 const SLOWEST_PACE = 0.25;
 const FASTEST_PACE = 8;
-/** What an access of a device takes at most, ns; more where the clock is far behind, so that this comes to an end. */
+/** What an access of a device takes at most, ns. */
 const ACCESS_NS = 1500;
+/** Where a clock is about this far behind, ns, accesses and instructions take longer than that, so that it comes to an end. */
 const FAR_BEHIND_NS = 200_000_000;
 /** So far behind, ns, the machine was stopped, or its host was: nobody waits for that to be made up. */
 const STOPPED_NS = 5_000_000_000;
 
+function urgency(behind: number): number {
+  return (Math.max(0, behind) / FAR_BEHIND_NS) ** 2;
+}
+
 /** Most that an access moves a clock on that is so far behind, ns. */
 function longestStep(behind: number): number {
-  return behind > STOPPED_NS ? behind : ACCESS_NS * (1 + (behind / FAR_BEHIND_NS) ** 2);
+  return behind > STOPPED_NS ? behind : ACCESS_NS * (1 + urgency(behind));
 }
 
 function clamp(value: number, least: number, most: number): number {
@@ -94,8 +99,10 @@ export class PacedClock implements MachineClock {
     if (this.#resting) this.#wake(host);
     this.#resting = false;
     if (host - this.#time > STOPPED_NS) this.#time = host;
-    const pace = clamp(1 + (host - this.#time) / CATCH_UP_NS, SLOWEST_PACE, FASTEST_PACE);
-    const each = Math.min(LONGEST_NS, (this.#measuredNs ?? SHORTEST_NS) * pace);
+    const behind = host - this.#time;
+    const pace = clamp(1 + behind / CATCH_UP_NS, SLOWEST_PACE, FASTEST_PACE);
+    const each =
+      Math.min(LONGEST_NS, (this.#measuredNs ?? SHORTEST_NS) * pace) + LONGEST_NS * urgency(behind);
     const ticks = (each * this.#tscHz) / NS_PER_SECOND;
     this.#rate = Math.max(1, Math.round(ticks * TICK_PARTS));
     this.#nsEach = (this.#rate * NS_PER_SECOND) / (this.#tscHz * TICK_PARTS);
