@@ -47,6 +47,11 @@ describe("R3.4 ACPI tables", () => {
     assert.equal(byteSum(rsdp.bytes, 0, 20), 0);
   });
 
+  it("R3.8 of the sleep states only S5 is announced", () => {
+    const text = Buffer.from(find(acpi().tables, "DSDT").bytes).toString("latin1");
+    assert.deepEqual(text.match(/_S[0-5]_/g), ["_S5_"]);
+  });
+
   it("R3.4 pointers lead to the tables they name", () => {
     const { tables, bytes } = acpi(2);
     const at = (address: number): string =>
