@@ -1,19 +1,24 @@
 /**
- * What is not compared with the host's CPU, and why: the only place that says so. An entry either leaves forms out or
- * takes bits of some result fields away. Every entry must apply to some form (`oracle.test.ts`).
+ * What is not compared with the host's CPU, and why: here and in the files this one joins. An entry either leaves forms
+ * out or takes bits of some result fields away. What the manual leaves undefined is masked for every CPU. Where the makers
+ * differ the engine follows Intel, and an entry names the other; where it does not, the entry says what that would cost.
+ * What both do the engine does. Every entry must be about some form (`oracle.test.ts`) and be needed on its maker's CPU
+ * (`exemptions.test.ts`).
  */
-import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
-import { FORMS } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
 import { FX, RFLAGS, STATUS_FLAGS } from "./case.js";
 import type { Form } from "./form.js";
 import { GPR_NAMES } from "../../src/x86/cpu-state.js";
 import { FLOAT_EXEMPTIONS } from "./float-exemptions.js";
+import { SKIPPED } from "./skipped.js";
+import type { Vendor } from "./vendor.js";
 import { CASE, FX_AT, LDT, MEMORY_AT, MEMORY_BYTES, RESULT, localSelector } from "./layout.js";
 
 /** A case that differed, as an exemption sees it. */
 export interface Finished {
   readonly form: Form;
+  /** Whose CPU the host is, or was when the case was recorded. */
+  readonly vendor: Vendor;
   /** The instruction's bytes. */
   readonly code: Uint8Array;
   /** The case record: the state before. */
@@ -28,6 +33,8 @@ export type Ignored = Readonly<Record<string, bigint>>;
 export interface Exemption {
   readonly name: string;
   readonly why: string;
+  /** Whose CPUs it is about; both, where the manual leaves something undefined. */
+  readonly vendor?: Vendor;
   /** Lines of the table that make no forms at all. */
   readonly skips?: (line: TableForm, mode: 64 | 32) => boolean;
   /** Forms it is about, and what is not compared of a case of theirs. */
@@ -43,42 +50,12 @@ const mnemonics = (...names: string[]): ((form: { mnemonic: string }) => boolean
 const { CF, PF, AF, ZF, SF, OF } = RFLAGS;
 const STATUS_BITS = [CF, PF, AF, ZF, SF, OF];
 
-const skip = (name: string, why: string, ...names: string[]): Exemption => ({
-  name,
-  why,
-  skips: mnemonics(...names),
-});
 const undefinedFlags = (why: string, bits: readonly number[], ...names: string[]): Exemption => ({
   name: `${names.join(", ")}: flags`,
   why,
   forms: mnemonics(...names),
   ignored: () => flags(...bits),
 });
-
-const SKIPPED: readonly Exemption[] = [
-  skip("time", "the value is the host's time", "rdtsc", "rdtscp", "rdpmc"),
-  skip("identity", "the value is the host's identity, or which CPU runs", "cpuid", "rdpid", "xgetbv"),
-  skip("random numbers", "the value is random", "rdrand", "rdseed"),
-  skip("system calls", "they enter Linux", "syscall", "sysenter", "sysexit"),
-  skip("far transfers", "system behaviour: held to the manual by the conformance guests", "far_call_imm", "far_call_mem",
-    "far_jmp_imm", "far_jmp_mem", "far_ret", "iret", "les", "lds", "lss", "lfs", "lgs", "mov_to_seg", "pop_seg"), // prettier-ignore
-  skip(
-    "UMIP",
-    "Linux emulates them where UMIP raises #GP (arch/x86/kernel/umip.c)",
-    ...["sgdt", "sidt", "smsw", "sldt", "str"],
-  ),
-  {
-    name: "features that are not announced",
-    why: "their forms are undefined on the engine, whatever the host has",
-    skips: ({ features }) => features.always !== undefined && !DEFAULT_CPU_FEATURES[features.always],
-  },
-  {
-    name: "BOUND in 64-bit mode",
-    why: "62 is undefined there on the engine and begins AVX-512 instructions on the host",
-    skips: (line, mode) => line.mnemonic === "bound" && mode === 64,
-  },
-  skip("x87", "forms of their own", "x87"),
-];
 
 const MM_BIT = 0x20000n;
 const DEBUG = 1;
@@ -89,9 +66,6 @@ const PAGE_FAULT = 14;
 const ALIGNMENT_CHECK = 17;
 const FETCH = 0x10;
 const vector = (record: DataView): number => record.getUint32(RESULT.VECTOR, true);
-/** Whether the instruction wants its operand aligned to 16 bytes: the table's letter `a`. */
-const misses16 = (c: Finished): boolean =>
-  c.form.covers.some((id) => FORMS[id].operands.some((o) => o.size === "a"));
 /** Whether SS was a local segment without its B bit. */
 function hasSmallStack(c: Finished): boolean {
   const selector = c.before.getUint32(CASE.SS, true);
@@ -121,6 +95,8 @@ const X87: Ignored = {
   ...Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`st${i}`, ~0n])),
   ...Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`st${i}e`, ~0n])),
 };
+
+const X87_CONTROL: Ignored = { fcw: ~0n, fop: ~0n, fip: ~0n, fdp: ~0n };
 
 const REGISTERS: Ignored = Object.fromEntries(GPR_NAMES.map((n) => [n, ~0n]));
 const [OPERAND_SIZE, LOCK, REPNE, REP] = [0x66, 0xf0, 0xf2, 0xf3];
@@ -162,16 +138,10 @@ function savedMask(c: Finished): Ignored {
 const COMPARED: readonly Exemption[] = [
   {
     name: "MXCSR_MASK",
+    vendor: "AMD",
     why: "AMD has a bit more (misaligned SSE mode, MXCSR.MM); the engine says Intel",
     forms: () => true,
     ignored: () => ({ mxcsr_mask: MM_BIT }),
-  },
-  {
-    name: "alignment check first",
-    why: "AMD checks alignment before paging; the SDM (vol. 3A table 6-2) lists #PF before #AC",
-    forms: () => true,
-    ignored: (c) =>
-      vector(c.host) === ALIGNMENT_CHECK && vector(c.ours) === PAGE_FAULT ? EXCEPTION : undefined,
   },
   {
     name: "undefined opcode at the end of a page",
@@ -184,25 +154,18 @@ const COMPARED: readonly Exemption[] = [
   },
   {
     name: "alignment of 16 bytes",
-    why: "unaligned operands of 16 bytes raise #AC on AMD; on Intel whether they do is up to the model",
-    forms: (f) => /^(movu|lddqu|pcmp[ei]str[im]|cmpxchg8b|maskmovdqu)$/.test(f.mnemonic),
+    vendor: "AMD",
+    why: "unaligned operands of 16 bytes raise #AC on AMD; the CPU of Intel's that was recorded does not",
+    forms: (f) => /^(movu|lddqu|pcmp[ei]str[im])$/.test(f.mnemonic),
     ignored: (c) =>
       vector(c.host) === ALIGNMENT_CHECK && vector(c.ours) !== ALIGNMENT_CHECK ? ALL : undefined,
   },
-  {
-    name: "MASKMOVDQU over the end of the canonical addresses",
-    why: "AMD looks at its bytes one by one and finds the absent page first; which fault comes first is up to the CPU",
-    forms: mnemonics("maskmovdqu"),
-    ignored: (c) => (vector(c.host) === PAGE_FAULT && vector(c.ours) === GP ? EXCEPTION : undefined),
-  },
-  undefinedFlags("AF is undefined", [AF], "and", "or", "xor", "test", "andn"),
+  undefinedFlags("AF and PF are undefined", [AF, PF], "andn", "blsr", "blsmsk", "blsi", "bzhi"),
   undefinedFlags("SF, ZF, AF and PF are undefined", [SF, ZF, AF, PF], "mul", "imul1", "imul2", "imul3"),
   undefinedFlags("all status flags are undefined", [STATUS_FLAGS], "div", "idiv"),
   undefinedFlags("all but ZF are undefined", [CF, OF, SF, AF, PF], "bsf", "bsr"),
   undefinedFlags("all but ZF and CF are undefined", [OF, SF, AF, PF], "tzcnt", "lzcnt"),
-  undefinedFlags("AF and PF are undefined", [AF, PF], "blsr", "blsmsk", "blsi", "bzhi"),
   undefinedFlags("AF, SF and PF are undefined", [AF, SF, PF], "bextr"),
-  undefinedFlags("OF, SF, AF and PF are undefined", [OF, SF, AF, PF], "bt", "bts", "btr", "btc"),
   undefinedFlags("OF, SF, ZF and PF are undefined", [OF, SF, ZF, PF], "aaa", "aas"),
   undefinedFlags("OF is undefined", [OF], "daa", "das"),
   undefinedFlags("OF, AF and CF are undefined", [OF, AF, CF], "aam", "aad"),
@@ -225,53 +188,46 @@ const COMPARED: readonly Exemption[] = [
     ignored: () => Object.fromEntries(GPR_NAMES.map((n) => [n, 0xf0000n])),
   },
   {
-    name: "alignment or segment limit",
-    why: "an SSE operand that violates both: #GP or #SS is up to the CPU",
-    forms: (f) => f.segmented === true,
-    ignored: (c) =>
-      vector(c.host) === GP && vector(c.ours) === STACK_FAULT && misses16(c) ? EXCEPTION : undefined,
-  },
-  {
     name: "MXCSR.MM",
+    vendor: "AMD",
     why: "AMD's bit for misaligned SSE operands, reserved on Intel: loading it raises #GP there",
     forms: mnemonics("ldmxcsr", "fxrstor", "xrstor"),
     ignored: (c) => (vector(c.ours) === GP && (mxcsrOf(c.host) & MM_BIT) !== 0n ? ALL : undefined),
   },
   {
     name: "MXCSR_MASK in memory",
+    vendor: "AMD",
     why: "as MXCSR_MASK",
     forms: mnemonics("fxsave", "xsave", "xsaveopt", "xsavec"),
     ignored: (c) => savedMask(c),
   },
   {
     name: "INT1 under a hypervisor",
+    vendor: "AMD",
     why: "KVM on AMD reports the address of the instruction instead of the next (the SDM says a trap)",
     forms: mnemonics("int1"),
     ignored: () => ({ rip: ~0n }),
   },
   {
     name: "PREFETCH of a register",
+    vendor: "AMD",
     why: "0F 0D with a register operand is undefined on AMD and does nothing on Intel",
     forms: (f) => f.name.includes("[0F 0D]"),
     ignored: () => ALL,
   },
   {
     name: "indirect CALL to an address that is not canonical",
-    why: "AMD pushes the return address first, Intel checks the target first",
+    vendor: "AMD",
+    why: "AMD writes the return address after it has checked the target, Intel before",
     forms: mnemonics("call_near"),
-    ignored: (c) => (vector(c.ours) === GP ? ALL : undefined),
+    ignored: (c) => (vector(c.host) === GP && vector(c.ours) === GP ? MEMORY : undefined),
   },
   {
     name: "MOVSXD of a word",
+    vendor: "AMD",
     why: "AMD reads 4 bytes of memory, Intel 2",
     forms: (f) => f.mode === 64 && /^(movsxd|arpl)$/.test(f.mnemonic),
     ignored: (c) => (c.code.includes(OPERAND_SIZE) ? ALL : undefined),
-  },
-  {
-    name: "ENTER: alignment of the new stack pointer",
-    why: "AMD checks the alignment of the write that probes the final stack; nothing is written there",
-    forms: mnemonics("enter"),
-    ignored: (c) => (vector(c.host) === ALIGNMENT_CHECK ? ALL : undefined),
   },
   {
     name: "PUSHA, ENTER: pushes before a fault",
@@ -293,6 +249,7 @@ const COMPARED: readonly Exemption[] = [
   },
   {
     name: "SHA: alignment",
+    vendor: "AMD",
     why: "AMD takes unaligned memory operands; on Intel they raise #GP as of any SSE instruction (SDM vol. 2, type 4)",
     forms: (f) => f.mnemonic.startsWith("sha"),
     ignored: (c) => (vector(c.ours) === GP ? ALL : undefined),
@@ -305,25 +262,22 @@ const COMPARED: readonly Exemption[] = [
   },
   {
     name: "offsets that are not canonical",
+    vendor: "AMD",
     why: "AMD looks at the offset, too; Intel only at the linear address, that is with the base of FS or GS",
     forms: (f) => f.mode === 64,
     ignored: (c) =>
       vector(c.host) === GP && vector(c.ours) === PAGE_FAULT && hasBase(c) ? EXCEPTION : undefined,
   },
   {
-    name: "FXRSTOR, XRSTOR: alignment",
-    why: "whether misalignment raises #AC or #GP is up to the model",
-    forms: mnemonics("fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec"),
-    ignored: (c) => (vector(c.host) === ALIGNMENT_CHECK && vector(c.ours) === GP ? EXCEPTION : undefined),
-  },
-  {
     name: "LOOPE, LOOPNE with REP prefixes",
+    vendor: "AMD",
     why: "AMD takes F2 and F3 for the condition; to Intel they are reserved",
     forms: mnemonics("loope", "loopne"),
     ignored: (c) => (c.code.some((byte) => byte === REPNE || byte === REP) ? ALL : undefined),
   },
   {
     name: "POPA that faults",
+    vendor: "AMD",
     why: "AMD has popped registers before the fault; the SDM pops after all checks",
     forms: mnemonics("popa"),
     ignored: (c) => (isMemoryFault(c.host) ? REGISTERS : undefined),
@@ -342,57 +296,74 @@ const COMPARED: readonly Exemption[] = [
   },
   {
     name: "LOCK VERR, LOCK VERW",
+    vendor: "AMD",
     why: "AMD takes no notice of LOCK, or reads the operand first",
     forms: mnemonics("verr", "verw"),
     ignored: (c) => (vector(c.ours) === UD && c.code.includes(LOCK) ? ALL : undefined),
   },
   {
     name: "RF between iterations",
+    vendor: "AMD",
     why: "AMD keeps RF until a repeated instruction ends; the engine has it only while instruction breakpoints are set",
     forms: mnemonics("movs", "stos", "lods", "scas", "cmps"),
     ignored: (c) => (vector(c.host) === DEBUG ? flags(RFLAGS.RF) : undefined),
   },
   {
     name: "REP CMPS, REP SCAS: flags between elements",
+    vendor: "AMD",
     why: "at a fault or trap before the end AMD has the last element's; by the manual (vol. 2, REP) they are as before",
     forms: mnemonics("scas", "cmps"),
     ignored: (c) => (endsBetweenElements(c) ? flags(...STATUS_BITS) : undefined),
   },
   {
     name: "PAUSE with REX.B",
+    vendor: "AMD",
     why: "on AMD it exchanges with R8; on Intel it is PAUSE",
     forms: mnemonics("pause"),
     ignored: (c) => (c.form.mode === 64 && hasRexB(c.code) ? { rax: ~0n, r8: ~0n } : undefined),
   },
   {
     name: "LOCK MOV CR",
+    vendor: "AMD",
     why: "on AMD it stands for CR8, elsewhere it is undefined",
     forms: mnemonics("mov_to_cr", "mov_from_cr"),
     ignored: (c) => (c.code.includes(LOCK) ? ALL : undefined),
   },
   {
-    name: "XSAVE: order of checks",
-    why: "alignment, canonical address, segment limit or paging first: up to the CPU",
-    forms: mnemonics("fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec"),
-    ignored: (c) => (isMemoryFault(c.host) && isMemoryFault(c.ours) ? EXCEPTION : undefined),
-  },
-  {
     name: "XSAVE: bytes that are not asked for",
+    vendor: "AMD",
     why: "AMD checks the whole area, also of registers and components that are neither saved nor restored",
     forms: mnemonics("fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec"),
     ignored: (c) => (vector(c.host) === PAGE_FAULT ? ALL : undefined),
   },
   {
     name: "SYSRET in compatibility mode",
+    vendor: "AMD",
     why: "#UD on Intel; AMD has the instruction there and checks the privilege",
     forms: (f) => f.mnemonic === "sysret" && f.mode === 32,
     ignored: () => EXCEPTION,
   },
   {
-    name: "MMX state of a faulting instruction",
-    why: "AMD goes over to MMX (tags, TOP) before it raises the exception",
-    forms: (f) => /pi2p|p[sd]2pi|maskmovq/.test(f.mnemonic),
-    ignored: (c) => (vector(c.host) > 3 ? X87 : undefined),
+    name: "TOP after a faulting MMX store",
+    vendor: "AMD",
+    why: "AMD sets it when nothing can fault any more, Intel before",
+    forms: mnemonics("movd", "movq_mmx", "movnt"),
+    ignored: (c) => (isMemoryFault(c.host) && isMemoryFault(c.ours) ? X87 : undefined),
+  },
+  {
+    name: "XRSTOR: x87 state with a bad MXCSR",
+    vendor: "AMD",
+    why: "AMD checks MXCSR before it loads x87 state, Intel behind that",
+    forms: mnemonics("xrstor"),
+    ignored: (c) => (vector(c.host) === GP && vector(c.ours) === GP ? { ...X87, ...X87_CONTROL } : undefined),
+  },
+  {
+    name: "MASKMOVDQU: CR2",
+    vendor: "AMD",
+    why: "AMD reports the lowest byte that faults, Intel looks at the upper half first",
+    forms: mnemonics("maskmovdqu"),
+    ignored: (c) =>
+      vector(c.host) === PAGE_FAULT && vector(c.ours) === PAGE_FAULT ? { cr2: ~0n } : undefined,
   },
 ];
 

@@ -1,6 +1,7 @@
 /**
  * `npm run test:oracle`: every form against this host's CPU. `LOCORE_ORACLE_SEED`, `LOCORE_ORACLE_ROWS` (cases a
- * form) and `LOCORE_ORACLE_FORMS` (a regular expression of names) choose; exits with 1 on a mismatch.
+ * form), `LOCORE_ORACLE_FORMS` (a regular expression of names) and `LOCORE_ORACLE_JIT` (`eager`: compiled) choose; exits
+ * with 1 on a mismatch.
  */
 import { nativeMissing } from "./native.js";
 import { describe } from "./report.js";

@@ -40,6 +40,7 @@ import { Batch } from "./batch.js";
 import type { Runnable } from "./batch.js";
 import { Case } from "./case.js";
 import type { Form } from "./form.js";
+import { hostVendor } from "./vendor.js";
 import { emitCollect, emitNext, emitVariables } from "./harness.js";
 import {
   BATCH,
@@ -100,6 +101,7 @@ export function nativeMissing(): string | undefined {
   // The harness itself uses these.
   for (const feature of ["fsgsbase", "fxsr"])
     if (!hostHas(feature)) return `the host's CPU has no ${feature}`;
+  if (hostVendor() === undefined) return "the host's CPU is neither AMD's nor Intel's";
   return undefined;
 }
 

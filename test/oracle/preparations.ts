@@ -2,9 +2,9 @@
  * What instructions want of the random state before they do something worth comparing: a divisor that fits, a string
  * within the window, a stack.
  */
-import { RSP } from "./case.js";
+import { RFLAGS, RSP } from "./case.js";
 import type { Case } from "./case.js";
-import { DS, ES, SS } from "./layout.js";
+import { DS, ES, PAGE, SS } from "./layout.js";
 import type { Choices, Variant } from "./encode.js";
 
 export interface Preparation {
@@ -47,16 +47,31 @@ function otherAddress(c: Case, choices: Choices): void {
   choices.otherAddressSize = c.random.once(8);
 }
 
-/** RSI and RDI within the window, and with a repeat prefix few or many elements. */
+/** Elements of `bytes` from a linear address on, in the direction of DF, that lie in the window; 1 where none does. */
+function elementsInWindow(c: Case, linear: bigint, bytes: number): number {
+  const offset = c.windowOffset(linear);
+  if (offset < 0) return 1;
+  const room = c.rflags & RFLAGS.DF ? offset + bytes : c.memory.length - offset;
+  return Math.max(1, Math.floor(room / bytes));
+}
+
+/** RSI and RDI within the window, and with a repeat prefix few or many elements: as many as the window has. */
 const string: Preparation = (c, choices, v) => {
   const { random } = c;
   const bytes = v.size || 1;
   if (random.once(3)) c.rflags = c.rflags & ~0x100;
   otherAddress(c, choices);
-  c.setRegister(RSI, c.offset(choices.override ?? DS, c.target(bytes)));
-  c.setRegister(RDI, c.offset(ES, c.target(bytes)));
-  if (random.once(8)) c.setRegister(RDI, c.gpr[RSI] + BigInt(bytes * (random.below(5) - 2)));
-  c.setRegister(RCX, BigInt(random.once(6) ? random.below(400) : random.below(12)));
+  const source = c.target(bytes);
+  let destination = c.target(bytes);
+  c.setRegister(RSI, c.offset(choices.override ?? DS, source));
+  c.setRegister(RDI, c.offset(ES, destination));
+  if (random.once(8)) {
+    c.setRegister(RDI, c.gpr[RSI] + BigInt(bytes * (random.below(5) - 2)));
+    destination = c.gpr[RDI] + c.segmentBase(ES);
+  }
+  const wanted = random.once(6) ? random.below(400) : random.below(12);
+  const room = [source, destination].map((linear) => elementsInWindow(c, linear, bytes));
+  c.setRegister(RCX, BigInt(Math.min(wanted, ...room)));
   if (random.once(4)) return;
   choices.prefix = random.once(2) ? 0xf3 : 0xf2;
 };
@@ -128,9 +143,12 @@ const branch: Preparation = (c, choices, v) => {
     c.setRegister(RCX, BigInt(c.random.below(3)) << BigInt(c.random.pick([0, 16, 32])));
 };
 
-/** A branch target where nothing is, canonical or not. */
+/**
+ * A branch target where nothing is, canonical or not. What 16-bit code keeps of it is in a page that is absent, where no
+ * other case's branch leads back, or on for ever.
+ */
 const stray = (c: Case): bigint =>
-  c.mode === 64 ? c.random.u64() : BigInt(c.random.u32() | UPPER_HALF) & 0xffffffffn;
+  c.mode === 64 ? c.random.u64() : BigInt(c.random.u32() | UPPER_HALF | PAGE) & 0xffffffffn;
 
 const indirect: Preparation = (c, choices, v) => {
   stack(c, choices, v);

@@ -1,8 +1,8 @@
 /**
  * Records vectors from the host's CPU: `node dist/test/oracle/record.js`, on x86-64 Linux; `LOCORE_ORACLE_SEED`
- * chooses others. Writes test/fixtures/oracle/*.txt, which `recorded.test.ts` runs on every host. Of each line of the
- * instruction table up to 16 cases are kept: one of each variant (operand size, register or memory, code size), then
- * those that end differently from the ones before.
+ * chooses others. Writes test/fixtures/oracle/VENDOR/*.txt, which `recorded.test.ts` runs on every host. Of each line
+ * of the instruction table up to 16 cases are kept: one of each variant (operand size, register or memory, code size),
+ * then those that end differently from the ones before.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { FORMS } from "../../src/engine/x86/table/forms.js";
@@ -20,7 +20,8 @@ import { runCases } from "./slots.js";
 import type { SlotBatch } from "./slots.js";
 import { FIELDS, SLOTS, formatVector, slotAddress } from "./vector-text.js";
 import type { PlacedCase, Vector } from "./vector-text.js";
-import { VECTOR_FILES, fileOf } from "./vector-files.js";
+import { fileOf, filesOf } from "./vector-files.js";
+import { hostVendor } from "./vendor.js";
 
 const KEPT = 16;
 /** Cases tried for each line of the table, and lines tried at once. */
@@ -150,7 +151,7 @@ function main(): void {
       small.push(...minimise(placed, run).map((v, k) => ({ ...v, form: placed[k].form })));
       console.log(`${small.length} shrunk`);
     }
-    for (const file of VECTOR_FILES) {
+    for (const file of filesOf(hostVendor()!)) {
       mkdirSync(new URL(".", file.url), { recursive: true });
       writeFileSync(file.url, text(small.filter((v) => fileOf(v.form) === file.name)));
     }

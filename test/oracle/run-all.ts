@@ -4,7 +4,7 @@ import { EXEMPTIONS } from "./exemptions.js";
 import { nativeCpu } from "./native.js";
 import { runOracle } from "./run.js";
 import type { Summary } from "./run.js";
-import { formsFilter, oracleSeed, rows } from "./settings.js";
+import { formsFilter, oracleJit, oracleSeed, rows } from "./settings.js";
 
 /** Cases a form when the environment says nothing. */
 const FULL_ROWS = 2000;
@@ -12,7 +12,7 @@ const FULL_ROWS = 2000;
 /** Runs every form that the environment lets through. */
 export function runAll(): Summary {
   const forms = allForms().filter((f) => formsFilter().test(f.name));
-  return runOracle(forms, { rows: rows(FULL_ROWS), seed: oracleSeed() });
+  return runOracle(forms, { rows: rows(FULL_ROWS), seed: oracleSeed(), jit: oracleJit() });
 }
 
 /** `forms × cases × mismatches × exemptions`, and what they were run on. */
@@ -22,7 +22,7 @@ export function summaryLine(s: Summary): string {
     `oracle: ${s.forms} forms × ${rows(FULL_ROWS)} cases = ${s.cases}`,
     `${s.mismatches.length} mismatches${forms > 0 ? ` in ${forms} forms` : ""}`,
     `${EXEMPTIONS.length} exemptions, of which ${s.used.size} hid a difference`,
-    `seed ${oracleSeed()}`,
+    `seed ${oracleSeed()}, jit ${oracleJit()}`,
     nativeCpu(),
   ].join(", ");
 }

@@ -1,4 +1,5 @@
 /** Runs forms on the host's CPU and on an engine, batch by batch, and collects what differs. */
+import type { JitMode } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { Batch } from "./batch.js";
 import { Case, FX } from "./case.js";
@@ -12,11 +13,14 @@ import { FX_AT, MEMORY_AT, RECORD_BYTES } from "./layout.js";
 import { normalise } from "./linux.js";
 import { FORMS } from "../../src/engine/x86/table/forms.js";
 import { NativeRunner, hostHas } from "./native.js";
+import { hostVendor } from "./vendor.js";
 
 export interface Options {
   /** Cases a form. */
   rows: number;
   seed: number;
+  /** How the engine executes; interpreted by default. */
+  jit?: JitMode;
   /** Called with every finished batch, exact results of both worlds included. */
   onBatch?: (batch: Batch, host: Uint8Array, ours: Uint8Array) => void;
 }
@@ -64,6 +68,7 @@ function same(a: Uint32Array, b: Uint32Array, at: number): boolean {
 function remaining(found: Differences, c: Finished, used: Set<Exemption>): Differences {
   for (const exemption of EXEMPTIONS) {
     if (found.size === 0) break;
+    if (exemption.vendor !== undefined && exemption.vendor !== c.vendor) continue;
     if (!exemption.forms?.(c.form)) continue;
     const ignored = exemption.ignored?.(c);
     if (ignored === undefined) continue;
@@ -85,6 +90,7 @@ export function unexplained(c: Finished, used = new Set<Exemption>()): Differenc
 }
 
 function compareBatch(batch: Batch, host: Uint8Array, ours: Uint8Array, summary: Summary): void {
+  const vendor = hostVendor()!;
   const view = (of: Uint8Array, i: number): DataView =>
     new DataView(of.buffer, of.byteOffset + i * RECORD_BYTES, RECORD_BYTES);
   const hostWords = new Uint32Array(host.buffer, host.byteOffset, host.length / 4);
@@ -95,6 +101,7 @@ function compareBatch(batch: Batch, host: Uint8Array, ours: Uint8Array, summary:
     if (same(hostWords, ourWords, i * WORDS)) continue;
     const finished: Finished = {
       form: batch.forms[i],
+      vendor,
       code: batch.bytes(i).slice(),
       before: copy(batch.record(i)),
       host: copy(host.subarray(i * RECORD_BYTES, (i + 1) * RECORD_BYTES)),
@@ -112,7 +119,7 @@ const copy = (bytes: Uint8Array): DataView => new DataView(bytes.slice().buffer)
 export function runOracle(forms: readonly Form[], options: Options): Summary {
   const summary: Summary = { forms: forms.length, cases: 0, mismatches: [], used: new Set() };
   const native = new NativeRunner();
-  const engine = new EngineRunner(createWasmEngine());
+  const engine = new EngineRunner(createWasmEngine({ jit: options.jit ?? "off" }));
   const batch = new Batch();
   const finish = (): void => {
     const host = native.run(batch);

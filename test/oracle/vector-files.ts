@@ -2,17 +2,22 @@
 import { readFileSync } from "node:fs";
 import { FORMS } from "../../src/engine/x86/table/forms.js";
 import type { Form } from "./form.js";
+import { VENDORS, vendorNamed } from "./vendor.js";
+import type { Vendor } from "./vendor.js";
 import { parseVector } from "./vector-text.js";
 import type { Vector } from "./vector-text.js";
 
 const NAMES = ["integer", "vector", "x87"] as const;
 export type VectorFile = (typeof NAMES)[number];
 
-/** The files, by what they hold. */
-export const VECTOR_FILES = NAMES.map((name) => ({
-  name,
-  url: new URL(`../../../test/fixtures/oracle/${name}.txt`, import.meta.url),
-}));
+/** The files of a maker's CPU, by what they hold. */
+export const filesOf = (vendor: Vendor): { vendor: Vendor; name: VectorFile; url: URL }[] =>
+  NAMES.map((name) => ({
+    ...{ vendor, name },
+    url: new URL(`../../../test/fixtures/oracle/${vendor.toLowerCase()}/${name}.txt`, import.meta.url),
+  }));
+
+export const VECTOR_FILES = VENDORS.flatMap(filesOf);
 
 /** Which file a form's vectors belong to. */
 export function fileOf(form: Form): VectorFile {
@@ -24,6 +29,9 @@ export function fileOf(form: Form): VectorFile {
 export interface NamedVector extends Vector {
   form: Form;
 }
+
+/** Whose CPU a file was recorded on: its first line names it. */
+export const recordedOn = (url: URL): Vendor => vendorNamed(/^.*/.exec(readFileSync(url, "utf8"))![0]);
 
 /** Reads a file. Throws an Error that names the line when a form does not exist any more or a line is broken. */
 export function readVectors(url: URL, forms: ReadonlyMap<string, Form>): NamedVector[] {

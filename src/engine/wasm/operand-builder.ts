@@ -43,7 +43,7 @@ export abstract class OperandBuilder extends InstructionBuilder {
       case "mmx":
         return this.loadVector(this.slot(this.fieldOf(operand)), 8);
       case "memory": {
-        const linear = this.linearAddress(operand.size, "read");
+        const linear = this.linearAddress(operand.size, "read", undefined, operand.aligned);
         if (operand.aligned) this.requireAligned(linear, operand.size);
         return this.loadVector(this.translate(linear, operand.size, "read"), operand.size);
       }
@@ -69,7 +69,7 @@ export abstract class OperandBuilder extends InstructionBuilder {
       return this.storeVector(slot, value, 8);
     }
     if (operand.kind !== "memory") throw new Error(`${this.name}: cannot write ${operand.kind} as a vector`);
-    const linear = this.linearAddress(operand.size, "write");
+    const linear = this.linearAddress(operand.size, "write", undefined, operand.aligned);
     if (operand.aligned) this.requireAligned(linear, operand.size);
     const host = this.translate(linear, operand.size, "write");
     this.storeVector(host, value, operand.size);
@@ -89,9 +89,12 @@ export abstract class OperandBuilder extends InstructionBuilder {
     this.if(this.and(status, this.i32(X87_STATUS_SUMMARY)), () => this.raise(VECTOR_MF));
   }
 
-  override enterMmx(): void {
+  override resetTop(): void {
     const status = this.and(this.state("i32.load16_u", layout.FPU + FPU_STATUS), this.i32(~X87_STATUS_TOP));
     this.setState("i32.store16", layout.FPU + FPU_STATUS, status);
+  }
+
+  override validateTags(): void {
     this.setState("i32.store8", layout.FPU + FPU_TAGS, this.i32(0xff));
   }
 
@@ -102,7 +105,7 @@ export abstract class OperandBuilder extends InstructionBuilder {
   override vectorAddress(operand: Operand): Value {
     if (operand.kind === "xmm" || operand.kind === "mmx") return this.slot(this.fieldOf(operand));
     if (operand.kind !== "memory") return this.registerAddress(operand);
-    const linear = this.linearAddress(operand.size, "read");
+    const linear = this.linearAddress(operand.size, "read", undefined, operand.aligned);
     if (operand.aligned) this.requireAligned(linear, operand.size);
     return this.translate(linear, operand.size, "read");
   }
@@ -142,10 +145,14 @@ export abstract class OperandBuilder extends InstructionBuilder {
     this.setGpr(4, 8, this.or(kept, this.and(value, mask)));
   }
 
-  override push(value: Value, size: number): void {
+  override storeBelowStack(value: Value, size: number): Value {
     const offset = this.sub(this.gpr(4, 8), this.i64(size));
     this.storeLinear(this.stackLinear(offset, size, "write"), value, size, true);
-    this.setStackPointer(offset);
+    return offset;
+  }
+
+  override push(value: Value, size: number): void {
+    this.setStackPointer(this.storeBelowStack(value, size));
   }
 
   override loadStack(offset: Value, size: number): Value {

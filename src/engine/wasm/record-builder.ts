@@ -5,7 +5,7 @@
  */
 import type { Label, Signature, Value, Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
-import { INFO_ADDEND } from "../x86/call-info.js";
+import { INFO_ADDEND, INFO_ALIGNED } from "../x86/call-info.js";
 import type { Operand, Operation } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { accessInfo, type Access } from "../x86/semantics/instruction-builder.js";
@@ -149,14 +149,15 @@ export abstract class RecordBuilder extends OperandBuilder {
     return this.get(sum);
   }
 
-  override linearAddress(size: number, access: Access, addend?: Value): Value {
+  override linearAddress(size: number, access: Access, addend?: Value, aligned?: boolean): Value {
     const named = this.add(this.load("i64.load", this.slot(rec.REC_B)), this.displacement());
     const simple = addend ? this.add(named, addend) : named;
     const linear = this.variable(this.and(simple, this.state("i64.load", layout.LINEAR_MASK)));
     this.if(this.load("i32.load8_u", this.record, rec.REC_EA), () => {
       this.outside(() => {
         if (addend) this.setState("i64.store", layout.MAIL_ADDRESS, addend);
-        const info = this.i32(accessInfo(size, access, false) | (addend ? INFO_ADDEND : 0));
+        const more = (addend ? INFO_ADDEND : 0) | (aligned ? INFO_ALIGNED : 0);
+        const info = this.i32(accessInfo(size, access, false) | more);
         this.set(linear, this.call("address", "i64", [this.cpu, this.record, info]));
       });
       this.if(this.state("i32.load", layout.ADDRESS_FAULT), () => this.leave(this.i32(0)));

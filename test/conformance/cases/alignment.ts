@@ -4,6 +4,7 @@
  * Specification: SDM vol. 3A §6.15, #AC (table 6-7, alignment requirements by data type).
  */
 import {
+  al,
   at,
   byte,
   cr0,
@@ -66,10 +67,13 @@ function checks(g: GuestBuilder): void {
     refused("STOSD at 2", () => a.stos(32));
     a.mov(rcx, ABSENT);
     refused("FLD of a qword at 4", () => a.fld64(qword(rbx, 4)));
-    g.fault({ vector: PF, error: 4, cr2: BigInt(ABSENT), note: "a page fault comes first" }, () =>
-      a.mov(eax, dword(rcx)),
+    refused("a page that is absent besides", () => a.mov(eax, dword(rcx)));
+    g.fault({ vector: PF, error: 4, cr2: BigInt(ABSENT + 1), note: "an aligned access to it" }, () =>
+      a.mov(al, byte(rcx, 1)),
     );
-    g.fault({ vector: 13, error: 0, note: "so does an address that is none" }, () => a.mov(eax, dword(rdx)));
+    g.fault({ vector: 13, error: 0, note: "an address that is none comes first" }, () =>
+      a.mov(eax, dword(rdx)),
+    );
     a.mov(rbp, rsp).sub(rsp, 4);
     refused("PUSH", () => a.push(rax));
     refused("POP", () => a.pop(rax));

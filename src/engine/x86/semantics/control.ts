@@ -15,10 +15,10 @@ const CONDITIONAL: SemanticsTable = Object.fromEntries(
   ]),
 );
 
-/** A value of the operand size pushed as return address. */
-function pushReturnAddress(b: InstructionBuilder, size: number): void {
+/** The address of the next instruction as a value of the operand size. */
+function returnAddress(b: InstructionBuilder, size: number): Value {
   const rip = b.nextRip();
-  b.push(size === 8 ? rip : b.wrap(rip), size);
+  return size === 8 ? rip : b.wrap(rip);
 }
 
 /** ECX, RCX or CX by address size less `by`, i64, zero-extended. */
@@ -58,13 +58,15 @@ export const CONTROL: SemanticsTable = {
   },
   call: (b, { size }) => {
     b.requireRelativeTarget(size);
-    pushReturnAddress(b, size);
+    b.push(returnAddress(b, size), size);
     b.jumpRelative(size);
   },
   call_near: (b, { size, operands: [operand] }) => {
     const target = b.read(operand);
+    // As on Intel's CPUs, the return address is in memory already when the target raises #GP.
+    const pointer = b.storeBelowStack(returnAddress(b, size), size);
     b.requireTarget(target, size);
-    pushReturnAddress(b, size);
+    b.setStackPointer(pointer);
     b.jump(target, size);
   },
   ret: (b, { size, operands: [extra] }) => {

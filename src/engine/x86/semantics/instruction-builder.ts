@@ -79,8 +79,8 @@ export abstract class InstructionBuilder extends FunctionBuilder {
   abstract modify(operand: Operand, compute: (old: Value) => Value): void;
   /** The offset a memory operand names, without segment, i64 (LEA). */
   abstract effectiveOffset(): Value;
-  /** Linear address of the memory operand, moved by `addend`, i64, checked for an access of `size` bytes. */
-  abstract linearAddress(size: number, access: Access, addend?: Value): Value;
+  /** Linear address of the memory operand plus `addend`, i64, checked for `size` bytes; `aligned`: to them, before its segment. */
+  abstract linearAddress(size: number, access: Access, addend?: Value, aligned?: boolean): Value;
   /** Reads a vector operand (XMM register, MMX register in the low half, or memory), zero-extended to 128 bits. */
   abstract readVector(operand: Operand): Value;
   /** Writes the low `operand.size` bytes of a vector; register bytes beyond them stay. */
@@ -88,8 +88,9 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   /** #MF when an x87 exception is pending: comes first in every MMX instruction. */
   abstract checkMmx(): void;
-  /** What every MMX instruction leaves: TOP 0, all registers valid. */
-  abstract enterMmx(): void;
+  /** What every MMX instruction leaves, in this order when it faults in between: TOP 0; all registers valid. */
+  abstract resetTop(): void;
+  abstract validateTags(): void;
   /** What a write of an MMX register, given by its address, leaves in its sign and exponent. */
   abstract markMmx(slot: Value): void;
   /** Host address (i32) of a vector operand's bytes: the register itself, or translated memory to read. */
@@ -319,8 +320,9 @@ export abstract class InstructionBuilder extends FunctionBuilder {
 
   // ── stack ─────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Pushes: writes memory, then RSP. `size` is 2, 4 or 8. */
+  /** Pushes: writes memory, then RSP. `size` is 2, 4 or 8. Or only the former: the result is what RSP is to be. */
   abstract push(value: Value, size: number): void;
+  abstract storeBelowStack(value: Value, size: number): Value;
   /** Reads stack memory at an offset (i64) in the stack segment. */
   abstract loadStack(offset: Value, size: number): Value;
   /** Replaces RSP by the width of the stack. */

@@ -15,16 +15,21 @@ export function usesMmx(operation: Operation): boolean {
 
 /**
  * Semantics that may have MMX operands: what MMX raises comes first, what it leaves in the x87 state last, when
- * nothing can fault any more.
+ * nothing can fault any more; but a store that faults has left TOP 0 already, as on Intel's CPUs, and MASKMOVQ all of it.
  */
 export function withMmx(table: SemanticsTable): SemanticsTable {
   const wrap =
     (semantics: Semantics): Semantics =>
     (b, operation) => {
       const mmx = usesMmx(operation);
+      const masked = operation.mnemonic === "maskmovq";
+      const stores = masked || operation.operands[0].kind === "memory";
       if (mmx) b.checkMmx();
+      if (mmx && stores) b.resetTop();
+      if (masked) b.validateTags();
       semantics(b, operation);
-      if (mmx) b.enterMmx();
+      if (mmx && !stores) b.resetTop();
+      if (mmx && !masked) b.validateTags();
     };
   return Object.fromEntries(Object.entries(table).map(([name, semantics]) => [name, wrap(semantics)]));
 }

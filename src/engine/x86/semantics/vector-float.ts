@@ -46,8 +46,10 @@ function execute(b: InstructionBuilder, operation: Operation): void {
   const mmx = usesMmx(operation);
   if (mmx) b.checkMmx();
   const { to, from } = addresses(b, operation);
+  // On the CPUs of both makers the registers are MMX's already when the operation raises #XM.
+  if (mmx) b.resetTop();
+  if (mmx) b.validateTags();
   b.floatOperation(operation.mnemonic, to, from, immediateOf(b, operation));
-  if (mmx) b.enterMmx();
   if (operation.operands[0].kind === "mmx") b.markMmx(to);
 }
 

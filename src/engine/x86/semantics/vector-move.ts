@@ -282,6 +282,8 @@ const maskMove: Semantics = (b, operation: Operation) => {
   const offset = b.and(b.gpr(RDI, 8), b.select(wide, b.i64(-1), short));
   const linear = b.and(b.add(offset, b.segmentBase()), b.state("i64.load", layout.LINEAR_MASK));
   b.stringRoom("masked", size, "modify");
+  // Intel's CPUs look at the upper half first, and report it in CR2.
+  if (!mmx) b.translate(b.add(linear, b.i64(8)), 8, "modify");
   const host = b.translate(linear, size, "modify");
   const selected = vector(b, "i8x16.shr_s", [b.readVector(mask), b.i32(7)]);
   const old = b.load(mmx ? "v128.load64_zero" : "v128.load", host);

@@ -152,8 +152,19 @@ export function resolveAccess(
 }
 
 /**
- * The last checks of an explicit data access that was translated: alignment (#AC, recorded; the result is false),
- * and breakpoints, which are only noted. `alignment` is a power of two, bytes.
+ * Whether an explicit data access at a canonical address is aligned where that is checked; if not, #AC is recorded. On
+ * the CPUs of both makers this comes before paging. `alignment` is a power of two, bytes.
+ */
+export function isAligned(cpu: CpuContext, linear: number, mode: number, alignment: number): boolean {
+  if (!cpu.alignmentChecks || mode !== L.ACCESS_USER || (linear & (alignment - 1)) === 0) return true;
+  cpu.pendingFirstLength = 0;
+  cpu.fail(VECTOR_AC, 0, 0);
+  return false;
+}
+
+/**
+ * The last checks of an explicit data access that was translated: alignment (#AC, recorded; the result is false), unless
+ * `isAligned` was asked before, and breakpoints, which are only noted.
  */
 export function acceptAccess(
   cpu: CpuContext,
@@ -163,13 +174,25 @@ export function acceptAccess(
   mode: number,
   alignment = size <= LARGEST_ALIGNMENT ? size : 1,
 ): boolean {
-  if (cpu.alignmentChecks && mode === L.ACCESS_USER && (linear & (alignment - 1)) !== 0) {
-    cpu.pendingFirstLength = 0;
-    cpu.fail(VECTOR_AC, 0, 0);
-    return false;
-  }
+  if (!isAligned(cpu, linear, mode, alignment)) return false;
   if (cpu.breakpoints.data.length > 0) noteDataAccess(cpu, linear, size, access !== READ);
   return true;
+}
+
+/** As `resolveAccess`, for data that an instruction of the program accesses: alignment and data breakpoints count. */
+export function resolveExplicit(
+  cpu: CpuContext,
+  linear: number,
+  size: number,
+  access: number,
+  mode: number,
+  vector = VECTOR_GP,
+  alignment = size <= LARGEST_ALIGNMENT ? size : 1,
+): number {
+  if (cpu.alignmentChecks && isCanonical(linear, size) && !isAligned(cpu, linear, mode, alignment)) return -1;
+  const host = resolveAccess(cpu, linear, size, access, mode, vector);
+  if (host >= 0 && cpu.breakpoints.data.length > 0) noteDataAccess(cpu, linear, size, access !== READ);
+  return host;
 }
 
 /** Writes out what the last write left in SCRATCH; nothing when it went straight to RAM. */
@@ -198,7 +221,7 @@ export function hostAddress(
   return host;
 }
 
-/** As `hostAddress`, for data that an instruction of the program accesses: alignment and data breakpoints count. */
+/** As `resolveExplicit`, but throws the fault. */
 export function explicitHost(
   cpu: CpuContext,
   linear: number,
@@ -208,8 +231,8 @@ export function explicitHost(
   vector = VECTOR_GP,
   alignment = size <= LARGEST_ALIGNMENT ? size : 1,
 ): number {
-  const host = hostAddress(cpu, linear, size, access, mode, vector);
-  if (!acceptAccess(cpu, linear, size, access, mode, alignment)) throwRecorded(cpu);
+  const host = resolveExplicit(cpu, linear, size, access, mode, vector, alignment);
+  if (host < 0) throwRecorded(cpu);
   return host;
 }
 

@@ -6,12 +6,13 @@ import { VECTOR_DB, VECTOR_GP, VECTOR_SS, VECTOR_UD } from "../../../spec/x86-pr
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode, implicitAccessMode } from "../mode.js";
-import { acceptAccess, commitPending, isCanonical, READ, resolveAccess } from "./access.js";
+import { commitPending, isCanonical, READ, resolveExplicit } from "./access.js";
 import { deliverDebugTrap, deliverFault, deliverRecorded } from "./delivery.js";
 import { GuestFault } from "./faults.js";
 import {
   INFO_ACCESS,
   INFO_ADDEND,
+  INFO_ALIGNED,
   INFO_ACCESS_SHIFT,
   INFO_IMPLICIT_SUPERVISOR,
   INFO_SIZE,
@@ -32,8 +33,8 @@ export function slowTranslate(cpu: CpuContext, record: number, info: number): nu
   const size = info & INFO_SIZE;
   const access = (info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS;
   const mode = info & INFO_IMPLICIT_SUPERVISOR ? implicitAccessMode(cpu) : dataAccessMode(cpu, cpu.cpl);
-  const host = resolveAccess(cpu, linear, size, access, mode, VECTOR_GP);
-  if (host >= 0 && acceptAccess(cpu, linear, size, access, mode)) return host;
+  const host = resolveExplicit(cpu, linear, size, access, mode, VECTOR_GP);
+  if (host >= 0) return host;
   if (cpu.faultVector === VECTOR_GP && (info & INFO_STACK || addressesStack(cpu, record))) {
     cpu.faultVector = VECTOR_SS;
   }
@@ -63,7 +64,9 @@ export function checkedAddress(cpu: CpuContext, record: number, info: number): n
   try {
     const write = ((info >>> INFO_ACCESS_SHIFT) & INFO_ACCESS) !== READ;
     const addend = info & INFO_ADDEND ? L.MAIL_ADDRESS : L.ZERO_SLOT;
-    cpu.setAddress(L.MAIL_ADDRESS, effectiveAddress(cpu, record, info & INFO_SIZE, write, 0, addend));
+    const size = info & INFO_SIZE;
+    const alignment = info & INFO_ALIGNED ? size : 1;
+    cpu.setAddress(L.MAIL_ADDRESS, effectiveAddress(cpu, record, size, write, 0, addend, alignment));
     return 1;
   } catch (error) {
     deliverThrown(cpu, record, error);

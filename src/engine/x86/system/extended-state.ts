@@ -45,6 +45,8 @@ const IMAGE_XMM = 40;
 const SLOT_WORDS = 4;
 const REGISTERS = 8;
 const SIGN_EXPONENT = 0xffff;
+/** Bits of the upper word that repeat bit 47 of a canonical address. */
+const CANONICAL_SHIFT = 16;
 const TOP_SHIFT = 11;
 // Status: ES and B follow from unmasked flags.
 const X87_EXCEPTIONS = 0x3f;
@@ -122,6 +124,8 @@ export function unstageX87(cpu: CpuContext, wide: boolean): void {
   i32[fpuWord(cpu, FPU_TAGS)] = stagingWords[1] & 0x07ff00ff;
   const pointers = fpuWord(cpu, FPU_INSTRUCTION_POINTER);
   for (let i = 0; i < 4; i++) i32[pointers + i] = wide || !(i & 1) ? stagingWords[IMAGE_POINTERS + i] : 0;
+  // As Intel's CPUs have it, FIP is canonical and FDP need not be.
+  if (wide) i32[pointers + 1] = (i32[pointers + 1] << CANONICAL_SHIFT) >> CANONICAL_SHIFT;
   const selectors = (cpu.base + L.FPU + FPU_CODE_SELECTOR) >>> 1;
   u16[selectors] = wide ? 0 : stagingWords[IMAGE_POINTERS + 1];
   u16[selectors + 1] = wide ? 0 : stagingWords[IMAGE_POINTERS + 3];

@@ -28,7 +28,7 @@ import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import * as R from "../record.js";
 import { commitPending, explicitHost, READ, readHost, WRITE, writeHost } from "./access.js";
-import { GuestFault } from "./faults.js";
+import { generalProtection, GuestFault } from "./faults.js";
 
 const GPR_RSP = L.GPR + 4 * 8;
 const GPR_RBP = L.GPR + 5 * 8;
@@ -129,7 +129,7 @@ function wrapOffset(offset: number, addressSize: number): number {
 /**
  * Linear address of the memory operand of `record`, not yet checked for being canonical. Throws #GP(0) or #SS(0)
  * when the operand needs a segment check and fails it. `extra` and the signed 64 bits of the slot `addend` are added
- * before wrapping.
+ * before wrapping. An address that misses `alignment`, a power of two, raises #GP(0) before the segment is checked.
  */
 export function effectiveAddress(
   cpu: CpuContext,
@@ -138,6 +138,7 @@ export function effectiveAddress(
   write: boolean,
   extra = 0,
   addend = L.ZERO_SLOT,
+  alignment = 1,
 ): number {
   const segment = cpu.u8[record + R.REC_SEGMENT] >>> 3;
   const kind = cpu.u8[record + R.REC_EA];
@@ -147,9 +148,13 @@ export function effectiveAddress(
     return sumOf(cpu, record, addressSize, extra, based ? cpu.segmentBase(segment) : 0, addend);
   }
   const offset = sumOf(cpu, record, addressSize, extra, 0, addend);
-  if (kind === R.EA_CHECKED) checkSegment(cpu, segment, offset, size, write);
-  if (kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE) return offset >>> 0;
-  return (cpu.segmentBase(segment) + offset) >>> 0;
+  const plain = kind === R.EA_SIMPLE || segment === L.SEGMENT_NONE;
+  const linear = (plain ? offset : cpu.segmentBase(segment) + offset) >>> 0;
+  if (kind === R.EA_CHECKED) {
+    if ((linear & (alignment - 1)) !== 0) generalProtection();
+    checkSegment(cpu, segment, offset, size, write);
+  }
+  return linear;
 }
 
 /**

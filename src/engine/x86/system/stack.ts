@@ -9,8 +9,18 @@ import { ACCESS_DB, ACCESS_DOWN_OR_CONFORMING, VECTOR_SS } from "../../../spec/x
 import type { CpuContext, Descriptor } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
-import { commitPending, explicitHost, probe, READ, readHost, WRITE, writeHost } from "./access.js";
-import { GuestFault } from "./faults.js";
+import {
+  commitPending,
+  explicitHost,
+  isAligned,
+  isCanonical,
+  probe,
+  READ,
+  readHost,
+  WRITE,
+  writeHost,
+} from "./access.js";
+import { GuestFault, throwRecorded } from "./faults.js";
 
 export const RSP = L.GPR + 4 * 8;
 
@@ -105,9 +115,10 @@ export function checkPush(cpu: CpuContext, stack: Stack, size: number, count: nu
   }
 }
 
-/** Throws unless `size` bytes at the stack's pointer, moved down by `distance`, can be written. */
+/** Throws unless `size` bytes at the stack's pointer, moved down by `distance`, can be written; they are checked for alignment. */
 export function checkBelow(cpu: CpuContext, stack: Stack, size: number, distance: number): void {
   const linear = stackLinear(stack, below(stack, distance), size);
+  if (isCanonical(linear, size) && !isAligned(cpu, linear, stack.mode, size)) throwRecorded(cpu);
   probe(cpu, linear, size, WRITE, stack.mode, VECTOR_SS);
 }
 

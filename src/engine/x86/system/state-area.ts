@@ -7,11 +7,12 @@
  */
 import { VECTOR_GP, VECTOR_SS } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
+import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
-import { probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
+import { isAligned, isCanonical, probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
 import { noteDataAccess } from "./breakpoints.js";
 import { staging } from "./extended-state.js";
-import { generalProtection } from "./faults.js";
+import { generalProtection, throwRecorded } from "./faults.js";
 import { addressesStack, effectiveAddress } from "./operands.js";
 
 /** Bytes of an area, as pairs of start and end from its beginning, ascending. */
@@ -34,7 +35,7 @@ export interface StateArea {
   readonly mode: number;
 }
 
-/** The area of `size` bytes that `record` names, aligned or #GP(0). */
+/** The area of `size` bytes that `record` names, aligned or #GP(0); #AC(0) where alignment is checked, as on real CPUs. */
 export function stateArea(
   cpu: CpuContext,
   record: number,
@@ -42,10 +43,13 @@ export function stateArea(
   alignment: number,
   write: boolean,
 ): StateArea {
-  const linear = effectiveAddress(cpu, record, size, write);
+  const mode = dataAccessMode(cpu, cpu.cpl);
+  const checked = cpu.alignmentChecks && mode === L.ACCESS_USER;
+  const linear = effectiveAddress(cpu, record, size, write, 0, L.ZERO_SLOT, checked ? 1 : alignment);
+  if (isCanonical(linear, size) && !isAligned(cpu, linear, mode, alignment)) throwRecorded(cpu);
   if ((linear & (alignment - 1)) !== 0) generalProtection();
   const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
-  return { linear, vector, mode: dataAccessMode(cpu, cpu.cpl) };
+  return { linear, vector, mode };
 }
 
 function probeRanges(cpu: CpuContext, area: StateArea, { bounds }: Ranges, access: number): void {

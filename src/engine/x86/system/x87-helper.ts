@@ -21,6 +21,7 @@ import * as L from "../layout.js";
 import { dataAccessMode } from "../mode.js";
 import {
   executeX87,
+  FPU_STATE_BYTES,
   type FpuState,
   lookupX87,
   operandAlignment,
@@ -31,7 +32,8 @@ import {
   type X87Instruction,
   type X87Location,
 } from "../x87.js";
-import { acceptAccess, probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
+import { isAligned, isCanonical, probe, READ, readBytes, WRITE, writeBytes } from "./access.js";
+import { noteDataAccess } from "./breakpoints.js";
 import { CONTINUE, type Helper } from "./calls.js";
 import { GuestFault, throwRecorded, undefinedOpcode } from "./faults.js";
 import { INFO_MEMORY } from "../call-info.js";
@@ -83,10 +85,11 @@ function fetchOperand(
   const mode = dataAccessMode(cpu, cpu.cpl);
   const vector = addressesStack(cpu, record) ? VECTOR_SS : VECTOR_GP;
   const access = instruction.access === "write" ? WRITE : READ;
+  const alignment = operandAlignment(operand, call.operandSize);
+  if (isCanonical(linear, bytes.length) && !isAligned(cpu, linear, mode, alignment)) throwRecorded(cpu);
   if (access === READ) readBytes(cpu, linear, bytes, mode, vector);
   else probe(cpu, linear, bytes.length, WRITE, mode, vector);
-  const alignment = operandAlignment(operand, call.operandSize);
-  if (!acceptAccess(cpu, linear, bytes.length, access, mode, alignment)) throwRecorded(cpu);
+  if (cpu.breakpoints.data.length > 0) noteDataAccess(cpu, linear, bytes.length, access !== READ);
   return bytes;
 }
 
@@ -138,6 +141,19 @@ function recordLocation(
   recordX87Location(fpu, instruction, location);
 }
 
+/**
+ * A store whose operand faults: as on Intel's CPUs it does without the operand, and without its fault, where an unmasked
+ * exception keeps it from storing. Otherwise throws `fault`, with nothing changed.
+ */
+function executeWithout(cpu: CpuContext, fpu: FpuState, instruction: X87Instruction, fault: unknown): void {
+  if (instruction.control || instruction.access !== "write") throw fault;
+  const state = cpu.u8.subarray(fpu.base, fpu.base + FPU_STATE_BYTES);
+  const before = state.slice();
+  if (!(executeX87(fpu, instruction, call) & X87_STORE)) return;
+  state.set(before);
+  throw fault;
+}
+
 /** Executes with a memory operand that is not in the TLB, crosses pages, is large or watched. */
 function executeSlowly(
   cpu: CpuContext,
@@ -146,7 +162,12 @@ function executeSlowly(
   instruction: X87Instruction,
   linear: number,
 ): void {
-  const operand = fetchOperand(cpu, record, instruction, linear);
+  let operand: Uint8Array;
+  try {
+    operand = fetchOperand(cpu, record, instruction, linear);
+  } catch (fault) {
+    return executeWithout(cpu, fpu, instruction, fault);
+  }
   const result = executeX87(fpu, instruction, call);
   if (result & X87_STORE) writeBytes(cpu, linear, operand, dataAccessMode(cpu, cpu.cpl));
 }

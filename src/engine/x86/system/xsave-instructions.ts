@@ -182,8 +182,14 @@ function xrstor(cpu: CpuContext, record: number, info: number): number {
     compacted ? compactedOffset(number, format) : offset;
   addComponents(cpu, ranges, restored, offsetOf);
   loadRanges(cpu, area, ranges);
-  if (loadsMxcsr && X.stagedMxcsr() & ~MXCSR_MASK) generalProtection();
-  if (loadsMxcsr) cpu.set32(L.MXCSR, X.stagedMxcsr());
+  const mxcsr = X.stagedMxcsr();
+  // As on Intel's CPUs, x87 state is loaded already when MXCSR raises #GP.
+  if (requested & XSTATE_X87) {
+    if (present & XSTATE_X87) X.unstageX87(cpu, isWide(info));
+    else X.initialiseX87(cpu);
+  }
+  if (loadsMxcsr && mxcsr & ~MXCSR_MASK) generalProtection();
+  if (loadsMxcsr) cpu.set32(L.MXCSR, mxcsr);
   else if (requested & XSTATE_SSE) cpu.set32(L.MXCSR, MXCSR_RESET);
   if (requested & XSTATE_SSE) {
     if (present & XSTATE_SSE) X.unstageXmm(cpu, X.vectorRegisters(cpu));
@@ -192,10 +198,6 @@ function xrstor(cpu: CpuContext, record: number, info: number): number {
   for (const component of X.COMPONENTS) {
     if ((requested >>> component.number) & 1)
       restoreComponent(cpu, component.number, offsetOf(component), present);
-  }
-  if (requested & XSTATE_X87) {
-    if (present & XSTATE_X87) X.unstageX87(cpu, isWide(info));
-    else X.initialiseX87(cpu);
   }
   return CONTINUE;
 }

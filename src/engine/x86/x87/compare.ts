@@ -3,7 +3,13 @@
  *
  * Specification: Intel SDM vol. 1 §8.3.6; vol. 2 FCOM, FUCOM, FCOMI, FTST, FXAM, FCMOVcc.
  */
-import { EXTENDED_SIGN, X87_STATUS_C0, X87_STATUS_C2, X87_STATUS_C3 } from "../../../spec/x87.js";
+import {
+  EXTENDED_SIGN,
+  X87_STATUS_C0,
+  X87_STATUS_C1,
+  X87_STATUS_C2,
+  X87_STATUS_C3,
+} from "../../../spec/x87.js";
 import {
   FLOAT_COMPARE_AFFECTED,
   FLOAT_COMPARE_CF,
@@ -102,10 +108,16 @@ export function compareRegister(quietIsInvalid: boolean, pops: number): Run {
   };
 }
 
-/** FCOMI and FUCOMI: the outcome goes to EFLAGS. */
+/**
+ * FCOMI and FUCOMI: the outcome goes to EFLAGS. C1 stays unless the stack underflows, as on the CPUs of both makers (the
+ * SDM has it cleared).
+ */
 export function compareToFlags(quietIsInvalid: boolean, pops: number): Run {
   return (fpu, call) => {
+    const c1 = fpu.status & X87_STATUS_C1;
+    const underflow = fpu.isEmpty(0) || fpu.isEmpty(call.index);
     const relation = relateRegisters(fpu, call.index, quietIsInvalid, pops);
+    if (!underflow) fpu.status |= c1;
     call.eflags = (call.eflags & ~FLOAT_COMPARE_AFFECTED) | eflagsOf(relation);
     return false;
   };
