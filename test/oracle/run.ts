@@ -119,7 +119,8 @@ const copy = (bytes: Uint8Array): DataView => new DataView(bytes.slice().buffer)
 export function runOracle(forms: readonly Form[], options: Options): Summary {
   const summary: Summary = { forms: forms.length, cases: 0, mismatches: [], used: new Set() };
   const native = new NativeRunner();
-  const engine = new EngineRunner(createWasmEngine({ jit: options.jit ?? "off" }));
+  const jit = options.jit ?? "off";
+  let engine = new EngineRunner(createWasmEngine({ jit }));
   const batch = new Batch();
   const finish = (): void => {
     const host = native.run(batch);
@@ -128,6 +129,10 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
     compareBatch(batch, host, ours, summary);
     summary.cases += batch.cases;
     batch.clear();
+    if (jit === "off") return;
+    // Thousands of modules, for code that does not come again.
+    engine.dispose();
+    engine = new EngineRunner(createWasmEngine({ jit }));
   };
   try {
     const c = new Case();
