@@ -33,6 +33,7 @@ const LIVE: Readonly<Record<string, string>> = {
 /** What only thousands of cases of a form show. */
 const RARE: Readonly<Record<string, string>> = {
   "undefined opcode at the end of a page": "an undefined instruction has to be cut by its page",
+  "XSAVE: order of checks": "alignment checks have to be on, and the address to miss something else",
   "MXCSR.MM": "of the reserved bits it has to be the only one that is set",
   "MOVSXD of a word": "needs an operand-size prefix and memory that ends behind the second byte",
   "offsets that are not canonical": "the base of FS or GS has to bring the address back",
