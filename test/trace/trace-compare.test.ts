@@ -53,7 +53,7 @@ function conformanceGuest(name: string): Guest {
 for (const name of [
   "64-bit mode: registers",
   "MOVS, STOS, LODS",
-  "a page fault inside REP",
+  "a page fault inside REP leaves",
   "IF and the shadow",
 ]) {
   test(`trace:compare agrees with QEMU through "${name}…"`, { skip }, async () => {

@@ -145,14 +145,6 @@ function faults(g: GuestBuilder): void {
   );
   g.expect(rcx, 4, "nothing was stored");
   g.expectAt(EDGE_PHYSICAL + 0xffc, 4, 0n, "no byte of the store that faulted is visible");
-  a.mov(rsi, EDGE + 0xffe)
-    .mov(rdi, EDGE + 0xffe)
-    .mov(ecx, 9)
-    .cmp(cl, 0);
-  g.fault({ vector: VECTOR_PF, error: 0, cr2: BigInt(EDGE + 0x1000), note: "REPE CMPSB off the page" }, () =>
-    a.repe().cmps(8),
-  );
-  g.expect(rcx, 7, "two compared");
   // The handler's page becomes present: the instruction goes on where it was.
   a.mov(qword(entry + 8), EDGE_PHYSICAL + 0x1000 + 3)
     .mov(edi, 0)
@@ -164,6 +156,22 @@ function faults(g: GuestBuilder): void {
     .stos(64);
   g.expectAt(EDGE_PHYSICAL + 0x1008, 8, 0x77n, "a page that was not present is not remembered as absent");
   a.mov(dword(layout.DATA), 0);
+  g.exit();
+}
+
+/** Its flags are another guest's matter: QEMU has others than the manual. */
+function comparisonFaults(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a } = g;
+  g.tables.map(EDGE, EDGE_PHYSICAL, P | RW);
+  a.mov(rsi, EDGE + 0xffe)
+    .mov(rdi, EDGE + 0xffe)
+    .mov(ecx, 9)
+    .cmp(cl, 0);
+  g.fault({ vector: VECTOR_PF, error: 0, cr2: BigInt(EDGE + 0x1000), note: "REPE CMPSB off the page" }, () =>
+    a.repe().cmps(8),
+  );
+  g.expect(rcx, 7, "two compared");
   g.exit();
 }
 
@@ -201,6 +209,11 @@ export function stringGuests(): Guest[] {
       "a page fault inside REP leaves precise registers",
       { cites: "SDM vol. 2, REP; vol. 3A §6.5" },
       faults,
+    ),
+    guest(
+      "a page fault inside REPE leaves precise registers",
+      { cites: "SDM vol. 2, REP; vol. 3A §6.5" },
+      comparisonFaults,
     ),
     guest(
       "a fault inside REPE CMPS and SCAS leaves the flags",
