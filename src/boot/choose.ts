@@ -4,8 +4,7 @@
  */
 import { isForArm } from "../formats/image.js";
 import type { Image } from "../formats/index.js";
-import { lostMultiboot1 } from "../formats/multiboot1/multiboot1.js";
-import { lostMultiboot2 } from "../formats/multiboot2/multiboot2.js";
+import { lostMultiboot } from "../formats/multiboot-facts.js";
 import { BootError, faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
 import { programFault } from "./kernel-elf.js";
 import type { BootProtocol, Loader, Recognition, RecogniseContext, Refused } from "./loader.js";
@@ -86,7 +85,7 @@ export function choose(
 
 /** What a person should know of this file before any loader's reasons. */
 function answerFor(image: Image): string | undefined {
-  const lost = lostMultiboot2(image.bytes) ?? lostMultiboot1(image.bytes);
+  const lost = lostMultiboot(image.bytes);
   if (lost !== undefined) return `found ${lost.found}. ${lost.meaning}`;
   if (image.format !== "elf" || programFault(image) === undefined) return undefined;
   return "this is a program for an operating system, not a kernel: put it into an initrd, and boot a kernel with that";

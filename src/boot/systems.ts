@@ -84,3 +84,12 @@ export function commandLineWarnings(
   }
   return warnings;
 }
+
+/** Warns of a command line that leaves this system's kernel without a console of ours, or is cut off. */
+export function warnOfCommandLine(
+  system: KernelSystem | undefined,
+  context: { commandLine: string; vga?: boolean; warn(text: string): void },
+): void {
+  for (const text of commandLineWarnings(system, context.commandLine, context.vga === true))
+    context.warn(text);
+}

@@ -2,12 +2,12 @@
  * The Multiboot headers that any file may carry beside its own format, for readers: facts, and words for a summary.
  * Knows no loader.
  */
-import { FormatError } from "./format-error.js";
+import { FormatError, type FormatFault } from "./format-error.js";
 import type { Fact } from "./image.js";
 import { multiboot1Facts } from "./multiboot1/facts.js";
-import { findMultiboot1, MULTIBOOT1 } from "./multiboot1/multiboot1.js";
+import { findMultiboot1, lostMultiboot1, MULTIBOOT1 } from "./multiboot1/multiboot1.js";
 import { multiboot2Facts } from "./multiboot2/facts.js";
-import { findMultiboot2, MULTIBOOT2 } from "./multiboot2/multiboot2.js";
+import { findMultiboot2, lostMultiboot2, MULTIBOOT2 } from "./multiboot2/multiboot2.js";
 
 /** A protocol: its name for people, and the facts of its header in a file. */
 interface Protocol {
@@ -60,4 +60,9 @@ export function multibootNames(bytes: Uint8Array): string[] {
     const result = read(protocol, bytes);
     return !(result instanceof FormatError) && result.length > 0;
   }).map(({ name }) => name);
+}
+
+/** A sound header of either version too far behind the file's beginning to be found; undefined when there is none. */
+export function lostMultiboot(bytes: Uint8Array): FormatFault | undefined {
+  return lostMultiboot2(bytes) ?? lostMultiboot1(bytes);
 }

@@ -16,15 +16,16 @@ import type { CpuState } from "../../x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../x86/entry-states.js";
 import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables } from "../hand-over.js";
-import { findMultiboot1, lostMultiboot1 } from "../../formats/multiboot1/multiboot1.js";
-import { findMultiboot2, lostMultiboot2 } from "../../formats/multiboot2/multiboot2.js";
+import { lostMultiboot } from "../../formats/multiboot-facts.js";
+import { findMultiboot1 } from "../../formats/multiboot1/multiboot1.js";
+import { findMultiboot2 } from "../../formats/multiboot2/multiboot2.js";
 import type { LoaderOptions } from "../options.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf, type KernelElf } from "../kernel-elf.js";
 import { bareSetupHeader, buildBootParams } from "../linux/boot-params.js";
 import { LINUX_BOOT_WORDS } from "../linux/words.js";
 import { placeSetupData, RNG_SEED_OPTION, rngSeed } from "../linux/setup-data.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
-import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
+import { consoleWords, systemOf, warnOfCommandLine, type DefaultCommandLine } from "../systems.js";
 
 const EI_CLASS_OFFSET = 4;
 const E_MACHINE_OFFSET = 0x12;
@@ -74,7 +75,7 @@ function wanted({ name }: LoaderOptions, width: Width): boolean {
 
 /** A Multiboot kernel that its own loaders refused would be entered in a state that it does not know. */
 function forMultiboot({ bytes }: ElfImage, width: Width): BootFault | undefined {
-  const lost = lostMultiboot2(bytes) ?? lostMultiboot1(bytes);
+  const lost = lostMultiboot(bytes);
   if (lost !== undefined) {
     const { offset, ...fault } = lost;
     return { place: { kind: "file", offset }, ...fault };
@@ -143,8 +144,7 @@ class ElfBoot implements BootProtocol {
     const region = { name: "boot_params", owner, size: BOOT_PARAMS_SIZE, bytes };
     const bootParams = context.memory.claimAt(BOOT_INFO.start, region).start;
     this.#placed = { bootParams, gdt, cr3 };
-    for (const text of commandLineWarnings(this.#system, context.commandLine, context.vga === true))
-      context.warn(text);
+    warnOfCommandLine(this.#system, context);
   }
 
   describeBootCpu(): CpuState {

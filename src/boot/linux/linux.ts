@@ -17,7 +17,8 @@ import type { BootFault } from "../boot-error.js";
 import { placeCommandLine, placeGdt, placeInitrd, placePageTables } from "../hand-over.js";
 import type { BootProtocol, LoadContext, Loader, Recognition, RecogniseContext } from "../loader.js";
 import { buildBootParams } from "./boot-params.js";
-import { LINUX_BOOT_WORDS, warnOfLinuxLine } from "./words.js";
+import { warnOfCommandLine } from "../systems.js";
+import { LINUX_BOOT_WORDS } from "./words.js";
 import { RealModeBoot } from "./real-mode.js";
 import { placeKernel } from "./placement.js";
 import { placeSetupData, RNG_SEED_OPTION, rngSeed } from "./setup-data.js";
@@ -164,7 +165,7 @@ class LinuxBoot implements BootProtocol {
     const region = { name: "boot_params", owner: NAME, size: BOOT_PARAMS_SIZE, bytes };
     const bootParams = context.memory.claimAt(BOOT_INFO.start, region).start;
     this.#placed = { kernel, bootParams, gdt, cr3 };
-    warnOfLinuxLine(context);
+    warnOfCommandLine("Linux", context);
     this.#warnOfRealMode(context);
   }
 

@@ -46,7 +46,7 @@ import {
   type KernelImage,
 } from "../multiboot/kernel-image.js";
 import type { LoaderOptions } from "../options.js";
-import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
+import { consoleWords, systemOf, warnOfCommandLine, type DefaultCommandLine } from "../systems.js";
 import { buildMultiboot1Info, multiboot1InfoSize } from "./info.js";
 
 const NAME = "multiboot1";
@@ -182,8 +182,7 @@ class Multiboot1Boot implements BootProtocol {
   }
 
   #warn(context: LoadContext): void {
-    const { commandLine, vga = false } = context;
-    for (const text of commandLineWarnings(this.system?.system, commandLine, vga)) context.warn(text);
+    warnOfCommandLine(this.system?.system, context);
     if (this.header.graphics === undefined || context.vga === true) return;
     context.warn(NO_SCREEN);
   }

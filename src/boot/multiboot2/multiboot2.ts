@@ -42,7 +42,7 @@ import {
   imageOfElf,
   type KernelImage,
 } from "../multiboot/kernel-image.js";
-import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
+import { consoleWords, systemOf, warnOfCommandLine, type DefaultCommandLine } from "../systems.js";
 import { buildMultiboot2Info } from "./info.js";
 import { relocationOf } from "./relocation.js";
 import { headerFault, requestOf, type Multiboot2Request } from "./tags.js";
@@ -170,9 +170,8 @@ class Multiboot2Boot implements BootProtocol {
     region.content = { kind: "bytes", bytes };
     this.#placed = { offset, information: region.start };
     this.#cpu.place(context, NAME);
-    const { commandLine, vga = false } = context;
-    for (const warning of commandLineWarnings(this.system?.system, commandLine, vga)) context.warn(warning);
-    if (framebuffer && !vga) context.warn(NO_SCREEN);
+    warnOfCommandLine(this.system?.system, context);
+    if (framebuffer && context.vga !== true) context.warn(NO_SCREEN);
   }
 
   describeBootCpu(): CpuState {

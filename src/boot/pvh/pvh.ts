@@ -30,7 +30,7 @@ import {
 } from "../hand-over.js";
 import { entryFault, kernelElf, placeSegments, unsuitableElf } from "../kernel-elf.js";
 import type { BootProtocol, LoadContext, Loader } from "../loader.js";
-import { commandLineWarnings, consoleWords, systemOf, type DefaultCommandLine } from "../systems.js";
+import { consoleWords, systemOf, warnOfCommandLine, type DefaultCommandLine } from "../systems.js";
 import { buildStartInfo, startInfoSize, type StartInfoInput, type StartInfoVersion } from "./start-info.js";
 
 const NAME = "pvh";
@@ -158,8 +158,7 @@ class PvhBoot implements BootProtocol {
       const who = system === undefined ? "Linux, FreeBSD and NetBSD stop" : `${system} stops`;
       context.warn(`start_info version 0 has no memory map: ${who} without one`);
     }
-    for (const text of commandLineWarnings(system, context.commandLine, context.vga === true))
-      context.warn(text);
+    warnOfCommandLine(system, context);
     // sys/x86/xen/pv.c: what it looks for there is what its own loader would have put there.
     if (system === "FreeBSD" && (context.initrd !== undefined || context.modules.length > 0))
       context.warn("FreeBSD takes the first module for loader metadata: an initrd will confuse it");
