@@ -56,10 +56,13 @@ function quoted(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Node with `args` on a terminal, whose settings are shown afterwards; everything comes out of one stream. */
+/**
+ * Node with `args` on a terminal, whose settings are shown afterwards; everything comes out of one stream.
+ * Ctrl-C reaches the shell as well: with no trap, dash dies of it before it has shown anything.
+ */
 export function nodeOnTerminal(args: readonly string[]): Running {
   const program = [process.execPath, ...args].map(quoted).join(" ");
-  const command = `${program}; echo "status=$?"; stty -a | grep -o -e '-*icanon' -e '-*echo ' -e '-*opost'`;
+  const command = `trap : INT; ${program}; echo "status=$?"; stty -a | grep -o -e '-*icanon' -e '-*echo ' -e '-*opost'`;
   return new Running("script", ["-qec", command, "/dev/null"]);
 }
 
