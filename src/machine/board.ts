@@ -3,8 +3,8 @@
  * wiring itself (`wiring.ts`) fills it in; tests put scripted parts here.
  */
 import type { AccessSize } from "../devices/device.js";
-import type { MmioBus } from "../devices/mmio-bus.js";
-import type { PortBus } from "../devices/port-bus.js";
+import type { MmioBus } from "../devices/bus/mmio-bus.js";
+import type { PortBus } from "../devices/bus/port-bus.js";
 import type { SerialReceiver } from "./console.js";
 import type { TextRegisters } from "./screen.js";
 

@@ -4,7 +4,7 @@
  * Knows no host and no device.
  */
 import type { Clock } from "../devices/device.js";
-import { NS_PER_SECOND, ticksAt } from "../devices/tick-rate.js";
+import { NS_PER_SECOND, ticksAt } from "../devices/time/tick-rate.js";
 import { TICK_PARTS } from "../engine/contract.js";
 import type { PlanClock } from "../boot/plan.js";
 import { PacedClock } from "./paced-clock.js";

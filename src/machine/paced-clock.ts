@@ -13,7 +13,7 @@
  * ```
  */
 import { TICK_PARTS } from "../engine/contract.js";
-import { NS_PER_SECOND, ticksAt } from "../devices/tick-rate.js";
+import { NS_PER_SECOND, ticksAt } from "../devices/time/tick-rate.js";
 import type { MachineClock, TimeStampListener } from "./clock.js";
 
 /** Bounds of what is believed of the time of an instruction, ns. Before anything was measured it is the least: a clock can catch up. */

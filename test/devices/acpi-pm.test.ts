@@ -1,7 +1,7 @@
 /** ACPI's fixed hardware (ACPI 6.5 §4.8.3). */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { AcpiPm, type AcpiPmState } from "../../src/devices/acpi-pm.js";
+import { AcpiPm, type AcpiPmState } from "../../src/devices/power/acpi-pm.js";
 import type { PowerEvent } from "../../src/devices/device.js";
 import { PM_TIMER } from "../../src/spec/acpi-pm.js";
 import { FakeClock } from "../support/fake-clock.js";

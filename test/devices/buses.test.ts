@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { AccessSize, MmioDevice, PortDevice } from "../../src/devices/device.js";
-import { IrqFanout, SharedLine } from "../../src/devices/interrupt-lines.js";
-import { MmioBus, MmioOverlapError } from "../../src/devices/mmio-bus.js";
-import { PortBus, PortOverlapError } from "../../src/devices/port-bus.js";
+import { IrqFanout, SharedLine } from "../../src/devices/interrupts/interrupt-lines.js";
+import { MmioBus, MmioOverlapError } from "../../src/devices/bus/mmio-bus.js";
+import { PortBus, PortOverlapError } from "../../src/devices/bus/port-bus.js";
 import { RecordingLine } from "../support/recording-line.js";
 
 /** A device that writes down what reaches it; a byte reads as its offset plus 0x10. */

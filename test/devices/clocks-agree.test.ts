@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ticksAt } from "../../src/devices/tick-rate.js";
+import { ticksAt } from "../../src/devices/time/tick-rate.js";
 import { PM_TIMER } from "../../src/spec/acpi-pm.js";
 import { LAPIC } from "../../src/spec/apic.js";
 import { PIT_HZ } from "../../src/spec/i8254.js";

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { readApicMsr, writeApicMsr } from "../../src/devices/lapic-msr.js";
+import { readApicMsr, writeApicMsr } from "../../src/devices/interrupts/lapic-msr.js";
 import type { AccessSize } from "../../src/devices/device.js";
 import { APIC_MSR, LAPIC } from "../../src/spec/apic.js";
 import {

@@ -1,11 +1,11 @@
 /** fw_cfg as QEMU docs/specs/fw_cfg.rst describes it: selector, data, directory, DMA; and random accesses to all of it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { FwCfg, initialFwCfgState, type DmaMemory } from "../../src/devices/fw-cfg.js";
-import { DebugConsole } from "../../src/devices/debug-console.js";
+import { FwCfg, initialFwCfgState, type DmaMemory } from "../../src/devices/configuration/fw-cfg.js";
+import { DebugConsole } from "../../src/devices/serial/debug-console.js";
 import { fwCfgItems, littleEndian } from "../../src/firmware/fw-cfg.js";
 import { FW_CFG_KEY } from "../../src/spec/fw-cfg.js";
-import { PortBus } from "../../src/devices/port-bus.js";
+import { PortBus } from "../../src/devices/bus/port-bus.js";
 import { Random } from "../support/random.js";
 
 const RAM = 0x10000;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import type { PowerEvent } from "../../src/devices/device.js";
-import { I8042, initialI8042State, type I8042State } from "../../src/devices/i8042.js";
+import { I8042, initialI8042State, type I8042State } from "../../src/devices/keyboard/i8042.js";
 import { RecordingLine } from "../support/recording-line.js";
 
 class Bench {

@@ -1,8 +1,8 @@
 /** The 8254 interval timer, as its data sheet describes it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { I8254, type I8254State } from "../../src/devices/i8254.js";
-import { timeOfTick } from "../../src/devices/tick-rate.js";
+import { I8254, type I8254State } from "../../src/devices/time/i8254.js";
+import { timeOfTick } from "../../src/devices/time/tick-rate.js";
 import { PIT_HZ } from "../../src/spec/i8254.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { RecordingLine } from "../support/recording-line.js";

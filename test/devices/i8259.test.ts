@@ -1,7 +1,7 @@
 /** The 8259A pair, as its data sheet describes it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { I8259Pair, type I8259State } from "../../src/devices/i8259.js";
+import { I8259Pair, type I8259State } from "../../src/devices/interrupts/i8259.js";
 import { RecordingLine } from "../support/recording-line.js";
 
 const [COMMAND, DATA] = [0, 1];

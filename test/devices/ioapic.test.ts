@@ -1,7 +1,7 @@
 /** The I/O APIC, as the 82093AA data sheet describes it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { initialIoapicState, Ioapic, type IoapicState } from "../../src/devices/ioapic.js";
+import { initialIoapicState, Ioapic, type IoapicState } from "../../src/devices/interrupts/ioapic.js";
 import { LAPIC } from "../../src/spec/apic.js";
 import { ApicBench } from "../support/apic-bench.js";
 

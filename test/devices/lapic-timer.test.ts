@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { APIC_MSR, LAPIC } from "../../src/spec/apic.js";
 import { ApicBench, TSC_HZ } from "../support/apic-bench.js";
-import type { LapicState } from "../../src/devices/lapic-state.js";
+import type { LapicState } from "../../src/devices/interrupts/lapic-state.js";
 
 const VECTOR = 0xef;
 const [MASKED, PERIODIC, DEADLINE] = [0x10000, 0x20000, 0x40000];

@@ -1,7 +1,7 @@
 /** The local APIC's interrupt logic and registers, as SDM vol. 3A chapter 11 describes them. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { initialLapicState, type LapicState } from "../../src/devices/lapic-state.js";
+import { initialLapicState, type LapicState } from "../../src/devices/interrupts/lapic-state.js";
 import { APIC_BASE, LAPIC } from "../../src/spec/apic.js";
 import { ApicBench } from "../support/apic-bench.js";
 

@@ -1,8 +1,8 @@
 /** The MC146818 real-time clock, as its data sheet describes it, and the CMOS bytes behind it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { cmosForMachine } from "../../src/devices/cmos.js";
-import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/mc146818.js";
+import { cmosForMachine } from "../../src/devices/time/cmos.js";
+import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/time/mc146818.js";
 import { CMOS, RTC } from "../../src/spec/mc146818.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { RecordingLine } from "../support/recording-line.js";

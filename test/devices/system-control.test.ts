@@ -1,10 +1,10 @@
 /** The glue logic: ports 0x61, 0x92 and 0xcf9, and the debug exit. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { DebugExit } from "../../src/devices/debug-exit.js";
+import { DebugExit } from "../../src/devices/power/debug-exit.js";
 import type { PowerEvent } from "../../src/devices/device.js";
-import { I8254 } from "../../src/devices/i8254.js";
-import { ResetControl, SystemControlA, SystemControlB } from "../../src/devices/system-control.js";
+import { I8254 } from "../../src/devices/time/i8254.js";
+import { ResetControl, SystemControlA, SystemControlB } from "../../src/devices/power/system-control.js";
 import { FakeClock } from "../support/fake-clock.js";
 import { RecordingLine } from "../support/recording-line.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import { ticksAt, timeOfTick } from "../../src/devices/tick-rate.js";
+import { ticksAt, timeOfTick } from "../../src/devices/time/tick-rate.js";
 
 const NS = 1_000_000_000n;
 const rates = fc.integer({ min: 1, max: 8_000_000_000 });

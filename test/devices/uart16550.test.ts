@@ -1,7 +1,7 @@
 /** The 16550A, as its data sheet describes it and as the drivers of Linux and FreeBSD probe it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { Uart16550, type Uart16550State } from "../../src/devices/uart16550.js";
+import { Uart16550, type Uart16550State } from "../../src/devices/serial/uart16550.js";
 import { UART_IER, UART_MCR } from "../../src/spec/uart16550.js";
 import { RecordingLine } from "../support/recording-line.js";
 

@@ -1,8 +1,8 @@
 /** The VGA's registers as text modes use them, and the screen that they and guest memory make. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PortBus } from "../../src/devices/port-bus.js";
-import { initialVgaState, VgaText } from "../../src/devices/vga-text.js";
+import { PortBus } from "../../src/devices/bus/port-bus.js";
+import { initialVgaState, VgaText } from "../../src/devices/display/vga-text.js";
 import type { GuestMemory } from "../../src/engine/contract.js";
 import { readScreen, screenText } from "../../src/machine/screen.js";
 import { FakeClock } from "../support/fake-clock.js";

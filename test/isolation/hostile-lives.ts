@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { buildPlan, type Plan } from "../../src/boot/index.js";
-import { ROUTE } from "../../src/devices/reset-routes.js";
+import { ROUTE } from "../../src/devices/power/reset-routes.js";
 import type { Engine } from "../../src/engine/contract.js";
 import type { Board } from "../../src/machine/board.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";

@@ -1,7 +1,7 @@
 /** Real time: one function of the instructions executed, which follows the host's clock. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { ticksAt } from "../../src/devices/tick-rate.js";
+import { ticksAt } from "../../src/devices/time/tick-rate.js";
 import { TICK_PARTS } from "../../src/engine/contract.js";
 import { PacedClock } from "../../src/machine/paced-clock.js";
 import { fakeMachine } from "../support/fake-machine.js";

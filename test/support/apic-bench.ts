@@ -1,9 +1,9 @@
 /** Local APICs on one bus with an I/O APIC and a recording CPU each, for tests. */
-import { ApicBus } from "../../src/devices/apic-bus.js";
-import { initialIoapicState, Ioapic } from "../../src/devices/ioapic.js";
-import { LocalApic } from "../../src/devices/lapic.js";
-import { readApicMsr, writeApicMsr, type ApicMsrFeatures } from "../../src/devices/lapic-msr.js";
-import { initialLapicState, type LapicState } from "../../src/devices/lapic-state.js";
+import { ApicBus } from "../../src/devices/interrupts/apic-bus.js";
+import { initialIoapicState, Ioapic } from "../../src/devices/interrupts/ioapic.js";
+import { LocalApic } from "../../src/devices/interrupts/lapic.js";
+import { readApicMsr, writeApicMsr, type ApicMsrFeatures } from "../../src/devices/interrupts/lapic-msr.js";
+import { initialLapicState, type LapicState } from "../../src/devices/interrupts/lapic-state.js";
 import { APIC_BASE, APIC_MSR, LAPIC } from "../../src/spec/apic.js";
 import { FakeClock } from "./fake-clock.js";
 import { RecordingLine } from "./recording-line.js";

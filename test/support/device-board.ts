@@ -2,23 +2,23 @@
  * Every device of the machine on its buses, wired as a PC, without engine and machine: what fuzzing and
  * snapshot tests drive. Addresses are the usual ones.
  */
-import { AcpiPm, initialAcpiPmState, type AcpiPmState } from "../../src/devices/acpi-pm.js";
-import { ApicBus } from "../../src/devices/apic-bus.js";
-import { DebugExit } from "../../src/devices/debug-exit.js";
+import { AcpiPm, initialAcpiPmState, type AcpiPmState } from "../../src/devices/power/acpi-pm.js";
+import { ApicBus } from "../../src/devices/interrupts/apic-bus.js";
+import { DebugExit } from "../../src/devices/power/debug-exit.js";
 import type { Clock, InterruptLine, PowerEvent, Timers } from "../../src/devices/device.js";
-import { I8042, initialI8042State, type I8042State } from "../../src/devices/i8042.js";
-import { I8254, initialI8254State, type I8254State } from "../../src/devices/i8254.js";
-import { I8259Pair, initialI8259State, type I8259State } from "../../src/devices/i8259.js";
-import { IrqFanout } from "../../src/devices/interrupt-lines.js";
-import { initialIoapicState, Ioapic, type IoapicState } from "../../src/devices/ioapic.js";
-import { LocalApic } from "../../src/devices/lapic.js";
-import { initialLapicState, type LapicState } from "../../src/devices/lapic-state.js";
-import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/mc146818.js";
-import { MmioBus } from "../../src/devices/mmio-bus.js";
-import { PortBus } from "../../src/devices/port-bus.js";
-import { ResetControl, SystemControlA, SystemControlB } from "../../src/devices/system-control.js";
-import type { ControlByteState } from "../../src/devices/system-control.js";
-import { initialUart16550State, Uart16550, type Uart16550State } from "../../src/devices/uart16550.js";
+import { I8042, initialI8042State, type I8042State } from "../../src/devices/keyboard/i8042.js";
+import { I8254, initialI8254State, type I8254State } from "../../src/devices/time/i8254.js";
+import { I8259Pair, initialI8259State, type I8259State } from "../../src/devices/interrupts/i8259.js";
+import { IrqFanout } from "../../src/devices/interrupts/interrupt-lines.js";
+import { initialIoapicState, Ioapic, type IoapicState } from "../../src/devices/interrupts/ioapic.js";
+import { LocalApic } from "../../src/devices/interrupts/lapic.js";
+import { initialLapicState, type LapicState } from "../../src/devices/interrupts/lapic-state.js";
+import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/time/mc146818.js";
+import { MmioBus } from "../../src/devices/bus/mmio-bus.js";
+import { PortBus } from "../../src/devices/bus/port-bus.js";
+import { ResetControl, SystemControlA, SystemControlB } from "../../src/devices/power/system-control.js";
+import type { ControlByteState } from "../../src/devices/power/system-control.js";
+import { initialUart16550State, Uart16550, type Uart16550State } from "../../src/devices/serial/uart16550.js";
 
 /** The state of the whole board, plain data. */
 export interface BoardState {

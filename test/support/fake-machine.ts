@@ -4,8 +4,8 @@
  * 0x22 resets, 0x23 exits with a value, 0x30/0x31 send INIT and start-up (vector 8) to CPU `value`.
  */
 import type { Board, ApicPort } from "../../src/machine/board.js";
-import { MmioBus } from "../../src/devices/mmio-bus.js";
-import { PortBus } from "../../src/devices/port-bus.js";
+import { MmioBus } from "../../src/devices/bus/mmio-bus.js";
+import { PortBus } from "../../src/devices/bus/port-bus.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
 import { Machine, type BoardContext, type MachineOptions } from "../../src/machine/machine.js";
 import type { Plan } from "../../src/boot/plan.js";

@@ -21,8 +21,8 @@ import {
   SHOWN_LINES,
   VGA_COUNT,
   VGA_PORT,
-} from "../spec/vga.js";
-import type { Clock, PortDevice } from "./device.js";
+} from "../../spec/vga.js";
+import type { Clock, PortDevice } from "../device.js";
 
 export interface VgaState {
   misc: number;

@@ -3,9 +3,9 @@
  * crosses the end of a range is split into bytes; addresses of no device read as ones and ignore writes.
  * Counts what was touched.
  */
-import type { AccessSize, MmioDevice } from "./device.js";
+import type { AccessSize, MmioDevice } from "../device.js";
 import { BYTE_BITS, lowBytes } from "./access-bytes.js";
-import { TouchCounter, type TouchReport } from "./touch-counter.js";
+import { TouchCounter, type TouchReport } from "../touch-counter.js";
 
 const ABSENT = 0xff;
 /** Registers are counted by 4 bytes, absent addresses by page and only so many of them. */

@@ -4,7 +4,7 @@
  */
 import type { ApicMessage } from "./apic-messages.js";
 import type { LapicState } from "./lapic-state.js";
-import { APIC_BASE, BROADCAST, DFR, ICR } from "../spec/apic.js";
+import { APIC_BASE, BROADCAST, DFR, ICR } from "../../spec/apic.js";
 
 /** CPUs of one x2APIC cluster. */
 const CLUSTER_SHIFT = 4;

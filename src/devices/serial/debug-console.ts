@@ -4,8 +4,8 @@
  *
  * Specification: QEMU hw/char/debugcon.c; Bochs, port 0xe9.
  */
-import { DEBUG_CONSOLE_READBACK } from "../spec/fw-cfg.js";
-import type { AccessSize, PortDevice } from "./device.js";
+import { DEBUG_CONSOLE_READBACK } from "../../spec/fw-cfg.js";
+import type { AccessSize, PortDevice } from "../device.js";
 
 /** A talkative firmware says some 20 KiB; what is beyond this is dropped from the front. */
 const LONGEST = 1 << 18;

@@ -4,7 +4,7 @@
  * Specification: Intel SDM vol. 3A §11.6.2 "Determining IPI Destination".
  */
 import type { ApicMessage, ApicReceiver, EoiReceiver, InterruptSink, IpiSink } from "./apic-messages.js";
-import { DELIVERY, SHORTHAND } from "../spec/apic.js";
+import { DELIVERY, SHORTHAND } from "../../spec/apic.js";
 
 export class ApicBus implements IpiSink, InterruptSink {
   private readonly cpus: ApicReceiver[] = [];

@@ -11,7 +11,7 @@
  * ```
  */
 import type { ApicMessage, ApicReceiver, IpiSink } from "./apic-messages.js";
-import type { InterruptLine } from "./device.js";
+import type { InterruptLine } from "../device.js";
 import { isAddressed } from "./lapic-destination.js";
 import {
   highestVector,
@@ -23,7 +23,16 @@ import {
   type LapicState,
 } from "./lapic-state.js";
 import { LapicTimer, type LapicTimerClock } from "./lapic-timer.js";
-import { APIC_BASE, DELIVERY, ESR, FIRST_LEGAL_VECTOR, LAPIC, LVT, LVT_WRITABLE, SVR } from "../spec/apic.js";
+import {
+  APIC_BASE,
+  DELIVERY,
+  ESR,
+  FIRST_LEGAL_VECTOR,
+  LAPIC,
+  LVT,
+  LVT_WRITABLE,
+  SVR,
+} from "../../spec/apic.js";
 
 /** What a local APIC tells its CPU. */
 export interface CpuSignals {

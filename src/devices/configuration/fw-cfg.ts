@@ -12,11 +12,11 @@
  *      +8  DMA low    dword, big-endian: lower half; starts the transfer
  * ```
  */
-import { ByteView } from "../bytes/byte-view.js";
-import { TWO_32 } from "../bytes/words.js";
-import { FW_CFG_DMA, FW_CFG_DMA_SIGNATURE, FW_CFG_PORTS } from "../spec/fw-cfg.js";
-import { BYTE_BITS } from "./access-bytes.js";
-import type { AccessSize, PortDevice } from "./device.js";
+import { ByteView } from "../../bytes/byte-view.js";
+import { TWO_32 } from "../../bytes/words.js";
+import { FW_CFG_DMA, FW_CFG_DMA_SIGNATURE, FW_CFG_PORTS } from "../../spec/fw-cfg.js";
+import { BYTE_BITS } from "../bus/access-bytes.js";
+import type { AccessSize, PortDevice } from "../device.js";
 
 /** An item's contents by its key. */
 export type FwCfgItems = ReadonlyMap<number, Uint8Array>;

@@ -3,15 +3,15 @@
  * port A (0x92: A20, fast reset) and the reset control register (0xcf9). Each knows its byte and what it drives.
  * Specification: ICH9 data sheet §13.7.
  */
-import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl } from "./device.js";
+import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl } from "../device.js";
 import { ROUTE } from "./reset-routes.js";
-import { PIT_CHANNEL } from "../spec/i8254.js";
+import { PIT_CHANNEL } from "../../spec/i8254.js";
 import {
   REFRESH_INTERVAL_NS,
   RESET_CONTROL,
   SYSTEM_CONTROL_A,
   SYSTEM_CONTROL_B,
-} from "../spec/system-control.js";
+} from "../../spec/system-control.js";
 
 /** What port 0x61 needs of the interval timer. */
 export interface GatedTimer {

@@ -3,9 +3,9 @@
  * is split into bytes at ascending ports, as an ISA bridge does; ports of no device read as ones and ignore
  * writes. Counts what was touched.
  */
-import type { AccessSize, PortDevice } from "./device.js";
+import type { AccessSize, PortDevice } from "../device.js";
 import { BYTE_BITS, lowBytes } from "./access-bytes.js";
-import { TouchCounter, type TouchReport } from "./touch-counter.js";
+import { TouchCounter, type TouchReport } from "../touch-counter.js";
 
 /** Ports there are. */
 export const PORT_SPACE = 0x10000;

@@ -2,7 +2,7 @@
  * One re-armable deadline on the machine's timers: what a timer chip needs to have its next event, and no
  * more than one, scheduled. Knows no device. Not part of any state: a device arms it again from its registers.
  */
-import type { Timers } from "./device.js";
+import type { Timers } from "../device.js";
 
 export class Alarm {
   private handle: number | undefined;

@@ -2,7 +2,7 @@
  * Wires between interrupt sources and interrupt controllers: one source to several inputs, several sources to
  * one input. Knows no device and no controller; which wire goes where is the machine's choice.
  */
-import type { InterruptLine } from "./device.js";
+import type { InterruptLine } from "../device.js";
 
 /** One source that drives several inputs, as an ISA interrupt drives the 8259 and an IOAPIC pin. */
 export class IrqFanout implements InterruptLine {

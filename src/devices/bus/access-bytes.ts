@@ -1,5 +1,5 @@
 /** The bytes of a value that one access carries: what both buses do to values. Knows no device and no bus. */
-import type { AccessSize } from "./device.js";
+import type { AccessSize } from "../device.js";
 
 export const BYTE_BITS = 8;
 const WORD_BITS = 32;

@@ -9,7 +9,7 @@
  * to 4 right before the rising one, because only the rising one is ever seen by a controller.
  */
 import { Alarm } from "./alarm.js";
-import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "./device.js";
+import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "../device.js";
 import * as counter from "./i8254-counter.js";
 import type { I8254CounterState } from "./i8254-counter.js";
 import { earliestAfter } from "./periodic.js";
@@ -22,7 +22,7 @@ import {
   PIT_CONTROL_WORD,
   PIT_HZ,
   PIT_READ_BACK,
-} from "../spec/i8254.js";
+} from "../../spec/i8254.js";
 
 export interface I8254State {
   counters: I8254CounterState[];

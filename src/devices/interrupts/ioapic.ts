@@ -5,7 +5,7 @@
  * Polarity is kept but has no effect: the machine's lines say "raised", whatever voltage that would be.
  */
 import type { EoiReceiver, InterruptSink } from "./apic-messages.js";
-import type { AccessSize, InterruptLine, MmioDevice } from "./device.js";
+import type { AccessSize, InterruptLine, MmioDevice } from "../device.js";
 import {
   BROADCAST,
   DELIVERY,
@@ -15,7 +15,7 @@ import {
   IOAPIC_REGISTER,
   IOAPIC_VERSION,
   REDIRECTION,
-} from "../spec/apic.js";
+} from "../../spec/apic.js";
 
 export interface IoapicPinState {
   /** Redirection entry. */

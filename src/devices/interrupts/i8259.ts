@@ -9,7 +9,7 @@
  *  ports 0x4d0/0x4d1    ELCR: a set bit makes the input level-triggered
  * ```
  */
-import type { InterruptLine, PortDevice } from "./device.js";
+import type { InterruptLine, PortDevice } from "../device.js";
 import {
   BIOS_VECTOR_BASE,
   CASCADE_INPUT,
@@ -23,7 +23,7 @@ import {
   OCW3,
   POLL_PENDING,
   SPURIOUS_INPUT,
-} from "../spec/i8259.js";
+} from "../../spec/i8259.js";
 
 /** One chip. Bit n of a mask belongs to input n. */
 export interface I8259ChipState {

@@ -3,7 +3,7 @@
  * (xAPIC, here) as well as the MSR form (x2APIC, `lapic-msr.ts`). What the registers do is in `lapic-core.ts`.
  * Specification: Intel SDM vol. 3A §11.4.1 and table 11-1; §11.6.1 for the interrupt command register.
  */
-import type { AccessSize, MmioDevice } from "./device.js";
+import type { AccessSize, MmioDevice } from "../device.js";
 import { LapicCore, LVT_ENTRIES } from "./lapic-core.js";
 import { x2apicLogicalId } from "./lapic-destination.js";
 import {
@@ -18,7 +18,7 @@ import {
   LAPIC_VERSION,
   SHORTHAND,
   SVR,
-} from "../spec/apic.js";
+} from "../../spec/apic.js";
 
 /** Bytes of a 256-bit register: eight words at the usual stride. */
 const VECTOR_REGISTER_BYTES = 0x80;

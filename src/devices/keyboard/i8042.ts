@@ -3,8 +3,8 @@
  * once, with the reset pulse and the A20 gate that kernels use it for. Knows its two ports, two interrupt lines,
  * the A20 line and how to reset. Specification: IBM PS/2 Hardware Interface Technical Reference; `spec/i8042.ts`.
  */
-import type { AccessSize, InterruptLine, PortDevice, PowerControl } from "./device.js";
-import { ROUTE } from "./reset-routes.js";
+import type { AccessSize, InterruptLine, PortDevice, PowerControl } from "../device.js";
+import { ROUTE } from "../power/reset-routes.js";
 import {
   I8042_COMMAND,
   I8042_MODE,
@@ -14,7 +14,7 @@ import {
   I8042_STATUS,
   KEYBOARD_COMMAND,
   KEYBOARD_RESPONSE,
-} from "../spec/i8042.js";
+} from "../../spec/i8042.js";
 
 export interface I8042State {
   /** The controller's RAM; byte 0 is the command byte. */

@@ -2,7 +2,7 @@
  * The state of one local APIC as plain data, and the 256-bit vector sets in it. Knows no clock and no other
  * device. Specification: Intel SDM vol. 3A, chapter 11; §11.4.7 for the states after reset and INIT.
  */
-import { APIC_BASE, DELIVERY, DFR, LAPIC_RESET_BASE, LVT } from "../spec/apic.js";
+import { APIC_BASE, DELIVERY, DFR, LAPIC_RESET_BASE, LVT } from "../../spec/apic.js";
 
 /** 256 bits as 8 words, the lowest vectors first. */
 export type VectorSet = number[];

@@ -2,7 +2,7 @@
  * Time of day as the bytes of an MC146818: BCD or binary, 12 or 24 hours, and the other way round. Pure
  * functions; knows no clock. Specification: MC146818A data sheet, "Time, Calendar and Alarm Locations".
  */
-import { RTC, RTC_ALARM_ANY, RTC_B, RTC_PM } from "../spec/mc146818.js";
+import { RTC, RTC_ALARM_ANY, RTC_B, RTC_PM } from "../../spec/mc146818.js";
 
 const SECONDS_PER_DAY = 86400;
 const HOURS_PER_HALF_DAY = 12;

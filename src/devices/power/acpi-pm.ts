@@ -3,12 +3,12 @@
  * its registers, a clock, a line for the SCI (a level) and how to switch off; not the tables that describe it.
  * The machine is always in ACPI mode: there is no SMI command port. Specification: ACPI 6.5 §4.8.3.
  */
-import { Alarm } from "./alarm.js";
-import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl, Timers } from "./device.js";
+import { Alarm } from "../time/alarm.js";
+import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl, Timers } from "../device.js";
 import { ROUTE } from "./reset-routes.js";
-import { ticksAt, timeOfTick } from "./tick-rate.js";
-import { SLP_TYP_S5 } from "../spec/acpi.js";
-import { PM1_CONTROL, PM1_ENABLE, PM1_ENABLE_OFFSET, PM1_STATUS, PM_TIMER } from "../spec/acpi-pm.js";
+import { ticksAt, timeOfTick } from "../time/tick-rate.js";
+import { SLP_TYP_S5 } from "../../spec/acpi.js";
+import { PM1_CONTROL, PM1_ENABLE, PM1_ENABLE_OFFSET, PM1_STATUS, PM_TIMER } from "../../spec/acpi-pm.js";
 
 export interface AcpiPmState {
   status: number;

@@ -14,7 +14,7 @@ import {
   LVT,
   LVT_WRITABLE,
   SVR,
-} from "../spec/apic.js";
+} from "../../spec/apic.js";
 
 /** What CPUID promises about the APIC. */
 export interface ApicMsrFeatures {

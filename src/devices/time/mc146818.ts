@@ -7,7 +7,7 @@
  * flag is not already set, so a guest that never reads register C costs one timer.
  */
 import { Alarm } from "./alarm.js";
-import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "./device.js";
+import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "../device.js";
 import { fromRegisters, nextAlarm, TIME_REGISTERS, toRegisters } from "./rtc-calendar.js";
 import { ticksAt, timeOfTick } from "./tick-rate.js";
 import {
@@ -21,7 +21,7 @@ import {
   RTC_HZ,
   RTC_INDEX,
   RTC_UIP_NS,
-} from "../spec/mc146818.js";
+} from "../../spec/mc146818.js";
 
 const NS_PER_SECOND = 1_000_000_000;
 

@@ -12,7 +12,7 @@
  *   but never RTS has found the port and not opened it yet: what it reads now, it throws away (Linux's probe
  *   and start-up of a port do, with receive interrupts on for a moment), so interrupts alone do not count.
  */
-import type { AccessSize, InterruptLine, PortDevice } from "./device.js";
+import type { AccessSize, InterruptLine, PortDevice } from "../device.js";
 import {
   UART,
   UART_FCR,
@@ -25,7 +25,7 @@ import {
   UART_MSR,
   UART_RESET_DIVISOR,
   UART_TRIGGER_LEVELS,
-} from "../spec/uart16550.js";
+} from "../../spec/uart16550.js";
 
 /** What leaves the UART. */
 export interface UartEvents {

@@ -11,7 +11,7 @@
  *   mode 4   ▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▁▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔   5 is the same from a gate edge
  * ```
  */
-import { PIT_ACCESS, PIT_CONTROL_WORD, PIT_FULL_COUNT, PIT_MODE, PIT_STATUS } from "../spec/i8254.js";
+import { PIT_ACCESS, PIT_CONTROL_WORD, PIT_FULL_COUNT, PIT_MODE, PIT_STATUS } from "../../spec/i8254.js";
 
 export interface I8254CounterState {
   mode: number;

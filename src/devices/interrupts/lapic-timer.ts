@@ -3,12 +3,12 @@
  * at; one alarm is armed, and only while the timer's LVT entry is unmasked. Knows no other APIC register.
  * Specification: Intel SDM vol. 3A §11.5.4 "APIC Timer".
  */
-import { Alarm } from "./alarm.js";
-import type { Clock, Timers } from "./device.js";
+import { Alarm } from "../time/alarm.js";
+import type { Clock, Timers } from "../device.js";
 import type { LapicTimerState } from "./lapic-state.js";
-import { earliestAfter } from "./periodic.js";
-import { ticksAt, timeOfTick } from "./tick-rate.js";
-import { DIVIDE, LVT, LVT_TIMER_MODE } from "../spec/apic.js";
+import { earliestAfter } from "../time/periodic.js";
+import { ticksAt, timeOfTick } from "../time/tick-rate.js";
+import { DIVIDE, LVT, LVT_TIMER_MODE } from "../../spec/apic.js";
 
 export interface LapicTimerClock {
   clock: Clock;

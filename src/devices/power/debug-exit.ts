@@ -3,7 +3,7 @@
  * `(value << 1) | 1` as with QEMU's isa-debug-exit. The status is made by who ends the machine; this device
  * hands on the value. It may be decoded at several addresses.
  */
-import type { AccessSize, PortDevice, PowerControl } from "./device.js";
+import type { AccessSize, PortDevice, PowerControl } from "../device.js";
 import { ROUTE } from "./reset-routes.js";
 
 export class DebugExit implements PortDevice {

@@ -2,7 +2,7 @@
  * The CMOS bytes that tell old kernels and firmware how much memory and how many CPUs there are, as PC firmware leaves them.
  * Knows no chip; see `spec/mc146818.ts` for the map.
  */
-import { CMOS, CMOS_MEMORY, CMOS_SIZE } from "../spec/mc146818.js";
+import { CMOS, CMOS_MEMORY, CMOS_SIZE } from "../../spec/mc146818.js";
 
 /**
  * CMOS contents for RAM of `below4G` bytes from address 0 to below the hole and `above4G` bytes from 4 GiB on, and
