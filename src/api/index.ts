@@ -58,7 +58,7 @@ export {
 export type { PlacedInitrd, PlacedModule } from "../boot/hand-over.js";
 export { longMode64, protectedMode32, realMode16 } from "../x86/entry-states.js";
 export type { FlatEntry, GprValues } from "../x86/entry-states.js";
-export type { Plan, PlanClock, PlanDevice, PlanModule, PlanRegion } from "../boot/plan.js";
+export type { Plan, PlanClock, PlanPart, PlanModule, PlanRegion } from "../boot/plan.js";
 export type {
   Cpu,
   CpuHost,

@@ -3,12 +3,16 @@
  * of the memory map are passed on as they are.
  */
 import { hex } from "../bytes/hex.js";
+import { PartError } from "../devices/resources.js";
 import { FormatError } from "../formats/format-error.js";
 import { MemoryMapError } from "../memory/memory-error.js";
 
 /** Where a rule failed. */
 export type FaultPlace =
-  { kind: "file"; offset: number } | { kind: "memory"; address: number } | { kind: "option"; name: string };
+  | { kind: "file"; offset: number }
+  | { kind: "memory"; address: number }
+  | { kind: "option"; name: string }
+  | { kind: "part"; name: string };
 
 /** The facts of a refusal. */
 export interface BootFault {
@@ -32,6 +36,8 @@ function placeText(place: FaultPlace): string {
       return `guest-physical ${hex(place.address)}`;
     case "option":
       return `option ${place.name}`;
+    case "part":
+      return `part ${place.name}`;
   }
 }
 
@@ -94,6 +100,10 @@ export function faultOf(error: unknown): BootFault | undefined {
   if (error instanceof MemoryMapError) {
     const { address, found, expected, meaning } = error;
     return { place: { kind: "memory", address }, found, expected, meaning };
+  }
+  if (error instanceof PartError) {
+    const { part, found, expected, advice } = error;
+    return { place: { kind: "part", name: part }, found, expected, meaning: advice };
   }
   return undefined;
 }

@@ -2,6 +2,8 @@
  * From options to a complete plan: recognise the image, choose a loader, place firmware, let the loader lay out
  * memory and describe the boot CPU. Pure: the same options give the same plan.
  */
+import type { PartRequest } from "../devices/part.js";
+import { PartRegistry } from "../devices/registry.js";
 import { isFirmwareVolume } from "../formats/firmware/firmware.js";
 import { recogniseAny, type Image } from "../formats/index.js";
 import { deriveE820 } from "../memory/e820.js";
@@ -24,7 +26,7 @@ import {
   MAXIMUM_CPUS,
   TSC_HZ,
 } from "./defaults.js";
-import { planDevices } from "./devices.js";
+import { announced, placeParts, usualParts, type Announced, type MachineKind } from "./parts.js";
 import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
@@ -32,7 +34,7 @@ import { entryText } from "./hand-over.js";
 import { guestLimit } from "./kernel-elf.js";
 import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
-import type { Plan, PlanAddition, PlanClock } from "./plan.js";
+import type { Plan, PlanAddition, PlanClock, PlanPart } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
@@ -47,21 +49,35 @@ const UEFI_WITHOUT_PCI =
   "waits for ever before it prints anything (a build for QEMU's microvm may come further). SeaBIOS and qboot run " +
   "here; an EFI-stub kernel boots without firmware: give the kernel itself.";
 
-/** Everything that is known once memory is laid out. */
-interface LaidOut {
-  memory: RegionMap;
+/** What both ways to start a machine begin with. */
+interface Prepared {
+  options: BootOptions;
+  platform: Platform | undefined;
   protocol: BootProtocol;
+  memory: RegionMap;
+  parts: PlanPart[];
+  announced: Announced;
   cpuid: CpuidLeaf[];
-  cpus: number;
   vga: boolean;
+  warnings: string[];
 }
 
+/** What is different between the two ways. */
+type Start = Pick<
+  Plan,
+  "regions" | "bootCpu" | "waitingMsrs" | "rom" | "fwCfg" | "handOver" | "tables" | "commandLine" | "modules"
+>;
+
 /**
- * Plans a machine.
+ * Plans a machine. `types`: the part types there are.
  * @throws BootError when the image cannot be booted as asked, its subclass OptionError for an option that makes no
  *   sense.
  */
-export function buildPlan(options: BootOptions, registry = new LoaderRegistry()): Plan {
+export function buildPlan(
+  options: BootOptions,
+  registry = new LoaderRegistry(),
+  types = new PartRegistry(),
+): Plan {
   const { kernel } = options;
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
@@ -70,36 +86,99 @@ export function buildPlan(options: BootOptions, registry = new LoaderRegistry())
   const { loader, protocol, why } = chosen(image, options, memorySize, registry);
   const platform = platformOf(options, protocol);
   const vga = options.screen === true || platform?.vgaRom !== undefined;
+  const parts = whileDoing("place the parts of the machine", () =>
+    placeParts(partRequests(options, { firmware: platform !== undefined, vga }), types, {
+      ram,
+      rom: platform && romRegion(platform.image),
+    }),
+  );
   const features = withFeatures(options.features ?? {});
-  const cpuid = cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ });
-  const memory = new RegionMap(ram);
-  const tables = prepareMemory(memory, platform, { cpus, cpuid, vga });
-  const warnings = platform !== undefined && isFirmwareVolume(platform.image) ? [UEFI_WITHOUT_PCI] : [];
-  const context = loadContext(options, protocol, memory, tables["RSDP"] ?? 0, warnings);
-  context.vga = vga;
-  whileDoing(`load "${kernel.name}" with the ${loader.name} loader`, () => protocol.layOutMemory(context));
-  const laidOut = { memory, protocol, cpuid, cpus, vga };
-  const start = platform === undefined ? startInKernel(laidOut) : startInFirmware(laidOut, platform);
+  const prepared: Prepared = {
+    options,
+    platform,
+    protocol,
+    memory: new RegionMap(ram),
+    parts,
+    announced: announced(parts, types, cpus),
+    cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
+    vga,
+    warnings: [],
+  };
+  const load = `load "${kernel.name}" with the ${loader.name} loader`;
+  const start =
+    platform === undefined ? startInKernel(prepared, load) : startInFirmware(prepared, platform, load);
   return {
     version: 1,
     loader: { name: loader.name, entry: entryOf(protocol, start), why },
     image: { name: kernel.name, format: image.format, summary: image.summary },
     ram: ram.map(({ start, size }) => ({ start, size })),
     cpus,
-    e820: deriveE820(memory),
+    e820: deriveE820(prepared.memory),
     ...start,
-    cpuid,
-    commandLine: context.commandLine,
-    modules: context.modules.map(({ name, commandLine = "", bytes }) => ({
+    cpuid: prepared.cpuid,
+    devices: parts,
+    clock: planClock(options),
+    added: additions(options, protocol),
+    warnings: prepared.warnings,
+  };
+}
+
+/** A machine that enters the kernel at once: its tables lie in memory, the loader says how the CPU begins. */
+function startInKernel(prepared: Prepared, load: string): Start {
+  const { memory, protocol, announced, cpuid } = prepared;
+  const tables = whileDoing("describe the machine", () => placeFirmware(memory, announced.hardware, cpuid));
+  const context = loadContext(prepared, tables.RSDP);
+  whileDoing(load, () => protocol.layOutMemory(context));
+  const bootCpu = protocol.describeBootCpu();
+  const waitingMsrs = firmwareMsrs(cpuid);
+  bootCpu.msrs = { ...waitingMsrs, ...bootCpu.msrs };
+  return { regions: memory.regions(), bootCpu, waitingMsrs, tables, ...told(context) };
+}
+
+/** A machine that starts in its firmware, which makes its own tables of what fw_cfg tells, and may hand over to a kernel. */
+function startInFirmware(prepared: Prepared, platform: Platform, load: string): Start {
+  const { memory, protocol, announced, cpuid, parts, warnings } = prepared;
+  if (isFirmwareVolume(platform.image)) warnings.push(UEFI_WITHOUT_PCI);
+  reserveForFirmware(memory, platform.image);
+  const context = loadContext(prepared, 0);
+  whileDoing(load, () => protocol.layOutMemory(context));
+  const handOver =
+    protocol.isFirmware === true ? undefined : handOverOf(memory.regions(), protocol.describeBootCpu());
+  const rom = romRegion(platform.image);
+  const fwCfg = firmwareItems({
+    ram: memory.ram,
+    announced,
+    serialPort: parts.find(({ type }) => type === "uart16550")?.ports?.[0].start,
+    vgaRom: platform.vgaRom,
+    handOver,
+    items: protocol.firmwareItems?.() ?? [],
+  });
+  const handedOver = new Set(handOver?.regions);
+  const start: Start = {
+    regions: [...memory.regions().filter((region) => !handedOver.has(region)), rom],
+    bootCpu: resetState(lookUpCpuid(cpuid, LEAF.VERSION, 0).eax),
+    rom: { start: rom.start, size: rom.size },
+    fwCfg,
+    tables: {},
+    ...told(context),
+  };
+  return handOver === undefined ? start : { ...start, handOver };
+}
+
+/** The usual parts, or those asked for, and more. */
+function partRequests({ devices, moreDevices = [] }: BootOptions, kind: MachineKind): PartRequest[] {
+  return [...(devices ?? usualParts(kind)), ...moreDevices];
+}
+
+/** What the kernel is told in words and files. */
+function told({ commandLine, modules }: LoadContext): Pick<Plan, "commandLine" | "modules"> {
+  return {
+    commandLine,
+    modules: modules.map(({ name, commandLine: own = "", bytes }) => ({
       name,
-      commandLine,
+      commandLine: own,
       size: bytes.length,
     })),
-    devices: planDevices({ firmware: platform !== undefined, vga }),
-    clock: planClock(options),
-    tables,
-    added: additions(options, protocol),
-    warnings,
   };
 }
 
@@ -144,44 +223,6 @@ function platformOf({ kernel, bios, vgaRom }: BootOptions, protocol: BootProtoco
   );
 }
 
-/** The part of the firmware, before any loader: tables for a kernel, or room for firmware that makes its own. */
-function prepareMemory(
-  memory: RegionMap,
-  platform: Platform | undefined,
-  { cpus, cpuid, vga }: Omit<LaidOut, "memory" | "protocol">,
-): Record<string, number> {
-  if (platform === undefined) return placeFirmware(memory, { cpus, vga }, cpuid);
-  reserveForFirmware(memory, platform.image);
-  return {};
-}
-
-type Start = Pick<Plan, "regions" | "bootCpu" | "waitingMsrs" | "rom" | "fwCfg" | "handOver">;
-
-function startInKernel({ memory, protocol, cpuid }: LaidOut): Start {
-  const bootCpu = protocol.describeBootCpu();
-  const waitingMsrs = firmwareMsrs(cpuid);
-  bootCpu.msrs = { ...waitingMsrs, ...bootCpu.msrs };
-  return { regions: memory.regions(), bootCpu, waitingMsrs };
-}
-
-function startInFirmware({ memory, protocol, cpuid, cpus, vga }: LaidOut, platform: Platform): Start {
-  const bootCpu = resetState(lookUpCpuid(cpuid, LEAF.VERSION, 0).eax);
-  const handOver =
-    protocol.isFirmware === true ? undefined : handOverOf(memory.regions(), protocol.describeBootCpu());
-  const rom = romRegion(platform.image);
-  const { vgaRom } = platform;
-  const items = protocol.firmwareItems?.() ?? [];
-  const fwCfg = firmwareItems({ ram: memory.ram, cpus, vga, vgaRom, handOver, items });
-  const handedOver = new Set(handOver?.regions);
-  const start: Start = {
-    regions: [...memory.regions().filter((region) => !handedOver.has(region)), rom],
-    bootCpu,
-    rom: { start: rom.start, size: rom.size },
-    fwCfg,
-  };
-  return handOver === undefined ? start : { ...start, handOver };
-}
-
 /** `16-bit entry at 0x30200, after the BIOS` */
 function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
   const { cs, rip } = handOver?.cpu ?? bootCpu;
@@ -190,11 +231,8 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 }
 
 function loadContext(
-  options: BootOptions,
-  protocol: BootProtocol,
-  memory: RegionMap,
+  { options, protocol, memory, vga, warnings }: Prepared,
   rsdpAddress: number,
-  warnings: string[],
 ): LoadContext {
   const context: LoadContext = {
     memory,
@@ -202,6 +240,7 @@ function loadContext(
     commandLine: options.commandLine ?? protocol.defaultCommandLine?.text ?? "",
     modules: options.modules ?? [],
     rsdpAddress,
+    vga,
     warn: (text) => warnings.push(text),
   };
   if (options.initrd !== undefined) context.initrd = options.initrd;

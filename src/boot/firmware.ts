@@ -3,6 +3,7 @@
  * the places before any loader runs. Knows no loader.
  */
 import { buildAcpi } from "../firmware/acpi/acpi.js";
+import type { Hardware } from "../firmware/hardware.js";
 import { realModeData } from "../firmware/bios-data-area.js";
 import { mpConfigTable, mpFloatingPointer } from "../firmware/mp-table.js";
 import { ACPI_AREA, EBDA, ISA_HOLE, MP_TABLE_AREA, RAM_HOLE, REAL_MODE_DATA } from "../memory/layout.js";
@@ -20,12 +21,12 @@ export type TableAddresses = Record<string, number> & { RSDP: number };
 /** Claims and fills the firmware's regions; returns where the tables are. */
 export function placeFirmware(
   memory: RegionMap,
-  { cpus, vga }: { cpus: number; vga: boolean },
+  hardware: Hardware,
   cpuid: readonly CpuidLeaf[],
 ): TableAddresses {
   const version = lookUpCpuid(cpuid, LEAF.VERSION, 0);
-  const acpi = buildAcpi(ACPI_AREA.start, { cpus, vga });
-  const config = mpConfigTable({ cpus, signature: version.eax, features: version.edx });
+  const acpi = buildAcpi(ACPI_AREA.start, hardware);
+  const config = mpConfigTable({ hardware, signature: version.eax, features: version.edx });
   // Guests expect base memory to begin at 0, so this stays RAM in the map although they should not touch it.
   claim(memory, REAL_MODE_DATA, "vectors and bios data area", "ram", realModeData());
   claim(memory, EBDA, "ebda", "reserved", mpFloatingPointer(MP_TABLE_AREA.start));

@@ -2,6 +2,7 @@
  * What a caller asks for: files as bytes, sizes, and the loader's own options. The command line's spellings are
  * turned into this by `cli/`; nothing here knows them.
  */
+import type { PartRequest } from "../devices/part.js";
 import type { FeatureName } from "../spec/cpuid.js";
 
 /** A file the caller has read. */
@@ -40,6 +41,10 @@ export interface BootOptions {
   vgaRom?: NamedBytes;
   /** A VGA in text mode, whose screen can be read. */
   screen?: boolean;
+  /** The machine's parts, all of them. Absent: the usual ones. */
+  devices?: readonly PartRequest[];
+  /** Parts beside these. */
+  moreDevices?: readonly PartRequest[];
   /** CPU features to switch on or off against the defaults. */
   features?: Partial<Record<FeatureName, boolean>>;
   /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */

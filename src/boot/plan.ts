@@ -3,6 +3,7 @@
  * Made by `boot/` loaders from an image and options; turned into a live machine by `machine/`.
  * Must not know any engine or device class. Survives `structuredClone` (it crosses into the worker).
  */
+import type { PlanPart } from "../devices/part.js";
 import type { FwCfgItem } from "../firmware/fw-cfg.js";
 import type { Region } from "../memory/regions.js";
 import type { E820Entry } from "../spec/e820.js";
@@ -10,21 +11,11 @@ import type { CpuState } from "../x86/cpu-state.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 
 export type { E820Entry, E820Type } from "../spec/e820.js";
+export type { PlanPart } from "../devices/part.js";
 export type { RegionContent } from "../memory/regions.js";
 
 /** A named claim on guest-physical memory, filled before the boot CPU starts. */
 export type PlanRegion = Region;
-
-/** A device of the machine, with what it decodes. */
-export interface PlanDevice {
-  name: string;
-  /** Port ranges, inclusive start and size. */
-  ports?: { start: number; size: number }[];
-  /** MMIO ranges. */
-  mmio?: { start: number; size: number }[];
-  /** ISA interrupt or global system interrupt. */
-  irq?: number;
-}
 
 /** A piece of what firmware reads from the configuration device (fw_cfg). */
 export type PlanFwCfgItem = FwCfgItem;
@@ -87,7 +78,8 @@ export interface Plan {
   commandLine: string;
   /** In the order the kernel is told; without the initrd. */
   modules: PlanModule[];
-  devices: PlanDevice[];
+  /** The parts of the machine: exactly these are built, at these places. */
+  devices: PlanPart[];
   /** What the device "fw_cfg" holds. */
   fwCfg?: PlanFwCfgItem[];
   handOver?: PlanHandOver;

@@ -2,7 +2,7 @@
  * How ISA interrupts reach the I/O APIC: the one source for the MADT and the MP table, so that both tell the
  * same. Knows no table format.
  */
-import { IRQ, PIT_GSI } from "../memory/layout.js";
+import { ISA_IRQ } from "../spec/pc-ports.js";
 import { MPS_INTI } from "../spec/mp.js";
 
 /** One ISA interrupt line and the I/O APIC pin (= global system interrupt) it is wired to. */
@@ -14,17 +14,22 @@ export interface IsaRoute {
 }
 
 const ISA_IRQS = 16;
-/** IRQ 2 joins the two 8259s and has no wire of its own. */
-const CASCADE_IRQ = 2;
+/** The timer's pin: pin 0 carries the 8259 pair, as MP 1.4 §5.1 figures show. */
+const TIMER_PIN = 2;
 
-/** Every ISA line, ascending. The timer is on pin 2; the ACPI interrupt is level-triggered. */
-export function isaRoutes(): IsaRoute[] {
+/** The I/O APIC's pin of an ISA interrupt. */
+export function pinOf(irq: number): number {
+  return irq === ISA_IRQ.pit ? TIMER_PIN : irq;
+}
+
+/** Every ISA line, ascending, but the one that joins the two 8259s. `levels`: those that are levels, not edges. */
+export function isaRoutes(levels: readonly number[]): IsaRoute[] {
   const routes: IsaRoute[] = [];
   for (let irq = 0; irq < ISA_IRQS; irq++) {
-    if (irq === CASCADE_IRQ) continue;
-    const pin = irq === IRQ.PIT ? PIT_GSI : irq;
-    const flags = irq === IRQ.SCI ? MPS_INTI.ACTIVE_HIGH | MPS_INTI.LEVEL : MPS_INTI.CONFORMS_TO_BUS;
-    routes.push({ irq, pin, flags });
+    if (irq === ISA_IRQ.cascade) continue;
+    const level = levels.includes(irq);
+    const flags = level ? MPS_INTI.ACTIVE_HIGH | MPS_INTI.LEVEL : MPS_INTI.CONFORMS_TO_BUS;
+    routes.push({ irq, pin: pinOf(irq), flags });
   }
   return routes;
 }

@@ -6,7 +6,6 @@
  * Specification: MultiProcessor Specification 1.4 §4.
  */
 import { ByteWriter } from "../bytes/byte-writer.js";
-import { IOAPIC_MMIO, LAPIC_MMIO } from "../memory/layout.js";
 import {
   IO_APIC_VERSION,
   LAPIC_VERSION,
@@ -22,6 +21,7 @@ import {
   MPS_INTI,
 } from "../spec/mp.js";
 import { seal } from "./checksum.js";
+import { required, type Hardware } from "./hardware.js";
 import { ioApicId, isaRoutes } from "./interrupt-routing.js";
 
 const OEM_ID = "LOCORE";
@@ -30,7 +30,7 @@ const ISA_BUS = 0;
 
 /** What the table says of the CPUs. */
 export interface MpInput {
-  cpus: number;
+  hardware: Hardware;
   /** CPUID leaf 1 EAX and EDX: the table repeats them. */
   signature: number;
   features: number;
@@ -56,8 +56,8 @@ export function mpConfigTable(input: MpInput): Uint8Array {
   const entries = [
     ...processorEntries(input),
     busEntry(),
-    ioApicEntry(input.cpus),
-    ...interruptEntries(input.cpus),
+    ioApicEntry(input.hardware),
+    ...interruptEntries(input.hardware),
   ];
   const length = entries.reduce<number>((sum, entry) => sum + entry.length, MP_CONFIG.HEADER_SIZE);
   const writer = new ByteWriter()
@@ -71,7 +71,7 @@ export function mpConfigTable(input: MpInput): Uint8Array {
     .u32(0)
     .u16(0)
     .u16(entries.length)
-    .u32(LAPIC_MMIO.start)
+    .u32(required(input.hardware, "localApic"))
     // No extended entries: length, checksum, reserved.
     .u16(0)
     .u8(0)
@@ -82,8 +82,8 @@ export function mpConfigTable(input: MpInput): Uint8Array {
   return bytes;
 }
 
-function processorEntries({ cpus, signature, features }: MpInput): Uint8Array[] {
-  return Array.from({ length: cpus }, (_, id) =>
+function processorEntries({ hardware, signature, features }: MpInput): Uint8Array[] {
+  return Array.from({ length: hardware.cpus }, (_, id) =>
     new ByteWriter()
       .u8(MP_ENTRY.PROCESSOR)
       .u8(id)
@@ -101,32 +101,49 @@ function busEntry(): Uint8Array {
   return new ByteWriter().u8(MP_ENTRY.BUS).u8(ISA_BUS).text("ISA", MP_BUS_NAME_SIZE, " ").finish();
 }
 
-function ioApicEntry(cpus: number): Uint8Array {
+function ioApicEntry(hardware: Hardware): Uint8Array {
   return new ByteWriter()
     .u8(MP_ENTRY.IO_APIC)
-    .u8(ioApicId(cpus))
+    .u8(ioApicId(hardware.cpus))
     .u8(IO_APIC_VERSION)
     .u8(MP_IO_APIC_ENABLED)
-    .u32(IOAPIC_MMIO.start)
+    .u32(required(hardware, "ioApic"))
     .finish();
 }
 
+/** An interrupt of the ISA bus, and the APIC and pin that it comes to. */
+interface InterruptEntry {
+  entry: number;
+  type: number;
+  flags: number;
+  irq: number;
+  destination: number;
+  pin: number;
+}
+
+function interruptEntry({ entry, type, flags, irq, destination, pin }: InterruptEntry): Uint8Array {
+  return new ByteWriter().u8(entry).u8(type).u16(flags).u8(ISA_BUS).u8(irq).u8(destination).u8(pin).finish();
+}
+
 /** ISA lines on the I/O APIC; the 8259 pair on LINT0 and NMI on LINT1 of every CPU. */
-function interruptEntries(cpus: number): Uint8Array[] {
-  const interrupt = (
-    entry: number,
-    type: number,
-    flags: number,
-    irq: number,
-    destination: number,
-    pin: number,
-  ): Uint8Array =>
-    new ByteWriter().u8(entry).u8(type).u16(flags).u8(ISA_BUS).u8(irq).u8(destination).u8(pin).finish();
-  const io = isaRoutes().map((route) =>
-    interrupt(MP_ENTRY.IO_INTERRUPT, MP_INTERRUPT.INT, route.flags, route.irq, ioApicId(cpus), route.pin),
+function interruptEntries({ cpus, levelIrqs }: Hardware): Uint8Array[] {
+  const io = isaRoutes(levelIrqs).map((route) =>
+    interruptEntry({
+      ...route,
+      entry: MP_ENTRY.IO_INTERRUPT,
+      type: MP_INTERRUPT.INT,
+      destination: ioApicId(cpus),
+    }),
   );
-  const local = [MP_INTERRUPT.EXT_INT, MP_INTERRUPT.NMI].map((type, lint) =>
-    interrupt(MP_ENTRY.LOCAL_INTERRUPT, type, MPS_INTI.CONFORMS_TO_BUS, 0, MP_ALL_LOCAL_APICS, lint),
+  const local = [MP_INTERRUPT.EXT_INT, MP_INTERRUPT.NMI].map((type, pin) =>
+    interruptEntry({
+      entry: MP_ENTRY.LOCAL_INTERRUPT,
+      type,
+      flags: MPS_INTI.CONFORMS_TO_BUS,
+      irq: 0,
+      destination: MP_ALL_LOCAL_APICS,
+      pin,
+    }),
   );
   return [...io, ...local];
 }

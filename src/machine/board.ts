@@ -1,39 +1,142 @@
 /**
- * What the machine sees of its devices once they are wired: two buses, one local APIC a CPU, a serial port. The
- * wiring itself (`wiring.ts`) fills it in; tests put scripted parts here.
+ * The parts of a plan made live: each is made by its type and connected to buses, interrupt controllers and the world. A board
+ * is saved as what its parts save, by name; made from that it goes on, made from nothing it is the machine after reset.
  */
-import type { AccessSize } from "../devices/device.js";
-import type { MmioBus } from "../devices/bus/mmio-bus.js";
-import type { PortBus } from "../devices/bus/port-bus.js";
-import type { SerialReceiver } from "./console.js";
-import type { TextRegisters } from "./screen.js";
+import { MmioBus } from "../devices/bus/mmio-bus.js";
+import { PortBus } from "../devices/bus/port-bus.js";
+import type { Clock, InterruptLine, PowerControl, Timers } from "../devices/device.js";
+import type { ApicPort } from "../devices/interrupts/apic-port.js";
+import { IrqFanout } from "../devices/interrupts/interrupt-lines.js";
+import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
+import { CPU_APICS } from "../devices/interrupts/parts.js";
+import type { ConsoleWire, MachineFacts, Part, PartMemory, PlanPart, Wires } from "../devices/part.js";
+import type { PartRegistry } from "../devices/registry.js";
+import { PartError } from "../devices/resources.js";
+import type { Socket } from "../devices/socket.js";
 
-/** One CPU's local APIC, as the CPU reaches it. */
-export interface ApicPort {
-  /** Guest-physical base of its register page; `undefined` while xAPIC mode is off. */
-  readonly mmioBase: number | undefined;
-  readMmio(offset: number, size: AccessSize): number;
-  writeMmio(offset: number, size: AccessSize, value: number): void;
-  /** `undefined` raises #GP(0). */
-  readMsr(index: number): bigint | undefined;
-  /** `false` raises #GP(0). */
-  writeMsr(index: number, value: bigint): boolean;
-  /** Acknowledges the highest deliverable interrupt; -1 when there is none. */
-  acknowledge(): number;
-  /** CR8, 0–15. */
-  readTaskPriority(): number;
-  writeTaskPriority(value: number): void;
+/** What a board is made from, beside its plan. */
+export interface BoardContext {
+  /** The machine as the plan has it: its parts, and the facts that parts may ask for. */
+  plan: MachineFacts & { readonly devices: readonly PlanPart[] };
+  types: PartRegistry;
+  clock: Clock;
+  timers: Timers;
+  power: PowerControl;
+  console: ConsoleWire;
+  /** Guest memory; there once the parts are made. */
+  memory: () => PartMemory;
+  /** By CPU number. */
+  cpus: readonly CpuSignals[];
 }
 
+/** What the machine sees of its parts: two buses, one local APIC a CPU. */
 export interface Board {
   readonly ports: PortBus;
   readonly mmio: MmioBus;
   /** By CPU number. */
   readonly apics: readonly ApicPort[];
-  /** Where console input goes; absent when the machine has no serial port. */
-  readonly serial: SerialReceiver | undefined;
-  /** Registers of the screen; absent when the machine has none. */
-  readonly text?: TextRegisters;
-  /** What firmware logged; absent when the machine has no debug console. */
-  readonly firmwareLog?: () => string;
+  /** What a part offers; undefined where none does. */
+  find<T>(socket: Socket<T>): T | undefined;
+  /** The state of all parts: plain data, a copy. */
+  save(): BoardState;
+}
+
+/** What parts have saved, by their names. */
+export type BoardState = Record<string, object>;
+
+/** The buses of a board; tests hand in buses that count. */
+export interface Buses {
+  ports: PortBus;
+  mmio: MmioBus;
+}
+
+/**
+ * Makes every part of the plan, in the order of the registry. With `states` each part goes on where it was saved.
+ * @throws PartError for a part that is of no type, decodes what it did not place, or lacks another part.
+ */
+export function buildBoard(
+  context: BoardContext,
+  states: BoardState = {},
+  buses: Buses = { ports: new PortBus(), mmio: new MmioBus() },
+): Board {
+  const { plan, types } = context;
+  for (const { name, type } of plan.devices) {
+    if (types.get(type) !== undefined) continue;
+    const known = types.types().map((one) => one.type);
+    throw new PartError(name, `type "${type}"`, known.join(", "), "There is no such part type.");
+  }
+  const sockets = new Map<Socket<unknown>, unknown>();
+  const controllers: ((irq: number) => InterruptLine)[] = [];
+  const made = new Map<string, Part<object>>();
+  for (const type of types.types()) {
+    for (const part of plan.devices.filter((one) => one.type === type.type)) {
+      const wires = wiresOf(part, context, { buses, sockets, controllers });
+      // Every state is plain data; the part may keep and change what it gets.
+      made.set(part.name, type.create(part, wires, structuredClone(states[part.name])));
+    }
+  }
+  const apics = sockets.get(CPU_APICS) as readonly ApicPort[] | undefined;
+  if (apics === undefined) {
+    throw new PartError(
+      "lapic",
+      "no part that has local APICs",
+      "one",
+      "No CPU can do without: put it back.",
+    );
+  }
+  return {
+    ...buses,
+    apics,
+    find: <T>(socket: Socket<T>) => sockets.get(socket) as T | undefined,
+    save: () => Object.fromEntries([...made].map(([name, part]) => [name, structuredClone(part.save())])),
+  };
+}
+
+/** What the parts of one board share. */
+interface Shared {
+  buses: Buses;
+  sockets: Map<Socket<unknown>, unknown>;
+  controllers: ((irq: number) => InterruptLine)[];
+}
+
+/** The wires of one part. */
+function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, controllers }: Shared): Wires {
+  const { clock, timers, power, console, memory, cpus, plan } = context;
+  const range = <T>(list: readonly T[] | undefined, index: number, what: string): T => {
+    const found = list?.[index];
+    if (found !== undefined) return found;
+    throw new PartError(
+      part.name,
+      `no ${what} number ${index} in the plan`,
+      `${index + 1} of them at least`,
+      "Give the part all that its type has.",
+    );
+  };
+  return {
+    machine: plan,
+    clock,
+    timers,
+    power,
+    console,
+    memory,
+    cpus,
+    ports: (index, device, width = "split") =>
+      buses.ports.add({ ...range(part.ports, index, "port range"), device, width }),
+    mmio: (index, device) => buses.mmio.add({ ...range(part.mmio, index, "range of addresses"), device }),
+    interrupt: (index = 0) => {
+      const irq = range(part.irqs, index, "interrupt");
+      return new IrqFanout(...controllers.map((input) => input(irq)));
+    },
+    drive: (input) => controllers.push(input),
+    offer: (socket, value) => sockets.set(socket, value),
+    take: <T>(socket: Socket<T>): T => {
+      if (sockets.has(socket)) return sockets.get(socket) as T;
+      throw new PartError(
+        part.name,
+        `no ${socket.name}`,
+        "a part that offers it",
+        "Put the part back that was taken out.",
+      );
+    },
+  };
 }

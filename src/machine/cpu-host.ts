@@ -8,20 +8,19 @@ import type { Board } from "./board.js";
 import type { MachineClock } from "./clock.js";
 
 /**
- * Builds the engine's view of a wired board. Without `random32` the engine has a fixed sequence. `accessing` is called before a
+ * Builds the engine's view of the machine's board, which a reset replaces. Without `random32` the engine has a fixed sequence. `accessing` is called before a
  * device is accessed.
  */
 export function createCpuHost(
-  board: Board,
+  board: () => Board,
   clock: MachineClock,
   random32: (() => number) | undefined,
   woken: (cpu: number) => void,
   accessing: () => void,
 ): CpuHost {
-  const { ports, mmio, apics } = board;
   /** Offset into the APIC page of `cpu`, or -1. */
   const apicOffset = (cpu: number, address: number): number => {
-    const base = apics[cpu].mmioBase;
+    const base = board().apics[cpu].mmioBase;
     if (base === undefined) return -1;
     const offset = address - base;
     return offset >= 0 && offset < APIC_BASE.pageSize ? offset : -1;
@@ -29,34 +28,34 @@ export function createCpuHost(
   const host: CpuHost = {
     readPort(_cpu: number, port: number, size: AccessSize): number {
       accessing();
-      return ports.read(port, size);
+      return board().ports.read(port, size);
     },
     writePort(_cpu: number, port: number, size: AccessSize, value: number): void {
       accessing();
-      ports.write(port, size, value);
+      board().ports.write(port, size, value);
     },
     readMmio(cpu: number, address: number, size: AccessSize): number {
       accessing();
       const offset = apicOffset(cpu, address);
-      return offset < 0 ? mmio.read(address, size) : apics[cpu].readMmio(offset, size);
+      return offset < 0 ? board().mmio.read(address, size) : board().apics[cpu].readMmio(offset, size);
     },
     writeMmio(cpu: number, address: number, size: AccessSize, value: number): void {
       accessing();
       const offset = apicOffset(cpu, address);
-      if (offset < 0) mmio.write(address, size, value);
-      else apics[cpu].writeMmio(offset, size, value);
+      if (offset < 0) board().mmio.write(address, size, value);
+      else board().apics[cpu].writeMmio(offset, size, value);
     },
-    acknowledgeInterrupt: (cpu) => apics[cpu].acknowledge(),
+    acknowledgeInterrupt: (cpu) => board().apics[cpu].acknowledge(),
     readApicMsr(cpu: number, index: number): bigint | undefined {
       accessing();
-      return apics[cpu].readMsr(index);
+      return board().apics[cpu].readMsr(index);
     },
     writeApicMsr(cpu: number, index: number, value: bigint): boolean {
       accessing();
-      return apics[cpu].writeMsr(index, value);
+      return board().apics[cpu].writeMsr(index, value);
     },
-    readTaskPriority: (cpu) => apics[cpu].readTaskPriority(),
-    writeTaskPriority: (cpu, value) => apics[cpu].writeTaskPriority(value),
+    readTaskPriority: (cpu) => board().apics[cpu].readTaskPriority(),
+    writeTaskPriority: (cpu, value) => board().apics[cpu].writeTaskPriority(value),
     woken,
     readTsc: (_cpu, instructions) => clock.tsc(instructions),
   };

@@ -3,6 +3,7 @@
  * IPIs that arrived while it was running. Knows the engine contract; no device, no clock.
  */
 import type { Cpu } from "../engine/contract.js";
+import type { CpuState } from "../x86/cpu-state.js";
 
 /** What a CPU is doing, as far as scheduling goes. */
 export type CpuStatus =
@@ -40,6 +41,13 @@ export class CpuSlot {
 
   attach(cpu: Cpu): void {
     this.#cpu = cpu;
+  }
+
+  /** At power-on and after a reset of the machine: no interrupt, no IPI, this state. Not while the CPU runs. */
+  enter(status: CpuStatus, state: CpuState): void {
+    this.status = status;
+    this.#pending.length = 0;
+    this.cpu.writeState(state);
   }
 
   /** Level of INTR from the local APIC. */

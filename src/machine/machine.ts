@@ -3,14 +3,19 @@
  * and without a host: what it needs from outside (time, console) is handed in (design §4a). It never sleeps; it
  * says until when the caller may.
  */
-import type { PowerControl, PowerEvent } from "../devices/device.js";
+import type { PowerEvent } from "../devices/device.js";
+import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
+import { TEXT_REGISTERS } from "../devices/display/parts.js";
+import { FIRMWARE_LOG } from "../devices/serial/parts.js";
+import { POWER_BUTTON } from "../devices/power/parts.js";
+import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
 import type { Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
-import type { Board } from "./board.js";
+import { buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
@@ -21,21 +26,6 @@ import { fillMemory, memoryRanges } from "./fill.js";
 import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
 import { TimerQueue } from "./timers.js";
-import { wireBoard } from "./wiring.js";
-
-/** What the wiring gets to build a board from. */
-export interface BoardContext {
-  plan: Plan;
-  clock: MachineClock;
-  timers: TimerQueue;
-  slots: readonly CpuSlot[];
-  power: PowerControl;
-  console: MachineConsole;
-  /** Guest memory; there once the devices are wired. */
-  memory: () => GuestMemory;
-  /** Ends the slice in progress, so that another CPU gets its turn. */
-  yieldCpu: () => void;
-}
 
 export interface MachineOptions {
   plan: Plan;
@@ -49,8 +39,17 @@ export interface MachineOptions {
   tripleFault?: "crash" | "reset";
   /** Told about instructions that the engine lacks. */
   events?: EngineEvents;
-  /** Builds the devices; the default wires the real ones. Tests hand in scripted boards. */
-  wire?: ((context: BoardContext) => Board) | undefined;
+  /** The part types there are; absent: those built in. */
+  types?: PartRegistry;
+  /** Makes the board; the default makes the plan's parts. Tests watch it, or hand in scripted ones. */
+  board?: ((context: BoardContext) => Board) | undefined;
+  /**
+   * How often a reset restarts the machine from its plan; the next one ends it. Absent: 0, every reset is an end.
+   * The plan's contents must stay as they are while a reset may follow.
+   */
+  maxResets?: number;
+  /** Told of every restart, before the machine goes on: how the guest asked for it. */
+  onReset?: (route: string) => void;
 }
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
@@ -71,22 +70,59 @@ function waitingState(plan: Plan): CpuState {
   return { ...state, msrs: { ...state.msrs, ...plan.waitingMsrs } };
 }
 
+/**
+ * The pins of a CPU as a local APIC drives them. `yieldCpu` ends the slice in progress: whoever interrupts another CPU often
+ * waits for its answer.
+ */
+function cpuSignals(slot: CpuSlot, yieldCpu: () => void): CpuSignals {
+  const answerSoon = (): void => {
+    if (!slot.running) yieldCpu();
+  };
+  return {
+    interrupt: {
+      set: (raised) => {
+        slot.setInterruptLine(raised);
+        if (raised) answerSoon();
+      },
+    },
+    nmi: () => {
+      slot.raiseNmi();
+      answerSoon();
+    },
+    init: () => slot.init(),
+    startup: (vector) => {
+      slot.startup(vector);
+      answerSoon();
+    },
+  };
+}
+
 export class Machine {
   readonly plan: Plan;
+  readonly #options: MachineOptions;
   readonly #vm: Vm;
   readonly #slots: readonly CpuSlot[];
   readonly #clock: MachineClock;
+  readonly #timers: TimerQueue;
   readonly #console: MachineConsole;
   readonly #scheduler: Scheduler;
-  readonly #board: Board;
+  readonly #context: BoardContext;
+  #board: Board;
+  /** How the guest asked for the reset that is to come at the end of the slice. */
+  #resetRoute: string | undefined;
+  #resets = 0;
 
-  /** Throws `PlanError` when the plan cannot be made live, `RangeError` when its layout contradicts itself. */
+  /**
+   * Throws `PlanError` or `PartError` when the plan cannot be made live, `RangeError` when its layout contradicts
+   * itself.
+   */
   constructor(options: MachineOptions) {
     const { plan } = options;
     this.plan = plan;
+    this.#options = options;
     this.#clock = createClock(plan.clock, options.hostNow);
     this.#console = new MachineConsole(options.console);
-    const timers = new TimerQueue(() => this.#scheduler.cut());
+    this.#timers = new TimerQueue(() => this.#scheduler.cut());
     this.#slots = Array.from(
       { length: plan.cpus },
       (_, id) => new CpuSlot(id, id === 0 ? "ready" : "waiting"),
@@ -94,35 +130,42 @@ export class Machine {
     this.#scheduler = new Scheduler({
       slots: this.#slots,
       clock: this.#clock,
-      timers,
-      tripleFault: options.tripleFault ?? "crash",
+      timers: this.#timers,
+      tripleFault: (detail) => this.#tripleFault(detail),
       inputPossible: () => this.#console.inputPossible,
     });
-    const board = (options.wire ?? wireBoard)({
+    this.#context = {
       plan,
+      types: options.types ?? new PartRegistry(),
       clock: this.#clock,
-      timers,
-      slots: this.#slots,
+      timers: this.#timers,
+      cpus: this.#slots.map((slot) => cpuSignals(slot, () => this.#scheduler.cut())),
       power: { request: (event) => this.#power(event) },
-      console: this.#console,
+      console: {
+        transmit: (byte) => this.#console.transmit(byte),
+        receiveReady: () => this.#console.pump(),
+        connect: (port) => this.#console.connect(port),
+      },
       memory: () => this.#vm.memory,
-      yieldCpu: () => this.#scheduler.cut(),
-    });
-    this.#board = board;
-    if (board.serial !== undefined) this.#console.connect(board.serial);
+    };
+    this.#board = this.#makeBoard();
     const random32 = this.#clock.deterministic ? undefined : options.random32;
     const woken = (cpu: number): void => {
       this.#slots[cpu].wake();
       // Who writes to the line of another CPU often waits for it: it gets its turn now.
       this.#scheduler.cut();
     };
-    const host = createCpuHost(board, this.#clock, random32, woken, () => this.#scheduler.beforeAccess());
+    const host = createCpuHost(
+      () => this.#board,
+      this.#clock,
+      random32,
+      woken,
+      () => this.#scheduler.beforeAccess(),
+    );
     this.#vm = options.engine.createVm({ ranges: memoryRanges(plan) }, host, options.events);
     fillMemory(this.#vm.memory, plan);
-    for (const slot of this.#slots) {
-      slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
-      slot.cpu.writeState(slot.id === 0 ? plan.bootCpu : waitingState(plan));
-    }
+    for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
+    this.#enterCpus();
   }
 
   /**
@@ -133,6 +176,7 @@ export class Machine {
     this.#console.pump();
     const step = this.#scheduler.step(limit);
     this.#console.flush();
+    if (this.#resetRoute !== undefined) this.#reset();
     return step;
   }
 
@@ -184,18 +228,25 @@ export class Machine {
 
   /** What the screen shows; undefined for a machine without one. */
   screen(): Screen | undefined {
-    const { text } = this.#board;
+    const text = this.#board.find(TEXT_REGISTERS);
     return text === undefined ? undefined : readScreen(this.memory, text);
   }
 
   /** A line of what the guest wrote to the screen of a machine without one; undefined if it did not, or there is one. */
   unseenText(): string | undefined {
-    return this.#board.text === undefined ? unseenText(this.memory) : undefined;
+    return this.#board.find(TEXT_REGISTERS) === undefined ? unseenText(this.memory) : undefined;
   }
 
   /** What the firmware wrote to its debug console, the last 256 KiB at least; undefined without one. */
   firmwareLog(): string | undefined {
-    return this.#board.firmwareLog?.();
+    return this.#board.find(FIRMWARE_LOG)?.();
+  }
+
+  /** Presses and releases the power button; false on a machine without one. What happens, the guest decides. */
+  pressPowerButton(): boolean {
+    const press = this.#board.find(POWER_BUTTON);
+    press?.();
+    return press !== undefined;
   }
 
   stats(): MachineStats {
@@ -211,8 +262,58 @@ export class Machine {
     this.#vm.dispose();
   }
 
+  /** The state of every part: plain data. */
+  saveParts(): BoardState {
+    return this.#board.save();
+  }
+
+  #makeBoard(): Board {
+    return (this.#options.board ?? buildBoard)(this.#context);
+  }
+
+  /** Every CPU as the plan has it at the first instruction. */
+  #enterCpus(): void {
+    for (const slot of this.#slots)
+      slot.enter(
+        slot.id === 0 ? "ready" : "waiting",
+        slot.id === 0 ? this.plan.bootCpu : waitingState(this.plan),
+      );
+  }
+
   #power(event: PowerEvent): void {
     if (event.kind === "debug-exit") this.finish(debugExitEnd(event.route, event.value));
-    else this.finish(machineEnd(event.kind, event.route));
+    else if (event.kind === "off") this.finish(machineEnd("off", event.route));
+    else this.#askForReset(event.route);
+  }
+
+  #tripleFault(detail: string): void {
+    if (this.#options.tripleFault === "reset") this.#askForReset("triple-fault", detail);
+    else this.finish(machineEnd("crashed", "triple-fault", detail));
+  }
+
+  /** A reset comes at the end of the slice: the device that asked for it is in the middle of an access. */
+  #askForReset(route: string, detail?: string): void {
+    if (this.end !== undefined || this.#resetRoute !== undefined) return;
+    if (this.#resets >= (this.#options.maxResets ?? 0)) {
+      this.finish(machineEnd("reset", route, detail));
+      return;
+    }
+    this.#resetRoute = route;
+    this.#scheduler.cut();
+  }
+
+  /** The machine as it was planned: new parts, RAM with zeros and what the plan fills, CPUs at their first instruction. */
+  #reset(): void {
+    const route = this.#resetRoute as string;
+    this.#resetRoute = undefined;
+    if (this.end !== undefined) return;
+    this.#resets++;
+    this.#timers.clear();
+    const { memory } = this.#vm;
+    for (const { start, size } of memory.ranges) memory.fill(start, size, 0);
+    fillMemory(memory, this.plan);
+    this.#board = this.#makeBoard();
+    this.#enterCpus();
+    this.#options.onReset?.(route);
   }
 }

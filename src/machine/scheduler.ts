@@ -24,8 +24,8 @@ export interface SchedulerOptions {
   slots: readonly CpuSlot[];
   clock: MachineClock;
   timers: TimerQueue;
-  /** What a triple fault does. */
-  tripleFault: "crash" | "reset";
+  /** Told what a triple fault began with; the CPU has nothing more to execute. */
+  tripleFault: (detail: string) => void;
   /** Whether something outside the machine can still wake it. */
   inputPossible: () => boolean;
 }
@@ -129,9 +129,7 @@ export class Scheduler {
         slot.status = exit.interruptible ? "sleeping" : "halted";
         return;
       case "shutdown":
-        if (this.#options.tripleFault === "reset")
-          this.finish(machineEnd("reset", "triple-fault", exit.detail));
-        else this.finish(machineEnd("crashed", "triple-fault", exit.detail));
+        this.#options.tripleFault(exit.detail);
         return;
       case "error":
         this.finish(machineEnd("crashed", "engine-error", exit.detail));

@@ -28,6 +28,12 @@ export class TimerQueue implements Timers {
     this.#onEarlier = onEarlier;
   }
 
+  /** Forgets every timer. */
+  clear(): void {
+    this.#heap.length = 0;
+    this.#byHandle.clear();
+  }
+
   /** Number of armed timers. */
   get size(): number {
     return this.#heap.length;

@@ -1,7 +1,6 @@
 /**
- * Every guest-physical address, port and interrupt of the machine, each with its reason. The only file that
- * knows them as numbers: firmware tables, loaders and the machine all read them here. Must not know how
- * anything at an address works.
+ * Every guest-physical address of the machine, each with its reason: loaders and parts read them here. Ports are where
+ * PCs have them, `spec/pc-ports.ts`.
  *
  * ```
  * 0x0000_0000 ─ 0x0009_fbff   low RAM: what the loader leaves for the kernel's first instructions
@@ -14,8 +13,6 @@
  * 0x1_0000_0000 ─             rest of RAM
  * ```
  */
-import { ISA_IRQ, PC_PORTS } from "../spec/pc-ports.js";
-
 /** A span of guest-physical addresses, ports or the like: first number and count. */
 export interface Span {
   readonly start: number;
@@ -81,52 +78,3 @@ export const OLD_SETUP_CODE_AREA: Span = { start: 0x9_0000, size: 0xa000 };
 /** Interrupt controllers, at the addresses that every OS assumes (MP 1.4 §3.6.5, SDM vol. 3A §10.4.1). */
 export const IOAPIC_MMIO: Span = { start: 0xfec0_0000, size: 0x1000 };
 export const LAPIC_MMIO: Span = { start: 0xfee0_0000, size: 0x1000 };
-
-/** Ports: those of a PC/AT, which guests assume, and three blocks that ACPI announces. */
-export const PORT = {
-  PIC_MASTER: PC_PORTS.picMaster,
-  PIC_SLAVE: PC_PORTS.picSlave,
-  /** Edge/level control of the 8259 pair. */
-  PIC_ELCR: PC_PORTS.elcr,
-  PIT: PC_PORTS.pit,
-  I8042_DATA: PC_PORTS.keyboardData,
-  /** System control port B: PIT channel 2 gate and speaker. */
-  SYSTEM_CONTROL_B: PC_PORTS.systemControlB,
-  I8042_COMMAND: PC_PORTS.keyboardCommand,
-  RTC: PC_PORTS.rtc,
-  /** System control port A: A20 and fast reset. */
-  SYSTEM_CONTROL_A: PC_PORTS.systemControlA,
-  /** The two places that test guests use for their exit device. */
-  DEBUG_EXIT: PC_PORTS.debugExit,
-  DEBUG_EXIT_ALIAS: PC_PORTS.debugExitAlias,
-  /** Bochs' display interface, the VGA's three blocks: only on a machine with a screen. */
-  BOCHS_DISPLAY: PC_PORTS.bochsDisplay,
-  VGA: PC_PORTS.vga,
-  VGA_CRTC: PC_PORTS.vgaCrtc,
-  VGA_STATUS: PC_PORTS.vgaStatus,
-  COM1: PC_PORTS.com1,
-  /** What firmware asks: its log, its configuration. Only on a machine with firmware. */
-  DEBUG_CONSOLE: PC_PORTS.debugConsole,
-  FW_CFG: PC_PORTS.fwCfg,
-  FW_CFG_DMA: PC_PORTS.fwCfgDma,
-  /** ACPI power management: event block, control block, timer. Above every ISA device. */
-  ACPI_PM1_EVENT: { start: 0x600, size: 4 },
-  ACPI_PM1_CONTROL: { start: 0x604, size: 2 },
-  ACPI_PM_TIMER: { start: 0x608, size: 4 },
-  /** Reset control register of Intel chip sets. */
-  RESET_CONTROL: PC_PORTS.resetControl,
-} as const satisfies Record<string, Span>;
-
-/** ISA interrupts. Equal to the global system interrupt except the timer's. */
-export const IRQ = {
-  PIT: ISA_IRQ.pit,
-  KEYBOARD: ISA_IRQ.keyboard,
-  COM1: ISA_IRQ.com1,
-  RTC: ISA_IRQ.rtc,
-  /** ACPI system control interrupt. */
-  SCI: ISA_IRQ.sci,
-  MOUSE: ISA_IRQ.mouse,
-} as const;
-
-/** The timer's pin on the I/O APIC: pin 0 carries the 8259 pair, as MP 1.4 §5.1 figures show. */
-export const PIT_GSI = 2;

@@ -121,4 +121,13 @@ export const RESOURCE = {
   IO_PORT: 0x47,
   IO_DECODE_16: 1,
   END_TAG: 0x79,
+  /** Memory32Fixed: length 9; the flag says that it may be written. */
+  MEMORY_32_FIXED: 0x86,
+  MEMORY_32_FIXED_LENGTH: 9,
+  WRITABLE: 1,
+  /** Extended interrupt descriptor (§6.4.3.6): length of one with one interrupt; consumer, and its flags. */
+  EXTENDED_INTERRUPT: 0x89,
+  EXTENDED_INTERRUPT_LENGTH: 6,
+  INTERRUPT_CONSUMER: 1,
+  INTERRUPT_EDGE: 2,
 } as const;

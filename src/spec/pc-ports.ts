@@ -25,5 +25,14 @@ export const PC_PORTS = {
   resetControl: { start: 0xcf9, size: 1 },
 } as const;
 
+/** Where a PC has its serial ports, by number less one: COM1 is what Linux calls ttyS0. */
+const COM_PORTS: readonly number[] = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
+
+/** Number of the serial port at `port`: 1 for COM1; undefined where a PC has none. */
+export function comNumber(port: number): number | undefined {
+  const index = COM_PORTS.indexOf(port);
+  return index < 0 ? undefined : index + 1;
+}
+
 /** ISA interrupt numbers. */
 export const ISA_IRQ = { pit: 0, keyboard: 1, cascade: 2, com1: 4, rtc: 8, sci: 9, mouse: 12 } as const;

@@ -1,5 +1,6 @@
 /** Plans of machines that start in firmware: what is where, what fw_cfg says, what is refused. No firmware runs. */
 import assert from "node:assert/strict";
+import { usualHardware } from "../support/usual-machine.js";
 import { describe, it } from "node:test";
 import { buildPlan, OptionError, type BootOptions, type Plan } from "../../src/boot/index.js";
 import { acpiFiles } from "../../src/firmware/acpi/table-loader.js";
@@ -154,7 +155,7 @@ describe("R1.8 a BIOS before a kernel", () => {
 
 describe("R1.8 ACPI tables for firmware", () => {
   it("R1.8 the loader's script, carried out anywhere, gives tables that point at each other and sum to zero", () => {
-    const files = acpiFiles({ cpus: 3 });
+    const files = acpiFiles(usualHardware(3));
     const memory = new Uint8Array(0x4000);
     const places = new Map<string, number>();
     const script = files.get("etc/table-loader") ?? new Uint8Array(0);

@@ -19,10 +19,11 @@ import {
 } from "../../src/firmware/acpi/aml.js";
 import { byteSum } from "../../src/firmware/checksum.js";
 import { ioApicId } from "../../src/firmware/interrupt-routing.js";
-import { ACPI_AREA, PORT } from "../../src/memory/layout.js";
+import { ACPI_AREA } from "../../src/memory/layout.js";
+import { portsOf, usualHardware } from "../support/usual-machine.js";
 
 const BASE = ACPI_AREA.start;
-const acpi = (cpus = 1) => buildAcpi(BASE, { cpus });
+const acpi = (cpus = 1) => buildAcpi(BASE, usualHardware(cpus));
 const find = (tables: PlacedTable[], wanted: string): PlacedTable => {
   const found = tables.find((t) => t.name === wanted);
   assert.ok(found, wanted);
@@ -81,9 +82,9 @@ describe("R3.4 ACPI tables", () => {
     assert.equal(bytes.length, 276);
     assert.equal(hex(bytes.subarray(116, 129)), "01080001f90c000000000000" + "06");
     assert.equal(fadt.getUint32(48, true), 0, "SMI_CMD");
-    assert.equal(fadt.getUint32(56, true), PORT.ACPI_PM1_EVENT.start);
-    assert.equal(fadt.getUint32(64, true), PORT.ACPI_PM1_CONTROL.start);
-    assert.equal(fadt.getUint32(76, true), PORT.ACPI_PM_TIMER.start);
+    assert.equal(fadt.getUint32(56, true), portsOf("acpi-pm", 0).start);
+    assert.equal(fadt.getUint32(64, true), portsOf("acpi-pm", 1).start);
+    assert.equal(fadt.getUint32(76, true), portsOf("acpi-pm", 2).start);
     assert.equal(bytes[108], 0x32, "century");
     assert.equal((fadt.getUint32(112, true) >>> 20) & 1, 0, "not hardware-reduced");
     assert.equal((fadt.getUint32(112, true) >>> 10) & 1, 1, "RESET_REG_SUP");

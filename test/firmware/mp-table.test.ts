@@ -4,10 +4,12 @@ import { describe, it } from "node:test";
 import { realModeData } from "../../src/firmware/bios-data-area.js";
 import { byteSum, seal } from "../../src/firmware/checksum.js";
 import { mpConfigTable, mpFloatingPointer } from "../../src/firmware/mp-table.js";
+import { usualHardware } from "../support/usual-machine.js";
 import { EBDA, MP_TABLE_AREA } from "../../src/memory/layout.js";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
-const config = (cpus: number) => mpConfigTable({ cpus, signature: 0x106ca, features: 0x789fb7d });
+const config = (cpus: number) =>
+  mpConfigTable({ hardware: usualHardware(cpus), signature: 0x106ca, features: 0x789fb7d });
 
 describe("R3.4 MP table", () => {
   it("R3.4 the floating pointer names the table, version 1.4, and sums to zero", () => {

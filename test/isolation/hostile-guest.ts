@@ -7,7 +7,9 @@
  *
  * Specification: SDM vol. 2 (IN, OUT, INS, OUTS, REP), vol. 3A §6.11 (IDT), §11.4 (local APIC); PVH start_info v1.
  */
-import { IOAPIC_MMIO, LAPIC_MMIO, PORT } from "../../src/memory/layout.js";
+import { IOAPIC_MMIO, LAPIC_MMIO } from "../../src/memory/layout.js";
+import { PC_PORTS } from "../../src/spec/pc-ports.js";
+import { everyPort, portsOf as rangeOf } from "../support/usual-machine.js";
 import { APIC_MSR, LAPIC } from "../../src/spec/apic.js";
 import {
   addressOf,
@@ -38,19 +40,19 @@ const CR4_OSFXSR = 0x200;
 
 /** What a single write may end the machine with; rarely written, or no life would last. */
 const WAYS_OUT = [
-  PORT.SYSTEM_CONTROL_A,
-  PORT.DEBUG_EXIT,
-  PORT.DEBUG_EXIT_ALIAS,
-  PORT.RESET_CONTROL,
-  PORT.ACPI_PM1_CONTROL,
-  PORT.I8042_COMMAND,
+  PC_PORTS.systemControlA,
+  PC_PORTS.debugExit,
+  PC_PORTS.debugExitAlias,
+  PC_PORTS.resetControl,
+  rangeOf("acpi-pm", 1),
+  PC_PORTS.keyboardCommand,
 ] as const;
 
 const portsOf = (spans: readonly { start: number; size: number }[]): number[] =>
   spans.flatMap(({ start, size }) => Array.from({ length: size }, (_, i) => start + i));
 
 /** Every port of every device. */
-export const DEVICE_PORTS: readonly number[] = portsOf(Object.values(PORT));
+export const DEVICE_PORTS: readonly number[] = everyPort();
 const WAY_OUT_PORTS = portsOf(WAYS_OUT);
 const SAFE_PORTS = DEVICE_PORTS.filter((port) => !WAY_OUT_PORTS.includes(port));
 
@@ -121,7 +123,7 @@ class HostileProgram {
     a.label("exception").inc(dword("exceptions")).jmp("loop");
     a.label("interrupt").push(o.eax).push(o.edx).inc(dword("interrupts"));
     a.mov(dword(LAPIC_MMIO.start + LAPIC.endOfInterrupt), 0);
-    a.mov(o.al, 0x20).out(8, PORT.PIC_SLAVE.start).out(8, PORT.PIC_MASTER.start);
+    a.mov(o.al, 0x20).out(8, PC_PORTS.picSlave.start).out(8, PC_PORTS.picMaster.start);
     a.call("random").test(o.al, 3).jcc("e", "loop").pop(o.edx).pop(o.eax).iret();
   }
 
@@ -199,13 +201,16 @@ class HostileProgram {
     this.operation(4, (a) => (a.call("random").movzx(o.edi, o.ax), this.access()));
     // Index and data: CMOS, and the divisor latch of the serial port.
     this.operation(3, (a) => {
-      a.call("random").out(8, PORT.RTC.start);
-      this.oneOf([(x) => x.in(8, PORT.RTC.start + 1), (x) => x.call("random").out(8, PORT.RTC.start + 1)]);
+      a.call("random").out(8, PC_PORTS.rtc.start);
+      this.oneOf([
+        (x) => x.in(8, PC_PORTS.rtc.start + 1),
+        (x) => x.call("random").out(8, PC_PORTS.rtc.start + 1),
+      ]);
     });
     this.operation(2, (a) => {
-      const line = PORT.COM1.start + 3;
+      const line = PC_PORTS.com1.start + 3;
       a.call("random").or(o.al, 0x80).mov(o.edx, line).out(8, "dx");
-      a.call("random").mov(o.edi, o.eax).and(o.edi, 1).add(o.edi, PORT.COM1.start);
+      a.call("random").mov(o.edi, o.eax).and(o.edi, 1).add(o.edi, PC_PORTS.com1.start);
       this.access();
       a.mov(o.edx, line).mov(o.al, 3).out(8, "dx");
     });

@@ -6,13 +6,13 @@ import assert from "node:assert/strict";
 import { buildPlan, type Plan } from "../../src/boot/index.js";
 import { ROUTE } from "../../src/devices/power/reset-routes.js";
 import type { Engine } from "../../src/engine/contract.js";
-import type { Board } from "../../src/machine/board.js";
+import { buildBoard, type BoardContext } from "../../src/machine/board.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
-import { Machine, type BoardContext } from "../../src/machine/machine.js";
+import { Machine } from "../../src/machine/machine.js";
 import type { TimerQueue } from "../../src/machine/timers.js";
-import { wireBoard } from "../../src/machine/wiring.js";
 import { fwCfgItems } from "../../src/firmware/fw-cfg.js";
 import { Random } from "../support/random.js";
+import { usualPlanParts } from "../support/usual-machine.js";
 import { hostileGuest, seedText } from "./hostile-guest.js";
 import { RegisterCoverage } from "./register-coverage.js";
 
@@ -20,8 +20,11 @@ const MEMORY = 0x400000;
 
 /** The plan with the devices that a machine has for firmware. */
 function withEveryDevice(plan: Plan): Plan {
-  const devices = [...plan.devices, { name: "fw_cfg" }, { name: "debug-console" }];
-  return { ...plan, devices, fwCfg: fwCfgItems([], new Map([["opt/note", new Uint8Array(100).fill(1)]])) };
+  return {
+    ...plan,
+    devices: usualPlanParts({ firmware: true, vga: true }),
+    fwCfg: fwCfgItems([], new Map([["opt/note", new Uint8Array(100).fill(1)]])),
+  };
 }
 const INSTRUCTIONS_PER_LIFE = 400_000;
 /** Steps of a life that sleeps: timers which wake nobody. */
@@ -89,7 +92,7 @@ export class HostileLives {
     const cpus = random.pick(CPU_COUNTS);
     const realTime = random.below(4) === 0;
     const console = new CountingConsole(random);
-    const wired: { board?: Board; timers?: TimerQueue } = {};
+    const wired: { timers?: TimerQueue } = {};
     const machine = new Machine({
       plan: withEveryDevice(
         buildPlan({
@@ -104,14 +107,14 @@ export class HostileLives {
       engine: this.engine,
       console,
       hostNow: () => performance.now() * 1e6,
-      wire: (context: BoardContext) => {
-        wired.timers = context.timers;
-        return (wired.board = this.coverage.watch(wireBoard(context)));
+      board: (context: BoardContext) => {
+        wired.timers = context.timers as TimerQueue;
+        return this.coverage.watch(buildBoard(context));
       },
     });
     try {
       this.run(machine, wired.timers!, ALARMS_BESIDE_APICS + cpus);
-      this.conclude(machine, wired.board!, console);
+      this.conclude(machine, console);
     } finally {
       machine.dispose();
     }
@@ -135,7 +138,7 @@ export class HostileLives {
     }
   }
 
-  private conclude(machine: Machine, board: Board, console: CountingConsole): void {
+  private conclude(machine: Machine, console: CountingConsole): void {
     const { report, guest } = this;
     const { instructions } = machine.stats();
     const route = machine.end?.route ?? "survived";
@@ -146,7 +149,6 @@ export class HostileLives {
     assert.ok(console.bytes <= instructions, `${console.bytes} bytes by ${instructions} instructions`);
     const count = (address: number): number =>
       new DataView(machine.memory.read(address, 4).buffer).getUint32(0, true);
-    this.coverage.collect(board);
     report.lives++;
     report.instructions += instructions;
     report.ends[route] = (report.ends[route] ?? 0) + 1;

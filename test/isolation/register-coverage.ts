@@ -1,15 +1,16 @@
 /**
- * Which registers of which devices a guest has reached, over many machines: ports and memory by the buses' own
- * counters, what lies behind an index or a mode by watching the board. Knows no guest.
+ * Which registers of which devices a guest has reached, over many machines, by watching the board. Knows no guest.
  */
-import { IOAPIC_MMIO, PORT } from "../../src/memory/layout.js";
+import { IOAPIC_MMIO } from "../../src/memory/layout.js";
+import { PC_PORTS } from "../../src/spec/pc-ports.js";
 import { APIC_MSR, IOAPIC_PINS, LAPIC_STRIDE } from "../../src/spec/apic.js";
-import type { ApicPort, Board } from "../../src/machine/board.js";
-import type { TouchReport } from "../../src/devices/touch-counter.js";
+import type { ApicPort } from "../../src/devices/interrupts/apic-port.js";
+import type { Board } from "../../src/machine/board.js";
+import { everyPort } from "../support/usual-machine.js";
 
 const IOAPIC_DATA = IOAPIC_MMIO.start + 0x10;
 const CMOS_INDEX_MASK = 0x7f;
-const LINE_CONTROL = PORT.COM1.start + 3;
+const LINE_CONTROL = PC_PORTS.com1.start + 3;
 const DLAB = 0x80;
 /** Registers of a local APIC lie below this offset. */
 const LAPIC_SPACE = 0x400;
@@ -28,16 +29,6 @@ export class RegisterCoverage {
     return { ...board, apics: board.apics.map((apic) => this.watchApic(apic)) };
   }
 
-  /** Adds what the buses counted; once, when the machine has ended. */
-  collect(board: Board): void {
-    const { devices, absent } = board.ports.touched();
-    const memory = board.mmio.touched();
-    for (const report of devices) this.addReport("port", report);
-    for (const report of memory.devices) this.addReport("memory", report);
-    const registers = [absent, memory.absent].flatMap((report) => report.registers);
-    this.add("absent", registers.length);
-  }
-
   has(register: string): boolean {
     return this.counts.has(register);
   }
@@ -46,34 +37,28 @@ export class RegisterCoverage {
     this.counts.set(register, (this.counts.get(register) ?? 0) + count);
   }
 
-  private addReport(kind: string, { registers }: TouchReport): void {
-    for (const { address, reads, writes } of registers) {
-      if (reads > 0) this.add(`${kind} 0x${address.toString(16)} read`, reads);
-      if (writes > 0) this.add(`${kind} 0x${address.toString(16)} write`, writes);
-    }
-  }
-
-  /** CMOS bytes by their index; the serial port's divisor by DLAB. */
+  /** Every port; CMOS bytes by their index; the serial port's divisor by DLAB. */
   private watchPorts({ ports }: Board): void {
     let cmos = 0;
     let line = 0;
     const note = (port: number, direction: string): void => {
-      if (port === PORT.RTC.start + 1) this.add(`cmos ${cmos} ${direction}`);
-      if (port - PORT.COM1.start < 2 && port >= PORT.COM1.start && line & DLAB)
-        this.add(`divisor ${port - PORT.COM1.start} ${direction}`);
+      this.add(ports.deviceAt(port) === undefined ? "absent" : `port ${hex(port)} ${direction}`);
+      if (port === PC_PORTS.rtc.start + 1) this.add(`cmos ${cmos} ${direction}`);
+      if (port - PC_PORTS.com1.start < 2 && port >= PC_PORTS.com1.start && line & DLAB)
+        this.add(`divisor ${port - PC_PORTS.com1.start} ${direction}`);
     };
     const read = ports.read.bind(ports);
     const write = ports.write.bind(ports);
     ports.read = (port, size) => {
-      if (size === 1) note(port, "read");
+      note(port, "read");
       return read(port, size);
     };
     ports.write = (port, size, value) => {
       if (size === 1) {
-        if (port === PORT.RTC.start) cmos = value & CMOS_INDEX_MASK;
+        if (port === PC_PORTS.rtc.start) cmos = value & CMOS_INDEX_MASK;
         if (port === LINE_CONTROL) line = value;
-        note(port, "write");
       }
+      note(port, "write");
       write(port, size, value);
     };
   }
@@ -128,7 +113,7 @@ const count = (length: number): number[] => Array.from({ length }, (_, i) => i);
 /** Every register there is, as `RegisterCoverage` names them, for reading and for writing. */
 export function everyRegister(): string[] {
   const names = [
-    ...Object.values(PORT).flatMap(({ start, size }) => count(size).map((i) => `port ${hex(start + i)}`)),
+    ...everyPort().map((port) => `port ${hex(port)}`),
     ...count(2).map((i) => `divisor ${i}`),
     ...count(CMOS_INDEX_MASK + 1).map((i) => `cmos ${i}`),
     ...count(LAPIC_SPACE / LAPIC_STRIDE).map((i) => `lapic ${hex(i * LAPIC_STRIDE)}`),

@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildPlan } from "../../src/boot/index.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import type { Board } from "../../src/machine/board.js";
-import { Machine, type BoardContext } from "../../src/machine/machine.js";
-import { wireBoard } from "../../src/machine/wiring.js";
-import { LAPIC_MMIO, PORT } from "../../src/memory/layout.js";
+import { buildBoard, type Board, type BoardContext } from "../../src/machine/board.js";
+import { Machine } from "../../src/machine/machine.js";
+import { LAPIC_MMIO } from "../../src/memory/layout.js";
+import { PC_PORTS } from "../../src/spec/pc-ports.js";
 import { DELIVERY, ICR, LAPIC, LVT, LVT_TIMER_MODE, SVR } from "../../src/spec/apic.js";
 import {
   addressOf,
@@ -40,7 +40,7 @@ const PVH_CODE = 0x10;
 const VECTOR_TIMER = 0x30;
 const VECTOR_PIC = 0x40;
 const LONGEST_STEP_MS = 2_000;
-const PIT_COMMAND = PORT.PIT.start + 3;
+const PIT_COMMAND = PC_PORTS.pit.start + 3;
 /** Channel 0, both bytes, rate generator. */
 const PIT_RATE_GENERATOR = 0x34;
 
@@ -54,7 +54,7 @@ interface Storm {
 /** Segments, an IDT whose every gate leads to the label "interrupt", and a stack; then what `write` assembles. */
 function storm(
   write: (a: Assembler) => void,
-  options: { cpus?: number; nsPerInstruction?: number; wire?: (context: BoardContext) => Board } = {},
+  options: { cpus?: number; nsPerInstruction?: number; board?: (context: BoardContext) => Board } = {},
 ): Storm {
   const a = new Assembler(LOAD, 32);
   a.label("entry").mov(esp, STACK).movFromSegment(eax, ds);
@@ -85,9 +85,9 @@ function storm(
     engine: createWasmEngine(),
     console,
     hostNow: () => performance.now() * 1e6,
-    wire: (context) => {
+    board: (context) => {
       seen = context;
-      return (options.wire ?? wireBoard)(context);
+      return (options.board ?? buildBoard)(context);
     },
   });
   return { machine, console, context: seen!, address: (label) => a.address(label) };
@@ -115,14 +115,14 @@ function fastestTimers(a: Assembler): void {
   a.mov(lapic(LAPIC.lvtTimer), (LVT_TIMER_MODE.periodic << LVT.timerModeShift) | VECTOR_TIMER);
   a.mov(lapic(LAPIC.initialCount), 1);
   for (const [port, value] of [
-    [PORT.PIC_MASTER.start, 0x11],
-    [PORT.PIC_MASTER.start + 1, VECTOR_PIC],
-    [PORT.PIC_MASTER.start + 1, 4],
-    [PORT.PIC_MASTER.start + 1, 1],
-    [PORT.PIC_MASTER.start + 1, 0xfe],
+    [PC_PORTS.picMaster.start, 0x11],
+    [PC_PORTS.picMaster.start + 1, VECTOR_PIC],
+    [PC_PORTS.picMaster.start + 1, 4],
+    [PC_PORTS.picMaster.start + 1, 1],
+    [PC_PORTS.picMaster.start + 1, 0xfe],
     [PIT_COMMAND, PIT_RATE_GENERATOR],
-    [PORT.PIT.start, 1],
-    [PORT.PIT.start, 0],
+    [PC_PORTS.pit.start, 1],
+    [PC_PORTS.pit.start, 0],
   ]) {
     a.mov(al, value).out(8, port);
   }
@@ -130,7 +130,7 @@ function fastestTimers(a: Assembler): void {
 
 function acknowledge(a: Assembler): void {
   a.label("interrupt").push(eax).inc(dword("interrupts")).mov(lapic(LAPIC.endOfInterrupt), 0);
-  a.mov(al, 0x20).out(8, PORT.PIC_MASTER.start).pop(eax).iret();
+  a.mov(al, 0x20).out(8, PC_PORTS.picMaster.start).pop(eax).iret();
   a.align(4).label("interrupts").dd(0).label("rounds").dd(0);
 }
 
@@ -159,7 +159,7 @@ test("isolation: a guest that sleeps through timers which cannot wake it gives c
   const made = storm(
     (a) => {
       fastestTimers(a);
-      a.mov(al, 0xff).out(8, PORT.PIC_MASTER.start + 1);
+      a.mov(al, 0xff).out(8, PC_PORTS.picMaster.start + 1);
       a.mov(
         lapic(LAPIC.lvtTimer),
         LVT.masked | (LVT_TIMER_MODE.periodic << LVT.timerModeShift) | VECTOR_TIMER,
@@ -208,7 +208,7 @@ test("isolation: INIT, start-up IPIs and NMIs to every other CPU, all the time",
 test("isolation: memory that a timer's callback writes under running code is executed at once", () => {
   const made = storm(
     (a) => {
-      a.mov(edx, PORT.COM1.start).label("again").label("letter").mov(al, 0x41).out(8, "dx").jmp("again");
+      a.mov(edx, PC_PORTS.com1.start).label("again").label("letter").mov(al, 0x41).out(8, "dx").jmp("again");
       acknowledge(a);
       a.mov(dx, ax);
     },
@@ -240,8 +240,8 @@ test("isolation: a device that breaks ends the machine with a report, not the mo
       acknowledge(a);
     },
     {
-      wire: (context) => {
-        const board = wireBoard(context);
+      board: (context) => {
+        const board = buildBoard(context);
         board.ports.write = () => {
           throw new Error("a device broke");
         };

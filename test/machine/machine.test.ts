@@ -252,7 +252,8 @@ test("R3.4 another CPU starts by INIT and start-up IPI, and both run in turn", (
   );
   const step = machine.run(1e6);
   assert.equal(step.state === "ended" && step.end.kind, "off");
-  assert.equal(console.text, "cpu 1 vector 8");
+  // The first message starts it, INIT and the second start it again, the third finds it running.
+  assert.equal(console.text, "cpu 1 vector 8".repeat(2));
 });
 
 test("console input reaches the guest only as fast as its port has room, and nothing is lost", () => {

@@ -82,7 +82,7 @@ test("style: the layer rule refuses an import that goes up, aside or to Node, an
     ["engine/wasm/run.ts", "../../devices/device.js"],
     ["engine/contract.ts", "../boot/plan.js"],
     ["formats/elf/reader.ts", "../../boot/plan.js"],
-    ["devices/uart.ts", "../memory/map.js"],
+    ["devices/uart.ts", "../boot/plan.js"],
     ["bytes/reader.ts", "../../test/support/requires.js"],
     ["machine/machine.ts", "node:fs"],
     ["host/browser/terminal.ts", "node:fs"],

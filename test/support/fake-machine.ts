@@ -3,11 +3,12 @@
  * Ports: 0x10 transmits a byte, 0x11 reads one, 0x40 (32 bits) arms a one-shot timer `value` µs ahead, 0x21 powers off,
  * 0x22 resets, 0x23 exits with a value, 0x30/0x31 send INIT and start-up (vector 8) to CPU `value`.
  */
-import type { Board, ApicPort } from "../../src/machine/board.js";
+import type { ApicPort } from "../../src/devices/interrupts/apic-port.js";
+import type { Board, BoardContext } from "../../src/machine/board.js";
 import { MmioBus } from "../../src/devices/bus/mmio-bus.js";
 import { PortBus } from "../../src/devices/bus/port-bus.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
-import { Machine, type BoardContext, type MachineOptions } from "../../src/machine/machine.js";
+import { Machine, type MachineOptions } from "../../src/machine/machine.js";
 import type { Plan } from "../../src/boot/plan.js";
 import { createFakeEngine, type FakeProgram } from "./fake-engine.js";
 import { emptyState } from "./states.js";
@@ -63,8 +64,8 @@ export class TestConsole implements ConsoleEnd {
 export function toyBoard(context: BoardContext): Board {
   const ports = new PortBus();
   const received: number[] = [];
-  const pending: Set<number>[] = context.slots.map(() => new Set());
-  const update = (cpu: number): void => context.slots[cpu].setInterruptLine(pending[cpu].size > 0);
+  const pending: Set<number>[] = context.cpus.map(() => new Set());
+  const update = (cpu: number): void => context.cpus[cpu].interrupt.set(pending[cpu].size > 0);
   const raise = (cpu: number, vector: number): void => {
     pending[cpu].add(vector);
     update(cpu);
@@ -98,18 +99,18 @@ export function toyBoard(context: BoardContext): Board {
   attach(0x21, () => context.power.request({ kind: "off", route: "toy" }));
   attach(0x22, () => context.power.request({ kind: "reset", route: "toy" }));
   attach(0x23, (value) => context.power.request({ kind: "debug-exit", route: "toy", value }));
-  attach(0x30, (value) => context.slots[value].init());
-  attach(0x31, (value) => context.slots[value].startup(8));
-  const apics: ApicPort[] = context.slots.map((slot) => ({
+  attach(0x30, (value) => context.cpus[value].init());
+  attach(0x31, (value) => context.cpus[value].startup(8));
+  const apics: ApicPort[] = context.cpus.map((_, cpu) => ({
     mmioBase: undefined,
     readMmio: () => 0,
     writeMmio: () => undefined,
     readMsr: () => undefined,
     writeMsr: () => false,
     acknowledge: () => {
-      const vector = Math.min(...pending[slot.id]);
-      pending[slot.id].delete(vector);
-      update(slot.id);
+      const vector = Math.min(...pending[cpu]);
+      pending[cpu].delete(vector);
+      update(cpu);
       return Number.isFinite(vector) ? vector : -1;
     },
     readTaskPriority: () => 0,
@@ -123,7 +124,8 @@ export function toyBoard(context: BoardContext): Board {
       return taken.length;
     },
   };
-  return { ports, mmio: new MmioBus(), apics, serial };
+  context.console.connect(serial);
+  return { ports, mmio: new MmioBus(), apics, find: () => undefined, save: () => ({}) };
 }
 
 /** A machine that runs `program` on the toy board. */
@@ -138,7 +140,7 @@ export function fakeMachine(
     engine: createFakeEngine(program),
     console,
     hostNow: () => performance.now() * 1e6,
-    wire: toyBoard,
+    board: toyBoard,
     ...options,
   });
   return { machine, console };

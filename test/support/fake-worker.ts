@@ -83,7 +83,7 @@ function scriptedEngine(name: string): Engine {
 
 if (parentPort !== null) {
   void serveMachine(parentPort, workerData as WorkerSetup, {
-    wire: toyBoard,
+    board: toyBoard,
     makePlan: planForEver,
     loadEngine: (name) =>
       name in SCRIPTS

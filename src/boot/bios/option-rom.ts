@@ -7,7 +7,7 @@
 import { ByteView } from "../../bytes/byte-view.js";
 import { alignUp } from "../../bytes/align.js";
 import { byteSum } from "../../firmware/checksum.js";
-import { PORT } from "../../memory/layout.js";
+import { PC_PORTS } from "../../spec/pc-ports.js";
 import type { Region } from "../../memory/regions.js";
 import { FW_CFG_DMA, FW_CFG_PORTS } from "../../spec/fw-cfg.js";
 import { OPTION_ROM, PNP_HEADER } from "../../spec/pc-firmware.js";
@@ -70,9 +70,9 @@ export function buildOptionRom(handOver: HandOver): Uint8Array {
   const values = {
     ...registerValues(cpu),
     ...(enter.length === 0 ? {} : tableValues(handOver)),
-    dma: BigInt(PORT.FW_CFG_DMA.start),
-    dmaLow: BigInt(PORT.FW_CFG_DMA.start + FW_CFG_PORTS.DMA_LOW),
-    debug: BigInt(PORT.DEBUG_CONSOLE.start),
+    dma: BigInt(PC_PORTS.fwCfgDma.start),
+    dmaLow: BigInt(PC_PORTS.fwCfgDma.start + FW_CFG_PORTS.DMA_LOW),
+    debug: BigInt(PC_PORTS.debugConsole.start),
     message: BigInt(MESSAGE_AT),
     count: BigInt(transfers.length),
     table: BigInt(table),

@@ -13,7 +13,6 @@ import {
   BIOS_SHADOW,
   EBDA,
   HIGH_MEMORY_START,
-  PORT,
   REAL_MODE_DATA,
   ROM_END,
   VGA_MEMORY,
@@ -23,6 +22,7 @@ import type { Region, RegionMap } from "../../memory/regions.js";
 import { E820_NUMBERS } from "../../spec/e820.js";
 import { FW_CFG_FILE, FW_CFG_KEY } from "../../spec/fw-cfg.js";
 import type { CpuState } from "../../x86/cpu-state.js";
+import type { Announced } from "../parts.js";
 import type { PlanHandOver } from "../plan.js";
 import { buildOptionRom, type Transfer } from "./option-rom.js";
 
@@ -61,11 +61,12 @@ export function romRegion(image: Uint8Array): Region {
 /** What firmware is told of the machine. */
 export interface FirmwareInput {
   ram: readonly Span[];
-  cpus: number;
+  /** What its parts announce. */
+  announced: Pick<Announced, "hardware" | "files">;
+  /** Port of the serial port that the console is. */
+  serialPort: number | undefined;
   /** A VGA BIOS to be run by POST. */
   vgaRom?: Uint8Array | undefined;
-  /** The machine has a VGA. */
-  vga: boolean;
   /** The kernel that a boot hands over to; absent: nothing to boot. */
   handOver?: PlanHandOver | undefined;
   /** More numbered items. */
@@ -74,14 +75,17 @@ export interface FirmwareInput {
 
 /** Everything in fw_cfg. Throws BootError for a kernel that cannot be handed over to. */
 export function firmwareItems(input: FirmwareInput): FwCfgItem[] {
-  const { cpus, ram, vga, vgaRom, handOver } = input;
+  const { ram, vgaRom, handOver, serialPort } = input;
+  const { hardware, files: own } = input.announced;
+  const { cpus } = hardware;
   const files = new Map<string, Uint8Array>([
-    ...acpiFiles({ cpus, vga }),
+    ...acpiFiles(hardware),
+    ...own,
     [FW_CFG_FILE.E820, e820File(ram)],
     [FW_CFG_FILE.BOOT_FAIL_WAIT, littleEndian(BOOT_FAIL_WAIT_MS, 8)],
-    [FW_CFG_FILE.SERCON_PORT, littleEndian(PORT.COM1.start, 2)],
     [FW_CFG_FILE.IRQ0_OVERRIDE, littleEndian(1, 8)],
   ]);
+  if (serialPort !== undefined) files.set(FW_CFG_FILE.SERCON_PORT, littleEndian(serialPort, 2));
   if (vgaRom !== undefined) files.set(VGA_ROM_NAME, vgaRom);
   const numbered = [
     { key: FW_CFG_KEY.RAM_SIZE, bytes: littleEndian(ram[0].size, 8) },

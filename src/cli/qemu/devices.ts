@@ -1,6 +1,6 @@
 /** QEMU's -device: which of its devices this machine has, and what can be done without the others. */
 import { hex } from "../../bytes/hex.js";
-import { PORT } from "../../memory/layout.js";
+import { PC_PORTS } from "../../spec/pc-ports.js";
 import { parseSuboptions } from "../values.js";
 import { refuse, type Rule, type Ruling } from "./rules.js";
 
@@ -10,7 +10,7 @@ export const NO_DISKS = refuse("there are no disks yet", INTO_INITRD);
 export const NO_SHARING = refuse("no folder of the host can be shared yet", INTO_INITRD);
 export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);
 
-const EXIT_PORTS: readonly number[] = [PORT.DEBUG_EXIT.start, PORT.DEBUG_EXIT_ALIAS.start];
+const EXIT_PORTS: readonly number[] = [PC_PORTS.debugExit.start, PC_PORTS.debugExitAlias.start];
 /** Where QEMU has its exit device when nothing is said. */
 const QEMU_EXIT_PORT = 0x501;
 

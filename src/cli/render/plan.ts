@@ -1,5 +1,5 @@
 /** A plan as text: the machine a guest would find, section by section. */
-import type { Plan, PlanDevice, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
+import type { Plan, PlanPart, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
 import { tableLines } from "../../boot/table-lines.js";
 import { CR0, EFER } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
@@ -130,12 +130,12 @@ function mappingLines(plan: Plan): string[] {
   });
 }
 
-function deviceLine({ name, ports, mmio, irq }: PlanDevice, width: number): string {
+function deviceLine({ name, ports, mmio, irqs = [] }: PlanPart, width: number): string {
   const hex = (value: number): string => `0x${value.toString(16)}`;
   const parts = [
     ...(ports ?? []).map((p) => `ports ${hex(p.start)}–${hex(p.start + p.size - 1)}`),
     ...(mmio ?? []).map((m) => `memory ${span(m.start, m.size)}`),
-    ...(irq === undefined ? [] : [`irq ${irq}`]),
+    ...irqs.map((irq) => `irq ${irq}`),
   ];
   return `${name.padEnd(width)}  ${parts.join(", ")}`;
 }

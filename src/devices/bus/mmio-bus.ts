@@ -1,17 +1,11 @@
 /**
  * Guest-physical addresses that are not RAM: which device decodes which range. Knows no device. An access that
  * crosses the end of a range is split into bytes; addresses of no device read as ones and ignore writes.
- * Counts what was touched.
  */
 import type { AccessSize, MmioDevice } from "../device.js";
 import { BYTE_BITS, lowBytes } from "./access-bytes.js";
-import { TouchCounter, type TouchReport } from "../touch-counter.js";
 
 const ABSENT = 0xff;
-/** Registers are counted by 4 bytes, absent addresses by page and only so many of them. */
-const REGISTER_BYTES = 4;
-const PAGE_BYTES = 4096;
-const ABSENT_PAGES_COUNTED = 1024;
 
 export interface MmioRange {
   start: number;
@@ -21,7 +15,6 @@ export interface MmioRange {
 
 interface Claim extends MmioRange {
   end: number;
-  touched: TouchCounter;
 }
 
 /** Two devices claim the same addresses. */
@@ -39,7 +32,6 @@ export class MmioBus {
   /** Ascending by start. */
   private readonly claims: Claim[] = [];
   private last: Claim | undefined;
-  private readonly absentPages = new Map<number, { reads: number; writes: number }>();
 
   /** Adds a range. Throws a RangeError for a bad one, a MmioOverlapError for one that is taken. */
   add(range: MmioRange): void {
@@ -50,20 +42,14 @@ export class MmioBus {
     }
     const other = this.claims.find((claim) => claim.start < end && start < claim.end);
     if (other) throw new MmioOverlapError(Math.max(start, other.start), [other.device.name, device.name]);
-    this.claims.push({ start, size, device, end, touched: new TouchCounter(size, REGISTER_BYTES) });
+    this.claims.push({ start, size, device, end });
     this.claims.sort((a, b) => a.start - b.start);
   }
 
   read(address: number, size: AccessSize): number {
     const claim = this.claimOf(address);
-    if (claim && address + size <= claim.end) {
-      claim.touched.read(address - claim.start);
-      return claim.device.readMmio(address - claim.start, size) >>> 0;
-    }
-    if (size === 1) {
-      this.countAbsent(address, "reads");
-      return ABSENT;
-    }
+    if (claim && address + size <= claim.end) return claim.device.readMmio(address - claim.start, size) >>> 0;
+    if (size === 1) return ABSENT;
     let value = 0;
     for (let i = 0; i < size; i++) value |= this.read(address + i, 1) << (BYTE_BITS * i);
     return value >>> 0;
@@ -72,22 +58,16 @@ export class MmioBus {
   write(address: number, size: AccessSize, value: number): void {
     const claim = this.claimOf(address);
     if (claim && address + size <= claim.end) {
-      claim.touched.write(address - claim.start);
       claim.device.writeMmio(address - claim.start, size, lowBytes(value, size));
       return;
     }
-    if (size === 1) {
-      this.countAbsent(address, "writes");
-      return;
-    }
+    if (size === 1) return;
     for (let i = 0; i < size; i++) this.write(address + i, 1, (value >>> (BYTE_BITS * i)) & 0xff);
   }
 
-  /** Accesses by device, and those that no device answered, by page. */
-  touched(): { devices: TouchReport[]; absent: TouchReport } {
-    const devices = this.claims.map((claim) => claim.touched.report(claim.device.name, claim.start));
-    const registers = [...this.absentPages].map(([address, counts]) => ({ address, ...counts }));
-    return { devices, absent: { name: "absent", registers } };
+  /** Name of what decodes an address; undefined where nothing does. */
+  deviceAt(address: number): string | undefined {
+    return this.claimOf(address)?.device.name;
   }
 
   private claimOf(address: number): Claim | undefined {
@@ -96,16 +76,5 @@ export class MmioBus {
     const found = this.claims.find((claim) => address >= claim.start && address < claim.end);
     if (found) this.last = found;
     return found;
-  }
-
-  private countAbsent(address: number, direction: "reads" | "writes"): void {
-    const page = address - (address % PAGE_BYTES);
-    let counts = this.absentPages.get(page);
-    if (!counts) {
-      if (this.absentPages.size >= ABSENT_PAGES_COUNTED) return;
-      counts = { reads: 0, writes: 0 };
-      this.absentPages.set(page, counts);
-    }
-    counts[direction]++;
   }
 }

@@ -1,11 +1,10 @@
 /**
  * The I/O port space: which device decodes which ports. Knows no device. An access that is wider than a device
  * is split into bytes at ascending ports, as an ISA bridge does; ports of no device read as ones and ignore
- * writes. Counts what was touched.
+ * writes.
  */
 import type { AccessSize, PortDevice } from "../device.js";
 import { BYTE_BITS, lowBytes } from "./access-bytes.js";
-import { TouchCounter, type TouchReport } from "../touch-counter.js";
 
 /** Ports there are. */
 export const PORT_SPACE = 0x10000;
@@ -25,9 +24,7 @@ export interface PortRange {
   width?: PortWidth;
 }
 
-interface Claim extends Required<PortRange> {
-  touched: TouchCounter;
-}
+type Claim = Required<PortRange>;
 
 /** Two devices claim the same port. */
 export class PortOverlapError extends Error {
@@ -44,7 +41,6 @@ export class PortBus {
   private readonly claims: Claim[] = [];
   /** Index into `claims` plus one, by port; 0 is absent. */
   private readonly owner = new Uint16Array(PORT_SPACE);
-  private readonly absent = new TouchCounter(PORT_SPACE, 1);
 
   /** Adds a range. Throws a RangeError for one outside port space, a PortOverlapError for a taken port. */
   add(range: PortRange): void {
@@ -62,20 +58,14 @@ export class PortBus {
       const other = this.owner[port];
       if (other) throw new PortOverlapError(port, [this.claims[other - 1].device.name, device.name]);
     }
-    this.claims.push({ start, size, device, width, touched: new TouchCounter(size, 1) });
+    this.claims.push({ start, size, device, width });
     this.owner.fill(this.claims.length, start, start + size);
   }
 
   read(port: number, size: AccessSize): number {
     const claim = this.claimOf(port, size);
-    if (claim) {
-      claim.touched.read(port - claim.start);
-      return claim.device.readPort(port - claim.start, size) >>> 0;
-    }
-    if (size === 1) {
-      this.absent.read(port);
-      return ABSENT;
-    }
+    if (claim) return claim.device.readPort(port - claim.start, size) >>> 0;
+    if (size === 1) return ABSENT;
     let value = 0;
     for (let i = 0; i < size; i++) value |= this.readPart((port + i) % PORT_SPACE) << (BYTE_BITS * i);
     return value >>> 0;
@@ -84,23 +74,18 @@ export class PortBus {
   write(port: number, size: AccessSize, value: number): void {
     const claim = this.claimOf(port, size);
     if (claim) {
-      claim.touched.write(port - claim.start);
       claim.device.writePort(port - claim.start, size, lowBytes(value, size));
       return;
     }
-    if (size === 1) {
-      this.absent.write(port);
-      return;
-    }
+    if (size === 1) return;
     for (let i = 0; i < size; i++) {
       this.writePart((port + i) % PORT_SPACE, (value >>> (BYTE_BITS * i)) & 0xff);
     }
   }
 
-  /** Accesses by device, and those that no device answered. */
-  touched(): { devices: TouchReport[]; absent: TouchReport } {
-    const devices = this.claims.map((claim) => claim.touched.report(claim.device.name, claim.start));
-    return { devices, absent: this.absent.report("absent", 0) };
+  /** Name of what decodes a port; undefined where nothing does. */
+  deviceAt(port: number): string | undefined {
+    return this.ownerOf(port)?.device.name;
   }
 
   /** The claim that takes this access as it is. */

@@ -24,6 +24,11 @@ export interface ControlByteState {
   value: number;
 }
 
+/** Port 0x92 at power-on: address line 20 is let through. */
+export function initialSystemControlA(): ControlByteState {
+  return { value: SYSTEM_CONTROL_A.a20 };
+}
+
 /**
  * Port 0x61.
  * ```
@@ -64,7 +69,7 @@ export class SystemControlA implements PortDevice {
   constructor(
     private readonly power: PowerControl,
     private readonly a20?: InterruptLine,
-    readonly state: ControlByteState = { value: SYSTEM_CONTROL_A.a20 },
+    readonly state: ControlByteState = initialSystemControlA(),
   ) {
     this.a20?.set((state.value & SYSTEM_CONTROL_A.a20) !== 0);
   }

@@ -5,13 +5,9 @@
  * Specification: ACPI 6.5 §5.2.
  */
 import { FACS, RSDP, TABLE_ALIGNMENT, TABLE_REVISION } from "../../spec/acpi.js";
-import { dsdtBody, type DsdtInput } from "./dsdt.js";
+import type { Hardware } from "../hardware.js";
+import { dsdtBody } from "./dsdt.js";
 import { facs, fadt, madt, rsdp, rsdt, table, xsdt } from "./tables.js";
-
-export interface AcpiInput extends DsdtInput {
-  /** Whether the machine has a VGA. */
-  vga?: boolean;
-}
 
 /** One table within the block. */
 export interface PlacedTable {
@@ -29,8 +25,11 @@ export interface AcpiTables {
   bytes: Uint8Array;
 }
 
-/** Builds the block for `base`, a multiple of 64 (the FACS wants it). */
-export function buildAcpi(base: number, input: AcpiInput): AcpiTables {
+/**
+ * Builds the block for `base`, a multiple of 64 (the FACS wants it).
+ * Throws RangeError for a machine without what ACPI describes in fields of its own.
+ */
+export function buildAcpi(base: number, hardware: Hardware): AcpiTables {
   let cursor = base + RSDP.SIZE;
   const place = (name: string, alignment: number, make: () => Uint8Array): PlacedTable => {
     const address = Math.ceil(cursor / alignment) * alignment;
@@ -39,11 +38,11 @@ export function buildAcpi(base: number, input: AcpiInput): AcpiTables {
     return { name, address, bytes };
   };
   const placedFacs = place("FACS", FACS.ALIGNMENT, facs);
-  const dsdt = place("DSDT", TABLE_ALIGNMENT, () => table("DSDT", TABLE_REVISION.DSDT, dsdtBody(input)));
+  const dsdt = place("DSDT", TABLE_ALIGNMENT, () => table("DSDT", TABLE_REVISION.DSDT, dsdtBody(hardware)));
   const placedFadt = place("FACP", TABLE_ALIGNMENT, () =>
-    fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address, vga: input.vga ?? false }),
+    fadt({ facsAddress: placedFacs.address, dsdtAddress: dsdt.address, hardware }),
   );
-  const placedMadt = place("APIC", TABLE_ALIGNMENT, () => madt(input.cpus));
+  const placedMadt = place("APIC", TABLE_ALIGNMENT, () => madt(hardware));
   const listed = [placedFadt.address, placedMadt.address];
   const placedXsdt = place("XSDT", TABLE_ALIGNMENT, () => xsdt(listed));
   const placedRsdt = place("RSDT", TABLE_ALIGNMENT, () => rsdt(listed));

@@ -109,6 +109,29 @@ export function irqResource(irq: number): Uint8Array {
     .finish();
 }
 
+/** A fixed range of guest-physical addresses below 4 GiB that may be written: `Memory32Fixed`. */
+export function memoryResource(start: number, size: number): Uint8Array {
+  return new ByteWriter()
+    .u8(RESOURCE.MEMORY_32_FIXED)
+    .u16(RESOURCE.MEMORY_32_FIXED_LENGTH)
+    .u8(RESOURCE.WRITABLE)
+    .u32(start)
+    .u32(size)
+    .finish();
+}
+
+/** An active-high interrupt of one device, a level or an edge: `Interrupt`. */
+export function interruptResource(irq: number, trigger: "level" | "edge"): Uint8Array {
+  const flags = RESOURCE.INTERRUPT_CONSUMER | (trigger === "edge" ? RESOURCE.INTERRUPT_EDGE : 0);
+  return new ByteWriter()
+    .u8(RESOURCE.EXTENDED_INTERRUPT)
+    .u16(RESOURCE.EXTENDED_INTERRUPT_LENGTH)
+    .u8(flags)
+    .u8(1)
+    .u32(irq)
+    .finish();
+}
+
 /** `ResourceTemplate () { … }`. A checksum of zero in the end tag counts as correct (§6.4.2.9). */
 export function resources(...descriptors: readonly Uint8Array[]): Aml {
   return buffer(terms(...descriptors, Uint8Array.of(RESOURCE.END_TAG, 0)));

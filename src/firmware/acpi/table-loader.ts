@@ -16,7 +16,8 @@ import {
   TABLE_HEADER_SIZE,
 } from "../../spec/acpi.js";
 import { FW_CFG_FILE, TABLE_LOADER } from "../../spec/fw-cfg.js";
-import { buildAcpi, type AcpiInput, type AcpiTables, type PlacedTable } from "./acpi.js";
+import type { Hardware } from "../hardware.js";
+import { buildAcpi, type AcpiTables, type PlacedTable } from "./acpi.js";
 
 const { ACPI_RSDP, ACPI_TABLES, TABLE_LOADER: SCRIPT } = FW_CFG_FILE;
 
@@ -27,9 +28,9 @@ interface Pointer {
 }
 
 /** The three files by name. */
-export function acpiFiles(input: AcpiInput): Map<string, Uint8Array> {
+export function acpiFiles(hardware: Hardware): Map<string, Uint8Array> {
   // The tables lie behind the RSDP from the first boundary that the FACS accepts; that is offset 0 of their file.
-  const acpi = buildAcpi(0, input);
+  const acpi = buildAcpi(0, hardware);
   const start = FACS.ALIGNMENT;
   const tables = acpi.bytes.slice(start);
   const anchor = acpi.bytes.slice(0, RSDP.SIZE);

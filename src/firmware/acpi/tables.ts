@@ -1,11 +1,10 @@
 /**
  * Builds the fixed ACPI tables, each as bytes that may be placed anywhere: RSDP, RSDT, XSDT, FADT, FACS, MADT and the
- * header around a DSDT. What the machine has comes from `memory/layout.ts`.
+ * header around a DSDT. What the machine has comes from its parts.
  *
  * Specification: ACPI 6.5 §5.2.
  */
 import { ByteWriter } from "../../bytes/byte-writer.js";
-import { IOAPIC_MMIO, IRQ, LAPIC_MMIO, PORT } from "../../memory/layout.js";
 import {
   ACCESS_SIZE,
   ADDRESS_SPACE_SYSTEM_IO,
@@ -27,6 +26,7 @@ import {
 } from "../../spec/acpi.js";
 import { MPS_INTI } from "../../spec/mp.js";
 import { seal } from "../checksum.js";
+import { required, type Hardware, type PowerManagement } from "../hardware.js";
 import { ioApicId, isaRoutes } from "../interrupt-routing.js";
 
 const OEM_ID = "LOCORE";
@@ -102,29 +102,32 @@ export function facs(): Uint8Array {
 export interface FadtInput {
   facsAddress: number;
   dsdtAddress: number;
-  vga: boolean;
+  hardware: Hardware;
 }
 
 /** §5.2.9: fixed hardware. SMI_CMD is 0: the machine is always in ACPI mode. */
-export function fadt({ facsAddress, dsdtAddress, vga }: FadtInput): Uint8Array {
+export function fadt(input: FadtInput): Uint8Array {
+  const { dsdtAddress, hardware } = input;
+  const pm = required(hardware, "powerManagement");
+  const { resetPort } = hardware;
   const body = new ByteWriter();
-  fadtAddresses(body, facsAddress, dsdtAddress);
-  fadtDescription(body, vga);
+  fadtAddresses(body, input, pm);
+  fadtDescription(body, hardware);
   body
-    .bytes(ioAddress(PORT.RESET_CONTROL.start, 1, ACCESS_SIZE.BYTE))
-    .u8(RESET_VALUE_CF9)
+    .bytes(resetPort === undefined ? new Uint8Array(GAS_SIZE) : ioAddress(resetPort, 1, ACCESS_SIZE.BYTE))
+    .u8(resetPort === undefined ? 0 : RESET_VALUE_CF9)
     // ARM_BOOT_ARCH
     .u16(0)
     .u8(FADT_MINOR_REVISION)
     // X_FIRMWARE_CTRL stays 0 as FIRMWARE_CTRL is used: only one of them may be set.
     .u64(0)
     .u64(dsdtAddress)
-    .bytes(ioAddress(PORT.ACPI_PM1_EVENT.start, PORT.ACPI_PM1_EVENT.size, ACCESS_SIZE.WORD))
+    .bytes(ioAddress(pm.event.start, pm.event.size, ACCESS_SIZE.WORD))
     .zeros(GAS_SIZE)
-    .bytes(ioAddress(PORT.ACPI_PM1_CONTROL.start, PORT.ACPI_PM1_CONTROL.size, ACCESS_SIZE.WORD))
+    .bytes(ioAddress(pm.control.start, pm.control.size, ACCESS_SIZE.WORD))
     // PM1b_CNT, PM2_CNT.
     .zeros(2 * GAS_SIZE)
-    .bytes(ioAddress(PORT.ACPI_PM_TIMER.start, PORT.ACPI_PM_TIMER.size, ACCESS_SIZE.DWORD))
+    .bytes(ioAddress(pm.timer.start, pm.timer.size, ACCESS_SIZE.DWORD))
     // GPE0, GPE1, sleep control, sleep status, hypervisor vendor.
     .zeros(4 * GAS_SIZE)
     .u64(0);
@@ -132,36 +135,40 @@ export function fadt({ facsAddress, dsdtAddress, vga }: FadtInput): Uint8Array {
 }
 
 /** From FIRMWARE_CTRL to GPE1_BASE. */
-function fadtAddresses(body: ByteWriter, facsAddress: number, dsdtAddress: number): void {
+function fadtAddresses(
+  body: ByteWriter,
+  { facsAddress, dsdtAddress }: FadtInput,
+  { sci, event, control, timer }: PowerManagement,
+): void {
   body
     .u32(facsAddress)
     .u32(dsdtAddress)
     .u8(0)
     .u8(PM_PROFILE_ENTERPRISE_SERVER)
-    .u16(IRQ.SCI)
+    .u16(sci)
     // SMI_CMD, ACPI_ENABLE, ACPI_DISABLE, S4BIOS_REQ, PSTATE_CNT.
     .u32(0)
     .u32(0)
-    .u32(PORT.ACPI_PM1_EVENT.start)
+    .u32(event.start)
     .u32(0)
-    .u32(PORT.ACPI_PM1_CONTROL.start)
+    .u32(control.start)
     .u32(0)
     .u32(0)
-    .u32(PORT.ACPI_PM_TIMER.start)
+    .u32(timer.start)
     // GPE0_BLK, GPE1_BLK: no general-purpose events.
     .u32(0)
     .u32(0)
-    .u8(PORT.ACPI_PM1_EVENT.size)
-    .u8(PORT.ACPI_PM1_CONTROL.size)
+    .u8(event.size)
+    .u8(control.size)
     .u8(0)
-    .u8(PORT.ACPI_PM_TIMER.size)
+    .u8(timer.size)
     .u8(0)
     .u8(0)
     .u8(0);
 }
 
 /** From CST_CNT to Flags. PWR_BUTTON stays clear: the power button is fixed hardware. */
-function fadtDescription(body: ByteWriter, vga: boolean): void {
+function fadtDescription(body: ByteWriter, { vga = false, keyboard = false, resetPort }: Hardware): void {
   body
     .u8(0)
     .u16(NO_C2_LATENCY)
@@ -173,7 +180,7 @@ function fadtDescription(body: ByteWriter, vga: boolean): void {
     .u8(CMOS_CENTURY)
     .u16(
       IAPC_BOOT_ARCH.LEGACY_DEVICES |
-        IAPC_BOOT_ARCH.I8042 |
+        (keyboard ? IAPC_BOOT_ARCH.I8042 : 0) |
         (vga ? 0 : IAPC_BOOT_ARCH.VGA_NOT_PRESENT) |
         IAPC_BOOT_ARCH.MSI_NOT_SUPPORTED,
     )
@@ -184,7 +191,7 @@ function fadtDescription(body: ByteWriter, vga: boolean): void {
         FADT_FLAG.SLP_BUTTON |
         FADT_FLAG.FIX_RTC |
         FADT_FLAG.TMR_VAL_EXT |
-        FADT_FLAG.RESET_REG_SUP |
+        (resetPort === undefined ? 0 : FADT_FLAG.RESET_REG_SUP) |
         (vga ? 0 : FADT_FLAG.HEADLESS),
     );
 }
@@ -201,14 +208,15 @@ function ioAddress(port: number, size: number, accessSize: number): Uint8Array {
 }
 
 /** §5.2.12: CPUs and interrupt controllers. */
-export function madt(cpus: number): Uint8Array {
-  const body = new ByteWriter().u32(LAPIC_MMIO.start).u32(MADT.PCAT_COMPAT);
+export function madt(hardware: Hardware): Uint8Array {
+  const { cpus } = hardware;
+  const body = new ByteWriter().u32(required(hardware, "localApic")).u32(MADT.PCAT_COMPAT);
   for (let id = 0; id < cpus; id++) {
     body.u8(MADT.LOCAL_APIC).u8(8).u8(id).u8(id).u32(MADT.LOCAL_APIC_ENABLED);
   }
-  body.u8(MADT.IO_APIC).u8(12).u8(ioApicId(cpus)).u8(0).u32(IOAPIC_MMIO.start).u32(0);
+  body.u8(MADT.IO_APIC).u8(12).u8(ioApicId(cpus)).u8(0).u32(required(hardware, "ioApic")).u32(0);
   // Only what differs from "ISA interrupt n is pin n, edge, active high" (§5.2.12.5).
-  for (const { irq, pin, flags } of isaRoutes()) {
+  for (const { irq, pin, flags } of isaRoutes(hardware.levelIrqs)) {
     if (irq === pin && flags === MPS_INTI.CONFORMS_TO_BUS) continue;
     body.u8(MADT.INTERRUPT_SOURCE_OVERRIDE).u8(10).u8(0).u8(irq).u32(pin).u16(flags);
   }

@@ -52,11 +52,11 @@ function discard(source: MachineSource, plan: Plan): void {
   plan.regions = [];
 }
 
-/** What a thread brings along: how it plans, how it gets its engine, and how it wires devices. */
+/** What a thread brings along: how it plans, how it gets its engine, and how it makes a board. */
 export interface WorkerParts {
   makePlan: (boot: BootOptions) => Plan | Promise<Plan>;
   loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
-  wire: RunOptions["wire"];
+  board: RunOptions["board"];
 }
 
 function runOptions(
@@ -65,12 +65,12 @@ function runOptions(
   engine: Engine,
   side: WorkerSide,
   tell: (message: WorkerMessage) => void,
-  wire: RunOptions["wire"],
+  board: RunOptions["board"],
 ): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
-    wire,
+    board,
     console: side,
     tripleFault: start.tripleFault,
     hostNow: () => performance.now() * NS_PER_MS,
@@ -106,7 +106,7 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
     const { source } = start;
     const plan = "plan" in source ? source.plan : await parts.makePlan(source.boot);
     tell({ kind: "planned", warnings: plan.warnings });
-    const report = runToEnd(runOptions(start, plan, await loading, side, tell, parts.wire));
+    const report = runToEnd(runOptions(start, plan, await loading, side, tell, parts.board));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

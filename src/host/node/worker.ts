@@ -14,5 +14,5 @@ async function makePlan(boot: BootOptions): Promise<Plan> {
 }
 
 if (parentPort !== null) {
-  void serveMachine(parentPort, workerData as WorkerSetup, { loadEngine, makePlan, wire: undefined });
+  void serveMachine(parentPort, workerData as WorkerSetup, { loadEngine, makePlan, board: undefined });
 }

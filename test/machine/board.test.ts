@@ -268,11 +268,11 @@ test("an access at an absent port reads ones and changes nothing", () => {
   assert.equal(end?.kind, "halted");
 });
 
-test("R1.6 a plan with a device that nobody wires is refused by its name", () => {
-  const odd = { ...plan(), devices: [{ name: "flux capacitor" }] };
+test("R1.6 a plan with a part of no type is refused by its name", () => {
+  const odd = { ...plan(), devices: [{ name: "doc", type: "flux capacitor" }] };
   const engine = createFakeEngine({ main: () => work(1) });
   assert.throws(
     () => new Machine({ plan: odd, engine, console: new TestConsole(), hostNow: () => 0 }),
-    /device "flux capacitor": there is none of this name to wire/,
+    /part "doc": found type "flux capacitor"; expected lapic, i8259/,
   );
 });

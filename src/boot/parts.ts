@@ -1,0 +1,101 @@
+/**
+ * The parts of a machine: which it has, placed, and what they announce. Everything that tells of a device (tables, the
+ * command line, firmware's files, the machine itself) is made from this one list.
+ */
+import type { Announcement, PartRequest, PlanPart } from "../devices/part.js";
+import type { PartRegistry } from "../devices/registry.js";
+import { PartError, Resources } from "../devices/resources.js";
+import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
+import type { Hardware } from "../firmware/hardware.js";
+import type { KernelSystem } from "../formats/elf/system.js";
+import type { Span } from "../memory/layout.js";
+
+/** What decides which parts a machine has. */
+export interface MachineKind {
+  /** It starts in firmware, which asks for its configuration and has a log. */
+  firmware: boolean;
+  vga: boolean;
+}
+
+/** The parts of a machine when nobody says otherwise, in the order of their addresses; interrupt controllers last. */
+export function usualParts({ firmware, vga }: MachineKind): PartRequest[] {
+  return [
+    { type: "i8259" },
+    { type: "i8254" },
+    { type: "i8042" },
+    { type: "mc146818" },
+    { type: "system-control-a" },
+    { type: "debug-exit" },
+    { type: "uart16550", config: CONSOLE_CONFIG },
+    { type: "acpi-pm" },
+    { type: "reset-control" },
+    { type: "ioapic" },
+    { type: "lapic" },
+    ...(firmware ? [{ type: "debug-console" }, { type: "fw_cfg" }] : []),
+    ...(vga ? [{ type: "vga" }] : []),
+  ];
+}
+
+/**
+ * Places every part. Those that say where they stand come first, so that those that do not find what is left.
+ * @throws PartError for a type that there is not, a name given twice, or places that cannot be had.
+ */
+export function placeParts(
+  requests: readonly PartRequest[],
+  registry: PartRegistry,
+  memory: { ram: readonly Span[]; rom?: Span | undefined },
+): PlanPart[] {
+  const taken = memory.ram.map((span) => ({ ...span, what: "RAM" }));
+  if (memory.rom !== undefined) taken.push({ ...memory.rom, what: "firmware" });
+  const resources = new Resources(taken);
+  const placed = new Map<number, PlanPart>();
+  const names = new Set<string>();
+  const order = [...requests.keys()].sort(
+    (a, b) => rank(requests[a], registry) - rank(requests[b], registry),
+  );
+  for (const index of order) {
+    const request = requests[index];
+    const name = request.name ?? request.type;
+    const type = registry.get(request.type);
+    if (type === undefined) {
+      const known = registry.types().map((one) => one.type);
+      throw new PartError(name, `type "${request.type}"`, known.join(", "), "There is no such part type.");
+    }
+    if (names.has(name))
+      throw new PartError(name, "two parts of this name", "a name each", "Give one of them another name.");
+    names.add(name);
+    placed.set(index, type.place({ ...request, name }, resources.claimFor(name)));
+  }
+  return [...requests.keys()].map((index) => placed.get(index)!);
+}
+
+/** Parts that are built in stand where guests expect them; those that say where come next. */
+function rank({ type, ports, mmio, irqs }: PartRequest, registry: PartRegistry): number {
+  if (registry.isBuiltIn(type)) return 0;
+  return ports !== undefined || mmio !== undefined || irqs !== undefined ? 1 : 2;
+}
+
+/** What all parts announce together. */
+export interface Announced {
+  hardware: Hardware;
+  /** Files for firmware, by name. */
+  files: ReadonlyMap<string, Uint8Array>;
+  /** Words for the command line of a kernel of this system, in the order of the parts. */
+  words(system: KernelSystem): string[];
+}
+
+/** Asks every part. `cpus`: their number. */
+export function announced(parts: readonly PlanPart[], registry: PartRegistry, cpus: number): Announced {
+  const all = parts.map((part): Announcement => registry.get(part.type)?.announce?.(part) ?? {});
+  const hardware: Hardware = {
+    cpus,
+    namespace: all.flatMap(({ acpi = [] }) => acpi),
+    levelIrqs: all.flatMap(({ levelIrqs = [] }) => levelIrqs),
+  };
+  for (const { fixed } of all) Object.assign(hardware, fixed);
+  return {
+    hardware,
+    files: new Map(all.flatMap(({ files }) => [...(files ?? [])])),
+    words: (system) => all.flatMap(({ words }) => words?.[system] ?? []),
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * The interrupt controllers as parts.
+ *
+ * ```
+ *   8254 ch. 0 ─┬─▶ 8259 input 0            8259 INTR ─▶ LINT0 of CPU 0 (ExtINT) ─▶ CPU 0
+ *               └─▶ I/O APIC pin 2          I/O APIC ──▶ APIC bus ─▶ local APICs ─▶ CPUs
+ *   ISA irq n ──┬─▶ 8259 input n            IPIs ──────▶ APIC bus
+ *               └─▶ I/O APIC pin n
+ * ```
+ */
+import { isaDevice } from "../../firmware/acpi/isa-device.js";
+import { ioApicId, pinOf } from "../../firmware/interrupt-routing.js";
+import { IOAPIC_MMIO, LAPIC_MMIO } from "../../memory/layout.js";
+import { PC_PORTS } from "../../spec/pc-ports.js";
+import { hasFeature, physicalAddressBits } from "../../x86/cpuid-table.js";
+import type { InterruptLine } from "../device.js";
+import type { MachineFacts, PartType } from "../part.js";
+import { Socket } from "../socket.js";
+import { standing } from "../standing.js";
+import { ApicBus } from "./apic-bus.js";
+import { apicPort, type ApicPort } from "./apic-port.js";
+import { I8259Pair, initialI8259State, type I8259State } from "./i8259.js";
+import { initialIoapicState, Ioapic, type IoapicState } from "./ioapic.js";
+import type { ExternalInterrupts } from "./lapic-core.js";
+import type { ApicMsrFeatures } from "./lapic-msr.js";
+import { initialLapicState, type LapicState } from "./lapic-state.js";
+import { LocalApic } from "./lapic.js";
+
+/** The local APICs by CPU, for the CPUs' own accesses. */
+export const CPU_APICS = new Socket<readonly ApicPort[]>("local APICs");
+const APIC_BUS = new Socket<ApicBus>("APIC bus");
+/** LINT0 of the boot CPU. */
+const LINT0 = new Socket<InterruptLine>("LINT0 pin");
+/** What answers the boot CPU's INTA cycle. */
+const EXTERNAL = new Socket<ExternalInterrupts>("8259 pair");
+
+function apicFeatures({ cpuid }: MachineFacts): ApicMsrFeatures {
+  return {
+    x2apic: hasFeature(cpuid, "x2apic"),
+    tscDeadline: hasFeature(cpuid, "tsc_deadline_timer"),
+    physicalAddressBits: physicalAddressBits(cpuid),
+  };
+}
+
+/** The local APICs of all CPUs. Only the boot CPU's is wired to the 8259 pair. */
+export const lapicPart: PartType<{ cpus: LapicState[] }> = {
+  type: "lapic",
+  summary: "local APICs, one a CPU",
+  place: standing("lapic", { mmio: [LAPIC_MMIO] }),
+  announce: ({ mmio }) => ({ fixed: { localApic: mmio![0].start } }),
+  create(_part, wires, state) {
+    const { machine, clock, timers } = wires;
+    const bus = new ApicBus();
+    const states =
+      state?.cpus ??
+      wires.cpus.map((_, id) => initialLapicState(id, { bsp: id === 0, virtualWire: id === 0 }));
+    const apics = wires.cpus.map((cpu, id) => {
+      const wiring = { clock, timers, ...machine.clock, bus, cpu };
+      const external = { acknowledge: () => wires.take(EXTERNAL).acknowledge() };
+      return new LocalApic(id === 0 ? { ...wiring, external } : wiring, states[id]);
+    });
+    for (const apic of apics) bus.addCpu(apic);
+    const features = apicFeatures(machine);
+    wires.offer(APIC_BUS, bus);
+    wires.offer(LINT0, apics[0].lint0);
+    wires.offer(
+      CPU_APICS,
+      apics.map((apic) => apicPort(apic, features)),
+    );
+    return { save: () => ({ cpus: states }) };
+  },
+};
+
+/** The pair of interrupt controllers of the PC/AT. */
+export const i8259Part: PartType<I8259State> = {
+  type: "i8259",
+  summary: "8259 interrupt controllers",
+  place: standing("i8259", { ports: [PC_PORTS.picMaster, PC_PORTS.picSlave, PC_PORTS.elcr] }),
+  announce: (part) => ({ acpi: [isaDevice("PIC", "PNP0000", part)] }),
+  create(_part, wires, state = initialI8259State()) {
+    const pic = new I8259Pair(wires.take(LINT0), state);
+    wires.ports(0, pic.masterPorts);
+    wires.ports(1, pic.slavePorts);
+    wires.ports(2, pic.elcrPorts);
+    wires.drive((irq) => pic.line(irq));
+    wires.offer(EXTERNAL, pic);
+    return { save: () => state };
+  },
+};
+
+export const ioapicPart: PartType<IoapicState> = {
+  type: "ioapic",
+  summary: "I/O APIC",
+  place: standing("ioapic", { mmio: [IOAPIC_MMIO], movable: true }),
+  announce: ({ mmio }) => ({ fixed: { ioApic: mmio![0].start } }),
+  create(_part, wires, state = initialIoapicState(ioApicId(wires.machine.cpus))) {
+    const bus = wires.take(APIC_BUS);
+    const ioapic = new Ioapic(bus, state);
+    bus.addIoapic(ioapic);
+    wires.mmio(0, ioapic);
+    wires.drive((irq) => ioapic.line(pinOf(irq)));
+    return { save: () => state };
+  },
+};

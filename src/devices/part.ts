@@ -1,0 +1,121 @@
+/**
+ * What a part of the machine is (R1.1). A part type does three things: it places itself (`place`), which gives a line of the
+ * plan; it tells firmware and kernel of itself (`announce`); and it is made from that line and nothing else (`create`). A
+ * part's whole state is what `save` gives: making the part again from it is restoring it, making it from nothing is a reset.
+ * So nothing can be forgotten, and no callback is ever saved: a part arms its timers and drives its lines when it is made.
+ */
+import type { KernelSystem } from "../formats/elf/system.js";
+import type { Aml } from "../firmware/acpi/aml.js";
+import type { FixedHardware } from "../firmware/hardware.js";
+import type { FwCfgItem } from "../firmware/fw-cfg.js";
+import type { Span } from "../memory/layout.js";
+import type { CpuidLeaf } from "../x86/cpuid.js";
+import type { PortWidth } from "./bus/port-bus.js";
+import type { Clock, InterruptLine, MmioDevice, PortDevice, PowerControl, Timers } from "./device.js";
+import type { CpuSignals } from "./interrupts/lapic-core.js";
+import type { Claim } from "./resources.js";
+import type { Socket } from "./socket.js";
+
+/** A value that a plan can hold and JSON can carry. */
+export type PartValue =
+  string | number | boolean | null | readonly PartValue[] | { readonly [key: string]: PartValue };
+
+/** A part as the plan lists it: what it decodes, and what else it is made from. Plain data. */
+export interface PlanPart {
+  /** Unique in a machine; the type's name where there is one of it. */
+  name: string;
+  /** Name of the part type. */
+  type: string;
+  /** Port ranges, in the order that the type defines. */
+  ports?: Span[];
+  /** Ranges of guest-physical addresses, likewise. */
+  mmio?: Span[];
+  /** ISA interrupts, likewise. */
+  irqs?: number[];
+  config?: { readonly [key: string]: PartValue };
+}
+
+/** A part as it is asked for: what is absent is as the type has it. */
+export type PartRequest = Pick<PlanPart, "type"> & Partial<PlanPart>;
+
+/** What a part tells the world before it runs. Whatever is absent is not told. */
+export interface Announcement {
+  /** Objects of the ACPI namespace, inside \_SB. */
+  acpi?: readonly Aml[];
+  /** What ACPI and MP tables have fields of their own for. */
+  fixed?: Partial<FixedHardware>;
+  /** Those of its interrupts that are levels. */
+  levelIrqs?: readonly number[];
+  /** Words that a kernel of a system must read on its command line to find the part. */
+  words?: { readonly [system in KernelSystem]?: string };
+  /** Files for firmware (fw_cfg), by name. */
+  files?: ReadonlyMap<string, Uint8Array>;
+}
+
+/** What the plan says of the machine as a whole. A `Plan` is one. */
+export interface MachineFacts {
+  readonly cpus: number;
+  readonly ram: readonly Span[];
+  readonly clock: { readonly tscHz: number; readonly apicHz: number; readonly rtcStart: number };
+  readonly cpuid: readonly CpuidLeaf[];
+  readonly fwCfg?: readonly FwCfgItem[];
+}
+
+/** Guest memory as parts reach it. Every call throws a RangeError outside RAM, before anything is done. */
+export interface PartMemory {
+  read(address: number, length: number): Uint8Array;
+  write(address: number, bytes: Uint8Array): void;
+  fill(address: number, length: number, value: number): void;
+}
+
+/** Where a serial port's bytes go, and come from. */
+export interface ConsoleWire {
+  /** One byte sent by the guest. */
+  transmit(byte: number): void;
+  /** The port would take input now. */
+  receiveReady(): void;
+  /** The port that input goes to; `receive` says how many bytes it took, from the front. */
+  connect(port: { receive(bytes: Uint8Array): number }): void;
+}
+
+/** What a part is connected to. */
+export interface Wires {
+  readonly machine: MachineFacts;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly power: PowerControl;
+  readonly console: ConsoleWire;
+  /** Guest memory; there once the machine runs. */
+  memory(): PartMemory;
+  /** The pins of each CPU. */
+  readonly cpus: readonly CpuSignals[];
+  /** Decodes the part's port range number `range` with `device`. */
+  ports(range: number, device: PortDevice, width?: PortWidth): void;
+  /** Decodes its range of addresses number `range`. */
+  mmio(range: number, device: MmioDevice): void;
+  /** The wire of its interrupt number `index`, down at first. */
+  interrupt(index?: number): InterruptLine;
+  /** Has every ISA interrupt drive an input of this controller, too. */
+  drive(input: (irq: number) => InterruptLine): void;
+  /** Gives other parts something to plug into. */
+  offer<T>(socket: Socket<T>, value: T): void;
+  /** What another part offers. Throws PartError where none does; parts made later have not offered yet. */
+  take<T>(socket: Socket<T>): T;
+}
+
+/** A part that runs. */
+export interface Part<State> {
+  /** Its whole state: plain data, a copy or not. */
+  save(): State;
+}
+
+export interface PartType<State extends object = object> {
+  readonly type: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** Claims what the part needs. Throws PartError for a request that makes no sense. */
+  place(request: PartRequest, claim: Claim): PlanPart;
+  announce?(part: PlanPart): Announcement;
+  /** Makes the part: as at power-on, or with a state that `save` gave, which it may keep and change. */
+  create(part: PlanPart, wires: Wires, state?: State): Part<State>;
+}

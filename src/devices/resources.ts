@@ -1,0 +1,145 @@
+/**
+ * Who has which ports, addresses and interrupts: the one allocator of everything that a part claims. A clash is an error
+ * that names both claimants.
+ */
+import { hex } from "../bytes/hex.js";
+import type { Span } from "../memory/layout.js";
+import { PORT_SPACE } from "./bus/port-bus.js";
+
+/** A part that cannot be had as it was asked for; `part` is its name. */
+export class PartError extends Error {
+  override readonly name = "PartError";
+  constructor(
+    readonly part: string,
+    readonly found: string,
+    readonly expected: string,
+    readonly advice: string,
+  ) {
+    super(`part "${part}": found ${found}; expected ${expected}. ${advice}`);
+  }
+}
+
+/** Where parts with registers in memory go that do not care where: behind the end of RAM below 4 GiB. */
+export const PART_WINDOW: Span = { start: 0xd000_0000, size: 0x1000_0000 };
+/** The smallest piece of it, so that no two parts share a page. */
+const PAGE = 0x1000;
+/** Guest-physical addresses that interrupt controllers, firmware and RAM above 4 GiB leave to parts end here. */
+const ADDRESS_END = 0x1_0000_0000;
+/** ISA interrupts that no part of a PC has, those first that the fewest systems expect something else at. */
+const FREE_IRQS = [5, 10, 11, 7, 6, 14, 15, 3];
+const ISA_IRQS = 16;
+/** It joins the two 8259s. */
+const CASCADE = 2;
+
+interface Claimed extends Span {
+  owner: string;
+}
+
+/** What one part may ask for; everything it gets is noted under its name. */
+export interface Claim {
+  /** Ports. Throws PartError for ports that there are not, or that somebody has. */
+  ports(range: Span): void;
+  /** Guest-physical addresses below 4 GiB and outside RAM. Throws PartError likewise. */
+  mmio(range: Span): void;
+  /** Free addresses: `size` bytes, a multiple of 4 KiB, aligned to the next power of two. */
+  anyMmio(size: number): Span;
+  /** An ISA interrupt, 0–15, of its own. */
+  irq(number: number): void;
+  /** A free ISA interrupt. */
+  anyIrq(): number;
+}
+
+export class Resources {
+  readonly #ports: Claimed[] = [];
+  readonly #addresses: Claimed[];
+  readonly #irqs = new Map<number, string>([[CASCADE, "the two 8259s"]]);
+
+  /** `taken`: guest-physical memory that no part can have, RAM first of all. */
+  constructor(taken: readonly (Span & { what: string })[]) {
+    this.#addresses = taken.map(({ start, size, what }) => ({ start, size, owner: what }));
+  }
+
+  /** What the part called `owner` may ask for. */
+  claimFor(owner: string): Claim {
+    return {
+      ports: (range) => this.#take(this.#ports, "ports", PORT_SPACE, owner, range),
+      mmio: (range) => this.#take(this.#addresses, "addresses", ADDRESS_END, owner, range),
+      anyMmio: (size) => this.#anyMmio(owner, size),
+      irq: (number) => this.#takeIrq(owner, number),
+      anyIrq: () => this.#anyIrq(owner),
+    };
+  }
+
+  #take(taken: Claimed[], what: string, end: number, owner: string, { start, size }: Span): void {
+    if (
+      !Number.isSafeInteger(start) ||
+      !Number.isSafeInteger(size) ||
+      start < 0 ||
+      size < 1 ||
+      start + size > end
+    ) {
+      throw new PartError(
+        owner,
+        `${what} with start ${start} and size ${size}`,
+        `a range from 0 to ${hex(end - 1)}`,
+        "Give a range that there is.",
+      );
+    }
+    const other = taken.find(
+      (claimed) => start < claimed.start + claimed.size && claimed.start < start + size,
+    );
+    if (other !== undefined) {
+      throw new PartError(
+        owner,
+        `${what} ${spanText({ start, size })}, which "${other.owner}" has (${spanText(other)})`,
+        `${what} that nobody has`,
+        "Move one of the two.",
+      );
+    }
+    taken.push({ start, size, owner });
+  }
+
+  #anyMmio(owner: string, size: number): Span {
+    const length = 2 ** Math.ceil(Math.log2(Math.max(size, PAGE)));
+    const end = PART_WINDOW.start + PART_WINDOW.size;
+    for (let start = PART_WINDOW.start; start + length <= end; start += length) {
+      const free = this.#addresses.every(
+        (one) => start >= one.start + one.size || one.start >= start + length,
+      );
+      if (!free) continue;
+      const span = { start, size };
+      this.#take(this.#addresses, "addresses", ADDRESS_END, owner, span);
+      return span;
+    }
+    throw new PartError(owner, `no free ${size} bytes of addresses`, spanText(PART_WINDOW), "Ask for less.");
+  }
+
+  #takeIrq(owner: string, number: number): void {
+    if (!Number.isInteger(number) || number < 0 || number >= ISA_IRQS) {
+      throw new PartError(owner, `interrupt ${number}`, "an ISA interrupt, 0 to 15", "Give one of these.");
+    }
+    const other = this.#irqs.get(number);
+    if (other !== undefined) {
+      throw new PartError(
+        owner,
+        `interrupt ${number}, which "${other}" has`,
+        "an interrupt that nobody has",
+        "Give one of the two another.",
+      );
+    }
+    this.#irqs.set(number, owner);
+  }
+
+  #anyIrq(owner: string): number {
+    const free = FREE_IRQS.find((number) => !this.#irqs.has(number));
+    if (free === undefined) {
+      throw new PartError(owner, "no free interrupt", `one of ${FREE_IRQS.join(", ")}`, "Use fewer devices.");
+    }
+    this.#irqs.set(free, owner);
+    return free;
+  }
+}
+
+function spanText({ start, size }: Span): string {
+  return `${hex(start)}–${hex(start + size - 1)}`;
+}

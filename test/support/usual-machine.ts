@@ -1,0 +1,34 @@
+/** The parts of a machine as nobody asked otherwise, placed, and what they announce: for tests of what is made from them. */
+import { announced, placeParts, usualParts, type MachineKind } from "../../src/boot/parts.js";
+import type { PlanPart } from "../../src/devices/part.js";
+import { PartRegistry } from "../../src/devices/registry.js";
+import type { Hardware } from "../../src/firmware/hardware.js";
+
+const RAM = [{ start: 0, size: 0x1000_0000 }];
+const PLAIN: MachineKind = { firmware: false, vga: false };
+const EVERYTHING: MachineKind = { firmware: true, vga: true };
+
+/** The placed parts. */
+export function usualPlanParts(kind = PLAIN): PlanPart[] {
+  return placeParts(usualParts(kind), new PartRegistry(), { ram: RAM });
+}
+
+/** What firmware's tables are made from. */
+export function usualHardware(cpus: number, kind = PLAIN): Hardware {
+  return announced(usualPlanParts(kind), new PartRegistry(), cpus).hardware;
+}
+
+/** Every port that a part of a machine with everything decodes. */
+export function everyPort(): number[] {
+  return usualPlanParts(EVERYTHING)
+    .flatMap(({ ports = [] }) => ports)
+    .flatMap(({ start, size }) => Array.from({ length: size }, (_, offset) => start + offset));
+}
+
+/** A port range of a usual part. */
+export function portsOf(type: string, range = 0): { start: number; size: number } {
+  const part = usualPlanParts(EVERYTHING).find((one) => one.type === type);
+  const found = part?.ports?.[range];
+  if (found === undefined) throw new Error(`no part ${type} with ${range + 1} port ranges`);
+  return found;
+}
