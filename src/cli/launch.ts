@@ -19,6 +19,7 @@ import {
   endJson,
   endLine,
   firmwareLogLines,
+  resetLine,
   screenFrame,
   statsLines,
   unimplementedLine,
@@ -31,6 +32,8 @@ export interface LaunchOptions {
   /** Entry of the machine's thread, where it is not the real one: for tests. */
   worker?: URL;
   tripleFault: "crash" | "reset";
+  /** How often a reset restarts the machine. Absent: on a terminal always, otherwise never. */
+  maxResets?: number;
   /** Host time from the start of the launch, files and planning included, ms. */
   timeoutMs?: number;
   /** Instructions of all CPUs. */
@@ -88,9 +91,15 @@ function attachInput(
   return input;
 }
 
+/** Whether somebody sits before the machine: a script wants to hear of a reset. */
+function isInteractive(): boolean {
+  return process.stdin.isTTY && process.stdout.isTTY;
+}
+
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
   const message: StartMessage = { source, tripleFault: options.tripleFault };
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
+  message.maxResets = options.maxResets ?? (isInteractive() ? Infinity : 0);
   if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
   return message;
 }
@@ -126,6 +135,7 @@ class Surroundings {
       onInputRoom: () => this.#input?.resume(),
       onPlanned: (warnings) => this.#begin(warnings),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
+      onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnseenText: (line) => this.hintAtScreen(line),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
@@ -207,7 +217,7 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
     return await session.run(startMessage(source, options));
   } catch (error) {
     if (!interrupted.aborted) throw error;
-    const stats = { instructions: 0, clockNs: 0, engine: {} };
+    const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
     return { end: interrupted.reason as MachineEnd, stats, hostMs: 0 };
   }
 }

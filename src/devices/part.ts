@@ -116,6 +116,8 @@ export interface PartType<State extends object = object> {
   /** Claims what the part needs. Throws PartError for a request that makes no sense. */
   place(request: PartRequest, claim: Claim): PlanPart;
   announce?(part: PlanPart): Announcement;
+  /** What of its state a reset of the machine leaves. Absent: nothing, the part is as at power-on. */
+  afterReset?(state: State): State;
   /** Makes the part: as at power-on, or with a state that `save` gave, which it may keep and change. */
   create(part: PlanPart, wires: Wires, state?: State): Part<State>;
 }

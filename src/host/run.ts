@@ -111,7 +111,12 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): 
 /** Makes the machine of `options.plan`, runs it until it ends, and frees it. Throws what `Machine` throws. */
 export function runToEnd(options: RunOptions): RunReport {
   const watch = new ConsoleWatch();
-  const machine = new Machine({ ...options, console: watchedConsole(options.console, watch) });
+  const machine = new Machine({
+    ...options,
+    console: watchedConsole(options.console, watch),
+    // A kernel that panicked would only panic again, and why would scroll away.
+    mayRestart: () => watch.panic === undefined && (options.mayRestart?.() ?? true),
+  });
   try {
     const start = options.hostNow();
     options.onStart?.();

@@ -41,6 +41,16 @@ export interface Board {
   save(): BoardState;
 }
 
+/** What a reset of the machine leaves of its parts' state. */
+export function afterReset({ plan, types }: BoardContext, states: BoardState): BoardState {
+  const left: BoardState = {};
+  for (const { name, type } of plan.devices) {
+    const keeps = types.get(type)?.afterReset;
+    if (keeps !== undefined && name in states) left[name] = keeps(states[name]);
+  }
+  return left;
+}
+
 /** What parts have saved, by their names. */
 export type BoardState = Record<string, object>;
 

@@ -15,7 +15,7 @@ import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
-import { buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
+import { afterReset, buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
@@ -42,12 +42,14 @@ export interface MachineOptions {
   /** The part types there are; absent: those built in. */
   types?: PartRegistry;
   /** Makes the board; the default makes the plan's parts. Tests watch it, or hand in scripted ones. */
-  board?: ((context: BoardContext) => Board) | undefined;
+  board?: ((context: BoardContext, states: BoardState) => Board) | undefined;
   /**
    * How often a reset restarts the machine from its plan; the next one ends it. Absent: 0, every reset is an end.
    * The plan's contents must stay as they are while a reset may follow.
    */
   maxResets?: number;
+  /** Asked before a restart; `false` makes the reset an end after all. */
+  mayRestart?: () => boolean;
   /** Told of every restart, before the machine goes on: how the guest asked for it. */
   onReset?: (route: string) => void;
 }
@@ -59,6 +61,8 @@ const MOST_SKIPS = 1_000_000;
 export interface MachineStats {
   /** Instructions executed by all CPUs. */
   instructions: number;
+  /** How often the machine was restarted. */
+  resets: number;
   /** Time on the machine's clock, ns since power-on. */
   clockNs: number;
   engine: EngineCounters;
@@ -148,7 +152,7 @@ export class Machine {
       },
       memory: () => this.#vm.memory,
     };
-    this.#board = this.#makeBoard();
+    this.#board = this.#makeBoard({});
     const random32 = this.#clock.deterministic ? undefined : options.random32;
     const woken = (cpu: number): void => {
       this.#slots[cpu].wake();
@@ -252,6 +256,7 @@ export class Machine {
   stats(): MachineStats {
     return {
       instructions: this.#slots.reduce((sum, slot) => sum + slot.cpu.instructions, 0),
+      resets: this.#resets,
       clockNs: this.#clock.now(),
       engine: this.#vm.counters(),
     };
@@ -267,8 +272,8 @@ export class Machine {
     return this.#board.save();
   }
 
-  #makeBoard(): Board {
-    return (this.#options.board ?? buildBoard)(this.#context);
+  #makeBoard(states: BoardState): Board {
+    return (this.#options.board ?? buildBoard)(this.#context, states);
   }
 
   /** Every CPU as the plan has it at the first instruction. */
@@ -294,7 +299,10 @@ export class Machine {
   /** A reset comes at the end of the slice: the device that asked for it is in the middle of an access. */
   #askForReset(route: string, detail?: string): void {
     if (this.end !== undefined || this.#resetRoute !== undefined) return;
-    if (this.#resets >= (this.#options.maxResets ?? 0)) {
+    const { maxResets = 0, mayRestart = () => true } = this.#options;
+    // What was printed last may be why.
+    this.#console.flush();
+    if (this.#resets >= maxResets || !mayRestart()) {
       this.finish(machineEnd("reset", route, detail));
       return;
     }
@@ -307,12 +315,14 @@ export class Machine {
     const route = this.#resetRoute as string;
     this.#resetRoute = undefined;
     if (this.end !== undefined) return;
+    this.#console.flush();
     this.#resets++;
+    const left = afterReset(this.#context, this.#board.save());
     this.#timers.clear();
     const { memory } = this.#vm;
     for (const { start, size } of memory.ranges) memory.fill(start, size, 0);
     fillMemory(memory, this.plan);
-    this.#board = this.#makeBoard();
+    this.#board = this.#makeBoard(left);
     this.#enterCpus();
     this.#options.onReset?.(route);
   }

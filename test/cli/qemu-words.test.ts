@@ -67,7 +67,7 @@ const NOTHING = [
   "-object memory-backend-memfd,id=m,size=512M,share=on",
   "-device isa-debug-exit",
   "-device isa-debug-exit,iobase=0xf4,iosize=0x04",
-  "-action panic=exit-failure,reboot=shutdown",
+  "-action panic=exit-failure,reboot=reset",
   "-watchdog-action none",
   "-sandbox off",
   "-snapshot",

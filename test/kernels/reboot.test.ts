@@ -50,8 +50,27 @@ for (const [what, words, initramfs, kind, route, status] of CASES) {
   });
 }
 
+test("R3.8 Linux on two CPUs that leaves by a triple fault starts again, and does all of it once more", async (t) => {
+  const boot = await bootKernel(t, {
+    commandLine: `console=ttyS0 ${WITHOUT_CRYPTO_TESTS} reboot=t`,
+    initramfs: { command: "echo cpus=$(nproc)", end: "reboot" },
+    cpus: 2,
+    maxResets: 1,
+  });
+  if (boot === undefined) return;
+  assert.equal(boot.console.match(/Linux version/g)?.length, 2, lastWords(boot.console));
+  assert.deepEqual(boot.console.match(/^cpus=\d+$/gm), ["cpus=2", "cpus=2"]);
+  assert.equal(boot.report.stats.resets, 1);
+  assertEnd(boot, "reset", "triple-fault", 0);
+});
+
 test("R3.8 a panic with panic=-1 is shown; it is a crash by the route of the reset, with its line as the reason", async (t) => {
-  const boot = await bootKernel(t, { commandLine: `${COMMAND_LINE} panic=-1`, initramfs: false });
+  const boot = await bootKernel(t, {
+    commandLine: `${COMMAND_LINE} panic=-1`,
+    initramfs: false,
+    // It would only panic again: nothing restarts it.
+    maxResets: 5,
+  });
   if (boot === undefined) return;
   assert.match(boot.console, /Kernel panic - not syncing: VFS/, lastWords(boot.console));
   assertEnd(boot, "crashed", "port-cf9", 4);

@@ -48,6 +48,8 @@ export interface KernelBootOptions {
   memory?: number;
   /** Default: enough for any boot that only boots. */
   maxInstructions?: number;
+  /** How often a reset, a triple fault too, restarts the machine. Default: never. */
+  maxResets?: number;
   /** A static busybox of the catalogue. Default: "busybox", for x86-64. */
   busybox?: "busybox" | "busybox-i386";
   /** What the initramfs holds beside busybox, or all of its entries; `false` for none. */
@@ -116,7 +118,13 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
 }
 
 /** Runs a plan to its end. An instruction that the engine lacks fails the test. */
-export async function runPlan(plan: Plan, maxInstructions = INSTRUCTION_LIMIT): Promise<KernelBoot> {
+export async function runPlan(
+  plan: Plan,
+  {
+    maxInstructions = INSTRUCTION_LIMIT,
+    maxResets,
+  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets"> = {},
+): Promise<KernelBoot> {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
   const report = runToEnd({
@@ -130,6 +138,7 @@ export async function runPlan(plan: Plan, maxInstructions = INSTRUCTION_LIMIT): 
     hostNow: () => performance.now() * 1e6,
     wait: () => assert.fail("deterministic time never waits"),
     maxInstructions,
+    ...(maxResets === undefined ? {} : { maxResets, tripleFault: "reset" as const }),
     events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },
   });
   assert.deepEqual(missing, [], "every instruction is implemented");
@@ -143,7 +152,7 @@ export async function bootKernel(
 ): Promise<KernelBoot | undefined> {
   const plan = await kernelPlan(t, options);
   if (plan === undefined) return undefined;
-  const boot = await runPlan(plan, options.maxInstructions);
+  const boot = await runPlan(plan, options);
   t.diagnostic(
     `${(boot.report.stats.instructions / 1e6).toFixed(0)} M instructions, ${boot.report.hostMs.toFixed(0)} ms`,
   );

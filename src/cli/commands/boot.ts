@@ -1,7 +1,7 @@
 /** `locore boot KERNEL`: runs a kernel. */
 import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
-import type { Arguments, OptionSpec } from "../args.js";
+import { UsageError, type Arguments, type OptionSpec } from "../args.js";
 import { bootOptions } from "../boot-options.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
@@ -27,11 +27,17 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   },
   { name: "instructions", value: "N", help: "end after this many instructions (status 124)" },
   { name: "log", value: "FILE", help: "also write the console to a file" },
+  { name: "no-reboot", help: "a reset ends the run (status 0), as it does anyway without a terminal" },
+  {
+    name: "max-resets",
+    value: "N",
+    help: "a reset restarts the machine so many times; the next one ends it. Without: on a terminal always, otherwise never",
+  },
   {
     name: "triple-fault",
     value: "WHAT",
     choices: ["crash", "reset"],
-    help: "what a triple fault is: crash (status 4, the default) or reset (status 0)",
+    help: "what a triple fault is: crash (status 4, the default) or a reset like any other",
   },
   { name: "stats", help: "also print instructions, speed and the engine's counters" },
   { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
@@ -56,6 +62,12 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
   if (instructions !== undefined) {
     options.maxInstructions = parseCount("--instructions", instructions, 1, Number.MAX_SAFE_INTEGER);
   }
+  const resets = args.value("max-resets");
+  if (resets !== undefined && args.has("no-reboot"))
+    throw new UsageError("--no-reboot and --max-resets contradict each other", "give one of them");
+  if (resets !== undefined)
+    options.maxResets = parseCount("--max-resets", resets, 0, Number.MAX_SAFE_INTEGER);
+  if (args.has("no-reboot")) options.maxResets = 0;
   const log = args.value("log");
   if (log !== undefined) options.log = log;
   return options;
@@ -64,11 +76,12 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
 export const boot: Command = {
   summary: "boot a kernel; its console is your terminal",
   description: [
+    "A guest that resets the machine gets a machine as it was planned, unless it panicked before: then the run ends.",
     "On a terminal every key goes to the guest; Ctrl-A x quits, Ctrl-A h lists keys. With a pipe as standard input " +
       "its bytes are typed in; the end of the pipe is no key.",
     "Console output goes to standard output, everything locore says goes to standard error. The last line says how " +
       "the machine ended; with --json it is one JSON object: " +
-      '{"kind","machine","route","status","reason","instructions","clockNs"}; "machine" is what a panicked guest came to; "screen" and "firmwareLog" are there when asked for.',
+      '{"kind","machine","route","status","reason","instructions","resets","clockNs"}; "machine" is what a panicked guest came to; "screen" and "firmwareLog" are there when asked for.',
     QEMU_PARAGRAPH,
   ],
   operands: BOOT_OPERANDS,

@@ -82,15 +82,17 @@ const DRIVE: Rule = {
 };
 
 /** What happens here anyway. */
-const ACTIONS_HERE = ["reboot=shutdown", "shutdown=poweroff", "panic=exit-failure"];
+const ACTIONS_HERE = ["reboot=reset", "shutdown=poweroff", "panic=exit-failure"];
 const ACTION: Rule = {
-  about: `${ACTIONS_HERE.join(", ")} are taken: a reset, a panic and switching off end the program, each with its status`,
+  about: `${ACTIONS_HERE.join(", ")} are taken: a panic and switching off end the program, each with its status`,
   judge(value) {
     const other = value
       .split(",")
       .find((part) => !ACTIONS_HERE.includes(part) && !part.startsWith("watchdog="));
     if (other === undefined) return { taken: true };
-    const why = "a reset, a panic and switching off end the program, each with its status";
+    if (other === "reboot=shutdown")
+      return { taken: false, why: "it is one word here", instead: "write -no-reboot" };
+    const why = "a panic and switching off end the program, each with its status";
     return { taken: false, why, instead: `leave ${other} out` };
   },
 };
@@ -199,7 +201,7 @@ const PROGRAM: readonly QemuWord[] = [
     "FILE",
     refuse("there is no configuration file", "write its options on the command line"),
   ),
-  word("no-reboot", undefined, take("a reset always ends the machine")),
+  word("no-reboot", undefined, take("boot has the same word; nothing else runs")),
   word(
     "no-shutdown",
     undefined,

@@ -39,6 +39,7 @@ export function endJson(report: RunReport, parts: ReportParts): string {
   return toJson({
     ...end,
     instructions: stats.instructions,
+    resets: stats.resets,
     clockNs: stats.clockNs,
     ...(unseenText === undefined ? {} : { unseenText }),
     ...(parts.screen === true && screen !== undefined ? { screen } : {}),
@@ -54,6 +55,11 @@ export function firmwareLogLines({ firmwareLog }: RunReport): string[] {
     .replace(/\n$/, "")
     .split("\n")
     .map((line) => `firmware: ${line.trimEnd()}`);
+}
+
+/** The guest asked for a reset, and got it. */
+export function resetLine(route: string): string {
+  return `locore: reset by ${route}: the machine starts again`;
 }
 
 /** A kernel that prints to a VGA is silent on a machine without one. */

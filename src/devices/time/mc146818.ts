@@ -59,6 +59,14 @@ export function initialMc146818State(rtcStart: number, cmos: readonly number[] =
   };
 }
 
+/** What the RESET pin leaves: time and memory, which a battery keeps. Interrupts are off and their flags clear. */
+export function resetMc146818(state: Mc146818State): Mc146818State {
+  const cmos = [...state.cmos];
+  cmos[RTC.b] &= ~(RTC_B.periodicEnable | RTC_B.alarmEnable | RTC_B.updateEnable | RTC_B.squareWave);
+  cmos[RTC.c] = 0;
+  return { ...state, cmos, index: 0, nmiMasked: false };
+}
+
 function isTimeRegister(index: number): boolean {
   return (TIME_REGISTERS as readonly number[]).includes(index);
 }

@@ -7,7 +7,7 @@ import { SystemControlB, type ControlByteState } from "../power/system-control.j
 import { standing } from "../standing.js";
 import { cmosForMachine } from "./cmos.js";
 import { I8254, initialI8254State, type I8254State } from "./i8254.js";
-import { initialMc146818State, Mc146818, type Mc146818State } from "./mc146818.js";
+import { initialMc146818State, Mc146818, resetMc146818, type Mc146818State } from "./mc146818.js";
 
 /** The interval timer, with port 0x61 that gates its channel 2. */
 export const i8254Part: PartType<{ timer: I8254State; control: ControlByteState }> = {
@@ -36,6 +36,7 @@ export const mc146818Part: PartType<Mc146818State> = {
   summary: "real-time clock with CMOS RAM",
   place: standing("mc146818", { ports: [PC_PORTS.rtc], irqs: [ISA_IRQ.rtc] }),
   announce: (part) => ({ acpi: [isaDevice("RTC", "PNP0B00", part)] }),
+  afterReset: resetMc146818,
   create(_part, wires, state = initialMc146818State(wires.machine.clock.rtcStart, cmos(wires.machine))) {
     wires.ports(0, new Mc146818(wires.clock, wires.timers, wires.interrupt(), state));
     return { save: () => state };

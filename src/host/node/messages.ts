@@ -53,9 +53,12 @@ export function transferable(source: MachineSource): ArrayBuffer[] {
   return [...largeBuffers(contents(source))];
 }
 
-/** Buffers that nobody needs once guest memory is filled by the plan that was made of `source`. */
-export function spent(source: MachineSource, plan: Plan): ArrayBuffer[] {
-  const lasting = largeBuffers(lastingContents(plan));
+/**
+ * Buffers that nobody needs once guest memory is filled by the plan that was made of `source`. `again`: a reset may fill it
+ * again.
+ */
+export function spent(source: MachineSource, plan: Plan, again: boolean): ArrayBuffer[] {
+  const lasting = largeBuffers([...lastingContents(plan), ...(again ? regionContents(plan) : [])]);
   const buffers = largeBuffers([...contents(source), ...regionContents(plan)]);
   return [...buffers].filter((buffer) => !lasting.has(buffer));
 }
@@ -65,6 +68,8 @@ export interface StartMessage {
   source: MachineSource;
   tripleFault: "crash" | "reset";
   maxInstructions?: number;
+  /** How often a reset restarts the machine; may be Infinity. */
+  maxResets?: number;
   /** Whether main wants to hear of changes of the screen. */
   watchScreen?: boolean;
 }
@@ -90,6 +95,8 @@ export type WorkerMessage =
   | { kind: "started"; at: number }
   /** An instruction the engine lacks raised #UD. */
   | { kind: "unimplemented"; cpu: number; rip: bigint; bytes: Uint8Array; text: string }
+  /** The guest asked for a reset in this way, and the machine starts again. */
+  | { kind: "reset"; route: string }
   /** The screen has changed. */
   | { kind: "screen"; screen: Screen }
   /** The guest writes this to a screen that it does not have. */

@@ -18,7 +18,6 @@ import { WorkerSide } from "../shared.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
 import {
   spent,
-  type MachineSource,
   type StartMessage,
   type WorkerFailure,
   type WorkerMessage,
@@ -47,9 +46,10 @@ type Transferable = ArrayBuffer & { transfer?: (length: number) => ArrayBuffer }
  * Gives back what guest memory was filled from. Dropping the references alone would leave it to a collection that a
  * running machine, which allocates next to nothing, may never cause.
  */
-function discard(source: MachineSource, plan: Plan): void {
-  for (const buffer of spent(source, plan) as Transferable[]) buffer.transfer?.(0);
-  plan.regions = [];
+function discard({ source, maxResets = 0 }: StartMessage, plan: Plan): void {
+  const again = maxResets > 0;
+  for (const buffer of spent(source, plan, again) as Transferable[]) buffer.transfer?.(0);
+  if (!again) plan.regions = [];
 }
 
 /** What a thread brings along: how it plans, how it gets its engine, and how it makes a board. */
@@ -78,7 +78,7 @@ function runOptions(
     poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
-      discard(start.source, plan);
+      discard(start, plan);
       tell({ kind: "started", at: performance.timeOrigin + performance.now() });
     },
     events: {
@@ -90,6 +90,8 @@ function runOptions(
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
+  if (start.maxResets !== undefined) options.maxResets = start.maxResets;
+  options.onReset = (route) => tell({ kind: "reset", route });
   return options;
 }
 

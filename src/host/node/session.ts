@@ -57,6 +57,8 @@ export interface SessionOptions {
   onPlanned?: (warnings: readonly string[]) => void;
   /** Told when the first instruction runs, ms since 1970 (fractions). */
   onStart?: (at: number) => void;
+  /** Told that the machine starts again, and how the guest asked for the reset. */
+  onReset?: (route: string) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
   onScreen?: (screen: Screen) => void;
   /** Told that the guest writes to a screen that the machine does not have, with a line of it. */
@@ -158,6 +160,9 @@ export class Session {
       case "unimplemented":
         this.#options.onUnimplemented?.(message.text, message.rip, message.bytes);
         return;
+      case "reset":
+        this.#options.onReset?.(message.route);
+        return;
       case "screen":
         this.#options.onScreen?.(message.screen);
         return;
@@ -184,7 +189,7 @@ export class Session {
 
   /** The thread is gone; after `ended` or `failed` that changes nothing any more. */
   #exited(): void {
-    const stats = { instructions: 0, clockNs: 0, engine: {} };
+    const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
     if (this.#stop !== undefined) this.#settle?.resolve({ end: this.#stop, stats, hostMs: 0 });
     else this.#fail(threadError("the machine's thread ended without a report"));
   }
