@@ -26,7 +26,7 @@ import {
   MAXIMUM_CPUS,
   TSC_HZ,
 } from "./defaults.js";
-import { announced, placeParts, usualParts, type Announced, type MachineKind } from "./parts.js";
+import { announced, placeParts, TEST_PARTS, usualParts, type Announced, type MachineKind } from "./parts.js";
 import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
@@ -125,14 +125,18 @@ export function buildPlan(
 
 /** A machine that enters the kernel at once: its tables lie in memory, the loader says how the CPU begins. */
 function startInKernel(prepared: Prepared, load: string): Start {
-  const { memory, protocol, announced, cpuid } = prepared;
+  const { memory, protocol, announced, cpuid, parts } = prepared;
   const tables = whileDoing("describe the machine", () => placeFirmware(memory, announced.hardware, cpuid));
   const context = loadContext(prepared, tables.RSDP);
   whileDoing(load, () => protocol.layOutMemory(context));
   const bootCpu = protocol.describeBootCpu();
   const waitingMsrs = firmwareMsrs(cpuid);
   bootCpu.msrs = { ...waitingMsrs, ...bootCpu.msrs };
-  return { regions: memory.regions(), bootCpu, waitingMsrs, tables, ...told(context) };
+  const start: Start = { regions: memory.regions(), bootCpu, waitingMsrs, tables, ...told(context) };
+  // Who asks it without firmware finds the same facts there.
+  if (parts.some(({ type }) => type === "fw_cfg"))
+    start.fwCfg = firmwareItems({ ram: memory.ram, announced, serialPort: serialPort(parts), items: [] });
+  return start;
 }
 
 /** A machine that starts in its firmware, which makes its own tables of what fw_cfg tells, and may hand over to a kernel. */
@@ -148,7 +152,7 @@ function startInFirmware(prepared: Prepared, platform: Platform, load: string): 
   const fwCfg = firmwareItems({
     ram: memory.ram,
     announced,
-    serialPort: parts.find(({ type }) => type === "uart16550")?.ports?.[0].start,
+    serialPort: serialPort(parts),
     vgaRom: platform.vgaRom,
     handOver,
     items: protocol.firmwareItems?.() ?? [],
@@ -166,8 +170,15 @@ function startInFirmware(prepared: Prepared, platform: Platform, load: string): 
 }
 
 /** The usual parts, or those asked for, and more. */
-function partRequests({ devices, moreDevices = [] }: BootOptions, kind: MachineKind): PartRequest[] {
-  return [...(devices ?? usualParts(kind)), ...moreDevices];
+function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
+  const { devices = usualParts(kind), moreDevices = [], testdev = false } = options;
+  const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
+  return [...devices, ...tested, ...moreDevices];
+}
+
+/** Where the serial port is that firmware may print to. */
+function serialPort(parts: readonly PlanPart[]): number | undefined {
+  return parts.find(({ type }) => type === "uart16550")?.ports?.[0].start;
 }
 
 /** What the kernel is told in words and files. */

@@ -45,6 +45,8 @@ export interface BootOptions {
   devices?: readonly PartRequest[];
   /** Parts beside these. */
   moreDevices?: readonly PartRequest[];
+  /** The device of suites of unit tests for hypervisors. */
+  testdev?: boolean;
   /** CPU features to switch on or off against the defaults. */
   features?: Partial<Record<FeatureName, boolean>>;
   /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */

@@ -36,6 +36,9 @@ export function usualParts({ firmware, vga }: MachineKind): PartRequest[] {
   ];
 }
 
+/** What suites of unit tests for hypervisors expect beside: their device, and the machine's facts without firmware. */
+export const TEST_PARTS: readonly PartRequest[] = [{ type: "testdev" }, { type: "fw_cfg" }];
+
 /**
  * Places every part. Those that say where they stand come first, so that those that do not find what is left.
  * @throws PartError for a type that there is not, a name given twice, or places that cannot be had.

@@ -23,6 +23,8 @@ export interface BootRequest {
   bios?: string;
   /** A VGA BIOS for it: a path, or "on" for SeaBIOS' own. */
   vgabios?: string;
+  /** The test device of suites of unit tests for hypervisors. */
+  testdev?: boolean;
   /** A text screen. */
   screen?: boolean;
   /** The loader's own options, without their "loader." prefix. */
@@ -70,9 +72,9 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     name: "o",
     aliases: ["option"],
     value: "NAME=VALUE,…",
-    attached: /^loader\./,
+    attached: /^(loader\.|testdev=)/,
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; a comma that loader. does not follow belongs to the value",
+    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; a comma that loader. does not follow belongs to the value",
   },
   {
     name: "screen",
@@ -87,6 +89,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
 ];
 
 const LOADER_PREFIX = "loader.";
+const TESTDEV = "testdev";
 
 /** `-o` names that are the request's own, as bhyve has them. */
 const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios"> = {
@@ -99,13 +102,22 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" |
 };
 
 type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
-    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios">
+    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios" | "testdev">
   >;
+
+function switched(name: string, value: string): boolean {
+  if (value === "on" || value === "off") return value === "on";
+  throw new UsageError(`-o ${name}=${value}: expected on or off`);
+}
 
 function readPairs(args: Arguments): Pairs {
   const request: Pairs = { loader: {}, modules: [] };
   for (const text of args.values("o")) {
     for (const [name, value] of parsePairs("-o", text, LOADER_PREFIX)) {
+      if (name === TESTDEV) {
+        request.testdev = switched(TESTDEV, value);
+        continue;
+      }
       if (!name.startsWith(LOADER_PREFIX)) {
         throw new UsageError(`-o ${name}: unknown name`, `did you mean ${LOADER_PREFIX}${name}?`);
       }

@@ -95,8 +95,10 @@ export interface Wires {
   mmio(range: number, device: MmioDevice): void;
   /** The wire of its interrupt number `index`, down at first. */
   interrupt(index?: number): InterruptLine;
-  /** Has every ISA interrupt drive an input of this controller, too. */
-  drive(input: (irq: number) => InterruptLine): void;
+  /** The wire of any interrupt, 0–23, whoever else drives it: for what tests interrupts. Nothing beyond. */
+  line(irq: number): InterruptLine;
+  /** Has every interrupt drive an input of this controller, too; undefined where it has none for it. */
+  drive(input: (irq: number) => InterruptLine | undefined): void;
   /** Gives other parts something to plug into. */
   offer<T>(socket: Socket<T>, value: T): void;
   /** What another part offers. Throws PartError where none does; parts made later have not offered yet. */

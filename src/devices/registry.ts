@@ -6,6 +6,7 @@ import { i8042Part } from "./keyboard/parts.js";
 import type { PartType } from "./part.js";
 import { acpiPmPart, debugExitPart, resetControlPart, systemControlAPart } from "./power/parts.js";
 import { debugConsolePart, uart16550Part } from "./serial/parts.js";
+import { testdevPart } from "./testing/testdev.js";
 import { i8254Part, mc146818Part } from "./time/parts.js";
 
 const BUILT_IN = [
@@ -23,6 +24,7 @@ const BUILT_IN = [
   debugConsolePart,
   fwCfgPart,
   vgaPart,
+  testdevPart,
 ] as const;
 
 /** Part types by name; those added come after those built in. */

@@ -4,6 +4,7 @@
  */
 import { hex } from "../bytes/hex.js";
 import type { Span } from "../memory/layout.js";
+import { ISA_IRQ, ISA_IRQS } from "../spec/pc-ports.js";
 import { PORT_SPACE } from "./bus/port-bus.js";
 
 /** A part that cannot be had as it was asked for; `part` is its name. */
@@ -27,9 +28,6 @@ const PAGE = 0x1000;
 const ADDRESS_END = 0x1_0000_0000;
 /** ISA interrupts that no part of a PC has, those first that the fewest systems expect something else at. */
 const FREE_IRQS = [5, 10, 11, 7, 6, 14, 15, 3];
-const ISA_IRQS = 16;
-/** It joins the two 8259s. */
-const CASCADE = 2;
 
 interface Claimed extends Span {
   owner: string;
@@ -52,7 +50,7 @@ export interface Claim {
 export class Resources {
   readonly #ports: Claimed[] = [];
   readonly #addresses: Claimed[];
-  readonly #irqs = new Map<number, string>([[CASCADE, "the two 8259s"]]);
+  readonly #irqs = new Map<number, string>([[ISA_IRQ.cascade, "the two 8259s"]]);
 
   /** `taken`: guest-physical memory that no part can have, RAM first of all. */
   constructor(taken: readonly (Span & { what: string })[]) {

@@ -2,7 +2,7 @@
  * How ISA interrupts reach the I/O APIC: the one source for the MADT and the MP table, so that both tell the
  * same. Knows no table format.
  */
-import { ISA_IRQ } from "../spec/pc-ports.js";
+import { ISA_IRQ, ISA_IRQS } from "../spec/pc-ports.js";
 import { MPS_INTI } from "../spec/mp.js";
 
 /** One ISA interrupt line and the I/O APIC pin (= global system interrupt) it is wired to. */
@@ -13,7 +13,6 @@ export interface IsaRoute {
   flags: number;
 }
 
-const ISA_IRQS = 16;
 /** The timer's pin: pin 0 carries the 8259 pair, as MP 1.4 §5.1 figures show. */
 const TIMER_PIN = 2;
 

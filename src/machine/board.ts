@@ -76,7 +76,7 @@ export function buildBoard(
     throw new PartError(name, `type "${type}"`, known.join(", "), "There is no such part type.");
   }
   const sockets = new Map<Socket<unknown>, unknown>();
-  const controllers: ((irq: number) => InterruptLine)[] = [];
+  const controllers: ((irq: number) => InterruptLine | undefined)[] = [];
   const made = new Map<string, Part<object>>();
   for (const type of types.types()) {
     for (const part of plan.devices.filter((one) => one.type === type.type)) {
@@ -106,7 +106,7 @@ export function buildBoard(
 interface Shared {
   buses: Buses;
   sockets: Map<Socket<unknown>, unknown>;
-  controllers: ((irq: number) => InterruptLine)[];
+  controllers: ((irq: number) => InterruptLine | undefined)[];
 }
 
 /** The wires of one part. */
@@ -122,6 +122,8 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
       "Give the part all that its type has.",
     );
   };
+  const line = (irq: number): InterruptLine =>
+    new IrqFanout(...controllers.map((input) => input(irq)).filter((input) => input !== undefined));
   return {
     machine: plan,
     clock,
@@ -133,10 +135,8 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
     ports: (index, device, width = "split") =>
       buses.ports.add({ ...range(part.ports, index, "port range"), device, width }),
     mmio: (index, device) => buses.mmio.add({ ...range(part.mmio, index, "range of addresses"), device }),
-    interrupt: (index = 0) => {
-      const irq = range(part.irqs, index, "interrupt");
-      return new IrqFanout(...controllers.map((input) => input(irq)));
-    },
+    interrupt: (index = 0) => line(range(part.irqs, index, "interrupt")),
+    line,
     drive: (input) => controllers.push(input),
     offer: (socket, value) => sockets.set(socket, value),
     take: <T>(socket: Socket<T>): T => {

@@ -34,5 +34,8 @@ export function comNumber(port: number): number | undefined {
   return index < 0 ? undefined : index + 1;
 }
 
+/** How many ISA interrupts there are. */
+export const ISA_IRQS = 16;
+
 /** ISA interrupt numbers. */
 export const ISA_IRQ = { pit: 0, keyboard: 1, cascade: 2, com1: 4, rtc: 8, sci: 9, mouse: 12 } as const;

@@ -205,6 +205,11 @@ test("R1.5 -bios FILE runs before the kernel; without one the firmware is what b
   assert.throws(() => request("-o", "loader.bios=on"), /which kernel/);
 });
 
+test("R1.5 -device pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on", () => {
+  for (const line of ["-device pc-testdev", "-device isa-debugcon,iobase=0xe9"])
+    assert.deepEqual(request("k", ...line.split(" ")), request("k", "-o", "testdev=on"), line);
+});
+
 test("R1.5 -vga std, -display curses and -curses are --screen", () => {
   for (const line of ["-vga std", "-display curses,charset=CP437", "-curses"])
     assert.deepEqual(request("k", ...line.split(" ")), request("k", "--screen"), line);

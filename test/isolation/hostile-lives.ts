@@ -12,7 +12,7 @@ import { Machine } from "../../src/machine/machine.js";
 import type { TimerQueue } from "../../src/machine/timers.js";
 import { fwCfgItems } from "../../src/firmware/fw-cfg.js";
 import { Random } from "../support/random.js";
-import { usualPlanParts } from "../support/usual-machine.js";
+import { everyPart } from "../support/usual-machine.js";
 import { hostileGuest, seedText } from "./hostile-guest.js";
 import { RegisterCoverage } from "./register-coverage.js";
 
@@ -22,7 +22,7 @@ const MEMORY = 0x400000;
 function withEveryDevice(plan: Plan): Plan {
   return {
     ...plan,
-    devices: usualPlanParts({ firmware: true, vga: true }),
+    devices: everyPart(),
     fwCfg: fwCfgItems([], new Map([["opt/note", new Uint8Array(100).fill(1)]])),
   };
 }

@@ -6,11 +6,16 @@ import type { Hardware } from "../../src/firmware/hardware.js";
 
 const RAM = [{ start: 0, size: 0x1000_0000 }];
 const PLAIN: MachineKind = { firmware: false, vga: false };
-const EVERYTHING: MachineKind = { firmware: true, vga: true };
 
 /** The placed parts. */
 export function usualPlanParts(kind = PLAIN): PlanPart[] {
   return placeParts(usualParts(kind), new PartRegistry(), { ram: RAM });
+}
+
+/** Every part that is built in, placed. */
+export function everyPart(): PlanPart[] {
+  const requests = [...usualParts({ firmware: true, vga: true }), { type: "testdev" }];
+  return placeParts(requests, new PartRegistry(), { ram: RAM });
 }
 
 /** What firmware's tables are made from. */
@@ -20,14 +25,14 @@ export function usualHardware(cpus: number, kind = PLAIN): Hardware {
 
 /** Every port that a part of a machine with everything decodes. */
 export function everyPort(): number[] {
-  return usualPlanParts(EVERYTHING)
+  return everyPart()
     .flatMap(({ ports = [] }) => ports)
     .flatMap(({ start, size }) => Array.from({ length: size }, (_, offset) => start + offset));
 }
 
 /** A port range of a usual part. */
 export function portsOf(type: string, range = 0): { start: number; size: number } {
-  const part = usualPlanParts(EVERYTHING).find((one) => one.type === type);
+  const part = everyPart().find((one) => one.type === type);
   const found = part?.ports?.[range];
   if (found === undefined) throw new Error(`no part ${type} with ${range + 1} port ranges`);
   return found;

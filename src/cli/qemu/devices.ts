@@ -23,6 +23,10 @@ function debugExit(properties: ReadonlyMap<string, string>): Ruling {
   return { taken: false, why, instead: `build the guest for one of them: iobase=${hex(usual)}` };
 }
 
+const TESTDEV_ARGS = ["-o", "testdev=on"];
+/** The port of Bochs' debug console, which comes with the test device; firmware's own is another. */
+const BOCHS_CONSOLE_PORT = 0xe9;
+
 /** Other devices by what their names tell: kinds of which there is something to say. */
 const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
   [
@@ -61,10 +65,14 @@ const OTHERS = refuse(
 
 /** -device: one driver, with its properties. */
 export const device: Rule = {
-  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; no other can be added: ${INTO_INITRD}`,
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other can be added: ${INTO_INITRD}`,
   judge(value, index) {
     const [[, driver], ...properties] = parseSuboptions(value, "driver");
-    if (driver === "isa-debug-exit") return debugExit(new Map(properties));
+    const named = new Map(properties);
+    if (driver === "isa-debug-exit") return debugExit(named);
+    if (driver === "pc-testdev") return { taken: true, args: TESTDEV_ARGS };
+    if (driver === "isa-debugcon" && Number(named.get("iobase") ?? BOCHS_CONSOLE_PORT) === BOCHS_CONSOLE_PORT)
+      return { taken: true, args: TESTDEV_ARGS };
     const [, rule] = KINDS.find(([names]) => names.test(driver)) ?? [undefined, OTHERS];
     return rule.judge(value, index);
   },

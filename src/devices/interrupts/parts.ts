@@ -11,7 +11,8 @@
 import { isaDevice } from "../../firmware/acpi/isa-device.js";
 import { ioApicId, pinOf } from "../../firmware/interrupt-routing.js";
 import { IOAPIC_MMIO, LAPIC_MMIO } from "../../memory/layout.js";
-import { PC_PORTS } from "../../spec/pc-ports.js";
+import { IOAPIC_PINS } from "../../spec/apic.js";
+import { ISA_IRQ, ISA_IRQS, PC_PORTS } from "../../spec/pc-ports.js";
 import { hasFeature, physicalAddressBits } from "../../x86/cpuid-table.js";
 import type { InterruptLine } from "../device.js";
 import type { MachineFacts, PartType } from "../part.js";
@@ -82,7 +83,7 @@ export const i8259Part: PartType<I8259State> = {
     wires.ports(0, pic.masterPorts);
     wires.ports(1, pic.slavePorts);
     wires.ports(2, pic.elcrPorts);
-    wires.drive((irq) => pic.line(irq));
+    wires.drive((irq) => (irq < ISA_IRQS && irq !== ISA_IRQ.cascade ? pic.line(irq) : undefined));
     wires.offer(EXTERNAL, pic);
     return { save: () => state };
   },
@@ -98,7 +99,7 @@ export const ioapicPart: PartType<IoapicState> = {
     const ioapic = new Ioapic(bus, state);
     bus.addIoapic(ioapic);
     wires.mmio(0, ioapic);
-    wires.drive((irq) => ioapic.line(pinOf(irq)));
+    wires.drive((irq) => (irq < IOAPIC_PINS ? ioapic.line(pinOf(irq)) : undefined));
     return { save: () => state };
   },
 };
