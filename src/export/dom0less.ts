@@ -5,6 +5,7 @@
  * Specification: Xen, docs/features/dom0less.pandoc and docs/misc/arm/device-tree/booting.txt; Devicetree Specification
  * 0.4; overlay syntax of dtc 1.6.
  */
+import { TWO_32 } from "../bytes/words.js";
 import { alignUp } from "../bytes/align.js";
 import { hex } from "../bytes/hex.js";
 import { FormatError } from "../formats/format-error.js";
@@ -25,7 +26,6 @@ const KIB_PER_MIB = 1024;
 /** Memory of the machine beyond the guest's: for Xen, and the modules' first copies. */
 const XEN_SHARE_MIB = 512;
 const LEAST_MIB = 1024;
-const TWO_32 = 2 ** 32;
 const XEN_ARGUMENTS = "console=dtuart dtuart=/pl011@9000000 bootscrub=0";
 
 const MACHINES = {

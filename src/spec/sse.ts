@@ -18,6 +18,11 @@ export const MXCSR_MASKS_SHIFT = 7;
 export const MXCSR_ROUNDING_SHIFT = 13;
 export const MXCSR_FTZ = 0x8000;
 
+/** Immediate byte of ROUNDPS and its kin (vol. 2B table 4-17): a mode, or that of MXCSR; no precision exception. */
+export const ROUND_MODE = 3;
+export const ROUND_BY_MXCSR = 4;
+export const ROUND_QUIET = 8;
+
 /** EFLAGS bits that COMISS, UCOMISS, FCOMI and FUCOMI write: CF, PF, ZF set by outcome, OF, SF and AF cleared. */
 export const FLOAT_COMPARE_CF = 0x0001;
 export const FLOAT_COMPARE_PF = 0x0004;

@@ -133,6 +133,8 @@ export const PF_FETCH = 16;
 
 // ── selectors and descriptors, vol. 3A §3.4 ────────────────────────────────────────────────────────────────
 export const SELECTOR_RPL = 3;
+/** Privilege level of programs. */
+export const USER_LEVEL = 3;
 export const SELECTOR_TI = 4;
 /** What of a selector an error code carries. */
 export const SELECTOR_ERROR = 0xfffc;
@@ -156,6 +158,9 @@ export const ACCESS_DB = 1 << 14;
 export const ACCESS_G = 1 << 15;
 export const ACCESS_UNUSABLE = 1 << 16;
 
+/** Limit of a segment that spans 4 GiB. */
+export const FLAT_LIMIT = 0xffffffff;
+
 /** Types of system descriptors, vol. 3A table 3-2. */
 export const TYPE_TSS16_AVAILABLE = 1;
 export const TYPE_LDT = 2;
@@ -169,8 +174,20 @@ export const TYPE_TSS_BUSY = 11;
 export const TYPE_CALL_GATE = 12;
 export const TYPE_INTERRUPT_GATE = 14;
 export const TYPE_TRAP_GATE = 15;
+/** Clear in the type of a gate of the 80286, set in that of a 32-bit or 64-bit one. */
+export const GATE_WIDE = 8;
 /** The bit that makes an available TSS busy. */
 export const TYPE_BUSY = 2;
+
+// ── interrupt tables, vol. 3A §6.10, §6.14.1 and §21.1.4 ────────────────────────────────────────────────────
+export const IVT_ENTRY_SIZE = 4;
+export const GATE_SIZE = 8;
+export const GATE64_SIZE = 16;
+/** Upper word of a gate: type and S, P, and in a 64-bit one the number of the stack in the TSS. */
+export const GATE_TYPE_SHIFT = 8;
+export const GATE_TYPE_AND_S = 0x1f;
+export const GATE_PRESENT = 1 << 15;
+export const GATE_IST = 7;
 
 // ── paging-structure entries, vol. 3A §4.3–4.5 ─────────────────────────────────────────────────────────────
 export const PTE_P = 1 << 0;

@@ -103,7 +103,8 @@ export const PAGE = {
   ADDRESS_MASK: 0x000f_ffff_ffff_f000n,
 } as const;
 
-export const SIZE_4K = 0x1000;
+export const SHIFT_4K = 12;
+export const SIZE_4K = 2 ** SHIFT_4K;
 export const SIZE_2M = 0x20_0000;
 export const SIZE_1G = 0x4000_0000;
 

@@ -2,6 +2,8 @@
  * What differs between two CPU areas, in the words of the architecture. Knows the layout of the area and no
  * instruction.
  */
+import { GPR_NAMES, SEGMENT_NAMES } from "../../x86/cpu-state.js";
+import { DEBUG_REGISTERS, XMM_BYTES, XMM_REGISTERS } from "../../spec/x86-encoding.js";
 import * as layout from "../x86/layout.js";
 import { FPU_STATE_BYTES } from "../x86/x87/state.js";
 
@@ -18,12 +20,7 @@ interface Field {
   readonly bytes: number;
 }
 
-const GENERAL = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" ");
-const SEGMENTS = "es cs ss ds fs gs ldtr tr".split(" ");
-const XMM_REGISTERS = 16;
-const XMM_BYTES = 16;
-const DEBUG_REGISTERS = 8;
-const SEGMENTS_WITH_BASE = 6;
+const SEGMENTS = [...SEGMENT_NAMES, "ldtr", "tr"];
 
 function row(names: readonly string[], offset: number, bytes: number, stride = bytes): Field[] {
   return names.map((name, i) => ({ name, offset: offset + i * stride, bytes }));
@@ -39,12 +36,12 @@ function suffixed(names: readonly string[], suffix: string): string[] {
 
 /** What the manual names. */
 const FIELDS: readonly Field[] = [
-  ...row(GENERAL, layout.GPR, 8),
+  ...row(GPR_NAMES, layout.GPR, 8),
   ...row(numbered("xmm", XMM_REGISTERS), layout.XMM, XMM_BYTES, layout.XMM_STRIDE),
   ...row(["x87 state"], layout.FPU, FPU_STATE_BYTES),
   ...row(["mxcsr"], layout.MXCSR, 4),
   ...row(["system flags", "cpl"], layout.FLAG_SYSTEM, 4),
-  ...row(suffixed(SEGMENTS.slice(0, SEGMENTS_WITH_BASE), "base"), layout.SEGMENT_BASE, 8),
+  ...row(suffixed(SEGMENT_NAMES, "base"), layout.SEGMENT_BASE, 8),
   ...row(suffixed(SEGMENTS, "limit"), layout.SEGMENT_LIMIT, 4),
   ...row(suffixed(SEGMENTS, "access"), layout.SEGMENT_ACCESS, 4),
   ...row(suffixed(SEGMENTS, "selector"), layout.SEGMENT_SELECTOR, 4),

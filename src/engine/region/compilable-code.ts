@@ -2,6 +2,7 @@
  * Decoded code as the region graph sees it: operations under the entries of regions, pages by what the instruction TLB
  * held when execution was found there, and which instructions compile. Knows no region but by its entries.
  */
+import { TWO_32 } from "../../bytes/words.js";
 import type { DecodeCache } from "../wasm/decode-cache.js";
 import { isImplemented } from "../wasm/interpreter.js";
 import type { CpuContext } from "../x86/cpu-context.js";
@@ -16,7 +17,6 @@ import { RegionVariables } from "./registers.js";
 
 /** Kinds of one operation that are told apart: address kind, repeat prefix, link. */
 const KINDS = 16;
-const TWO_32 = 2 ** 32;
 const NOWHERE: Connections = {
   isEntry: () => false,
   targetsOf: () => [],

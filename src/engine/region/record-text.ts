@@ -2,6 +2,8 @@
  * A decoded instruction as a line of text, for reports and dumps: the operation as the table names it, its operands
  * as the record holds them. Not an assembler's syntax: an address relative to RIP is shown relative to its page.
  */
+import { PREFIX_REP, PREFIX_REPNE } from "../../spec/x86-encoding.js";
+import { SEGMENT_NAMES } from "../../x86/cpu-state.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operand } from "../x86/operands.js";
 import { FPU_REGISTER_STRIDE } from "../x86/x87/state.js";
@@ -10,9 +12,8 @@ import type { DecodedRecord } from "./decoded-record.js";
 const WORDS = "ax cx dx bx sp bp si di".split(" ");
 const LOW_BYTES = "al cl dl bl spl bpl sil dil".split(" ");
 const HIGH_BYTES = "ah ch dh bh".split(" ");
-const SEGMENTS = "es cs ss ds fs gs".split(" ");
 const SIZES: Record<number, string> = { 1: "byte", 2: "word", 4: "dword", 8: "qword", 16: "xmmword" };
-const REPEATS: Record<number, string> = { 0xf2: "repne ", 0xf3: "rep " };
+const REPEATS: Record<number, string> = { [PREFIX_REPNE]: "repne ", [PREFIX_REP]: "rep " };
 const SUFFIX: Record<number, string> = { 1: "b", 2: "w", 4: "d", 8: "" };
 
 function registerName(offset: number, size: number): string {
@@ -38,7 +39,7 @@ function addressText(record: DecodedRecord): string {
   if (displacement !== 0 || parts.length === 0)
     parts.push(parts.length === 0 ? hex(displacement >>> 0) : hex(displacement));
   const segment = record.segment >> 3;
-  const prefix = segment < SEGMENTS.length && segment !== layout.DS ? `${SEGMENTS[segment]}:` : "";
+  const prefix = segment < SEGMENT_NAMES.length && segment !== layout.DS ? `${SEGMENT_NAMES[segment]}:` : "";
   return `${prefix}[${parts.join("+").replaceAll("+-", "-")}]`;
 }
 

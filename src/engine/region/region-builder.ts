@@ -3,6 +3,7 @@
  * within the region go to labels. Everything that is not plain (a miss in the TLB, a fault, a helper, a device) leaves
  * the region before the instruction has changed anything, and the interpreter executes it.
  */
+import { GENERAL_REGISTERS } from "../../spec/x86-encoding.js";
 import type { Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
@@ -15,7 +16,7 @@ import { leavesDeadFlags, type FlagEntry } from "./flag-entries.js";
 import { WORDS, type Pending } from "./flags.js";
 import { RegionExits, type Stub } from "./region-exits.js";
 import { NotCompiled } from "./region-state.js";
-import { FLAG_WORDS, GENERAL_REGISTERS, type RegionVariables } from "./registers.js";
+import { FLAG_WORDS, type RegionVariables } from "./registers.js";
 
 export interface Edge {
   readonly to: number;

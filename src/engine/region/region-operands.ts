@@ -2,6 +2,7 @@
  * Operands that are known when code is generated: immediates are constants, addresses are sums of variables, and an
  * access that the TLB does not answer leaves the region.
  */
+import { RSP } from "../../spec/x86-encoding.js";
 import type { Statement, Value } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { Operand } from "../x86/operands.js";
@@ -10,7 +11,6 @@ import type { Access, StringOperand } from "../x86/semantics/instruction-builder
 import { NotCompiled, RegionState } from "./region-state.js";
 import { NO_PAGE } from "./registers.js";
 
-const RSP = 4;
 const WORD_MASK = 0xffffn;
 
 export abstract class RegionOperands extends RegionState {

@@ -2,22 +2,18 @@
  * What a region keeps in WebAssembly locals instead of the CPU area: general registers and the lazy flags. Sets of
  * them are bit masks.
  */
+import { GPR_NAMES } from "../../x86/cpu-state.js";
 import { makeVariable, type Type, type Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
 import type { OperandVariables } from "./flags.js";
 
-export const GENERAL_REGISTERS = 16;
 /** Bits behind those of the general registers. */
 export const FLAG_RESULT_BIT = 16;
 export const FLAG_CARRY_BIT = 17;
 const CACHED = 18;
 
 /** By their bits. */
-export const REGISTER_NAMES = [
-  ..."rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15".split(" "),
-  "flagResult",
-  "flagCarry",
-];
+export const REGISTER_NAMES = [...GPR_NAMES, "flagResult", "flagCarry"];
 
 /** Mask of both flag words. */
 export const FLAG_WORDS = (1 << FLAG_RESULT_BIT) | (1 << FLAG_CARRY_BIT);

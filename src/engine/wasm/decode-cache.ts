@@ -8,9 +8,10 @@
  * page is a block of its own, checked against that page's translation each time. Where CS ends, decoding ends with a
  * record that raises #GP(0): where that is, is part of the mode.
  */
+import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import type { CpuContext } from "../x86/cpu-context.js";
-import { Decoder, MAX_INSTRUCTION_LENGTH } from "../x86/decode.js";
+import { Decoder } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";

@@ -2,6 +2,7 @@
  * The built-in engine: x86-64 CPUs as generated WebAssembly, guest RAM in the same memory. Ties the generated
  * interpreter, the decode cache and the system half (x86/system) together. Knows no device and no host.
  */
+import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
 import type {
   Cpu,
@@ -53,7 +54,6 @@ import { checkCpu, memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
 
 /** Bytes shown of an instruction that is not implemented. */
-const SHOWN_BYTES = 15;
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
 
@@ -304,7 +304,7 @@ class WasmVm implements Vm {
     if (offset < 0) return new Uint8Array(0);
     const at = this.services.ramBase + offset;
     const inPage = offset & (layout.PAGE_SIZE - 1);
-    return cpu.u8.slice(at, at + Math.min(SHOWN_BYTES, layout.PAGE_SIZE - inPage));
+    return cpu.u8.slice(at, at + Math.min(MAX_INSTRUCTION_LENGTH, layout.PAGE_SIZE - inPage));
   }
 
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu {

@@ -2,6 +2,7 @@
  * Encodes a decoded instruction as the record that handlers read (x86/record.ts). Decides how the effective
  * address is formed and whether the mode allows the instruction at all. Knows no memory but the record's.
  */
+import { RBP, RSP } from "../../spec/x86-encoding.js";
 import { FPU_REGISTER_STRIDE } from "../x86/x87/state.js";
 import { NO_REGISTER, REGISTER_RIP, type Instruction } from "../x86/instruction.js";
 import { INFO_MEMORY } from "../x86/call-info.js";
@@ -22,8 +23,6 @@ import * as rec from "../x86/record.js";
 import { FORMS, UNDEFINED_FORM, VEX_MAP, type Form, type OperandSpec } from "../x86/table/forms.js";
 import { isImplemented, PSEUDO } from "./interpreter.js";
 
-const RSP = 4;
-const RBP = 5;
 const MAX_DISPLACEMENT = 0x7fffffff;
 /** Shift of the constant one that gives 2^32. */
 const CARRY_SCALE = 32;

@@ -2,12 +2,12 @@
  * The instruction decoder: bytes to an `Instruction`, driven by the table of forms and the set of them that the CPU
  * has. Knows no semantics, no memory and no state but the code size. Specification: SDM vol. 2, chapter 2 and appendix A.
  */
+import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import { createInstruction, NO_REGISTER, REGISTER_RIP } from "./instruction.js";
 import { ALL_INSTRUCTIONS, type InstructionSet } from "./table/instruction-set.js";
 import { FORMS_BY_OPCODE, UNDEFINED_FORM, VEX_MAP, type Form, type MandatoryPrefix } from "./table/forms.js";
 
 /** Longest legal instruction, SDM vol. 2 §2.3.11. */
-export const MAX_INSTRUCTION_LENGTH = 15;
 
 /** Thrown internally when the window ends inside the instruction. */
 class NeedMore extends Error {}

@@ -11,11 +11,15 @@
  * ```
  */
 
+import * as encoding from "../../spec/x86-encoding.js";
+import { SHIFT_4K, SIZE_4K } from "../../spec/x86-system.js";
 import { RECORD_BYTES } from "./record.js";
 
 export const WASM_PAGE = 0x10000;
-export const PAGE_SIZE = 0x1000;
-export const PAGE_SHIFT = 12;
+export const PAGE_SIZE = SIZE_4K;
+export const PAGE_SHIFT = SHIFT_4K;
+/** Pages of 4 GiB: a page number in the low 32 bits of an address. */
+export const PAGES_4G = 2 ** (32 - PAGE_SHIFT);
 
 // ── constant tables ────────────────────────────────────────────────────────────────────────────────────────
 // Absolute addresses in the reserved page; constant-tables.ts writes them.
@@ -48,13 +52,14 @@ export const MAX_CPUS = 16;
 /** 16 general registers, 8 bytes each, in encoding order. 32-bit writes zero the upper half. */
 export const GPR = 0x000;
 /** Those that instructions use without naming them. */
-export const RAX = GPR;
-export const RCX = GPR + 1 * 8;
-export const RDX = GPR + 2 * 8;
-export const RBX = GPR + 3 * 8;
-export const RBP = GPR + 5 * 8;
-export const RSI = GPR + 6 * 8;
-export const RDI = GPR + 7 * 8;
+export const RAX = GPR + encoding.RAX * 8;
+export const RCX = GPR + encoding.RCX * 8;
+export const RDX = GPR + encoding.RDX * 8;
+export const RBX = GPR + encoding.RBX * 8;
+export const RSP = GPR + encoding.RSP * 8;
+export const RBP = GPR + encoding.RBP * 8;
+export const RSI = GPR + encoding.RSI * 8;
+export const RDI = GPR + encoding.RDI * 8;
 /** Always zero: stands for an absent base or index register. */
 export const ZERO_SLOT = 0x080;
 /** The current code page's address as RIP sees it (linear minus CS.base), low 12 bits zero. Base of RIP-relative operands. */
@@ -141,6 +146,8 @@ export const CR4 = 0x1d8;
 export const EFER = 0x1e0;
 /** Debug registers 0–7, 8 bytes each. */
 export const DR = 0x200;
+export const DR6 = DR + 6 * 8;
+export const DR7 = DR + 7 * 8;
 /** 0 running, 1 halted, 2 waiting for SIPI, 3 in MWAIT. u32. */
 export const ACTIVITY = 0x240;
 /** Non-zero: NMIs are blocked until IRET. u32. */

@@ -11,6 +11,7 @@
  * ```
  * Specification: Intel SDM vol. 3A §2.2, §3.2, §3.4.5, §4.6.
  */
+import { SEGMENT_REGISTERS } from "../../spec/x86-encoding.js";
 import {
   ACCESS_CODE,
   ACCESS_DB,
@@ -25,6 +26,7 @@ import {
   CR4_OSFXSR,
   CR4_SMAP,
   FLAG_AC,
+  FLAT_LIMIT,
 } from "../../spec/x86-privileged.js";
 import type { CpuContext } from "./cpu-context.js";
 import * as L from "./layout.js";
@@ -42,9 +44,6 @@ export const MODE_SSE_UD = 1 << 11;
 export const MODE_TS = 1 << 12;
 export const MODE_MMX_UD = 1 << 13;
 const MODE_CODE_END_SHIFT = 14;
-
-const SEGMENTS = 6;
-const FLAT_LIMIT = 0xffffffff;
 
 /** Whether no access through the segment can violate its limit or rights. */
 function isFlat(cpu: CpuContext, segment: number): boolean {
@@ -118,7 +117,7 @@ export function refreshMode(cpu: CpuContext): void {
     if (csAccess & ACCESS_DB) key |= MODE_CODE32;
     if (!isFlat(cpu, L.CS)) key |= codeEnd(cpu) << MODE_CODE_END_SHIFT;
     if (cpu.realSegments) key |= MODE_REAL;
-    for (let segment = 0; segment < SEGMENTS; segment++) {
+    for (let segment = 0; segment < SEGMENT_REGISTERS; segment++) {
       if (!isFlat(cpu, segment)) key |= 1 << (MODE_NOT_FLAT_SHIFT + segment);
     }
   }

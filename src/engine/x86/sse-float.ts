@@ -5,6 +5,7 @@
  *
  * Specification: Intel SDM vol. 1 chapters 10–12; vol. 2 (the instructions named).
  */
+import { XMM_BYTES } from "../../spec/x86-encoding.js";
 import {
   TWO_OPERAND,
   addSubtract,
@@ -17,7 +18,7 @@ import {
 import type { Run } from "./sse/arithmetic.js";
 import { approximateReciprocal } from "./sse/approximate.js";
 import { compareLanes, compareToEflags } from "./sse/compare.js";
-import { DOUBLE, SINGLE, XMM_BYTES, faults, prepare, reportedFlags, type Lane } from "./sse/context.js";
+import { DOUBLE, SINGLE, faults, prepare, reportedFlags, type Lane } from "./sse/context.js";
 import { fromIntegers, narrow, toGeneralRegister, toIntegers, widen } from "./sse/convert.js";
 
 /** One operation: how it computes and how many result bytes reach the destination. */

@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 3A §9.1.1 (table 9-1), §8.4.4.
  */
+import { DEBUG_REGISTERS, GENERAL_REGISTERS } from "../../spec/x86-encoding.js";
 import { CPU_SIGNATURE } from "../../x86/cpu-identity.js";
 import { SEGMENT_NAMES, type CpuState, type SegmentRegister } from "../../x86/cpu-state.js";
 import { applicationProcessorState } from "../../x86/entry-states.js";
@@ -18,8 +19,6 @@ import { dplOf } from "./system/segments.js";
 import { readStoredMsrs, resetMsrs, writeStoredMsr } from "./system/msr-storage.js";
 import { readFxsaveImage, resetExtendedState, writeFxsaveImage } from "./system/extended-state.js";
 
-const GENERAL_REGISTERS = 16;
-const DEBUG_REGISTERS = 8;
 const ALL_FLAGS = FLAGS_STATUS | FLAGS_SYSTEM;
 export const ACTIVITY_RUNNING = 0;
 export const ACTIVITY_HALTED = 1;
@@ -28,7 +27,6 @@ export const ACTIVITY_WAIT_FOR_SIPI = 2;
 export const ACTIVITY_MONITOR_WAIT = 3;
 const XCR0_RESET = 1n;
 /** A start-up IPI's vector is the number of the 4 KiB page that holds the first instruction. */
-const SIPI_PAGE_SHIFT = 12;
 const SIPI_SELECTOR_SHIFT = 8;
 
 function readSegment(cpu: CpuContext, segment: number): SegmentRegister {
@@ -149,7 +147,7 @@ export function startupState(cpu: CpuContext, vector: number): boolean {
   cpu.setSegment(
     L.CS,
     vector << SIPI_SELECTOR_SHIFT,
-    vector * 2 ** SIPI_PAGE_SHIFT,
+    vector * L.PAGE_SIZE,
     cpu.limit(L.CS),
     cpu.access(L.CS),
   );

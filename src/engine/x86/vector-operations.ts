@@ -5,7 +5,7 @@
  *
  * Specification: Intel SDM vol. 2 (the instructions named).
  */
-import { XMM_BYTES } from "./sse/context.js";
+import { XMM_BYTES } from "../../spec/x86-encoding.js";
 import type { VectorOperation } from "./vector/operation.js";
 import { leastWord, slidingDifferences } from "./vector/packed-search.js";
 import { stringComparison } from "./vector/string-compare.js";

@@ -1,9 +1,8 @@
 /** BMI1 and BMI2: bit fields, lowest bits, deposits, and arithmetic without flags. SDM vol. 2. */
+import { RDX } from "../../../spec/x86-encoding.js";
 import type { Value } from "../../ir/ir.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 import { multiplyHighUnsigned } from "./products.js";
-
-const RDX = 2;
 
 const constant = (b: InstructionBuilder, like: Value, value: number): Value => b.constant(like.type, value);
 const lowByte = (b: InstructionBuilder, value: Value): Value => b.and(value, constant(b, value, 0xff));

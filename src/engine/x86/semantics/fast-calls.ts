@@ -2,14 +2,17 @@
  * SYSCALL, 64-bit SYSRET, SWAPGS, STAC and CLAC: on the path of every system call. What is rare about them (single
  * steps, alignment checks, faults) is the helpers' (system/fast-calls.ts). SDM vol. 2B; vol. 3A §5.8.8.
  */
+import { R11, RCX } from "../../../spec/x86-encoding.js";
 import {
   EFER_SCE,
+  FLAGS_STATUS,
+  FLAGS_SYSTEM,
   FLAG_AC,
   FLAG_ALWAYS,
   FLAG_RF,
   FLAG_TF,
-  FLAGS_STATUS,
-  FLAGS_SYSTEM,
+  FLAT_LIMIT,
+  USER_LEVEL,
   VECTOR_GP,
   VECTOR_UD,
 } from "../../../spec/x86-privileged.js";
@@ -19,13 +22,10 @@ import * as L from "../layout.js";
 import type { InstructionBuilder, SemanticsTable } from "./instruction-builder.js";
 import { isCanonical, supervisorMode, tlbOf } from "./quick-access.js";
 
-const RCX = 1;
-const R11 = 11;
-
 function loadFlat(b: InstructionBuilder, segment: number, selector: Value, access: number): void {
   b.setState("i32.store", L.SEGMENT_SELECTOR + segment * 4, selector);
   b.setState("i64.store", L.SEGMENT_BASE + segment * 8, b.i64(0));
-  b.setState("i32.store", L.SEGMENT_LIMIT + segment * 4, b.i32(numbers.FLAT_LIMIT));
+  b.setState("i32.store", L.SEGMENT_LIMIT + segment * 4, b.i32(FLAT_LIMIT));
   b.setState("i32.store", L.SEGMENT_ACCESS + segment * 4, b.i32(access));
 }
 
@@ -86,7 +86,7 @@ function sysret(b: InstructionBuilder): void {
   b.setState("i32.store", L.FLAG_SYSTEM, b.or(flags, b.i32(FLAG_ALWAYS)));
   const selector = star(b, 48);
   const user = (distance: number): Value =>
-    b.or(b.and(b.add(selector, b.i32(distance)), b.i32(0xffff)), b.i32(numbers.RPL_USER));
+    b.or(b.and(b.add(selector, b.i32(distance)), b.i32(0xffff)), b.i32(USER_LEVEL));
   loadFlat(b, L.CS, user(numbers.SYSRET_CS64), numbers.CODE64_USER);
   loadFlat(b, L.SS, user(numbers.STACK_AFTER_CODE), numbers.DATA_USER);
   setPrivilege(b, 3);

@@ -2,6 +2,7 @@
  * One float or a vector of them, as quick paths compute with them: arithmetic by WebAssembly's own operations, and
  * questions whose answer is an i32 for a scalar and a mask of lanes for a vector. Knows no instruction and no MXCSR.
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
 import type { Type, Value } from "../../ir/ir.js";
 import type { InstructionBuilder } from "./instruction-builder.js";
 
@@ -43,8 +44,6 @@ const DOUBLE: Format = {
   precision: 53,
 };
 
-const VECTOR_BYTES = 16;
-
 export class Lanes {
   readonly format: Format;
   readonly packed: boolean;
@@ -74,9 +73,9 @@ export class Lanes {
   /** The same number in every lane. */
   number(value: number): Value {
     if (!this.packed) return this.format.float === "f32" ? this.b.f32(value) : this.b.f64(value);
-    const bytes = new Uint8Array(VECTOR_BYTES);
+    const bytes = new Uint8Array(XMM_BYTES);
     const view = new DataView(bytes.buffer);
-    for (let at = 0; at < VECTOR_BYTES; at += this.format.bytes) {
+    for (let at = 0; at < XMM_BYTES; at += this.format.bytes) {
       if (this.format.bytes === 4) view.setFloat32(at, value, true);
       else view.setFloat64(at, value, true);
     }
@@ -110,7 +109,7 @@ export class Lanes {
   }
   /** The answer that holds in no lane. */
   nowhere(): Value {
-    return this.packed ? this.b.v128(new Uint8Array(VECTOR_BYTES)) : this.b.i32(0);
+    return this.packed ? this.b.v128(new Uint8Array(XMM_BYTES)) : this.b.i32(0);
   }
   /** Stores an answer as CMP does: all ones or zeros in each lane. */
   storeAnswer(address: Value, answer: Value): void {

@@ -6,12 +6,18 @@
  *
  * Specification: Intel SDM vol. 3A §6.12–6.14; vol. 2A, INT n (the pseudo-code).
  */
+import { RSP } from "../../../spec/x86-encoding.js";
 import {
   CR0_AM,
   DR7_ENABLED,
   FLAG_ALWAYS,
   FLAG_IF,
   FLAG_RF,
+  GATE64_SIZE,
+  GATE_IST,
+  GATE_PRESENT,
+  GATE_TYPE_AND_S,
+  GATE_TYPE_SHIFT,
   SELECTOR_RPL,
   TSS64_IST1,
   TSS64_RSP0,
@@ -37,12 +43,6 @@ import {
   type LeaveIf,
 } from "./quick-access.js";
 
-const RSP = 4;
-const GATE_BYTES = 16;
-const GATE_TYPE_SHIFT = 8;
-const GATE_TYPE_AND_S = 0x1f;
-const GATE_PRESENT = 1 << 15;
-const GATE_IST = 7;
 const POINTER_BYTES = 8;
 
 /** What is to be delivered, i32 each. */
@@ -64,7 +64,7 @@ interface Gate {
 
 /** Not in 64-bit code, with breakpoints, or with alignment checks, which end when the level changes. */
 function isSpecial(b: InstructionBuilder, system: Value): Value {
-  const watched = b.and(b.state("i32.load", L.DR + 7 * 8), b.i32(DR7_ENABLED));
+  const watched = b.and(b.state("i32.load", L.DR7), b.i32(DR7_ENABLED));
   // AM and AC are the same bit of their registers.
   const checks = b.and(b.and(system, b.state("i32.load", L.CR0)), b.i32(CR0_AM));
   const size = b.and(b.state("i32.load", L.MODE_KEY), b.i32(MODE_CODE_SIZE));
@@ -73,10 +73,10 @@ function isSpecial(b: InstructionBuilder, system: Value): Value {
 }
 
 function readGate(b: InstructionBuilder, vector: Value, leaveIf: LeaveIf): Gate {
-  const offset = b.mul(vector, b.i32(GATE_BYTES));
-  leaveIf(b.gtU(b.add(offset, b.i32(GATE_BYTES - 1)), b.state("i32.load", L.IDTR_LIMIT)));
+  const offset = b.mul(vector, b.i32(GATE64_SIZE));
+  leaveIf(b.gtU(b.add(offset, b.i32(GATE64_SIZE - 1)), b.state("i32.load", L.IDTR_LIMIT)));
   const linear = b.add(b.state("i64.load", L.IDTR_BASE), b.extendU(offset));
-  const at = hit(b, implicitTlb(b), linear, GATE_BYTES, "read", leaveIf);
+  const at = hit(b, implicitTlb(b), linear, GATE64_SIZE, "read", leaveIf);
   const low = b.load("i32.load", at);
   const high = b.load("i32.load", at, 4);
   const type = b.and(b.shrU(high, b.i32(GATE_TYPE_SHIFT)), b.i32(GATE_TYPE_AND_S));

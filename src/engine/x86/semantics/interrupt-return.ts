@@ -5,18 +5,20 @@
  *
  * Specification: Intel SDM vol. 2A, IRET; vol. 3A §6.14.3.
  */
+import { RSP } from "../../../spec/x86-encoding.js";
 import {
   ACCESS_DPL,
   ACCESS_DPL_SHIFT,
   ACCESS_UNUSABLE,
   CR0_AM,
   DR7_ENABLED,
+  FLAGS_STATUS,
+  FLAGS_SYSTEM,
   FLAG_ALWAYS,
   FLAG_NT,
   FLAG_TF,
-  FLAGS_STATUS,
-  FLAGS_SYSTEM,
   SELECTOR_RPL,
+  USER_LEVEL,
 } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import * as frame from "../interrupt-frames.js";
@@ -37,14 +39,12 @@ import {
   type SegmentParts,
 } from "./quick-access.js";
 
-const RSP = 4;
-const USER = 3;
 const DATA_SEGMENTS = [L.ES, L.DS, L.FS, L.GS];
 
 /** Whether an IRET now is more than loading registers: not at level 0, stepped, watched, in a nested task, after an NMI. */
 function isSpecial(b: InstructionBuilder, system: Value): Value {
   const state = b.or(b.state("i32.load", L.CPL), b.state("i32.load", L.NMI_BLOCKED));
-  const watched = b.and(b.state("i32.load", L.DR + 7 * 8), b.i32(DR7_ENABLED));
+  const watched = b.and(b.state("i32.load", L.DR7), b.i32(DR7_ENABLED));
   return b.or(b.or(state, watched), b.and(system, b.i32(FLAG_NT | FLAG_TF)));
 }
 
@@ -71,7 +71,7 @@ function returnStack(b: InstructionBuilder, selector: Value, cpl: Value, leaveIf
   const base = b.variable(b.i64(0));
   const limit = b.variable(b.i32(0));
   const access = b.variable(nullStackAccess(b, cpl));
-  const mayBeNull = b.and(b.eq(selector, cpl), b.ne(cpl, b.i32(USER)));
+  const mayBeNull = b.and(b.eq(selector, cpl), b.ne(cpl, b.i32(USER_LEVEL)));
   b.if(b.eqz(mayBeNull), () => {
     leaveIf(b.ne(b.and(selector, b.i32(SELECTOR_RPL)), cpl));
     const parts = segmentParts(b, globalDescriptor(b, selector, leaveIf));
@@ -102,7 +102,7 @@ function iretq(b: InstructionBuilder): void {
   const pointer = b.load("i64.load", at, frame.FRAME64_RSP);
   const stackSelector = b.load("i32.load16_u", at, frame.FRAME64_SS);
   const cpl = b.and(codeSelector, b.i32(SELECTOR_RPL));
-  const user = b.eq(cpl, b.i32(USER));
+  const user = b.eq(cpl, b.i32(USER_LEVEL));
   // AM and AC are the same bit: #AC is on, which takes user pages out of the TLB.
   const checksAlignment = b.and(b.and(flags, b.state("i32.load", L.CR0)), b.i32(CR0_AM));
   leaveIf(b.or(b.and(flags, b.i32(FLAG_TF)), b.and(user, b.ne(checksAlignment, b.i32(0)))));

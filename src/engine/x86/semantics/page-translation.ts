@@ -93,7 +93,7 @@ function rightsOf(b: InstructionBuilder, info: Value): Rights {
 
 /** Leaves what is no plain access of a program to one page, by a CPU that nothing watches. */
 function requirePlain(b: InstructionBuilder, { linear, info, leaveIf }: Miss, user: Value): void {
-  const watched = b.and(b.state("i32.load", L.DR + 7 * 8), b.i32(DR7_ENABLED));
+  const watched = b.and(b.state("i32.load", L.DR7), b.i32(DR7_ENABLED));
   const implicit = b.and(info, b.i32(INFO_IMPLICIT_SUPERVISOR));
   const short = b.eqz(b.and(b.state("i32.load", L.EFER), b.i32(EFER_LMA)));
   leaveIf(b.or(b.or(watched, implicit), short));

@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 3A §3.4.5 (descriptors), §4.6 (rights of implicit accesses).
  */
+import { DESCRIPTOR_SIZE } from "../../../spec/x86-system.js";
 import {
   ACCESS_ACCESSED,
   ACCESS_CODE,
@@ -29,7 +30,6 @@ import type { Access, InstructionBuilder } from "./instruction-builder.js";
 /** Leaves for the exact path when the condition holds. */
 export type LeaveIf = (condition: Value) => void;
 
-const DESCRIPTOR_BYTES = 8;
 const GRANULAR = 1 << 23;
 
 /** The two words of a descriptor. */
@@ -83,10 +83,10 @@ export function hit(
 export function globalDescriptor(b: InstructionBuilder, selector: Value, leaveIf: LeaveIf): DescriptorWords {
   leaveIf(b.or(b.and(selector, b.i32(SELECTOR_TI)), b.eqz(b.and(selector, b.i32(SELECTOR_ERROR)))));
   const offset = b.and(selector, b.i32(SELECTOR_ERROR & ~SELECTOR_TI));
-  const last = b.add(offset, b.i32(DESCRIPTOR_BYTES - 1));
+  const last = b.add(offset, b.i32(DESCRIPTOR_SIZE - 1));
   leaveIf(b.gtU(last, b.state("i32.load", L.GDTR_LIMIT)));
   const linear = b.add(b.state("i64.load", L.GDTR_BASE), b.extendU(offset));
-  const host = hit(b, implicitTlb(b), linear, DESCRIPTOR_BYTES, "read", leaveIf);
+  const host = hit(b, implicitTlb(b), linear, DESCRIPTOR_SIZE, "read", leaveIf);
   return { low: b.load("i32.load", host), high: b.load("i32.load", host, 4) };
 }
 

@@ -4,6 +4,7 @@
  * nearest; and the result is inexact only if PE is sticky already and all exceptions are masked. DAZ and FTZ then make no
  * difference. Everything else goes to the exact unit. SDM vol. 1 §11.5.
  */
+import { ROUND_BY_MXCSR, ROUND_MODE, ROUND_QUIET } from "../../../spec/sse.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import { Lanes, type Shape } from "./float-lanes.js";
@@ -99,7 +100,7 @@ export function extreme(lanes: Lanes, name: "min" | "max", x: Value, y: Value): 
 /** CMP: predicates 0 to 7 by the immediate's low three bits; of numbers none is unordered. */
 export function comparison(b: InstructionBuilder, lanes: Lanes, x: Value, y: Value, imm: Value): Quick {
   const fine = lanes.all(lanes.both(lanes.isOrdinary(x), lanes.isOrdinary(y)));
-  const predicate = b.and(imm, b.i32(3));
+  const predicate = b.and(imm, b.i32(ROUND_MODE));
   const is = (n: number): Value => b.eq(predicate, b.i32(n));
   const none = lanes.nowhere();
   const ordered = b.select(
@@ -111,13 +112,11 @@ export function comparison(b: InstructionBuilder, lanes: Lanes, x: Value, y: Val
   return { result, fine, exact: true };
 }
 
-const ROUND_BY_MXCSR = 4;
-const ROUND_QUIET = 8;
 const ROUNDINGS = ["nearest", "floor", "ceil", "trunc"];
 
 /** ROUND: by the immediate's mode, or by MXCSR's, which is to nearest where this is delivered. */
 export function integral(b: InstructionBuilder, lanes: Lanes, x: Value, imm: Value): Quick {
-  const mode = b.select(b.and(imm, b.i32(ROUND_BY_MXCSR)), b.i32(0), b.and(imm, b.i32(3)));
+  const mode = b.select(b.and(imm, b.i32(ROUND_BY_MXCSR)), b.i32(0), b.and(imm, b.i32(ROUND_MODE)));
   const results = ROUNDINGS.map((name) => lanes.compute(name, x));
   const result = [1, 2, 3].reduce((r, n) => b.select(b.eq(mode, b.i32(n)), results[n], r), results[0]);
   const unchanged = lanes.all(lanes.compare("eq", result, x));

@@ -3,10 +3,10 @@
  * element at a time is the definition; each function gives what that would have given. Knows no register, no count
  * and no translation. SDM vol. 2 (REP, MOVS, STOS, CMPS, SCAS).
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
 import type { Value, Variable } from "../../ir/ir.js";
 import type { InstructionBuilder } from "./instruction-builder.js";
 
-const VECTOR_BYTES = 16;
 /** Vectors that a search looks at together. */
 const VECTORS_A_GROUP = 4;
 /** From here on the host's own copy is quicker than a loop over vectors. */
@@ -49,18 +49,18 @@ function copyElements(b: InstructionBuilder, target: Value, source: Value, run: 
 
 /** Copies bytes upwards where the target does not begin within the source. */
 function copyBytes(b: InstructionBuilder, target: Value, source: Value, bytes: Value): void {
-  const isShort = b.and(b.geU(bytes, b.i32(VECTOR_BYTES)), b.ltU(bytes, b.i32(LONG_COPY)));
+  const isShort = b.and(b.geU(bytes, b.i32(XMM_BYTES)), b.ltU(bytes, b.i32(LONG_COPY)));
   b.if(
     isShort,
     () => {
       // The last vector, which may overlap the one before it, is read before anything is written over it.
-      const last = b.sub(bytes, b.i32(VECTOR_BYTES));
+      const last = b.sub(bytes, b.i32(XMM_BYTES));
       const tail = b.load("v128.load", b.add(source, last));
       const done = b.variable(b.i32(0));
       b.loop((again) => {
         const at = b.get(done);
         b.store("v128.store", b.add(target, at), b.load("v128.load", b.add(source, at)));
-        const next = b.add(at, b.i32(VECTOR_BYTES));
+        const next = b.add(at, b.i32(XMM_BYTES));
         b.set(done, next);
         b.branchIf(b.ltU(next, last), again);
       });
@@ -131,7 +131,7 @@ function splat(b: InstructionBuilder, size: number, value: Value): Value {
 /** Stores `value` into every element of a run. */
 export function fillRun(b: InstructionBuilder, target: Value, value: Value, run: Run): void {
   const bytes = bytesOf(b, run);
-  const last = b.sub(bytes, b.i32(VECTOR_BYTES));
+  const last = b.sub(bytes, b.i32(XMM_BYTES));
   const low = b.select(descends(b, run), b.sub(target, b.sub(bytes, b.i32(run.size))), target);
   b.if(
     b.geS(last, b.i32(0)),
@@ -140,7 +140,7 @@ export function fillRun(b: InstructionBuilder, target: Value, value: Value, run:
       const done = b.variable(b.i32(0));
       b.loop((again) => {
         b.store("v128.store", b.add(low, b.get(done)), pattern);
-        const next = b.add(b.get(done), b.i32(VECTOR_BYTES));
+        const next = b.add(b.get(done), b.i32(XMM_BYTES));
         b.set(done, next);
         b.branchIf(b.ltS(next, last), again);
       });
@@ -173,7 +173,7 @@ function skipGroups(
   found: Variable,
 ): void {
   const shape = SHAPES[run.size];
-  const perGroup = (VECTOR_BYTES / run.size) * VECTORS_A_GROUP;
+  const perGroup = (XMM_BYTES / run.size) * VECTORS_A_GROUP;
   const unwanted = b.operation("v128", "i32x4.splat", [b.sub(wanted, b.i32(1))]);
   b.block((out) =>
     b.loop((again) => {
@@ -181,7 +181,7 @@ function skipGroups(
       b.branchIf(b.gtU(next, run.elements), out);
       const offset = b.shl(b.get(found), b.i32(Math.log2(run.size)));
       const hits = Array.from({ length: VECTORS_A_GROUP }, (_, i) => {
-        const [x, y] = vectors(offset, i * VECTOR_BYTES);
+        const [x, y] = vectors(offset, i * XMM_BYTES);
         return b.operation("v128", "v128.xor", [b.operation("v128", `${shape}.eq`, [x, y]), unwanted]);
       }).reduce((x, y) => b.operation("v128", "v128.or", [x, y]));
       b.branchIf(b.operation("i32", "v128.any_true", [hits]), out);
@@ -200,7 +200,7 @@ function searchVectors(
   found: Variable,
 ): void {
   const shape = SHAPES[run.size];
-  const lanes = VECTOR_BYTES / run.size;
+  const lanes = XMM_BYTES / run.size;
   const unwanted = b.select(wanted, b.i32(0), b.i32((1 << lanes) - 1));
   const last = b.sub(run.elements, b.i32(lanes));
   b.block((out) =>
@@ -242,7 +242,7 @@ function searchElements(
 function search(b: InstructionBuilder, run: Run, comparison: Comparison, wanted: Value): Value {
   const found = b.variable(b.i32(0));
   const byVectors = b.and(
-    b.geU(run.elements, b.i32(VECTOR_BYTES / run.size)),
+    b.geU(run.elements, b.i32(XMM_BYTES / run.size)),
     b.xor(descends(b, run), b.i32(1)),
   );
   b.if(

@@ -3,6 +3,7 @@
  * touches and in the instruction budget, then the record runs again; each element counts as one instruction. SDM
  * vol. 2.
  */
+import { PREFIX_REPNE, RCX, RDI, RSI } from "../../../spec/x86-encoding.js";
 import { FLAG_DF } from "../../../spec/x86-privileged.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
@@ -14,11 +15,6 @@ import type {
   StringOperand,
 } from "./instruction-builder.js";
 import { copyRun, elementAt, fillRun, findPair, findValue, type Run } from "./string-chunks.js";
-
-const RCX = 1;
-const RSI = 6;
-const RDI = 7;
-const REPNE = 0xf2;
 
 /** All ones for the address size, i64. */
 function addressMask(b: InstructionBuilder): Value {
@@ -208,7 +204,7 @@ const load: Semantics = (b, { size }) => {
 
 /** REPNE (and nothing at all) looks for an equal element, REPE for one that differs. */
 function wantsEqual(b: InstructionBuilder): Value {
-  return b.eq(b.repeatPrefix(), b.i32(REPNE));
+  return b.eq(b.repeatPrefix(), b.i32(PREFIX_REPNE));
 }
 
 /**

@@ -2,13 +2,13 @@
  * Moves, shuffles, insertions and extractions of vectors, and conversions between MMX, XMM and general registers.
  * Lanes that an immediate chooses at run time go through a swizzle or through scratch memory. SDM vol. 2.
  */
+import { RDI } from "../../../spec/x86-encoding.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import type { Operand, Operation } from "../operands.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 import { immediateByte, shuffle, usesMmx, withMmx } from "./packed-integer.js";
 
-const RDI = 7;
 const IOTA = Uint8Array.from({ length: 16 }, (_, i) => i);
 
 function vector(b: InstructionBuilder, op: string, args: readonly Value[], immediate?: number): Value {

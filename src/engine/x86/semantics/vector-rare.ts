@@ -1,6 +1,7 @@
 /**
  * Vector instructions that the operations of vector-operations.ts perform: SSE4 string comparison and searches. SDM vol. 2.
  */
+import { RAX, RCX, RDX } from "../../../spec/x86-encoding.js";
 import type { Value } from "../../ir/ir.js";
 import * as layout from "../layout.js";
 import { FIRST_LENGTH_SHIFT, INDEX_SHIFT, SECOND_LENGTH_SHIFT } from "../vector/string-compare.js";
@@ -8,7 +9,6 @@ import type { VectorOperationName } from "../vector-operations.js";
 import type { InstructionBuilder, Semantics, SemanticsTable } from "./instruction-builder.js";
 import { immediateByte } from "./packed-integer.js";
 
-const [RAX, RCX, RDX] = [0, 1, 2];
 /** No string is longer. */
 const MOST_ELEMENTS = 16;
 const FLAGS_MASK = (1 << INDEX_SHIFT) - 1;

@@ -4,6 +4,8 @@
  *
  * Specification: Intel SDM vol. 2 ADDPS … SQRTSD, MINPS, MAXPS, ROUNDPS, HADDPS, ADDSUBPS, DPPS.
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
+import { ROUND_BY_MXCSR, ROUND_MODE, ROUND_QUIET } from "../../../spec/sse.js";
 import {
   binaryAdd,
   binaryDivide,
@@ -24,7 +26,7 @@ import {
   nativeSquareRoot,
 } from "../softfloat/native.js";
 import type { BinaryFormat } from "../softfloat/value.js";
-import { XMM_BYTES, endStep, type Lane, type SseContext } from "./context.js";
+import { endStep, type Lane, type SseContext } from "./context.js";
 
 export type Run = (context: SseContext) => void;
 
@@ -116,9 +118,6 @@ export function horizontal(subtract: boolean, lane: Lane): Run {
 }
 
 /** Immediate bits of ROUND: the mode, "use MXCSR", "report no inexact result". */
-const ROUND_MODE = 3;
-const ROUND_BY_MXCSR = 4;
-const ROUND_QUIET = 8;
 
 /** ROUNDPS and its kin: the second operand's lanes to integral values. */
 export function roundLanes(lane: Lane, count: number): Run {

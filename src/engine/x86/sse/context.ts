@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 1 §10.2.3, §11.5.2–11.5.3 (masked and unmasked responses, mixed cases).
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
 import {
   MXCSR_DAZ,
   MXCSR_FLAGS,
@@ -19,9 +20,6 @@ import {
   type RoundingMode,
 } from "../softfloat/environment.js";
 import { BINARY32, BINARY64, type BinaryFormat } from "../softfloat/value.js";
-
-/** Bytes of an XMM register. */
-export const XMM_BYTES = 16;
 
 /** Where an operation finds its operands and leaves its result: nothing of the guest changes until it is done. */
 export interface SseContext {

@@ -3,15 +3,16 @@
  *
  * Specification: Intel SDM vol. 2 CVTPI2PS … CVTTSS2SI; vol. 1 §4.9.1 (integer indefinite).
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
+import { TWO_32 } from "../../../bytes/words.js";
 import { binaryConvert, binaryFromInteger, binaryToInteger } from "../softfloat/binary.js";
 import { PRECISION, ROUND_ZERO } from "../softfloat/environment.js";
 import { isPlain, nativeNarrow, nativeRound } from "../softfloat/native.js";
 import type { Run } from "./arithmetic.js";
-import { DOUBLE, SINGLE, XMM_BYTES, type Lane, type SseContext } from "./context.js";
+import { DOUBLE, SINGLE, type Lane, type SseContext } from "./context.js";
 
 /** Upper words below this magnitude leave 53 bits or fewer, which binary64 holds exactly. */
 const EXACT_UPPER = 2 ** 20;
-const TWO_32 = 2 ** 32;
 /** Below this magnitude a rounded number fits 32 bits in every mode. */
 const FITS_32 = 2 ** 31 - 1;
 

@@ -23,7 +23,6 @@ const ON_WRITE = 1;
 const ON_IO = 2;
 /** Bytes by the LEN field. */
 const LENGTHS = [1, 2, 8, 4];
-const DR7 = L.DR + 7 * 8;
 
 /** One enabled breakpoint. */
 export interface Breakpoint {
@@ -47,7 +46,7 @@ export const NO_BREAKPOINTS: Breakpoints = { execution: [], data: [], ports: [] 
 
 /** Reads the enabled breakpoints from the debug registers: after every change of one or of CR4.DE. */
 export function refreshBreakpoints(cpu: CpuContext): void {
-  const control = cpu.get32(DR7);
+  const control = cpu.get32(L.DR7);
   const execution: Breakpoint[] = [];
   const data: Breakpoint[] = [];
   const ports: Breakpoint[] = [];

@@ -185,10 +185,8 @@ function debugRegister(cpu: CpuContext, record: number): number {
   const alias = register === 4 || register === 5;
   if (register > 7 || (alias && cpu.get32(L.CR4) & CR4_DE)) undefinedOpcode();
   requireSupervisor(cpu);
-  const dr7 = L.DR + 7 * 8;
-  if (cpu.get32(dr7) & DR7_GD) {
-    const dr6 = L.DR + 6 * 8;
-    cpu.set32(dr6, cpu.get32(dr6) | DR6_BD);
+  if (cpu.get32(L.DR7) & DR7_GD) {
+    cpu.set32(L.DR6, cpu.get32(L.DR6) | DR6_BD);
     throw new GuestFault(VECTOR_DB);
   }
   return alias ? register + 2 : register;

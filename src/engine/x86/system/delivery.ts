@@ -5,6 +5,7 @@
  *
  * Specification: Intel SDM vol. 3A §6.4–6.7, §6.15 (table 6-5, the double-fault conditions).
  */
+import { NO_ERROR_CODE } from "./task-switch.js";
 import {
   DR7_GD,
   DR6_BREAKPOINTS,
@@ -26,9 +27,6 @@ const BENIGN = 0;
 const CONTRIBUTORY = 1;
 const PAGE_FAULT = 2;
 const DOUBLE_FAULT = 3;
-const NO_ERROR_CODE = -1;
-const DR6 = L.DR + 6 * 8;
-const DR7 = L.DR + 7 * 8;
 
 /** Class of an exception in the double-fault table. */
 function classOf(vector: number): number {
@@ -75,9 +73,9 @@ function describe(cpu: CpuContext, first: GuestEvent, last: GuestFault): string 
  * exception only, the other bits stay until software clears them (SDM vol. 3B §18.2.3, §18.2.4).
  */
 function beginDebugException(cpu: CpuContext, causes: number): void {
-  cpu.set32(DR6, (cpu.get32(DR6) & ~DR6_BREAKPOINTS) | cpu.pendingDebug | causes);
+  cpu.set32(L.DR6, (cpu.get32(L.DR6) & ~DR6_BREAKPOINTS) | cpu.pendingDebug | causes);
   cpu.pendingDebug = 0;
-  cpu.set32(DR7, cpu.get32(DR7) & ~DR7_GD);
+  cpu.set32(L.DR7, cpu.get32(L.DR7) & ~DR7_GD);
 }
 
 /** Delivers an event, or what becomes of it when its delivery faults. */

@@ -11,6 +11,7 @@
  * ```
  * Specification: Intel SDM vol. 3A §3.4.5, §3.5, §7.2.3 (16-byte descriptors).
  */
+import { DESCRIPTOR_SIZE } from "../../../spec/x86-system.js";
 import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_ACCESSED,
@@ -29,7 +30,6 @@ import { implicitAccessMode } from "../mode.js";
 import { readMemory, readPair, writeMemory } from "./access.js";
 import { GuestFault } from "./faults.js";
 
-const DESCRIPTOR_SIZE = 8;
 const SYSTEM_DESCRIPTOR_SIZE = 16;
 /** Where the upper half of a 16-byte descriptor would have S and type if it were one of its own: must be zero. */
 const UPPER_TYPE = 0x1f00;

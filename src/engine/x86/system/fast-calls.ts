@@ -4,7 +4,15 @@
  *
  * Specification: Intel SDM vol. 2B, SYSCALL, SYSRET, SYSENTER, SYSEXIT; vol. 3A §5.8.7, §5.8.8.
  */
-import { EFER_SCE, FLAG_IF, FLAG_RF, FLAG_TF, FLAG_VM } from "../../../spec/x86-privileged.js";
+import {
+  EFER_SCE,
+  FLAG_IF,
+  FLAG_RF,
+  FLAG_TF,
+  FLAG_VM,
+  FLAT_LIMIT,
+  USER_LEVEL,
+} from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import {
   CODE32_KERNEL,
@@ -13,22 +21,19 @@ import {
   CODE64_USER,
   DATA_KERNEL,
   DATA_USER,
-  FLAT_LIMIT,
   NO_RPL,
-  RPL_USER,
   STACK_AFTER_CODE,
   SYSRET_CS64,
   SYSRET_FLAGS,
 } from "../fast-call-numbers.js";
 import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
-import { RCX, RDX } from "../layout.js";
+import { RCX, RDX, RSP } from "../layout.js";
 import { refreshMode } from "../mode.js";
 import { isCanonical } from "./access.js";
 import { generalProtection, undefinedOpcode } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
 import { type Helper, openInterruptWindow, requireSupervisor, RESOLVE, setPrivilege64 } from "./outcome.js";
-import { RSP } from "./stack.js";
 
 const R11 = L.GPR + 11 * 8;
 /** Distances from IA32_SYSENTER_CS. */
@@ -72,9 +77,9 @@ function sysret(cpu: CpuContext, _record: number, info: number): number {
   cpu.setPair(L.RIP, cpu.low(RCX), to64 ? cpu.upper(RCX) : 0);
   writeFlags(cpu, cpu.low(R11), SYSRET_FLAGS);
   const code = to64 ? selector + SYSRET_CS64 : selector;
-  loadFlat(cpu, L.CS, code | RPL_USER, to64 ? CODE64_USER : CODE32_USER);
-  loadFlat(cpu, L.SS, (selector + STACK_AFTER_CODE) | RPL_USER, DATA_USER);
-  setPrivilege64(cpu, RPL_USER);
+  loadFlat(cpu, L.CS, code | USER_LEVEL, to64 ? CODE64_USER : CODE32_USER);
+  loadFlat(cpu, L.SS, (selector + STACK_AFTER_CODE) | USER_LEVEL, DATA_USER);
+  setPrivilege64(cpu, USER_LEVEL);
   if (!to64) refreshMode(cpu);
   openInterruptWindow(cpu);
   stepByNewFlags(cpu, before);
@@ -109,9 +114,9 @@ function sysexit(cpu: CpuContext, _record: number, info: number): number {
   cpu.setPair(RSP, cpu.low(RCX), to64 ? cpu.upper(RCX) : 0);
   cpu.setPair(L.RIP, cpu.low(RDX), to64 ? cpu.upper(RDX) : 0);
   const code = selector + (to64 ? SYSEXIT_CS64 : SYSEXIT_CS32);
-  loadFlat(cpu, L.CS, code | RPL_USER, to64 ? CODE64_USER : CODE32_USER);
-  loadFlat(cpu, L.SS, (code + STACK_AFTER_CODE) | RPL_USER, DATA_USER);
-  cpu.set32(L.CPL, RPL_USER);
+  loadFlat(cpu, L.CS, code | USER_LEVEL, to64 ? CODE64_USER : CODE32_USER);
+  loadFlat(cpu, L.SS, (code + STACK_AFTER_CODE) | USER_LEVEL, DATA_USER);
+  cpu.set32(L.CPL, USER_LEVEL);
   refreshMode(cpu);
   openInterruptWindow(cpu);
   return RESOLVE;

@@ -5,6 +5,7 @@
  *
  * Specification: Intel SDM vol. 3A §6.11–6.14; vol. 2A, INT n (the pseudo-code).
  */
+import { RSP } from "../layout.js";
 import {
   ACCESS_DB,
   ACCESS_L,
@@ -13,6 +14,12 @@ import {
   FLAG_IF,
   FLAG_RF,
   FLAG_TF,
+  GATE64_SIZE,
+  GATE_SIZE,
+  GATE_TYPE_AND_S,
+  GATE_TYPE_SHIFT,
+  GATE_WIDE,
+  IVT_ENTRY_SIZE,
   SELECTOR_ERROR,
   TYPE_INTERRUPT_GATE,
   TYPE_INTERRUPT_GATE16,
@@ -44,7 +51,7 @@ import {
   setNull,
   setNullStack,
 } from "./segments.js";
-import { checkRoom, currentStack, descriptorStack, pushValues, RSP, storePointer } from "./stack.js";
+import { checkRoom, currentStack, descriptorStack, pushValues, storePointer } from "./stack.js";
 import { innerStack32, innerStack64, interruptStack } from "./task-state.js";
 import { switchTask } from "./task-switch.js";
 
@@ -71,11 +78,6 @@ interface Gate {
 }
 
 const LEGACY_GATES = [TYPE_INTERRUPT_GATE16, TYPE_TRAP_GATE16, TYPE_TASK_GATE];
-const GATE64_SIZE = 16;
-const GATE_SIZE = 8;
-const IVT_ENTRY_SIZE = 4;
-const GATE_TYPE_AND_S = 0x1f;
-const GATE_WIDE = 8;
 
 function isGateType(type: number, longMode: boolean): boolean {
   if (type === TYPE_INTERRUPT_GATE || type === TYPE_TRAP_GATE) return true;
@@ -92,7 +94,7 @@ function readGate(cpu: CpuContext, event: GuestEvent): Gate {
   const host = hostAddress(cpu, longMode ? linear : linear >>> 0, size, READ, implicitAccessMode(cpu));
   const low = cpu.view.getUint32(host, true);
   const high = cpu.view.getUint32(host + 4, true);
-  const type = (high >>> 8) & GATE_TYPE_AND_S;
+  const type = (high >>> GATE_TYPE_SHIFT) & GATE_TYPE_AND_S;
   if (!isGateType(type, longMode)) throw new GuestFault(VECTOR_GP, error);
   if (event.software && dplOf(high >>> 8) < cpu.cpl) throw new GuestFault(VECTOR_GP, error);
   if (!((high >>> 15) & 1)) throw new GuestFault(VECTOR_NP, error);

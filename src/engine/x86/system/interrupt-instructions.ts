@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 2A, INT n, IRET; vol. 3A §6.14.3 (IRET in IA-32e mode), §20.2 (virtual-8086 mode).
  */
+import { RSP } from "../layout.js";
 import { TWO_32 } from "../../../bytes/words.js";
 import {
   ACCESS_L,
@@ -48,7 +49,7 @@ import {
   setCodeSegment,
   VIRTUAL_LIMIT,
 } from "./segments.js";
-import { currentStack, peek, release, RSP, type Stack, storePointer } from "./stack.js";
+import { currentStack, peek, release, type Stack, storePointer } from "./stack.js";
 import { NO_ERROR_CODE, previousTask, switchTask } from "./task-switch.js";
 
 const LOW_FLAGS = 0xffff;

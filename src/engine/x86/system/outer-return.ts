@@ -4,13 +4,13 @@
  *
  * Specification: Intel SDM vol. 2A, RET and IRET; vol. 3A §5.8.6.
  */
+import { RSP } from "../layout.js";
 import { ACCESS_DB, ACCESS_L, SELECTOR_RPL } from "../../../spec/x86-privileged.js";
 import type { CpuContext, Descriptor } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { isNull, markAccessed, readDescriptor } from "./descriptors.js";
 import { generalProtection } from "./faults.js";
 import { checkStackDescriptor, dropPrivilegedSegments, setFromDescriptor, setNullStack } from "./segments.js";
-import { RSP } from "./stack.js";
 
 /** A checked SS to return with; no descriptor when it is null. */
 export interface ReturnStack {

@@ -3,12 +3,10 @@
  * and debug exceptions treat that as the middle of an instruction. Asked only while instructions are watched or
  * stepped. Specification: Intel SDM vol. 3B §18.3.1.1, §18.3.1.4; vol. 2A §2.1.1 (prefixes).
  */
+import { MAX_INSTRUCTION_LENGTH, PREFIX_REP, PREFIX_REPNE } from "../../../spec/x86-encoding.js";
 import type { CpuContext } from "../cpu-context.js";
-import { MAX_INSTRUCTION_LENGTH } from "../decode.js";
 import * as L from "../layout.js";
 
-const REPNE = 0xf2;
-const REP = 0xf3;
 const OTHER_PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67]);
 /** INS, OUTS, MOVS, CMPS, STOS, LODS, SCAS. */
 const STRING_OPCODES: ReadonlySet<number> = new Set([
@@ -26,7 +24,7 @@ export function repeatsAtRip(cpu: CpuContext): boolean {
   let repeated = false;
   for (let at = first; at < end; at++) {
     const byte = cpu.u8[at];
-    if (byte === REP || byte === REPNE) repeated = true;
+    if (byte === PREFIX_REP || byte === PREFIX_REPNE) repeated = true;
     else if (!OTHER_PREFIXES.has(byte) && !(cpu.code64 && (byte & 0xf0) === 0x40))
       return repeated && STRING_OPCODES.has(byte);
   }

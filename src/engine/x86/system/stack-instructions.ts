@@ -18,7 +18,7 @@ import {
 import type { CpuContext } from "../cpu-context.js";
 import { readFlags, writeFlags } from "../flags.js";
 import * as L from "../layout.js";
-import { RBP } from "../layout.js";
+import { RBP, RSP } from "../layout.js";
 import { GuestFault } from "./faults.js";
 import { INFO_SIZE } from "../call-info.js";
 import { readOperandMemory } from "./operands.js";
@@ -32,7 +32,6 @@ import {
   pushQuad,
   pushValues,
   release,
-  RSP,
   type Stack,
   storePointer,
 } from "./stack.js";

@@ -4,6 +4,7 @@
  *
  * Specification: Intel SDM vol. 1 §6.2, vol. 3A §5.8.5 (stack switching), §6.14.2 (64-bit stack frames).
  */
+import { RSP } from "../layout.js";
 import { TWO_32 } from "../../../bytes/words.js";
 import { ACCESS_DB, ACCESS_DOWN_OR_CONFORMING, VECTOR_SS } from "../../../spec/x86-privileged.js";
 import type { CpuContext, Descriptor } from "../cpu-context.js";
@@ -21,8 +22,6 @@ import {
   writeHost,
 } from "./access.js";
 import { GuestFault, throwRecorded } from "./faults.js";
-
-export const RSP = L.GPR + 4 * 8;
 
 /** A stack: where it is, how far it reaches, and who uses it. */
 export interface Stack {

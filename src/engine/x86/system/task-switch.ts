@@ -10,6 +10,7 @@
  * ```
  * Specification: Intel SDM vol. 3A §7.2–7.4 and §7.6; table 7-1 (checks, in order), table 7-2 (busy, NT, link).
  */
+import { LEGACY_GENERAL_REGISTERS, SEGMENT_REGISTERS } from "../../../spec/x86-encoding.js";
 import {
   ACCESS_TYPE,
   ACCESS_UNUSABLE,
@@ -134,16 +135,12 @@ const FORMAT32: Format = {
   ldt: TSS32_LDT,
   minimumLimit: TSS_MIN_LIMIT,
 };
-const GENERAL_REGISTERS = 8;
-const SEGMENTS = 6;
 const TRAP = 1;
 /**
  * Bits 31:16 of the general registers after a switch to a task of a 16-bit TSS. No manual names them; the 386 has
  * ones there, and so has Bochs.
  */
 const UPPER_OF_TASK16 = 0xffff0000;
-const DR7 = L.DR + 7 * 8;
-const DR6 = L.DR + 6 * 8;
 
 /** What a TSS holds of a task. */
 interface Image {
@@ -193,10 +190,10 @@ function readImage(cpu: CpuContext, descriptor: Descriptor): Image {
   const read = (offset: number, size: number): number =>
     readMemory(cpu, at(descriptor.base, offset), size, mode);
   const general: number[] = [];
-  for (let i = 0; i < GENERAL_REGISTERS; i++)
+  for (let i = 0; i < LEGACY_GENERAL_REGISTERS; i++)
     general.push(read(format.general + i * format.size, format.size));
   const selectors: number[] = [];
-  for (let i = 0; i < SEGMENTS; i++) {
+  for (let i = 0; i < SEGMENT_REGISTERS; i++) {
     selectors.push(i < format.segmentCount ? read(format.segments + i * format.segmentStride, 2) : 0);
   }
   const wide = format === FORMAT32;
@@ -218,7 +215,7 @@ function savedFields(cpu: CpuContext, format: Format, rip: number, flags: number
     [format.ip, format.size, rip],
     [format.flags, format.size, flags],
   ];
-  for (let i = 0; i < GENERAL_REGISTERS; i++) {
+  for (let i = 0; i < LEGACY_GENERAL_REGISTERS; i++) {
     fields.push([format.general + i * format.size, format.size, cpu.low(L.GPR + i * 8)]);
   }
   for (let i = 0; i < format.segmentCount; i++) {
@@ -319,7 +316,7 @@ function enterTask(cpu: CpuContext, request: TaskSwitch, image: Image): void {
   pushErrorCode(cpu, request, image.format.size);
   if (image.ip > cpu.limit(L.CS)) generalProtection(request.external);
   if (!image.trap) return;
-  cpu.set32(DR6, cpu.get32(DR6) | DR6_BT);
+  cpu.set32(L.DR6, cpu.get32(L.DR6) | DR6_BT);
   throw new GuestFault(VECTOR_DB);
 }
 
@@ -334,7 +331,7 @@ export function switchTask(cpu: CpuContext, request: TaskSwitch): void {
   if (request.kind !== "return") setDescriptorType(cpu, descriptor, TYPE_BUSY);
   setFromDescriptor(cpu, L.TR, request.selector, descriptor);
   cpu.set32(L.CR0, cpu.get32(L.CR0) | CR0_TS);
-  cpu.set32(DR7, cpu.get32(DR7) & ~DR7_LOCAL);
+  cpu.set32(L.DR7, cpu.get32(L.DR7) & ~DR7_LOCAL);
   try {
     refreshBreakpoints(cpu);
     enterTask(cpu, request, image);

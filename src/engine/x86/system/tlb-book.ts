@@ -21,9 +21,8 @@ export const WORD_EMPTY = 0x7fffffff;
 const ENTRY_WORDS = L.TLB_ENTRY_SIZE >>> 2;
 const DATA_ENTRIES = L.ACCESS_MODES * L.TLB_ENTRIES;
 const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
-const TWO_20 = 0x100000;
 /** Page number in the low 32 bits of an address, which is what generated code looks at. */
-const LOW_PAGE = TWO_20 - 1;
+const LOW_PAGE = L.PAGES_4G - 1;
 
 /** Where a TLB and its lists lie: word indices, and the index of the first u16 of the lists. */
 interface Place {
@@ -140,7 +139,7 @@ export class TlbBook {
     const page = Math.floor(linear / L.PAGE_SIZE);
     const word = this.codeEntry(page);
     const low = (this.words[word] & -L.PAGE_SIZE) === page << L.PAGE_SHIFT;
-    const same = low && this.words[word + 1] === Math.floor(page / TWO_20);
+    const same = low && this.words[word + 1] === Math.floor(page / L.PAGES_4G);
     return same && (this.words[word] & L.ITLB_EMPTY) !== L.ITLB_EMPTY ? this.words[word + 2] >>> 0 : -1;
   }
   /** The same if a fetch with this `CODE_ACCESS` may use it. */

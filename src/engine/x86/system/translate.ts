@@ -24,7 +24,6 @@ import { isWatchedPage } from "./breakpoints.js";
 import * as Book from "./tlb-book.js";
 import { markUsed, walk, walked, WALK_NOT_PRESENT, WALK_OK } from "./walk.js";
 
-const TWO_20 = 0x100000;
 /** Physical pages from here up (16 TiB) do not fit an entry and are never cached. */
 const UNCACHED_PAGE = 2 ** 32;
 
@@ -62,7 +61,7 @@ function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): v
   tlb.fillData(word, (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0));
   if (walked.large) tlb.noteLarge(page);
   const tagLow = (page << L.PAGE_SHIFT) | 0;
-  const tagHigh = Math.floor(page / TWO_20) | 0;
+  const tagHigh = Math.floor(page / L.PAGES_4G) | 0;
   i32[word + Book.WORD_PAGE_TAG] = tlb.pageTag(page);
   i32[word + Book.WORD_PHYSICAL_PAGE] = walked.page | 0;
   const ramOffset = cpu.services.ramOffsetOf(walked.page * L.PAGE_SIZE);
@@ -124,7 +123,7 @@ export function taggedHost(
   const { i32 } = cpu;
   const word = cpu.tlb.dataEntry(page, mode);
   const tag = word + (write ? Book.WORD_WRITE_TAG : Book.WORD_READ_TAG);
-  if (i32[tag] !== page << L.PAGE_SHIFT || i32[tag + 1] !== Math.floor(page / TWO_20)) return 0;
+  if (i32[tag] !== page << L.PAGE_SHIFT || i32[tag + 1] !== Math.floor(page / L.PAGES_4G)) return 0;
   return (i32[word + Book.WORD_ADDEND] + (linear | 0)) >>> 0;
 }
 
@@ -177,7 +176,7 @@ export function translateFetchPage(cpu: CpuContext, linear: number): number {
   cpu.tlb.fillCode(word, walked.global ? L.TLB_FLAG_GLOBAL : 0);
   if (walked.large) cpu.tlb.noteLarge(page);
   cpu.i32[word] = (page << L.PAGE_SHIFT) | cpu.get32(L.CODE_ACCESS);
-  cpu.i32[word + 1] = Math.floor(page / TWO_20);
+  cpu.i32[word + 1] = Math.floor(page / L.PAGES_4G);
   cpu.i32[word + 2] = ramOffset;
   return ramOffset;
 }

@@ -36,7 +36,6 @@ export const WALK_OK = 0;
 export const WALK_NOT_PRESENT = 1;
 export const WALK_RESERVED = 2;
 
-const TWO_20 = 0x100000;
 const ENTRIES = 512;
 const ALL_ONES = 0xffffffff;
 /** Linear pages under one entry of the root table: bits 47:39. */
@@ -88,7 +87,7 @@ function readEntry(cpu: CpuContext, physical: number, wide: boolean): void {
 
 /** Physical page number in the current 64-bit entry. */
 function entryPage(): number {
-  return (low >>> L.PAGE_SHIFT) + (high & (TWO_20 - 1)) * TWO_20;
+  return (low >>> L.PAGE_SHIFT) + (high & (L.PAGES_4G - 1)) * L.PAGES_4G;
 }
 
 function combineRights(): void {
@@ -145,7 +144,7 @@ function walkLegacy(cpu: CpuContext, page: number): number {
   if (low & PTE_PS && cpu.get32(L.CR4) & CR4_PSE) {
     if (low & cpu.reserved4M) return WALK_RESERVED;
     const above4G = (low >>> LEGACY_4M_HIGH_SHIFT) & LEGACY_4M_HIGH_MASK;
-    return finish(cpu, ((low >>> 22) << 10) + above4G * TWO_20 + (page & 0x3ff), true);
+    return finish(cpu, ((low >>> 22) << 10) + above4G * L.PAGES_4G + (page & 0x3ff), true);
   }
   readEntry(cpu, ((low & ~(L.PAGE_SIZE - 1)) >>> 0) + (page & 0x3ff) * 4, false);
   if (!(low & PTE_P)) return WALK_NOT_PRESENT;
@@ -162,7 +161,7 @@ export function walk(cpu: CpuContext, page: number): number {
   const efer = cpu.get32(L.EFER);
   const reserved = cpu.reservedPhysicalHigh | (efer & EFER_NXE ? 0 : PTE_XD_HIGH);
   if (efer & EFER_LMA) {
-    const root = (cpu.get32(L.CR3) >>> L.PAGE_SHIFT) + (cpu.upper(L.CR3) & (TWO_20 - 1)) * TWO_20;
+    const root = (cpu.get32(L.CR3) >>> L.PAGE_SHIFT) + (cpu.upper(L.CR3) & (L.PAGES_4G - 1)) * L.PAGES_4G;
     return walkWide(cpu, page, root, LEVELS, reserved);
   }
   return cpu.get32(L.CR4) & CR4_PAE ? walkPae(cpu, page, reserved) : walkLegacy(cpu, page);

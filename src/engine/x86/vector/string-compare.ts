@@ -4,8 +4,8 @@
  *
  * Specification: Intel SDM vol. 2 §4.1 (imm8 control byte).
  */
+import { XMM_BYTES } from "../../../spec/x86-encoding.js";
 import { FLAG_CF, FLAG_OF, FLAG_SF, FLAG_ZF } from "../../../spec/x86-privileged.js";
-import { XMM_BYTES } from "../sse/context.js";
 import type { VectorOperation } from "./operation.js";
 
 /** Control byte. */
