@@ -2,6 +2,12 @@
  * What a firmware leaves behind for any kernel: real-mode vectors, BIOS data area, MP table, ACPI tables, memory-type ranges. Claims
  * the places before any loader runs. Knows no loader.
  */
+import {
+  MTRR,
+  MSR_IA32_MTRR_DEF_TYPE,
+  MSR_IA32_MTRR_PHYSBASE0,
+  MSR_IA32_MTRR_PHYSMASK0,
+} from "../spec/x86-msr.js";
 import { buildAcpi } from "../firmware/acpi/acpi.js";
 import type { Hardware } from "../firmware/hardware.js";
 import { realModeData } from "../firmware/bios-data-area.js";
@@ -9,7 +15,6 @@ import { mpConfigTable, mpFloatingPointer } from "../firmware/mp-table.js";
 import { ACPI_AREA, EBDA, ISA_HOLE, MP_TABLE_AREA, RAM_HOLE, REAL_MODE_DATA } from "../memory/layout.js";
 import type { RegionMap } from "../memory/regions.js";
 import { LEAF } from "../spec/cpuid.js";
-import { MSR, MTRR } from "../spec/x86-system.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 import { lookUpCpuid, physicalAddressBits } from "../x86/cpuid-table.js";
 
@@ -63,8 +68,8 @@ export function firmwareMsrs(cpuid: readonly CpuidLeaf[]): Record<number, bigint
   const addressMask = (1n << BigInt(physicalAddressBits(cpuid))) - 1n;
   const rangeMask = addressMask & ~(BigInt(RAM_HOLE.size) - 1n);
   return {
-    [MSR.IA32_MTRR_PHYSBASE0]: BigInt(RAM_HOLE.start) | MTRR.TYPE_UNCACHEABLE,
-    [MSR.IA32_MTRR_PHYSMASK0]: rangeMask | MTRR.PHYSMASK_VALID,
-    [MSR.IA32_MTRR_DEF_TYPE]: MTRR.DEF_TYPE_ENABLE | MTRR.TYPE_WRITE_BACK,
+    [MSR_IA32_MTRR_PHYSBASE0]: BigInt(RAM_HOLE.start) | MTRR.TYPE_UNCACHEABLE,
+    [MSR_IA32_MTRR_PHYSMASK0]: rangeMask | MTRR.PHYSMASK_VALID,
+    [MSR_IA32_MTRR_DEF_TYPE]: MTRR.DEF_TYPE_ENABLE | MTRR.TYPE_WRITE_BACK,
   };
 }

@@ -2,6 +2,7 @@
  * Numbers of the local APIC (Intel SDM vol. 3A, chapter 11 "APIC") and of the I/O APIC (82093AA data sheet,
  * §3; ICH9 data sheet §13.5 for the EOI register).
  */
+import { MSR_IA32_APIC_BASE, MSR_IA32_TSC_DEADLINE, MSR_X2APIC_FIRST, MSR_X2APIC_LAST } from "./x86-msr.js";
 
 /** Guest-physical address of the local APIC's registers after reset (§11.4.1). */
 export const LAPIC_RESET_BASE = 0xfee00000;
@@ -44,10 +45,10 @@ export const LAPIC_VERSION = { version: 0x14, maxLvtShift: 16 } as const;
 
 /** MSRs. */
 export const APIC_MSR = {
-  base: 0x1b,
-  tscDeadline: 0x6e0,
-  x2apicFirst: 0x800,
-  x2apicLast: 0x8ff,
+  base: MSR_IA32_APIC_BASE,
+  tscDeadline: MSR_IA32_TSC_DEADLINE,
+  x2apicFirst: MSR_X2APIC_FIRST,
+  x2apicLast: MSR_X2APIC_LAST,
 } as const;
 
 /**

@@ -25,6 +25,7 @@ export const MSR_IA32_PERF_STATUS = 0x198;
 export const MSR_IA32_MISC_ENABLE = 0x1a0;
 export const MSR_IA32_DEBUGCTL = 0x1d9;
 export const MSR_IA32_MTRR_PHYSBASE0 = 0x200;
+export const MSR_IA32_MTRR_PHYSMASK0 = 0x201;
 /** Fixed-range MTRRs: 64K_00000, 16K_80000, 16K_A0000, 4K_C0000 … 4K_F8000. */
 export const MSR_IA32_MTRR_FIXED = [
   0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f,
@@ -90,9 +91,40 @@ export const MISC_ENABLE_XTPR_DISABLE = 1 << 23;
 export const MISC_ENABLE_HIGH_XD_DISABLE = 1 << 2;
 /** What `MISC_ENABLE_LIMIT_CPUID` leaves. */
 export const LIMITED_CPUID_LEAF = 2;
-/** IA32_APIC_BASE.EN. */
-export const APIC_BASE_ENABLE = 1 << 11;
 /** IA32_PRED_CMD.IBPB and IA32_FLUSH_CMD.L1D_FLUSH. */
 export const COMMAND_BIT = 1;
 /** IA32_DEBUGCTL: LBR and BTF. Branch records are not kept. */
 export const DEBUGCTL_MASK = 3;
+
+/** IA32_ARCH_CAPABILITIES, SDM vol. 4 table 2-2. */
+export const ARCH_CAP = {
+  RDCL_NO: 1n << 0n,
+  IBRS_ALL: 1n << 1n,
+  SKIP_L1DFL_VMENTRY: 1n << 3n,
+  SSB_NO: 1n << 4n,
+  MDS_NO: 1n << 5n,
+  PSCHANGE_MC_NO: 1n << 6n,
+  TAA_NO: 1n << 8n,
+  SBDR_SSDP_NO: 1n << 13n,
+  FBSDP_NO: 1n << 14n,
+  PSDP_NO: 1n << 15n,
+  BHI_NO: 1n << 20n,
+  PBRSB_NO: 1n << 24n,
+  GDS_NO: 1n << 26n,
+  RFDS_NO: 1n << 27n,
+  ITS_NO: 1n << 62n,
+} as const;
+
+/** Memory-type range registers, SDM vol. 3A §11.11. */
+export const MTRR = {
+  TYPE_UNCACHEABLE: 0n,
+  TYPE_WRITE_BACK: 6n,
+  /** IA32_MTRR_DEF_TYPE.E */
+  DEF_TYPE_ENABLE: 1n << 11n,
+  /** IA32_MTRR_PHYSMASKn.V */
+  PHYSMASK_VALID: 1n << 11n,
+  /** IA32_MTRRCAP: number of variable ranges, fixed ranges, write combining. */
+  CAP_VARIABLE_COUNT_SHIFT: 0n,
+  CAP_FIXED: 1n << 8n,
+  CAP_WRITE_COMBINING: 1n << 10n,
+} as const;

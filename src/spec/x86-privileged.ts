@@ -1,6 +1,6 @@
 /**
  * Bits of RFLAGS, the system registers, descriptors and paging entries as 32-bit `number`s, the form in which an
- * engine tests them millions of times a second (`x86-system.ts` has the 64-bit values that loaders build with).
+ * engine tests them millions of times a second (`wide` of bytes/words.ts makes the value of a 64-bit register of them).
  * Numbers only. Specification: Intel SDM vol. 1 §3.4.3, vol. 3A chapters 2–6.
  */
 
@@ -161,6 +161,10 @@ export const ACCESS_UNUSABLE = 1 << 16;
 /** Limit of a segment that spans 4 GiB. */
 export const FLAT_LIMIT = 0xffffffff;
 
+/** Types of code and data that the CPU has marked as used, vol. 3A table 3-1. */
+export const TYPE_DATA_RW_ACCESSED = ACCESS_WRITE_OR_READ | ACCESS_ACCESSED;
+export const TYPE_CODE_XR_ACCESSED = ACCESS_CODE | ACCESS_WRITE_OR_READ | ACCESS_ACCESSED;
+
 /** Types of system descriptors, vol. 3A table 3-2. */
 export const TYPE_TSS16_AVAILABLE = 1;
 export const TYPE_LDT = 2;
@@ -203,6 +207,10 @@ export const PTE_XD_HIGH = 1 << 31;
 /** Low-word bits that must be zero in a leaf of 1 GiB and of 2 MiB. */
 export const RESERVED_1G = 0x3fffe000;
 export const RESERVED_2M = 0x001fe000;
+/** Bits 51:12 of a 64-bit entry. */
+export const PTE_ADDRESS = 0x000f_ffff_ffff_f000n;
+/** XD of a whole 64-bit entry. */
+export const PTE_XD = 1n << 63n;
 
 // ── task-state segments, vol. 3A §7.2 and §7.7 ─────────────────────────────────────────────────────────────
 export const TSS16_SP0 = 2;

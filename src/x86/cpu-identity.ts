@@ -14,12 +14,19 @@
  * Specification: SDM vol. 2A, CPUID leaf 1; vol. 4 table 2-2.
  */
 import {
+  ARCH_CAP,
   MCG_CTL_PRESENT,
   MISC_ENABLE_BTS_UNAVAILABLE,
   MISC_ENABLE_FAST_STRINGS,
   MISC_ENABLE_PEBS_UNAVAILABLE,
+  MSR_IA32_ARCH_CAPABILITIES,
+  MSR_IA32_BIOS_SIGN_ID,
+  MSR_IA32_MCG_CAP,
+  MSR_IA32_MISC_ENABLE,
+  MSR_IA32_MTRRCAP,
+  MSR_IA32_PLATFORM_ID,
+  MTRR,
 } from "../spec/x86-msr.js";
-import { ARCH_CAP, MSR, MTRR } from "../spec/x86-system.js";
 
 /** Leaf 0: linear time, TSC and SYSENTER rules of Linux hang on this vendor. */
 export const CPU_VENDOR = "GenuineIntel";
@@ -67,13 +74,13 @@ const MICROCODE_REVISION = 0x219n << 32n;
 
 /** Registers that must read as given because the CPUID table promises them; an engine answers them so. */
 export const CPU_IDENTITY_MSRS: Readonly<Record<number, bigint>> = {
-  [MSR.IA32_PLATFORM_ID]: 0n,
-  [MSR.IA32_BIOS_SIGN_ID]: MICROCODE_REVISION,
-  [MSR.IA32_MTRRCAP]: BigInt(MTRR_VARIABLE_RANGES) | MTRR.CAP_FIXED | MTRR.CAP_WRITE_COMBINING,
-  [MSR.IA32_ARCH_CAPABILITIES]: ARCH_CAPABILITIES_VALUE,
-  [MSR.IA32_MCG_CAP]: BigInt(MACHINE_CHECK_BANKS | MCG_CTL_PRESENT),
+  [MSR_IA32_PLATFORM_ID]: 0n,
+  [MSR_IA32_BIOS_SIGN_ID]: MICROCODE_REVISION,
+  [MSR_IA32_MTRRCAP]: BigInt(MTRR_VARIABLE_RANGES) | MTRR.CAP_FIXED | MTRR.CAP_WRITE_COMBINING,
+  [MSR_IA32_ARCH_CAPABILITIES]: ARCH_CAPABILITIES_VALUE,
+  [MSR_IA32_MCG_CAP]: BigInt(MACHINE_CHECK_BANKS | MCG_CTL_PRESENT),
   // Without the first bit Linux gives up ERMS and "rep" string copies. The engine adds the MONITOR bit by its feature.
-  [MSR.IA32_MISC_ENABLE]: BigInt(
+  [MSR_IA32_MISC_ENABLE]: BigInt(
     MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE,
   ),
 };

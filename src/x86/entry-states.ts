@@ -4,7 +4,21 @@
  *
  * Specification: SDM vol. 3A table 9-1 (reset), §9.9 (mode switching).
  */
-import { CR0, CR4, DR6_RESET, DR7_RESET, EFER, RFLAGS_RESERVED_ONE } from "../spec/x86-system.js";
+import { DEBUG_REGISTERS } from "../spec/x86-encoding.js";
+import { wide } from "../bytes/words.js";
+import {
+  CR0_CD,
+  CR0_ET,
+  CR0_NW,
+  CR0_PE,
+  CR0_PG,
+  CR4_PAE,
+  DR6_ONES,
+  DR7_ONES,
+  EFER_LMA,
+  EFER_LME,
+  FLAG_ALWAYS,
+} from "../spec/x86-privileged.js";
 import { GPR_NAMES, type CpuState, type SegmentRegister } from "./cpu-state.js";
 import { bootGdt, type BootSelectors } from "./gdt.js";
 import { realModeSegment, resetLdt, resetTask, unusableSegment } from "./segments.js";
@@ -13,7 +27,6 @@ export type GprName = (typeof GPR_NAMES)[number];
 /** General registers to set; the others are zero. */
 export type GprValues = Partial<Record<GprName, bigint>>;
 
-const DEBUG_REGISTERS = 8;
 const REAL_MODE_IDT_LIMIT = 0x3ff;
 const RESET_TABLE_LIMIT = 0xffff;
 const RESET_CS_SELECTOR = 0xf000;
@@ -38,16 +51,16 @@ export interface FlatEntry {
 
 /** Flat 4 GiB segments, paging off, interrupts off, direction flag clear: Linux 32-bit entry, PVH, multiboot. */
 export function protectedMode32(entry: FlatEntry): CpuState {
-  return flatState(entry, 32, { cr0: CR0.PE | CR0.ET, cr3: 0n, cr4: 0n, efer: 0n });
+  return flatState(entry, 32, { cr0: wide(CR0_PE | CR0_ET), cr3: 0n, cr4: 0n, efer: 0n });
 }
 
 /** Long mode with the given page tables, interrupts off: Linux 64-bit entry. */
 export function longMode64(entry: FlatEntry, cr3: bigint): CpuState {
   return flatState(entry, 64, {
-    cr0: CR0.PE | CR0.ET | CR0.PG,
+    cr0: wide(CR0_PE | CR0_ET | CR0_PG),
     cr3,
-    cr4: CR4.PAE,
-    efer: EFER.LME | EFER.LMA,
+    cr4: wide(CR4_PAE),
+    efer: wide(EFER_LME | EFER_LMA),
   });
 }
 
@@ -76,7 +89,7 @@ export function realMode16(cs: number, ip: number, ds: number, registers: GprVal
     ...baseState(realModeSegment(ds, false)),
     gpr: generalRegisters(registers),
     rip: BigInt(ip),
-    cr0: CR0.ET,
+    cr0: wide(CR0_ET),
     cs: realModeSegment(cs, true),
     idtr: { base: 0n, limit: REAL_MODE_IDT_LIMIT },
   };
@@ -88,7 +101,7 @@ export function resetState(signature: number): CpuState {
     ...baseState(realModeSegment(0, false)),
     gpr: generalRegisters({ rdx: BigInt(signature) }),
     rip: RESET_RIP,
-    cr0: CR0.ET | CR0.NW | CR0.CD,
+    cr0: wide(CR0_ET | CR0_NW | CR0_CD),
     cs: { ...realModeSegment(RESET_CS_SELECTOR, true), base: RESET_CS_BASE },
   };
 }
@@ -101,12 +114,12 @@ export function applicationProcessorState(signature: number): CpuState {
 /** What all the states share; segment registers are separate copies. */
 function baseState(data: SegmentRegister): CpuState {
   const debug = new Array<bigint>(DEBUG_REGISTERS).fill(0n);
-  debug[6] = DR6_RESET;
-  debug[7] = DR7_RESET;
+  debug[6] = wide(DR6_ONES);
+  debug[7] = wide(DR7_ONES);
   return {
     gpr: generalRegisters({}),
     rip: 0n,
-    rflags: RFLAGS_RESERVED_ONE,
+    rflags: wide(FLAG_ALWAYS),
     es: { ...data },
     cs: { ...data },
     ss: { ...data },
@@ -117,7 +130,7 @@ function baseState(data: SegmentRegister): CpuState {
     tr: resetTask(),
     gdtr: { base: 0n, limit: RESET_TABLE_LIMIT },
     idtr: { base: 0n, limit: RESET_TABLE_LIMIT },
-    cr0: CR0.ET,
+    cr0: wide(CR0_ET),
     cr2: 0n,
     cr3: 0n,
     cr4: 0n,

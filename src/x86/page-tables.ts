@@ -9,7 +9,9 @@
  * └────┴──────────┴──────────────────┴──────┴───┴───┴───┴───┴───┴───┴───┴───┴───┘
  * ```
  */
-import { PAGE, PAGE_TABLE_ENTRIES, SIZE_1G, SIZE_2M, SIZE_4K } from "../spec/x86-system.js";
+import { wide } from "../bytes/words.js";
+import { PTE_ADDRESS, PTE_P, PTE_PS, PTE_U, PTE_W, PTE_XD } from "../spec/x86-privileged.js";
+import { PAGE_TABLE_ENTRIES, SIZE_1G, SIZE_2M, SIZE_4K } from "../spec/x86-system.js";
 
 export type PageSize = typeof SIZE_4K | typeof SIZE_2M | typeof SIZE_1G;
 
@@ -58,12 +60,12 @@ export function identityPageTables(base: number, mapped: number, pageSize: PageS
       if (address >= mapped) return;
       const at = table + index * ENTRY_SIZE;
       if (COVERAGE[level] === pageSize) {
-        const large = level > 1 ? PAGE.LARGE : 0n;
-        view.setBigUint64(at, BigInt(address) | PAGE.PRESENT | PAGE.WRITE | large, true);
+        const large = level > 1 ? wide(PTE_PS) : 0n;
+        view.setBigUint64(at, BigInt(address) | wide(PTE_P) | wide(PTE_W) | large, true);
       } else {
         const child = nextTable;
         nextTable += SIZE_4K;
-        view.setBigUint64(at, BigInt(base + child) | PAGE.PRESENT | PAGE.WRITE, true);
+        view.setBigUint64(at, BigInt(base + child) | wide(PTE_P) | wide(PTE_W), true);
         fill(child, level - 1, address);
       }
     }
@@ -96,15 +98,15 @@ export function decodePageTables(
   const walk = (table: bigint, level: number, linear: bigint, inherited: Rights): void => {
     for (let index = 0; index < PAGE_TABLE_ENTRIES && runs.length < limit; index++) {
       const entry = read(table + BigInt(index * ENTRY_SIZE));
-      if (entry === undefined || (entry & PAGE.PRESENT) === 0n) continue;
+      if (entry === undefined || (entry & wide(PTE_P)) === 0n) continue;
       const address = linear + BigInt(index) * BigInt(COVERAGE[level]);
       const rights = combineRights(inherited, entry);
-      const isPage = level === 1 || (level < TOP_LEVEL && (entry & PAGE.LARGE) !== 0n);
+      const isPage = level === 1 || (level < TOP_LEVEL && (entry & wide(PTE_PS)) !== 0n);
       if (isPage) addPage(runs, address, entry, COVERAGE[level], rights);
-      else walk(entry & PAGE.ADDRESS_MASK, level - 1, address, rights);
+      else walk(entry & PTE_ADDRESS, level - 1, address, rights);
     }
   };
-  walk(cr3 & PAGE.ADDRESS_MASK, TOP_LEVEL, 0n, { writable: true, user: true, executable: true });
+  walk(cr3 & PTE_ADDRESS, TOP_LEVEL, 0n, { writable: true, user: true, executable: true });
   return runs;
 }
 
@@ -113,9 +115,9 @@ type Rights = Pick<MappedRange, "writable" | "user" | "executable">;
 /** A right holds only if every level grants it (SDM vol. 3A §4.6). */
 function combineRights(inherited: Rights, entry: bigint): Rights {
   return {
-    writable: inherited.writable && (entry & PAGE.WRITE) !== 0n,
-    user: inherited.user && (entry & PAGE.USER) !== 0n,
-    executable: inherited.executable && (entry & PAGE.NO_EXECUTE) === 0n,
+    writable: inherited.writable && (entry & wide(PTE_W)) !== 0n,
+    user: inherited.user && (entry & wide(PTE_U)) !== 0n,
+    executable: inherited.executable && (entry & PTE_XD) === 0n,
   };
 }
 
@@ -127,7 +129,7 @@ function addPage(
   rights: Rights,
 ): void {
   const linear = (address & CANONICAL_SIGN) !== 0n ? address | CANONICAL_FILL : address;
-  const physical = entry & PAGE.ADDRESS_MASK & ~(BigInt(pageSize) - 1n);
+  const physical = entry & PTE_ADDRESS & ~(BigInt(pageSize) - 1n);
   const last = runs.at(-1);
   const continues =
     last !== undefined &&

@@ -4,6 +4,8 @@
  *
  * Specification: Plug and Play BIOS 1.0a §3; QEMU docs/specs/fw_cfg.rst.
  */
+import { wide } from "../../bytes/words.js";
+import { ACCESS_UNUSABLE, CR0_PE, EFER_LMA } from "../../spec/x86-privileged.js";
 import { ByteView } from "../../bytes/byte-view.js";
 import { alignUp } from "../../bytes/align.js";
 import { byteSum } from "../../firmware/checksum.js";
@@ -11,7 +13,7 @@ import { PC_PORTS } from "../../spec/pc-ports.js";
 import type { Region } from "../../memory/regions.js";
 import { FW_CFG_DMA, FW_CFG_PORTS } from "../../spec/fw-cfg.js";
 import { OPTION_ROM, PNP_HEADER } from "../../spec/pc-firmware.js";
-import { ACCESS, CR0, DESCRIPTOR_SIZE, EFER } from "../../spec/x86-system.js";
+import { DESCRIPTOR_SIZE } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { decodeDescriptor, describeSegment } from "../../x86/segments.js";
 import { BootError } from "../boot-error.js";
@@ -57,7 +59,7 @@ const DESCRIPTOR_TYPE = 5;
 /** Builds the ROM. Throws BootError for a state that cannot be entered this way. */
 export function buildOptionRom(handOver: HandOver): Uint8Array {
   const { transfers, cpu } = handOver;
-  const enter = (cpu.cr0 & CR0.PE) === 0n ? [] : enterFlat(cpu);
+  const enter = (cpu.cr0 & wide(CR0_PE)) === 0n ? [] : enterFlat(cpu);
   const real = enter.length === 0 ? ENTER_REAL : LEAVE_REAL;
   const flat = CODE_AT + codeSize(COPY) + codeSize(real);
   const cells = alignUp(flat + codeSize(enter) + CELL, CELL);
@@ -99,7 +101,7 @@ function tooManyTransfers(count: number, most: number): BootError {
 }
 
 function enterFlat(cpu: CpuState): readonly ListedLine[] {
-  return (cpu.efer & EFER.LMA) === 0n ? ENTER_32 : ENTER_64;
+  return (cpu.efer & wide(EFER_LMA)) === 0n ? ENTER_32 : ENTER_64;
 }
 
 function writeHeader(rom: ByteView): void {
@@ -143,7 +145,7 @@ function registerValues(cpu: CpuState): Record<string, bigint> {
     (name) => [name, BigInt(cpu[name].selector)] as const,
   );
   // LMA follows from paging: it cannot be written.
-  return { ...Object.fromEntries([...general, ...control, ...segments]), efer: cpu.efer & ~EFER.LMA };
+  return { ...Object.fromEntries([...general, ...control, ...segments]), efer: cpu.efer & ~wide(EFER_LMA) };
 }
 
 /** The task's descriptor byte; checks that the table in memory gives the segments of the state. */
@@ -158,7 +160,7 @@ function tableValues({ cpu, regions }: HandOver): Record<string, bigint> {
     const found = table.holds(at, DESCRIPTOR_SIZE)
       ? describeSegment(decodeDescriptor(table.u64(at), wanted.selector))
       : "nothing";
-    if (found === describeSegment(wanted) && (wanted.access & ACCESS.UNUSABLE) === 0) continue;
+    if (found === describeSegment(wanted) && (wanted.access & ACCESS_UNUSABLE) === 0) continue;
     throw new BootError("hand over from the BIOS", {
       place: { kind: "memory", address: base + wanted.selector },
       found: `${found} for ${name}`,

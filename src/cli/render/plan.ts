@@ -1,7 +1,8 @@
 /** A plan as text: the machine a guest would find, section by section. */
 import type { Plan, PlanPart, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
+import { wide } from "../../bytes/words.js";
+import { CR0_PG, EFER_LMA } from "../../spec/x86-privileged.js";
 import { tableLines } from "../../boot/table-lines.js";
-import { CR0, EFER } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { cpuidLines, featureNames } from "../../x86/cpuid-text.js";
 import { decodePageTables, type MappedRange } from "../../x86/page-tables.js";
@@ -117,7 +118,7 @@ function planReader(plan: Plan): (at: bigint) => bigint | undefined {
 /** What the boot CPU's page tables map; empty when it starts without 4-level paging. */
 export function planMappings(plan: Plan): MappedRange[] {
   const { cr0, cr3, efer } = plan.bootCpu;
-  if ((cr0 & CR0.PG) === 0n || (efer & EFER.LMA) === 0n) return [];
+  if ((cr0 & wide(CR0_PG)) === 0n || (efer & wide(EFER_LMA)) === 0n) return [];
   return decodePageTables(planReader(plan), cr3);
 }
 

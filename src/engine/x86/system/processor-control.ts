@@ -3,6 +3,7 @@
  *
  * Specification: Intel SDM vol. 2, those instructions; vol. 3A §4.10.4 (invalidation).
  */
+import { APIC_BASE } from "../../../spec/apic.js";
 import { TWO_32 } from "../../../bytes/words.js";
 import {
   CR4_OSXSAVE,
@@ -14,7 +15,6 @@ import {
   VECTOR_SS,
 } from "../../../spec/x86-privileged.js";
 import {
-  APIC_BASE_ENABLE,
   LIMITED_CPUID_LEAF,
   MISC_ENABLE_LIMIT_CPUID,
   MISC_ENABLE_MONITOR,
@@ -48,7 +48,7 @@ const INVPCID_ALL = 3;
 /** IA32_APIC_BASE.EN is clear: CPUID shows no APIC then (vol. 3A §11.4.3). */
 function apicIsOff(cpu: CpuContext): boolean {
   const base = cpu.services.host.readApicMsr(cpu.id, MSR_IA32_APIC_BASE);
-  return base !== undefined && !(Number(base & 0xfffn) & APIC_BASE_ENABLE);
+  return base !== undefined && !(Number(base & 0xfffn) & APIC_BASE.enable);
 }
 
 function cpuidIsLimited(cpu: CpuContext): boolean {
