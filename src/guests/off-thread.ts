@@ -2,23 +2,18 @@
  * Runs a long computation in a thread of its own, so that this one hears signals at once and keeps the cache's lock
  * fresh meanwhile.
  */
+import { type ErrorData, withErrorData } from "../bytes/error-data.js";
 import { Worker } from "node:worker_threads";
-import { GuestError } from "./errors.js";
+import { GuestError, type GuestFault } from "./errors.js";
 import type { InitramfsOptions } from "./initramfs.js";
 import type { Job, Jobs, Outcome } from "./thread-jobs.js";
 
-function rebuilt({
-  message,
-  stack,
-  fault,
-  code,
-}: Extract<Outcome<never>, { error: unknown }>["error"]): Error {
-  const error =
-    fault === undefined
-      ? Object.assign(new Error(message), { code })
-      : new GuestError(fault, message, { code });
-  if (stack !== undefined) error.stack = stack;
-  return error;
+function rebuilt(data: ErrorData): Error {
+  const isGuestError = data.name === GuestError.name;
+  const error = isGuestError
+    ? new GuestError(data.facts.fault as GuestFault, data.message)
+    : new Error(data.message);
+  return withErrorData(error, data);
 }
 
 type Value<Name extends keyof Jobs> = Awaited<ReturnType<Jobs[Name]>>;

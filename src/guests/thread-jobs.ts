@@ -1,11 +1,10 @@
 /**
  * The thread that `off-thread.ts` starts: does one of the long computations here and sends back what came of it.
  */
+import { errorData, type ErrorData } from "../bytes/error-data.js";
 import { parentPort, workerData } from "node:worker_threads";
 import { filesFromDeb } from "./deb.js";
 import type { PackageFile } from "./deb.js";
-import { GuestError } from "./errors.js";
-import type { GuestFault } from "./errors.js";
 import { initramfsBytes } from "./initramfs.js";
 import type { InitramfsOptions } from "./initramfs.js";
 
@@ -23,26 +22,14 @@ export interface Job<Name extends keyof Jobs = keyof Jobs> {
   args: Parameters<Jobs[Name]>;
 }
 
-/** How a computation ended. An error is taken apart, since cloning would make a plain one of it. */
-export type Outcome<Value> =
-  | { value: Value }
-  | {
-      error: {
-        message: string;
-        stack: string | undefined;
-        fault: GuestFault | undefined;
-        code: string | undefined;
-      };
-    };
+/** How a computation ended. */
+export type Outcome<Value> = { value: Value } | { error: ErrorData };
 
 async function outcomeOf({ name, args }: Job): Promise<Outcome<unknown>> {
   try {
     return { value: await (JOBS[name] as (...args: unknown[]) => unknown)(...args) };
   } catch (thrown) {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-    const fault = error instanceof GuestError ? error.fault : undefined;
-    const { message, stack, code } = error as NodeJS.ErrnoException;
-    return { error: { message, stack, fault, code } };
+    return { error: errorData(thrown) };
   }
 }
 

@@ -1,4 +1,5 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
+import { type ErrorData } from "../../bytes/error-data.js";
 import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import type { Screen } from "../../machine/screen.js";
@@ -75,14 +76,9 @@ export interface StartMessage {
 }
 
 /** An error of the worker as data. */
-export interface WorkerFailure {
+export interface WorkerFailure extends ErrorData {
   /** Whose fault it is: an engine that cannot run this machine, what was to be booted, or ours. */
   what: "engine" | "refused" | "internal";
-  name: string;
-  message: string;
-  stack: string | undefined;
-  /** What the error says besides: offset, found, expected, … */
-  facts: Record<string, unknown>;
 }
 
 /** worker → main. */

@@ -4,6 +4,7 @@
  * shared memory only. Its console, signals and files are main's business. Planning is done here because it may take
  * long (a kernel that has to be unpacked), and main has to hear signals meanwhile.
  */
+import { errorData } from "../../bytes/error-data.js";
 import type { MessagePort } from "node:worker_threads";
 import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
@@ -28,15 +29,13 @@ const NS_PER_MS = 1e6;
 
 /** Turns whatever was thrown into data that names its source. */
 function failureOf(thrown: unknown): WorkerFailure {
-  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-  const { name, message, stack } = error;
-  const engineFault = error instanceof EngineUnavailable || error instanceof EngineLimit;
-  const what = engineFault ? "engine" : isRefusal(error) ? "refused" : "internal";
-  return { what, name, message, stack, facts: { ...error } };
+  const engineFault = thrown instanceof EngineUnavailable || thrown instanceof EngineLimit;
+  const what = engineFault ? "engine" : isRefusal(thrown) ? "refused" : "internal";
+  return { what, ...errorData(thrown) };
 }
 
-function isRefusal(error: Error): boolean {
-  return [BootError, FormatError, MemoryMapError, PlanError].some((type) => error instanceof type);
+function isRefusal(thrown: unknown): boolean {
+  return [BootError, FormatError, MemoryMapError, PlanError].some((type) => thrown instanceof type);
 }
 
 /** A buffer where the JavaScript engine has ArrayBuffer.prototype.transfer (ES2024; Node 22 and later). */

@@ -3,6 +3,7 @@
  * turns what ends it (the guest, a stop, a broken worker) into one report. Knows no terminal and no signal; those
  * come in as `input`, `output` and calls of `stop`.
  */
+import { withErrorData } from "../../bytes/error-data.js";
 import { Worker } from "node:worker_threads";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
@@ -31,12 +32,10 @@ export type OutputSink = (bytes: Uint8Array) => Promise<void>;
 export class SessionError extends Error {
   readonly what: WorkerFailure["what"];
 
-  constructor({ what, name, message, stack, facts }: WorkerFailure) {
-    super(message);
-    Object.assign(this, facts);
+  constructor({ what, ...data }: WorkerFailure) {
+    super(data.message);
     this.what = what;
-    this.name = name;
-    if (stack !== undefined) this.stack = stack;
+    withErrorData(this, data);
   }
 }
 
