@@ -2,6 +2,7 @@
  * What went wrong, as a person reads it, and the exit status it has. One table from error types to statuses; a
  * type that is not in it is a bug of ours and says so.
  */
+import { ERRNO_WORDS } from "../spec/errno.js";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { GuestError, GuestFault } from "../guests/index.js";
@@ -10,24 +11,10 @@ import { EngineUnavailable } from "../host/node/engines.js";
 import { EXIT_STATUS } from "../machine/end.js";
 import { UsageError } from "./args.js";
 
-const FILE_REASONS: Record<string, string> = {
-  ENOENT: "no such file",
-  EACCES: "no permission to use it",
-  EPERM: "no permission to use it",
-  EISDIR: "is a folder, not a file",
-  ENXIO: "is a socket or a device that is not there, not a file",
-  ENOSPC: "no space left for it",
-  EDQUOT: "no space left for it in this user's quota",
-  EFBIG: "grows beyond what this process may write",
-  EIO: "the device under it fails",
-  EROFS: "the file system is read-only",
-  ENOTDIR: "a part of its path is not a folder",
-};
-
 /** An error of the host's files in plain words. */
 export function fileReason(cause: unknown): string {
   const code = (cause as NodeJS.ErrnoException).code;
-  return FILE_REASONS[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
+  return ERRNO_WORDS[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 /** A file that was named on the command line cannot be read. `what` it was to be: "kernel". */

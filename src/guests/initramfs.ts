@@ -2,6 +2,7 @@
  * Makes an initramfs of busybox, an /init, Debian packages and the caller's files, as a stream. Knows the host's files and the
  * archive format's writer; not where busybox and packages come from, nor who boots the result.
  */
+import { ERRNO_WORDS } from "../spec/errno.js";
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
@@ -64,12 +65,8 @@ const ACCOUNTS = [
   { path: "etc/passwd", text: "root:x:0:0:root:/root:/bin/sh\n" },
   { path: "etc/group", text: "root:x:0:\n" },
 ];
-/** Why a file of the host cannot be read, by errno(3). */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or folder",
-  ENOTDIR: "a part of its path is not a folder",
-  EACCES: "no permission to read it",
-};
+/** Errors that say that a file of the host cannot be read. */
+const UNREADABLE = ["ENOENT", "ENOTDIR", "EACCES"];
 /** What is busybox's or ours only where no package brings its own. */
 const PACKAGES_WIN = ["bin/sh", ...ACCOUNTS.map(({ path }) => path)];
 
@@ -90,8 +87,9 @@ function insideRoot(guestPath: string): string {
 
 /** Why a file of the host cannot be added; errors of other kinds come back as they are. */
 function unreadable(from: string, error: unknown): unknown {
-  const why = UNREADABLE[(error as NodeJS.ErrnoException).code ?? ""];
-  return why === undefined ? error : new GuestError("usage", `initramfs: ${from}: ${why}`, { cause: error });
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (!UNREADABLE.includes(code)) return error;
+  return new GuestError("usage", `initramfs: ${from}: ${ERRNO_WORDS[code]}`, { cause: error });
 }
 
 async function* contentOf(from: string): AsyncGenerator<Uint8Array> {

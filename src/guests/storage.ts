@@ -2,24 +2,25 @@
  * What a file system refuses, as an error that says what could not be written, where, how much room there is, and what
  * to do. Knows neither apt nor guests.
  */
+import { ERRNO_WORDS } from "../spec/errno.js";
 import { randomUUID } from "node:crypto";
 import { mkdir, open, rm, stat, statfs } from "node:fs/promises";
 import path from "node:path";
 import { GuestError } from "./errors.js";
 import { systemErrorName } from "./system-errors.js";
 
-/** errno(3) in plain words, for those that mean that the place itself does not take files. */
-const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: "too little room on its disk",
-  EDQUOT: "the disk quota is used up",
-  EFBIG: "files may not be that large here",
-  EROFS: "the file system is read-only",
-  EACCES: "no permission to write there",
-  EPERM: "no permission to write there",
-  ENOTDIR: "a part of its path is not a folder",
-  EEXIST: "there is something of that name that is not a folder",
-  EIO: "the disk reports an error",
-};
+/** The errors that mean that the place itself does not take files. */
+const REFUSALS = new Set([
+  "ENOSPC",
+  "EDQUOT",
+  "EFBIG",
+  "EROFS",
+  "EACCES",
+  "EPERM",
+  "ENOTDIR",
+  "EEXIST",
+  "EIO",
+]);
 /** Those of them that end when room is made. */
 const FULL = new Set(["ENOSPC", "EDQUOT"]);
 /** A disk that does not take this much is full for a fetch: less than any lists, more than what apt wrote and removed. */
@@ -60,7 +61,7 @@ async function room(code: string, { folder, needed }: Unwritten): Promise<string
 
 /** The error for something that a file system refused with `code`, e.g. "ENOSPC". */
 export async function storageError(unwritten: Unwritten, code: string, cause?: unknown): Promise<GuestError> {
-  const why = `${REASONS[code] ?? code}${await room(code, unwritten)}`;
+  const why = `${ERRNO_WORDS[code] ?? code}${await room(code, unwritten)}`;
   const advice = FULL.has(code)
     ? "free some room there, or set XDG_CACHE_HOME to a folder on another disk"
     : "set XDG_CACHE_HOME to a folder that can be written";
@@ -73,7 +74,7 @@ function storageCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || error instanceof GuestError) return undefined;
   const { errno, syscall } = error as NodeJS.ErrnoException;
   const code = errno === undefined ? undefined : systemErrorName(-errno);
-  return code !== undefined && code in REASONS && !syscall?.startsWith("spawn") ? code : undefined;
+  return code !== undefined && REFUSALS.has(code) && !syscall?.startsWith("spawn") ? code : undefined;
 }
 
 /** Runs `work`; where the file system refuses what it writes, throws GuestError "storage" that names `unwritten`. */

@@ -35,7 +35,7 @@ test("guests: a cache that cannot be written is one line that says why and what 
   await writeFile(path.join(folder, "taken", "locore"), "");
   const cases: [string, string, string][] = [
     [file, "ENOTDIR", "a part of its path is not a folder"],
-    [path.join(folder, "taken"), "EEXIST", "there is something of that name that is not a folder"],
+    [path.join(folder, "taken"), "EEXIST", "there is something of that name already"],
   ];
   for (const [home, code, why] of cases) {
     const cacheFolder = path.join(home, "locore");
@@ -70,7 +70,7 @@ test("guests: a cache in a folder of somebody else is told as what it is", LIMIT
   const { err } = await new Running("sh", ["-c", PULL, folder], account).ended;
   assert.equal(
     err,
-    `locore: cannot write the cache of guests to ${folder}/locore: no permission to write there; ${ADVICE}\n`,
+    `locore: cannot write the cache of guests to ${folder}/locore: no permission to use it; ${ADVICE}\n`,
   );
 });
 

@@ -30,7 +30,7 @@ for (const size of ["64k", "512k", "2m", "8m"]) {
       if (/^locore: cannot reach/m.test(err)) return missing(t, err);
       assert.match(
         err,
-        /^locore: cannot write the package lists .* to .*: too little room on its disk \(.* free\)/m,
+        /^locore: cannot write the package lists .* to .*: no space left for it \(.* free\)/m,
       );
       assert.ok(performance.now() - start < PROMPT_MS);
     },

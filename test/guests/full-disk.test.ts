@@ -53,10 +53,7 @@ function assertClean(report: FullDiskReport): void {
   const { fault, code, message, elapsed, cache, partial, believed, version } = report;
   assert.deepEqual({ fault, code }, { fault: "storage", code: "ENOSPC" });
   assert.equal(message.split("\n").length, 1, message);
-  assert.match(
-    message,
-    /: too little room on its disk \(.* free.*\); free some room there, or set XDG_CACHE_HOME/,
-  );
+  assert.match(message, /: no space left for it \(.* free.*\); free some room there, or set XDG_CACHE_HOME/);
   assert.ok(elapsed < PROMPT_MS, `took ${elapsed} ms`);
   const strangers = cache.filter((name) => !["apt", "guests"].includes(name));
   assert.deepEqual(strangers, [], "neither a lock nor unfinished work is left");
