@@ -37,7 +37,7 @@ function run(plan: Plan): { text: string; report: RunReport } {
   return { text, report };
 }
 
-test("R1.7 a caller hands over a buffer, gets a plan, runs it", () => {
+test("the library: a caller hands over a buffer, gets a plan, runs it", () => {
   const bytes = pvhElf(LOAD_ADDRESS, BANG, LOAD_ADDRESS);
   assert.equal(recognise(bytes).format, "elf");
   const { text, report } = run(buildPlan({ kernel: { name: "bang", bytes }, clock: CLOCK }));

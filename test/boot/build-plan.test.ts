@@ -207,7 +207,7 @@ describe("R1.6 the plan", () => {
     assert.deepEqual(msrs, { 0x200: 0xc000_0000n, 0x201: 0xff_c000_0800n, 0x2ff: 0x806n });
   });
 
-  it("R3.8 devices do not share ports", () => {
+  it("R1.6 devices do not share ports", () => {
     const taken = new Map<number, string>();
     for (const { name, ports = [] } of planOf(makeBzImage()).devices) {
       for (const { start, size } of ports) {

@@ -207,7 +207,7 @@ describe("R1.8 ACPI tables for firmware", () => {
   });
 });
 
-describe("R1.1 the same machine twice", () => {
+describe("the same machine twice", () => {
   it("R6.3 equal options give equal plans, firmware included", () => {
     const options: BootOptions = { kernel: { name: "k", bytes: makeBzImage() }, bios, memory: 64 * MIB };
     assert.deepEqual(buildPlan(options), buildPlan(options));

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ByteWriter } from "../../src/bytes/byte-writer.js";
 
-describe("R1.9 ByteWriter", () => {
-  it("R1.9 fields are little-endian and in order", () => {
+describe("ByteWriter", () => {
+  it("fields are little-endian and in order", () => {
     const bytes = new ByteWriter()
       .u8(1)
       .u16(0x203)
@@ -19,7 +19,7 @@ describe("R1.9 ByteWriter", () => {
     );
   });
 
-  it("R1.9 growing keeps what was written, at every size of field", () => {
+  it("growing keeps what was written, at every size of field", () => {
     const writer = new ByteWriter();
     for (let i = 0; i < 1000; i++)
       writer
@@ -38,7 +38,7 @@ describe("R1.9 ByteWriter", () => {
     }
   });
 
-  it("R1.9 a value that does not fit is refused", () => {
+  it("a value that does not fit is refused", () => {
     assert.throws(() => new ByteWriter().u8(256), RangeError);
     assert.throws(() => new ByteWriter().u16(-1), RangeError);
     assert.throws(() => new ByteWriter().u64(2 ** 60), RangeError);

@@ -113,7 +113,7 @@ test(
   },
 );
 
-test("R3.1 a kernel comes through a pipe whole, also from a writer that is late", UNIX, async () => {
+test("a kernel comes through a pipe whole, also from a writer that is late", UNIX, async () => {
   const kernel = printing("once", "up", false);
   const pipe = fifo("late");
   const run = locore("boot", pipe);

@@ -44,7 +44,7 @@ test("R3.8 the README's table of exit statuses is the help's, and every status o
     assert.ok(statuses.includes(String(status)), String(status));
 });
 
-test("R3.1 a program is answered in one line, with the loaders' reasons below", async () => {
+test("R2.3 a program is answered in one line, with the loaders' reasons below", async () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "ls");
   const interpreter = { type: PT.INTERP, bytes: new TextEncoder().encode("/lib/ld.so\0") };
   writeFileSync(file, makeElf({ segments: [interpreter, { vaddr: 0x400000, bytes: new Uint8Array(64) }] }));
@@ -87,7 +87,7 @@ test("a wrong command line exits 2 and says what was probably meant", async () =
   assert.match(action.err, /did you mean locore guests pull/);
 });
 
-test("R4.3 a file that is no kernel exits 8 with what it is and what to do", async () => {
+test("R2.3 a file that is no kernel exits 8 with what it is and what to do", async () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "README.md");
   writeFileSync(file, "# A heading\n\nSome text.\n");
   for (const command of ["boot", "plan", "inspect"]) {

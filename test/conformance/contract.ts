@@ -269,7 +269,7 @@ function fullState(made: Guest): CpuState {
 }
 
 function states(engine: Engine): void {
-  test("R6.2 writeState and readState are inverse", () => {
+  test("R6.1 writeState and readState are inverse", () => {
     const made = make((g) => g.exit());
     withGuest(engine, made, ({ cpu }) => {
       const before = fullState(made);
@@ -288,7 +288,7 @@ function states(engine: Engine): void {
     });
   });
 
-  test("R6.2 a state moved to another VM goes on there", () => {
+  test("R6.1 a state moved to another VM goes on there", () => {
     const made = busyGuest();
     withGuest(engine, made, (first) => {
       first.run(700);
@@ -324,7 +324,7 @@ function states(engine: Engine): void {
 }
 
 function memories(engine: Engine): void {
-  test("R1.7 bytes a device writes over code that has run are what runs next", () => {
+  test("R6.1 bytes a device writes over code that has run are what runs next", () => {
     const made = make((g) => {
       g.a.label("again").mov(eax, 1).add(ebx, eax).jmp("again");
       g.exit();

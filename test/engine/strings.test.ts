@@ -199,7 +199,7 @@ function judge(s: Session, base: CpuState, c: Case, cut: number, name: string): 
   if (last) check(s, last, name);
 }
 
-test("R1.9 repeated string instructions do what one element at a time would", () => {
+test("R6.1 repeated string instructions do what one element at a time would", () => {
   const generator = new Random().seed(SEED);
   const random = (): bigint => generator.u64();
   const s = session();
@@ -217,7 +217,7 @@ test("R1.9 repeated string instructions do what one element at a time would", ()
   }
 });
 
-test("R1.9 a 32-bit index that wraps within a page goes on below 4 GiB", () => {
+test("R6.1 a 32-bit index that wraps within a page goes on below 4 GiB", () => {
   const s = session();
   try {
     const fsBase = BigInt(WINDOW + 0x804);

@@ -82,7 +82,7 @@ for (const elfClass of [32, 64] as const) {
     });
   }
 
-  test(`R3.11 ELF${elfClass}: symbols are read one by one, with their names`, () => {
+  test(`ELF${elfClass}: symbols are read one by one, with their names`, () => {
     const { sym } = elfClass === 64 ? ELF64 : ELF32;
     const table = new ByteView(new Uint8Array(sym.size * 2));
     table.setU32(sym.size + sym.name, 1);

@@ -41,7 +41,7 @@ test("R4.3 a kernel with an EFI stub is a bzImage, although it begins as a progr
   assert.equal(recognise(kernel).format, "bzimage");
 });
 
-test("R1.3 a kernel packed as a whole is unpacked, within a limit; the image says so", () => {
+test("R4.4 a kernel packed as a whole is unpacked, within a limit; the image says so", () => {
   const image = recognise(gzipSync(makeElf()));
   assert.equal(image.format, "elf");
   assert.equal(image.packedBy, "gzip");

@@ -21,7 +21,7 @@ for (const name of kernels) {
   const file = path.join(folder ?? "", name);
   for (const cpus of [1, 2, 4]) {
     test(
-      `R2.1 ${name} on ${cpus} CPU(s): console, clocks and CPUs with no further word`,
+      `R2.1 R4.1 ${name} on ${cpus} CPU(s): console, clocks and CPUs with no further word`,
       LIMIT,
       async (t) => {
         const run = new Running(process.execPath, [PROGRAM, "boot", file, "--smp", String(cpus)]).during(t);

@@ -11,7 +11,7 @@ export const ENTRIES = {
   "R1.2 bzImage by its 64-bit entry": {},
   "R1.2 bzImage by its 32-bit entry": { loader: { entry: "32" } },
   "R2.1 bzImage through PVH": { loader: { name: "pvh" } },
-  "R2.1 vmlinux through PVH": { vmlinux: true, loader: { name: "pvh" } },
+  "R2.1 R4.1 vmlinux through PVH": { vmlinux: true, loader: { name: "pvh" } },
   "R1.2 vmlinux by the 64-bit ELF protocol": { vmlinux: true, loader: { name: "elf64" } },
 } satisfies Record<string, Pick<KernelBootOptions, "vmlinux" | "loader">>;
 

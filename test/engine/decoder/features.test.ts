@@ -27,7 +27,7 @@ function decoded(bytes: Uint8Array, codeSize: number, has: (feature: FeatureName
   return decoder.instruction.form.mnemonic;
 }
 
-test("R2.2 the table's features are those that the reference decoder names", () => {
+test("R6.1 the table's features are those that the reference decoder names", () => {
   for (const { form, opcode, mnemonic, switches } of instructionRows()) {
     const own = form.features.always === undefined ? [] : [form.features.always];
     // FWAIT belongs to the x87 unit here; the reference gives it no feature.
@@ -35,7 +35,7 @@ test("R2.2 the table's features are those that the reference decoder names", () 
   }
 });
 
-test("R2.2 every form: itself with its feature, its documented alias or #UD without", () => {
+test("R6.1 every form: itself with its feature, its documented alias or #UD without", () => {
   for (const form of FORMS) {
     const { always } = form.features;
     if (always === undefined) continue;
@@ -52,7 +52,7 @@ test("R2.2 every form: itself with its feature, its documented alias or #UD with
   }
 });
 
-test("R2.2 every feature with instructions has forms, the others are listed", () => {
+test("R6.1 every feature with instructions has forms, the others are listed", () => {
   const used = new Set<string>(["cx16", "lahf_lm"]);
   for (const { features } of FORMS) if (features.always !== undefined) used.add(features.always);
   const rest = Object.keys(FEATURE_BITS).filter((name) => !used.has(name));

@@ -13,7 +13,7 @@ import { DEFAULT_CPU_FEATURES } from "../../../src/x86/cpu-features.js";
 import { instructionPage, instructionRows } from "../../../tools/instruction-list.js";
 import { repositoryText } from "../../support/repository.js";
 
-test("R2.2 every instruction that CPUID announces has semantics", () => {
+test("R6.1 every instruction that CPUID announces has semantics", () => {
   const promised = instructionRows().filter((row) =>
     row.switches.every((name) => DEFAULT_CPU_FEATURES[name]),
   );
@@ -24,7 +24,7 @@ test("R2.2 every instruction that CPUID announces has semantics", () => {
   );
 });
 
-test("R2.2 a form without semantics belongs to a CPUID switch that is off", () => {
+test("R6.1 a form without semantics belongs to a CPUID switch that is off", () => {
   for (const row of instructionRows().filter((r) => r.state === "missing")) {
     assert.ok(
       row.switches.some((name) => !DEFAULT_CPU_FEATURES[name]),

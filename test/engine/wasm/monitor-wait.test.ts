@@ -167,7 +167,7 @@ test("R6.1 interrupts: enabled they are taken, masked they end the wait only wit
   nmi.vm.dispose();
 });
 
-test("R6.2 a state taken in MWAIT is one that goes on behind it", () => {
+test("R6.1 a state taken in MWAIT is one that goes on behind it", () => {
   const two = waiting(0, () => undefined);
   two.run(MANY);
   const state = two.cpu.readState();
