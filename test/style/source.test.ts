@@ -1,6 +1,6 @@
 /**
- * Rules of style that can be checked are checked: file headers, names, sizes, unexplained notes to self, and
- * that the import rule of `tools/layers.mjs` really bites.
+ * Rules of style that can be checked are checked: file headers, names, unexplained notes to self, and that
+ * the import rule of `tools/layers.mjs` really bites.
  */
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -8,9 +8,6 @@ import { pathToFileURL } from "node:url";
 import test from "node:test";
 import { repositoryFiles, repositoryRoot, repositoryText } from "../support/repository.js";
 
-const LINE_LIMIT = 400;
-/** Instruction tables are long by nature. */
-const LONG_FILES = /^src\/engine\/x86\/(\w+\/)?table\b/;
 const JUNK_DRAWERS = /(^|\/)(utils?|helpers?|misc|common|stuff|lib|tools?)\.[cm]?[jt]s$/i;
 const NOTE_TO_SELF = new RegExp(
   `\\b(${["TO", "FIX"].map((start, i) => start + ["DO", "ME"][i]).join("|")})\\b(?!\\([^)]+\\): \\S)`,
@@ -30,13 +27,6 @@ async function layers(): Promise<Layers> {
 test("style: every source file opens with a comment that says what it is for", () => {
   const bare = code.filter((file) => !/^(#![^\n]*\n)?(\/\*\*?|\/\/)\s*\S/.test(repositoryText(file)));
   assert.deepEqual(bare, []);
-});
-
-test(`style: no file is longer than ${LINE_LIMIT} lines, instruction tables aside`, () => {
-  const long = code.filter(
-    (file) => !LONG_FILES.test(file) && repositoryText(file).split("\n").length - 1 > LINE_LIMIT,
-  );
-  assert.deepEqual(long, []);
 });
 
 test("style: every exported function of src/ says what it does", () => {
