@@ -114,7 +114,14 @@ function recogniseElf(image: Image, header: Multiboot1Header, options: LoaderOpt
   return {
     fits: true,
     why,
-    protocol: new Multiboot1Boot(kernel, entry, header, image, commandLineText(options), systemOf(image)),
+    protocol: new Multiboot1Boot({
+      kernel,
+      entry,
+      header,
+      elf: image,
+      text: commandLineText(options),
+      system: systemOf(image),
+    }),
   };
 }
 
@@ -136,8 +143,27 @@ function recogniseAddresses(
   if (fault !== undefined) return { fits: false, fault };
   const why = `a Multiboot header with load addresses at offset ${hex(offset)}`;
   const text = commandLineText(options);
-  const protocol = new Multiboot1Boot(kernel, entry, header, undefined, text, systemOf(image));
+  const protocol = new Multiboot1Boot({
+    kernel,
+    entry,
+    header,
+    elf: undefined,
+    text,
+    system: systemOf(image),
+  });
   return { fits: true, why, protocol };
+}
+
+/** What was recognised. */
+interface Multiboot1Kernel {
+  readonly kernel: KernelImage;
+  /** Guest-physical address of the first instruction. */
+  readonly entry: number;
+  readonly header: Multiboot1Header;
+  /** Whose sections the kernel is told of. */
+  readonly elf: ElfImage | undefined;
+  readonly text: CommandLineText;
+  readonly system: SystemMark | undefined;
 }
 
 class Multiboot1Boot implements BootProtocol {
@@ -146,26 +172,19 @@ class Multiboot1Boot implements BootProtocol {
   readonly #cpu = new MultibootCpu(MULTIBOOT1_BOOT_MAGIC);
   #information = 0;
 
-  constructor(
-    readonly kernel: KernelImage,
-    readonly entryAddress: number,
-    readonly header: Multiboot1Header,
-    /** Whose sections the kernel is told of. */
-    readonly elf: ElfImage | undefined,
-    readonly text: CommandLineText,
-    readonly system: SystemMark | undefined,
-  ) {
-    this.defaultCommandLine = consoleWords(system);
+  constructor(readonly found: Multiboot1Kernel) {
+    this.defaultCommandLine = consoleWords(found.system);
   }
 
   layOutMemory(context: LoadContext): void {
-    placeKernel(context, NAME, this.kernel, 0);
-    const modules = placeBootModules(context, NAME, this.kernel.end);
-    const sections = this.elf === undefined ? undefined : placeSections(context, NAME, this.elf, 0);
+    const { kernel, elf, text } = this.found;
+    placeKernel(context, NAME, kernel, 0);
+    const modules = placeBootModules(context, NAME, kernel.end);
+    const sections = elf === undefined ? undefined : placeSections(context, NAME, elf, 0);
     const input = {
-      commandLine: this.text(context.kernelName, context.commandLine),
+      commandLine: text(context.kernelName, context.commandLine),
       loaderName: LOADER_NAME,
-      modules: modules.map((one) => ({ ...one, text: this.text(one.name, one.commandLine) })),
+      modules: modules.map((one) => ({ ...one, text: text(one.name, one.commandLine) })),
       memoryMap: deriveE820(context.memory),
       sections,
       vga: context.vga ?? false,
@@ -178,12 +197,12 @@ class Multiboot1Boot implements BootProtocol {
   }
 
   describeBootCpu(): CpuState {
-    return this.#cpu.state(this.entryAddress, this.#information);
+    return this.#cpu.state(this.found.entry, this.#information);
   }
 
   #warn(context: LoadContext): void {
-    warnOfCommandLine(this.system?.system, context);
-    if (this.header.graphics === undefined || context.vga === true) return;
+    warnOfCommandLine(this.found.system?.system, context);
+    if (this.found.header.graphics === undefined || context.vga === true) return;
     context.warn(NO_SCREEN);
   }
 }

@@ -93,17 +93,20 @@ function makeTable(input: ZstdInput, at: number, weights: Uint8Array, count: num
   return { bits, entries };
 }
 
-/**
- * Decodes one stream (§4.2.2) at [start, end) into out[from, to). Throws CodecError unless it ends exactly.
- */
+/** One Huffman-coded stream: [start, end) of the input becomes out[from, to). */
+export interface HuffmanStream {
+  start: number;
+  end: number;
+  out: Uint8Array;
+  from: number;
+  to: number;
+}
+
+/** Decodes one stream (§4.2.2). Throws CodecError unless it ends exactly. */
 export function decodeStream(
   input: ZstdInput,
-  start: number,
-  end: number,
   table: HuffmanTable,
-  out: Uint8Array,
-  from: number,
-  to: number,
+  { start, end, out, from, to }: HuffmanStream,
 ): void {
   const { view } = input;
   const { bits, entries } = table;

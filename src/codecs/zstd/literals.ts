@@ -92,7 +92,8 @@ export class LiteralsReader {
     }
     const { table } = this;
     if (!table) throw input.corrupt(at, "literals that reuse a Huffman tree", "an earlier block with a tree");
-    if (header.streams === 1) decodeStream(input, at, end, table, this.buffer, 0, header.size);
+    if (header.streams === 1)
+      decodeStream(input, table, { start: at, end, out: this.buffer, from: 0, to: header.size });
     else this.fourStreams(at, end, table, header.size);
   }
 
@@ -107,7 +108,13 @@ export class LiteralsReader {
     for (let i = 0; i < 4; i++) {
       const to = i === 3 ? end : from + input.view.getUint16(at + 2 * i, true);
       if (to > end) throw input.corrupt(at, `stream ${i + 1} beyond the literals`, "sizes that fit");
-      decodeStream(input, from, to, table, buffer, quarter * i, i === 3 ? size : quarter * (i + 1));
+      decodeStream(input, table, {
+        start: from,
+        end: to,
+        out: buffer,
+        from: quarter * i,
+        to: i === 3 ? size : quarter * (i + 1),
+      });
       from = to;
     }
   }

@@ -58,14 +58,14 @@ export interface WorkerParts {
   board: RunOptions["board"];
 }
 
-function runOptions(
-  start: StartMessage,
-  plan: Plan,
-  engine: Engine,
-  side: WorkerSide,
-  tell: (message: WorkerMessage) => void,
-  board: RunOptions["board"],
-): RunOptions {
+/** What a run is made of: what was asked for, and the two ways to the other thread. */
+interface RunParts extends Pick<RunOptions, "plan" | "engine" | "board"> {
+  start: StartMessage;
+  side: WorkerSide;
+  tell: (message: WorkerMessage) => void;
+}
+
+function runOptions({ start, plan, engine, side, tell, board }: RunParts): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
@@ -107,7 +107,8 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
     const { source } = start;
     const plan = "plan" in source ? source.plan : await parts.makePlan(source.boot);
     tell({ kind: "planned", warnings: plan.warnings });
-    const report = runToEnd(runOptions(start, plan, await loading, side, tell, parts.board));
+    const { board } = parts;
+    const report = runToEnd(runOptions({ start, plan, engine: await loading, side, tell, board }));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });
