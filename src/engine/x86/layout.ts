@@ -208,12 +208,17 @@ export const TSC_RATE = 0x7b8;
 export const TLB_LISTED = 0x798;
 /** Whether any byte of `LARGE_REGIONS` is set. u32. */
 export const ANY_LARGE = 0x7a8;
+/** Hash of gigabytes of linear addresses, a bit each: set when an entry was filled from a 1 GiB page there. u32. */
+export const LARGE_GIGABYTES = 0x7c0;
 /** Lists of filled entries of the instruction TLB, u16 each: non-global ones, global ones. */
 export const ITLB_LISTS = 0x800;
 /** Hash of 2 MiB regions of linear addresses, a byte each: set when an entry was filled from a large page there. */
 export const LARGE_REGIONS = 0x1000;
 export const LARGE_REGION_ENTRIES = 0x1000;
 export const LARGE_REGION_SHIFT = 9;
+export const LARGE_GIGABYTE_SHIFT = 18;
+/** The bit of a gigabyte is its number XORed with that of its root entry: the parts of a kernel begin at multiples of 512 GiB. */
+export const LARGE_GIGABYTE_FOLD = 9;
 
 /**
  * Data TLBs, one for each access mode. Direct-mapped by bits 10:0 of the linear page number XORed with bits 19:11: what

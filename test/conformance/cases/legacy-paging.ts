@@ -50,10 +50,16 @@ function thirtyTwoBit(g: GuestBuilder): void {
   const { a } = g;
   // RAM identity-mapped by 4 MiB pages, one table of 4 KiB pages, one 4 MiB page.
   for (let i = 0; i < 4; i++) words32(g, DIRECTORY + 4 * i, [BigInt(i * 0x400000) | P | RW | PS]);
-  words32(g, DIRECTORY + 4 * (TEST >>> 22), [BigInt(TABLE) | P | RW, 0x800000n | P | RW | PS | G]);
+  words32(g, DIRECTORY + 4 * (TEST >>> 22), [
+    BigInt(TABLE) | P | RW,
+    0x800000n | P | RW | PS | G,
+    0n,
+    0x800000n | P | RW | PS,
+  ]);
   words32(g, TABLE, [0x280000n | P | RW, 0x281000n | P]);
   words32(g, 0x280000, [0x11112222n]);
   words32(g, 0x800000 + 0x123000, [0x33334444n]);
+  words32(g, 0x800000 + 0x3ff000, [0x55556666n]);
   turnOn(a, CR4_PSE | CR4_PGE, DIRECTORY);
   a.mov(eax, dword(TEST));
   g.expect(eax, 0x11112222, "a 4 KiB page");
@@ -80,6 +86,15 @@ function thirtyTwoBit(g: GuestBuilder): void {
     .invlpg(at(TEST))
     .mov(eax, dword(TEST));
   g.expect(eax, 0, "INVLPG");
+  // A 4 MiB page that was used in its upper half and is split.
+  const large = TEST + 0xc00000;
+  a.mov(eax, dword(large + 0x3ff000));
+  g.expect(eax, 0x55556666, "the upper half of a 4 MiB page");
+  a.mov(dword(TABLE + 4 * 0x3ff), 0x280000 + 3)
+    .mov(dword(DIRECTORY + 4 * (large >>> 22)), TABLE + 3)
+    .invlpg(at(large + 0x1000))
+    .mov(eax, dword(large + 0x3ff000));
+  g.expect(eax, 0x11112255, "the upper half, forgotten by INVLPG of the lower");
   a.movSystem(eax, cr0).and(eax, 0x7fffffff).movSystem(cr0, eax).mov(eax, dword(0x280000));
   g.expect(eax, 0x11112255, "without paging linear is physical");
   g.exit();

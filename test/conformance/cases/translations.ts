@@ -8,7 +8,7 @@ import { prologue } from "../support/environments.js";
 import { guest } from "../support/guest.js";
 import type { Guest, GuestBuilder } from "../support/guest.js";
 import * as layout from "../support/layout.js";
-import { G, P, RW } from "../support/page-tables.js";
+import { G, P, PS, RW } from "../support/page-tables.js";
 import { PF_P, PF_W, pf, setBits } from "./paging.js";
 
 const CR4_PGE = 1 << 7;
@@ -70,6 +70,75 @@ function translations(g: GuestBuilder): void {
   point(pde, table, P | RW);
   a.invlpg(at(large + 0x1ff000));
   sees(large, 3, "INVLPG anywhere in a 2 MiB page forgets all of it");
+  g.exit();
+}
+
+const GIGABYTE = 0x4000_0000;
+const TWO_MIB = 0x20_0000;
+/** Where large pages are tried out: nothing else is near. */
+const LARGE = 5 * GIGABYTE;
+/** Physical addresses of what is seen in the 2 MiB regions 1, 2 and 4, before and after. */
+const [FIRST, SECOND, CODE] = [TWO_MIB + 0x8_0000, 2 * TWO_MIB + 0x8_0000, 4 * TWO_MIB + 0x5000];
+const LATER = 4 * TWO_MIB;
+const RETURN_1 = [0xb8, 1, 0, 0, 0, 0xc3];
+const RETURN_2 = [0xb8, 2, 0, 0, 0, 0xc3];
+
+/**
+ * INVLPG forgets the whole of a large page, by an address of it that was never used, too: it is used in several places,
+ * split, and forgotten by another place.
+ */
+function splitPages(g: GuestBuilder): void {
+  prologue(g.a);
+  const { a, tables } = g;
+  g.words(FIRST, 0x11n);
+  g.words(SECOND, 0x12n);
+  g.data(CODE, RETURN_1);
+  g.words(LATER + FIRST, 0x21n);
+  g.words(LATER + SECOND, 0x22n);
+  g.data(LATER + 2 * TWO_MIB + 0x5000, RETURN_2);
+  const sees = (address: number, value: number, note: string): void => {
+    a.mov(rbx, BigInt(address)).mov(rax, qword(rbx));
+    g.expect(rax, value, note);
+  };
+  const returns = (address: number, value: number, note: string): void => {
+    a.mov(rbx, BigInt(address)).callAt(rbx);
+    g.expect(rax, value, note);
+  };
+  const point = (entry: number, value: bigint): void => {
+    a.mov(rax, value).mov(qword(entry), rax);
+  };
+  const forget = (address: number): void => {
+    a.mov(rbx, BigInt(address)).invlpg(at(rbx));
+  };
+  setBits(a, cr4, CR4_PGE);
+  for (const [name, flags, base] of [
+    ["", P | RW, LARGE],
+    ["global ", P | RW | G, LARGE + 2 * GIGABYTE],
+  ] as const) {
+    const pdpte = tables.map(base, 0, flags, 3);
+    const directory = tables.reserve();
+    for (const region of [1, 2]) point(directory + 8 * region, BigInt(LATER + region * TWO_MIB) | flags | PS);
+    point(directory + 8 * 4, BigInt(LATER + 2 * TWO_MIB) | flags | PS);
+    sees(base + FIRST, 0x11, `a ${name}1 GiB page`);
+    sees(base + SECOND, 0x12, `another region of the ${name}1 GiB page`);
+    returns(base + CODE, 1, `code in a third region of the ${name}1 GiB page`);
+    point(pdpte, BigInt(directory) | P | RW);
+    forget(base + 7 * TWO_MIB);
+    sees(base + FIRST, 0x21, `the ${name}1 GiB page, forgotten by a region that was never used`);
+    sees(base + SECOND, 0x22, `another region of the ${name}1 GiB page, forgotten`);
+    returns(base + CODE, 2, `code in a third region of the ${name}1 GiB page, forgotten`);
+    // A 2 MiB page split into 4 KiB ones.
+    const pde = tables.map(base + GIGABYTE, 0x20_0000, flags, 2);
+    const table = tables.reserve();
+    point(table + 8 * 0x80, BigInt(LATER + FIRST) | flags);
+    point(table + 8 * 0x81, BigInt(LATER + SECOND) | flags);
+    sees(base + GIGABYTE + 0x8_0000, 0x11, `a ${name}2 MiB page`);
+    sees(base + GIGABYTE + 0x8_1000, 0, `another part of the ${name}2 MiB page`);
+    point(pde, BigInt(table) | P | RW);
+    forget(base + GIGABYTE + 0x1f_f000);
+    sees(base + GIGABYTE + 0x8_0000, 0x21, `the ${name}2 MiB page, forgotten by a part that was never used`);
+    sees(base + GIGABYTE + 0x8_1000, 0x22, `another part of the ${name}2 MiB page, forgotten`);
+  }
   g.exit();
 }
 
@@ -140,6 +209,11 @@ export function translationGuests(): Guest[] {
       "INVLPG, CR3, global pages, and what needs no invalidation",
       { cites: "SDM vol. 3A §4.10.4" },
       translations,
+    ),
+    guest(
+      "large pages that are split are forgotten whole by INVLPG",
+      { cites: "SDM vol. 3A §4.10.4.1" },
+      splitPages,
     ),
     guest(
       "PCID and INVPCID",

@@ -72,6 +72,7 @@ interface Leaf {
   readonly low: Variable;
   /** Physical page. */
   readonly page: Variable;
+  /** 0: a page of 4 KiB; 1: of 2 MiB; 2: of 1 GiB. */
   readonly large: Variable;
   /** U and W of all levels. */
   readonly rights: Variable;
@@ -188,7 +189,7 @@ function walk(b: InstructionBuilder, linear: Value, leaveIf: LeaveIf, absent: ()
           const within = b.i64((1n << BigInt(INDEX_BITS * (level - 1))) - 1n);
           const inside = b.and(b.shrU(linear, b.i64(L.PAGE_SHIFT)), within);
           b.set(leaf.page, b.or(b.and(page, b.not(within)), inside));
-          b.set(leaf.large, b.i32(1));
+          b.set(leaf.large, b.i32(level - 1));
           b.branch(found);
         });
       // Accessed bits of tables are set once, by the exact path.
@@ -280,11 +281,17 @@ function isGlobal(b: InstructionBuilder, low: Value): Value {
   return b.ne(b.and(low, globals), b.i32(0));
 }
 
-function noteLarge(b: InstructionBuilder, linear: Value): void {
+/** Twin of `TlbBook.noteLarge`. */
+function noteLarge(b: InstructionBuilder, linear: Value, leaf: Leaf): void {
   const region = b.wrap(b.shrU(linear, b.i64(L.PAGE_SHIFT + L.LARGE_REGION_SHIFT)));
   const at = b.add(b.parameter(0), b.and(region, b.i32(L.LARGE_REGION_ENTRIES - 1)));
   b.store("i32.store8", at, b.i32(1), L.LARGE_REGIONS);
   b.setState("i32.store", L.ANY_LARGE, b.i32(1));
+  const isGigabyte = b.shrU(b.get(leaf.large), b.i32(1));
+  const gigabyte = b.wrap(b.shrU(linear, b.i64(L.PAGE_SHIFT + L.LARGE_GIGABYTE_SHIFT)));
+  const bit = b.xor(gigabyte, b.shrU(gigabyte, b.i32(L.LARGE_GIGABYTE_FOLD)));
+  const noted = b.state("i32.load", L.LARGE_GIGABYTES);
+  b.setState("i32.store", L.LARGE_GIGABYTES, b.or(noted, b.shl(isGigabyte, bit)));
 }
 
 /** The page that a walk found, in RAM. */
@@ -335,7 +342,7 @@ export function translateMiss(b: InstructionBuilder, miss: Miss): Value {
   const used = markUsed(b, leaf, rights.write, leaveIf);
   const canWrite = b.and(writable, b.ne(b.and(used, b.i32(PTE_D)), b.i32(0)));
   storeFlags(b, DATA, entry, isGlobal(b, used), b.mul(canWrite, b.i32(L.TLB_FLAG_WRITABLE)));
-  b.if(b.get(leaf.large), () => noteLarge(b, linear));
+  b.if(b.get(leaf.large), () => noteLarge(b, linear, leaf));
   fill(b, entry, linear, target, canWrite);
   return b.add(target.host, b.and(b.wrap(linear), b.i32(L.PAGE_SIZE - 1)));
 }
@@ -378,7 +385,7 @@ export function translateFetch(
   const slot = b.mul(b.and(number, b.i32(L.ITLB_ENTRIES - 1)), b.i32(L.ITLB_ENTRY_SIZE));
   const entry = b.add(b.add(b.parameter(0), slot), b.i32(L.ITLB));
   storeFlags(b, CODE, entry, isGlobal(b, used), b.i32(0));
-  b.if(b.get(leaf.large), () => noteLarge(b, linear));
+  b.if(b.get(leaf.large), () => noteLarge(b, linear, leaf));
   const page = b.and(linear, b.i64(-L.PAGE_SIZE));
   b.store("i64.store", entry, b.or(page, b.state("i64.load32_u", L.CODE_ACCESS)));
   b.store("i32.store", entry, b.sub(host, b.state("i32.load", L.RAM_BASE)), L.ITLB_RAM_OFFSET);

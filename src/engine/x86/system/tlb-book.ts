@@ -23,6 +23,10 @@ const DATA_ENTRIES = L.ACCESS_MODES * L.TLB_ENTRIES;
 const ITLB_WORDS = L.ITLB_ENTRY_SIZE >>> 2;
 /** Page number in the low 32 bits of an address, which is what generated code looks at. */
 const LOW_PAGE = L.PAGES_4G - 1;
+/** Pages of 4 KiB in one of 2 MiB, of 4 MiB, which has two regions, and of 1 GiB. */
+export const PAGES_OF_2M = 1 << 9;
+export const PAGES_OF_4M = 1 << 10;
+export const PAGES_OF_1G = 1 << 18;
 
 /** Where a TLB and its lists lie: word indices, and the index of the first u16 of the lists. */
 interface Place {
@@ -96,6 +100,7 @@ export class TlbBook {
   private readonly code: EntryLists;
   private readonly largeRegions: Uint8Array;
   private readonly anyLarge: number;
+  private readonly largeGigabytes: number;
 
   constructor(
     cpuBase: number,
@@ -104,6 +109,7 @@ export class TlbBook {
     this.dataWord = (cpuBase + L.TLB) >>> 2;
     this.codeWord = (cpuBase + L.ITLB) >>> 2;
     this.anyLarge = (cpuBase + L.ANY_LARGE) >>> 2;
+    this.largeGigabytes = (cpuBase + L.LARGE_GIGABYTES) >>> 2;
     this.largeRegions = new Uint8Array(words.buffer, cpuBase + L.LARGE_REGIONS, L.LARGE_REGION_ENTRIES);
     this.data = new EntryLists(words, {
       entries: DATA_ENTRIES,
@@ -160,13 +166,21 @@ export class TlbBook {
   fillCode(word: number, flags: number): void {
     this.code.fill(word, flags);
   }
-  /** Notes that a linear page was filled from a page larger than 4 KiB. */
-  noteLarge(page: number): void {
-    this.largeRegions[this.largeRegion(page)] = 1;
+  /** Notes that a linear page was filled from a page of `span` times 4 KiB, if that is more than one. */
+  noteLarge(page: number, span: number): void {
+    if (span === 1) return;
+    const region = this.largeRegion(page);
+    this.largeRegions[region] = 1;
+    if (span === PAGES_OF_4M) this.largeRegions[region ^ 1] = 1;
+    if (span === PAGES_OF_1G) this.words[this.largeGigabytes] |= this.gigabyteBit(page);
     this.words[this.anyLarge] = 1;
   }
   private largeRegion(page: number): number {
     return (page >>> L.LARGE_REGION_SHIFT) & (L.LARGE_REGION_ENTRIES - 1);
+  }
+  private gigabyteBit(page: number): number {
+    const gigabyte = page >>> L.LARGE_GIGABYTE_SHIFT;
+    return 1 << (gigabyte ^ (gigabyte >>> L.LARGE_GIGABYTE_FOLD));
   }
 
   private readonly emptyData = (word: number): void => {
@@ -196,6 +210,7 @@ export class TlbBook {
     }
     if (this.words[this.anyLarge]) this.largeRegions.fill(0);
     this.words[this.anyLarge] = 0;
+    this.words[this.largeGigabytes] = 0;
   }
   /** Empties every entry that is not global. */
   flushNonGlobal(): void {
@@ -204,7 +219,10 @@ export class TlbBook {
   }
   /** Empties what INVLPG of an address in this linear page must: the whole of a large page. */
   flushPage(page: number): void {
-    if (this.largeRegions[this.largeRegion(page)]) {
+    if (
+      this.largeRegions[this.largeRegion(page)] ||
+      this.words[this.largeGigabytes] & this.gigabyteBit(page)
+    ) {
       this.flushAll();
       return;
     }

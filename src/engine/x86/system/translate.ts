@@ -50,7 +50,7 @@ function walkUnpaged(page: number): void {
   walked.noExecute = false;
   walked.global = false;
   walked.dirty = true;
-  walked.large = false;
+  walked.span = 1;
 }
 
 /** Enters the last walk's page in the data TLB. `canWrite`: writable and dirty. */
@@ -59,7 +59,7 @@ function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): v
   const { tlb, i32 } = cpu;
   const word = tlb.dataEntry(page, mode);
   tlb.fillData(word, (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0));
-  if (walked.large) tlb.noteLarge(page);
+  tlb.noteLarge(page, walked.span);
   const tagLow = (page << L.PAGE_SHIFT) | 0;
   const tagHigh = Math.floor(page / L.PAGES_4G) | 0;
   i32[word + Book.WORD_PAGE_TAG] = tlb.pageTag(page);
@@ -174,7 +174,7 @@ export function translateFetchPage(cpu: CpuContext, linear: number): number {
   if (ramOffset < 0) return -2;
   const word = cpu.tlb.codeEntry(page);
   cpu.tlb.fillCode(word, walked.global ? L.TLB_FLAG_GLOBAL : 0);
-  if (walked.large) cpu.tlb.noteLarge(page);
+  cpu.tlb.noteLarge(page, walked.span);
   cpu.i32[word] = (page << L.PAGE_SHIFT) | cpu.get32(L.CODE_ACCESS);
   cpu.i32[word + 1] = Math.floor(page / L.PAGES_4G);
   cpu.i32[word + 2] = ramOffset;

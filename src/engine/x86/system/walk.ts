@@ -30,6 +30,7 @@ import {
 } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
+import { PAGES_OF_1G, PAGES_OF_2M, PAGES_OF_4M } from "./tlb-book.js";
 
 /** How a walk ended. */
 export const WALK_OK = 0;
@@ -58,7 +59,8 @@ export const walked = {
   noExecute: false,
   global: false,
   dirty: false,
-  large: false,
+  /** Pages of 4 KiB that the leaf maps. */
+  span: 1,
 };
 
 /** Host addresses of the entries of the last walk, root first, and their low words. */
@@ -96,9 +98,9 @@ function combineRights(): void {
   walked.noExecute ||= (high & PTE_XD_HIGH) !== 0;
 }
 
-function finish(cpu: CpuContext, page: number, large: boolean): number {
+function finish(cpu: CpuContext, page: number, span: number): number {
   walked.page = page;
-  walked.large = large;
+  walked.span = span;
   walked.dirty = (low & PTE_D) !== 0;
   walked.global = (low & PTE_G) !== 0 && (cpu.get32(L.CR4) & CR4_PGE) !== 0;
   return WALK_OK;
@@ -117,13 +119,13 @@ function walkWide(cpu: CpuContext, page: number, table: number, topLevel: number
     if (high & reserved) return WALK_RESERVED;
     combineRights();
     tablePage = entryPage();
-    if (level === 1) return finish(cpu, tablePage, false);
+    if (level === 1) return finish(cpu, tablePage, 1);
     if (!(low & PTE_PS)) continue;
     if (level === LEVELS || (level === 3 && !cpu.gigabytePages)) return WALK_RESERVED;
     if (low & (level === 3 ? RESERVED_1G : RESERVED_2M)) return WALK_RESERVED;
-    const within = level === 3 ? ENTRIES * ENTRIES - 1 : ENTRIES - 1;
+    const span = level === 3 ? PAGES_OF_1G : PAGES_OF_2M;
     // Bit 12 is PAT here, not address.
-    return finish(cpu, tablePage - (tablePage & 1) + (page & within), true);
+    return finish(cpu, tablePage - (tablePage & 1) + (page & (span - 1)), span);
   }
 }
 
@@ -144,12 +146,12 @@ function walkLegacy(cpu: CpuContext, page: number): number {
   if (low & PTE_PS && cpu.get32(L.CR4) & CR4_PSE) {
     if (low & cpu.reserved4M) return WALK_RESERVED;
     const above4G = (low >>> LEGACY_4M_HIGH_SHIFT) & LEGACY_4M_HIGH_MASK;
-    return finish(cpu, ((low >>> 22) << 10) + above4G * L.PAGES_4G + (page & 0x3ff), true);
+    return finish(cpu, ((low >>> 22) << 10) + above4G * L.PAGES_4G + (page & (PAGES_OF_4M - 1)), PAGES_OF_4M);
   }
   readEntry(cpu, ((low & ~(L.PAGE_SIZE - 1)) >>> 0) + (page & 0x3ff) * 4, false);
   if (!(low & PTE_P)) return WALK_NOT_PRESENT;
   combineRights();
-  return finish(cpu, low >>> L.PAGE_SHIFT, false);
+  return finish(cpu, low >>> L.PAGE_SHIFT, 1);
 }
 
 /** Walks the tables for a linear page (paging is on). Fills `walked` when it returns `WALK_OK`. */
