@@ -78,3 +78,11 @@ export function differences(host: Uint8Array, ours: Uint8Array): Differences {
   }
   return found;
 }
+
+const PAGE_FAULT = 14;
+const FETCH = 0x10;
+
+/** Whether a result is a page fault of a fetch: of the instruction itself, or of what follows it. */
+export const isFetchFault = (record: DataView): boolean =>
+  record.getUint32(RESULT.VECTOR, true) === PAGE_FAULT &&
+  (record.getUint32(RESULT.ERROR, true) & FETCH) !== 0;

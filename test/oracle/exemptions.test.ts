@@ -11,6 +11,7 @@ import type { Exemption } from "./exemptions.js";
 import { nativeMissing } from "./native.js";
 import { recordedIn, replay } from "./replay.js";
 import { runOracle } from "./run.js";
+import type { Used } from "./run.js";
 import { VECTOR_FILES } from "./vector-files.js";
 import { VENDORS, hostVendor } from "./vendor.js";
 import type { Vendor } from "./vendor.js";
@@ -34,17 +35,15 @@ const LIVE: Readonly<Record<string, string>> = {
 const RARE: Readonly<Record<string, string>> = {
   "undefined opcode at the end of a page": "an undefined instruction has to be cut by its page",
   "XSAVE: order of checks": "alignment checks have to be on, and the address to miss something else",
-  "MXCSR.MM": "of the reserved bits it has to be the only one that is set",
   "MOVSXD of a word": "needs an operand-size prefix and memory that ends behind the second byte",
   "offsets that are not canonical": "the base of FS or GS has to bring the address back",
   "RSP above a 16-bit stack pointer": "depends on what the kernel's stack pointer is",
   "LOCK VERR, LOCK VERW": "one case in a hundred has the prefix",
   "LOCK MOV CR": "one case in a hundred has the prefix",
-  "FDP lost on the way": "Linux has to run another process at that moment",
 };
 
 const compared = EXEMPTIONS.filter((e) => e.ignored !== undefined);
-const used = new Map<Vendor, Set<Exemption>>(VENDORS.map((vendor) => [vendor, new Set()]));
+const used = new Map<Vendor, Used>(VENDORS.map((vendor) => [vendor, new Map()]));
 for (const { vendor, url } of VECTOR_FILES)
   replay(recordedIn(url).list, vendor, createWasmEngine(), used.get(vendor));
 

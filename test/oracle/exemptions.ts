@@ -7,6 +7,7 @@
  */
 import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
 import { FX, RFLAGS, STATUS_FLAGS } from "./case.js";
+import { isFetchFault } from "./compare.js";
 import type { Form } from "./form.js";
 import { GPR_NAMES } from "../../src/x86/cpu-state.js";
 import { FLOAT_EXEMPTIONS } from "./float-exemptions.js";
@@ -64,7 +65,6 @@ const STACK_FAULT = 12;
 const GP = 13;
 const PAGE_FAULT = 14;
 const ALIGNMENT_CHECK = 17;
-const FETCH = 0x10;
 const vector = (record: DataView): number => record.getUint32(RESULT.VECTOR, true);
 /** Whether SS was a local segment without its B bit. */
 function hasSmallStack(c: Finished): boolean {
@@ -81,8 +81,6 @@ function endsBetweenElements({ before, host }: Finished): boolean {
   const left = host.getBigUint64(RESULT.RIP, true) === BigInt(before.getUint32(CASE.RIP, true));
   return left && host.getBigUint64(RCX_AT, true) !== before.getBigUint64(RCX_AT, true);
 }
-const isFetchFault = (record: DataView): boolean =>
-  vector(record) === PAGE_FAULT && (record.getUint32(RESULT.ERROR, true) & FETCH) !== 0;
 /** Everything that says which exception it was. */
 const EXCEPTION: Ignored = { vector: ~0n, error: ~0n, cr2: ~0n };
 
@@ -266,7 +264,9 @@ const COMPARED: readonly Exemption[] = [
     why: "AMD looks at the offset, too; Intel only at the linear address, that is with the base of FS or GS",
     forms: (f) => f.mode === 64,
     ignored: (c) =>
-      vector(c.host) === GP && vector(c.ours) === PAGE_FAULT && hasBase(c) ? EXCEPTION : undefined,
+      vector(c.host) === GP && [PAGE_FAULT, ALIGNMENT_CHECK].includes(vector(c.ours)) && hasBase(c)
+        ? EXCEPTION
+        : undefined,
   },
   {
     name: "LOOPE, LOOPNE with REP prefixes",
@@ -365,12 +365,11 @@ const COMPARED: readonly Exemption[] = [
     ignored: (c) => (vector(c.host) === GP && vector(c.ours) === GP ? { ...X87, ...X87_CONTROL } : undefined),
   },
   {
-    name: "MASKMOVDQU: CR2",
+    name: "MASKMOVDQU: which half faults",
     vendor: "AMD",
     why: "AMD reports the lowest byte that faults, Intel looks at the upper half first",
     forms: mnemonics("maskmovdqu"),
-    ignored: (c) =>
-      vector(c.host) === PAGE_FAULT && vector(c.ours) === PAGE_FAULT ? { cr2: ~0n } : undefined,
+    ignored: (c) => (isMemoryFault(c.host) && isMemoryFault(c.ours) ? EXCEPTION : undefined),
   },
 ];
 

@@ -1,6 +1,7 @@
 /** What is not compared of floating-point instructions, and why. */
 import { EXTENDED_BIAS, X87_STATUS_BUSY, X87_STATUS_C1, X87_STATUS_SUMMARY } from "../../src/spec/x87.js";
 import { FX } from "./case.js";
+import { isFetchFault } from "./compare.js";
 import type { Form } from "./form.js";
 import type { Exemption, Finished, Ignored } from "./exemptions.js";
 import { FX_AT, MEMORY_BYTES, RESULT } from "./layout.js";
@@ -106,13 +107,6 @@ export const FLOAT_EXEMPTIONS: readonly Exemption[] = [
       host.getUint16(FX_AT + FX.FSW, true) & X87_STATUS_SUMMARY ? undefined : { fop: 0xffffn, fdp: ~0n },
   },
   {
-    name: "FDP lost on the way",
-    vendor: "AMD",
-    why: "between the case's FXRSTOR and its instruction Linux may run another process, and AMD then forgets FDP",
-    forms: () => true,
-    ignored: ({ host }) => (host.getBigUint64(FX_AT + FX.FDP, true) === 0n ? { fdp: ~0n } : undefined),
-  },
-  {
     name: "x87 pointers that are not canonical",
     vendor: "AMD",
     why: "AMD extends the sign of FIP and FDP from bit 56 when it loads them, Intel FIP's from bit 47",
@@ -126,7 +120,7 @@ export const FLOAT_EXEMPTIONS: readonly Exemption[] = [
     forms: (f) => /^f(ist|st|bstp)/.test(f.mnemonic),
     ignored: ({ host, ours }) =>
       MEMORY_FAULTS.has(vectorOf(host)) &&
-      !MEMORY_FAULTS.has(vectorOf(ours)) &&
+      (!MEMORY_FAULTS.has(vectorOf(ours)) || isFetchFault(ours)) &&
       ours.getUint16(FX_AT + FX.FSW, true) & X87_STATUS_SUMMARY
         ? ALL
         : undefined,

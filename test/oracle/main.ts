@@ -5,7 +5,7 @@
  */
 import { nativeMissing } from "./native.js";
 import { describe } from "./report.js";
-import { runAll, summaryLine } from "./run-all.js";
+import { exemptedLines, runAll, summaryLine } from "./run-all.js";
 import type { Mismatch } from "./run.js";
 
 /** Forms whose first mismatch is shown. */
@@ -22,6 +22,7 @@ function main(): number {
   const byForm = new Map<string, Mismatch[]>();
   for (const m of summary.mismatches) byForm.set(m.form.name, [...(byForm.get(m.form.name) ?? []), m]);
   for (const of of [...byForm.values()].slice(0, SHOWN)) console.log(`${of.length} × ${describe(of[0])}`);
+  for (const line of exemptedLines(summary)) console.log(line);
   const seconds = ((performance.now() - started) / 1000).toFixed(0);
   console.log(`${summaryLine(summary)}, ${seconds} s`);
   return summary.mismatches.length === 0 ? 0 : 1;

@@ -5,12 +5,13 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { GPR_NAMES } from "../../src/x86/cpu-state.js";
-import { Batch } from "./batch.js";
-import { Case, FX, RFLAGS } from "./case.js";
+import { FX, RFLAGS } from "./case.js";
+import type { Case } from "./case.js";
 import { fieldNamed } from "./compare.js";
 import { EngineRunner } from "./engine.js";
 import { DS, FRAME_AT, INPUT, LDT, SS, WINDOW_START, localSelector, viewMiddle } from "./layout.js";
+import { USUAL_FLAGS as FLAGS, pinnedBatch } from "./pinned.js";
+import type { Pinned } from "./pinned.js";
 
 const BP = 3n;
 const UD = 6n;
@@ -19,7 +20,6 @@ const PF = 14n;
 const AC = 17n;
 const XM = 19n;
 const PAGE_FAULT_USER_READ = 5n;
-const FLAGS = RFLAGS.FIXED | RFLAGS.IF;
 const MIDDLE = BigInt(viewMiddle(0));
 const MEMORY = BigInt(WINDOW_START);
 /** The first byte of an absent page behind one that is there, and of one that is read only. */
@@ -30,36 +30,12 @@ const PROTECTED_USER_WRITE = 7n;
 const TOP_5 = 5 << 11;
 const NOT_CANONICAL = 0x8000_0000_0000_0000n;
 
-interface Pinned {
-  /** The instruction's bytes, hexadecimal. */
-  code: string;
-  mode?: 64 | 32;
-  flags?: number;
-  /** Registers before, by name. */
-  registers?: Partial<Record<(typeof GPR_NAMES)[number], bigint>>;
-  /** More of the state before. */
-  before?: (c: Case) => void;
-  /** Fields of the result by name, see `compare.ts`. */
-  expected: Record<string, bigint>;
-}
-
 const engine = new EngineRunner(createWasmEngine());
 after(() => engine.dispose());
 
 function pin(name: string, pinned: Pinned): void {
   test(name, () => {
-    const batch = new Batch();
-    const form = { name, mnemonic: name, covers: [], mode: pinned.mode ?? 64, build };
-    function build(c: Case): void {
-      c.code.push(...Buffer.from(pinned.code, "hex"));
-      c.rflags = pinned.flags ?? FLAGS;
-      c.memory.fill(0);
-      for (const [register, value] of Object.entries(pinned.registers ?? {}))
-        c.setRegister(GPR_NAMES.indexOf(register as (typeof GPR_NAMES)[number]), value);
-      pinned.before?.(c);
-    }
-    batch.add(form, 0, new Case(), 1);
-    const result = engine.run(batch);
+    const result = engine.run(pinnedBatch(name, pinned));
     for (const [field, value] of Object.entries(pinned.expected))
       assert.equal(fieldNamed(result, field), value, field);
   });

@@ -6,7 +6,8 @@ import { Batch } from "./batch.js";
 import { Case, RFLAGS } from "./case.js";
 import type { Form } from "./form.js";
 import { CODE, DS, ES, INT3, PAGE } from "./layout.js";
-import { nameHash } from "./run.js";
+import { nameHash, repeated } from "./run.js";
+import type { Mismatch } from "./run.js";
 
 const ROWS = 400;
 const SEED = 777;
@@ -58,4 +59,18 @@ test("R6.1 a jump of 16-bit code leads to INT3, to an absent page or beyond its 
     assert.ok(target + CODE !== c.address && batch.pages()[place] === INT3, target.toString(16));
     assert.ok(target - (c.address - CODE) < 0x100, `${target.toString(16)} may be another case's`);
   });
+});
+
+test("R6.1 a difference that a second run of the same cases does not have is not the CPU's", () => {
+  const form = allForms()[0];
+  const at = (row: number): Mismatch => ({
+    form,
+    row,
+    fields: new Map(),
+    finished: {} as Mismatch["finished"],
+  });
+  assert.deepEqual(
+    repeated([at(1), at(2)], [at(2), at(3)]).map(({ row }) => row),
+    [2],
+  );
 });

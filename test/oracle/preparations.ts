@@ -213,9 +213,14 @@ const extendedState: Preparation = (c, choices, v) => {
   if (!c.random.once(8)) view.setUint32(MXCSR_IN_AREA, view.getUint32(MXCSR_IN_AREA, true) & 0xffff, true);
 };
 
-/** LDMXCSR of mostly valid values. */
+/** AMD's misaligned SSE mode. */
+const MXCSR_MM = 0x20000n;
+
+/** LDMXCSR of mostly valid values, some of them with the bit that only AMD has. */
 const mxcsr: Preparation = (c, choices) => {
-  if (!c.random.once(4)) place(c, choices, c.random.u64() & 0xffffffff0000ffffn);
+  if (c.random.once(4)) return;
+  const value = c.random.u64() & 0xffffffff0000ffffn;
+  place(c, choices, c.random.once(4) ? value | MXCSR_MM : value);
 };
 
 const SEGMENT_VALUES = [0, 3, 0x23, 0x2b, 0x33, 0x2a, 0x10, 0xfff8, 0x53];

@@ -2,10 +2,9 @@
 import type { Engine } from "../../src/engine/contract.js";
 import { allForms } from "./all-forms.js";
 import { EngineRunner } from "./engine.js";
-import type { Exemption } from "./exemptions.js";
 import { normalise } from "./linux.js";
 import { unexplained } from "./run.js";
-import type { Mismatch } from "./run.js";
+import type { Mismatch, Used } from "./run.js";
 import { runCases } from "./slots.js";
 import { readVectors, recordedOn } from "./vector-files.js";
 import type { NamedVector } from "./vector-files.js";
@@ -18,7 +17,7 @@ export function replay(
   list: readonly NamedVector[],
   vendor: Vendor,
   engine: Engine,
-  used = new Set<Exemption>(),
+  used: Used = new Map(),
 ): Mismatch[] {
   const mismatches: Mismatch[] = [];
   const runner = new EngineRunner(engine);

@@ -26,3 +26,12 @@ export function summaryLine(s: Summary): string {
     nativeCpu(),
   ].join(", ");
 }
+
+/** A line for each exemption that hid a difference: in how many cases. */
+export function exemptedLines({ used }: Summary): string[] {
+  return [...used]
+    .sort(([, a], [, b]) => b - a)
+    .map(
+      ([{ name, vendor }, cases]) => `${cases} × exempt: ${vendor === undefined ? "" : `${vendor}, `}${name}`,
+    );
+}
