@@ -59,9 +59,16 @@ function movToSegment(cpu: CpuContext, record: number, info: number): number {
   return endLoad(cpu, record, segment, start);
 }
 
+/**
+ * 4 bytes make room for a selector of which two are written, and asked for: what recent Core and Atom CPUs do (vol. 2, PUSH).
+ * 8 bytes are extended by zeros on all.
+ */
 function pushSegment(cpu: CpuContext, record: number, info: number): number {
   const stack = currentStack(cpu);
-  pushValues(cpu, stack, info & INFO_SIZE, [cpu.selector(segmentNumber(cpu, record))]);
+  const size = info & INFO_SIZE;
+  const written = size === 4 ? 2 : size;
+  release(stack, written - size);
+  pushValues(cpu, stack, written, [cpu.selector(segmentNumber(cpu, record))]);
   storePointer(cpu, stack);
   return CONTINUE;
 }
