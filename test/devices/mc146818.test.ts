@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { cmosForMachine } from "../../src/devices/time/cmos.js";
 import { initialMc146818State, Mc146818, type Mc146818State } from "../../src/devices/time/mc146818.js";
+import { nextAlarm } from "../../src/devices/time/rtc-calendar.js";
 import { CMOS, RTC } from "../../src/spec/mc146818.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { Random } from "../support/random.js";
 import { RecordingLine } from "../support/recording-line.js";
 
 const SECOND = 1_000_000_000;
@@ -237,6 +239,51 @@ test("RTC: a clock with the same state goes on the same", () => {
   assert.equal(irq.level, true);
   assert.equal(copy.readPort(1, 1), bench.rtc.readPort(1, 1));
   assert.deepEqual(copy.state, bench.rtc.state);
+});
+
+test("RTC: a clock shows at every moment what one that has just got its state shows, and raises the same flags", () => {
+  const bench = new Bench();
+  const random = new Random(77);
+  const REGISTERS = [...TIME, RTC.dayOfWeek, RTC.a, RTC.b, RTC.c, 0x40];
+  const ALARMS = [RTC.secondsAlarm, RTC.minutesAlarm, RTC.hoursAlarm];
+  const STEPS = [1, 100_000, 976_563, SECOND / 7, SECOND, 61 * SECOND, 3601 * SECOND, 86_399 * SECOND];
+  for (let i = 0; i < 1000; i++) {
+    const { rtc, clock } = bench;
+    if (random.below(2) === 0) clock.advance(random.pick(STEPS));
+    if (random.below(50) === 0)
+      bench.write(random.pick(ALARMS), random.pick([0x00, 0x11, 0x23, 0x59, 0xc0, 0xff]));
+    if (random.below(50) === 0) bench.write(random.pick(TIME), random.pick([0x00, 0x01, 0x12, 0x20]));
+    if (random.below(50) === 0) bench.write(RTC.b, random.pick([0x02, 0x82, 0x06, 0x00, 0x72]));
+    if (random.below(50) === 0) bench.write(RTC.a, random.pick([0x26, 0x20, 0x2f, 0x60, 0x21]));
+    rtc.writePort(0, 1, random.pick(REGISTERS));
+    const irq = new RecordingLine();
+    const state = JSON.parse(JSON.stringify(rtc.state)) as Mc146818State;
+    const copy = new Mc146818(new FakeClock(clock.now()), new FakeClock(), irq, state);
+    assert.equal(rtc.readPort(1, 1), copy.readPort(1, 1), `register ${rtc.state.index} in round ${i}`);
+    assert.deepEqual(rtc.state, copy.state, `in round ${i}`);
+    assert.equal(bench.irq.level, irq.level);
+  }
+});
+
+test("RTC: an alarm is the first second behind now that hours, minutes and seconds match", () => {
+  const random = new Random(78);
+  const BINARY = 0x06;
+  const any = 0xc0;
+  for (let i = 0; i < 300; i++) {
+    const alarm = [random.below(24), random.below(60), random.below(60)].map((v) =>
+      random.below(3) ? v : any,
+    );
+    const bytes: number[] = [];
+    [RTC.hoursAlarm, RTC.minutesAlarm, RTC.secondsAlarm].forEach((at, k) => (bytes[at] = alarm[k]));
+    const now = START + random.below(2 * 86_400);
+    let expected = now + 1;
+    const matches = (t: number): boolean =>
+      [Math.floor(t / 3600) % 24, Math.floor(t / 60) % 60, t % 60].every(
+        (v, k) => alarm[k] === any || alarm[k] === v,
+      );
+    while (!matches(expected)) expected++;
+    assert.equal(nextAlarm(bytes, BINARY, now), expected, `${alarm.join(":")} after ${now}`);
+  }
 });
 
 test("RTC: an interrupt that becomes due while register C is being read is an edge of its own", () => {

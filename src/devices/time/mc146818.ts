@@ -4,7 +4,8 @@
  * Specification: Motorola MC146818A data sheet; registers in `spec/mc146818.ts`.
  *
  * Flags are computed when they are looked at; a timer is armed only for an interrupt that is enabled and whose
- * flag is not already set, so a guest that never reads register C costs one timer.
+ * flag is not already set, so a guest that never reads register C costs one timer. Between two events, and within a second,
+ * a read computes nothing: what was found before holds until a register is written.
  */
 import { Alarm } from "./alarm.js";
 import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "../device.js";
@@ -71,10 +72,21 @@ function isTimeRegister(index: number): boolean {
   return (TIME_REGISTERS as readonly number[]).includes(index);
 }
 
+/** A flag that is going to be set, and when, ns since power-on. */
+interface FlagEvent {
+  readonly flag: number;
+  readonly at: number;
+}
+
 export class Mc146818 implements PortDevice {
   readonly name = "mc146818 RTC";
   readonly state: Mc146818State;
   private readonly alarm: Alarm;
+  /** Events after `flagsAt`, up to the first of which they hold; undefined: not computed. */
+  private events: readonly FlagEvent[] | undefined;
+  private quietUntil = 0;
+  /** The time (seconds since 1970) that the registers show; undefined: they may show another. */
+  private shown: number | undefined;
 
   constructor(
     private readonly clock: Clock,
@@ -117,6 +129,8 @@ export class Mc146818 implements PortDevice {
     }
     this.computeFlags();
     this.write(state.index, value);
+    this.events = undefined;
+    this.shown = undefined;
     this.update();
   }
 
@@ -179,8 +193,11 @@ export class Mc146818 implements PortDevice {
   /** Copies the running time into the registers. */
   private latchTime(): void {
     const { state } = this;
-    const registers = toRegisters(this.secondsNow(), state.cmos[RTC.b], state.weekdayShift);
+    const seconds = this.secondsNow();
+    if (seconds === this.shown) return;
+    const registers = toRegisters(seconds, state.cmos[RTC.b], state.weekdayShift);
     for (const [index, value] of registers) state.cmos[index] = value;
+    this.shown = seconds;
   }
 
   /** Lets time run on from the registers, keeping the phase of the second. */
@@ -217,10 +234,18 @@ export class Mc146818 implements PortDevice {
     return 2 ** ((rate <= 2 ? rate + 7 : rate) - 1);
   }
 
-  /** When each flag is set next, after `flagsAt`, ns since power-on. */
-  private nextEvents(): { flag: number; at: number }[] {
+  /** When each flag is set next, after `flagsAt`. */
+  private nextEvents(): readonly FlagEvent[] {
+    if (this.events === undefined) {
+      this.events = this.findEvents();
+      this.quietUntil = Math.min(...this.events.map(({ at }) => at));
+    }
+    return this.events;
+  }
+
+  private findEvents(): FlagEvent[] {
     const { state } = this;
-    const events: { flag: number; at: number }[] = [];
+    const events: FlagEvent[] = [];
     const ticks = this.periodicTicks();
     if (ticks !== undefined) {
       const edges = Math.floor(ticksAt(state.flagsAt, RTC_HZ) / ticks);
@@ -239,7 +264,11 @@ export class Mc146818 implements PortDevice {
     const { state } = this;
     const now = this.clock.now();
     if (now > state.flagsAt) {
-      for (const { flag, at } of this.nextEvents()) if (at <= now) state.cmos[RTC.c] |= flag;
+      const events = this.nextEvents();
+      if (now >= this.quietUntil) {
+        for (const { flag, at } of events) if (at <= now) state.cmos[RTC.c] |= flag;
+        this.events = undefined;
+      }
       state.flagsAt = now;
     }
     this.showInterrupt();

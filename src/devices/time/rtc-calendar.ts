@@ -72,25 +72,32 @@ export function fromRegisters(
   return { seconds: date.getTime() / 1000, weekdayShift: ((shift % 7) + 7) % 7 };
 }
 
-/** What an alarm byte matches: any value, one value, or nothing (`undefined`). */
-function alarmField(byte: number, value: number, limit: number): { matches(n: number): boolean } | undefined {
-  if ((byte & RTC_ALARM_ANY) === RTC_ALARM_ANY) return { matches: () => true };
-  return value < limit ? { matches: (n) => n === value } : undefined;
+/** The value that an alarm byte matches; `any`, or nothing: undefined. */
+function alarmField(byte: number, value: number, limit: number): number | "any" | undefined {
+  if ((byte & RTC_ALARM_ANY) === RTC_ALARM_ANY) return "any";
+  return value < limit ? value : undefined;
 }
+
+/** How far ahead of `now` a field of `limit` values has the wanted one. */
+const ahead = (wanted: number | "any", now: number, limit: number): number =>
+  wanted === "any" ? 0 : (wanted - now + limit) % limit;
 
 /** The first second after `seconds` (since 1970) that the alarm bytes match, or undefined if none ever does. */
 export function nextAlarm(bytes: ArrayLike<number>, b: number, seconds: number): number | undefined {
   const hour = alarmField(bytes[RTC.hoursAlarm], decodeHours(bytes[RTC.hoursAlarm], b), 24);
   const minute = alarmField(bytes[RTC.minutesAlarm], decode(bytes[RTC.minutesAlarm], b), 60);
   const second = alarmField(bytes[RTC.secondsAlarm], decode(bytes[RTC.secondsAlarm], b), 60);
-  if (!hour || !minute || !second) return undefined;
+  if (hour === undefined || minute === undefined || second === undefined) return undefined;
   const midnight = Math.floor(seconds / SECONDS_PER_DAY) * SECONDS_PER_DAY;
   let time = seconds + 1 - midnight;
-  // At most a day and an hour of steps of the largest field that does not match.
+  // From the largest field that does not match to the start of its next value that does; a few rounds, as smaller ones carry.
   for (;;) {
-    if (!hour.matches(Math.floor(time / 3600) % 24)) time += 3600 - (time % 3600);
-    else if (!minute.matches(Math.floor(time / 60) % 60)) time += 60 - (time % 60);
-    else if (!second.matches(time % 60)) time += 1;
+    const hours = ahead(hour, Math.floor(time / 3600) % 24, 24);
+    const minutes = ahead(minute, Math.floor(time / 60) % 60, 60);
+    const wanted = ahead(second, time % 60, 60);
+    if (hours > 0) time += hours * 3600 - (time % 3600);
+    else if (minutes > 0) time += minutes * 60 - (time % 60);
+    else if (wanted > 0) time += wanted;
     else return midnight + time;
   }
 }
