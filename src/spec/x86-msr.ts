@@ -70,7 +70,10 @@ export const SPEC_CTRL_STIBP = 2;
 export const MCG_CTL_PRESENT = 1 << 8;
 /** IA32_MCG_STATUS: RIPV, EIPV, MCIP. */
 export const MCG_STATUS_MASK = 7;
-/** IA32_MISC_ENABLE as family 6 model 1CH has it (vol. 4 table 2-4). */
+/**
+ * IA32_MISC_ENABLE as family 6 model 1CH has it (vol. 4 table 2-4; the architectural bits 0, 3, 7, 11, 12, 16, 18, 22, 23 and 34
+ * stand in table 2-2 too). Bits 2:1 are reserved there: what Linux's headers call TCC, bit 1, is this model's bit 3.
+ */
 export const MISC_ENABLE_FAST_STRINGS = 1 << 0;
 export const MISC_ENABLE_THERMAL_CONTROL = 1 << 3;
 /** Read-only: performance monitoring is there. */

@@ -41,6 +41,16 @@ const address = (name: string, index: number, feature: FeatureName): MsrRow => (
 
 const FIXED_MTRRS = [0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e, 0x26f];
 
+/**
+ * Bits of IA32_MISC_ENABLE that family 6 model 1CH has: fast strings 0, automatic thermal control 3, performance monitoring 7
+ * (read-only), FERR# multiplexing 10, no branch trace 11 and no precise events 12 (read-only), TM2 13, SpeedStep 16, MONITOR
+ * 18, SpeedStep's lock 20, CPUID's limit 22, xTPR disable 23, XD disable 34 (SDM vol. 4 tables 2-2 and 2-4).
+ */
+const MISC_ENABLE_BITS = [0, 3, 7, 10, 11, 12, 13, 16, 18, 20, 22, 23, 34];
+const MISC_ENABLE_RESERVED = Array.from({ length: 64 }, (_, bit) => bit)
+  .filter((bit) => !MISC_ENABLE_BITS.includes(bit))
+  .map((bit) => 1n << BigInt(bit));
+
 /** MAXPHYADDR is 48 here. */
 const ROWS: readonly MsrRow[] = [
   { name: "IA32_TSC_ADJUST", index: 0x3b, reads: 0n, takes: [ALL, 0n], feature: "tsc_adjust" },
@@ -97,7 +107,7 @@ const ROWS: readonly MsrRow[] = [
       [0x150801n, 0x151801n],
       [0x40801n, 0x151801n],
     ],
-    refuses: [1n << 1n, 1n << 17n, 1n << 33n, 1n << 35n, HIGH_BIT],
+    refuses: MISC_ENABLE_RESERVED,
   },
   { name: "IA32_DEBUGCTL", index: 0x1d9, reads: 0n, takes: [1n, 0n], refuses: [4n, 1n << 6n, HIGH_BIT] },
   {
