@@ -21,6 +21,7 @@ export function summaryLine(s: Summary): string {
   return [
     `oracle: ${s.forms} forms × ${rows(FULL_ROWS)} cases = ${s.cases}`,
     `${s.mismatches.length} mismatches${forms > 0 ? ` in ${forms} forms` : ""}`,
+    `${s.unsteady} differences that a second run did not have`,
     `${EXEMPTIONS.length} exemptions, of which ${s.used.size} hid a difference`,
     `seed ${oracleSeed()}, jit ${oracleJit()}`,
     nativeCpu(),

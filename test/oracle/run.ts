@@ -36,6 +36,8 @@ export interface Summary {
   forms: number;
   cases: number;
   mismatches: Mismatch[];
+  /** Cases that differed once and not again: see `repeated`. */
+  unsteady: number;
   /** Exemptions that took a difference away, and in how many cases. */
   used: Used;
 }
@@ -132,7 +134,7 @@ const copy = (bytes: Uint8Array): DataView => new DataView(bytes.slice().buffer)
 
 /** Runs `rows` cases of every form. Needs an x86-64 Linux host. */
 export function runOracle(forms: readonly Form[], options: Options): Summary {
-  const summary: Summary = { forms: forms.length, cases: 0, mismatches: [], used: new Map() };
+  const summary: Summary = { forms: forms.length, cases: 0, mismatches: [], unsteady: 0, used: new Map() };
   const native = new NativeRunner();
   const jit = options.jit ?? "off";
   let engine = new EngineRunner(createWasmEngine({ jit }));
@@ -141,9 +143,10 @@ export function runOracle(forms: readonly Form[], options: Options): Summary {
     const host = native.run(batch);
     const ours = engine.run(batch);
     options.onBatch?.(batch, host, ours);
-    let mismatches = compareBatch(batch, host, ours, summary.used);
-    if (mismatches.length > 0)
-      mismatches = repeated(mismatches, compareBatch(batch, native.run(batch), ours, new Map()));
+    const first = compareBatch(batch, host, ours, summary.used);
+    const again = first.length > 0 ? compareBatch(batch, native.run(batch), ours, new Map()) : [];
+    const mismatches = repeated(first, again);
+    summary.unsteady += first.length - mismatches.length;
     summary.mismatches.push(...mismatches.slice(0, KEPT - summary.mismatches.length));
     summary.cases += batch.cases;
     batch.clear();
