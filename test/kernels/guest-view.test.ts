@@ -103,7 +103,7 @@ test("R3.2 the real-time clock is read at boot and agrees with the kernel's time
   const dmesg = await section(t, "dmesg");
   const clocks = await section(t, "rtc");
   if (dmesg === undefined || clocks === undefined) return;
-  assert.match(dmesg, /rtc_cmos 00:00: setting system clock to 2024-02-29T12:3[45]:\d\d UTC/);
+  assert.match(dmesg, /rtc_cmos 00:0\d: setting system clock to 2024-02-29T12:3[45]:\d\d UTC/);
   const [rtc, date] = clocks.trim().split("\n").map(Number);
   assert.ok(rtc >= POWER_ON && Math.abs(rtc - date) <= 1, `RTC ${rtc}, date ${date}, power-on ${POWER_ON}`);
 });
