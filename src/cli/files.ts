@@ -1,6 +1,6 @@
 /** Files named on the command line. */
 import { realpath, stat, writeFile } from "node:fs/promises";
-import { replaceFile } from "../guests/atomic-file.js";
+import { replaceFile } from "../guests/cache/atomic-file.js";
 import { readWhole } from "../host/node/read-file.js";
 import { InputFileError, OutputFileError } from "./failure.js";
 

@@ -4,14 +4,14 @@
  */
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
-export { defaultCacheFolder, ignoredCacheHome } from "./cache.js";
+export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
 export { guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
-export { buildInitramfs, initramfsBytes } from "./initramfs.js";
-export type { AddedFile, InitramfsOptions } from "./initramfs.js";
+export { buildInitramfs, initramfsBytes } from "./initramfs/initramfs.js";
+export type { AddedFile, InitramfsOptions } from "./initramfs/initramfs.js";
 export { packInitramfs } from "./off-thread.js";
-export { fetchPackages } from "./package-set.js";
-export type { FetchedPackage, PackageRequest, PackageSet } from "./package-set.js";
-export type { PackageFilesOptions } from "./package-files.js";
-export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./init-script.js";
-export type { GuestEnd } from "./init-script.js";
+export { fetchPackages } from "./initramfs/package-set.js";
+export type { FetchedPackage, PackageRequest, PackageSet } from "./initramfs/package-set.js";
+export type { PackageFilesOptions } from "./initramfs/package-files.js";
+export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./initramfs/init-script.js";
+export type { GuestEnd } from "./initramfs/init-script.js";

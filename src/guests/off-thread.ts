@@ -5,7 +5,7 @@
 import { type ErrorData, withErrorData } from "../bytes/error-data.js";
 import { Worker } from "node:worker_threads";
 import { GuestError, type GuestFault } from "./errors.js";
-import type { InitramfsOptions } from "./initramfs.js";
+import type { InitramfsOptions } from "./initramfs/initramfs.js";
 import type { Job, Jobs, Outcome } from "./thread-jobs.js";
 
 function rebuilt(data: ErrorData): Error {

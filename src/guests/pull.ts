@@ -3,16 +3,16 @@
  */
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
-import { PrivateApt } from "./apt.js";
-import type { SizedVersion } from "./apt.js";
-import { defaultCacheFolder, GuestCache, sha256 } from "./cache.js";
-import type { GuestRecord } from "./cache.js";
-import { CATALOGUE } from "./catalogue.js";
-import type { CatalogueEntry } from "./catalogue.js";
+import { PrivateApt } from "./apt/apt.js";
+import type { SizedVersion } from "./apt/apt.js";
+import { defaultCacheFolder, GuestCache, sha256 } from "./cache/cache.js";
+import type { GuestRecord } from "./cache/cache.js";
+import { CATALOGUE } from "./catalogue/catalogue.js";
+import type { CatalogueEntry } from "./catalogue/catalogue.js";
 import { GuestError } from "./errors.js";
-import { withLists } from "./lists.js";
+import { withLists } from "./apt/lists.js";
 import { offThread } from "./off-thread.js";
-import { parseDependencies } from "./stanzas.js";
+import { parseDependencies } from "./apt/stanzas.js";
 
 /** What a running pull is doing. `fraction` (0–1) is there when it is known. */
 export interface PullProgress {

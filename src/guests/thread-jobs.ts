@@ -3,10 +3,10 @@
  */
 import { errorData, type ErrorData } from "../bytes/error-data.js";
 import { parentPort, workerData } from "node:worker_threads";
-import { filesFromDeb } from "./deb.js";
-import type { PackageFile } from "./deb.js";
-import { initramfsBytes } from "./initramfs.js";
-import type { InitramfsOptions } from "./initramfs.js";
+import { filesFromDeb } from "./archives/deb.js";
+import type { PackageFile } from "./archives/deb.js";
+import { initramfsBytes } from "./initramfs/initramfs.js";
+import type { InitramfsOptions } from "./initramfs/initramfs.js";
 
 /** The computations by their names. What they take and return can be cloned. */
 const JOBS = {

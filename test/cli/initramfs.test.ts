@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
-import { sha256 } from "../../src/guests/cache.js";
+import { sha256 } from "../../src/guests/cache/cache.js";
 import { aptBench, setEnvironment } from "../support/apt-bench.js";
 import { locore } from "../support/cli.js";
 

@@ -13,8 +13,8 @@ import { pipeline } from "node:stream/promises";
 import test, { type TestContext } from "node:test";
 import { exportGuest } from "../../src/export/index.js";
 import { recognise } from "../../src/formats/index.js";
-import { FileTree } from "../../src/guests/file-tree.js";
-import { addPackages } from "../../src/guests/package-files.js";
+import { FileTree } from "../../src/guests/initramfs/file-tree.js";
+import { addPackages } from "../../src/guests/initramfs/package-files.js";
 import { makeZImage } from "../support/arm-images.js";
 import { missing, requirePackages, requireTool } from "../support/requires.js";
 

@@ -1,7 +1,7 @@
 /** What apt says when something goes wrong, in the words of apt 2.6 and 3.0 (Debian 12 and 13), taken apart. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { complaintsIn, diskErrorIn, networkTroubleIn } from "../../src/guests/apt-words.js";
+import { complaintsIn, diskErrorIn, networkTroubleIn } from "../../src/guests/apt/apt-words.js";
 
 const FAILED = "W: Failed to fetch http://deb.debian.org/debian/dists/bookworm/InRelease ";
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
-import { readAr } from "../../src/guests/ar.js";
-import { filesFromDeb } from "../../src/guests/deb.js";
+import { readAr } from "../../src/guests/archives/ar.js";
+import { filesFromDeb } from "../../src/guests/archives/deb.js";
 import { GuestError } from "../../src/guests/errors.js";
-import { readTar } from "../../src/guests/tar.js";
+import { readTar } from "../../src/guests/archives/tar.js";
 import { arOf, concat, debOf, tarHeader, tarOf } from "../support/archives.js";
 
 const utf8 = new TextEncoder();

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { GuestCache } from "../../src/guests/cache.js";
+import { GuestCache } from "../../src/guests/cache/cache.js";
 
 const [folder = "", rounds = "0"] = process.argv.slice(2);
 const cache = new GuestCache(folder);

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import fc from "fast-check";
-import type { CpioEntry } from "../../src/guests/cpio.js";
+import type { CpioEntry } from "../../src/guests/archives/cpio.js";
 import { GuestError } from "../../src/guests/errors.js";
-import { FileTree } from "../../src/guests/file-tree.js";
+import { FileTree } from "../../src/guests/initramfs/file-tree.js";
 
 const directory = (path: string, mode = 0o755): CpioEntry => ({ kind: "directory", path, mode });
 const symlink = (path: string, target: string): CpioEntry => ({ kind: "symlink", path, mode: 0o777, target });

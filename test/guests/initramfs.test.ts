@@ -5,11 +5,11 @@ import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
-import { writeCpio } from "../../src/guests/cpio.js";
-import type { CpioEntry } from "../../src/guests/cpio.js";
+import { writeCpio } from "../../src/guests/archives/cpio.js";
+import type { CpioEntry } from "../../src/guests/archives/cpio.js";
 import { GuestError } from "../../src/guests/errors.js";
-import { exitStatusIn } from "../../src/guests/init-script.js";
-import { buildInitramfs, initramfsBytes } from "../../src/guests/initramfs.js";
+import { exitStatusIn } from "../../src/guests/initramfs/init-script.js";
+import { buildInitramfs, initramfsBytes } from "../../src/guests/initramfs/initramfs.js";
 import { concat } from "../support/archives.js";
 import { requireTool } from "../support/requires.js";
 

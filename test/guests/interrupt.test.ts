@@ -7,7 +7,7 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { pullGuest } from "../../src/guests/index.js";
 import { offThread } from "../../src/guests/off-thread.js";
-import { runProgram } from "../../src/guests/program.js";
+import { runProgram } from "../../src/guests/apt/program.js";
 import { processesWith, servedBench, setEnvironment } from "../support/apt-bench.js";
 import { debOf } from "../support/archives.js";
 import { kernelPackages } from "../support/guest-packages.js";

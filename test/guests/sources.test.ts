@@ -1,8 +1,8 @@
 /** Rewriting a host's apt sources for another release, and reading what apt-cache prints. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { rewriteSources } from "../../src/guests/sources.js";
-import { parseDependencies, parseStanzas } from "../../src/guests/stanzas.js";
+import { rewriteSources } from "../../src/guests/apt/sources.js";
+import { parseDependencies, parseStanzas } from "../../src/guests/apt/stanzas.js";
 
 test("apt sources: a one-line source keeps its mirror, key and components; release and architecture are replaced", () => {
   const text = [

@@ -8,7 +8,7 @@ import test from "node:test";
 import { buildPlan, NoLoaderError } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
 import { LoaderRegistry } from "../../src/boot/registry.js";
-import { CATALOGUE } from "../../src/guests/catalogue.js";
+import { CATALOGUE } from "../../src/guests/catalogue/catalogue.js";
 import type { KernelBootOptions } from "../support/kernel-boot.js";
 import { requireGuest } from "../support/requires.js";
 

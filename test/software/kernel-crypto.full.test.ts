@@ -6,8 +6,8 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import test from "node:test";
 import type { PackageSet } from "../../src/guests/index.js";
-import { entriesOfDeb } from "../../src/guests/deb.js";
-import { DOCUMENTATION } from "../../src/guests/package-files.js";
+import { entriesOfDeb } from "../../src/guests/archives/deb.js";
+import { DOCUMENTATION } from "../../src/guests/initramfs/package-files.js";
 import { assertEnd, bootKernel, lastWords } from "../support/kernel-boot.js";
 import { requirePackages } from "../support/requires.js";
 

@@ -84,7 +84,7 @@ test("style: the layer rule refuses an import that goes up, aside or to Node, an
     ["engine/wasm/run.ts", "../contract.js"],
     ["engine/x86/decoder.ts", "../../x86/cpu-state.js"],
     ["host/node/files.ts", "node:fs"],
-    ["guests/apt.ts", "node:child_process"],
+    ["guests/apt/program.ts", "node:child_process"],
     ["cli/main.ts", "../api/index.js"],
   ];
   for (const [file, specifier] of passed) assert.equal(importFault(file, specifier), undefined, file);

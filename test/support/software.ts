@@ -10,10 +10,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { EXIT_LINE, INIT_LINE } from "../../src/guests/index.js";
-import type { CpioEntry } from "../../src/guests/cpio.js";
+import type { CpioEntry } from "../../src/guests/archives/cpio.js";
 import type { AddedFile, PackageRequest } from "../../src/guests/index.js";
-import { COMMAND_PATH } from "../../src/guests/init-script.js";
-import { initramfsEntries } from "../../src/guests/initramfs.js";
+import { COMMAND_PATH } from "../../src/guests/initramfs/init-script.js";
+import { initramfsEntries } from "../../src/guests/initramfs/initramfs.js";
 import { assertEnd, bootKernel, lastWords, WITHOUT_CRYPTO_TESTS } from "./kernel-boot.js";
 import { missing, requireGuest, requirePackages, requireTool } from "./requires.js";
 
@@ -46,7 +46,7 @@ const DEFAULT_MEMORY = 512 * MEBIBYTE;
 const HOST_LIMIT_MS = 15 * 60_000;
 const LARGEST_OUTPUT = 64 * MEBIBYTE;
 const SHELL = "dash";
-/** The guest's environment, see src/guests/init-script.ts. */
+/** The guest's environment, see src/guests/initramfs/init-script.ts. */
 const ENVIRONMENT = { PATH: "/sbin:/usr/sbin:/bin:/usr/bin", HOME: "/root", TERM: "linux" };
 
 /** Every file of the root in which a script runs, or undefined after the test was skipped. */

@@ -1,5 +1,5 @@
 /** What a guest of the catalogue is, and the words and patterns that several of them share. Data only. */
-import type { AptTarget } from "./apt.js";
+import type { AptTarget } from "../apt/apt.js";
 
 /** One guest of the catalogue. */
 export interface CatalogueEntry {

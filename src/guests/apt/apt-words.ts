@@ -2,7 +2,7 @@
  * What apt says when something goes wrong, taken apart: whether the network or the disk is at fault, and which host.
  * Text only; runs no program. The wordings are those of apt's methods (methods/connect.cc, http.cc) under LC_ALL=C.
  */
-import { systemErrorName } from "./system-errors.js";
+import { systemErrorName } from "../cache/system-errors.js";
 
 /** Why an archive cannot be reached. */
 export interface NetworkTrouble {

@@ -2,13 +2,13 @@
  * Makes an initramfs of busybox, an /init, Debian packages and the caller's files, as a stream. Knows the host's files and the
  * archive format's writer; not where busybox and packages come from, nor who boots the result.
  */
-import { ERRNO_WORDS } from "../spec/errno.js";
+import { ERRNO_WORDS } from "../../spec/errno.js";
 import { createReadStream } from "node:fs";
 import { lstat, readdir, readlink } from "node:fs/promises";
 import path from "node:path";
-import { writeCpio } from "./cpio.js";
-import type { CpioEntry } from "./cpio.js";
-import { GuestError } from "./errors.js";
+import { writeCpio } from "../archives/cpio.js";
+import type { CpioEntry } from "../archives/cpio.js";
+import { GuestError } from "../errors.js";
 import { COMMAND_PATH, initScript } from "./init-script.js";
 import type { GuestEnd } from "./init-script.js";
 import { FileTree } from "./file-tree.js";

@@ -4,11 +4,11 @@
  *
  * Format: deb(5): an ar archive of `debian-binary`, `control.tar.*`, `data.tar.*`.
  */
-import { CodecError } from "../codecs/codec-error.js";
-import { decompress } from "../codecs/decompress.js";
-import type { CodecName } from "../spec/compression.js";
+import { CodecError } from "../../codecs/codec-error.js";
+import { decompress } from "../../codecs/decompress.js";
+import type { CodecName } from "../../spec/compression.js";
 import { readAr } from "./ar.js";
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 import { readTar } from "./tar.js";
 import type { TarEntry } from "./tar.js";
 

@@ -2,11 +2,11 @@
  * What a file system refuses, as an error that says what could not be written, where, how much room there is, and what
  * to do. Knows neither apt nor guests.
  */
-import { ERRNO_WORDS } from "../spec/errno.js";
+import { ERRNO_WORDS } from "../../spec/errno.js";
 import { randomUUID } from "node:crypto";
 import { mkdir, open, rm, stat, statfs } from "node:fs/promises";
 import path from "node:path";
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 import { systemErrorName } from "./system-errors.js";
 
 /** The errors that mean that the place itself does not take files. */

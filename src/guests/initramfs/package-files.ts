@@ -7,12 +7,12 @@
  * Debian Policy §9.1 (file system), §10.1 (merged /usr); ld.so(8).
  */
 import { readFile } from "node:fs/promises";
-import type { CpioEntry } from "./cpio.js";
-import { entriesOfDeb } from "./deb.js";
-import { GuestError } from "./errors.js";
+import type { CpioEntry } from "../archives/cpio.js";
+import { entriesOfDeb } from "../archives/deb.js";
+import { GuestError } from "../errors.js";
 import type { FileTree } from "./file-tree.js";
 import type { PackageSet } from "./package-set.js";
-import type { TarEntry } from "./tar.js";
+import type { TarEntry } from "../archives/tar.js";
 
 /** Top-level folders that are links into /usr. */
 const MERGED = ["bin", "sbin", "lib", "lib32", "lib64", "libx32"];

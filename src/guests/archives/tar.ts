@@ -5,7 +5,7 @@
  * Format: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar
  * Format".
  */
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 
 const BLOCK = 512;
 /** Fields of the ustar header block, bytes. */

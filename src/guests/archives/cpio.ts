@@ -13,7 +13,7 @@
  *  magic, then 13 numbers of 8 hexadecimal digits; name with NUL and data each padded to a multiple of 4
  * ```
  */
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 
 const NEWC_MAGIC = "070701";
 const NEWC_ALIGNMENT = 4;

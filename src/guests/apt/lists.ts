@@ -1,5 +1,5 @@
 /** When package lists are fetched anew. Knows neither apt nor what is looked up in them. */
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 
 /** Runs `attempt`; when lists of before turn out to be outdated (a version was retired), once more with new ones. */
 export async function withLists<T>(

@@ -11,12 +11,12 @@ import { readHost, readSources } from "./apt-host.js";
 import { AptRunner, PARTIAL_FOLDERS } from "./apt-run.js";
 import type { AptHooks } from "./apt-run.js";
 import { complaintsIn } from "./apt-words.js";
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 import { NO_APT_HINT } from "./program.js";
 import { parseStanzas } from "./stanzas.js";
 import type { Stanza } from "./stanzas.js";
-import { writing } from "./storage.js";
-import type { Unwritten } from "./storage.js";
+import { writing } from "../cache/storage.js";
+import type { Unwritten } from "../cache/storage.js";
 
 /** Lists younger than this are not fetched again unless asked. */
 const LISTS_FRESH_MS = 60 * 60_000;

@@ -1,5 +1,5 @@
 /** The guests for ARM machines: for tests of converted kernels, in QEMU. Data only. */
-import type { AptTarget } from "./apt.js";
+import type { AptTarget } from "../apt/apt.js";
 import {
   AMD64,
   KERNEL_FILES,

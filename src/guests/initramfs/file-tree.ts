@@ -3,8 +3,8 @@
  * through links as the guest's kernel would, never out of the root. Nothing touches the host's files. Knows neither
  * packages nor what an initramfs needs.
  */
-import type { CpioEntry } from "./cpio.js";
-import { GuestError } from "./errors.js";
+import type { CpioEntry } from "../archives/cpio.js";
+import { GuestError } from "../errors.js";
 
 const DIRECTORY_MODE = 0o755;
 /** Linux gives up after so many links in one path (path_resolution(7)). */

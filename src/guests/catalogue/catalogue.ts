@@ -2,7 +2,7 @@
  * The guests that can be fetched: what each is, where it comes from, how it is verified, its licence, what it
  * shows. Data only; `pull.ts` fetches.
  */
-import type { AptTarget } from "./apt.js";
+import type { AptTarget } from "../apt/apt.js";
 import { ARM_GUESTS } from "./catalogue-arm.js";
 import {
   AMD64,

@@ -11,7 +11,7 @@
  * └───────┴──────┴─────┴─────┴──────┴────────┴────┴──────────────────┘
  * ```
  */
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 
 const AR_MAGIC = "!<arch>\n";
 const AR_HEADER_SIZE = 60;

@@ -5,12 +5,12 @@
 import { createHash } from "node:crypto";
 import { mkdir, readFile, rename } from "node:fs/promises";
 import path from "node:path";
-import { PrivateApt } from "./apt.js";
-import type { AptTarget, AptVersion, SizedVersion } from "./apt.js";
-import { defaultCacheFolder, GuestCache, sha256OfFile, writeAtomically } from "./cache.js";
-import { GuestError } from "./errors.js";
-import { withLists } from "./lists.js";
-import type { PullOptions, PullProgress } from "./pull.js";
+import { PrivateApt } from "../apt/apt.js";
+import type { AptTarget, AptVersion, SizedVersion } from "../apt/apt.js";
+import { defaultCacheFolder, GuestCache, sha256OfFile, writeAtomically } from "../cache/cache.js";
+import { GuestError } from "../errors.js";
+import { withLists } from "../apt/lists.js";
+import type { PullOptions, PullProgress } from "../pull.js";
 
 /** Which packages are wanted. */
 export interface PackageRequest {

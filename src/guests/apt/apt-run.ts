@@ -5,12 +5,12 @@
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { complaintsIn, diskErrorIn, networkTroubleIn } from "./apt-words.js";
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 import { NO_APT_HINT, runProgram } from "./program.js";
 import type { ProgramResult } from "./program.js";
 import { ProgressWatch } from "./progress-watch.js";
-import { refusal, storageError } from "./storage.js";
-import type { Unwritten } from "./storage.js";
+import { refusal, storageError } from "../cache/storage.js";
+import type { Unwritten } from "../cache/storage.js";
 
 /** A transfer without any progress for this long is given up. */
 const STALL_MS = 30_000;

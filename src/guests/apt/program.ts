@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { GuestError } from "./errors.js";
+import { GuestError } from "../errors.js";
 
 /** What to do on a host that cannot fetch guests. */
 export const NO_APT_HINT =
