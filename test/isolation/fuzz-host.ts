@@ -3,12 +3,14 @@
  * does what devices do at the worst moment: raises the interrupt line, an NMI, stops the run, writes memory. All of
  * it follows from the seed and the order of accesses.
  */
+import {
+  MSR_IA32_APIC_BASE as APIC_BASE,
+  MSR_IA32_TSC_DEADLINE as TSC_DEADLINE,
+} from "../../src/spec/x86-msr.js";
 import type { AccessSize, Cpu, CpuHost, GuestMemory } from "../../src/engine/contract.js";
 import type { Random } from "../support/random.js";
 import { CODE, CODE_SIZE } from "./fuzz-worlds.js";
 
-const APIC_BASE = 0x1b;
-const TSC_DEADLINE = 0x6e0;
 const DMA_BYTES = 24;
 
 export class FuzzHost implements CpuHost {

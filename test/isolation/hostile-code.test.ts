@@ -1,6 +1,7 @@
 /**
  * Code that would hold or crash a careless engine, one trick a test: it costs the guest its budget, and nothing else.
  */
+import { VECTOR_UD } from "../../src/spec/x86-privileged.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CpuHost } from "../../src/engine/contract.js";
@@ -9,7 +10,6 @@ import { bareGuest, CODE, HOLE, RAM_SIZE, silentHost } from "./bare-guest.js";
 
 const BUDGET = 200_000;
 const HALT_STUB = 0x8000;
-const VECTOR_UD = 6;
 const VECTOR_INTERRUPT = 0x40;
 const MOST_REPORTS = 256;
 const PAGE = 0x1000;

@@ -7,6 +7,7 @@
  *
  * Specification: SDM vol. 2 (IN, OUT, INS, OUTS, REP), vol. 3A §6.11 (IDT), §11.4 (local APIC); PVH start_info v1.
  */
+import { CR4_OSFXSR } from "../../src/spec/x86-privileged.js";
 import { IOAPIC_MMIO, LAPIC_MMIO } from "../../src/memory/layout.js";
 import { PC_PORTS } from "../../src/spec/pc-ports.js";
 import { everyPort, portsOf as rangeOf } from "../support/usual-machine.js";
@@ -36,7 +37,6 @@ const VECTORS = 256;
 const EXCEPTIONS = 32;
 const START_INFO_COMMAND_LINE = 24;
 const SEED_DIGITS = 8;
-const CR4_OSFXSR = 0x200;
 
 /** What a single write may end the machine with; rarely written, or no life would last. */
 const WAYS_OUT = [

@@ -4,6 +4,7 @@
  * and crosses pages, single steps, flushes. Everything follows from two generators: one for the shape, one for
  * constants, so that two programs can have the same instructions at the same places and compute something else.
  */
+import { FLAG_TF as TF } from "../../src/spec/x86-privileged.js";
 import { addressOf, CONDITIONS, GPRS, byte, cr3, dword, memory, oword } from "../support/asm/index.js";
 import type { Chunk } from "../support/asm/index.js";
 import type { Random } from "../support/random.js";
@@ -15,7 +16,6 @@ const FUNCTIONS = 14;
 /** The last of them are small and call nothing. */
 const FIRST_LEAF = 9;
 const LONGEST_LOOP = 31;
-const TF = 0x100;
 const ecx = GPRS[32][1];
 /** Bits of a page-table entry that a program takes away: present, writable, user. */
 const PAGE_BITS = [1, 2, 4];

@@ -4,7 +4,15 @@
  */
 import type { GuestMemory } from "../../src/engine/contract.js";
 import { MSR_IA32_FMASK, MSR_IA32_LSTAR, MSR_IA32_STAR } from "../../src/spec/x86-msr.js";
-import { CR0_PG, CR0_WP, CR4_OSFXSR, CR4_OSXMMEXCPT, EFER_SCE } from "../../src/spec/x86-privileged.js";
+import {
+  CR0_PG,
+  CR0_WP,
+  CR4_OSFXSR,
+  CR4_OSXMMEXCPT,
+  EFER_SCE,
+  FLAG_RF as RF,
+  FLAG_TF as TF,
+} from "../../src/spec/x86-privileged.js";
 import type { CpuState, SegmentRegister } from "../../src/x86/cpu-state.js";
 import { longMode64, protectedMode32 } from "../../src/x86/entry-states.js";
 import { BOOT_CS, BOOT_DS, BOOT_TR, bootGdt } from "../../src/x86/gdt.js";
@@ -34,8 +42,6 @@ const ENTRIES = 512;
 const VECTORS = 256;
 export const IRQ = 0x40;
 const CALLS = [3, IRQ, IRQ + 1];
-const TF = 0x100;
-const RF = 0x10000;
 const FLAGS_AT_START = 0x202n;
 /** User programs may use CLI and STI. */
 const IOPL_3 = 0x3000n;

@@ -1,7 +1,15 @@
 /** Page walks, access rights, error codes, accessed and dirty bits, TLB contents, devices, pages with code. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE } from "../../../src/spec/x86-privileged.js";
+import {
+  PF_FETCH,
+  PF_PRESENT,
+  PF_RESERVED,
+  PF_USER,
+  PF_WRITE,
+  VECTOR_GP as GP,
+  VECTOR_PF as PF,
+} from "../../../src/spec/x86-privileged.js";
 import type { CpuContext } from "../../../src/engine/x86/cpu-context.js";
 import * as L from "../../../src/engine/x86/layout.js";
 import { refreshMode } from "../../../src/engine/x86/mode.js";
@@ -18,8 +26,6 @@ import { translateFetchPage } from "../../../src/engine/x86/system/translate.js"
 import { createBench, longMode, PD, PDPT, PML4, protectedMode, PT, type Bench } from "./bench.js";
 
 const PAGE = 0x1000;
-const GP = 13;
-const PF = 14;
 const USER = L.ACCESS_USER;
 const KERNEL = L.ACCESS_SUPERVISOR_USER;
 const KERNEL_SMAP = L.ACCESS_SUPERVISOR;

@@ -2,6 +2,7 @@
  * R3.10: the quick paths of generated code do what the exact functions do, or leave to them with nothing changed.
  * Thousands of random states each; a failure names its seed.
  */
+import { CR4_SMEP as SMEP } from "../../../src/spec/x86-privileged.js";
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as L from "../../../src/engine/x86/layout.js";
@@ -21,7 +22,6 @@ const NOT_CANONICAL = 1n << 47n;
 /** Windows of linear pages that translations are tried on: nothing else lies there. */
 const FIRST_PAGE = 0x40;
 const PAGES = 4;
-const SMEP = 0x100000;
 
 function pointer(random: Random): bigint {
   if (seldom(random)) return NOT_CANONICAL << BigInt(random.below(10));

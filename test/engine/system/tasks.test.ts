@@ -1,4 +1,5 @@
 /** Task switches where a guest cannot look: faults half-way, EXT bits, hostile task registers, virtual-8086 state. */
+import { FLAG_NT, FLAG_VM } from "../../../src/spec/x86-privileged.js";
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as L from "../../../src/engine/x86/layout.js";
@@ -11,8 +12,6 @@ import { legacy, run, faults } from "./instruction-bench.js";
 
 const OTHER = 0x40;
 const OTHER_TSS = 0x3100;
-const FLAG_NT = 1 << 14;
-const FLAG_VM = 1 << 17;
 
 /** Protected mode with a second task at `OTHER`, and the first one marked busy. */
 function twoTasks(): Bench {

@@ -2,6 +2,7 @@
  * The time stamp where the machine says how it grows: RDTSC and RDTSCP read it without asking, the same value interpreted,
  * compiled and checked, however the run is cut.
  */
+import { MSR_IA32_TSC_ADJUST as IA32_TSC_ADJUST } from "../../../src/spec/x86-msr.js";
 import assert from "node:assert/strict";
 import test from "node:test";
 import { TICK_PARTS, type Cpu, type CpuHost, type JitMode } from "../../../src/engine/contract.js";
@@ -19,7 +20,6 @@ const RATE = 2.5 * TICK_PARTS;
 const START = 2 ** 40 + 1;
 /** What the guest adds to the time stamp. */
 const ADJUST = -3n;
-const IA32_TSC_ADJUST = 0x3b;
 
 /** Instructions in front of the loop, of one turn, and of a turn up to the first time stamp and up to the second. */
 const [BEFORE, TURN, FIRST, SECOND] = [6, 9, 1, 4];
