@@ -94,9 +94,44 @@ export interface Cpu {
   startup(vector: number): void;
 }
 
-/** Guest RAM, addressed guest-physically. All accesses are checked: out of range is a RangeError. */
+/**
+ * Guest RAM, addressed guest-physically. Two kinds of access, for two kinds of caller:
+ *
+ * - Parts follow addresses that a guest chose: `contains`, `view`, `writable` and the typed loads and stores answer out of
+ *   range with a value, throw nothing and, but for the views, allocate nothing.
+ * - Loaders know where they write: `write`, `read` and `fill` throw a RangeError out of range.
+ *
+ * A range of bytes is in RAM when it lies in one of `ranges` as a whole: those that touch do not count as one. Addresses
+ * and lengths are whole numbers; of a length of 0, the address lies in a range or at its end. Values are little-endian,
+ * unsigned, of any alignment.
+ *
+ * The engine allocates. Views are of the very bytes that the guest executes, before it starts as well as later.
+ */
 export interface GuestMemory {
   readonly ranges: readonly { start: number; size: number }[];
+  /** Whether `[address, +length)` is RAM. */
+  contains(address: number, length: number): boolean;
+  /**
+   * The bytes themselves, to be read: valid until the call from the engine or the machine that asked returns. Undefined where
+   * they are not RAM. What is written through it the guest's CPUs need not see: see `writable`.
+   */
+  view(address: number, length: number): Uint8Array | undefined;
+  /**
+   * The bytes themselves, to be written before the call that asked returns. All of them count as written now: decoded or compiled
+   * code there is dropped, CPUs that watch them wake, their pages are dirty. Undefined where they are not RAM.
+   */
+  writable(address: number, length: number): Uint8Array | undefined;
+  /** -1 where the address is not RAM; so of the other loads. */
+  readU8(address: number): number;
+  readU16(address: number): number;
+  readU32(address: number): number;
+  /** As a number: what is above 2^53 is rounded, and stays above it. `readU32` twice is exact. */
+  readU64(address: number): number;
+  /** Keeps the low 8 bits of `value`, and so on. False, with nothing written, where the address is not RAM. */
+  writeU8(address: number, value: number): boolean;
+  writeU16(address: number, value: number): boolean;
+  writeU32(address: number, value: number): boolean;
+  writeU64(address: number, low: number, high: number): boolean;
   /** Copies bytes in, from the host or a device; decoded or compiled code there is invalidated. */
   write(address: number, bytes: Uint8Array): void;
   /** Copies bytes out. */

@@ -7,6 +7,7 @@ import { describe, test } from "node:test";
 import type { Engine } from "../../src/engine/contract.js";
 import { defineDeviceTests } from "./contract-devices.js";
 import { defineContractTests } from "./contract.js";
+import { defineMemoryTests } from "./contract-memory.js";
 import { allGuests } from "./guests.js";
 import type { Guest } from "./support/guest.js";
 import { finish, load } from "./support/on-engine.js";
@@ -51,4 +52,5 @@ export function defineConformance(factory: () => Engine, options: ConformanceOpt
   if (only !== undefined) return;
   defineContractTests(engine, unusable);
   defineDeviceTests(engine, unusable);
+  defineMemoryTests(engine, unusable);
 }

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { PortBus } from "../../src/devices/bus/port-bus.js";
 import { initialVgaState, VgaText } from "../../src/devices/display/vga-text.js";
-import type { GuestMemory } from "../../src/engine/contract.js";
 import { readScreen, screenText } from "../../src/machine/screen.js";
 import { FakeClock } from "../support/fake-clock.js";
+import { plainMemory } from "../support/guest-memory.js";
 import { Random } from "../support/random.js";
 
 const TEXT = 0xb8000;
@@ -14,7 +14,8 @@ const WINDOW_END = 0xc0000;
 class Bench {
   readonly clock = new FakeClock();
   readonly ports = new PortBus();
-  readonly bytes = new Uint8Array(WINDOW_END);
+  readonly memory = plainMemory([{ start: 0, size: WINDOW_END }]);
+  readonly bytes = this.memory.view(0, WINDOW_END)!;
   readonly vga: VgaText;
 
   constructor(state = initialVgaState()) {
@@ -23,16 +24,6 @@ class Bench {
     this.ports.add({ start: 0x3d4, size: 2, device: this.vga.crtcPorts });
     this.ports.add({ start: 0x3da, size: 1, device: this.vga.statusPort });
     this.ports.add({ start: 0x1ce, size: 3, device: this.vga.dispiPorts, width: "whole" });
-  }
-
-  get memory(): GuestMemory {
-    const { bytes } = this;
-    return {
-      ranges: [{ start: 0, size: bytes.length }],
-      write: (address, data) => bytes.set(data, address),
-      read: (address, length) => bytes.slice(address, address + length),
-      fill: (address, length, value) => void bytes.fill(value, address, address + length),
-    };
   }
 
   crtc(index: number, value: number): void {

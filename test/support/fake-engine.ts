@@ -10,11 +10,11 @@ import type {
   Engine,
   EngineCounters,
   Exit,
-  GuestMemory,
   MemorySpec,
   Vm,
 } from "../../src/engine/contract.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
+import { plainMemory } from "./guest-memory.js";
 import { emptyState } from "./states.js";
 
 /** What a script can do besides `yield` (which is one instruction that does nothing). */
@@ -190,38 +190,6 @@ class FakeCpu implements Cpu, ScriptCpu {
   }
 }
 
-/** RAM as one array; ranges need not begin at 0. */
-class FakeMemory implements GuestMemory {
-  readonly ranges: readonly { start: number; size: number }[];
-  readonly #bytes = new Map<number, Uint8Array>();
-
-  constructor(spec: MemorySpec) {
-    this.ranges = spec.ranges;
-    for (const { start, size } of spec.ranges) this.#bytes.set(start, new Uint8Array(size));
-  }
-
-  #view(address: number, length: number): Uint8Array {
-    const range = this.ranges.find((r) => address >= r.start && address + length <= r.start + r.size);
-    if (range === undefined) throw new RangeError(`0x${address.toString(16)}+${length} is not RAM`);
-    return (this.#bytes.get(range.start) as Uint8Array).subarray(
-      address - range.start,
-      address - range.start + length,
-    );
-  }
-
-  write(address: number, bytes: Uint8Array): void {
-    this.#view(address, bytes.length).set(bytes);
-  }
-
-  read(address: number, length: number): Uint8Array {
-    return this.#view(address, length).slice();
-  }
-
-  fill(address: number, length: number, value: number): void {
-    this.#view(address, length).fill(value);
-  }
-}
-
 /** Makes an engine whose CPUs all run `program`. */
 export function createFakeEngine(program: FakeProgram): Engine {
   return {
@@ -229,7 +197,7 @@ export function createFakeEngine(program: FakeProgram): Engine {
     probe: () => ({ usable: true, detail: "scripts" }),
     createVm(memory: MemorySpec, host: CpuHost): Vm {
       return {
-        memory: new FakeMemory(memory),
+        memory: plainMemory(memory.ranges),
         createCpu: (id: number) => new FakeCpu(id, host, program),
         counters: (): EngineCounters => ({}),
         dispose: () => undefined,

@@ -112,7 +112,7 @@ class WasmVm implements Vm {
         this.nextEpoch();
       },
     });
-    this.memory = new WasmGuestMemory(this.wasmMemory, this.ram, ramBase, (offset, length) =>
+    this.memory = new WasmGuestMemory(this.wasmMemory.buffer, this.ram, ramBase, (offset, length) =>
       this.changed(offset, length),
     );
     this.services = this.makeServices(host, ramBase);

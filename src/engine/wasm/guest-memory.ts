@@ -2,6 +2,7 @@
  * Guest RAM inside the engine's memory: ranges of guest-physical addresses packed one behind the other. All accesses
  * are checked; writes from outside the CPU drop decoded code.
  */
+import { TWO_32 } from "../../bytes/words.js";
 import type { GuestMemory, MemorySpec } from "../contract.js";
 
 const ALIGNMENT = 0x1000;
@@ -40,14 +41,15 @@ export class RamMap {
     return -1;
   }
 
-  /** Offset of `[address, +length)`, which must lie in one range. */
-  require(address: number, length: number): number {
+  /** Offset of `[address, +length)`, or -1 when it does not lie in one range. */
+  find(address: number, length: number): number {
+    if (address >= 0 && length >= 0 && address + length <= this.lowEnd) return address;
     for (let i = 0; i < this.ranges.length; i++) {
       const { start, size } = this.ranges[i];
       if (address >= start && length >= 0 && address + length <= start + size)
         return address - start + this.offsets[i];
     }
-    throw new RangeError(`guest memory 0x${address.toString(16)} +0x${length.toString(16)} is not RAM`);
+    return -1;
   }
 }
 
@@ -56,32 +58,117 @@ export type CodeWritten = (ramOffset: number, length: number) => void;
 
 export class WasmGuestMemory implements GuestMemory {
   private readonly bytes: Uint8Array;
+  private readonly data: DataView;
   readonly ranges: MemorySpec["ranges"];
 
+  /** RAM as `map` has it, in `buffer` from byte `base` on; `written` hears of bytes before they change. */
   constructor(
-    memory: WebAssembly.Memory,
+    buffer: ArrayBuffer,
     private readonly map: RamMap,
     private readonly base: number,
     private readonly written: CodeWritten,
   ) {
-    this.bytes = new Uint8Array(memory.buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.data = new DataView(buffer);
     this.ranges = map.ranges;
   }
 
+  contains(address: number, length: number): boolean {
+    return this.map.find(address, length) >= 0;
+  }
+
+  view(address: number, length: number): Uint8Array | undefined {
+    const offset = this.map.find(address, length);
+    return offset < 0 ? undefined : this.at(offset, length);
+  }
+
+  writable(address: number, length: number): Uint8Array | undefined {
+    const offset = this.map.find(address, length);
+    if (offset < 0) return undefined;
+    this.written(offset, length);
+    return this.at(offset, length);
+  }
+
+  private at(offset: number, length: number): Uint8Array {
+    return this.bytes.subarray(this.base + offset, this.base + offset + length);
+  }
+
+  readU8(address: number): number {
+    const offset = this.map.find(address, 1);
+    return offset < 0 ? -1 : this.bytes[this.base + offset];
+  }
+
+  readU16(address: number): number {
+    const offset = this.map.find(address, 2);
+    return offset < 0 ? -1 : this.data.getUint16(this.base + offset, true);
+  }
+
+  readU32(address: number): number {
+    const offset = this.map.find(address, 4);
+    return offset < 0 ? -1 : this.data.getUint32(this.base + offset, true);
+  }
+
+  readU64(address: number): number {
+    const offset = this.map.find(address, 8);
+    if (offset < 0) return -1;
+    const low = this.data.getUint32(this.base + offset, true);
+    return this.data.getUint32(this.base + offset + 4, true) * TWO_32 + low;
+  }
+
+  writeU8(address: number, value: number): boolean {
+    const offset = this.toWrite(address, 1);
+    if (offset >= 0) this.bytes[this.base + offset] = value;
+    return offset >= 0;
+  }
+
+  writeU16(address: number, value: number): boolean {
+    const offset = this.toWrite(address, 2);
+    if (offset >= 0) this.data.setUint16(this.base + offset, value, true);
+    return offset >= 0;
+  }
+
+  writeU32(address: number, value: number): boolean {
+    const offset = this.toWrite(address, 4);
+    if (offset >= 0) this.data.setUint32(this.base + offset, value, true);
+    return offset >= 0;
+  }
+
+  writeU64(address: number, low: number, high: number): boolean {
+    const offset = this.toWrite(address, 8);
+    if (offset < 0) return false;
+    this.data.setUint32(this.base + offset, low, true);
+    this.data.setUint32(this.base + offset + 4, high, true);
+    return true;
+  }
+
+  /** Offset of bytes that are written next, or -1. */
+  private toWrite(address: number, length: number): number {
+    const offset = this.map.find(address, length);
+    if (offset >= 0) this.written(offset, length);
+    return offset;
+  }
+
   write(address: number, bytes: Uint8Array): void {
-    const offset = this.map.require(address, bytes.length);
+    const offset = this.require(address, bytes.length);
     this.written(offset, bytes.length);
     this.bytes.set(bytes, this.base + offset);
   }
 
   read(address: number, length: number): Uint8Array {
-    const offset = this.map.require(address, length);
+    const offset = this.require(address, length);
     return this.bytes.slice(this.base + offset, this.base + offset + length);
   }
 
   fill(address: number, length: number, value: number): void {
-    const offset = this.map.require(address, length);
+    const offset = this.require(address, length);
     this.written(offset, length);
     this.bytes.fill(value, this.base + offset, this.base + offset + length);
+  }
+
+  /** Offset of `[address, +length)`; throws a RangeError where it is not RAM. */
+  private require(address: number, length: number): number {
+    const offset = this.map.find(address, length);
+    if (offset >= 0) return offset;
+    throw new RangeError(`guest memory 0x${address.toString(16)} +0x${length.toString(16)} is not RAM`);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Runs a conformance guest on an engine through the contract, with the test host around it.
  */
-import type { Cpu, Engine, Exit, GuestMemory, Vm } from "../../../src/engine/contract.js";
+import type { Cpu, Engine, Exit, GuestMemory, MemorySpec, Vm } from "../../../src/engine/contract.js";
 import { conformanceCpuid } from "./cpuid.js";
 import type { Guest } from "./guest.js";
 import { TestHost } from "./host.js";
@@ -19,6 +19,16 @@ export interface Session {
   host: TestHost;
   /** Runs and keeps the host's clock in step. */
   run(budget: number): Exit;
+}
+
+/** Makes a VM with RAM at `ranges`, runs `drive`, releases the VM. */
+export function withVm(engine: Engine, ranges: MemorySpec["ranges"], drive: (vm: Vm) => void): void {
+  const vm = engine.createVm({ ranges }, new TestHost());
+  try {
+    drive(vm);
+  } finally {
+    vm.dispose();
+  }
 }
 
 /** A VM with the guest loaded, before its first instruction. The caller disposes `vm`. */
