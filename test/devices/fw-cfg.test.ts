@@ -1,40 +1,21 @@
 /** fw_cfg as QEMU docs/specs/fw_cfg.rst describes it: selector, data, directory, DMA; and random accesses to all of it. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { FwCfg, initialFwCfgState, type DmaMemory } from "../../src/devices/configuration/fw-cfg.js";
+import { FwCfg, initialFwCfgState } from "../../src/devices/configuration/fw-cfg.js";
 import { DebugConsole } from "../../src/devices/serial/debug-console.js";
 import { fwCfgItems, littleEndian } from "../../src/firmware/fw-cfg.js";
 import { FW_CFG_KEY } from "../../src/spec/fw-cfg.js";
 import { PortBus } from "../../src/devices/bus/port-bus.js";
+import { plainMemory } from "../support/guest-memory.js";
 import { Random } from "../support/random.js";
 
 const RAM = 0x10000;
 const NOTE = Uint8Array.from([1, 2, 3, 4, 5]);
 
-/** Memory of 64 KiB that refuses everything else, as guest memory does. */
-class Ram implements DmaMemory {
-  readonly bytes = new Uint8Array(RAM).fill(0xee);
-
-  read(address: number, length: number): Uint8Array {
-    return this.span(address, length).slice();
-  }
-
-  write(address: number, bytes: Uint8Array): void {
-    this.span(address, bytes.length).set(bytes);
-  }
-
-  fill(address: number, length: number, value: number): void {
-    this.span(address, length).fill(value);
-  }
-
-  private span(address: number, length: number): Uint8Array {
-    if (address < 0 || address + length > RAM) throw new RangeError("not RAM");
-    return this.bytes.subarray(address, address + length);
-  }
-}
-
 class Bench {
-  readonly ram = new Ram();
+  readonly ram = plainMemory([{ start: 0, size: RAM }]);
+  /** The very bytes. */
+  readonly bytes = this.ram.writable(0, RAM)!.fill(0xee);
   readonly ports = new PortBus();
   readonly items = fwCfgItems(
     [{ key: FW_CFG_KEY.CPUS, bytes: littleEndian(3, 2) }],
@@ -58,7 +39,7 @@ class Bench {
 
   /** Puts a descriptor at 0x100 and starts it; returns its control word afterwards. */
   dma(control: number, length: number, address: number, at = 0x100): number {
-    const view = new DataView(this.ram.bytes.buffer);
+    const view = new DataView(this.bytes.buffer);
     if (at + 16 <= RAM) {
       view.setUint32(at, control);
       view.setUint32(at + 4, length);
@@ -107,14 +88,14 @@ test("fw_cfg DMA: the register reads as its signature; select and read copy, zer
   const shown = Buffer.from(Uint32Array.from(signature).buffer).toString("latin1");
   assert.equal(shown, "QEMU CFG");
   assert.equal(bench.dma(0x0021000a, 7, 0x200), 0);
-  assert.deepEqual([...bench.ram.bytes.subarray(0x200, 0x208)], [1, 2, 3, 4, 5, 0, 0, 0xee]);
+  assert.deepEqual([...bench.bytes.subarray(0x200, 0x208)], [1, 2, 3, 4, 5, 0, 0, 0xee]);
 });
 
 test("fw_cfg DMA: skip moves on, a read without select goes on, a write is an error", () => {
   const bench = new Bench();
   assert.equal(bench.dma(0x0021000c, 2, 0), 0);
   assert.equal(bench.dma(0x02, 2, 0x300), 0);
-  assert.deepEqual([...bench.ram.bytes.subarray(0x300, 0x302)], [3, 4]);
+  assert.deepEqual([...bench.bytes.subarray(0x300, 0x302)], [3, 4]);
   assert.equal(bench.dma(0x00210018, 1, 0x300), 1);
 });
 

@@ -17,16 +17,10 @@ import { TWO_32 } from "../../bytes/words.js";
 import { FW_CFG_DMA, FW_CFG_DMA_SIGNATURE, FW_CFG_PORTS } from "../../spec/fw-cfg.js";
 import { BYTE_BITS } from "../bus/access-bytes.js";
 import type { AccessSize, PortDevice } from "../device.js";
+import type { PartMemory } from "../part.js";
 
 /** An item's contents by its key. */
 export type FwCfgItems = ReadonlyMap<number, Uint8Array>;
-
-/** Guest memory as the device reaches it. Every call throws a RangeError outside RAM, before anything is done. */
-export interface DmaMemory {
-  read(address: number, length: number): Uint8Array;
-  write(address: number, bytes: Uint8Array): void;
-  fill(address: number, length: number, value: number): void;
-}
 
 export interface FwCfgState {
   selected: number;
@@ -55,7 +49,7 @@ function swapped(value: number): number {
 export class FwCfg {
   constructor(
     private readonly items: FwCfgItems,
-    private readonly memory: () => DmaMemory,
+    private readonly memory: () => PartMemory,
     readonly state: FwCfgState = initialFwCfgState(),
   ) {}
 
@@ -110,21 +104,15 @@ export class FwCfg {
   /** Does what the descriptor at `address` says and writes how it went over its control word. */
   private transfer(address: number): void {
     const memory = this.memory();
-    let descriptor: ByteView;
-    try {
-      descriptor = new ByteView(memory.read(address, FW_CFG_DMA.SIZE));
-    } catch (error) {
-      if (error instanceof RangeError) return; // Where the outcome would go there is nothing either.
-      throw error;
-    }
-    const outcome = this.carryOut(descriptor, memory) ? 0 : FW_CFG_DMA.ERROR;
-    const control = new ByteView(new Uint8Array(DWORD));
-    control.setU32be(0, outcome);
-    memory.write(address, control.bytes);
+    const bytes = memory.view(address, FW_CFG_DMA.SIZE);
+    // Where the outcome would go there is nothing either.
+    if (bytes === undefined) return;
+    const outcome = this.carryOut(new ByteView(bytes.slice()), memory) ? 0 : FW_CFG_DMA.ERROR;
+    memory.writeU32(address, swapped(outcome));
   }
 
   /** Whether it could be done. */
-  private carryOut(descriptor: ByteView, memory: DmaMemory): boolean {
+  private carryOut(descriptor: ByteView, memory: PartMemory): boolean {
     const control = descriptor.u32be(0);
     const length = descriptor.u32be(FW_CFG_DMA.LENGTH);
     const high = descriptor.u32be(FW_CFG_DMA.ADDRESS);
@@ -142,16 +130,14 @@ export class FwCfg {
   }
 
   /** Copies from the item; zeros behind its end. */
-  private copyOut(target: number, length: number, memory: DmaMemory): boolean {
+  private copyOut(target: number, length: number, memory: PartMemory): boolean {
+    if (length === 0) return true;
+    const bytes = memory.writable(target, length);
+    if (bytes === undefined) return false;
     const { item, state } = this;
     const present = item.subarray(state.position, state.position + length);
-    try {
-      if (present.length > 0) memory.write(target, present);
-      if (length > present.length) memory.fill(target + present.length, length - present.length, 0);
-      return true;
-    } catch (error) {
-      if (error instanceof RangeError) return false;
-      throw error;
-    }
+    bytes.set(present);
+    bytes.fill(0, present.length);
+    return true;
   }
 }
