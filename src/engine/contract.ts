@@ -65,6 +65,21 @@ export type Exit =
   /** A bug of the engine, or of the host it called: `cause` is what was thrown. The CPU needs a new state to go on. */
   | { reason: "error"; detail: string; cause?: unknown };
 
+/**
+ * Translations that a CPU remembers, flat lists of numbers. The architecture lets a CPU forget any of them at any time, but what a
+ * guest sees can depend on it: a machine that goes on exactly like one that never stopped takes them along. Their meaning is the
+ * engine's own.
+ */
+export interface Translations {
+  /** Linear page, access mode, physical page, flags: of data. */
+  data: number[];
+  /** Linear page, access, physical page, flags: of instructions. */
+  code: number[];
+  /** Where large pages may be remembered in parts; those of 1 GiB as bits. */
+  large: number[];
+  gigabytes: number;
+}
+
 /** One CPU. Not re-entrant. */
 export interface Cpu {
   readonly id: number;
@@ -84,10 +99,20 @@ export interface Cpu {
   setInterruptLine(raised: boolean): void;
   /** Latches a non-maskable interrupt. */
   raiseNmi(): void;
-  /** Copies the architectural state out. */
+  /** Copies the whole state out: with the memory, all that decides what the CPU does next but `readTranslations`. */
   readState(): CpuState;
-  /** Replaces the architectural state. */
+  /**
+   * Replaces the whole state; the CPU remembers no translation then. Neither the count of instructions nor the level of the
+   * interrupt line changes: the caller sets the line.
+   */
   writeState(state: CpuState): void;
+  /** Translations that the CPU remembers. Absent where the engine cannot tell. */
+  readTranslations?(): Translations;
+  /**
+   * Replaces them, after `writeState`. They may come from a file: a RangeError says what cannot be, and whatever they hold leads
+   * to guest-physical addresses only.
+   */
+  writeTranslations?(translations: Translations): void;
   /** INIT: the state of SDM vol. 3A §9.1.1 after INIT, waiting for a start-up IPI. */
   init(): void;
   /** Start-up IPI: begins in real mode at `vector` × 4096. Ignored unless waiting for it. */
@@ -132,6 +157,19 @@ export interface GuestMemory {
   writeU16(address: number, value: number): boolean;
   writeU32(address: number, value: number): boolean;
   writeU64(address: number, low: number, high: number): boolean;
+  /**
+   * From now on pages are noted that are written: by CPUs, by a device or caller through this interface. Every page is clean then.
+   * Writes are somewhat slower while there is a mark. Between runs only, not from `CpuHost` calls; so of the next two. Absent,
+   * with them, where `capabilities.dirtyPages` is false.
+   */
+  markClean?(): void;
+  /**
+   * Guest-physical addresses of the 4 KiB pages written since the mark, ascending; undefined without a mark. None is missing; one
+   * that an instruction meant to write when it faulted, or that got the bytes it had, may be among them.
+   */
+  dirtyPages?(): number[] | undefined;
+  /** Pages are no longer noted. */
+  dropMark?(): void;
   /** Copies bytes in, from the host or a device; decoded or compiled code there is invalidated. */
   write(address: number, bytes: Uint8Array): void;
   /** Copies bytes out. */

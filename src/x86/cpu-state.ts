@@ -52,11 +52,25 @@ export const GPR_NAMES = [
   "r15",
 ] as const;
 
+/** What MONITOR has armed and MWAIT waits for. */
+export interface MonitoredLine {
+  /** Guest-physical address of its first byte. */
+  address: number;
+  /** In MWAIT: the CPU executes nothing until the line is written or an interrupt comes. */
+  waiting: boolean;
+  /** Interrupts end the wait even with RFLAGS.IF clear (MWAIT with ECX[0]). */
+  wakesOnMasked: boolean;
+}
+
 /** Order of the segment registers as instructions encode them (SDM vol. 2D, table B-8). */
 export const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 export type SegmentName = (typeof SEGMENT_NAMES)[number];
 
-/** Everything that decides what the CPU does next. Values are unsigned. */
+/**
+ * Everything that decides what the CPU does next, as plain data: it survives `structuredClone`. Values are unsigned. Optional
+ * fields that are absent have their value after reset, so that a loader need not know them. The level of the interrupt line and
+ * the time-stamp counter are the machine's.
+ */
 export interface CpuState {
   /** The 16 general registers, in `GPR_NAMES` order. */
   gpr: bigint[];
@@ -86,6 +100,26 @@ export interface CpuState {
   xcr0?: bigint;
   /** x87, MMX and SSE state as a 512-byte FXSAVE64 image; absent means the reset state. */
   fxsave?: Uint8Array;
+  /** Selectors of the last x87 instruction and of its operand (FCS, FDS), for which FXSAVE64 has no room. */
+  x87Selectors?: { code: number; data: number };
+  /** Upper halves of YMM0–15, 16 bytes each; absent means zeros. */
+  ymmUpper?: Uint8Array;
+  /** The four page-directory-pointer entries that PAE paging has loaded; absent means those in memory at CR3. */
+  pdptes?: bigint[];
+  /** A non-maskable interrupt waits to be taken. */
+  nmiPending?: boolean;
+  /** Non-maskable interrupts are blocked until IRET. */
+  nmiBlocked?: boolean;
+  /** What the last instruction was that holds interrupts back for one more: a load of SS also holds back NMIs and #DB. */
+  interruptShadow?: "sti" | "ss";
+  /** An interrupt was taken at this instruction boundary; no second one is. */
+  interruptTaken?: boolean;
+  /** B0–B3 of DR6 of data breakpoints that were reached: a #DB at the next boundary that no shadow hides. */
+  pendingDebug?: number;
+  /** The line of memory that MONITOR watches. */
+  monitor?: MonitoredLine;
+  /** The CPU has shut down (triple fault), with these words for a person. */
+  shutdown?: string;
   /** Whether the CPU waits in HLT for an interrupt. */
   halted: boolean;
   /** Whether the CPU waits for INIT-SIPI (every CPU but the first, after reset). */

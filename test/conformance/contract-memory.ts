@@ -5,7 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Engine, GuestMemory, Vm } from "../../src/engine/contract.js";
-import { eax, ebx } from "../support/asm/index.js";
+import { at, dword, eax, ebx, ecx, edi, qword, rax, rcx } from "../support/asm/index.js";
+import { prologue } from "./support/environments.js";
+import { P, RW } from "./support/page-tables.js";
 import { conformanceCpuid } from "./support/cpuid.js";
 import { guest } from "./support/guest.js";
 import type { Guest } from "./support/guest.js";
@@ -13,6 +15,9 @@ import * as layout from "./support/layout.js";
 import { load, withVm } from "./support/on-engine.js";
 
 const PAGE = 0x1000;
+/** A mapping of its own. */
+const FAR = 0x5000_0000;
+const FAR_PHYSICAL = layout.DATA + 12 * PAGE;
 const HIGH = 0x1_0000_0000;
 /** Two ranges that touch, and one above 4 GiB. */
 const RANGES = [
@@ -51,7 +56,7 @@ function counting(): Guest {
 }
 
 function ranges(engine: Engine): void {
-  test("R6.3 what does not lie in one range of RAM is an answer and no exception, and changes nothing", () =>
+  test("R6.1 what does not lie in one range of RAM is an answer and no exception, and changes nothing", () =>
     memoryOf(engine, (memory) => {
       for (const [address, length] of OUTSIDE) {
         const where = `${address} +${length}`;
@@ -79,7 +84,7 @@ function ranges(engine: Engine): void {
         );
     }));
 
-  test("R6.3 what lies in one range is contained, up to its last byte", () =>
+  test("R6.1 what lies in one range is contained, up to its last byte", () =>
     memoryOf(engine, (memory) => {
       for (const { start, size } of RANGES) {
         assert.ok(memory.contains(start, size));
@@ -90,7 +95,7 @@ function ranges(engine: Engine): void {
       }
     }));
 
-  test("R6.3 loads and stores are little-endian, unsigned, of any alignment, and keep the low bits", () =>
+  test("R6.1 loads and stores are little-endian, unsigned, of any alignment, and keep the low bits", () =>
     memoryOf(engine, (memory) => {
       for (const base of [0x101, 0x8003, HIGH + 5]) {
         assert.ok(memory.writeU64(base, 0x89abcdef, 0xfedcba98));
@@ -154,10 +159,91 @@ function views(engine: Engine): void {
     });
 }
 
+/** A guest whose instructions, and the CPU on its own, write in many ways, again and again so that it is compiled. */
+function writingGuest(): Guest {
+  return guest("writes", { cites: "src/engine/contract.ts" }, (g) => {
+    prologue(g.a);
+    const { a } = g;
+    g.tables.map(FAR, FAR_PHYSICAL, P | RW);
+    a.mov(ecx, 60).label("again");
+    a.mov(dword(layout.DATA), ecx).inc(dword(layout.DATA + 2 * PAGE));
+    a.mov(dword(layout.DATA + 4 * PAGE - 2), ecx);
+    a.mov(edi, layout.DATA + 6 * PAGE - 8)
+      .push(rcx)
+      .mov(ecx, 16)
+      .rep()
+      .stos(8)
+      .pop(rcx);
+    a.mov(rax, qword(layout.DATA + 9 * PAGE)).fxsave(at(layout.DATA + 8 * PAGE));
+    g.user(() => a.nop());
+    a.loop("again");
+    // Sets D of an entry that a read has already brought into the TLB.
+    a.mov(rax, qword(FAR)).mov(qword(FAR), rax);
+    g.exit();
+  });
+}
+
+const whole = (memory: GuestMemory): Uint8Array => memory.read(0, layout.RAM_SIZE);
+
+/** Guest-physical addresses of pages that differ. */
+function changedPages(before: Uint8Array, after: Uint8Array): number[] {
+  const pages: number[] = [];
+  for (let at = 0; at < after.length; at += PAGE)
+    if (Buffer.compare(before.subarray(at, at + PAGE), after.subarray(at, at + PAGE)) !== 0) pages.push(at);
+  return pages;
+}
+
+function written(engine: Engine): void {
+  for (const piece of [1, 7, 100_000])
+    test(`R6.1 pages that the guest wrote since a mark are known, in pieces of ${piece}`, () => {
+      const session = load(engine, writingGuest());
+      const { memory, host, cpu } = session;
+      session.run(500);
+      for (let i = 0; host.exitCode === undefined; i++) {
+        assert.ok(i < 10_000);
+        const before = whole(memory);
+        memory.markClean!();
+        assert.deepEqual(memory.dirtyPages!(), []);
+        for (let j = 0; j < 300 && host.exitCode === undefined; j++) session.run(piece);
+        const changed = changedPages(before, whole(memory));
+        const dirty = memory.dirtyPages!()!;
+        assert.deepEqual(
+          changed.filter((page) => !dirty.includes(page)),
+          [],
+          `missing at instruction ${cpu.instructions}`,
+        );
+        assert.ok(!dirty.includes(layout.DATA + 9 * PAGE), "a page that is only read");
+      }
+      session.vm.dispose();
+    });
+
+  test("R6.1 pages that devices and callers wrote since a mark are known; reading marks none; without a mark none is", () =>
+    memoryOf(engine, (memory) => {
+      assert.equal(memory.dirtyPages!(), undefined);
+      memory.markClean!();
+      memory.read(0, 0x8000);
+      memory.view(0, 0x8000);
+      memory.readU32(0x3000);
+      assert.deepEqual(memory.dirtyPages!(), []);
+      memory.write(0x1fff, Uint8Array.of(1, 2));
+      memory.fill(0x4000, PAGE, 0);
+      memory.writable(0x8000, 1);
+      memory.writeU64(HIGH + PAGE - 4, 1, 1);
+      memory.write(0x7000, new Uint8Array(0));
+      assert.deepEqual(memory.dirtyPages!(), [0x1000, 0x2000, 0x4000, 0x8000, HIGH, HIGH + PAGE]);
+      memory.markClean!();
+      memory.writeU8(0, 1);
+      assert.deepEqual(memory.dirtyPages!(), [0]);
+      memory.dropMark!();
+      assert.equal(memory.dirtyPages!(), undefined);
+    }));
+}
+
 /** Declares the part of the suite that concerns guest memory. */
 export function defineMemoryTests(engine: Engine, skip: string | false): void {
   describe(`conformance of the ${engine.name} engine: memory for parts`, { skip }, () => {
     ranges(engine);
     views(engine);
+    written(engine);
   });
 }

@@ -268,6 +268,19 @@ function fullState(made: Guest): CpuState {
   return state;
 }
 
+/** What a CPU keeps besides its registers: something in every field that a running CPU can have. */
+const HIDDEN: readonly Partial<CpuState>[] = [
+  { x87Selectors: { code: 0x10, data: 0x18 } },
+  { ymmUpper: Uint8Array.from({ length: 256 }, (_, i) => i) },
+  { nmiPending: true, nmiBlocked: true },
+  { interruptShadow: "sti" },
+  { interruptShadow: "ss", pendingDebug: 0b101 },
+  { interruptTaken: true },
+  { monitor: { address: layout.DATA, waiting: true, wakesOnMasked: true } },
+  { monitor: { address: layout.DATA + 64, waiting: false, wakesOnMasked: false } },
+  { shutdown: "a triple fault" },
+];
+
 function states(engine: Engine): void {
   test("R6.1 writeState and readState are inverse", () => {
     const made = make((g) => g.exit());
@@ -285,6 +298,22 @@ function states(engine: Engine): void {
       if (fxsave) assert.equal(fxsave.length, 512);
       cpu.writeState(after);
       assert.deepEqual(cpu.readState(), after);
+    });
+  });
+
+  test("R6.1 what a CPU keeps besides its registers is part of its state, plain data, and gone with the next state", () => {
+    const made = make((g) => g.exit());
+    withGuest(engine, made, ({ cpu }) => {
+      const plain = structuredClone(cpu.readState());
+      for (const hidden of HIDDEN) {
+        cpu.writeState({ ...plain, ...hidden });
+        const found = cpu.readState();
+        assert.deepEqual({ ...found, ...hidden }, found);
+        cpu.writeState(structuredClone(found));
+        assert.deepEqual(cpu.readState(), found);
+        cpu.writeState(plain);
+        assert.deepEqual(cpu.readState(), plain);
+      }
     });
   });
 

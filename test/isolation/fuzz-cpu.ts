@@ -81,6 +81,7 @@ class Life {
     readonly seed: number,
     private readonly cut: Cut,
     private readonly observe: ((cpu: Cpu, vm: Vm) => void) | undefined,
+    private readonly legs: number,
   ) {
     const [world, cuts, devices] = [1, 2, 3].map((use) => new Random(scattered(4 * seed + use)));
     this.random = world;
@@ -100,7 +101,7 @@ class Life {
 
   run(): LifeReport {
     try {
-      for (let leg = 0; leg < LEGS; leg++) {
+      for (let leg = 0; leg < this.legs; leg++) {
         this.cpu = this.host.cpu = this.random.pick(this.cpus);
         this.leg();
         this.between();
@@ -223,7 +224,7 @@ class Life {
 }
 
 /**
- * One life of `LEGS` × `LEG` instructions. Throws whatever the engine throws, or a `FuzzFailure`. `observe` is
+ * One life of `legs` × `LEG` instructions. Throws whatever the engine throws, or a `FuzzFailure`. `observe` is
  * called after every run, to find where two lives part.
  */
 export function live(
@@ -231,8 +232,9 @@ export function live(
   seed: number,
   cut: Cut = IN_PIECES,
   observe?: (cpu: Cpu, vm: Vm) => void,
+  legs = LEGS,
 ): LifeReport {
-  const life = new Life(engine, seed, cut, observe);
+  const life = new Life(engine, seed, cut, observe, legs);
   try {
     return life.run();
   } catch (error) {

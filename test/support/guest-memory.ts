@@ -2,11 +2,12 @@
 import type { GuestMemory, MemorySpec } from "../../src/engine/contract.js";
 import { RamMap, WasmGuestMemory } from "../../src/engine/wasm/guest-memory.js";
 
-/** RAM of its own, all zeros; `written` hears of bytes before they change, by their place in RAM. */
+/** RAM of its own, all zeros; `changed` hears of bytes before they change, by their place in RAM. No pages are noted. */
 export function plainMemory(
   ranges: MemorySpec["ranges"],
-  written: (ramOffset: number, length: number) => void = () => undefined,
+  changed: (ramOffset: number, length: number) => void = () => undefined,
 ): GuestMemory {
   const map = new RamMap(ranges);
-  return new WasmGuestMemory(new ArrayBuffer(map.bytes), map, 0, written);
+  const pages = { mark: () => undefined, unmark: () => undefined, list: () => undefined };
+  return new WasmGuestMemory(new ArrayBuffer(map.bytes), map, 0, { changed, pages });
 }

@@ -3,7 +3,7 @@
  * instructions. Knows no instruction and no device.
  */
 import { FLAG_IF, FLAG_RF, FLAG_TF, VECTOR_NMI } from "../../spec/x86-privileged.js";
-import type { Cpu, Exit } from "../contract.js";
+import type { Cpu, Exit, Translations } from "../contract.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
@@ -19,6 +19,7 @@ import {
 import { takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
 import { deliverDebugTrap, deliverInterrupt } from "../x86/system/delivery.js";
 import { repeatsAtRip } from "../x86/system/repetition.js";
+import { readTranslations, writeTranslations } from "../x86/system/translations.js";
 
 /** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
 const LONGEST_SLICE = 4_000_000;
@@ -311,13 +312,29 @@ export class WasmCpu implements Cpu {
   }
 
   readState(): CpuState {
-    return readState(this.context);
+    return {
+      ...readState(this.context),
+      ...(this.nmi && { nmiPending: true }),
+      ...(this.interruptedHere && { interruptTaken: true }),
+      ...(this.shutdownDetail !== undefined && { shutdown: this.shutdownDetail }),
+    };
   }
 
   writeState(state: CpuState): void {
-    this.shutdownDetail = undefined;
+    this.shutdownDetail = state.shutdown;
     this.failure = undefined;
+    this.nmi = state.nmiPending === true;
+    this.interruptedAt = state.interruptTaken ? this.executed : -1;
+    this.updatePending();
     writeState(this.context, state);
+  }
+
+  readTranslations(): Translations {
+    return readTranslations(this.context);
+  }
+
+  writeTranslations(translations: Translations): void {
+    writeTranslations(this.context, translations);
   }
 
   init(): void {

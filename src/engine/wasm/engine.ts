@@ -52,6 +52,7 @@ import { fixedSequence } from "./fixed-sequence.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { checkCpu, memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
+import { WrittenPages } from "./written-pages.js";
 
 /** Bytes shown of an instruction that is not implemented. */
 /** Reports of such instructions that one guest can cause. */
@@ -72,6 +73,7 @@ class WasmVm implements Vm {
   private readonly helpers: readonly Helper[];
   private readonly reported = new Set<string>();
   private readonly monitored: MonitoredLines;
+  private readonly written: WrittenPages;
   /** What every CPU executes; known from the first one on. */
   private instructions: InstructionSet | undefined;
   private readonly regions: RegionCache | undefined;
@@ -101,6 +103,7 @@ class WasmVm implements Vm {
     writeConstantTables(this.dataView);
     this.monitored = new MonitoredLines(
       this.wasmMemory,
+      (offset) => this.ram.addressOf(offset),
       () => this.byBase.values(),
       (cpu) => this.cpu(cpu).lineWritten(),
     );
@@ -112,9 +115,11 @@ class WasmVm implements Vm {
         this.nextEpoch();
       },
     });
-    this.memory = new WasmGuestMemory(this.wasmMemory.buffer, this.ram, ramBase, (offset, length) =>
-      this.changed(offset, length),
-    );
+    this.written = new WrittenPages(this.wasmMemory, this.ram.bytes, () => this.byBase.values());
+    this.memory = new WasmGuestMemory(this.wasmMemory.buffer, this.ram, ramBase, {
+      changed: (offset, length) => this.changed(offset, length),
+      pages: this.written,
+    });
     this.services = this.makeServices(host, ramBase);
     this.helpers = HELPER_NAMES.map((name) => {
       const helper = HELPERS[name];
@@ -177,9 +182,13 @@ class WasmVm implements Vm {
       ramBase,
       ramLowBytes: this.ram.lowEnd,
       ramOffsetOf: (physical) => this.ram.offsetOf(physical),
+      physicalOf: (offset) => this.ram.addressOf(offset),
       code: {
         invalidate: (offset, length) => this.changed(offset, length),
-        pageHoldsCode: (offset) => this.cache.pageHoldsCode(offset) || this.monitored.watchesPage(offset),
+        pageHoldsCode: (offset) =>
+          this.cache.pageHoldsCode(offset) ||
+          this.monitored.watchesPage(offset) ||
+          this.written.isClean(offset),
       },
       monitor: this.monitored,
       enterQuickly: (cpu, vector, errorCode, restarts) =>
@@ -196,6 +205,7 @@ class WasmVm implements Vm {
   private changed(offset: number, length: number): void {
     this.cache.invalidate(offset, length);
     this.monitored.changed(offset, length);
+    this.written.changed(offset, length);
   }
 
   private cpu(context: CpuContext): WasmCpu {

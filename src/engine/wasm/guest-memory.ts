@@ -41,6 +41,13 @@ export class RamMap {
     return -1;
   }
 
+  /** Guest-physical address of an offset in RAM. */
+  addressOf(ramOffset: number): number {
+    let i = this.ranges.length - 1;
+    while (i > 0 && this.offsets[i] > ramOffset) i--;
+    return this.ranges[i].start + ramOffset - this.offsets[i];
+  }
+
   /** Offset of `[address, +length)`, or -1 when it does not lie in one range. */
   find(address: number, length: number): number {
     if (address >= 0 && length >= 0 && address + length <= this.lowEnd) return address;
@@ -53,20 +60,24 @@ export class RamMap {
   }
 }
 
-/** What must hear of bytes that change under decoded code. */
-export type CodeWritten = (ramOffset: number, length: number) => void;
+/** What must hear of bytes before they change: decoded code, watched lines, the pages that are noted. */
+export interface MemoryObserver {
+  changed(ramOffset: number, length: number): void;
+  /** Pages written since a mark, by RAM offset. */
+  readonly pages: { mark(): void; unmark(): void; list(): number[] | undefined };
+}
 
 export class WasmGuestMemory implements GuestMemory {
   private readonly bytes: Uint8Array;
   private readonly data: DataView;
   readonly ranges: MemorySpec["ranges"];
 
-  /** RAM as `map` has it, in `buffer` from byte `base` on; `written` hears of bytes before they change. */
+  /** RAM as `map` has it, in `buffer` from byte `base` on. */
   constructor(
     buffer: ArrayBuffer,
     private readonly map: RamMap,
     private readonly base: number,
-    private readonly written: CodeWritten,
+    private readonly observer: MemoryObserver,
   ) {
     this.bytes = new Uint8Array(buffer);
     this.data = new DataView(buffer);
@@ -85,7 +96,7 @@ export class WasmGuestMemory implements GuestMemory {
   writable(address: number, length: number): Uint8Array | undefined {
     const offset = this.map.find(address, length);
     if (offset < 0) return undefined;
-    this.written(offset, length);
+    this.observer.changed(offset, length);
     return this.at(offset, length);
   }
 
@@ -141,16 +152,28 @@ export class WasmGuestMemory implements GuestMemory {
     return true;
   }
 
+  markClean(): void {
+    this.observer.pages.mark();
+  }
+
+  dropMark(): void {
+    this.observer.pages.unmark();
+  }
+
+  dirtyPages(): number[] | undefined {
+    return this.observer.pages.list()?.map((offset) => this.map.addressOf(offset));
+  }
+
   /** Offset of bytes that are written next, or -1. */
   private toWrite(address: number, length: number): number {
     const offset = this.map.find(address, length);
-    if (offset >= 0) this.written(offset, length);
+    if (offset >= 0) this.observer.changed(offset, length);
     return offset;
   }
 
   write(address: number, bytes: Uint8Array): void {
     const offset = this.require(address, bytes.length);
-    this.written(offset, bytes.length);
+    this.observer.changed(offset, bytes.length);
     this.bytes.set(bytes, this.base + offset);
   }
 
@@ -161,7 +184,7 @@ export class WasmGuestMemory implements GuestMemory {
 
   fill(address: number, length: number, value: number): void {
     const offset = this.require(address, length);
-    this.written(offset, length);
+    this.observer.changed(offset, length);
     this.bytes.fill(value, this.base + offset, this.base + offset + length);
   }
 

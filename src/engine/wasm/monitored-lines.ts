@@ -14,9 +14,13 @@ export class MonitoredLines {
 
   private readonly words: Uint32Array;
 
-  /** `reached` hears of a write to the line of a CPU, which is not armed any more. */
+  /**
+   * `addressOf` gives the guest-physical address of a RAM offset; `reached` hears of a write to the line of a CPU, which is not
+   * armed any more.
+   */
   constructor(
     memory: WebAssembly.Memory,
+    private readonly addressOf: (ramOffset: number) => number,
     private readonly cpus: () => Iterable<CpuContext>,
     private readonly reached: (cpu: CpuContext) => void,
   ) {
@@ -45,6 +49,12 @@ export class MonitoredLines {
 
   isArmed(cpu: CpuContext): boolean {
     return this.lines.has(cpu);
+  }
+
+  /** Guest-physical address of a CPU's line, or -1. */
+  armedAt(cpu: CpuContext): number {
+    const line = this.lines.get(cpu);
+    return line === undefined ? -1 : this.addressOf(line);
   }
 
   /** Whether the page of a RAM offset has a line that is watched. */

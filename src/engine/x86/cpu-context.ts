@@ -27,10 +27,15 @@ export interface EngineServices {
   readonly ramLowBytes: number;
   /** Offset in RAM of a guest-physical address, or -1 when it is not RAM. */
   ramOffsetOf(physical: number): number;
+  /** Guest-physical address of an offset in RAM. */
+  physicalOf(ramOffset: number): number;
   readonly code: {
     /** Bytes `[ramOffset, +length)` are about to change: decoded instructions there are dropped. */
     invalidate(ramOffset: number, length: number): void;
-    /** Whether writes to the page of this RAM offset must be told: it holds decoded instructions or a watched line. */
+    /**
+     * Whether writes to the page of this RAM offset must be told: it holds decoded instructions or a watched line, or was not
+     * written since a mark.
+     */
     pageHoldsCode(ramOffset: number): boolean;
   };
   /** The line of memory that a CPU watches after MONITOR, until a write reaches it. */
@@ -39,6 +44,8 @@ export interface EngineServices {
     arm(cpu: CpuContext, ramOffset: number): void;
     disarm(cpu: CpuContext): void;
     isArmed(cpu: CpuContext): boolean;
+    /** Guest-physical address of the line that is watched, or -1. */
+    armedAt(cpu: CpuContext): number;
   };
   /**
    * Delivers an event in IA-32e mode by generated code if nothing about it is rare; otherwise false, nothing changed.

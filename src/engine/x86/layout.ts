@@ -35,8 +35,12 @@ export const AES_RESTORE = 0x1800;
 export const CRC32C = 0x2000;
 export const CRC32C_STRIDE = 0x400;
 
+/** Not 0: some pages must get no fast write tag though they hold no code. i64, of two u32. */
+export const SEEN_WRITES = 0x3000;
 /** How many lines of memory MONITOR has armed, of all CPUs. u32. */
-export const MONITORED_LINES = 0x3000;
+export const MONITORED_LINES = SEEN_WRITES;
+/** Whether pages that are written are noted, see wasm/written-pages.ts. u32. */
+export const TRACKED_PAGES = SEEN_WRITES + 4;
 
 /** What regions count where somebody asks for statistics, i64 each: ways out and instructions; by operation. */
 export const REGION_COUNTS = 0x4000;

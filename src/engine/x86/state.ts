@@ -6,24 +6,44 @@
  */
 import { DEBUG_REGISTERS, GENERAL_REGISTERS } from "../../spec/x86-encoding.js";
 import { CPU_SIGNATURE } from "../../x86/cpu-identity.js";
-import { SEGMENT_NAMES, type CpuState, type SegmentRegister } from "../../x86/cpu-state.js";
+import {
+  SEGMENT_NAMES,
+  type CpuState,
+  type MonitoredLine,
+  type SegmentRegister,
+} from "../../x86/cpu-state.js";
 import { applicationProcessorState } from "../../x86/entry-states.js";
-import { CR0_CD, CR0_NW, FLAG_VM, FLAGS_STATUS, FLAGS_SYSTEM } from "../../spec/x86-privileged.js";
+import {
+  CR0_CD,
+  CR0_NW,
+  DR6_BREAKPOINTS,
+  FLAG_VM,
+  FLAGS_STATUS,
+  FLAGS_SYSTEM,
+} from "../../spec/x86-privileged.js";
 import type { CpuContext } from "./cpu-context.js";
 import { readFlags, writeFlags } from "./flags.js";
 import * as L from "./layout.js";
 import { refreshMode } from "./mode.js";
 import { refreshBreakpoints } from "./system/breakpoints.js";
-import { loadPdptes, usesPdptes } from "./system/pdptes.js";
+import { loadPdptes, readPdptes, usesPdptes, writePdptes } from "./system/pdptes.js";
 import { dplOf } from "./system/segments.js";
 import { readStoredMsrs, resetMsrs, writeStoredMsr } from "./system/msr-storage.js";
-import { readFxsaveImage, resetExtendedState, writeFxsaveImage } from "./system/extended-state.js";
+import {
+  readFxsaveImage,
+  readX87Selectors,
+  readYmmUpper,
+  resetExtendedState,
+  writeFxsaveImage,
+  writeX87Selectors,
+  writeYmmUpper,
+} from "./system/extended-state.js";
 
 const ALL_FLAGS = FLAGS_STATUS | FLAGS_SYSTEM;
 export const ACTIVITY_RUNNING = 0;
 export const ACTIVITY_HALTED = 1;
 export const ACTIVITY_WAIT_FOR_SIPI = 2;
-/** In MWAIT. As plain data the CPU is running: it may wake without a cause. */
+/** In MWAIT. */
 export const ACTIVITY_MONITOR_WAIT = 3;
 const XCR0_RESET = 1n;
 /** A start-up IPI's vector is the number of the 4 KiB page that holds the first instruction. */
@@ -43,6 +63,55 @@ function writeSegment(cpu: CpuContext, segment: number, value: SegmentRegister):
   cpu.setBig(cpu.baseOffset(segment), value.base);
   cpu.set32(L.SEGMENT_LIMIT + segment * 4, value.limit);
   cpu.set32(L.SEGMENT_ACCESS + segment * 4, value.access);
+}
+
+function readMonitor(cpu: CpuContext): MonitoredLine | undefined {
+  const address = cpu.services.monitor.armedAt(cpu);
+  if (address < 0) return undefined;
+  const waiting = cpu.get32(L.ACTIVITY) === ACTIVITY_MONITOR_WAIT;
+  return { address, waiting, wakesOnMasked: waiting && cpu.wakesOnMasked };
+}
+
+function writeMonitor(cpu: CpuContext, line: MonitoredLine | undefined): void {
+  const { monitor } = cpu.services;
+  monitor.disarm(cpu);
+  const ramOffset = line === undefined ? -1 : cpu.services.ramOffsetOf(line.address);
+  if (line === undefined || ramOffset < 0) return;
+  monitor.arm(cpu, ramOffset);
+  cpu.wakesOnMasked = line.wakesOnMasked;
+}
+
+/** What the CPU keeps besides its registers, as far as it is not what reset leaves. */
+function readHidden(cpu: CpuContext): Partial<CpuState> {
+  const shadow = cpu.get32(L.INTERRUPT_SHADOW);
+  const monitor = readMonitor(cpu);
+  const x87Selectors = readX87Selectors(cpu);
+  const ymmUpper = readYmmUpper(cpu);
+  return {
+    ...(x87Selectors && { x87Selectors }),
+    ...(ymmUpper && { ymmUpper }),
+    ...(usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4)) && { pdptes: readPdptes(cpu) }),
+    ...(cpu.get32(L.NMI_BLOCKED) !== 0 && { nmiBlocked: true }),
+    ...(shadow !== 0 && { interruptShadow: cpu.debugShadow === shadow ? "ss" : "sti" }),
+    ...(cpu.pendingDebug !== 0 && { pendingDebug: cpu.pendingDebug }),
+    ...(monitor && { monitor }),
+  };
+}
+
+/** After CR0, CR3, CR4, EFER and the extended state. */
+function writeHidden(cpu: CpuContext, state: CpuState): void {
+  if (state.x87Selectors) writeX87Selectors(cpu, state.x87Selectors);
+  if (state.ymmUpper) writeYmmUpper(cpu, state.ymmUpper);
+  if (usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) {
+    if (state.pdptes) writePdptes(cpu, state.pdptes);
+    else loadPdptes(cpu, cpu.get32(L.CR3));
+  }
+  cpu.set32(L.NMI_BLOCKED, state.nmiBlocked ? 1 : 0);
+  // Between slices any value but 0 is a shadow, and one of both fields that of a load of SS.
+  cpu.set32(L.INTERRUPT_SHADOW, state.interruptShadow === undefined ? 0 : 1);
+  cpu.debugShadow = state.interruptShadow === "ss" ? 1 : 0;
+  cpu.pendingDebug = (state.pendingDebug ?? 0) & DR6_BREAKPOINTS;
+  writeMonitor(cpu, state.monitor);
 }
 
 /** Copies the architectural state out. */
@@ -77,12 +146,14 @@ export function readState(cpu: CpuContext): CpuState {
     fxsave: readFxsaveImage(cpu),
     halted: cpu.get32(L.ACTIVITY) === ACTIVITY_HALTED,
     waitForSipi: cpu.get32(L.ACTIVITY) === ACTIVITY_WAIT_FOR_SIPI,
+    ...readHidden(cpu),
   };
 }
 
 function activityOf(state: CpuState): number {
   if (state.waitForSipi) return ACTIVITY_WAIT_FOR_SIPI;
-  return state.halted ? ACTIVITY_HALTED : ACTIVITY_RUNNING;
+  if (state.halted) return ACTIVITY_HALTED;
+  return state.monitor?.waiting ? ACTIVITY_MONITOR_WAIT : ACTIVITY_RUNNING;
 }
 
 /** Whether the state is in virtual-8086 mode; RFLAGS.VM means nothing in real and IA-32e mode. */
@@ -116,15 +187,11 @@ export function writeState(cpu: CpuContext, state: CpuState): void {
   if (state.xcr0 !== undefined) cpu.setBig(L.XCR0, state.xcr0);
   if (state.fxsave) writeFxsaveImage(cpu, state.fxsave);
   cpu.set32(L.ACTIVITY, activityOf(state));
-  cpu.services.monitor.disarm(cpu);
-  cpu.set32(L.NMI_BLOCKED, 0);
-  cpu.set32(L.INTERRUPT_SHADOW, 0);
-  cpu.pendingDebug = 0;
+  writeHidden(cpu, state);
   const virtual = isVirtual8086(cpu, state);
   cpu.set32(L.CPL, cpu.protectedMode ? (virtual ? 3 : dplOf(state.ss.access)) : 0);
   cpu.tlb.flushAll();
   refreshBreakpoints(cpu);
-  if (usesPdptes(cpu, cpu.get32(L.CR0), cpu.get32(L.CR4))) loadPdptes(cpu, cpu.get32(L.CR3));
   const flags = Number(state.rflags & 0xffffffffn);
   writeFlags(cpu, virtual ? flags : flags & ~FLAG_VM, ALL_FLAGS);
   refreshMode(cpu);
@@ -137,8 +204,16 @@ export function initState(cpu: CpuContext): void {
   const state = applicationProcessorState(signature >>> 0);
   const cacheBits = old.cr0 & BigInt(CR0_CD | CR0_NW);
   const cr0 = (state.cr0 & ~BigInt(CR0_CD | CR0_NW)) | cacheBits;
-  const { fxsave, xcr0, msrs } = old;
-  writeState(cpu, { ...state, cr0, msrs, ...(fxsave && { fxsave }), ...(xcr0 !== undefined && { xcr0 }) });
+  const { fxsave, x87Selectors, ymmUpper, xcr0, msrs } = old;
+  writeState(cpu, {
+    ...state,
+    cr0,
+    msrs,
+    ...(fxsave && { fxsave }),
+    ...(x87Selectors && { x87Selectors }),
+    ...(ymmUpper && { ymmUpper }),
+    ...(xcr0 !== undefined && { xcr0 }),
+  });
 }
 
 /** Start-up IPI: real mode at `vector` × 4096. Returns false (and does nothing) unless the CPU waits for it. */

@@ -117,6 +117,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
     ramBase: base,
     ramLowBytes: RAM_SIZE,
     ramOffsetOf: (physical) => (physical >= 0 && physical < RAM_SIZE ? physical : -1),
+    physicalOf: (offset) => offset,
     code: {
       invalidate: (offset, length) => {
         seen.invalidated.push({ offset, length });
@@ -128,6 +129,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
       arm: (_cpu, offset) => void monitored.add(offset),
       disarm: () => monitored.clear(),
       isArmed: () => monitored.size > 0,
+      armedAt: () => [...monitored][0] ?? -1,
     },
     enterQuickly: () => false,
     requestExit: () => seen.exits++,

@@ -217,13 +217,17 @@ function codeLines(b: InstructionBuilder, host: Value): Value {
   return b.load("i64.load", b.shl(page, b.i32(CODE_LINES_SHIFT)), L.CODE_LINES);
 }
 
+/** Whether writes to some pages without code must be seen, i32. */
+function seenWrites(b: InstructionBuilder): Value {
+  return b.ne(b.load("i64.load", b.i32(0), L.SEEN_WRITES), b.i64(0));
+}
+
 /** Sets A, and D for a write, in the leaf's entry; a table that is watched is the exact path's. Its low word. */
 function markUsed(b: InstructionBuilder, leaf: Leaf, write: Value, leaveIf: LeaveIf): Value {
   const low = b.get(leaf.low);
   const used = b.or(low, b.or(b.mul(write, b.i32(PTE_D)), b.i32(PTE_A)));
   b.if(b.ne(used, low), () => {
-    const monitored = b.load("i32.load", b.i32(0), L.MONITORED_LINES);
-    leaveIf(b.or(monitored, b.ne(codeLines(b, b.get(leaf.at)), b.i64(0))));
+    leaveIf(b.or(seenWrites(b), b.ne(codeLines(b, b.get(leaf.at)), b.i64(0))));
     b.store("i32.store", b.get(leaf.at), used);
   });
   return used;
@@ -308,7 +312,7 @@ function targetOf(b: InstructionBuilder, leaf: Leaf, leaveIf: LeaveIf): Target {
   leaveIf(b.geU(page, b.state("i64.load32_u", L.RAM_LOW_PAGES)));
   const host = b.add(b.shl(b.wrap(page), b.i32(L.PAGE_SHIFT)), b.state("i32.load", L.RAM_BASE));
   const holdsCode = b.ne(codeLines(b, host), b.i64(0));
-  return { page, host, watched: b.or(holdsCode, b.load("i32.load", b.i32(0), L.MONITORED_LINES)) };
+  return { page, host, watched: b.or(holdsCode, seenWrites(b)) };
 }
 
 /** Fills the TLB entry but for its flags. */

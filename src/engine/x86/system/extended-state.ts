@@ -36,6 +36,8 @@ export const POINTERS_END = 24;
 export const ST_START = 32;
 export const XMM_START = 160;
 export const XMM_SIZE = 16;
+/** Of 64-bit mode: what the state as plain data has in every mode. */
+const VECTOR_REGISTERS = 16;
 
 // Word offsets in the image.
 const IMAGE_POINTERS = 2;
@@ -260,6 +262,44 @@ export function resetExtendedState(cpu: CpuContext): void {
   cpu.i32.fill(0, first, first + (16 * L.XMM_STRIDE) / 4);
   cpu.set32(L.MXCSR, MXCSR_RESET);
   cpu.setPair(L.XCR0, XSTATE_X87, 0);
+}
+
+/** FCS and FDS, for which an FXSAVE64 image has no room; undefined when both are 0. */
+export function readX87Selectors(cpu: CpuContext): { code: number; data: number } | undefined {
+  const at = (cpu.base + L.FPU + FPU_CODE_SELECTOR) >>> 1;
+  const code = cpu.u16[at];
+  const data = cpu.u16[at + 1];
+  return code === 0 && data === 0 ? undefined : { code, data };
+}
+
+/** Sets FCS and FDS: behind `writeFxsaveImage`, which clears them. */
+export function writeX87Selectors(cpu: CpuContext, { code, data }: { code: number; data: number }): void {
+  const at = (cpu.base + L.FPU + FPU_CODE_SELECTOR) >>> 1;
+  cpu.u16[at] = code;
+  cpu.u16[at + 1] = data;
+}
+
+/** The upper halves of all YMM registers, 16 bytes each; undefined when they are zeros. */
+export function readYmmUpper(cpu: CpuContext): Uint8Array | undefined {
+  const first = L.XMM + XMM_SIZE;
+  if (!anySet(cpu, first, L.XMM_STRIDE, XMM_SIZE, VECTOR_REGISTERS)) return undefined;
+  const upper = new Uint8Array(VECTOR_REGISTERS * XMM_SIZE);
+  for (let i = 0; i < VECTOR_REGISTERS; i++) {
+    const from = cpu.base + first + i * L.XMM_STRIDE;
+    upper.set(cpu.u8.subarray(from, from + XMM_SIZE), i * XMM_SIZE);
+  }
+  return upper;
+}
+
+/** Loads what `readYmmUpper` gave. */
+export function writeYmmUpper(cpu: CpuContext, upper: Uint8Array): void {
+  const length = VECTOR_REGISTERS * XMM_SIZE;
+  if (upper.length !== length)
+    throw new RangeError(`upper halves of YMM of ${upper.length} bytes: expected ${length}`);
+  for (let i = 0; i < VECTOR_REGISTERS; i++) {
+    const half = upper.subarray(i * XMM_SIZE, (i + 1) * XMM_SIZE);
+    cpu.u8.set(half, cpu.base + L.XMM + XMM_SIZE + i * L.XMM_STRIDE);
+  }
 }
 
 /** The state as a 512-byte FXSAVE64 image. */

@@ -53,6 +53,8 @@ import { currentStack, peek, release, type Stack, storePointer } from "./stack.j
 import { NO_ERROR_CODE, previousTask, switchTask } from "./task-switch.js";
 
 const LOW_FLAGS = 0xffff;
+/** EIP, CS, EFLAGS. */
+const SHORT_FRAME_VALUES = 3;
 const FRAME_VALUES = 5;
 /** EIP, CS, EFLAGS, ESP, SS and `VIRTUAL_DATA`. */
 const VIRTUAL_FRAME_VALUES = 9;
@@ -153,17 +155,26 @@ function returnFromTask(cpu: CpuContext, record: number): number {
   return endIret(cpu);
 }
 
-/** IRET at level 0 to an image of EFLAGS with VM set. */
-function iretToVirtual8086(cpu: CpuContext, stack: Stack): number {
+/**
+ * IRET at level 0 to an image of EFLAGS with VM set. EIP, CS and EFLAGS were read: a stack in a device's registers need not
+ * say the same again.
+ */
+function iretToVirtual8086(
+  cpu: CpuContext,
+  stack: Stack,
+  rip: number,
+  codeSelector: number,
+  flags: number,
+): number {
   const values: number[] = [];
-  for (let i = 0; i < VIRTUAL_FRAME_VALUES; i++) values.push(peek(cpu, stack, 4, i));
-  const [rip, codeSelector, flags, pointer, stackSelector, ...data] = values;
+  for (let i = SHORT_FRAME_VALUES; i < VIRTUAL_FRAME_VALUES; i++) values.push(peek(cpu, stack, 4, i));
+  const [pointer, stackSelector, ...data] = values;
   if (rip > VIRTUAL_LIMIT) generalProtection();
   writeFlags(cpu, flags, loadedFlags(cpu, 4) | FLAG_VM);
   cpu.set32(L.CPL, 3);
   cpu.setPair(L.RIP, rip, 0);
   cpu.setPair(RSP, pointer, 0);
-  loadRealSegment(cpu, L.CS, codeSelector & 0xffff);
+  loadRealSegment(cpu, L.CS, codeSelector);
   loadRealSegment(cpu, L.SS, stackSelector & 0xffff);
   VIRTUAL_DATA.forEach((segment, i) => loadRealSegment(cpu, segment, data[i] & 0xffff));
   refreshMode(cpu);
@@ -177,7 +188,7 @@ function iretProtected(cpu: CpuContext, record: number, stack: Stack, size: numb
   const selector = peek(cpu, stack, size, 1) & 0xffff;
   const flags = peek(cpu, stack, size, 2);
   const toVirtual8086 = flags & FLAG_VM && size === 4 && cpu.cpl === 0 && !cpu.longMode;
-  if (toVirtual8086) return iretToVirtual8086(cpu, stack);
+  if (toVirtual8086) return iretToVirtual8086(cpu, stack, rip, selector, flags);
   const cpl = selector & SELECTOR_RPL;
   const descriptor = returnSegment(cpu, selector);
   const mask = loadedFlags(cpu, size);

@@ -10,6 +10,7 @@ import * as L from "../layout.js";
 
 export const PDPTE_COUNT = 4;
 const PDPTE_SIZE = 8;
+const HALF_BITS = 32n;
 const RESERVED_LOW = 0x1e6;
 const RESERVED_HIGH = 0xfff00000;
 const TABLE_ALIGNMENT = 0x1f;
@@ -17,6 +18,24 @@ const TABLE_ALIGNMENT = 0x1f;
 /** Whether CR0 and CR4 values mean PAE paging with pointer entries. */
 export function usesPdptes(cpu: CpuContext, cr0: number, cr4: number): boolean {
   return (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0 && !(cpu.get32(L.EFER) & EFER_LME);
+}
+
+/** The entries as they were loaded, for a state as plain data. */
+export function readPdptes({ pdptes }: CpuContext): bigint[] {
+  const entries: bigint[] = [];
+  for (let i = 0; i < pdptes.length; i += 2)
+    entries.push((BigInt(pdptes[i + 1]) << HALF_BITS) | BigInt(pdptes[i]));
+  return entries;
+}
+
+/** Sets the entries from a state as plain data. */
+export function writePdptes(cpu: CpuContext, entries: readonly bigint[]): void {
+  if (entries.length !== PDPTE_COUNT)
+    throw new RangeError(`${entries.length} page-directory-pointer entries: expected ${PDPTE_COUNT}`);
+  entries.forEach((entry, i) => {
+    cpu.pdptes[2 * i] = Number(BigInt.asUintN(32, entry));
+    cpu.pdptes[2 * i + 1] = Number(BigInt.asUintN(32, entry >> HALF_BITS));
+  });
 }
 
 /** Loads the entries from the table that `cr3` names. False, with nothing changed, when one has reserved bits set. */

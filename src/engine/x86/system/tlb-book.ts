@@ -175,6 +175,56 @@ export class TlbBook {
     if (span === PAGES_OF_1G) this.words[this.largeGigabytes] |= this.gigabyteBit(page);
     this.words[this.anyLarge] = 1;
   }
+  /** Notes regions and gigabytes as `largePages` and `largeGigabytePages` gave them. */
+  restoreLarge(regions: readonly number[], gigabytes: number): void {
+    for (const region of regions) this.largeRegions[region] = 1;
+    this.words[this.anyLarge] = regions.length > 0 ? 1 : 0;
+    this.words[this.largeGigabytes] = gigabytes;
+  }
+  /** Where 1 GiB pages were filled from, as bits, unsigned. */
+  largeGigabytePages(): number {
+    return this.words[this.largeGigabytes] >>> 0;
+  }
+  /** Where large pages were filled from, as places in the hash of regions, ascending. */
+  largePages(): number[] {
+    if (!this.words[this.anyLarge]) return [];
+    const found: number[] = [];
+    let region = this.largeRegions.indexOf(1);
+    for (; region >= 0; region = this.largeRegions.indexOf(1, region + 1)) found.push(region);
+    return found;
+  }
+  /** Visits every data entry that is not empty, once. */
+  eachDataPage(visit: (page: number, mode: number, physical: number, flags: number) => void): void {
+    const { words } = this;
+    const seen = new Set<number>();
+    this.data.each((word) => {
+      const tag = words[word + WORD_PAGE_TAG];
+      if (tag === WORD_EMPTY || seen.has(word)) return;
+      seen.add(word);
+      const place = (word - this.dataWord) / ENTRY_WORDS;
+      // `dataEntry` undone: its index is the low bits of the page XORed with those of the tag.
+      const low = (place ^ (tag & (LOW_PAGE >>> L.TLB_INDEX_BITS))) & (L.TLB_ENTRIES - 1);
+      const mode = Math.floor(place / L.TLB_ENTRIES);
+      visit(
+        tag * L.TLB_ENTRIES + low,
+        mode,
+        words[word + WORD_PHYSICAL_PAGE] >>> 0,
+        words[word + WORD_FLAGS],
+      );
+    });
+  }
+  /** Visits every instruction entry that is not empty, once. */
+  eachCodePage(visit: (page: number, access: number, ramOffset: number, flags: number) => void): void {
+    const { words } = this;
+    const seen = new Set<number>();
+    this.code.each((word) => {
+      const access = words[word] & (L.PAGE_SIZE - 1);
+      if (access === L.ITLB_EMPTY || seen.has(word)) return;
+      seen.add(word);
+      const page = words[word + 1] * L.PAGES_4G + (words[word] >>> L.PAGE_SHIFT);
+      visit(page, access, words[word + 2] >>> 0, words[word + (L.ITLB_FLAGS >>> 2)]);
+    });
+  }
   private largeRegion(page: number): number {
     return (page >>> L.LARGE_REGION_SHIFT) & (L.LARGE_REGION_ENTRIES - 1);
   }
@@ -234,13 +284,22 @@ export class TlbBook {
     this.emptyCode(this.codeEntry(page));
   }
 
+  private readonly stripWriteTag = (word: number): void => {
+    this.words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;
+    this.words[word + WORD_WRITE_TAG + 1] = 0;
+  };
+
   /** Takes the fast write right from every entry that maps the page at this host address. */
   stripWriteTags(hostPage: number): void {
     this.data.each((word) => {
       const tag = this.words[word + WORD_WRITE_TAG];
       if (tag === L.TLB_EMPTY || (tag + this.words[word + WORD_ADDEND]) >>> 0 !== hostPage) return;
-      this.words[word + WORD_WRITE_TAG] = L.TLB_EMPTY;
-      this.words[word + WORD_WRITE_TAG + 1] = 0;
+      this.stripWriteTag(word);
     });
+  }
+
+  /** Takes the fast write right from every entry. */
+  stripAllWriteTags(): void {
+    this.data.each(this.stripWriteTag);
   }
 }

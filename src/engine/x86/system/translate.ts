@@ -56,15 +56,28 @@ function walkUnpaged(page: number): void {
 /** Enters the last walk's page in the data TLB. `canWrite`: writable and dirty. */
 function fill(cpu: CpuContext, page: number, mode: number, canWrite: boolean): void {
   if (walked.page >= UNCACHED_PAGE) return;
+  const flags = (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0);
+  cpu.tlb.noteLarge(page, walked.span);
+  enterDataPage(cpu, page, mode, walked.page, flags);
+}
+
+/** Enters a translation for an access mode in the data TLB; `flags` are `TLB_FLAG_GLOBAL` and `TLB_FLAG_WRITABLE`. */
+export function enterDataPage(
+  cpu: CpuContext,
+  page: number,
+  mode: number,
+  physical: number,
+  flags: number,
+): void {
   const { tlb, i32 } = cpu;
+  const canWrite = (flags & L.TLB_FLAG_WRITABLE) !== 0;
   const word = tlb.dataEntry(page, mode);
-  tlb.fillData(word, (walked.global ? L.TLB_FLAG_GLOBAL : 0) | (canWrite ? L.TLB_FLAG_WRITABLE : 0));
-  tlb.noteLarge(page, walked.span);
+  tlb.fillData(word, flags);
   const tagLow = (page << L.PAGE_SHIFT) | 0;
   const tagHigh = Math.floor(page / L.PAGES_4G) | 0;
   i32[word + Book.WORD_PAGE_TAG] = tlb.pageTag(page);
-  i32[word + Book.WORD_PHYSICAL_PAGE] = walked.page | 0;
-  const ramOffset = cpu.services.ramOffsetOf(walked.page * L.PAGE_SIZE);
+  i32[word + Book.WORD_PHYSICAL_PAGE] = physical | 0;
+  const ramOffset = cpu.services.ramOffsetOf(physical * L.PAGE_SIZE);
   const slow = (cpu.alignmentChecks && mode === L.ACCESS_USER) || isWatchedPage(cpu, page);
   const readable = ramOffset >= 0 && !slow;
   i32[word + Book.WORD_READ_TAG] = readable ? tagLow : L.TLB_EMPTY;
@@ -172,11 +185,22 @@ export function translateFetchPage(cpu: CpuContext, linear: number): number {
   if (physical < 0) return -1;
   const ramOffset = cpu.services.ramOffsetOf(physical * L.PAGE_SIZE);
   if (ramOffset < 0) return -2;
-  const word = cpu.tlb.codeEntry(page);
-  cpu.tlb.fillCode(word, walked.global ? L.TLB_FLAG_GLOBAL : 0);
   cpu.tlb.noteLarge(page, walked.span);
-  cpu.i32[word] = (page << L.PAGE_SHIFT) | cpu.get32(L.CODE_ACCESS);
+  enterCodePage(cpu, page, cpu.get32(L.CODE_ACCESS), ramOffset, walked.global ? L.TLB_FLAG_GLOBAL : 0);
+  return ramOffset;
+}
+
+/** Enters a page of RAM in the instruction TLB, for fetches with this `CODE_ACCESS`; `flags`: `TLB_FLAG_GLOBAL` or 0. */
+export function enterCodePage(
+  cpu: CpuContext,
+  page: number,
+  access: number,
+  ramOffset: number,
+  flags: number,
+): void {
+  const word = cpu.tlb.codeEntry(page);
+  cpu.tlb.fillCode(word, flags);
+  cpu.i32[word] = (page << L.PAGE_SHIFT) | access;
   cpu.i32[word + 1] = Math.floor(page / L.PAGES_4G);
   cpu.i32[word + 2] = ramOffset;
-  return ramOffset;
 }
