@@ -13,7 +13,7 @@ import { parseCount, parseDuration } from "../values.js";
 
 /** Options about the run, not about the machine. */
 export const RUN_OPTIONS: readonly OptionSpec[] = [
-  { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm, kvm" },
+  { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm" },
   {
     name: "jit",
     value: "MODE",

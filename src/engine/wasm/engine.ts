@@ -49,6 +49,7 @@ import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { fixedSequence } from "./fixed-sequence.js";
+import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { checkCpu, memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
@@ -89,7 +90,7 @@ class WasmVm implements Vm {
     memory: MemorySpec,
     host: CpuHost,
     private readonly events: EngineEvents | undefined,
-    options: WasmEngineOptions,
+    options: WasmEngineOptions & { jit: JitMode },
   ) {
     this.atOnce = options.jit === "eager";
     this.eager = this.atOnce || options.eager === true;
@@ -373,7 +374,10 @@ class WasmVm implements Vm {
 
 /** How the engine executes. */
 export interface WasmEngineOptions {
-  jit: JitMode;
+  /** Absent: "on". Where the host's compiler is known to be wrong and cannot be told so, as "off". */
+  jit?: JitMode;
+  /** The compiler of the host, where the caller knows more of it than the global object says. */
+  compiler?: HostCompiler;
   /** Compiles where execution is found once, and looks often: for tests. */
   eager?: boolean;
   /** Counts what costs time to count: regions' ways out, time spent compiling. `now` in ms. */
@@ -384,18 +388,21 @@ export interface WasmEngineOptions {
   rewriteRegion?: (code: IrFunction) => void;
 }
 
-/** The built-in engine. */
-export function createWasmEngine(options: WasmEngineOptions = { jit: "off" }): Engine {
+/** The built-in engine: it compiles what runs often, unless `options` or the host's compiler forbid it. */
+export function createWasmEngine(options: WasmEngineOptions = {}): Engine {
+  const { jit: wanted = "on", compiler = hostCompiler() } = options;
+  const jit = wanted === "off" || prepareCompiler(compiler) ? wanted : "off";
   return {
     name: "wasm",
     probe(): EngineVerdict {
       try {
         interpreterModule();
-        return { usable: true, detail: "interpreter, generated as WebAssembly" };
+        const how = jit === "off" ? "interpreter" : "interpreter and compiler of what runs often";
+        return { usable: true, detail: `${how}, generated as WebAssembly` };
       } catch (error) {
         return { usable: false, reason: `WebAssembly with SIMD is needed: ${(error as Error).message}` };
       }
     },
-    createVm: (memory, host, events) => new WasmVm(memory, host, events, options),
+    createVm: (memory, host, events) => new WasmVm(memory, host, events, { ...options, jit }),
   };
 }

@@ -2,30 +2,14 @@
  * Which engines exist, whether they work here, and how one is loaded by name. Loading is lazy: a command that
  * runs nothing pays for nothing.
  */
-import { accessSync, constants, existsSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import type { DumpRegion } from "./jit-dump.js";
 import { JIT_MODES, type Engine, type EngineVerdict, type JitMode } from "../../engine/contract.js";
 
-const KVM_DEVICE = "/dev/kvm";
 /** Environment variable that says whether to compile, where nobody else does. */
 const JIT_VARIABLE = "LOCORE_JIT";
 /** Environment variable that names a folder for what the compiler makes. */
 const JIT_DUMP_VARIABLE = "LOCORE_JIT_DUMP";
-
-/**
- * V8 allocates objects of one place in the code as old ones once most of them outlived a collection, as those of a
- * large region do; the compiler's garbage would then wait for a full collection, 40 MiB of it.
- */
-const YOUNG_STAYS_YOUNG = "--no-allocation-site-pretenuring";
-
-/**
- * Node 20's V8 11.3 joins and shortens moves without asking whether a stack slot holds 32 or 64 bits, and a guest's
- * register loses its upper half. Without that pass the code is right (RATIONALE.md).
- */
-const MOVES_STAY_APART = "--no-turbo-move-optimization";
-/** Major version of the first V8 that needs no `MOVES_STAY_APART`. */
-const FIRST_SOUND_V8 = 12;
 
 /** No engine of that name works here; the message says why. */
 export class EngineUnavailable extends Error {
@@ -50,23 +34,17 @@ export interface EngineOptions {
 }
 
 /** What `--engine` accepts. */
-export const ENGINE_NAMES = ["auto", "wasm", "kvm"] as const;
+export const ENGINE_NAMES = ["auto", "wasm"] as const;
 
 async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: EngineOptions): Promise<Engine> {
   const { createWasmEngine } = await import("../../engine/wasm/engine.js");
-  if (jit !== "off") prepareV8();
   const dumpRegion = jit === "off" ? undefined : await dumpOfEnvironment();
   return createWasmEngine({
     jit,
+    compiler: { v8: process.versions.v8, setFlag: setFlagsFromString },
     ...(statistics && { statistics: { now: () => performance.now() } }),
     ...(dumpRegion && { dumpRegion }),
   });
-}
-
-/** Sets what V8 must know before it compiles a region. */
-function prepareV8(): void {
-  setFlagsFromString(YOUNG_STAYS_YOUNG);
-  if (Number.parseInt(process.versions.v8, 10) < FIRST_SOUND_V8) setFlagsFromString(MOVES_STAY_APART);
 }
 
 /** Writes regions where LOCORE_JIT_DUMP says. Throws `EngineUnavailable` when that is no place to write to. */
@@ -81,34 +59,16 @@ async function dumpOfEnvironment(): Promise<DumpRegion | undefined> {
   }
 }
 
-function kvmVerdict(): EngineVerdict {
-  if (!existsSync(KVM_DEVICE))
-    return { usable: false, reason: `not supported yet; this host has no ${KVM_DEVICE}` };
-  try {
-    accessSync(KVM_DEVICE, constants.R_OK | constants.W_OK);
-    return { usable: false, reason: `not supported yet; ${KVM_DEVICE} exists and may be opened` };
-  } catch {
-    return {
-      usable: false,
-      reason: `not supported yet; ${KVM_DEVICE} exists and may not be opened by this user`,
-    };
-  }
-}
-
 /** Every engine with its verdict on this host. */
 export async function probeEngines(): Promise<EngineReport[]> {
-  const wasm = await wasmEngine({ jit: "off" });
-  return [
-    { name: wasm.name, verdict: wasm.probe() },
-    { name: "kvm", verdict: kvmVerdict() },
-  ];
+  const wasm = await wasmEngine({ jit: "on" });
+  return [{ name: wasm.name, verdict: wasm.probe() }];
 }
 
-/** Refuses, before anything else is done, an engine that cannot work here. Throws `EngineUnavailable`. */
+/** Refuses, before anything else is done, an engine that there is not. Throws `EngineUnavailable`. */
 export function requireEngine(name: string): void {
-  if (name !== "kvm") return;
-  const verdict = kvmVerdict();
-  throw new EngineUnavailable("kvm", verdict.usable ? verdict.detail : verdict.reason);
+  if (ENGINE_NAMES.some((one) => one === name)) return;
+  throw new EngineUnavailable(name, `there is no engine of this name; there are ${ENGINE_NAMES.join(", ")}`);
 }
 
 /** Refuses a machine that no engine here holds, without making it. Throws `EngineLimit`. */
@@ -133,8 +93,6 @@ function jitOfEnvironment(): JitMode {
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
 export async function loadEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
   requireEngine(name);
-  if (name !== "auto" && name !== "wasm")
-    throw new EngineUnavailable(name, "there is no engine of this name");
   const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
