@@ -5,6 +5,8 @@
  * Every engine passes the conformance suite in `test/conformance`; what it cannot do it declares.
  */
 import type { CpuState } from "../x86/cpu-state.js";
+import type { FeatureName } from "../spec/cpuid.js";
+import type { CpuFeatures } from "../x86/cpu-features.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 
 /** Sizes of one device access, bytes. An 8-byte access reaches a device as two of 4, low half first. */
@@ -62,6 +64,12 @@ export type Exit =
   | { reason: "halt"; interruptible: boolean }
   /** Triple fault. `first` is the vector that started it. */
   | { reason: "shutdown"; detail: string }
+  /** A breakpoint of `Cpu.setBreakpoints`: the instruction at `linear` is next and has not run. The next `run` executes it. */
+  | { reason: "breakpoint"; linear: bigint }
+  /** A watchpoint of `Cpu.setWatchpoints`: the instruction before the present one accessed watched bytes, first at `linear`. */
+  | { reason: "watchpoint"; linear: bigint; length: number; access: "read" | "write" }
+  /** Somebody has called `kick`. */
+  | { reason: "kick" }
   /** A bug of the engine, or of the host it called: `cause` is what was thrown. The CPU needs a new state to go on. */
   | { reason: "error"; detail: string; cause?: unknown };
 
@@ -78,6 +86,24 @@ export interface Translations {
   /** Where large pages may be remembered in parts; those of 1 GiB as bits. */
   large: number[];
   gigabytes: number;
+}
+
+/** Where a linear address leads in the CPU's present mode, and what the tables allow there. */
+export interface LinearTranslation {
+  /** Guest-physical address; it need not be RAM. */
+  physical: number;
+  writable: boolean;
+  user: boolean;
+  executable: boolean;
+}
+
+/** Bytes that a debugger watches. */
+export interface Watchpoint {
+  linear: bigint;
+  /** 1 or more, within one page of 4 KiB. */
+  length: number;
+  /** Reads count too, not only writes. */
+  reads: boolean;
 }
 
 /** One CPU. Not re-entrant. */
@@ -113,6 +139,26 @@ export interface Cpu {
    * to guest-physical addresses only.
    */
   writeTranslations?(translations: Translations): void;
+  /**
+   * Linear memory for debuggers, by the tables as they stand and the CPU's present mode: no accessed or dirty bit is set, nothing
+   * faults, no device is asked. Undefined where nothing is mapped. Absent, with the next four, without `capabilities.debugging`.
+   */
+  translate?(linear: bigint): LinearTranslation | undefined;
+  /** Copies `[linear, +length)` out, across pages; undefined unless all of it is mapped to RAM. */
+  readLinear?(linear: bigint, length: number): Uint8Array | undefined;
+  /** Writes bytes whatever the rights; false, with nothing written, unless all of it is mapped to RAM. */
+  writeLinear?(linear: bigint, bytes: Uint8Array): boolean;
+  /**
+   * Replaces this CPU's breakpoints, linear addresses of instructions. The guest sees nothing of them. A run that begins where a
+   * breakpoint just ended one executes that instruction, before any interrupt. Code in pages with breakpoints runs slowly, all
+   * other code as fast as ever. Between runs only; remembered translations may go.
+   */
+  setBreakpoints?(linear: readonly bigint[]): void;
+  /**
+   * Replaces this CPU's watchpoints. They see what instructions access explicitly and what events push, not page walks, descriptors
+   * or other CPUs. Accesses to their pages are slow. Between runs only; remembered translations go.
+   */
+  setWatchpoints?(watchpoints: readonly Watchpoint[]): void;
   /** INIT: the state of SDM vol. 3A §9.1.1 after INIT, waiting for a start-up IPI. */
   init(): void;
   /** Start-up IPI: begins in real mode at `vector` × 4096. Ignored unless waiting for it. */
@@ -187,8 +233,21 @@ export interface EngineEvents {
   unimplemented(cpu: number, rip: bigint, bytes: Uint8Array, text: string): void;
 }
 
+/**
+ * Makes a run in progress on any CPU of a VM return with `kick`, or the next one: from any thread that has its `kickWord`. A
+ * kick before the last one was answered is the same one.
+ */
+export function kick(kickWord: Int32Array): void {
+  Atomics.store(kickWord, 0, 1);
+}
+
 export interface Vm {
   readonly memory: GuestMemory;
+  /**
+   * Where `kick` writes; over shared memory where the host has any, so that it can be sent to other threads. A run looks at it
+   * every millisecond or so. Absent without `capabilities.kick`.
+   */
+  readonly kickWord?: Int32Array;
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu;
   counters(): EngineCounters;
   dispose(): void;
@@ -209,8 +268,43 @@ export class EngineLimit extends Error {
   override readonly name = "EngineLimit";
 }
 
+/** What an engine can do. What it cannot, the machine does without or refuses by name. */
+export interface EngineCapabilities {
+  /** A budget of n executes exactly n instructions, and counts are exact at every exit. */
+  readonly countsExactly: boolean;
+  /** Equal calls and answers of the host give equal runs, on every host. */
+  readonly deterministic: boolean;
+  /** A state with its translations goes on exactly like a CPU that never stopped. */
+  readonly exactState: boolean;
+  /** Guest memory can be the caller's own: otherwise the engine allocates, and the caller gets views. */
+  readonly adoptsMemory: boolean;
+  /** `GuestMemory.markClean` and its kin. */
+  readonly dirtyPages: boolean;
+  /** `Cpu.translate`, `readLinear`, `writeLinear`, breakpoints and watchpoints. */
+  readonly debugging: boolean;
+  /** `Vm.kickWord`. */
+  readonly kick: boolean;
+  readonly maxCpus: number;
+  /** RAM of one VM, bytes. */
+  readonly maxRamBytes: number;
+  /** What CPUID may announce: a plan for this engine switches nothing else on, see `offeredFeatures`. */
+  readonly cpuFeatures: CpuFeatures;
+}
+
+/** What of the features that somebody wants an engine offers, and what it lacks of them, by name. */
+export function offeredFeatures(
+  { cpuFeatures }: EngineCapabilities,
+  wanted: CpuFeatures,
+): { features: CpuFeatures; lacking: FeatureName[] } {
+  const names = Object.keys(wanted) as FeatureName[];
+  const lacking = names.filter((name) => wanted[name] && !cpuFeatures[name]);
+  const off = Object.fromEntries(lacking.map((name) => [name, false]));
+  return { features: { ...wanted, ...off }, lacking };
+}
+
 export interface Engine {
   readonly name: string;
+  readonly capabilities: EngineCapabilities;
   probe(): EngineVerdict;
   createVm(memory: MemorySpec, host: CpuHost, events?: EngineEvents): Vm;
 }

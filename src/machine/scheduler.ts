@@ -124,6 +124,9 @@ export class Scheduler {
     switch (exit.reason) {
       case "budget":
       case "stop":
+      case "kick":
+      case "breakpoint":
+      case "watchpoint":
         return;
       case "halt":
         slot.status = exit.interruptible ? "sleeping" : "halted";

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Engine } from "../../src/engine/contract.js";
 import { defineDeviceTests } from "./contract-devices.js";
+import { defineDebugTests } from "./contract-debug.js";
 import { defineContractTests } from "./contract.js";
 import { defineMemoryTests } from "./contract-memory.js";
 import { allGuests } from "./guests.js";
@@ -53,4 +54,5 @@ export function defineConformance(factory: () => Engine, options: ConformanceOpt
   defineContractTests(engine, unusable);
   defineDeviceTests(engine, unusable);
   defineMemoryTests(engine, unusable);
+  defineDebugTests(engine, unusable);
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EngineLimit, type CpuHost } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
+import { checkCpu, memoryPages } from "../../src/engine/wasm/limits.js";
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -59,4 +60,12 @@ test("design §7 RAM above 4 GiB is reached through the hole", () => {
   assert.throws(() => vm.memory.read(3 * GIB, 1), RangeError);
   assert.throws(() => vm.memory.write(2 * MIB - 1, Uint8Array.of(1, 2)), RangeError);
   vm.dispose();
+});
+
+test("R6.1 the engine says how much RAM and how many CPUs it holds, to the MiB", () => {
+  const { maxRamBytes, maxCpus } = createWasmEngine().capabilities;
+  memoryPages(maxRamBytes);
+  assert.throws(() => memoryPages(maxRamBytes + MIB), { name: "EngineLimit" });
+  checkCpu(maxCpus - 1);
+  assert.throws(() => checkCpu(maxCpus), { name: "EngineLimit" });
 });

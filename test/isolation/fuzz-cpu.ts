@@ -145,6 +145,10 @@ class Life {
       case "budget":
       case "stop":
         return;
+      case "kick":
+      case "breakpoint":
+      case "watchpoint":
+        return this.fail(`${exit.reason}, which nobody asked for`);
       case "halt":
         this.report.halts++;
         this.checkState();

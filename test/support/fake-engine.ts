@@ -13,6 +13,7 @@ import type {
   MemorySpec,
   Vm,
 } from "../../src/engine/contract.js";
+import { CAPABILITIES } from "../../src/engine/wasm/capabilities.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
 import { plainMemory } from "./guest-memory.js";
 import { emptyState } from "./states.js";
@@ -194,6 +195,7 @@ class FakeCpu implements Cpu, ScriptCpu {
 export function createFakeEngine(program: FakeProgram): Engine {
   return {
     name: "fake",
+    capabilities: { ...CAPABILITIES, dirtyPages: false, debugging: false, exactState: false, kick: false },
     probe: () => ({ usable: true, detail: "scripts" }),
     createVm(memory: MemorySpec, host: CpuHost): Vm {
       return {

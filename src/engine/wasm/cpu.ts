@@ -3,7 +3,7 @@
  * instructions. Knows no instruction and no device.
  */
 import { FLAG_IF, FLAG_RF, FLAG_TF, VECTOR_NMI } from "../../spec/x86-privileged.js";
-import type { Cpu, Exit, Translations } from "../contract.js";
+import type { Cpu, Exit, GuestMemory, LinearTranslation, Translations, Watchpoint } from "../contract.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
@@ -16,13 +16,15 @@ import {
   startupState,
   writeState,
 } from "../x86/state.js";
-import { takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
+import { refreshBreakpoints, takeInstructionBreakpoint } from "../x86/system/breakpoints.js";
 import { deliverDebugTrap, deliverInterrupt } from "../x86/system/delivery.js";
+import { readLinear, translateLinear, writeLinear } from "../x86/system/linear.js";
 import { repeatsAtRip } from "../x86/system/repetition.js";
+import { NOT_THE_GUESTS } from "../x86/system/stops.js";
 import { readTranslations, writeTranslations } from "../x86/system/translations.js";
 
-/** Longest slice given to generated code at once: the loop must come back for V8 to replace it by optimised code. */
-const LONGEST_SLICE = 4_000_000;
+/** Longest slice given to generated code at once, about a millisecond: then the run looks whether somebody kicks. */
+const LONGEST_SLICE = 250_007;
 
 /**
  * Longest slices where execution is watched for what to compile: where the interpreter and where regions are found.
@@ -32,6 +34,13 @@ const WATCHED_SLICE = 4093;
 const REGION_SLICE = 16381;
 /** The same where everything is to be compiled, loops as well: branches have been taken then, so that regions close. */
 const EAGERLY_WATCHED_SLICE = 48;
+
+const LINEAR_BITS = 64;
+
+/** A linear address as the engine's functions have it. */
+function signedAddress(linear: bigint): number {
+  return Number(BigInt.asIntN(LINEAR_BITS, linear));
+}
 
 /** The generated run loop. */
 export type RunLoop = (cpuBase: number) => void;
@@ -49,6 +58,8 @@ export class WasmCpu implements Cpu {
   private line = false;
   private nmi = false;
   private shutdownDetail: string | undefined;
+  /** The breakpoint that the last run ended at. */
+  private passing: { executed: number; linear: number } | undefined;
   /** What the engine threw: it cannot go on from there. */
   private failure: Exit | undefined;
   /** What had been executed when the last interrupt was acknowledged. */
@@ -60,6 +71,7 @@ export class WasmCpu implements Cpu {
   constructor(
     readonly context: CpuContext,
     private readonly runLoop: RunLoop,
+    private readonly around: { memory: GuestMemory; kickWord: Int32Array },
     /** Called where a slice ended because its budget was used up; says whether a region was found there. */
     private readonly watch: (() => boolean) | undefined,
     eager = false,
@@ -102,12 +114,63 @@ export class WasmCpu implements Cpu {
     for (;;) {
       const wait = this.beforeSlice();
       if (wait) return wait;
+      if (this.context.stops.reached) return this.watchpoint();
       const rest = budget - (this.executed - start);
       if (rest <= 0) return { reason: "budget" };
       if (this.stopping) return { reason: "stop" };
-      this.runSlice(rest);
+      if (Atomics.load(this.around.kickWord, 0) !== 0 && Atomics.exchange(this.around.kickWord, 0, 0) !== 0)
+        return { reason: "kick" };
+      const exit = this.context.stops.any ? this.runBesideStops(rest) : this.runSlice(rest);
       if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
+      if (exit) return exit;
+      if (this.context.stops.reached) return this.watchpoint();
     }
+  }
+
+  /** Linear address of the next instruction. */
+  private linearRip(): number {
+    const { context } = this;
+    const rip = context.getAddress(layout.RIP);
+    return context.code64 ? rip : (context.segmentBase(layout.CS) + rip) >>> 0;
+  }
+
+  /** Whether the last run ended at the breakpoint that is here: the instruction runs now, before any interrupt. */
+  private passesHere(): boolean {
+    return this.passing?.executed === this.executed && this.passing.linear === this.linearRip();
+  }
+
+  /** A slice where there are breakpoints: of one instruction in their pages. */
+  private runBesideStops(rest: number): Exit | undefined {
+    const { stops, tlb } = this.context;
+    const linear = this.linearRip();
+    if (!stops.inPage(linear)) return this.runSlice(rest);
+    if (stops.stopsAt(linear) && !this.passesHere()) {
+      this.passing = { executed: this.executed, linear };
+      return { reason: "breakpoint", linear: BigInt.asUintN(LINEAR_BITS, BigInt(linear)) };
+    }
+    stops.stepping = true;
+    this.runSlice(Math.min(rest, 1));
+    stops.stepping = false;
+    for (const page of stops.codePages) tlb.forgetCodePage(page);
+    // Elements of a repeated instruction are not its beginning.
+    const again = stops.stopsAt(linear) && this.linearRip() === linear && repeatsAtRip(this.context);
+    this.passing = again ? { executed: this.executed, linear } : undefined;
+    return undefined;
+  }
+
+  /** Ends the slice before an instruction that was not fetched; the result is what generated code takes for a fault. */
+  endBeforeFetch(): 0 {
+    this.requestExit();
+    // A fetch that gives nothing is counted.
+    this.context.i32[(this.context.base + layout.LEFT) >>> 2] = 1;
+    return 0;
+  }
+
+  private watchpoint(): Exit {
+    const { linear, length, write } = this.context.stops.reached!;
+    this.context.stops.reached = undefined;
+    const access = write ? "write" : "read";
+    return { reason: "watchpoint", linear: BigInt.asUintN(LINEAR_BITS, BigInt(linear)), length, access };
   }
 
   /** Takes what is pending at this boundary; says why the CPU cannot go on, if it cannot. */
@@ -118,7 +181,7 @@ export class WasmCpu implements Cpu {
     if (activity === ACTIVITY_WAIT_FOR_SIPI) return { reason: "halt", interruptible: false };
     // A trap that is pending here comes before interrupts: runSlice delivers it.
     const held = context.get32(layout.INTERRUPT_SHADOW) !== 0 || context.pendingDebug !== 0;
-    if (!held) this.takeInterrupts();
+    if (!held && !this.passesHere()) this.takeInterrupts();
     if (this.shutdownDetail !== undefined) return { reason: "shutdown", detail: this.shutdownDetail };
     return this.waiting();
   }
@@ -209,7 +272,7 @@ export class WasmCpu implements Cpu {
     return true;
   }
 
-  private runSlice(rest: number): void {
+  private runSlice(rest: number): undefined {
     const { context } = this;
     const watched = context.breakpoints.execution.length > 0;
     const shadow = context.get32(layout.INTERRUPT_SHADOW) !== 0;
@@ -321,12 +384,49 @@ export class WasmCpu implements Cpu {
   }
 
   writeState(state: CpuState): void {
+    this.passing = undefined;
     this.shutdownDetail = state.shutdown;
     this.failure = undefined;
     this.nmi = state.nmiPending === true;
     this.interruptedAt = state.interruptTaken ? this.executed : -1;
     this.updatePending();
     writeState(this.context, state);
+  }
+
+  translate(linear: bigint): LinearTranslation | undefined {
+    return translateLinear(this.context, linear);
+  }
+
+  readLinear(linear: bigint, length: number): Uint8Array | undefined {
+    return readLinear(this.context, this.around.memory, linear, length);
+  }
+
+  writeLinear(linear: bigint, bytes: Uint8Array): boolean {
+    return writeLinear(this.context, this.around.memory, linear, bytes);
+  }
+
+  setBreakpoints(linear: readonly bigint[]): void {
+    const { stops, tlb } = this.context;
+    stops.setBreakpoints(linear.map(signedAddress));
+    this.context.set32(layout.STOPS_CODE, stops.any ? 1 : 0);
+    for (const page of stops.codePages) tlb.forgetCodePage(page);
+  }
+
+  setWatchpoints(watchpoints: readonly Watchpoint[]): void {
+    const { stops } = this.context;
+    for (const { linear, length } of watchpoints)
+      if (!(length >= 1 && Number(linear % BigInt(layout.PAGE_SIZE)) + length <= layout.PAGE_SIZE))
+        throw new RangeError(
+          `watchpoint 0x${linear.toString(16)} +${length}: 1 byte or more, within one page of 4 KiB`,
+        );
+    stops.watches = watchpoints.map(({ linear, length, reads }) => ({
+      bit: NOT_THE_GUESTS,
+      linear: signedAddress(linear),
+      length,
+      reads,
+    }));
+    stops.reached = undefined;
+    refreshBreakpoints(this.context);
   }
 
   readTranslations(): Translations {

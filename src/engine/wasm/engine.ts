@@ -45,6 +45,7 @@ import { dumpText, type RegionDump } from "../region/pass-text.js";
 import { RegionCache } from "../region/region-cache.js";
 import type { IrFunction } from "../ir/ir.js";
 import type { JitMode } from "../contract.js";
+import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
@@ -59,8 +60,18 @@ import { WrittenPages } from "./written-pages.js";
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
 
+/** One word that other threads may write, where the host shares memory. */
+function kickWord(): Int32Array {
+  const { BYTES_PER_ELEMENT } = Int32Array;
+  const shared = typeof SharedArrayBuffer === "function";
+  return new Int32Array(
+    shared ? new SharedArrayBuffer(BYTES_PER_ELEMENT) : new ArrayBuffer(BYTES_PER_ELEMENT),
+  );
+}
+
 class WasmVm implements Vm {
   readonly memory: WasmGuestMemory;
+  readonly kickWord = kickWord();
   private readonly wasmMemory: WebAssembly.Memory;
   private readonly dataView: DataView;
   private readonly bytes: Uint8Array;
@@ -261,6 +272,7 @@ class WasmVm implements Vm {
 
   private translateCode(cpu: CpuContext): number {
     const linear = codeLinear(cpu);
+    if (cpu.stops.holdFetch(linear)) return this.cpu(cpu).endBeforeFetch();
     return !Number.isNaN(linear) && translateCode(cpu, linear) >= 0 ? 1 : 0;
   }
 
@@ -328,6 +340,7 @@ class WasmVm implements Vm {
     const cpu = new WasmCpu(
       context,
       this.runLoop,
+      { memory: this.memory, kickWord: this.kickWord },
       regions && ((): boolean => this.noteExecution(context, regions)),
       this.eager,
     );
@@ -394,6 +407,7 @@ export function createWasmEngine(options: WasmEngineOptions = {}): Engine {
   const jit = wanted === "off" || prepareCompiler(compiler) ? wanted : "off";
   return {
     name: "wasm",
+    capabilities: CAPABILITIES,
     probe(): EngineVerdict {
       try {
         interpreterModule();

@@ -17,6 +17,13 @@ export function memoryPages(ramBytes: number): number {
   );
 }
 
+/** The most RAM that fits, bytes: whole MiB. */
+export function mostRam(): number {
+  let mib = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE) / MIB);
+  while (layout.ramBase(mib * MIB) + mib * MIB > LARGEST_MEMORY * layout.WASM_PAGE) mib--;
+  return mib * MIB;
+}
+
 /** Throws `EngineLimit` for a CPU that there is no room for; ids count from 0. */
 export function checkCpu(id: number): void {
   if (id < layout.MAX_CPUS) return;

@@ -14,6 +14,7 @@ import * as L from "./layout.js";
 import * as R from "./record.js";
 import { type Breakpoints, NO_BREAKPOINTS } from "./system/breakpoints.js";
 import { CpuidTable } from "./system/cpuid-rows.js";
+import { Stops } from "./system/stops.js";
 import { TlbBook } from "./system/tlb-book.js";
 import { FpuState } from "./x87/state.js";
 
@@ -111,6 +112,8 @@ export class CpuContext {
   readonly pdptes = new Uint32Array(8);
   /** Enabled hardware breakpoints, see system/breakpoints.ts. */
   breakpoints: Breakpoints = NO_BREAKPOINTS;
+  /** Breakpoints and watchpoints of a debugger, see system/stops.ts. */
+  readonly stops = new Stops();
   /** DR6 bits of data breakpoints that were reached: a #DB at the next boundary that debugShadow does not hide. */
   pendingDebug = 0;
   /**

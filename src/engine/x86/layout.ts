@@ -207,6 +207,12 @@ export const TSC_BASE = 0x7b0;
 /** Negative: the machine must be asked. i64. */
 export const TSC_RATE = 0x7b8;
 
+// What a debugger has set, see system/stops.ts; u32 each.
+/** Some code pages must not be in the instruction TLB. */
+export const STOPS_CODE = 0x7c4;
+/** Some data pages must have no fast tags. */
+export const STOPS_DATA = 0x7c8;
+
 // Which TLB entries are filled, see system/tlb-book.ts.
 /** How many are in the lists of non-global and of global entries, u32 each: of data, then of code. */
 export const TLB_LISTED = 0x798;

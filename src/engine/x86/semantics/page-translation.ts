@@ -94,7 +94,8 @@ function rightsOf(b: InstructionBuilder, info: Value): Rights {
 
 /** Leaves what is no plain access of a program to one page, by a CPU that nothing watches. */
 function requirePlain(b: InstructionBuilder, { linear, info, leaveIf }: Miss, user: Value): void {
-  const watched = b.and(b.state("i32.load", L.DR7), b.i32(DR7_ENABLED));
+  const own = b.and(b.state("i32.load", L.DR7), b.i32(DR7_ENABLED));
+  const watched = b.or(own, b.state("i32.load", L.STOPS_DATA));
   const implicit = b.and(info, b.i32(INFO_IMPLICIT_SUPERVISOR));
   const short = b.eqz(b.and(b.state("i32.load", L.EFER), b.i32(EFER_LMA)));
   leaveIf(b.or(b.or(watched, implicit), short));
@@ -376,7 +377,8 @@ export function translateFetch(
   fault: (errorCode: Value) => void,
 ): void {
   const size = b.and(b.state("i32.load", L.MODE_KEY), b.i32(MODE_CODE_SIZE));
-  leaveIf(b.or(b.ne(size, b.i32(MODE_CODE64)), b.eqz(isCanonical(b, linear))));
+  const stops = b.state("i32.load", L.STOPS_CODE);
+  leaveIf(b.or(b.or(stops, b.ne(size, b.i32(MODE_CODE64))), b.eqz(isCanonical(b, linear))));
   const { user, smep, code } = fetchRights(b);
   const leaf = walk(b, linear, leaveIf, () => fault(code));
   const userPage = b.and(b.get(leaf.rights), b.i32(PTE_U));

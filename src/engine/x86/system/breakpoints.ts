@@ -15,6 +15,7 @@ import { CR4_DE, FLAG_RF } from "../../../spec/x86-privileged.js";
 import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { deliverInstructionBreakpoint } from "./delivery.js";
+import { NOT_THE_GUESTS } from "./stops.js";
 
 const BREAKPOINTS = 4;
 const ENABLE_BITS = 3;
@@ -26,7 +27,7 @@ const LENGTHS = [1, 2, 8, 4];
 
 /** One enabled breakpoint. */
 export interface Breakpoint {
-  /** Its bit in DR6. */
+  /** Its bit in DR6; `NOT_THE_GUESTS` for one of a debugger's. */
   bit: number;
   linear: number;
   length: number;
@@ -62,6 +63,8 @@ export function refreshBreakpoints(cpu: CpuContext): void {
     else if (kind !== ON_IO) data.push(breakpoint);
     else if (extensions) ports.push(breakpoint);
   }
+  data.push(...cpu.stops.watches);
+  cpu.set32(L.STOPS_DATA, cpu.stops.watches.length);
   const hadData = cpu.breakpoints.data.length > 0;
   const enabled = execution.length + data.length + ports.length > 0;
   cpu.breakpoints = enabled ? { execution, data, ports } : NO_BREAKPOINTS;
@@ -77,6 +80,7 @@ export function isWatchedPage(cpu: CpuContext, page: number): boolean {
 function note(cpu: CpuContext, list: readonly Breakpoint[], at: number, size: number, write: boolean): void {
   for (const { bit, linear: first, length, reads } of list) {
     if (at + size <= first || at >= first + length || !(write || reads)) continue;
+    if (bit === NOT_THE_GUESTS) cpu.stops.reached ??= { linear: Math.max(at, first), length: size, write };
     cpu.pendingDebug |= bit;
     cpu.services.requestExit(cpu);
   }

@@ -289,6 +289,11 @@ export class TlbBook {
     this.words[word + WORD_WRITE_TAG + 1] = 0;
   };
 
+  /** Empties the instruction entry of a linear page. */
+  forgetCodePage(page: number): void {
+    if (this.cachedCodePage(page * L.PAGE_SIZE) >= 0) this.emptyCode(this.codeEntry(page));
+  }
+
   /** Takes the fast write right from every entry that maps the page at this host address. */
   stripWriteTags(hostPage: number): void {
     this.data.each((word) => {

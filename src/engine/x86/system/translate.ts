@@ -198,6 +198,7 @@ export function enterCodePage(
   ramOffset: number,
   flags: number,
 ): void {
+  if (cpu.stops.holdFetch(page * L.PAGE_SIZE)) return;
   const word = cpu.tlb.codeEntry(page);
   cpu.tlb.fillCode(word, flags);
   cpu.i32[word] = (page << L.PAGE_SHIFT) | access;
