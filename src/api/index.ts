@@ -63,11 +63,17 @@ export type {
   Cpu,
   CpuHost,
   Engine,
+  EngineCapabilities,
   EngineEvents,
   EngineVerdict,
+  Exit,
   GuestMemory,
+  LinearTranslation,
+  Translations,
   Vm,
+  Watchpoint,
 } from "../engine/contract.js";
+export { kick, offeredFeatures } from "../engine/contract.js";
 export { createWasmEngine } from "../engine/wasm/engine.js";
 export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";

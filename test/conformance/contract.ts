@@ -330,6 +330,26 @@ function states(engine: Engine): void {
     });
   });
 
+  test("INIT keeps the x87 and vector registers whole, and forgets what hardware hides", () => {
+    const made = make((g) => g.exit());
+    withGuest(engine, made, ({ cpu }) => {
+      const kept: Partial<CpuState> = { ...HIDDEN[0], ...HIDDEN[1], xcr0: 7n };
+      cpu.writeState({ ...cpu.readState(), ...kept, ...HIDDEN[2], ...HIDDEN[4], ...HIDDEN[6], ...HIDDEN[8] });
+      cpu.init();
+      const found = cpu.readState();
+      assert.deepEqual({ ...found, ...kept }, found);
+      for (const name of [
+        "nmiPending",
+        "nmiBlocked",
+        "interruptShadow",
+        "pendingDebug",
+        "monitor",
+        "shutdown",
+      ])
+        assert.ok(!(name in found), name);
+    });
+  });
+
   test("R3.4 INIT waits for a start-up IPI, which starts real mode at vector × 4096", () => {
     const made = make((g) => g.exit());
     withGuest(engine, made, ({ cpu, memory, host, run }) => {

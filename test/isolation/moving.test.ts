@@ -11,7 +11,7 @@ import { movingEngine } from "../support/moving-engine.js";
 import { live, WHOLE } from "./fuzz-cpu.js";
 
 /** One life of each mode, and its first legs only: a move takes half a millisecond. */
-const SEEDS = [1, 2, 3, 4, 5, 6, 14, 25];
+const SEEDS = [1, 23, 3, 4, 5, 6, 14, 25];
 const LEGS = 4;
 const MODES = 8;
 /** By name: what hardware hides is what these guests are about. */
