@@ -18,14 +18,7 @@ import { cpuidTable, lookUpCpuid } from "../x86/cpuid-table.js";
 import { resetState } from "../x86/entry-states.js";
 import { OptionError, whileDoing } from "./boot-error.js";
 import { choose, type Choice } from "./choose.js";
-import {
-  APIC_HZ,
-  DEFAULT_CPUS,
-  DEFAULT_MEMORY,
-  DEFAULT_RTC_START,
-  MAXIMUM_CPUS,
-  TSC_HZ,
-} from "./defaults.js";
+import { APIC_HZ, DEFAULT_CPUS, DEFAULT_MEMORY, DEFAULT_RTC_START, TSC_HZ } from "./defaults.js";
 import { announced, placeParts, TEST_PARTS, usualParts, type Announced, type MachineKind } from "./parts.js";
 import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
@@ -36,6 +29,7 @@ import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
 import type { Plan, PlanAddition, PlanClock, PlanPart } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
+import { MAXIMUM_CPUS } from "../x86/topology.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
 interface Platform {
@@ -260,7 +254,12 @@ function loadContext(
 
 function checkCpus(cpus: number): number {
   if (Number.isInteger(cpus) && cpus >= 1 && cpus <= MAXIMUM_CPUS) return cpus;
-  throw new OptionError("smp", `${cpus} CPUs`, `1 to ${MAXIMUM_CPUS}`, "APIC ids have 8 bits.");
+  throw new OptionError(
+    "smp",
+    `${cpus} CPUs`,
+    `1 to ${MAXIMUM_CPUS}`,
+    "More would only share one thread's time.",
+  );
 }
 
 /** An amount of RAM that no machine has is the caller's mistake, not the image's. */

@@ -7,8 +7,6 @@ const MIB = 1024 * 1024;
 /** Debian's kernel, its decompression buffer and a shell fit four times over. */
 export const DEFAULT_MEMORY = 256 * MIB;
 export const DEFAULT_CPUS = 1;
-/** APIC ids have 8 bits, 255 means "all", and the I/O APIC takes the id after the last CPU. */
-export const MAXIMUM_CPUS = 254;
 
 /** One tick is one nanosecond: clock arithmetic stays in exact integers. */
 export const TSC_HZ = 1_000_000_000;

@@ -2,11 +2,10 @@
  * The values of -m, --smp and --rtc: as short as people write them, or with QEMU's suboptions behind. Those that say
  * something this machine has no use for are taken where the guest could not tell.
  */
+import { MAXIMUM_CPUS } from "../x86/topology.js";
 import { UsageError } from "./args.js";
 import { parseCount, parseSize, parseSuboptions } from "./values.js";
 
-/** More CPUs than this would only share one thread's time. */
-const MOST_CPUS = 64;
 /** How QEMU divides CPUs up, from the whole to the part. Here they are the cores of one package. */
 const SHAPE = ["drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads"];
 
@@ -31,11 +30,11 @@ export function readCpuCount(text: string): number {
   const values = keyed("--smp", text, "cpus", ["cpus", "maxcpus", ...SHAPE]);
   const count = (key: string): number | undefined => {
     const value = values.get(key);
-    return value === undefined ? undefined : parseCount("--smp", value, 1, MOST_CPUS);
+    return value === undefined ? undefined : parseCount("--smp", value, 1, MAXIMUM_CPUS);
   };
   const shaped = SHAPE.reduce((product, key) => product * (count(key) ?? 1), 1);
   const cpus = count("cpus") ?? count("maxcpus") ?? shaped;
-  return parseCount("--smp", String(cpus), 1, MOST_CPUS);
+  return parseCount("--smp", String(cpus), 1, MAXIMUM_CPUS);
 }
 
 /**

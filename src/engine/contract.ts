@@ -16,6 +16,8 @@ export type AccessSize = 1 | 2 | 4;
 export interface MemorySpec {
   /** Ascending, disjoint, 4 KiB aligned. */
   ranges: readonly { start: number; size: number }[];
+  /** CPUs that will be made, at most `MAXIMUM_CPUS`; one unless said otherwise. Others take no memory. */
+  cpus?: number;
 }
 
 /** What an engine asks of the machine around it. All calls are synchronous. */
@@ -60,6 +62,8 @@ export type Exit =
   | { reason: "budget" }
   /** `Cpu.stop` was called, from a device or a timer. */
   | { reason: "stop" }
+  /** The CPU has executed as many PAUSE instructions as `Cpu.limitPauses` allowed: it waits for another one, or for time. */
+  | { reason: "pause" }
   /** HLT (or MWAIT) and no interrupt to take; `interruptible` is RFLAGS.IF. */
   | { reason: "halt"; interruptible: boolean }
   /** Triple fault. `first` is the vector that started it. */
@@ -119,6 +123,11 @@ export interface Cpu {
    * machines may not say it: then `readTsc` is asked.
    */
   setTimeStamp?(ticks: number, rate: number): void;
+  /**
+   * Ends a `run` behind the `count`th PAUSE from here on, in this run or a later one; 0: none ends it. Engines may lack it:
+   * then a CPU that spins uses its turn up.
+   */
+  limitPauses?(count: number): void;
   /** Makes a `run` in progress return at the next instruction boundary. Callable from `CpuHost` calls. */
   stop(): void;
   /** Level of the maskable-interrupt line (INTR). Callable at any time, also from `CpuHost` calls. */

@@ -19,9 +19,20 @@ export type CpuStatus =
 /** An IPI that changes what a CPU is, latched until no `run` of that CPU is in progress. */
 type PendingIpi = { kind: "init" } | { kind: "startup"; vector: number };
 
+/** Who hears what becomes of a CPU. */
+export interface SlotWatcher {
+  /** It has something to do now, or nothing any more. */
+  changed(slot: CpuSlot): void;
+  /** Something outside it wants it to act: an interrupt, an NMI, a start-up IPI, a write that it waited for. */
+  interrupted(slot: CpuSlot): void;
+}
+
 export class CpuSlot {
   readonly id: number;
-  status: CpuStatus;
+  /** What it has used of the time that CPUs share. */
+  used = 0;
+  watcher: SlotWatcher | undefined;
+  #status: CpuStatus;
   /** Whether this CPU is inside `Cpu.run` right now. */
   running = false;
   #cpu: Cpu | undefined;
@@ -30,7 +41,17 @@ export class CpuSlot {
 
   constructor(id: number, status: CpuStatus) {
     this.id = id;
-    this.status = status;
+    this.#status = status;
+  }
+
+  get status(): CpuStatus {
+    return this.#status;
+  }
+
+  set status(status: CpuStatus) {
+    if (status === this.#status) return;
+    this.#status = status;
+    this.watcher?.changed(this);
   }
 
   /** The engine's CPU; set once, because the devices are wired before the engine makes it. */
@@ -56,16 +77,19 @@ export class CpuSlot {
     if (raised === this.#line) return;
     this.#line = raised;
     this.#cpu?.setInterruptLine(raised);
+    if (raised) this.#interrupted();
   }
 
   /** A write has ended the CPU's MWAIT. */
   wake(): void {
-    if (this.status === "sleeping" || this.status === "halted") this.status = "ready";
+    this.#rouse();
+    this.#interrupted();
   }
 
   raiseNmi(): void {
-    if (this.status === "sleeping" || this.status === "halted") this.status = "ready";
+    this.#rouse();
     this.#cpu?.raiseNmi();
+    this.#interrupted();
   }
 
   /** INIT IPI. Takes effect at once, or when the run in progress has stopped. */
@@ -101,6 +125,15 @@ export class CpuSlot {
     } else if (this.status === "waiting") {
       this.cpu.startup(ipi.vector);
       this.status = "ready";
+      this.#interrupted();
     }
+  }
+
+  #rouse(): void {
+    if (this.status === "sleeping" || this.status === "halted") this.status = "ready";
+  }
+
+  #interrupted(): void {
+    if (this.status === "ready") this.watcher?.interrupted(this);
   }
 }

@@ -166,7 +166,7 @@ export class Machine {
       woken,
       () => this.#scheduler.beforeAccess(),
     );
-    this.#vm = options.engine.createVm({ ranges: memoryRanges(plan) }, host, options.events);
+    this.#vm = options.engine.createVm({ ranges: memoryRanges(plan), cpus: plan.cpus }, host, options.events);
     fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
     this.#enterCpus();

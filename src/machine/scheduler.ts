@@ -1,16 +1,27 @@
 /**
- * The run loop: picks the next CPU, gives it a slice, files what came back. Synchronous and without a host; time
- * comes from the clock, sleeping is left to the caller. Knows the engine contract, no device.
+ * The run loop: gives a CPU a slice, files what came back. Synchronous and without a host; time comes from the clock,
+ * sleeping is left to the caller. Knows the engine contract, no device.
  *
- * Several CPUs run in round robin; one in HLT or waiting for a start-up IPI is passed over. Device time is that
- * of the whole machine: with N CPUs in deterministic mode a clock second is split among them.
+ * Whose turn it is `turns.ts` says: CPUs share host time in real time, instructions in deterministic time; one that sleeps or
+ * waits for a start-up IPI costs nothing. Device time is that of the whole machine: with N CPUs in deterministic mode a clock
+ * second is split among them.
  */
 import type { MachineClock } from "./clock.js";
-import type { CpuSlot } from "./cpu-slot.js";
+import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
 import { machineEnd, type MachineEnd } from "./end.js";
 import { LONGEST_SLICE_NS, SliceMeter } from "./slice.js";
 import { SpinDetector } from "./spin.js";
 import type { TimerQueue } from "./timers.js";
+import { Turns } from "./turns.js";
+
+/** How far one CPU gets ahead of another. Real time, ns: long enough that changing over costs little. */
+const SHARE_NS = 200_000;
+/** The same in deterministic time, instructions. */
+const SHARE_INSTRUCTIONS = 20_000;
+/** Most that a CPU is charged for one slice, ns: a host that was busy elsewhere is nobody's fault. */
+const MOST_CHARGED_NS = 5 * SHARE_NS;
+/** PAUSE instructions that end a turn where others have something to do. What a CPU waits for does not come while it runs. */
+const PAUSES = 4;
 
 /** What one step of the loop came to. */
 export type Step =
@@ -30,18 +41,24 @@ export interface SchedulerOptions {
   inputPossible: () => boolean;
 }
 
-export class Scheduler {
+export class Scheduler implements SlotWatcher {
   readonly #options: SchedulerOptions;
-  readonly #meter: SliceMeter;
+  /** By CPU. */
+  readonly #meters: readonly SliceMeter[];
+  readonly #turns: Turns;
   readonly #spin: SpinDetector;
-  #next = 0;
   #running: CpuSlot | undefined;
   #end: MachineEnd | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
-    this.#meter = new SliceMeter(options.clock, options.slots.length);
+    this.#meters = options.slots.map(() => new SliceMeter(options.clock));
+    this.#turns = new Turns(options.clock.deterministic ? SHARE_INSTRUCTIONS : SHARE_NS);
     this.#spin = new SpinDetector(options.slots);
+    for (const slot of options.slots) {
+      slot.watcher = this;
+      this.changed(slot);
+    }
   }
 
   get end(): MachineEnd | undefined {
@@ -51,6 +68,18 @@ export class Scheduler {
   /** Ends the machine; the first end counts. A run in progress returns at the next instruction. */
   finish(end: MachineEnd): void {
     this.#end ??= end;
+    this.cut();
+  }
+
+  changed(slot: CpuSlot): void {
+    if (slot.status === "ready") this.#turns.arrive(slot);
+    else this.#turns.depart(slot);
+  }
+
+  /** Whoever interrupts a CPU often waits for its answer: it gets its turn now. */
+  interrupted(slot: CpuSlot): void {
+    if (slot.running) return;
+    this.#turns.interrupt(slot);
     this.cut();
   }
 
@@ -74,44 +103,36 @@ export class Scheduler {
   step(limit: number): Step {
     const { clock, timers } = this.#options;
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
-    if (!this.#options.slots.some(({ status }) => status === "ready")) clock.rest();
+    if (this.#turns.ready === 0) clock.rest();
     timers.fireDue(clock.now());
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
-    const slot = this.#pick();
-    if (slot !== undefined) return { state: "ran", instructions: this.#runSlice(slot, limit) };
+    const turn = this.#turns.next();
+    if (turn !== undefined)
+      return { state: "ran", instructions: this.#runSlice(turn.slot, turn.fresh, limit) };
     return this.#idle() ?? { state: "ran", instructions: 0 };
   }
 
-  /** The next CPU with something to do, in round robin. */
-  #pick(): CpuSlot | undefined {
-    const { slots } = this.#options;
-    for (let i = 0; i < slots.length; i++) {
-      const slot = slots[(this.#next + i) % slots.length];
-      if (slot.status === "ready") {
-        this.#next = (slot.id + 1) % slots.length;
-        return slot;
-      }
-    }
-    return undefined;
-  }
-
-  #runSlice(slot: CpuSlot, limit: number): number {
+  #runSlice(slot: CpuSlot, fresh: boolean, limit: number): number {
     const { clock, timers } = this.#options;
     const cpu = slot.cpu;
     const probing = this.#spin.begin(slot);
     const before = cpu.instructions;
+    // Alone it may wait as it likes: for time, or for a device.
+    if (fresh) cpu.limitPauses?.(this.#turns.ready > 1 ? PAUSES : 0);
     slot.running = true;
     this.#running = slot;
     clock.beginRun(
       () => cpu.instructions - before,
       (ticks, rate) => cpu.setTimeStamp?.(ticks, rate),
     );
-    const exit = cpu.run(probing ? 1 : this.#meter.budget(timers.nextDeadline, limit));
+    const meter = this.#meters[slot.id];
+    const exit = cpu.run(probing ? 1 : meter.budget(timers.nextDeadline, limit, this.#turns.left));
     const executed = cpu.instructions - before;
     const spent = clock.endRun(executed);
     slot.running = false;
     this.#running = undefined;
-    if (!clock.deterministic) this.#meter.measured(executed, spent);
+    this.#turns.charge(slot, clock.deterministic ? executed : Math.min(spent, MOST_CHARGED_NS));
+    if (!clock.deterministic) meter.measured(executed, spent);
     this.#file(slot, exit);
     slot.settle();
     if (this.#spin.finish(slot, executed)) {
@@ -127,6 +148,9 @@ export class Scheduler {
       case "kick":
       case "breakpoint":
       case "watchpoint":
+        return;
+      case "pause":
+        this.#turns.wait();
         return;
       case "halt":
         slot.status = exit.interruptible ? "sleeping" : "halted";

@@ -1,7 +1,7 @@
 /**
  * How long a CPU may run before somebody looks at the clock, the console and the other CPUs. In real time the
- * engine's speed is measured and the slice sized to end when the next timer is due; in deterministic time the
- * count of instructions to the deadline is exact. Knows no device, no host and no engine.
+ * engine's speed is measured, on each CPU apart, and the slice sized to end when the next timer is due or the turn is over; in
+ * deterministic time the counts of instructions to both are exact. Knows no device, no host and no engine.
  */
 import type { MachineClock } from "./clock.js";
 
@@ -11,8 +11,6 @@ export const LONGEST_SLICE_NS = 1_000_000;
 const SHORTEST_SLICE = 500;
 /** The same where a timer is due, whom a long one would make wait. */
 const SHORTEST_TO_TIMER = 100;
-/** Slice of one CPU among several, instructions: bounds how long another waits for an answer to its IPI. */
-const SHARED_SLICE = 20_000;
 /** Slice of a deterministic machine with no timer armed, instructions. */
 const DETERMINISTIC_SLICE = 200_000;
 /** Speed assumed before the first measurement, instructions per ns. */
@@ -24,15 +22,13 @@ const SHORTEST_MEASUREMENT_NS = 20_000;
 
 export class SliceMeter {
   readonly #clock: MachineClock;
-  readonly #shared: boolean;
   #rate = FIRST_GUESS;
   /** Runs too short to measure alone are measured together. */
   #shortInstructions = 0;
   #shortNs = 0;
 
-  constructor(clock: MachineClock, cpuCount: number) {
+  constructor(clock: MachineClock) {
     this.#clock = clock;
-    this.#shared = cpuCount > 1;
   }
 
   /** Measured speed in instructions per ns; meaningless in deterministic mode. */
@@ -40,13 +36,15 @@ export class SliceMeter {
     return this.#rate;
   }
 
-  /** Instructions of the next slice, at least 1 and at most `limit`. */
-  budget(nextDeadline: number | undefined, limit: number): number {
+  /**
+   * Instructions of the next slice, at least 1 and at most `limit`. `turn` is what is left of the CPU's turn: instructions when
+   * deterministic, otherwise ns.
+   */
+  budget(nextDeadline: number | undefined, limit: number, turn: number): number {
     const until = nextDeadline === undefined ? Infinity : this.#clock.instructionsUntil(nextDeadline);
-    let budget = this.#clock.deterministic
-      ? Math.min(DETERMINISTIC_SLICE, until)
-      : Math.min(this.#adaptive(), Math.max(SHORTEST_TO_TIMER, until));
-    if (this.#shared) budget = Math.min(budget, SHARED_SLICE);
+    const budget = this.#clock.deterministic
+      ? Math.min(DETERMINISTIC_SLICE, until, turn)
+      : Math.min(this.#adaptive(turn), Math.max(SHORTEST_TO_TIMER, until));
     return Math.max(1, Math.min(budget, limit));
   }
 
@@ -62,7 +60,7 @@ export class SliceMeter {
     this.#rate = rate < this.#rate ? rate : this.#rate + SMOOTHING * (rate - this.#rate);
   }
 
-  #adaptive(): number {
-    return Math.max(SHORTEST_SLICE, Math.floor(LONGEST_SLICE_NS * this.#rate));
+  #adaptive(turn: number): number {
+    return Math.max(SHORTEST_SLICE, Math.floor(Math.min(LONGEST_SLICE_NS, turn) * this.#rate));
   }
 }

@@ -142,7 +142,7 @@ describe("R1.5 options", () => {
   });
 
   const bad: [string, Parameters<typeof planOf>[1], RegExp][] = [
-    ["no CPU", { cpus: 0 }, /found 0 CPUs; expected 1 to 254/],
+    ["no CPU", { cpus: 0 }, /found 0 CPUs; expected 1 to 64/],
     ["too many CPUs", { cpus: 255 }, /255 CPUs/],
     ["half a CPU", { cpus: 1.5 }, /1.5 CPUs/],
     ["memory off a page", { memory: 64 * 1024 * 1024 + 1 }, /multiple of 4096/],

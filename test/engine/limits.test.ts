@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { EngineLimit, type CpuHost } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { checkCpu, memoryPages } from "../../src/engine/wasm/limits.js";
+import { memoryPages } from "../../src/engine/wasm/limits.js";
+import { CPU_AREA_SIZE, WASM_PAGE } from "../../src/engine/x86/layout.js";
+import { MAXIMUM_CPUS } from "../../src/x86/topology.js";
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -34,14 +36,23 @@ test("design §7 more RAM than one WebAssembly memory holds is refused with the 
   );
 });
 
-test("design §7 more CPUs than the engine's area has room for are refused with the limit in the message", () => {
-  const vm = createWasmEngine().createVm({ ranges: [{ start: 0, size: MIB }] }, host);
-  vm.createCpu(15, []);
+test("design §7 more CPUs than any machine has are refused with the limit in the message", () => {
+  const ranges = [{ start: 0, size: MIB }];
   assert.throws(
-    () => vm.createCpu(16, []),
-    (error) => error instanceof EngineLimit && /16 CPUs at most/.test(error.message),
+    () => createWasmEngine().createVm({ ranges, cpus: MAXIMUM_CPUS + 1 }, host),
+    (error) => error instanceof EngineLimit && error.message.includes(`holds ${MAXIMUM_CPUS} at most`),
   );
-  assert.throws(() => vm.createCpu(15, []), RangeError);
+  const vm = createWasmEngine().createVm({ ranges, cpus: MAXIMUM_CPUS }, host);
+  for (let id = 0; id < MAXIMUM_CPUS; id++) vm.createCpu(id, []);
+  assert.throws(() => vm.createCpu(MAXIMUM_CPUS - 1, []), RangeError);
+  vm.dispose();
+});
+
+test("design §7 CPUs that are not there take no memory away from the guest", () => {
+  const areaPages = CPU_AREA_SIZE / WASM_PAGE;
+  assert.equal(memoryPages(MIB, MAXIMUM_CPUS) - memoryPages(MIB, 1), (MAXIMUM_CPUS - 1) * areaPages);
+  const vm = createWasmEngine().createVm({ ranges: [{ start: 0, size: MIB }], cpus: 2 }, host);
+  assert.throws(() => vm.createCpu(2, []), /CPU 2: the machine was made for ids 0 to 1/);
   vm.dispose();
 });
 
@@ -64,8 +75,8 @@ test("design §7 RAM above 4 GiB is reached through the hole", () => {
 
 test("R6.1 the engine says how much RAM and how many CPUs it holds, to the MiB", () => {
   const { maxRamBytes, maxCpus } = createWasmEngine().capabilities;
-  memoryPages(maxRamBytes);
-  assert.throws(() => memoryPages(maxRamBytes + MIB), { name: "EngineLimit" });
-  checkCpu(maxCpus - 1);
-  assert.throws(() => checkCpu(maxCpus), { name: "EngineLimit" });
+  memoryPages(maxRamBytes, 1);
+  assert.throws(() => memoryPages(maxRamBytes + MIB, 1), { name: "EngineLimit" });
+  memoryPages(MIB, maxCpus);
+  assert.throws(() => memoryPages(MIB, maxCpus + 1), { name: "EngineLimit" });
 });

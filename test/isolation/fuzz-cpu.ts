@@ -47,7 +47,7 @@ export const ONE_BY_ONE: Cut = () => 1;
 export const WHOLE: Cut = (_random, rest) => rest;
 
 export function fuzzVm(engine: Engine, host: FuzzHost): { vm: Vm; cpus: Cpu[] } {
-  const vm = engine.createVm({ ranges: WORLD_RAM }, host);
+  const vm = engine.createVm({ ranges: WORLD_RAM, cpus: CPUS }, host);
   const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: CPUS, tscHz: 2e9, apicHz: 1e9 });
   return { vm, cpus: Array.from({ length: CPUS }, (_, id) => vm.createCpu(id, cpuid)) };
 }
@@ -144,6 +144,7 @@ class Life {
     switch (exit.reason) {
       case "budget":
       case "stop":
+      case "pause":
         return;
       case "kick":
       case "breakpoint":

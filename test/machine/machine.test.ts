@@ -234,6 +234,7 @@ test("R3.4 another CPU starts by INIT and start-up IPI, and both run in turn", (
     {
       *main(cpu, vector) {
         if (vector === undefined) {
+          // Waits since its reset; INIT makes it wait anew, and only the first of two start-up IPIs counts.
           cpu.out(0x31, 1);
           yield;
           cpu.out(0x30, 1);

@@ -2,7 +2,7 @@
 import type { FeatureName } from "../../spec/cpuid.js";
 import { withFeatures } from "../../x86/cpu-features.js";
 import type { EngineCapabilities } from "../contract.js";
-import * as layout from "../x86/layout.js";
+import { MAXIMUM_CPUS } from "../../x86/topology.js";
 import { mostRam } from "./limits.js";
 
 /** Without effect where they are not announced, and right where they are. */
@@ -20,7 +20,7 @@ export const CAPABILITIES: EngineCapabilities = {
   dirtyPages: true,
   debugging: true,
   kick: true,
-  maxCpus: layout.MAX_CPUS,
+  maxCpus: MAXIMUM_CPUS,
   maxRamBytes: mostRam(),
   cpuFeatures: withFeatures(OFF_BY_DEFAULT),
 };

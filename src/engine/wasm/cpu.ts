@@ -55,6 +55,7 @@ export class WasmCpu implements Cpu {
   /** What had been executed where the time stamp was said last. */
   private stampedAt = 0;
   private stopping = false;
+  private waits = false;
   private line = false;
   private nmi = false;
   private shutdownDetail: string | undefined;
@@ -111,10 +112,12 @@ export class WasmCpu implements Cpu {
   private runSlices(budget: number): Exit {
     const start = (this.runStart = this.executed);
     this.stopping = false;
+    this.waits = false;
     for (;;) {
       const wait = this.beforeSlice();
       if (wait) return wait;
       if (this.context.stops.reached) return this.watchpoint();
+      if (this.waits) return { reason: "pause" };
       const rest = budget - (this.executed - start);
       if (rest <= 0) return { reason: "budget" };
       if (this.stopping) return { reason: "stop" };
@@ -343,6 +346,16 @@ export class WasmCpu implements Cpu {
   /** Generated code counts by LEFT, which begins anew with each slice. */
   private placeTimeStamp(): void {
     this.context.set32(layout.TSC_ORIGIN, this.executed - this.stampedAt + this.slice - this.aside);
+  }
+
+  limitPauses(count: number): void {
+    this.context.set32(layout.PAUSES_LEFT, count);
+  }
+
+  /** The last PAUSE that is allowed runs. */
+  pausesSpent(): void {
+    this.waits = true;
+    this.requestExit();
   }
 
   stop(): void {

@@ -52,7 +52,7 @@ import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { fixedSequence } from "./fixed-sequence.js";
 import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
-import { checkCpu, memoryPages } from "./limits.js";
+import { memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
 import { WrittenPages } from "./written-pages.js";
 
@@ -96,6 +96,8 @@ class WasmVm implements Vm {
   /** Compiles what is decoded; where execution is found once. */
   private readonly atOnce: boolean;
   private readonly eager: boolean;
+  /** How many CPUs there is room for. */
+  private readonly cpuLimit: number;
 
   constructor(
     memory: MemorySpec,
@@ -107,8 +109,10 @@ class WasmVm implements Vm {
     this.eager = this.atOnce || options.eager === true;
     this.statistics = options.statistics;
     this.ram = new RamMap(memory.ranges);
-    const ramBase = layout.ramBase(this.ram.bytes);
-    const pages = memoryPages(this.ram.bytes);
+    const { cpus = 1 } = memory;
+    this.cpuLimit = cpus;
+    const pages = memoryPages(this.ram.bytes, cpus);
+    const ramBase = layout.ramBase(this.ram.bytes, cpus);
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
@@ -191,6 +195,7 @@ class WasmVm implements Vm {
     return {
       memory: this.wasmMemory,
       host,
+      cpuAreas: layout.cpuAreas(this.ram.bytes),
       ramBase,
       ramLowBytes: this.ram.lowEnd,
       ramOffsetOf: (physical) => this.ram.offsetOf(physical),
@@ -208,6 +213,7 @@ class WasmVm implements Vm {
       requestExit: (cpu) => this.cpu(cpu).requestExit(),
       instructionsInRun: (cpu) => this.cpu(cpu).instructionsInRun,
       random32: () => host.random32?.() ?? random(),
+      pausesSpent: (cpu) => this.cpu(cpu).pausesSpent(),
       shutdown: (cpu, detail) => this.cpu(cpu).shutdown(detail),
       unimplemented: (cpu, text) => this.reportUnimplemented(cpu, text),
     };
@@ -331,9 +337,8 @@ class WasmVm implements Vm {
   }
 
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu {
-    checkCpu(id);
-    if (id < 0 || this.cpus.has(id))
-      throw new RangeError(`CPU ${id}: the engine has ids 0 to ${layout.MAX_CPUS - 1}, once each`);
+    if (id < 0 || id >= this.cpuLimit || this.cpus.has(id))
+      throw new RangeError(`CPU ${id}: the machine was made for ids 0 to ${this.cpuLimit - 1}, once each`);
     const context = new CpuContext(id, this.services, cpuid);
     this.shareInstructions(id, context);
     const { regions } = this;

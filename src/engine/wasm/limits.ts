@@ -1,14 +1,16 @@
 /** What the wasm engine can hold: one WebAssembly memory of 4 GiB with its tables, its CPUs and the guest's RAM. */
 import { EngineLimit } from "../contract.js";
+import { MAXIMUM_CPUS } from "../../x86/topology.js";
 import * as layout from "../x86/layout.js";
 
 /** Pages of a WebAssembly memory that 32-bit addresses reach. */
 const LARGEST_MEMORY = 65536;
 const MIB = 2 ** 20;
 
-/** Pages of the WebAssembly memory for so much RAM, bytes. Throws `EngineLimit`. */
-export function memoryPages(ramBytes: number): number {
-  const ramBase = layout.ramBase(ramBytes);
+/** Pages of the WebAssembly memory for so much RAM, bytes, and so many CPUs. Throws `EngineLimit`. */
+export function memoryPages(ramBytes: number, cpus: number): number {
+  checkCpus(cpus);
+  const ramBase = layout.ramBase(ramBytes, cpus);
   const pages = Math.ceil((ramBase + ramBytes) / layout.WASM_PAGE);
   if (pages <= LARGEST_MEMORY) return pages;
   const most = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE - ramBase) / MIB);
@@ -17,15 +19,14 @@ export function memoryPages(ramBytes: number): number {
   );
 }
 
-/** The most RAM that fits, bytes: whole MiB. */
+/** The most RAM that fits with one CPU, bytes: whole MiB. */
 export function mostRam(): number {
   let mib = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE) / MIB);
-  while (layout.ramBase(mib * MIB) + mib * MIB > LARGEST_MEMORY * layout.WASM_PAGE) mib--;
+  while (layout.ramBase(mib * MIB, 1) + mib * MIB > LARGEST_MEMORY * layout.WASM_PAGE) mib--;
   return mib * MIB;
 }
 
-/** Throws `EngineLimit` for a CPU that there is no room for; ids count from 0. */
-export function checkCpu(id: number): void {
-  if (id < layout.MAX_CPUS) return;
-  throw new EngineLimit(`CPU ${id}: the wasm engine holds ${layout.MAX_CPUS} CPUs at most`);
+function checkCpus(cpus: number): void {
+  if (cpus <= MAXIMUM_CPUS) return;
+  throw new EngineLimit(`${cpus} CPUs: the wasm engine holds ${MAXIMUM_CPUS} at most`);
 }

@@ -22,6 +22,8 @@ import { FpuState } from "./x87/state.js";
 export interface EngineServices {
   readonly memory: WebAssembly.Memory;
   readonly host: CpuHost;
+  /** Host address of the area of CPU 0 in `memory`; the others follow. */
+  readonly cpuAreas: number;
   /** Host address of the first byte of guest RAM in `memory`. */
   readonly ramBase: number;
   /** Bytes of RAM that begin at guest-physical address 0, below 4 GiB. */
@@ -59,6 +61,8 @@ export interface EngineServices {
   instructionsInRun(cpu: CpuContext): number;
   /** Next 32 random bits, unsigned, from the machine's generator. */
   random32(): number;
+  /** The CPU has executed as many PAUSE instructions as it may. The engine ends the run behind this one. */
+  pausesSpent(cpu: CpuContext): void;
   /** The CPU shut down (triple fault). The engine ends the run; state stays as it was. */
   shutdown(cpu: CpuContext, detail: string): void;
   /** Something architectural that the engine does not implement was used at RIP. The caller raises a fault. */
@@ -139,7 +143,7 @@ export class CpuContext {
     readonly services: EngineServices,
     cpuid: readonly CpuidLeaf[],
   ) {
-    this.base = L.CPU_AREA_BASE + id * L.CPU_AREA_SIZE;
+    this.base = services.cpuAreas + id * L.CPU_AREA_SIZE;
     const { buffer } = services.memory;
     this.u8 = new Uint8Array(buffer);
     this.u16 = new Uint16Array(buffer);

@@ -4,10 +4,10 @@
  * else. Knows no instruction.
  *
  * ```
- *  0          64 KiB         + cpus × 256 KiB                                              4 GiB
- *  ┌──────────┬──────────────┬───────────────┬───────────────┬──────────────┬───────────────┐
- *  │ tables   │ CPU areas    │ decode lookup │ arena, entries│ code lines   │ guest RAM     │
- *  └──────────┴──────────────┴───────────────┴───────────────┴──────────────┴───────────────┘
+ *  0          64 KiB                                       by the size of RAM  256 KiB a CPU   4 GiB
+ *  ┌──────────┬───────────────┬───────────────┬──────────────┬──────────────┬───────────────┐
+ *  │ tables   │ decode lookup │ arena, entries│ code lines   │ CPU areas    │ guest RAM     │
+ *  └──────────┴───────────────┴───────────────┴──────────────┴──────────────┴───────────────┘
  * ```
  */
 
@@ -35,12 +35,11 @@ export const AES_RESTORE = 0x1800;
 export const CRC32C = 0x2000;
 export const CRC32C_STRIDE = 0x400;
 
-/** Not 0: some pages must get no fast write tag though they hold no code. i64, of two u32. */
-export const SEEN_WRITES = 0x3000;
-/** How many lines of memory MONITOR has armed, of all CPUs. u32. */
-export const MONITORED_LINES = SEEN_WRITES;
-/** Whether pages that are written are noted, see wasm/written-pages.ts. u32. */
-export const TRACKED_PAGES = SEEN_WRITES + 4;
+/** Pages of RAM that CPUs watch after MONITOR, a byte by the low bits of the page's number: how many CPUs watch such a one. */
+export const MONITORED_PAGES = 0x3000;
+export const MONITORED_PAGES_MASK = 0xfff;
+/** Whether pages that are written are noted, see wasm/written-pages.ts: then they get no fast write tags. u32. */
+export const TRACKED_PAGES = 0xf000;
 
 /** What regions count where somebody asks for statistics, i64 each: ways out and instructions; by operation. */
 export const REGION_COUNTS = 0x4000;
@@ -49,9 +48,7 @@ export const REGION_OPERATION_COUNTS = 0x4100;
 // ── CPU area ───────────────────────────────────────────────────────────────────────────────────────────────
 // Byte offsets from the CPU's base. Generated code receives the base as its first parameter.
 
-export const CPU_AREA_BASE = WASM_PAGE;
 export const CPU_AREA_SIZE = 0x40000;
-export const MAX_CPUS = 16;
 
 /** 16 general registers, 8 bytes each, in encoding order. 32-bit writes zero the upper half. */
 export const GPR = 0x000;
@@ -212,6 +209,8 @@ export const TSC_RATE = 0x7b8;
 export const STOPS_CODE = 0x7c4;
 /** Some data pages must have no fast tags. */
 export const STOPS_DATA = 0x7c8;
+/** PAUSE instructions that may still run, this one included, before the machine is told; 0: any number. u32. */
+export const PAUSES_LEFT = 0x7cc;
 
 // Which TLB entries are filled, see system/tlb-book.ts.
 /** How many are in the lists of non-global and of global entries, u32 each: of data, then of code. */
@@ -296,7 +295,7 @@ export const MONITOR_LINE = 64;
  * Decode lookup: direct-mapped hash from (RAM offset of an instruction, mode key) to its record.
  * 16 bytes: RAM offset u32 (or `LOOKUP_EMPTY`), mode key u32, record u32, spare.
  */
-export const LOOKUP = CPU_AREA_BASE + MAX_CPUS * CPU_AREA_SIZE;
+export const LOOKUP = WASM_PAGE;
 export const LOOKUP_ENTRIES = 0x10000;
 export const LOOKUP_ENTRY_SIZE = 16;
 export const LOOKUP_EMPTY = 0xffffffff;
@@ -314,8 +313,13 @@ export const REGION_ENTRY_BYTES = 2;
 export const CODE_LINES = REGION_ENTRIES + ARENA_RECORDS * REGION_ENTRY_BYTES;
 export const CODE_LINE_SHIFT = 6;
 
-/** First byte of guest RAM for a guest with `ramBytes` of it: behind the code-line map, 64 KiB aligned. */
-export function ramBase(ramBytes: number): number {
+/** First byte of the CPU areas of a guest with `ramBytes` of RAM: behind the code-line map, 64 KiB aligned. */
+export function cpuAreas(ramBytes: number): number {
   const codeLineBytes = Math.ceil(ramBytes / PAGE_SIZE) * 8;
   return Math.ceil((CODE_LINES + codeLineBytes) / WASM_PAGE) * WASM_PAGE;
+}
+
+/** First byte of guest RAM for a guest with `ramBytes` of it and so many CPUs. */
+export function ramBase(ramBytes: number, cpus: number): number {
+  return cpuAreas(ramBytes) + cpus * CPU_AREA_SIZE;
 }

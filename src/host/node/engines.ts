@@ -76,9 +76,11 @@ export async function requireCapacity(machine: {
   ram: readonly { size: number }[];
   cpus: number;
 }): Promise<void> {
-  const { checkCpu, memoryPages } = await import("../../engine/wasm/limits.js");
-  memoryPages(machine.ram.reduce((sum, { size }) => sum + size, 0));
-  for (let id = 0; id < machine.cpus; id++) checkCpu(id);
+  const { memoryPages } = await import("../../engine/wasm/limits.js");
+  memoryPages(
+    machine.ram.reduce((sum, { size }) => sum + size, 0),
+    machine.cpus,
+  );
 }
 
 /** What LOCORE_JIT says, else "on". Throws `EngineUnavailable`. */

@@ -34,7 +34,7 @@ export function withVm(engine: Engine, ranges: MemorySpec["ranges"], drive: (vm:
 /** A VM with the guest loaded, before its first instruction. The caller disposes `vm`. */
 export function load(engine: Engine, guest: Guest): Session {
   const host = new TestHost();
-  const vm = engine.createVm({ ranges: [{ start: 0, size: layout.RAM_SIZE }] }, host);
+  const vm = engine.createVm({ ranges: [{ start: 0, size: layout.RAM_SIZE }], cpus: 2 }, host);
   const cpu = vm.createCpu(0, conformanceCpuid(guest.features));
   host.cpu = cpu;
   for (const chunk of guest.chunks) vm.memory.write(chunk.address, chunk.bytes);

@@ -95,7 +95,7 @@ function fakeHost(seen: Seen, tsc: { ticks: number }): CpuHost {
 
 /** A CPU after reset, with 4 MiB of RAM at 0 and devices above. */
 export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
-  const base = L.ramBase(RAM_SIZE);
+  const base = L.ramBase(RAM_SIZE, 1);
   const pages = (base + RAM_SIZE) / L.WASM_PAGE;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const seen: Seen = {
@@ -114,6 +114,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
   const services: EngineServices = {
     memory,
     host: fakeHost(seen, tsc),
+    cpuAreas: L.cpuAreas(RAM_SIZE),
     ramBase: base,
     ramLowBytes: RAM_SIZE,
     ramOffsetOf: (physical) => (physical >= 0 && physical < RAM_SIZE ? physical : -1),
@@ -135,6 +136,7 @@ export function createBench(rows: readonly CpuidLeaf[] = ROWS): Bench {
     requestExit: () => seen.exits++,
     instructionsInRun: () => 0,
     random32: () => 0xcafef00d,
+    pausesSpent: () => undefined,
     shutdown: (_cpu, detail) => seen.shutdown.push(detail),
     unimplemented: (_cpu, text) => seen.unimplemented.push(text),
   };

@@ -148,7 +148,7 @@ function pokeEntries(quick: QuickBench, random: Random): void {
   if (seldom(random)) bench.poke(PD, 8, PT | random.pick([3, 5, 0x23, 0x27, 0x26]));
   else bench.poke(PD, 8, PT | 0x27);
   bench.cpu.set32(L.CR3, bench.cpu.get32(L.CR3) | random.below(4096));
-  new Uint32Array(bench.cpu.services.memory.buffer)[L.MONITORED_LINES >>> 2] = 0;
+  bench.cpu.u8.fill(0, L.MONITORED_PAGES, L.MONITORED_PAGES + L.MONITORED_PAGES_MASK + 1);
 }
 
 /** An address that is tried: mostly one of the pages with entries, or the 2 MiB page behind them. */

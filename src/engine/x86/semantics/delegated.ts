@@ -6,7 +6,7 @@ import type { SemanticsTable } from "./instruction-builder.js";
 
 const HELPED =
   `lgdt lidt sgdt sidt lldt ltr sldt str lar lsl verr verw lmsw smsw clts invlpg invpcid invd wbinvd cpuid
-  rdmsr wrmsr rdtsc rdtscp rdpmc in_imm out_imm in_dx out_dx ins outs hlt monitor mwait clflush xgetbv xsetbv fxsave fxrstor
+  rdmsr wrmsr rdtsc rdtscp rdpmc in_imm out_imm in_dx out_dx ins outs hlt pause monitor mwait clflush xgetbv xsetbv fxsave fxrstor
   xsave xsaveopt xsavec xrstor ldmxcsr stmxcsr rdfsbase rdgsbase wrfsbase wrgsbase rdrand rdseed rdpid mov_from_cr
   mov_to_cr mov_from_dr mov_to_dr mov_from_seg mov_to_seg push_seg pop_seg les lds lss lfs lgs far_jmp_imm
   far_call_imm far_jmp_mem far_call_mem far_ret iret int_imm int3 int1 into syscall sysret sysenter sysexit 

@@ -74,6 +74,13 @@ const pushFlags: Semantics = (b, { size }) => {
   b.push(size === 8 ? b.extendU(flags) : flags, size);
 };
 
+/** PAUSE is counted; where the last one that is allowed ends the run, the helper does it. */
+function pause(b: InstructionBuilder): void {
+  const left = b.state("i32.load", layout.PAUSES_LEFT);
+  b.if(b.eq(left, b.i32(1)), () => b.helper("pause"));
+  b.setState("i32.store", layout.PAUSES_LEFT, b.sub(left, b.i32(1)));
+}
+
 export const MOVE: SemanticsTable = {
   mov: move,
   movnti: move,
@@ -116,7 +123,7 @@ export const MOVE: SemanticsTable = {
   },
   sti: setInterrupts,
   nop: () => undefined,
-  pause: () => undefined,
+  pause,
   fence: () => undefined,
   // There is no cache to flush, but the address is checked as that of a load of one byte.
 };

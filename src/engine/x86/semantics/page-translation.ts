@@ -212,15 +212,13 @@ function checkRights(b: InstructionBuilder, miss: Miss, rights: Rights, leaf: Le
   return writable;
 }
 
-/** Whether a page of RAM, given by its host address, holds decoded instructions (i64, not 0). */
-function codeLines(b: InstructionBuilder, host: Value): Value {
+/** Whether writes to a page of RAM, given by its host address, must be told: it holds decoded instructions, may be monitored, or every write is noted (i32, not 0). */
+function isWatched(b: InstructionBuilder, host: Value): Value {
   const page = b.shrU(b.sub(host, b.state("i32.load", L.RAM_BASE)), b.i32(L.PAGE_SHIFT));
-  return b.load("i64.load", b.shl(page, b.i32(CODE_LINES_SHIFT)), L.CODE_LINES);
-}
-
-/** Whether writes to some pages without code must be seen, i32. */
-function seenWrites(b: InstructionBuilder): Value {
-  return b.ne(b.load("i64.load", b.i32(0), L.SEEN_WRITES), b.i64(0));
+  const code = b.load("i64.load", b.shl(page, b.i32(CODE_LINES_SHIFT)), L.CODE_LINES);
+  const monitored = b.load("i32.load8_u", b.and(page, b.i32(L.MONITORED_PAGES_MASK)), L.MONITORED_PAGES);
+  const tracked = b.load("i32.load", b.i32(0), L.TRACKED_PAGES);
+  return b.or(b.or(monitored, tracked), b.ne(code, b.i64(0)));
 }
 
 /** Sets A, and D for a write, in the leaf's entry; a table that is watched is the exact path's. Its low word. */
@@ -228,7 +226,7 @@ function markUsed(b: InstructionBuilder, leaf: Leaf, write: Value, leaveIf: Leav
   const low = b.get(leaf.low);
   const used = b.or(low, b.or(b.mul(write, b.i32(PTE_D)), b.i32(PTE_A)));
   b.if(b.ne(used, low), () => {
-    leaveIf(b.or(seenWrites(b), b.ne(codeLines(b, b.get(leaf.at)), b.i64(0))));
+    leaveIf(isWatched(b, b.get(leaf.at)));
     b.store("i32.store", b.get(leaf.at), used);
   });
   return used;
@@ -312,8 +310,7 @@ function targetOf(b: InstructionBuilder, leaf: Leaf, leaveIf: LeaveIf): Target {
   const page = b.get(leaf.page);
   leaveIf(b.geU(page, b.state("i64.load32_u", L.RAM_LOW_PAGES)));
   const host = b.add(b.shl(b.wrap(page), b.i32(L.PAGE_SHIFT)), b.state("i32.load", L.RAM_BASE));
-  const holdsCode = b.ne(codeLines(b, host), b.i64(0));
-  return { page, host, watched: b.or(holdsCode, seenWrites(b)) };
+  return { page, host, watched: isWatched(b, host) };
 }
 
 /** Fills the TLB entry but for its flags. */

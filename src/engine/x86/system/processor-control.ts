@@ -94,6 +94,13 @@ function hlt(cpu: CpuContext, record: number): number {
   return resolveNext(cpu, record);
 }
 
+/** The last PAUSE that is allowed ends the run. */
+function pause(cpu: CpuContext): number {
+  cpu.set32(L.PAUSES_LEFT, 0);
+  cpu.services.pausesSpent(cpu);
+  return CONTINUE;
+}
+
 /** MONITOR and MWAIT are undefined at other levels than 0, and where IA32_MISC_ENABLE switches them off. */
 function requireMonitor(cpu: CpuContext): void {
   if (cpu.cpl > 0 || !(cpu.get32(L.MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR)) undefinedOpcode();
@@ -197,6 +204,7 @@ function random(cpu: CpuContext, record: number, info: number): number {
 export const PROCESSOR_CONTROL: Record<string, Helper> = {
   cpuid,
   hlt,
+  pause,
   monitor,
   mwait,
   clflush,

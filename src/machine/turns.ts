@@ -1,0 +1,132 @@
+/**
+ * Whose turn it is: CPUs that have something to do share time evenly. One that was interrupted comes next, whoever's turn
+ * it would be, unless it is far ahead of the others; one that only waits (PAUSE) goes behind all of them. CPUs that sleep
+ * stand in no list here. Knows no clock: what a turn costs is told, in any unit.
+ *
+ * ```
+ *  used │ A ▓▓▓▓▓▓▓▓│        the turn of A ends a share ahead of whoever has used least;
+ *       │ B ▓▓▓▓│            then comes B. C, woken, begins where the least of the others is
+ *       │ C ░░░░│
+ * ```
+ */
+import type { CpuSlot } from "./cpu-slot.js";
+
+/** So many shares ahead of the others an interrupted CPU waits as they do: two that wake each other leave the rest their time. */
+const MOST_AHEAD = 2;
+/** Part of a share that an interrupted CPU gets at least, to answer. */
+const TO_ANSWER = 1 / 4;
+
+export class Turns {
+  readonly #share: number;
+  /** All that have something to do. */
+  readonly #ready: CpuSlot[] = [];
+  /** Those of them that were interrupted since their last turn, in this order. */
+  readonly #interrupted: CpuSlot[] = [];
+  /** Those that have just got something to do. */
+  readonly #arrived: CpuSlot[] = [];
+  #current: CpuSlot | undefined;
+  /** What the current one will have used when its turn is over. */
+  #turnEnd = 0;
+  #waits = false;
+  /** The least that anybody had used; never decreases. */
+  #floor = 0;
+
+  /** `share`: how far one CPU gets ahead of another, in the unit of `charge`. */
+  constructor(share: number) {
+    this.#share = share;
+  }
+
+  /** CPUs that have something to do. */
+  get ready(): number {
+    return this.#ready.length;
+  }
+
+  /** What is left of the turn; `Infinity` for a CPU that is alone. */
+  get left(): number {
+    return this.#current === undefined ? 0 : this.#turnEnd - this.#current.used;
+  }
+
+  /** A CPU has something to do. Harmless for one that had before. */
+  arrive(slot: CpuSlot): void {
+    if (this.#ready.includes(slot)) return;
+    this.#ready.push(slot);
+    this.#arrived.push(slot);
+  }
+
+  /** A CPU has nothing to do any more. */
+  depart(slot: CpuSlot): void {
+    for (const list of [this.#ready, this.#interrupted, this.#arrived]) {
+      const at = list.indexOf(slot);
+      if (at >= 0) list.splice(at, 1);
+    }
+    if (this.#current === slot) this.#current = undefined;
+  }
+
+  /** A CPU that has something to do was interrupted. */
+  interrupt(slot: CpuSlot): void {
+    if (slot !== this.#current && !this.#interrupted.includes(slot)) this.#interrupted.push(slot);
+  }
+
+  /** The current CPU has run. */
+  charge(slot: CpuSlot, cost: number): void {
+    slot.used += cost;
+  }
+
+  /** The current CPU only waits for another one: all others go first. */
+  wait(): void {
+    const slot = this.#current;
+    if (slot === undefined || this.#ready.length === 1) return;
+    for (const other of this.#ready) slot.used = Math.max(slot.used, other.used);
+    this.#waits = true;
+  }
+
+  /** Who runs now. `fresh`: this is the beginning of a turn. `undefined` where nobody has anything to do. */
+  next(): { slot: CpuSlot; fresh: boolean } | undefined {
+    this.#settle();
+    const urgent = this.#nextInterrupted();
+    if (urgent !== undefined) return this.#begin(urgent);
+    const current = this.#current;
+    if (current !== undefined && !this.#waits && current.used < this.#turnEnd)
+      return { slot: current, fresh: false };
+    const least = this.#least((slot) => !this.#waits || slot !== current) ?? current;
+    return least === undefined ? undefined : this.#begin(least);
+  }
+
+  /** Those that were away begin with the least that anybody has used: sleeping saves nothing up. */
+  #settle(): void {
+    const least = this.#least((slot) => !this.#arrived.includes(slot));
+    if (least !== undefined) this.#floor = Math.max(this.#floor, least.used);
+    if (this.#arrived.length === 0) return;
+    for (const slot of this.#arrived.splice(0)) slot.used = Math.max(slot.used, this.#floor);
+    if (this.#current !== undefined)
+      this.#turnEnd = Math.min(this.#turnEnd, this.#current.used + this.#share);
+  }
+
+  /** Who has used least of those that `counts`, and waits longest. */
+  #least(counts: (slot: CpuSlot) => boolean): CpuSlot | undefined {
+    let least: CpuSlot | undefined;
+    for (const slot of this.#ready) {
+      if (counts(slot) && (least === undefined || slot.used < least.used)) least = slot;
+    }
+    return least;
+  }
+
+  #nextInterrupted(): CpuSlot | undefined {
+    for (let slot = this.#interrupted.shift(); slot !== undefined; slot = this.#interrupted.shift()) {
+      if (slot.used <= this.#floor + MOST_AHEAD * this.#share) return slot;
+    }
+    return undefined;
+  }
+
+  #begin(slot: CpuSlot): { slot: CpuSlot; fresh: boolean } {
+    const other = this.#least((one) => one !== slot);
+    this.#ready.push(...this.#ready.splice(this.#ready.indexOf(slot), 1));
+    this.#current = slot;
+    this.#waits = false;
+    this.#turnEnd =
+      other === undefined
+        ? Infinity
+        : Math.max(other.used + this.#share, slot.used + Math.ceil(this.#share * TO_ANSWER));
+    return { slot, fresh: true };
+  }
+}
