@@ -79,6 +79,8 @@ export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";
 export { Machine } from "../machine/machine.js";
 export type { MachineOptions, MachineStats } from "../machine/machine.js";
+export type { CompletionOptions, Stamp } from "../machine/completions.js";
+export type { BackEnds, Hold, Request, Waking } from "../devices/device.js";
 export type { Step } from "../machine/scheduler.js";
 export type { ConsoleEnd } from "../machine/console.js";
 export { readScreen, screenText } from "../machine/screen.js";

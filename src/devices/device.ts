@@ -51,3 +51,37 @@ export type PowerEvent =
 export interface PowerControl {
   request(event: PowerEvent): void;
 }
+
+/** Something that may wake the machine, from `Waking.hold` on until it is released. */
+export interface Hold {
+  /** Doing it twice is harmless. */
+  release(): void;
+}
+
+/** What may wake the machine later besides timers and the console, counted. */
+export interface Waking {
+  /** Keeps a sleeping machine alive until it is released. `name` is for people: "socket". */
+  hold(name: string): Hold;
+}
+
+/** A request to a back end, in flight. It keeps a sleeping machine alive. */
+export interface Request {
+  readonly source: string;
+  /** The how manieth request of its source, from 0. */
+  readonly ordinal: number;
+  /**
+   * The back end's answer, once: `deliver` is called by the run loop and does to the device and to memory what there is to do.
+   * Throws where the request was answered before.
+   */
+  complete(deliver: () => void): void;
+}
+
+/** Where back ends put what they have finished. */
+export interface BackEnds {
+  /** A request that will be answered. Its source's name is for people, and for records. */
+  begin(source: string): Request;
+  /** Something came that nobody asked for, a packet for instance. */
+  announce(source: string, deliver: () => void): void;
+  /** `poll` is called once a slice: a back end on another thread looks there at what that one has finished. */
+  attach(poll: () => void): void;
+}

@@ -11,7 +11,16 @@ import type { FwCfgItem } from "../firmware/fw-cfg.js";
 import type { Span } from "../memory/layout.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 import type { PortWidth } from "./bus/port-bus.js";
-import type { Clock, InterruptLine, MmioDevice, PortDevice, PowerControl, Timers } from "./device.js";
+import type {
+  Clock,
+  InterruptLine,
+  MmioDevice,
+  PortDevice,
+  PowerControl,
+  Timers,
+  BackEnds,
+  Waking,
+} from "./device.js";
 import type { CpuSignals } from "./interrupts/lapic-core.js";
 import type { Claim } from "./resources.js";
 import type { Socket } from "./socket.js";
@@ -101,6 +110,8 @@ export interface Wires {
   readonly clock: Clock;
   readonly timers: Timers;
   readonly power: PowerControl;
+  readonly wake: Waking;
+  readonly completions: BackEnds;
   readonly console: ConsoleWire;
   /** Guest memory; there once the machine runs. */
   memory(): PartMemory;

@@ -44,6 +44,19 @@ export function allocateShared(): SharedMemory {
   };
 }
 
+function ring(control: Int32Array): void {
+  Atomics.add(control, BELL, 1);
+  Atomics.notify(control, BELL);
+}
+
+/**
+ * Ends the sleep of an idle machine's thread, from any thread: what a back end does once the run loop will find its answer
+ * (`Completions.attach`).
+ */
+export function ringBell(shared: SharedMemory): void {
+  ring(new Int32Array(shared.control));
+}
+
 /** Main's side. No call blocks. */
 export class MainSide {
   readonly #output: Ring;
@@ -94,8 +107,7 @@ export class MainSide {
   }
 
   #ring(): void {
-    Atomics.add(this.#control, BELL, 1);
-    Atomics.notify(this.#control, BELL);
+    ring(this.#control);
   }
 }
 

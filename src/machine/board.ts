@@ -4,7 +4,7 @@
  */
 import { MmioBus } from "../devices/bus/mmio-bus.js";
 import { PortBus } from "../devices/bus/port-bus.js";
-import type { Clock, InterruptLine, PowerControl, Timers } from "../devices/device.js";
+import type { Clock, InterruptLine, PowerControl, Timers, BackEnds, Waking } from "../devices/device.js";
 import type { ApicPort } from "../devices/interrupts/apic-port.js";
 import { IrqFanout } from "../devices/interrupts/interrupt-lines.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
@@ -22,6 +22,8 @@ export interface BoardContext {
   clock: Clock;
   timers: Timers;
   power: PowerControl;
+  wake: Waking;
+  completions: BackEnds;
   console: ConsoleWire;
   /** Guest memory; there once the parts are made. */
   memory: () => PartMemory;
@@ -111,7 +113,7 @@ interface Shared {
 
 /** The wires of one part. */
 function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, controllers }: Shared): Wires {
-  const { clock, timers, power, console, memory, cpus, plan } = context;
+  const { clock, timers, power, wake, completions, console, memory, cpus, plan } = context;
   const range = <T>(list: readonly T[] | undefined, index: number, what: string): T => {
     const found = list?.[index];
     if (found !== undefined) return found;
@@ -129,6 +131,8 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
     clock,
     timers,
     power,
+    wake,
+    completions,
     console,
     memory,
     cpus,

@@ -17,6 +17,7 @@ import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
 import { afterReset, buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
+import { Completions, type CompletionOptions } from "./completions.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
 import { CpuSlot } from "./cpu-slot.js";
@@ -26,6 +27,7 @@ import { fillMemory, memoryRanges } from "./fill.js";
 import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
 import { TimerQueue } from "./timers.js";
+import { WakeSources } from "./wake.js";
 
 export interface MachineOptions {
   plan: Plan;
@@ -52,6 +54,8 @@ export interface MachineOptions {
   mayRestart?: () => boolean;
   /** Told of every restart, before the machine goes on: how the guest asked for it. */
   onReset?: (route: string) => void;
+  /** Records, or replays, where back ends' answers were delivered; hears of answers while the machine is idle. */
+  completions?: CompletionOptions;
 }
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
@@ -109,6 +113,7 @@ export class Machine {
   readonly #clock: MachineClock;
   readonly #timers: TimerQueue;
   readonly #console: MachineConsole;
+  readonly #completions: Completions;
   readonly #scheduler: Scheduler;
   readonly #context: BoardContext;
   #board: Board;
@@ -127,6 +132,10 @@ export class Machine {
     this.#clock = createClock(plan.clock, options.hostNow);
     this.#console = new MachineConsole(options.console);
     this.#timers = new TimerQueue(() => this.#scheduler.cut());
+    const wake = new WakeSources();
+    wake.stand({ possible: () => this.#timers.size > 0, missing: "no timer is armed" });
+    wake.stand({ possible: () => this.#console.inputPossible, missing: "no input can come" });
+    this.#completions = new Completions(wake, options.completions);
     this.#slots = Array.from(
       { length: plan.cpus },
       (_, id) => new CpuSlot(id, id === 0 ? "ready" : "waiting"),
@@ -136,7 +145,8 @@ export class Machine {
       clock: this.#clock,
       timers: this.#timers,
       tripleFault: (detail) => this.#tripleFault(detail),
-      inputPossible: () => this.#console.inputPossible,
+      wake,
+      completions: this.#completions,
     });
     this.#context = {
       plan,
@@ -145,6 +155,8 @@ export class Machine {
       timers: this.#timers,
       cpus: this.#slots.map((slot) => cpuSignals(slot, () => this.#scheduler.cut())),
       power: { request: (event) => this.#power(event) },
+      wake,
+      completions: this.#completions,
       console: {
         transmit: (byte) => this.#console.transmit(byte),
         receiveReady: () => this.#console.pump(),
@@ -319,6 +331,7 @@ export class Machine {
     this.#resets++;
     const left = afterReset(this.#context, this.#board.save());
     this.#timers.clear();
+    this.#completions.clear();
     const { memory } = this.#vm;
     for (const { start, size } of memory.ranges) memory.fill(start, size, 0);
     fillMemory(memory, this.plan);

@@ -7,12 +7,14 @@
  * second is split among them.
  */
 import type { MachineClock } from "./clock.js";
+import type { Completions } from "./completions.js";
 import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
 import { machineEnd, type MachineEnd } from "./end.js";
 import { LONGEST_SLICE_NS, SliceMeter } from "./slice.js";
 import { SpinDetector } from "./spin.js";
 import type { TimerQueue } from "./timers.js";
 import { Turns } from "./turns.js";
+import type { WakeSources } from "./wake.js";
 
 /** How far one CPU gets ahead of another. Real time, ns: long enough that changing over costs little. */
 const SHARE_NS = 200_000;
@@ -37,8 +39,8 @@ export interface SchedulerOptions {
   timers: TimerQueue;
   /** Told what a triple fault began with; the CPU has nothing more to execute. */
   tripleFault: (detail: string) => void;
-  /** Whether something outside the machine can still wake it. */
-  inputPossible: () => boolean;
+  wake: WakeSources;
+  completions: Completions;
 }
 
 export class Scheduler implements SlotWatcher {
@@ -48,6 +50,8 @@ export class Scheduler implements SlotWatcher {
   readonly #turns: Turns;
   readonly #spin: SpinDetector;
   #running: CpuSlot | undefined;
+  /** Executed by all CPUs. */
+  #instructions = 0;
   #end: MachineEnd | undefined;
 
   constructor(options: SchedulerOptions) {
@@ -55,6 +59,7 @@ export class Scheduler implements SlotWatcher {
     this.#meters = options.slots.map(() => new SliceMeter(options.clock));
     this.#turns = new Turns(options.clock.deterministic ? SHARE_INSTRUCTIONS : SHARE_NS);
     this.#spin = new SpinDetector(options.slots);
+    options.completions.listen(() => this.cut());
     for (const slot of options.slots) {
       slot.watcher = this;
       this.changed(slot);
@@ -101,15 +106,23 @@ export class Scheduler implements SlotWatcher {
    * step of no instructions: timers that wake nobody may follow each other for ever.
    */
   step(limit: number): Step {
-    const { clock, timers } = this.#options;
+    const { clock, timers, completions } = this.#options;
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
     if (this.#turns.ready === 0) clock.rest();
+    if (!completions.drain(this.#instructions, clock.now())) return { state: "idle", until: undefined };
     timers.fireDue(clock.now());
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
     const turn = this.#turns.next();
     if (turn !== undefined)
-      return { state: "ran", instructions: this.#runSlice(turn.slot, turn.fresh, limit) };
+      return { state: "ran", instructions: this.#runSlice(turn.slot, turn.fresh, this.#limit(limit)) };
     return this.#idle() ?? { state: "ran", instructions: 0 };
+  }
+
+  /** A slice ends where an answer of a replayed run belongs. */
+  #limit(limit: number): number {
+    const { nextStamp } = this.#options.completions;
+    const left = (nextStamp?.instructions ?? Infinity) - this.#instructions;
+    return left > 0 ? Math.min(limit, left) : limit;
   }
 
   #runSlice(slot: CpuSlot, fresh: boolean, limit: number): number {
@@ -129,6 +142,7 @@ export class Scheduler implements SlotWatcher {
     const exit = cpu.run(probing ? 1 : meter.budget(timers.nextDeadline, limit, this.#turns.left));
     const executed = cpu.instructions - before;
     const spent = clock.endRun(executed);
+    this.#instructions += executed;
     slot.running = false;
     this.#running = undefined;
     this.#turns.charge(slot, clock.deterministic ? executed : Math.min(spent, MOST_CHARGED_NS));
@@ -165,17 +179,29 @@ export class Scheduler implements SlotWatcher {
 
   /** No CPU can run: skips time, says until when to sleep, or finds that nothing can ever wake the machine. */
   #idle(): Step | undefined {
-    const { clock, timers, slots } = this.#options;
+    const { clock, slots, wake, completions } = this.#options;
     if (slots.every((slot) => slot.status !== "sleeping")) {
       return this.#halt("interrupts-off", "every CPU is in HLT with interrupts off");
     }
-    const deadline = timers.nextDeadline;
-    if (deadline === undefined) {
-      if (this.#options.inputPossible()) return { state: "idle", until: undefined };
-      return this.#halt("no-wake-source", "every CPU is in HLT, no timer is armed and no input can come");
-    }
-    if (clock.skipTo(deadline)) return undefined;
-    return { state: "idle", until: deadline };
+    if (!wake.any && completions.nextStamp === undefined)
+      return this.#halt(
+        "no-wake-source",
+        `every CPU is in HLT or MWAIT and nothing can wake it: ${wake.missing()}`,
+      );
+    const until = this.#nextEvent();
+    // Instruction time stands still while it is waited for an answer, which then always comes at the same place.
+    const waits = clock.deterministic && completions.inFlight > 0 && completions.nextStamp === undefined;
+    if (until !== undefined && !waits && clock.skipTo(until)) return undefined;
+    return { state: "idle", until: waits ? undefined : until };
+  }
+
+  /** When something happens to a machine in which every CPU sleeps, ns; `undefined`: when something from outside comes. */
+  #nextEvent(): number | undefined {
+    const { timers, completions } = this.#options;
+    const { nextStamp } = completions;
+    const stamped = nextStamp?.instructions === this.#instructions ? nextStamp.at : Infinity;
+    const next = Math.min(timers.nextDeadline ?? Infinity, stamped);
+    return Number.isFinite(next) ? next : undefined;
   }
 
   #halt(route: string, reason: string): Step {

@@ -2,6 +2,8 @@
  * The machine's board without engine and machine: what fuzzing and snapshot tests drive. It is the board that ships, saved
  * and made again as a machine does it.
  */
+import { Completions } from "../../src/machine/completions.js";
+import { WakeSources } from "../../src/machine/wake.js";
 import type { Clock, PowerEvent, Timers } from "../../src/devices/device.js";
 import type { ApicPort } from "../../src/devices/interrupts/apic-port.js";
 import { POWER_BUTTON } from "../../src/devices/power/parts.js";
@@ -35,6 +37,7 @@ export class DeviceBoard {
 
   constructor(clock: Clock & Timers, state?: BoardState) {
     const cpuid = cpuidTable({ features: withFeatures({}), cpus: BOARD_CPUS, ...BOARD_RATES });
+    const wake = new WakeSources();
     this.board = buildBoard(
       {
         plan: {
@@ -48,6 +51,8 @@ export class DeviceBoard {
         clock,
         timers: clock,
         power: { request: (event: PowerEvent) => this.log.push(`${event.kind} ${event.route}`) },
+        wake,
+        completions: new Completions(wake),
         console: {
           transmit: (byte) => this.log.push(`sent ${byte}`),
           receiveReady: () => undefined,
