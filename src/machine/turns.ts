@@ -24,10 +24,14 @@ export class Turns {
   readonly #interrupted: CpuSlot[] = [];
   /** Those that have just got something to do. */
   readonly #arrived: CpuSlot[] = [];
+  /** Those that have just got nothing more to do. */
+  readonly #gone: CpuSlot[] = [];
   #current: CpuSlot | undefined;
   /** What the current one will have used when its turn is over. */
   #turnEnd = 0;
   #waits = false;
+  /** Somebody was interrupted since the turn began: it ends here. */
+  #preempted = false;
   /** The least that anybody had used; never decreases. */
   #floor = 0;
 
@@ -46,6 +50,11 @@ export class Turns {
     return this.#current === undefined ? 0 : this.#turnEnd - this.#current.used;
   }
 
+  get #goesOn(): boolean {
+    const current = this.#current;
+    return current !== undefined && !this.#waits && current.used < this.#turnEnd;
+  }
+
   /** A CPU has something to do. Harmless for one that had before. */
   arrive(slot: CpuSlot): void {
     if (this.#ready.includes(slot)) return;
@@ -55,6 +64,7 @@ export class Turns {
 
   /** A CPU has nothing to do any more. */
   depart(slot: CpuSlot): void {
+    if (this.#ready.includes(slot)) this.#gone.push(slot);
     for (const list of [this.#ready, this.#interrupted, this.#arrived]) {
       const at = list.indexOf(slot);
       if (at >= 0) list.splice(at, 1);
@@ -64,7 +74,9 @@ export class Turns {
 
   /** A CPU that has something to do was interrupted. */
   interrupt(slot: CpuSlot): void {
-    if (slot !== this.#current && !this.#interrupted.includes(slot)) this.#interrupted.push(slot);
+    if (slot === this.#current) return;
+    this.#preempted = true;
+    if (!this.#interrupted.includes(slot)) this.#interrupted.push(slot);
   }
 
   /** The current CPU has run. */
@@ -83,22 +95,27 @@ export class Turns {
   /** Who runs now. `fresh`: this is the beginning of a turn. `undefined` where nobody has anything to do. */
   next(): { slot: CpuSlot; fresh: boolean } | undefined {
     this.#settle();
-    const urgent = this.#nextInterrupted();
+    const urgent = this.#goesOn && !this.#preempted ? undefined : this.#nextInterrupted();
+    this.#preempted = false;
     if (urgent !== undefined) return this.#begin(urgent);
     const current = this.#current;
-    if (current !== undefined && !this.#waits && current.used < this.#turnEnd)
-      return { slot: current, fresh: false };
+    if (current !== undefined && this.#goesOn) return { slot: current, fresh: false };
     const least = this.#least((slot) => !this.#waits || slot !== current) ?? current;
     return least === undefined ? undefined : this.#begin(least);
   }
 
-  /** Those that were away begin with the least that anybody has used: sleeping saves nothing up. */
+  /**
+   * Those that were away begin with the least that anybody has used: sleeping saves nothing up. The least is taken only where
+   * something has changed, so that it does not depend on how slices are cut.
+   */
   #settle(): void {
-    const least = this.#least((slot) => !this.#arrived.includes(slot));
-    if (least !== undefined) this.#floor = Math.max(this.#floor, least.used);
-    if (this.#arrived.length === 0) return;
-    for (const slot of this.#arrived.splice(0)) slot.used = Math.max(slot.used, this.#floor);
-    if (this.#current !== undefined)
+    const [arrived, gone] = [this.#arrived.splice(0), this.#gone.splice(0)];
+    if (arrived.length + gone.length === 0 && !this.#preempted && this.#goesOn) return;
+    const least = this.#least((slot) => !arrived.includes(slot));
+    const used = [...gone, ...(least === undefined ? [] : [least])].map((slot) => slot.used);
+    if (used.length > 0) this.#floor = Math.max(this.#floor, Math.min(...used));
+    for (const slot of arrived) slot.used = Math.max(slot.used, this.#floor);
+    if (arrived.length > 0 && this.#current !== undefined)
       this.#turnEnd = Math.min(this.#turnEnd, this.#current.used + this.#share);
   }
 
@@ -123,10 +140,10 @@ export class Turns {
     this.#ready.push(...this.#ready.splice(this.#ready.indexOf(slot), 1));
     this.#current = slot;
     this.#waits = false;
-    this.#turnEnd =
-      other === undefined
-        ? Infinity
-        : Math.max(other.used + this.#share, slot.used + Math.ceil(this.#share * TO_ANSWER));
+    const answered = slot.used + Math.ceil(this.#share * TO_ANSWER);
+    if (other === undefined) this.#turnEnd = Infinity;
+    else if (this.#interrupted.length > 0) this.#turnEnd = answered;
+    else this.#turnEnd = Math.max(other.used + this.#share, answered);
     return { slot, fresh: true };
   }
 }
