@@ -5,7 +5,7 @@
 import type { Run } from "./measure.js";
 import type { Boot, Monitor } from "./peers.js";
 
-export type Group = "compute" | "boot" | "workload" | "instruction";
+export type Group = "compute" | "boot" | "workload" | "smp" | "instruction";
 
 /** One figure: the time between two console lines. */
 export interface Span {

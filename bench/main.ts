@@ -18,6 +18,7 @@ import type { Peer } from "./peers.js";
 import { report } from "./report.js";
 import { soak, soakReport } from "./soak.js";
 import { START_UP, measureStartUp } from "./start-up.js";
+import { smpCases } from "./smp-cases.js";
 import { missingWorkloads, workloadCases } from "./workload-cases.js";
 
 const GIB = 1024 ** 3;
@@ -40,7 +41,9 @@ function selectedCases({ only, scale }: Options): Case[] {
   const wants = (name: string): boolean => only.length === 0 || only.includes(name);
   const asked = (c: Case): boolean => only.includes(c.name) || only.includes(c.group);
   return [
-    ...[...computeCases(scale), ...bootCases()].filter((c) => only.length === 0 || asked(c)),
+    ...[...computeCases(scale), ...bootCases(), ...smpCases(scale)].filter(
+      (c) => only.length === 0 || asked(c),
+    ),
     ...instructionCases().filter(asked),
     ...workloadCases(scale, (name) => wants(name) || only.includes("workload")),
   ];

@@ -16,6 +16,8 @@ export interface Boot {
   initrd?: string;
   append?: string;
   memoryMib: number;
+  /** Default: one. */
+  cpus?: number;
 }
 
 export interface Peer {
@@ -46,8 +48,10 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 const CLI = path.join(path.dirname(HERE), "src/cli/main.js");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
+/** Without ACPI this machine tells its guest of one CPU only. */
+const qemuMachine = (cpus = 1): string => `microvm,acpi=${cpus > 1 ? "on" : "off"},pit=on,pic=on,rtc=on`;
 const QEMU_ARGUMENTS = [
-  ...["-M", "microvm,acpi=off,pit=on,pic=on,rtc=on", "-accel", "tcg", "-cpu", "max"],
+  ...["-accel", "tcg", "-cpu", "max"],
   ...["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
   ...["-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
 ];
@@ -70,6 +74,7 @@ function hasSwitch(node: string, name: string): boolean {
 /** locore's arguments for a boot; `--stats --json` has it report its own counters at its end. */
 function locoreCommand(node: string, variant: readonly string[], boot: Boot): Command {
   const args = [CLI, "boot", boot.kernel, "-m", `${boot.memoryMib}M`, "--stats", "--json", ...variant];
+  if (boot.cpus !== undefined) args.push("--smp", String(boot.cpus));
   args.push(...optional("--initrd", boot.initrd), ...optional("--append", boot.append));
   return { program: node, args, guestBytes: boot.memoryMib * MIB };
 }
@@ -118,8 +123,10 @@ function qemuPeer(): Peer {
     command: (boot) => ({
       program: QEMU,
       args: [
+        ...["-M", qemuMachine(boot.cpus)],
         ...QEMU_ARGUMENTS,
         ...["-m", `${boot.memoryMib}M`, "-kernel", boot.kernel],
+        ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
         ...optional("-initrd", boot.initrd),
         ...optional("-append", boot.append),
       ],

@@ -15,6 +15,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   boot: "Boots: seconds from the start of the process to init's first line",
   instruction: "Kinds of instructions: seconds of the loop itself",
   workload: "Busybox workloads in a guest: seconds of the program itself",
+  smp: "Several CPUs",
 };
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
@@ -126,7 +127,7 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "instruction", "boot", "workload"];
+  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp"];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),
