@@ -5,7 +5,6 @@
 import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
-import { requireEngine } from "../host/node/engines.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage } from "../host/node/messages.js";
 import { Session } from "../host/node/session.js";
@@ -224,7 +223,6 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
 
 /** Boots what `source` gives and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
-  requireEngine(options.engine);
   const around = new Surroundings(options, context);
   let report: RunReport;
   try {

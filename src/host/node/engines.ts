@@ -65,12 +65,6 @@ export async function probeEngines(): Promise<EngineReport[]> {
   return [{ name: wasm.name, verdict: wasm.probe() }];
 }
 
-/** Refuses, before anything else is done, an engine that there is not. Throws `EngineUnavailable`. */
-export function requireEngine(name: string): void {
-  if (ENGINE_NAMES.some((one) => one === name)) return;
-  throw new EngineUnavailable(name, `there is no engine of this name; there are ${ENGINE_NAMES.join(", ")}`);
-}
-
 /** Refuses a machine that no engine here holds, without making it. Throws `EngineLimit`. */
 export async function requireCapacity(machine: {
   ram: readonly { size: number }[];
@@ -94,7 +88,11 @@ function jitOfEnvironment(): JitMode {
 
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
 export async function loadEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
-  requireEngine(name);
+  if (!ENGINE_NAMES.some((one) => one === name))
+    throw new EngineUnavailable(
+      name,
+      `there is no engine of this name; there are ${ENGINE_NAMES.join(", ")}`,
+    );
   const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
