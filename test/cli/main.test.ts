@@ -62,16 +62,12 @@ test("R2.3 a program is answered in one line, with the loaders' reasons below", 
 test("R1.6 plan and boot refuse a machine that the engine cannot hold in the same words", async () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "kernel");
   writeFileSync(file, pvhElf(0x100000, Uint8Array.of(0xfa, 0xf4), 0x100000));
-  for (const words of [
-    ["-m", "4G"],
-    ["--smp", "32"],
-  ]) {
-    const [plan, boot] = [await locore("plan", file, ...words), await locore("boot", file, ...words)];
-    assert.deepEqual([plan.status, plan.err], [EXIT_STATUS.engineUnavailable, boot.err]);
-    assert.equal(boot.status, plan.status);
-    assert.match(plan.err, /the wasm engine/);
-  }
-  assert.equal((await locore("plan", file, "-m", "3G", "--smp", "16")).status, 0);
+  const words = ["-m", "4G"];
+  const [plan, boot] = [await locore("plan", file, ...words), await locore("boot", file, ...words)];
+  assert.deepEqual([plan.status, plan.err], [EXIT_STATUS.engineUnavailable, boot.err]);
+  assert.equal(boot.status, plan.status);
+  assert.match(plan.err, /the wasm engine/);
+  assert.equal((await locore("plan", file, "-m", "3G", "--smp", "64")).status, 0);
 });
 
 test("a wrong command line exits 2 and says what was probably meant", async () => {
