@@ -37,6 +37,7 @@ export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "../e
 export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";
+export type { PlugIns } from "../boot/index.js";
 export type { BootModule, BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "../boot/options.js";
 // For loaders of one's own, docs/loaders.md: what they implement, the memory they claim, the pieces that most
 // protocols share, and the states that a CPU can be entered in.
@@ -58,6 +59,37 @@ export {
 export type { PlacedInitrd, PlacedModule } from "../boot/hand-over.js";
 export { longMode64, protectedMode32, realMode16 } from "../x86/entry-states.js";
 export type { FlatEntry, GprValues } from "../x86/entry-states.js";
+// For devices of one's own, docs/devices.md: what they are, what they are connected to, what they say of themselves.
+export type {
+  Announcement,
+  AskedSpan,
+  ConsoleWire,
+  MachineFacts,
+  Part,
+  PartMemory,
+  PartRequest,
+  PartType,
+  PartValue,
+  Wires,
+} from "../devices/part.js";
+export type {
+  AccessSize,
+  Clock,
+  InterruptLine,
+  MmioDevice,
+  PortDevice,
+  PowerControl,
+  PowerEvent,
+  Timers,
+} from "../devices/device.js";
+export { PartError } from "../devices/resources.js";
+export type { Claim } from "../devices/resources.js";
+export { PartRegistry } from "../devices/registry.js";
+export { Socket } from "../devices/socket.js";
+export { standing } from "../devices/standing.js";
+export type { Place } from "../devices/standing.js";
+export type { Span } from "../memory/layout.js";
+export * as aml from "./aml.js";
 export type { Plan, PlanClock, PlanPart, PlanModule, PlanRegion } from "../boot/plan.js";
 export type {
   Cpu,

@@ -62,22 +62,29 @@ type Start = Pick<
   "regions" | "bootCpu" | "waitingMsrs" | "rom" | "fwCfg" | "handOver" | "tables" | "commandLine" | "modules"
 >;
 
+/** What is plugged in beside what the program has; absent: nothing. */
+export interface PlugIns {
+  /** The loaders there are. */
+  readonly loaders?: LoaderRegistry;
+  /** The part types there are. */
+  readonly parts?: PartRegistry;
+}
+
 /**
- * Plans a machine. `types`: the part types there are.
+ * Plans a machine. A machine with parts of one's own needs the same registry of them (`MachineOptions.types`).
  * @throws BootError when the image cannot be booted as asked, its subclass OptionError for an option that makes no
  *   sense.
  */
 export function buildPlan(
   options: BootOptions,
-  registry = new LoaderRegistry(),
-  types = new PartRegistry(),
+  { loaders = new LoaderRegistry(), parts: types = new PartRegistry() }: PlugIns = {},
 ): Plan {
   const { kernel } = options;
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
   const memorySize = options.memory ?? DEFAULT_MEMORY;
   const ram = checkedRam(memorySize);
   const image = whileDoing(`read "${kernel.name}"`, () => recogniseAny(kernel.bytes, guestLimit(memorySize)));
-  const { loader, protocol, why } = chosen(image, options, memorySize, registry);
+  const { loader, protocol, why } = chosen(image, options, memorySize, loaders);
   const platform = platformOf(options, protocol);
   const vga = options.screen === true || platform?.vgaRom !== undefined;
   const parts = whileDoing("place the parts of the machine", () =>
@@ -93,7 +100,7 @@ export function buildPlan(
     protocol,
     memory: new RegionMap(ram),
     parts,
-    announced: announced(parts, types, cpus),
+    announced: whileDoing("ask the parts of the machine", () => announced(parts, types, cpus)),
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     warnings: [],

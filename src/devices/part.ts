@@ -44,8 +44,19 @@ export interface PlanPart {
   config?: { readonly [key: string]: PartValue };
 }
 
-/** A part as it is asked for: what is absent is as the type has it. */
-export type PartRequest = Pick<PlanPart, "type"> & Partial<PlanPart>;
+/** A range as it is asked for: without a size, the type's own. */
+export interface AskedSpan {
+  readonly start: number;
+  readonly size?: number;
+}
+
+/** A part as it is asked for: what is absent is as the type has it. A line of a plan is one. */
+export interface PartRequest extends Omit<Partial<PlanPart>, "type" | "ports" | "mmio" | "irqs"> {
+  type: string;
+  ports?: readonly AskedSpan[];
+  mmio?: readonly AskedSpan[];
+  irqs?: readonly number[];
+}
 
 /** What a part tells the world before it runs. Whatever is absent is not told. */
 export interface Announcement {

@@ -35,7 +35,7 @@ export class PartRegistry {
   );
 
   /** Adds a type. Throws RangeError for a name that is taken. */
-  add(type: PartType<never>): this {
+  add<State extends object>(type: PartType<State>): this {
     if (this.#types.has(type.type)) throw new RangeError(`there is a part type "${type.type}" already`);
     this.#types.set(type.type, type as unknown as PartType);
     return this;

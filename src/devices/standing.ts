@@ -1,64 +1,98 @@
 /** The places of parts that stand somewhere unless asked otherwise, and of those that cannot be moved. */
 import { hex } from "../bytes/hex.js";
 import type { Span } from "../memory/layout.js";
-import type { PartRequest, PartType, PlanPart } from "./part.js";
+import type { AskedSpan, PartType, PlanPart } from "./part.js";
 import { PartError } from "./resources.js";
+
+/** Anywhere: so many bytes of addresses. */
+export interface Anywhere {
+  readonly size: number;
+}
 
 /** Where a type stands. */
 export interface Place {
   ports?: readonly Span[];
-  mmio?: readonly Span[];
-  irqs?: readonly number[];
+  /** What has no start goes wherever there is room. */
+  mmio?: readonly (Span | Anywhere)[];
+  /** "any": a free one. */
+  irqs?: readonly (number | "any")[];
   /** Guests find it elsewhere too; absent: its place is folklore that they have built in. */
   movable?: true;
 }
 
-/** A `place` for a part of a fixed shape: the ranges asked for must have the sizes of `where`. */
+/** A `place` for a part of a fixed shape: the ranges asked for must be as many, of the sizes of `where`. */
 export function standing(type: string, where: Place): PartType["place"] {
   return (request, claim) => {
     const part: PlanPart = { name: request.name ?? type, type };
-    const ports = placed(part.name, "ports", request.ports, where.ports, where.movable);
-    const mmio = placed(part.name, "mmio", request.mmio, where.mmio, where.movable);
+    const { movable } = where;
+    const ports = placed({ part: part.name, what: "ports", movable }, request.ports, where.ports);
+    const mmio = placed({ part: part.name, what: "mmio", movable }, request.mmio, where.mmio);
     const irqs = irqsOf(part.name, request.irqs, where);
-    for (const range of ports) claim.ports(range);
-    for (const range of mmio) claim.mmio(range);
-    for (const irq of irqs) claim.irq(irq);
-    if (ports.length > 0) part.ports = ports;
-    if (mmio.length > 0) part.mmio = mmio;
-    if (irqs.length > 0) part.irqs = irqs;
+    for (const range of ports) claim.ports(spanOf(range));
+    const addresses = mmio.map((range) => {
+      if (!("start" in range)) return claim.anyMmio(range.size);
+      claim.mmio(range);
+      return range;
+    });
+    const lines = irqs.map((irq) => {
+      if (irq === "any") return claim.anyIrq();
+      claim.irq(irq);
+      return irq;
+    });
+    if (ports.length > 0) part.ports = ports.map(spanOf);
+    if (addresses.length > 0) part.mmio = addresses;
+    if (lines.length > 0) part.irqs = lines;
     if (request.config !== undefined) part.config = request.config;
     return part;
   };
 }
 
+interface Asking {
+  part: string;
+  what: "ports" | "mmio";
+  movable: true | undefined;
+}
+
+function spanOf(range: Span | Anywhere): Span {
+  if ("start" in range) return range;
+  throw new RangeError(`${range.size} ports without a place: ports are where guests expect them`);
+}
+
 function placed(
-  name: string,
-  what: "ports" | "mmio",
-  asked: PartRequest["ports"],
-  usual: readonly Span[] = [],
-  movable: true | undefined,
-): Span[] {
-  if (asked === undefined) return usual.map(({ start, size }) => ({ start, size }));
-  const same = asked.length === usual.length && asked.every(({ size }, index) => size === usual[index].size);
+  { part, what, movable }: Asking,
+  asked: readonly AskedSpan[] | undefined,
+  usual: readonly (Span | Anywhere)[] = [],
+): (Span | Anywhere)[] {
+  if (asked === undefined) return usual.map((range) => ({ ...range }));
+  const same =
+    asked.length === usual.length &&
+    asked.every(({ size }, index) => size === undefined || size === usual[index].size);
   if (!same) {
     throw new PartError(
-      name,
+      part,
       `${what} ${spans(asked)}`,
       `ranges of these sizes: ${usual.map(({ size }) => size).join(", ") || "none"}`,
       "Its registers need all of them and no more.",
     );
   }
-  const moved = asked.some(({ start }, index) => start !== usual[index].start);
-  if (moved && movable === undefined) throw fixed(name, `${what} ${spans(asked)}`, spans(usual));
-  return asked.map(({ start, size }) => ({ start, size }));
+  const moved = asked.some(({ start }, index) => {
+    const range = usual[index];
+    return "start" in range && start !== range.start;
+  });
+  if (moved && movable === undefined) throw fixed(part, `${what} ${spans(asked)}`, spans(usual));
+  return asked.map(({ start }, index) => ({ start, size: usual[index].size }));
 }
 
-function irqsOf(name: string, asked: readonly number[] | undefined, { irqs = [], movable }: Place): number[] {
+function irqsOf(
+  name: string,
+  asked: readonly number[] | undefined,
+  { irqs = [], movable }: Place,
+): (number | "any")[] {
   if (asked === undefined) return [...irqs];
   if (asked.length !== irqs.length) {
     throw new PartError(name, `${asked.length} interrupts`, `${irqs.length}`, "Give as many as it has.");
   }
-  const moved = asked.some((irq, index) => irq !== irqs[index]);
+  const moved = asked.some((irq, index) => irqs[index] !== "any" && irq !== irqs[index]);
   if (moved && movable === undefined) throw fixed(name, `interrupt ${asked.join(", ")}`, irqs.join(", "));
   return [...asked];
 }
@@ -72,6 +106,10 @@ function fixed(name: string, found: string, expected: string): PartError {
   );
 }
 
-function spans(ranges: readonly Span[]): string {
-  return ranges.map(({ start, size }) => `${hex(start)}+${size}`).join(", ") || "none";
+function spans(ranges: readonly { start?: number; size?: number }[]): string {
+  const text = ranges.map(({ start, size }) => {
+    const where = start === undefined ? "anywhere" : hex(start);
+    return size === undefined ? where : `${where}+${size}`;
+  });
+  return text.join(", ") || "none";
 }

@@ -71,7 +71,7 @@ test("R1.1 a loader of somebody else, registered through the library, boots a gu
   };
   const registry = new LoaderRegistry();
   registry.register(flat);
-  const plan = buildPlan({ kernel, clock: CLOCK, loader: { name: "flat" } }, registry);
+  const plan = buildPlan({ kernel, clock: CLOCK, loader: { name: "flat" } }, { loaders: registry });
   assert.equal(plan.loader.name, "flat");
   assert.equal(run(plan).text, "!");
 });

@@ -4,25 +4,18 @@
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { BootError, buildPlan, LoaderRegistry, NoLoaderError, type Loader } from "../../src/api/index.js";
 import { makeElf } from "../support/images.js";
+import { pageFiles } from "../support/page-files.js";
 import { repositoryRoot } from "../support/repository.js";
 
-const PAGE = path.join(repositoryRoot, "docs", "loaders.md");
 /** Inside the package, where its own name leads to its exports. */
 const SCRATCH = path.join(repositoryRoot, "dist", "examples");
-
-/** The files of the page, by name. */
-function filesOf(page: string): Map<string, string> {
-  const files = new Map<string, string>();
-  for (const [, name, text] of page.matchAll(/^```ts file=(\S+)\n(.*?)^```$/gms)) files.set(name, text);
-  return files;
-}
 
 /** Compiles into the same folder; returns what the compiler says. */
 function compile(folder: string, names: string[]): string[] {
@@ -61,7 +54,7 @@ describe("R1.1 the loader of docs/loaders.md", () => {
   before(async () => {
     mkdirSync(SCRATCH, { recursive: true });
     folder = mkdtempSync(path.join(SCRATCH, "loader-"));
-    const files = filesOf(readFileSync(PAGE, "utf8"));
+    const files = pageFiles("docs/loaders.md", "ts");
     assert.deepEqual([...files.keys()], ["toy-loader.ts", "boot-toy.ts"]);
     for (const [name, text] of files) writeFileSync(path.join(folder, name), text);
     assert.deepEqual(compile(folder, [...files.keys()]), []);
@@ -75,7 +68,7 @@ describe("R1.1 the loader of docs/loaders.md", () => {
   const plan = (bytes: Uint8Array, name?: string) => {
     const registry = new LoaderRegistry();
     registry.register(toy);
-    return buildPlan({ kernel: { name: "toy.img", bytes }, loader: { name } }, registry);
+    return buildPlan({ kernel: { name: "toy.img", bytes }, loader: { name } }, { loaders: registry });
   };
 
   it("R1.1 boots a guest whose format nobody else knows", () => {
@@ -90,13 +83,20 @@ describe("R1.1 the loader of docs/loaders.md", () => {
     const registry = new LoaderRegistry();
     registry.register(toy);
     const loader = { name: "toy", stack: "0x9000" };
-    const made = buildPlan({ kernel: { name: "toy.img", bytes: toyImage(LOAD) }, loader }, registry);
+    const made = buildPlan(
+      { kernel: { name: "toy.img", bytes: toyImage(LOAD) }, loader },
+      { loaders: registry },
+    );
     assert.equal(made.bootCpu.gpr[4], 0x9000n);
     assert.match(made.loader.why, /^asked for by name: it begins with TOY1$/);
     const image = { name: "toy.img", format: "foreign" };
     assert.deepEqual({ name: made.image.name, format: made.image.format }, image);
     assert.throws(
-      () => buildPlan({ kernel: { name: "k", bytes: toyImage(LOAD) }, loader: { stick: "1" } }, registry),
+      () =>
+        buildPlan(
+          { kernel: { name: "k", bytes: toyImage(LOAD) }, loader: { stick: "1" } },
+          { loaders: registry },
+        ),
       /loader\.stick: found an option that the toy loader does not have; expected loader\.stack/,
     );
   });

@@ -106,7 +106,7 @@ describe("R1.1 choice of the loader", () => {
       }),
     };
     const registry = new LoaderRegistry([flat]);
-    const plan = buildPlan({ kernel: { name: "k", bytes: elfBoth } }, registry);
+    const plan = buildPlan({ kernel: { name: "k", bytes: elfBoth } }, { loaders: registry });
     assert.equal(plan.loader.name, "flat");
     assert.equal(plan.bootCpu.gdtr.base, 0x1000n);
     assert.throws(() => registry.register(flat), RangeError);

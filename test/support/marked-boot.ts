@@ -39,7 +39,7 @@ export async function bootUntil(
   const clock = { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION } };
   let console = "";
   const report = runToEnd({
-    plan: buildPlan({ ...options, clock }, registry),
+    plan: buildPlan({ ...options, clock }, { loaders: registry }),
     engine: await loadEngine("wasm", engineOptions),
     console: {
       write: (bytes) => void (console += Buffer.from(bytes).toString("latin1").replaceAll("\r", "")),
