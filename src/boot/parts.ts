@@ -9,6 +9,7 @@ import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
 import type { Hardware } from "../firmware/hardware.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
+import { checkAnnouncement, checkPlaced } from "./placed-part.js";
 
 /** What decides which parts a machine has. */
 export interface MachineKind {
@@ -67,7 +68,10 @@ export function placeParts(
     if (names.has(name))
       throw new PartError(name, "two parts of this name", "a name each", "Give one of them another name.");
     names.add(name);
-    placed.set(index, type.place({ ...request, name }, resources.claimFor(name)));
+    const asked = { ...request, name };
+    const part = type.place(asked, resources.claimFor(name));
+    const known = registry.isBuiltIn(type.type);
+    placed.set(index, known ? part : checkPlaced(part, asked, resources.ownedBy(name)));
   }
   return [...requests.keys()].map((index) => placed.get(index)!);
 }
@@ -89,7 +93,10 @@ export interface Announced {
 
 /** Asks every part. `cpus`: their number. */
 export function announced(parts: readonly PlanPart[], registry: PartRegistry, cpus: number): Announced {
-  const all = parts.map((part): Announcement => registry.get(part.type)?.announce?.(part) ?? {});
+  const all = parts.map((part): Announcement => {
+    const told = registry.get(part.type)?.announce?.(part);
+    return registry.isBuiltIn(part.type) ? (told ?? {}) : checkAnnouncement(told, part);
+  });
   const hardware: Hardware = {
     cpus,
     namespace: all.flatMap(({ acpi = [] }) => acpi),

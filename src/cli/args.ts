@@ -17,6 +17,8 @@ export interface OptionSpec {
   repeats?: boolean;
   /** The values it takes, where they are few. */
   choices?: readonly string[];
+  /** What its values look like, where another program's word of the same name has the others. */
+  values?: RegExp;
   /** What a value written right behind a one-letter name looks like (`-m256M`); without it, anything does. */
   attached?: RegExp;
   help: string;
@@ -107,8 +109,8 @@ function isForeign(word: Word): word is ForeignWord {
 }
 
 /** Words by each of their names; of two with one name the later counts. */
-function index(words: readonly Word[]): Map<string, Word> {
-  const byName = new Map<string, Word>();
+function index<T extends Word>(words: readonly T[]): Map<string, T> {
+  const byName = new Map<string, T>();
   for (const word of words) {
     for (const name of [word.name, ...(word.aliases ?? [])]) byName.set(name, word);
   }
@@ -187,9 +189,11 @@ class Given {
   readonly values = new Map<string, string[]>();
   readonly foreign = new Map<ForeignWord, ForeignUse[]>();
   readonly #byName: Map<string, Word>;
+  readonly #others: Map<string, ForeignWord>;
 
-  constructor(words: readonly Word[]) {
-    this.#byName = index(words);
+  constructor(options: readonly OptionSpec[], foreign: readonly ForeignWord[]) {
+    this.#byName = index<Word>([...foreign, ...options]);
+    this.#others = index(foreign);
   }
 
   read(args: readonly string[]): void {
@@ -208,7 +212,9 @@ class Given {
     }
   }
 
-  #store(word: Word, value: string, said: string): void {
+  #store(named: Word, value: string, said: string): void {
+    const ours = isForeign(named) || named.values?.test(value) !== false;
+    const word = ours ? named : (this.#others.get(named.name) ?? named);
     if (isForeign(word)) {
       append(this.foreign, word, { said, value });
       return;
@@ -230,7 +236,7 @@ export function parseArguments(
   options: readonly OptionSpec[],
   foreign: readonly ForeignWord[] = [],
 ): Arguments {
-  const given = new Given([...foreign, ...options]);
+  const given = new Given(options, foreign);
   given.read(args);
   const notes: string[] = [];
   for (const [word, uses] of given.foreign) {

@@ -3,6 +3,8 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
+import { DEVICE_FILE, parseDevice } from "./device-option.js";
+import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption, type FeatureSwitches } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";
 import { parseModule, parsePairs } from "./values.js";
@@ -29,6 +31,8 @@ export interface BootRequest {
   screen?: boolean;
   /** The loader's own options, without their "loader." prefix. */
   loader: Record<string, string>;
+  /** Devices and loaders of somebody's own. */
+  plugIns?: PlugInFiles;
   deterministic: boolean;
   /** What the real-time clock shows at power-on, seconds since 1970 UTC. */
   rtcStart?: number;
@@ -75,6 +79,19 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     attached: /^(loader\.|testdev=)/,
     repeats: true,
     help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; a comma that loader. does not follow belongs to the value",
+  },
+  {
+    name: "device",
+    value: "FILE,KEY=VALUE,…",
+    values: DEVICE_FILE,
+    repeats: true,
+    help: "a device of your own (docs/devices.md), by its JavaScript file; name=, mmio=, port=, irq= say where, type= which of the file's, all else is its configuration",
+  },
+  {
+    name: "loader",
+    value: "FILE",
+    repeats: true,
+    help: "a loader of your own (docs/loaders.md), by its JavaScript file; asked after those built in",
   },
   {
     name: "screen",
@@ -184,6 +201,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   const modules = [...args.values("module"), ...inPairs].map(parseModule);
   if (modules.length > 0) request.modules = modules;
   readFirmware(request, args);
+  const plugIns = { devices: args.values("device").map(parseDevice), loaders: [...args.values("loader")] };
+  if (plugIns.devices.length + plugIns.loaders.length > 0) request.plugIns = plugIns;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

@@ -47,6 +47,8 @@ const STATUSES: Readonly<Record<string, number>> = {
   NoLoaderError: EXIT_STATUS.imageRefused,
   MemoryMapError: EXIT_STATUS.imageRefused,
   PlanError: EXIT_STATUS.imageRefused,
+  PartError: EXIT_STATUS.imageRefused,
+  PlugInError: EXIT_STATUS.imageRefused,
   EngineLimit: EXIT_STATUS.engineUnavailable,
   OutputFileError: EXIT_STATUS.ioFailed,
   AbortError: EXIT_STATUS.interrupted,
@@ -71,6 +73,8 @@ export interface Failure {
 /** The fields by which the project's errors say where, what was found, and what it means. */
 const FACT_FIELDS = [
   "code",
+  "file",
+  "part",
   "format",
   "offset",
   "address",

@@ -58,6 +58,7 @@ export const EXIT_STATUS_TEXT: readonly (readonly [string, string])[] = [
   [String(EXIT_STATUS.engineUnavailable), "no usable engine, or a machine that it cannot hold"],
   [String(EXIT_STATUS.imageRefused), "the image, or a file that goes with it, is refused or cannot be had"],
   [String(EXIT_STATUS.stuck), "the guest is stuck for ever"],
+  [String(EXIT_STATUS.deviceFailed), "a device of your own failed while the guest ran"],
   [String(EXIT_STATUS.internal), "a bug in locore"],
   [
     String(EXIT_STATUS.ioFailed),

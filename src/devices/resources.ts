@@ -31,6 +31,8 @@ const FREE_IRQS = [5, 10, 11, 7, 6, 14, 15, 3];
 
 interface Claimed extends Span {
   owner: string;
+  /** The owner is a part; otherwise it was taken before there was any. */
+  byPart: boolean;
 }
 
 /** What one part may ask for; everything it gets is noted under its name. */
@@ -47,6 +49,13 @@ export interface Claim {
   anyIrq(): number;
 }
 
+/** What somebody has. */
+export interface Owned {
+  ports: readonly Span[];
+  mmio: readonly Span[];
+  irqs: readonly number[];
+}
+
 export class Resources {
   readonly #ports: Claimed[] = [];
   readonly #addresses: Claimed[];
@@ -54,7 +63,7 @@ export class Resources {
 
   /** `taken`: guest-physical memory that no part can have, RAM first of all. */
   constructor(taken: readonly (Span & { what: string })[]) {
-    this.#addresses = taken.map(({ start, size, what }) => ({ start, size, owner: what }));
+    this.#addresses = taken.map(({ start, size, what }) => ({ start, size, owner: what, byPart: false }));
   }
 
   /** What the part called `owner` may ask for. */
@@ -94,7 +103,14 @@ export class Resources {
         "Move one of the two.",
       );
     }
-    taken.push({ start, size, owner });
+    taken.push({ start, size, owner, byPart: true });
+  }
+
+  /** What is noted under a name. */
+  ownedBy(owner: string): Owned {
+    const mine = (all: readonly Claimed[]): Span[] => all.filter((one) => one.byPart && one.owner === owner);
+    const irqs = [...this.#irqs].filter(([irq, name]) => irq !== ISA_IRQ.cascade && name === owner);
+    return { ports: mine(this.#ports), mmio: mine(this.#addresses), irqs: irqs.map(([irq]) => irq) };
   }
 
   #anyMmio(owner: string, size: number): Span {

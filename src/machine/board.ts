@@ -13,6 +13,8 @@ import type { ConsoleWire, MachineFacts, Part, PartMemory, PlanPart, Wires } fro
 import type { PartRegistry } from "../devices/registry.js";
 import { PartError } from "../devices/resources.js";
 import type { Socket } from "../devices/socket.js";
+import { thrownText } from "../devices/thrown.js";
+import { Guard, type OnFailure } from "./guard.js";
 
 /** What a board is made from, beside its plan. */
 export interface BoardContext {
@@ -29,6 +31,8 @@ export interface BoardContext {
   memory: () => PartMemory;
   /** By CPU number. */
   cpus: readonly CpuSignals[];
+  /** Told when a part of somebody's own breaks while the guest runs; the machine has to end then. */
+  failed: OnFailure;
 }
 
 /** What the machine sees of its parts: two buses, one local APIC a CPU. */
@@ -64,7 +68,8 @@ export interface Buses {
 
 /**
  * Makes every part of the plan, in the order of the registry. With `states` each part goes on where it was saved.
- * @throws PartError for a part that is of no type, decodes what it did not place, or lacks another part.
+ * @throws PartError for a part that is of no type, decodes what it did not place, or lacks another part; whatever `create` of
+ *   a type of somebody's own throws.
  */
 export function buildBoard(
   context: BoardContext,
@@ -84,7 +89,7 @@ export function buildBoard(
     for (const part of plan.devices.filter((one) => one.type === type.type)) {
       const wires = wiresOf(part, context, { buses, sockets, controllers });
       // Every state is plain data; the part may keep and change what it gets.
-      made.set(part.name, type.create(part, wires, structuredClone(states[part.name])));
+      made.set(part.name, checked(part.name, type.create(part, wires, structuredClone(states[part.name]))));
     }
   }
   const apics = sockets.get(CPU_APICS) as readonly ApicPort[] | undefined;
@@ -100,8 +105,27 @@ export function buildBoard(
     ...buses,
     apics,
     find: <T>(socket: Socket<T>) => sockets.get(socket) as T | undefined,
-    save: () => Object.fromEntries([...made].map(([name, part]) => [name, structuredClone(part.save())])),
+    save: () => Object.fromEntries([...made].map(([name, part]) => [name, saved(name, part)])),
   };
+}
+
+function checked(name: string, part: Part<object> | undefined): Part<object> {
+  if (typeof part?.save === "function") return part;
+  throw new PartError(name, "nothing to save from create", "{ save() }", "create must return the part.");
+}
+
+/** A copy of a part's state. */
+function saved(name: string, part: Part<object>): object {
+  try {
+    return structuredClone(part.save());
+  } catch (error) {
+    throw new PartError(
+      name,
+      `a state that cannot be had: ${thrownText(error)}`,
+      "plain data",
+      "save must give an object without functions.",
+    );
+  }
 }
 
 /** What the parts of one board share. */
@@ -113,7 +137,11 @@ interface Shared {
 
 /** The wires of one part. */
 function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, controllers }: Shared): Wires {
-  const { clock, timers, power, wake, completions, console, memory, cpus, plan } = context;
+  const { clock, power, wake, memory, cpus, plan } = context;
+  const guard = context.types.isBuiltIn(part.type) ? undefined : new Guard(part.name, context.failed);
+  const timers = guard?.timers(context.timers) ?? context.timers;
+  const console = guard?.console(context.console) ?? context.console;
+  const completions = guard?.backEnds(context.completions) ?? context.completions;
   const range = <T>(list: readonly T[] | undefined, index: number, what: string): T => {
     const found = list?.[index];
     if (found !== undefined) return found;
@@ -136,9 +164,14 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
     console,
     memory,
     cpus,
-    ports: (index, device, width = "split") =>
-      buses.ports.add({ ...range(part.ports, index, "port range"), device, width }),
-    mmio: (index, device) => buses.mmio.add({ ...range(part.mmio, index, "range of addresses"), device }),
+    ports: (index, plain, width = "split") => {
+      const device = guard?.ports(plain) ?? plain;
+      buses.ports.add({ ...range(part.ports, index, "port range"), device, width });
+    },
+    mmio: (index, plain) => {
+      const device = guard?.mmio(plain) ?? plain;
+      buses.mmio.add({ ...range(part.mmio, index, "range of addresses"), device });
+    },
     interrupt: (index = 0) => line(range(part.irqs, index, "interrupt")),
     line,
     drive: (input) => controllers.push(input),

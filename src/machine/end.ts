@@ -6,9 +6,9 @@
  * a test suite that ends by debug exit can never take a failure of ours for a result.
  */
 
-/** What happened, as a person would say it. */
+/** What happened, as a person would say it. "failed": a device of somebody's own broke. */
 export type EndKind =
-  "off" | "reset" | "halted" | "crashed" | "stuck" | "timeout" | "interrupted" | "io-error";
+  "off" | "reset" | "halted" | "crashed" | "stuck" | "failed" | "timeout" | "interrupted" | "io-error";
 
 /** The end of a machine. Plain data: it crosses from the worker and is printed with `--json`. */
 export interface MachineEnd {
@@ -34,6 +34,7 @@ export const EXIT_STATUS = {
   engineUnavailable: 6,
   imageRefused: 8,
   stuck: 10,
+  deviceFailed: 12,
   internal: 70,
   ioFailed: 74,
   timeout: 124,
@@ -46,6 +47,7 @@ const STATUS_OF_KIND: Record<EndKind, number> = {
   halted: EXIT_STATUS.ok,
   crashed: EXIT_STATUS.crashed,
   stuck: EXIT_STATUS.stuck,
+  failed: EXIT_STATUS.deviceFailed,
   timeout: EXIT_STATUS.timeout,
   interrupted: EXIT_STATUS.interrupted,
   "io-error": EXIT_STATUS.ioFailed,

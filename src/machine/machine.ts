@@ -163,6 +163,7 @@ export class Machine {
         connect: (port) => this.#console.connect(port),
       },
       memory: () => this.#vm.memory,
+      failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
     };
     this.#board = this.#makeBoard({});
     const random32 = this.#clock.deterministic ? undefined : options.random32;

@@ -10,6 +10,7 @@ test("R3.8 every kind of end has its documented status", () => {
     halted: 0,
     crashed: 4,
     stuck: 10,
+    failed: 12,
     timeout: 124,
     interrupted: 130,
     "io-error": 74,

@@ -58,6 +58,7 @@ export class DeviceBoard {
           receiveReady: () => undefined,
           connect: (port) => (this.receive = (bytes) => port.receive(bytes)),
         },
+        failed: (what) => this.log.push(`failed ${what}`),
         memory: () => {
           throw new Error("no part of this board reaches memory");
         },

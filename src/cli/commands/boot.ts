@@ -2,10 +2,10 @@
 import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
 import { UsageError, type Arguments, type OptionSpec } from "../args.js";
-import { bootOptions } from "../boot-options.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { withGuestFiles } from "../guest-files.js";
+import { machineSource } from "../make-plan.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
@@ -106,7 +106,7 @@ export const boot: Command = {
       const progress = progressLine(context.stderr);
       try {
         const files = await withGuestFiles(request, { progress: progress.show, signal });
-        return { boot: await bootOptions(files, signal) };
+        return await machineSource(files, signal);
       } finally {
         progress.done();
       }

@@ -21,7 +21,7 @@ import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
-  const flags = ["cpu", "screen", "deterministic", "rtc"]
+  const flags = ["cpu", "screen", "deterministic", "rtc", "device", "loader"]
     .filter((name) => args.has(name) && (name !== "cpu" || request.features !== undefined))
     .map((name) => `--${name}`);
   const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);

@@ -59,13 +59,13 @@ const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
 ];
 
 const OTHERS = refuse(
-  "the machine has no such device, and none can be added",
-  "leave it out; locore plan KERNEL --devices shows what it has",
+  "the machine has no such device",
+  "leave it out; locore plan KERNEL --devices shows what it has, and --device ./mine.js adds one of your own (docs/devices.md)",
 );
 
 /** -device: one driver, with its properties. */
 export const device: Rule = {
-  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other can be added: ${INTO_INITRD}`,
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
   judge(value, index) {
     const [[, driver], ...properties] = parseSuboptions(value, "driver");
     const named = new Map(properties);

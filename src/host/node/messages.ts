@@ -6,6 +6,7 @@ import type { Screen } from "../../machine/screen.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
+import type { PlugInFiles } from "./plug-ins.js";
 
 /** Given to the worker when it is started, before a plan exists. */
 export interface WorkerSetup {
@@ -41,8 +42,14 @@ function fileContents({ kernel, initrd, modules = [], bios, vgaRom }: BootOption
   );
 }
 
+/** What a machine is planned from; the files to plug in are loaded where it is planned. */
+export interface PlannedSource {
+  boot: BootOptions;
+  plugIns?: PlugInFiles;
+}
+
 /** What a machine is made of: what it is planned from, or a plan that there is already. */
-export type MachineSource = { boot: BootOptions } | { plan: Plan };
+export type MachineSource = PlannedSource | { plan: Plan };
 
 function contents(source: MachineSource): Uint8Array[] {
   if ("boot" in source) return fileContents(source.boot);

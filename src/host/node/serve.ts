@@ -6,19 +6,22 @@
  */
 import { errorData } from "../../bytes/error-data.js";
 import type { MessagePort } from "node:worker_threads";
-import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import { EngineLimit, type Engine } from "../../engine/contract.js";
 import { BootError } from "../../boot/boot-error.js";
+import type { PartRegistry } from "../../devices/registry.js";
+import { PartError } from "../../devices/resources.js";
 import { FormatError } from "../../formats/format-error.js";
 import { PlanError } from "../../machine/fill.js";
 import { MemoryMapError } from "../../memory/memory-error.js";
 import { machineEnd } from "../../machine/end.js";
 import { runToEnd, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
+import { PlugInError } from "./plug-in-error.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
 import {
   spent,
+  type PlannedSource,
   type StartMessage,
   type WorkerFailure,
   type WorkerMessage,
@@ -35,7 +38,9 @@ function failureOf(thrown: unknown): WorkerFailure {
 }
 
 function isRefusal(thrown: unknown): boolean {
-  return [BootError, FormatError, MemoryMapError, PlanError].some((type) => thrown instanceof type);
+  return [BootError, FormatError, MemoryMapError, PartError, PlanError, PlugInError].some(
+    (type) => thrown instanceof type,
+  );
 }
 
 /** A buffer where the JavaScript engine has ArrayBuffer.prototype.transfer (ES2024; Node 22 and later). */
@@ -51,21 +56,27 @@ function discard({ source, maxResets = 0 }: StartMessage, plan: Plan): void {
   if (!again) plan.regions = [];
 }
 
+/** A plan, and the part types that its machine is made of. */
+export interface Planned {
+  plan: Plan;
+  types?: PartRegistry;
+}
+
 /** What a thread brings along: how it plans, how it gets its engine, and how it makes a board. */
 export interface WorkerParts {
-  makePlan: (boot: BootOptions) => Plan | Promise<Plan>;
+  makePlan: (source: PlannedSource) => Promise<Planned>;
   loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
   board: RunOptions["board"];
 }
 
 /** What a run is made of: what was asked for, and the two ways to the other thread. */
-interface RunParts extends Pick<RunOptions, "plan" | "engine" | "board"> {
+interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
   side: WorkerSide;
   tell: (message: WorkerMessage) => void;
 }
 
-function runOptions({ start, plan, engine, side, tell, board }: RunParts): RunOptions {
+function runOptions({ start, plan, types, engine, side, tell, board }: RunParts): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
@@ -87,6 +98,7 @@ function runOptions({ start, plan, engine, side, tell, board }: RunParts): RunOp
   // Whether it comes before the end depends on the host's time: a run that repeats says it in the end only.
   if (plan.clock.deterministic === undefined)
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
+  if (types !== undefined) options.types = types;
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   if (start.maxResets !== undefined) options.maxResets = start.maxResets;
@@ -105,10 +117,10 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
     loading.catch(() => undefined);
     const start = await started;
     const { source } = start;
-    const plan = "plan" in source ? source.plan : await parts.makePlan(source.boot);
-    tell({ kind: "planned", warnings: plan.warnings });
+    const planned = "plan" in source ? source : await parts.makePlan(source);
+    tell({ kind: "planned", warnings: planned.plan.warnings });
     const { board } = parts;
-    const report = runToEnd(runOptions({ start, plan, engine: await loading, side, tell, board }));
+    const report = runToEnd(runOptions({ start, ...planned, engine: await loading, side, tell, board }));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

@@ -1,16 +1,14 @@
 /** Entry of the machine's thread; everything it does is in `serve.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
-import type { BootOptions } from "../../boot/options.js";
-import type { Plan } from "../../boot/plan.js";
 import { loadEngine } from "./engines.js";
-import type { WorkerSetup } from "./messages.js";
-import { serveMachine } from "./serve.js";
+import type { PlannedSource, WorkerSetup } from "./messages.js";
+import { serveMachine, type Planned } from "./serve.js";
 
 /** Loaders are loaded while the engine is. */
-const loaders = import("../../boot/index.js");
+const planning = import("./make-plan.js");
 
-async function makePlan(boot: BootOptions): Promise<Plan> {
-  return (await loaders).buildPlan(boot);
+async function makePlan(source: PlannedSource): Promise<Planned> {
+  return (await planning).makePlan(source);
 }
 
 if (parentPort !== null) {
