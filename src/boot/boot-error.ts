@@ -4,6 +4,7 @@
  */
 import { hex } from "../bytes/hex.js";
 import { PartError } from "../devices/resources.js";
+import { MissingHardware } from "../firmware/hardware.js";
 import { FormatError } from "../formats/format-error.js";
 import { MemoryMapError } from "../memory/memory-error.js";
 
@@ -104,6 +105,11 @@ export function faultOf(error: unknown): BootFault | undefined {
   if (error instanceof PartError) {
     const { part, found, expected, advice } = error;
     return { place: { kind: "part", name: part }, found, expected, meaning: advice };
+  }
+  if (error instanceof MissingHardware) {
+    const { part, expected } = error;
+    const meaning = "Firmware's tables tell where it is, and systems insist on it: put it back.";
+    return { place: { kind: "part", name: part }, found: "no such part", expected, meaning };
   }
   return undefined;
 }

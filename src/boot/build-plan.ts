@@ -19,7 +19,15 @@ import { resetState } from "../x86/entry-states.js";
 import { OptionError, whileDoing } from "./boot-error.js";
 import { choose, type Choice } from "./choose.js";
 import { APIC_HZ, DEFAULT_CPUS, DEFAULT_MEMORY, DEFAULT_RTC_START, TSC_HZ } from "./defaults.js";
-import { announced, placeParts, TEST_PARTS, usualParts, type Announced, type MachineKind } from "./parts.js";
+import {
+  announced,
+  consoleOf,
+  placeParts,
+  TEST_PARTS,
+  usualParts,
+  type Announced,
+  type MachineKind,
+} from "./parts.js";
 import { readBios } from "./bios/bios-file.js";
 import { firmwareItems, handOverOf, reserveForFirmware, romRegion } from "./bios/platform.js";
 import { firmwareMsrs, placeFirmware } from "./firmware.js";
@@ -30,6 +38,7 @@ import type { BootOptions } from "./options.js";
 import type { Plan, PlanAddition, PlanClock, PlanPart } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
+import { wordsFor, type DefaultCommandLine, type SerialConsole } from "./systems.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
 interface Platform {
@@ -53,6 +62,9 @@ interface Prepared {
   announced: Announced;
   cpuid: CpuidLeaf[];
   vga: boolean;
+  /** The command line where nobody gives one. */
+  words: DefaultCommandLine | undefined;
+  serial: SerialConsole | undefined;
   warnings: string[];
 }
 
@@ -93,6 +105,9 @@ export function buildPlan(
       rom: platform && romRegion(platform.image),
     }),
   );
+  const warnings: string[] = [];
+  const serial = consoleOf(parts);
+  const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
   const features = withFeatures(options.features ?? {});
   const prepared: Prepared = {
     options,
@@ -103,7 +118,9 @@ export function buildPlan(
     announced: whileDoing("ask the parts of the machine", () => announced(parts, types, cpus)),
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
-    warnings: [],
+    words: wordsFor(unsaid, serial, (text) => warnings.push(text)),
+    serial,
+    warnings,
   };
   const load = `load "${kernel.name}" with the ${loader.name} loader`;
   const start =
@@ -119,7 +136,7 @@ export function buildPlan(
     cpuid: prepared.cpuid,
     devices: parts,
     clock: planClock(options),
-    added: additions(options, protocol),
+    added: additions(prepared.words),
     warnings: prepared.warnings,
   };
 }
@@ -195,9 +212,9 @@ function told({ commandLine, modules }: LoadContext): Pick<Plan, "commandLine" |
 }
 
 /** The words that nobody gave. */
-function additions({ commandLine }: BootOptions, { defaultCommandLine }: BootProtocol): PlanAddition[] {
-  if (commandLine !== undefined || defaultCommandLine === undefined) return [];
-  const { text, why } = defaultCommandLine;
+function additions(words: DefaultCommandLine | undefined): PlanAddition[] {
+  if (words === undefined) return [];
+  const { text, why } = words;
   return [{ what: `command line "${text}"`, why }];
 }
 
@@ -243,18 +260,19 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 }
 
 function loadContext(
-  { options, protocol, memory, vga, warnings }: Prepared,
+  { options, memory, vga, words, serial, warnings }: Prepared,
   rsdpAddress: number,
 ): LoadContext {
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,
-    commandLine: options.commandLine ?? protocol.defaultCommandLine?.text ?? "",
+    commandLine: options.commandLine ?? words?.text ?? "",
     modules: options.modules ?? [],
     rsdpAddress,
     vga,
     warn: (text) => warnings.push(text),
   };
+  if (serial !== undefined) context.serial = serial;
   if (options.initrd !== undefined) context.initrd = options.initrd;
   return context;
 }

@@ -9,7 +9,7 @@ import type { RegionMap } from "../memory/regions.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { BootFault } from "./boot-error.js";
 import type { BootModule, LoaderOptions, NamedBytes } from "./options.js";
-import type { DefaultCommandLine } from "./systems.js";
+import type { DefaultCommandLine, SerialConsole } from "./systems.js";
 
 /** An option that a loader takes behind "loader.". */
 export interface LoaderOptionSpec {
@@ -74,6 +74,8 @@ export interface LoadContext {
   rsdpAddress: number;
   /** Whether the machine has a VGA in text mode. */
   vga?: boolean;
+  /** The serial port that is the machine's console. */
+  serial?: SerialConsole;
   /** For things a person should know. */
   warn(text: string): void;
 }

@@ -9,6 +9,7 @@ import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
 import type { Hardware } from "../firmware/hardware.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
+import type { SerialConsole } from "./systems.js";
 import { checkAnnouncement, checkPlaced } from "./placed-part.js";
 
 /** What decides which parts a machine has. */
@@ -80,6 +81,15 @@ export function placeParts(
 function rank({ type, ports, mmio, irqs }: PartRequest, registry: PartRegistry): number {
   if (registry.isBuiltIn(type)) return 0;
   return ports !== undefined || mmio !== undefined || irqs !== undefined ? 1 : 2;
+}
+
+/** The serial port that is the machine's console; undefined where none is. */
+export function consoleOf(parts: readonly PlanPart[]): SerialConsole | undefined {
+  const uart = parts.find(
+    ({ type, config }) => type === "uart16550" && config?.["backend"] === CONSOLE_CONFIG.backend,
+  );
+  const [port, irq] = [uart?.ports?.[0], uart?.irqs?.[0]];
+  return port === undefined || irq === undefined ? undefined : { port: port.start, irq };
 }
 
 /** What all parts announce together. */

@@ -4,23 +4,41 @@
  *
  * Sources: FreeBSD sys/x86/xen/pv.c, sys/kern/subr_boot.c, uart(4); NetBSD sys/arch/xen/x86/xen_machdep.c; Linux
  * Documentation/admin-guide/serial-console.rst, arch/x86/include/asm/setup.h; Xen docs/misc/xen-command-line.pandoc;
- * GNU Mach i386/i386at/com.c.
+ * GNU Mach i386/i386at/com.c, i386/i386at/autoconf.c.
  */
+import { hex } from "../bytes/hex.js";
 import { systemByMarks, systemByText, type KernelSystem, type SystemMark } from "../formats/elf/system.js";
 import type { Image } from "../formats/index.js";
 import { LINUX_COMMAND_LINE_SIZE } from "../spec/boot-params.js";
+import { comNumber, ISA_IRQ, PC_PORTS } from "../spec/pc-ports.js";
 
 /** A command line for a kernel that was given none. */
 export interface DefaultCommandLine {
+  /** With the console at COM1. */
   readonly text: string;
   /** For people: why these words. */
   readonly why: string;
+  /** Whose words these are: they follow a console that stands elsewhere. Absent: the text is taken as it is. */
+  readonly system?: KernelSystem;
 }
+
+/** The serial port that a machine's console is. */
+export interface SerialConsole {
+  /** Its first port. */
+  readonly port: number;
+  /** Its ISA interrupt. */
+  readonly irq: number;
+}
+
+const COM1: SerialConsole = { port: PC_PORTS.com1.start, irq: ISA_IRQ.com1 };
+const SPEED = "115200,8n1";
+/** Interrupts of COM1 and COM2, which Xen has built in; it knows no others by their numbers. */
+const XEN_IRQS: readonly (number | undefined)[] = [ISA_IRQ.com1, ISA_IRQ.com2];
 
 /** What is known of one system. */
 interface SystemRules {
-  /** Words that show its console here; empty where none can. */
-  readonly words: string;
+  /** Words that show its console on a serial port; undefined where no word can say that it is there, or none is known at all. */
+  readonly words: (serial: SerialConsole) => string | undefined;
   /** Finds out whether a command line says where the console is. Absent: the kernel may know it by itself. */
   readonly console?: RegExp;
   /** Bytes of the command line in which it looks for words. */
@@ -31,17 +49,40 @@ interface SystemRules {
 
 export const SYSTEM_RULES: Readonly<Record<KernelSystem, SystemRules>> = {
   Linux: {
-    words: "console=ttyS0",
+    words: ({ port }) => {
+      const number = comNumber(port);
+      return number === undefined ? `console=uart,io,${hex(port)},115200` : `console=ttyS${number - 1}`;
+    },
     console: /(^|\s)(console|earlyprintk|earlycon)(=|\s|$)/,
     kept: LINUX_COMMAND_LINE_SIZE - 1,
   },
   // A boot loader would bring these from device.hints and loader.conf; there is none.
-  FreeBSD: { words: "boot_serial=1 hw.uart.console=io:0x3f8" },
-  NetBSD: { words: "console=com", console: /(^|\s)console=com/, parsed: 255, kept: 1023 },
+  FreeBSD: { words: ({ port }) => `boot_serial=1 hw.uart.console=io:${hex(port)}` },
+  // Where "com" is, is built in.
+  NetBSD: {
+    words: ({ port }) => (port === COM1.port ? "console=com" : undefined),
+    console: /(^|\s)console=com/,
+    parsed: 255,
+    kept: 1023,
+  },
   // Its consoles are told by its own boot loader's arguments, not by words.
-  OpenBSD: { words: "" },
-  Xen: { words: "console=com1 com1=115200,8n1", console: /(^|\s)console=/ },
-  "GNU Mach": { words: "console=com0", console: /(^|\s)console=/ },
+  OpenBSD: { words: () => undefined },
+  Xen: {
+    words: ({ port, irq }) => {
+      const number = comNumber(port) ?? 0;
+      if (XEN_IRQS[number - 1] === irq) return `console=com${number} com${number}=${SPEED}`;
+      return `console=com1 com1=${SPEED},${hex(port)},${irq}`;
+    },
+    console: /(^|\s)console=/,
+  },
+  // It knows the ports of the first two.
+  "GNU Mach": {
+    words: ({ port }) => {
+      const number = comNumber(port) ?? Infinity;
+      return number <= 2 ? `console=com${number - 1}` : undefined;
+    },
+    console: /(^|\s)console=/,
+  },
 };
 
 /** The system of a kernel, by its marks or the texts in it; undefined when nothing tells. */
@@ -53,19 +94,42 @@ export function systemOf(image: Image): SystemMark | undefined {
 /** The words that show this system's console; undefined when nothing is known to. */
 export function consoleWords(mark: SystemMark | undefined): DefaultCommandLine | undefined {
   if (mark === undefined) return undefined;
-  const { words } = SYSTEM_RULES[mark.system];
-  if (words === "") return undefined;
-  return { text: words, why: `a ${mark.system} kernel (by ${mark.by}) shows its console by these words` };
+  const { system, by } = mark;
+  const text = SYSTEM_RULES[system].words(COM1);
+  if (text === undefined) return undefined;
+  return { text, system, why: `a ${system} kernel (by ${by}) shows its console by these words` };
+}
+
+/**
+ * The words that nobody gave, on a machine whose console is `serial`; undefined where it has none, or no words reach it.
+ * `warn` is told of words that there are not.
+ */
+export function wordsFor(
+  usual: DefaultCommandLine | undefined,
+  serial: SerialConsole | undefined,
+  warn: (text: string) => void,
+): DefaultCommandLine | undefined {
+  if (usual?.system === undefined) return usual;
+  const text = serial && SYSTEM_RULES[usual.system].words(serial);
+  if (text !== undefined) return { ...usual, text };
+  const missing =
+    serial === undefined
+      ? "the machine has no serial port that is its console: what the kernel prints there is lost"
+      : `the console is the serial port at ${hex(serial.port)}: no words are known that show it to a ${usual.system} kernel`;
+  warn(missing);
+  return undefined;
 }
 
 /**
  * What is wrong with a command line for a kernel of this system, as warnings.
  * @param screen whether the machine has one: the console may be there then.
+ * @param serial where its console is; absent: at COM1.
  */
 export function commandLineWarnings(
   system: KernelSystem | undefined,
   commandLine: string,
   screen: boolean,
+  serial = COM1,
 ): string[] {
   if (system === undefined) return [];
   const { words, console: tells, parsed, kept } = SYSTEM_RULES[system];
@@ -79,7 +143,7 @@ export function commandLineWarnings(
   if (!screen && tells !== undefined && !tells.test(read)) {
     const where = parsed === undefined ? "the command line" : `the first ${parsed} bytes of the command line`;
     warnings.push(
-      `${where} has no ${words.split(" ")[0]}: what this ${system} kernel prints goes to a screen that is not there`,
+      `${where} has no ${(words(serial) ?? "console=").split(" ")[0]}: what this ${system} kernel prints goes to a screen that is not there`,
     );
   }
   return warnings;
@@ -88,8 +152,8 @@ export function commandLineWarnings(
 /** Warns of a command line that leaves this system's kernel without a console of ours, or is cut off. */
 export function warnOfCommandLine(
   system: KernelSystem | undefined,
-  context: { commandLine: string; vga?: boolean; warn(text: string): void },
+  context: { commandLine: string; vga?: boolean; serial?: SerialConsole; warn(text: string): void },
 ): void {
-  for (const text of commandLineWarnings(system, context.commandLine, context.vga === true))
-    context.warn(text);
+  const { commandLine, vga = false, serial } = context;
+  for (const text of commandLineWarnings(system, commandLine, vga, serial)) context.warn(text);
 }

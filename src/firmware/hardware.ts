@@ -34,18 +34,34 @@ export interface Hardware extends Partial<FixedHardware> {
   levelIrqs: readonly number[];
 }
 
-/** What tables cannot do without. Throws RangeError where no part is it. */
+/** The machine lacks what its tables cannot do without. */
+export class MissingHardware extends Error {
+  override readonly name = "MissingHardware";
+  /** `part`: the type of part that has it. */
+  constructor(
+    readonly part: string,
+    readonly expected: string,
+  ) {
+    super(`no part of the machine announces ${expected}: put the part "${part}" back`);
+  }
+}
+
+/** What tables cannot do without. Throws MissingHardware where no part is it. */
 export function required<K extends keyof FixedHardware>(hardware: Hardware, what: K): FixedHardware[K] {
   const found = hardware[what];
-  if (found === undefined) throw new RangeError(`no part of the machine announces ${WORDS[what]}`);
+  if (found === undefined) {
+    const [part, expected] = WORDS[what];
+    throw new MissingHardware(part, expected);
+  }
   return found as FixedHardware[K];
 }
 
-const WORDS: Readonly<Record<keyof FixedHardware, string>> = {
-  localApic: "local APICs",
-  ioApic: "an I/O APIC",
-  powerManagement: "ACPI power management",
-  resetPort: "a reset register",
-  keyboard: "a keyboard controller",
-  vga: "a VGA",
+/** The usual part that is it, and what it is. */
+const WORDS: Readonly<Record<keyof FixedHardware, readonly [part: string, what: string]>> = {
+  localApic: ["lapic", "local APICs"],
+  ioApic: ["ioapic", "an I/O APIC"],
+  powerManagement: ["acpi-pm", "ACPI power management"],
+  resetPort: ["reset-control", "a reset register"],
+  keyboard: ["i8042", "a keyboard controller"],
+  vga: ["vga", "a VGA"],
 };

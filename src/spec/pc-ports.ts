@@ -38,4 +38,13 @@ export function comNumber(port: number): number | undefined {
 export const ISA_IRQS = 16;
 
 /** ISA interrupt numbers. */
-export const ISA_IRQ = { pit: 0, keyboard: 1, cascade: 2, com1: 4, rtc: 8, sci: 9, mouse: 12 } as const;
+export const ISA_IRQ = {
+  pit: 0,
+  keyboard: 1,
+  cascade: 2,
+  com2: 3,
+  com1: 4,
+  rtc: 8,
+  sci: 9,
+  mouse: 12,
+} as const;

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { buildPlan } from "../../src/boot/index.js";
 import type { BootOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
-import { systemOf } from "../../src/boot/systems.js";
+import { usualParts } from "../../src/boot/parts.js";
+import { SYSTEM_RULES, systemOf } from "../../src/boot/systems.js";
+import type { PartRequest } from "../../src/devices/part.js";
 import { recognise } from "../../src/formats/index.js";
 import { ELFOSABI, PT } from "../../src/spec/elf.js";
 import { XEN_ELFNOTE } from "../../src/spec/xen-notes.js";
@@ -145,5 +147,66 @@ describe("R3.1 each system gets the words that show its console", () => {
   it("R3.1 notes count before texts", () => {
     const mark = systemOf(recognise(kernel([guestOs("NetBSD")], "Linux version 6.1")));
     assert.deepEqual(mark, { system: "NetBSD", by: "its Xen note GUEST_OS" });
+  });
+});
+
+describe("R1.6 the words follow the console's serial port where the system can say it", () => {
+  const usual = usualParts({ firmware: false, vga: false });
+  const at = (start: number, irq: number): PartRequest[] =>
+    usual.map((one) => (one.type === "uart16550" ? { ...one, ports: [{ start }], irqs: [irq] } : one));
+  const told = (os: string, devices: PartRequest[]): Plan => planOf(kernel([PVH, guestOs(os)]), { devices });
+
+  const MOVED: [os: string, start: number, irq: number, words: string][] = [
+    ["linux", 0x3f8, 4, "console=ttyS0"],
+    ["linux", 0x2f8, 3, "console=ttyS1"],
+    ["linux", 0x3e8, 4, "console=ttyS2"],
+    ["linux", 0x2e8, 3, "console=ttyS3"],
+    ["linux", 0x1f8, 5, "console=uart,io,0x1f8,115200"],
+    ["FreeBSD", 0x2f8, 3, "boot_serial=1 hw.uart.console=io:0x2f8"],
+    ["FreeBSD", 0x1f8, 5, "boot_serial=1 hw.uart.console=io:0x1f8"],
+    ["NetBSD", 0x3f8, 4, "console=com"],
+  ];
+  for (const [os, start, irq, words] of MOVED) {
+    it(`R1.6 ${os} at 0x${start.toString(16)}: ${words}`, () => {
+      const plan = told(os, at(start, irq));
+      assert.equal(plan.commandLine, words);
+      assert.deepEqual(plan.added.length, 1);
+      assert.deepEqual(plan.warnings, []);
+    });
+  }
+
+  it("R1.6 Xen and GNU Mach by their own numbers, Xen elsewhere by ports and interrupt", () => {
+    const { Xen, "GNU Mach": mach } = SYSTEM_RULES;
+    assert.equal(Xen.words({ port: 0x2f8, irq: 3 }), "console=com2 com2=115200,8n1");
+    assert.equal(Xen.words({ port: 0x2f8, irq: 5 }), "console=com1 com1=115200,8n1,0x2f8,5");
+    assert.equal(Xen.words({ port: 0x3e8, irq: 4 }), "console=com1 com1=115200,8n1,0x3e8,4");
+    assert.equal(mach.words({ port: 0x2f8, irq: 3 }), "console=com1");
+    assert.equal(mach.words({ port: 0x3e8, irq: 4 }), undefined);
+  });
+
+  it("R1.6 NetBSD has its port built in: no words, and a warning that says so", () => {
+    const plan = told("NetBSD", at(0x2f8, 3));
+    assert.equal(plan.commandLine, "");
+    assert.deepEqual(plan.added, []);
+    assert.match(
+      plan.warnings[0],
+      /the console is the serial port at 0x2f8: no words are known that show it to a NetBSD kernel/,
+    );
+  });
+
+  it("R1.6 without a serial port that is the console nothing is added, and a warning says so", () => {
+    const none = usual.filter(({ type }) => type !== "uart16550");
+    const other = usual.map((one) => (one.type === "uart16550" ? { type: one.type } : one));
+    for (const devices of [none, other]) {
+      const plan = told("linux", devices);
+      assert.equal(plan.commandLine, "");
+      assert.match(plan.warnings.join(), /no serial port that is its console/);
+    }
+  });
+
+  it("R1.6 a command line that is given stays as it is; what it lacks is named by the port's name", () => {
+    const plan = planOf(kernel([PVH, guestOs("linux")]), { devices: at(0x2f8, 3), commandLine: "quiet" });
+    assert.equal(plan.commandLine, "quiet");
+    assert.match(plan.warnings.join(), /no console=ttyS1/);
   });
 });
