@@ -34,7 +34,8 @@ export async function bootOptions(request: BootRequest, signal?: AbortSignal): P
   if (request.commandLine !== undefined) options.commandLine = request.commandLine;
   if (request.memory !== undefined) options.memory = request.memory;
   if (request.cpus !== undefined) options.cpus = request.cpus;
-  if (request.testdev !== undefined) options.testdev = request.testdev;
+  if (request.devices !== undefined) options.devices = request.devices;
+  else if (request.testdev !== undefined) options.testdev = request.testdev;
   if (request.features !== undefined) options.features = request.features;
   Object.assign(options, await firmwareFiles(request, kernelBytes, signal));
   options.clock = {};

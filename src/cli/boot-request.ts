@@ -3,6 +3,7 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
+import type { PartRequest } from "../devices/part.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption, type FeatureSwitches } from "./cpu-option.js";
@@ -36,6 +37,12 @@ export interface BootRequest {
   deterministic: boolean;
   /** What the real-time clock shows at power-on, seconds since 1970 UTC. */
   rtcStart?: number;
+  /** It follows the host's clock: nobody gave a time. */
+  rtcNow?: true;
+  /** The machine's parts, all of them: those of a plan that was edited. The devices of `plugIns` are types only then. */
+  devices?: readonly PartRequest[];
+  /** SHA-256 that files must have, in hex, by path. */
+  digests?: ReadonlyMap<string, string>;
 }
 
 const MS_PER_SECOND = 1000;
@@ -45,6 +52,11 @@ export const BOOT_OPERANDS: readonly OperandSpec[] = [
 ];
 
 export const BOOT_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "plan",
+    value: "FILE",
+    help: "the machine of a file that plan --json wrote, as it is or edited (docs/plans.md); instead of a kernel and these options",
+  },
   { name: "kernel", value: "FILE", help: "the kernel image" },
   { name: "initrd", value: "FILE", help: "initial RAM disk" },
   {
@@ -215,5 +227,6 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (Object.keys(switches).length > 0) request.features = switches;
   const rtc = readStart(args.value("rtc")) ?? (request.deterministic ? undefined : "now");
   if (rtc !== undefined) request.rtcStart = startTime(rtc);
+  if (rtc === "now") request.rtcNow = true;
   return request;
 }

@@ -25,6 +25,17 @@ export class InputFileError extends Error {
   }
 }
 
+/** A file is not what it was when a plan was made of it. */
+export class ChangedFileError extends Error {
+  override readonly name = "ChangedFileError";
+  constructor(file: string) {
+    super(
+      `${file}: found other bytes than those that the plan was made from; expected its SHA-256 in the plan's request. ` +
+        "Take the old file, or delete that sha256 to plan with the new one.",
+    );
+  }
+}
+
 /** A file that was named on the command line cannot be written. `what` it was to be: "log file". */
 export class OutputFileError extends Error {
   constructor(what: string, file: string, cause: unknown) {
@@ -49,6 +60,8 @@ const STATUSES: Readonly<Record<string, number>> = {
   PlanError: EXIT_STATUS.imageRefused,
   PartError: EXIT_STATUS.imageRefused,
   PlugInError: EXIT_STATUS.imageRefused,
+  PlanFileError: EXIT_STATUS.imageRefused,
+  ChangedFileError: EXIT_STATUS.imageRefused,
   EngineLimit: EXIT_STATUS.engineUnavailable,
   OutputFileError: EXIT_STATUS.ioFailed,
   AbortError: EXIT_STATUS.interrupted,

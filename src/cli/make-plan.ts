@@ -1,17 +1,50 @@
 /** From a request to what a machine is planned from, and to its plan for commands that run nothing. */
+import { createHash } from "node:crypto";
+import type { BootOptions, NamedBytes } from "../boot/options.js";
 import type { Plan } from "../boot/plan.js";
 import { makePlan as planOf } from "../host/node/make-plan.js";
 import type { PlannedSource } from "../host/node/messages.js";
 import { bootOptions } from "./boot-options.js";
 import type { BootRequest } from "./boot-request.js";
+import { ChangedFileError } from "./failure.js";
+import { readInput } from "./files.js";
 
 /** A request with its files read; what is plugged in is loaded where the machine is planned. */
 export async function machineSource(request: BootRequest, signal?: AbortSignal): Promise<PlannedSource> {
   const boot = await bootOptions(request, signal);
+  if (request.digests !== undefined) await checkDigests(request, boot, request.digests);
   return request.plugIns === undefined ? { boot } : { boot, plugIns: request.plugIns };
 }
 
 /** The plan of a request. Throws what makes it impossible. */
 export async function makePlan(request: BootRequest): Promise<Plan> {
   return (await planOf(await machineSource(request))).plan;
+}
+
+/** SHA-256 in hex. */
+export function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** The files that a machine is planned from, as they were read. */
+export function filesOf({ kernel, initrd, modules = [], bios, vgaRom }: BootOptions): NamedBytes[] {
+  return [kernel, initrd, ...modules, bios, vgaRom].filter((file) => file !== undefined);
+}
+
+/** The files of devices and loaders. */
+export async function plugInFiles({ plugIns }: BootRequest): Promise<NamedBytes[]> {
+  if (plugIns === undefined) return [];
+  const names = new Set([...plugIns.devices.map(({ file }) => file), ...plugIns.loaders]);
+  return Promise.all([...names].map(async (name) => ({ name, bytes: await readInput("plug-in", name) })));
+}
+
+async function checkDigests(
+  request: BootRequest,
+  boot: BootOptions,
+  digests: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const { name, bytes } of [...filesOf(boot), ...(await plugInFiles(request))]) {
+    const expected = digests.get(name);
+    if (expected !== undefined && sha256(bytes) !== expected) throw new ChangedFileError(name);
+  }
 }

@@ -84,8 +84,13 @@ test("R1.5 the same machine in three spellings", async () => {
     locore("plan", "-o", pairs, "-m", "64M", "--smp", "2", ...rest),
   ]);
   assert.equal(outputs[0].out, outputs[1].out);
-  const why = /"why": "[^"]*"/;
-  assert.equal(outputs[0].out.replace(why, ""), outputs[2].out.replace(why, ""));
+  // A loader that is asked for by name is another request and another reason, for the same machine.
+  const machine = ({ out }: { out: string }): Record<string, unknown> => {
+    const { request, digests, loader, ...rest } = JSON.parse(out) as Record<string, object>;
+    assert.ok(request !== undefined && digests !== undefined);
+    return { ...rest, loader: { ...loader, why: "" } };
+  };
+  assert.deepEqual(machine(outputs[0]), machine(outputs[2]));
 });
 
 test("R1.5 an entry or loader that there is not is a usage error that lists those there are", async () => {

@@ -2,6 +2,7 @@
 import { test } from "node:test";
 import assert from "node:assert/strict";
 import { buildPlan } from "../../src/boot/index.js";
+import { usualParts } from "../../src/boot/parts.js";
 import type { Plan } from "../../src/boot/plan.js";
 import type { MachineEnd } from "../../src/machine/end.js";
 import { Machine, type MachineOptions } from "../../src/machine/machine.js";
@@ -275,4 +276,31 @@ test("R1.6 a plan with a part of no type is refused by its name", () => {
     () => new Machine({ plan: odd, engine, console: new TestConsole(), hostNow: () => 0 }),
     /part "doc": found type "flux capacitor"; expected lapic, i8259/,
   );
+});
+
+test("R1.6 a serial port that was moved is where the plan has it: the old port reads ones", () => {
+  const devices = usualParts({ firmware: false, vga: false }).map((one) =>
+    one.type === "uart16550" ? { ...one, ports: [{ start: 0x2f8 }], irqs: [3] } : one,
+  );
+  const kernel = { name: "hlt", bytes: pvhElf(LOAD_ADDRESS, HLT, LOAD_ADDRESS) };
+  const clock = { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION }, rtcStart: 0 };
+  const console = new TestConsole();
+  const machine = new Machine({
+    plan: buildPlan({ kernel, devices, clock }),
+    console,
+    hostNow: () => 0,
+    engine: createFakeEngine({
+      *main(cpu) {
+        assert.equal(cpu.in(0x3fd), 0xff);
+        assert.equal(cpu.in(0x2fd), 0x60);
+        cpu.out(0x3f8, 0x41);
+        cpu.out(0x2f8, 0x42);
+        cpu.out(0xf4, 0);
+        yield;
+      },
+    }),
+  });
+  machine.run(INSTRUCTIONS);
+  assert.equal(machine.end?.route, "debug-exit");
+  assert.equal(console.text, "B");
 });

@@ -2,10 +2,11 @@
 import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
 import { UsageError, type Arguments, type OptionSpec } from "../args.js";
-import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest } from "../boot-request.js";
+import { BOOT_OPERANDS, BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { withGuestFiles } from "../guest-files.js";
 import { machineSource } from "../make-plan.js";
+import { bootRequest } from "../plan-file.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
@@ -97,10 +98,11 @@ export const boot: Command = {
     ["locore boot vmlinuz -o loader.entry=32 --deterministic", "by the 32-bit entry, the same on every run"],
     ["locore boot ipxe.lkrn -o loader.bios=on", "SeaBIOS first, then the image by its 16-bit entry"],
     ["locore boot memtest.bin --screen --timeout 60", "a program that writes to a VGA's text screen"],
+    ["locore boot --plan p.json", "a machine that plan --json wrote, edited or not"],
     ["locore boot bios.bin --firmware-log", "firmware from its reset vector, with its log"],
   ],
   async run(args, context) {
-    const request = readBootRequest(args);
+    const request = await bootRequest(args);
     const options = readRunOptions(args);
     const source: LaunchOptions["source"] = async (signal) => {
       const progress = progressLine(context.stderr);

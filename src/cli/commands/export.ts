@@ -10,12 +10,13 @@ import {
 import { recognise } from "../../formats/index.js";
 import { isForArm } from "../../formats/image.js";
 import { UsageError, type Arguments } from "../args.js";
-import { BOOT_OPERANDS, BOOT_OPTIONS, readBootRequest, type BootRequest } from "../boot-request.js";
+import { BOOT_OPERANDS, BOOT_OPTIONS, type BootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
 import { withGuestFiles } from "../guest-files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
+import { bootRequest } from "../plan-file.js";
 import { showingProgress } from "../progress.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
@@ -30,7 +31,7 @@ function ownOnly(args: Arguments, request: BootRequest): string[] {
 }
 
 async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportRequest> {
-  const asked = readBootRequest(args);
+  const asked = await bootRequest(args);
   const request = await showingProgress(stderr, (pulling) => withGuestFiles(asked, pulling));
   const bytes = await readInput("kernel", request.kernel);
   const image = recognise(bytes);
