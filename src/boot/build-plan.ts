@@ -136,7 +136,7 @@ export function buildPlan(
     cpuid: prepared.cpuid,
     devices: parts,
     clock: planClock(options),
-    added: additions(prepared.words),
+    added: additions(prepared),
     warnings: prepared.warnings,
   };
 }
@@ -211,11 +211,21 @@ function told({ commandLine, modules }: LoadContext): Pick<Plan, "commandLine" |
   };
 }
 
+/** The words by which parts are found, behind whatever else the kernel is told; for a kernel whose system is known. */
+function partWords({ protocol, announced }: Prepared): string[] {
+  const system = protocol.defaultCommandLine?.system;
+  return system === undefined ? [] : announced.words(system);
+}
+
 /** The words that nobody gave. */
-function additions(words: DefaultCommandLine | undefined): PlanAddition[] {
-  if (words === undefined) return [];
-  const { text, why } = words;
-  return [{ what: `command line "${text}"`, why }];
+function additions(prepared: Prepared): PlanAddition[] {
+  const added = partWords(prepared).map((text) => ({
+    what: `command line "${text}"`,
+    why: "a part of the machine is found by it",
+  }));
+  if (prepared.words === undefined) return added;
+  const { text, why } = prepared.words;
+  return [{ what: `command line "${text}"`, why }, ...added];
 }
 
 /** A file that neither a reader nor a loader knows is refused as when it is read. */
@@ -259,14 +269,13 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
   return handOver === undefined ? text : `${text}, after the BIOS`;
 }
 
-function loadContext(
-  { options, memory, vga, words, serial, warnings }: Prepared,
-  rsdpAddress: number,
-): LoadContext {
+function loadContext(prepared: Prepared, rsdpAddress: number): LoadContext {
+  const { options, memory, vga, words, serial, warnings } = prepared;
+  const said = options.commandLine ?? words?.text ?? "";
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,
-    commandLine: options.commandLine ?? words?.text ?? "",
+    commandLine: [...(said === "" ? [] : [said]), ...partWords(prepared)].join(" "),
     modules: options.modules ?? [],
     rsdpAddress,
     vga,

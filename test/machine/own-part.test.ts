@@ -17,6 +17,7 @@ import {
 import type { BoardContext, BoardState } from "../../src/machine/board.js";
 import { buildBoard } from "../../src/machine/board.js";
 import { createFakeEngine, type FakeProgram } from "../support/fake-engine.js";
+import { makeBzImage } from "../support/images.js";
 import { TestConsole } from "../support/fake-machine.js";
 import { pvhElf } from "../support/qemu/pvh-elf.js";
 
@@ -79,6 +80,22 @@ function plan(types: PartRegistry, ...moreDevices: PartRequest[]): Plan {
   const clock = { deterministic: { nsPerInstruction: 10 }, rtcStart: 1_700_000_000 };
   return buildPlan({ kernel: KERNEL, memory: MEMORY, clock, moreDevices }, { parts: types });
 }
+
+test("R1.1 the words by which a kernel finds a part are said behind the user's own, and the plan says so", () => {
+  const words = { Linux: "adder.at=0x300" };
+  const types = registry({ ...adder, announce: () => ({ words }) } as unknown as PartType);
+  const kernel = { name: "bzImage", bytes: makeBzImage() };
+  const moreDevices = [{ type: "adder" }];
+  const own = buildPlan({ kernel, commandLine: "quiet", moreDevices }, { parts: types });
+  assert.equal(own.commandLine, "quiet adder.at=0x300");
+  assert.deepEqual(own.added, [
+    { what: 'command line "adder.at=0x300"', why: "a part of the machine is found by it" },
+  ]);
+  assert.equal(
+    buildPlan({ kernel, moreDevices }, { parts: types }).commandLine,
+    "console=ttyS0 adder.at=0x300",
+  );
+});
 
 /** Runs a script on the machine; `states` are what its parts go on with. */
 function run(
