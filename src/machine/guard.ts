@@ -11,6 +11,9 @@ import { thrownText } from "../devices/thrown.js";
 /** What a read gives from then on. */
 const ONES = 0xffffffff;
 
+/** What the part was doing, said only once it failed: an access costs no text. */
+type Doing = () => string;
+
 /** Told what a part did: `part "mine": writeMmio(0x4, 1, 0x5) threw RangeError: … (mine.js:12:9)`. */
 export type OnFailure = (what: string) => void;
 
@@ -25,10 +28,14 @@ export class Guard {
     return {
       name: this.part,
       readPort: (offset, size) =>
-        this.#number(`readPort(${hex(offset)}, ${size})`, () => device.readPort(offset, size)),
+        this.#number(
+          () => `readPort(${hex(offset)}, ${size})`,
+          () => device.readPort(offset, size),
+        ),
       writePort: (offset, size, value) =>
-        this.#nothing(`writePort(${hex(offset)}, ${size}, ${hex(value)})`, () =>
-          device.writePort(offset, size, value),
+        this.#nothing(
+          () => `writePort(${hex(offset)}, ${size}, ${hex(value)})`,
+          () => device.writePort(offset, size, value),
         ),
     };
   }
@@ -38,10 +45,14 @@ export class Guard {
     return {
       name: this.part,
       readMmio: (offset, size) =>
-        this.#number(`readMmio(${hex(offset)}, ${size})`, () => device.readMmio(offset, size)),
+        this.#number(
+          () => `readMmio(${hex(offset)}, ${size})`,
+          () => device.readMmio(offset, size),
+        ),
       writeMmio: (offset, size, value) =>
-        this.#nothing(`writeMmio(${hex(offset)}, ${size}, ${hex(value)})`, () =>
-          device.writeMmio(offset, size, value),
+        this.#nothing(
+          () => `writeMmio(${hex(offset)}, ${size}, ${hex(value)})`,
+          () => device.writeMmio(offset, size, value),
         ),
     };
   }
@@ -49,7 +60,12 @@ export class Guard {
   timers(timers: Timers): Timers {
     return {
       schedule: (deadline, callback) =>
-        timers.schedule(deadline, () => this.#nothing("its timer", () => callback())),
+        timers.schedule(deadline, () =>
+          this.#nothing(
+            () => "its timer",
+            () => callback(),
+          ),
+        ),
       cancel: (handle) => timers.cancel(handle),
     };
   }
@@ -58,7 +74,7 @@ export class Guard {
     const watched =
       (doing: string, call: () => void): (() => void) =>
       () =>
-        this.#nothing(doing, call);
+        this.#nothing(() => doing, call);
     return {
       begin: (source) => {
         const request = backEnds.begin(source);
@@ -75,11 +91,18 @@ export class Guard {
       transmit: (byte) => wire.transmit(byte),
       receiveReady: () => wire.receiveReady(),
       connect: (port) =>
-        wire.connect({ receive: (bytes) => this.#number("receive", () => port.receive(bytes), 0) }),
+        wire.connect({
+          receive: (bytes) =>
+            this.#number(
+              () => "receive",
+              () => port.receive(bytes),
+              0,
+            ),
+        }),
     };
   }
 
-  #number(doing: string, call: () => unknown, otherwise = ONES): number {
+  #number(doing: Doing, call: () => unknown, otherwise = ONES): number {
     const given = this.#run(doing, call);
     if (given === FAILED) return otherwise;
     if (typeof given === "number" && Number.isFinite(given)) return given;
@@ -88,14 +111,14 @@ export class Guard {
   }
 
   /** A promise would be what an async function gives: nobody waits for it. */
-  #nothing(doing: string, call: () => unknown): void {
+  #nothing(doing: Doing, call: () => unknown): void {
     const given = this.#run(doing, call);
     if (!(given instanceof Promise)) return;
     given.catch(() => undefined);
     this.#fail(doing, "is async, and nobody waits for it");
   }
 
-  #run(doing: string, call: () => unknown): unknown {
+  #run(doing: Doing, call: () => unknown): unknown {
     try {
       return call();
     } catch (error) {
@@ -104,8 +127,8 @@ export class Guard {
     }
   }
 
-  #fail(doing: string, what: string): void {
-    this.onFailure(`part "${this.part}": ${doing} ${what}`);
+  #fail(doing: Doing, what: string): void {
+    this.onFailure(`part "${this.part}": ${doing()} ${what}`);
   }
 
   #check(device: unknown, ...functions: readonly string[]): void {
