@@ -143,7 +143,7 @@ export function buildPlan(
 
 /** A machine that enters the kernel at once: its tables lie in memory, the loader says how the CPU begins. */
 function startInKernel(prepared: Prepared, load: string): Start {
-  const { memory, protocol, announced, cpuid, parts } = prepared;
+  const { memory, protocol, announced, cpuid, parts, serial } = prepared;
   const tables = whileDoing("describe the machine", () => placeFirmware(memory, announced.hardware, cpuid));
   const context = loadContext(prepared, tables.RSDP);
   whileDoing(load, () => protocol.layOutMemory(context));
@@ -153,13 +153,13 @@ function startInKernel(prepared: Prepared, load: string): Start {
   const start: Start = { regions: memory.regions(), bootCpu, waitingMsrs, tables, ...told(context) };
   // Who asks it without firmware finds the same facts there.
   if (parts.some(({ type }) => type === "fw_cfg"))
-    start.fwCfg = firmwareItems({ ram: memory.ram, announced, serialPort: serialPort(parts), items: [] });
+    start.fwCfg = firmwareItems({ ram: memory.ram, announced, serialPort: serial?.port, items: [] });
   return start;
 }
 
 /** A machine that starts in its firmware, which makes its own tables of what fw_cfg tells, and may hand over to a kernel. */
 function startInFirmware(prepared: Prepared, platform: Platform, load: string): Start {
-  const { memory, protocol, announced, cpuid, parts, warnings } = prepared;
+  const { memory, protocol, announced, cpuid, serial, warnings } = prepared;
   if (isFirmwareVolume(platform.image)) warnings.push(UEFI_WITHOUT_PCI);
   reserveForFirmware(memory, platform.image);
   const context = loadContext(prepared, 0);
@@ -170,7 +170,7 @@ function startInFirmware(prepared: Prepared, platform: Platform, load: string): 
   const fwCfg = firmwareItems({
     ram: memory.ram,
     announced,
-    serialPort: serialPort(parts),
+    serialPort: serial?.port,
     vgaRom: platform.vgaRom,
     handOver,
     items: protocol.firmwareItems?.() ?? [],
@@ -192,11 +192,6 @@ function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   const { devices = usualParts(kind), moreDevices = [], testdev = false } = options;
   const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
   return [...devices, ...tested, ...moreDevices];
-}
-
-/** Where the serial port is that firmware may print to. */
-function serialPort(parts: readonly PlanPart[]): number | undefined {
-  return parts.find(({ type }) => type === "uart16550")?.ports?.[0].start;
 }
 
 /** What the kernel is told in words and files. */

@@ -61,11 +61,7 @@ export function placeParts(
   for (const index of order) {
     const request = requests[index];
     const name = request.name ?? request.type;
-    const type = registry.get(request.type);
-    if (type === undefined) {
-      const known = registry.types().map((one) => one.type);
-      throw new PartError(name, `type "${request.type}"`, known.join(", "), "There is no such part type.");
-    }
+    const type = registry.typeOf({ name, type: request.type });
     if (names.has(name))
       throw new PartError(name, "two parts of this name", "a name each", "Give one of them another name.");
     names.add(name);

@@ -8,6 +8,7 @@ import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
 import type { FixedHardware } from "../firmware/hardware.js";
 import type { FwCfgItem } from "../firmware/fw-cfg.js";
+import type { CheckedMemory } from "../memory/checked-memory.js";
 import type { Span } from "../memory/layout.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 import type { PortWidth } from "./bus/port-bus.js";
@@ -81,29 +82,8 @@ export interface MachineFacts {
   readonly fwCfg?: readonly FwCfgItem[];
 }
 
-/**
- * Guest memory as parts reach it: whatever a guest points at, the answer is a value, and nothing throws. An engine's guest
- * memory is one. Addresses are guest-physical, values little-endian and unsigned.
- */
-export interface PartMemory {
-  /** Whether `[address, +length)` is RAM, in one piece. */
-  contains(address: number, length: number): boolean;
-  /** The bytes themselves, to be read until the call that the part is in returns; undefined where they are not RAM. */
-  view(address: number, length: number): Uint8Array | undefined;
-  /** The same, to be written before that call returns: CPUs see all of it as written. */
-  writable(address: number, length: number): Uint8Array | undefined;
-  /** -1 where the address is not RAM; so of the other loads. */
-  readU8(address: number): number;
-  readU16(address: number): number;
-  readU32(address: number): number;
-  /** Rounded above 2^53. */
-  readU64(address: number): number;
-  /** False, with nothing written, where the address is not RAM; so of the other stores. */
-  writeU8(address: number, value: number): boolean;
-  writeU16(address: number, value: number): boolean;
-  writeU32(address: number, value: number): boolean;
-  writeU64(address: number, low: number, high: number): boolean;
-}
+/** Guest memory as parts reach it. */
+export type PartMemory = CheckedMemory;
 
 /** Where a serial port's bytes go, and come from. */
 export interface ConsoleWire {

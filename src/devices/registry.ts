@@ -4,6 +4,7 @@ import { vgaPart } from "./display/parts.js";
 import { i8259Part, ioapicPart, lapicPart } from "./interrupts/parts.js";
 import { i8042Part } from "./keyboard/parts.js";
 import type { PartType } from "./part.js";
+import { PartError } from "./resources.js";
 import { acpiPmPart, debugExitPart, resetControlPart, systemControlAPart } from "./power/parts.js";
 import { debugConsolePart, uart16550Part } from "./serial/parts.js";
 import { testdevPart } from "./testing/testdev.js";
@@ -48,6 +49,14 @@ export class PartRegistry {
 
   get(type: string): PartType | undefined {
     return this.#types.get(type);
+  }
+
+  /** The type of a part. Throws PartError, in the part's name, where there is none. */
+  typeOf({ name, type }: { name: string; type: string }): PartType {
+    const found = this.#types.get(type);
+    if (found !== undefined) return found;
+    const known = this.types().map((one) => one.type);
+    throw new PartError(name, `type "${type}"`, known.join(", "), "There is no such part type.");
   }
 
   /** Every type, in the order in which parts are made. */

@@ -4,6 +4,7 @@
  *
  * Every engine passes the conformance suite in `test/conformance`; what it cannot do it declares.
  */
+import type { CheckedMemory } from "../memory/checked-memory.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { FeatureName } from "../spec/cpuid.js";
 import type { CpuFeatures } from "../x86/cpu-features.js";
@@ -187,31 +188,8 @@ export interface Cpu {
  *
  * The engine allocates. Views are of the very bytes that the guest executes, before it starts as well as later.
  */
-export interface GuestMemory {
+export interface GuestMemory extends CheckedMemory {
   readonly ranges: readonly { start: number; size: number }[];
-  /** Whether `[address, +length)` is RAM. */
-  contains(address: number, length: number): boolean;
-  /**
-   * The bytes themselves, to be read: valid until the call from the engine or the machine that asked returns. Undefined where
-   * they are not RAM. What is written through it the guest's CPUs need not see: see `writable`.
-   */
-  view(address: number, length: number): Uint8Array | undefined;
-  /**
-   * The bytes themselves, to be written before the call that asked returns. All of them count as written now: decoded or compiled
-   * code there is dropped, CPUs that watch them wake, their pages are dirty. Undefined where they are not RAM.
-   */
-  writable(address: number, length: number): Uint8Array | undefined;
-  /** -1 where the address is not RAM; so of the other loads. */
-  readU8(address: number): number;
-  readU16(address: number): number;
-  readU32(address: number): number;
-  /** As a number: what is above 2^53 is rounded, and stays above it. `readU32` twice is exact. */
-  readU64(address: number): number;
-  /** Keeps the low 8 bits of `value`, and so on. False, with nothing written, where the address is not RAM. */
-  writeU8(address: number, value: number): boolean;
-  writeU16(address: number, value: number): boolean;
-  writeU32(address: number, value: number): boolean;
-  writeU64(address: number, low: number, high: number): boolean;
   /**
    * From now on pages are noted that are written: by CPUs, by a device or caller through this interface. Every page is clean then.
    * Writes are somewhat slower while there is a mark. Between runs only, not from `CpuHost` calls; so of the next two. Absent,

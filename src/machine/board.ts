@@ -77,11 +77,7 @@ export function buildBoard(
   buses: Buses = { ports: new PortBus(), mmio: new MmioBus() },
 ): Board {
   const { plan, types } = context;
-  for (const { name, type } of plan.devices) {
-    if (types.get(type) !== undefined) continue;
-    const known = types.types().map((one) => one.type);
-    throw new PartError(name, `type "${type}"`, known.join(", "), "There is no such part type.");
-  }
+  for (const part of plan.devices) types.typeOf(part);
   const sockets = new Map<Socket<unknown>, unknown>();
   const controllers: ((irq: number) => InterruptLine | undefined)[] = [];
   const made = new Map<string, Part<object>>();
