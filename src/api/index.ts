@@ -105,7 +105,8 @@ export type {
   Vm,
   Watchpoint,
 } from "../engine/contract.js";
-export { kick, offeredFeatures } from "../engine/contract.js";
+export { kick } from "../engine/contract.js";
+export { offeredFeatures } from "../x86/cpu-features.js";
 export { createWasmEngine } from "../engine/wasm/engine.js";
 export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";

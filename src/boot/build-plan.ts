@@ -13,7 +13,7 @@ import { ramRanges } from "../memory/ram.js";
 import { RegionMap } from "../memory/regions.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
-import { withFeatures } from "../x86/cpu-features.js";
+import { offeredFeatures, withFeatures, type CpuFeatures, type FeatureOffer } from "../x86/cpu-features.js";
 import { cpuidTable, lookUpCpuid } from "../x86/cpuid-table.js";
 import { resetState } from "../x86/entry-states.js";
 import { OptionError, whileDoing } from "./boot-error.js";
@@ -82,6 +82,12 @@ export interface PlugIns {
   readonly parts?: PartRegistry;
 }
 
+/** What a machine is planned with, beside its options. */
+export interface Surroundings extends PlugIns {
+  /** The capabilities of the engine that is to run it; absent: the plan fits an engine that has everything. */
+  readonly engine?: FeatureOffer;
+}
+
 /**
  * Plans a machine. A machine with parts of one's own needs the same registry of them (`MachineOptions.types`).
  * @throws BootError when the image cannot be booted as asked, its subclass OptionError for an option that makes no
@@ -89,7 +95,7 @@ export interface PlugIns {
  */
 export function buildPlan(
   options: BootOptions,
-  { loaders = new LoaderRegistry(), parts: types = new PartRegistry() }: PlugIns = {},
+  { loaders = new LoaderRegistry(), parts: types = new PartRegistry(), engine }: Surroundings = {},
 ): Plan {
   const { kernel } = options;
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);
@@ -108,7 +114,7 @@ export function buildPlan(
   const warnings: string[] = [];
   const serial = consoleOf(parts);
   const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
-  const features = withFeatures(options.features ?? {});
+  const features = announcedFeatures(options, engine, (text) => warnings.push(text));
   const prepared: Prepared = {
     options,
     platform,
@@ -185,6 +191,28 @@ function startInFirmware(prepared: Prepared, platform: Platform, load: string): 
     ...told(context),
   };
   return handOver === undefined ? start : { ...start, handOver };
+}
+
+/** What CPUID announces: what is usual or asked for, without what the engine lacks. What it lacks and was asked for is refused. */
+function announcedFeatures(
+  { features: asked = {} }: BootOptions,
+  engine: FeatureOffer | undefined,
+  warn: (text: string) => void,
+): CpuFeatures {
+  const wanted = withFeatures(asked);
+  if (engine === undefined) return wanted;
+  const { features, lacking } = offeredFeatures(engine, wanted);
+  const refused = lacking.filter((name) => asked[name] === true);
+  if (refused.length > 0)
+    throw new OptionError(
+      "cpu",
+      refused.map((name) => `+${name}`).join(","),
+      "features that the engine offers",
+      "The engine does not have it: leave it out. locore plan KERNEL --cpuid lists what a guest gets.",
+    );
+  if (lacking.length > 0)
+    warn(`the engine does not offer ${lacking.join(", ")}: the guest finds a CPU without it`);
+  return features;
 }
 
 /** The usual parts, or those asked for, and more. */

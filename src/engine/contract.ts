@@ -6,7 +6,6 @@
  */
 import type { CheckedMemory } from "../memory/checked-memory.js";
 import type { CpuState } from "../x86/cpu-state.js";
-import type { FeatureName } from "../spec/cpuid.js";
 import type { CpuFeatures } from "../x86/cpu-features.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 
@@ -276,17 +275,6 @@ export interface EngineCapabilities {
   readonly maxRamBytes: number;
   /** What CPUID may announce: a plan for this engine switches nothing else on, see `offeredFeatures`. */
   readonly cpuFeatures: CpuFeatures;
-}
-
-/** What of the features that somebody wants an engine offers, and what it lacks of them, by name. */
-export function offeredFeatures(
-  { cpuFeatures }: EngineCapabilities,
-  wanted: CpuFeatures,
-): { features: CpuFeatures; lacking: FeatureName[] } {
-  const names = Object.keys(wanted) as FeatureName[];
-  const lacking = names.filter((name) => wanted[name] && !cpuFeatures[name]);
-  const off = Object.fromEntries(lacking.map((name) => [name, false]));
-  return { features: { ...wanted, ...off }, lacking };
 }
 
 export interface Engine {

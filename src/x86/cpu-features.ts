@@ -101,3 +101,19 @@ export const DEFAULT_CPU_FEATURES: CpuFeatures = {
 export function withFeatures(changes: Partial<Record<FeatureName, boolean>>): CpuFeatures {
   return { ...DEFAULT_CPU_FEATURES, ...changes };
 }
+
+/** What an engine's capabilities say of features. */
+export interface FeatureOffer {
+  readonly cpuFeatures: CpuFeatures;
+}
+
+/** What of the features that somebody wants an engine offers, and what it lacks of them, by name. */
+export function offeredFeatures(
+  { cpuFeatures }: FeatureOffer,
+  wanted: CpuFeatures,
+): { features: CpuFeatures; lacking: FeatureName[] } {
+  const names = Object.keys(wanted) as FeatureName[];
+  const lacking = names.filter((name) => wanted[name] && !cpuFeatures[name]);
+  const off = Object.fromEntries(lacking.map((name) => [name, false]));
+  return { features: { ...wanted, ...off }, lacking };
+}

@@ -10,8 +10,13 @@ import {
   OptionError,
   type Loader,
 } from "../../src/boot/index.js";
+import { EngineUnavailable } from "../../src/host/node/engines.js";
+import { makePlan } from "../../src/host/node/make-plan.js";
 import { SETUP_FIELDS } from "../../src/spec/linux-boot.js";
 import { PT } from "../../src/spec/elf.js";
+import { explain } from "../../src/cli/failure.js";
+import { EXIT_STATUS } from "../../src/machine/end.js";
+import { withFeatures } from "../../src/x86/cpu-features.js";
 import { hasFeature } from "../../src/x86/cpuid-table.js";
 import type { Plan } from "../../src/boot/plan.js";
 import { protectedMode32 } from "../../src/x86/entry-states.js";
@@ -139,6 +144,56 @@ describe("R1.5 options", () => {
   it("R2.2 features are switched one by one", () => {
     assert.equal(hasFeature(planOf(makeBzImage(), { features: { sse4_2: false } }).cpuid, "sse4_2"), false);
     assert.equal(hasFeature(planOf(makeBzImage()).cpuid, "sse4_2"), true);
+  });
+
+  describe("R1.6 what an engine offers is an input of the plan", () => {
+    const kernel = { name: "k", bytes: makeBzImage() };
+    const engine = { cpuFeatures: withFeatures({ sha_ni: false }) };
+
+    it("R1.6 an engine without sha_ni gets a plan whose CPUID is without it, and the plan says so", () => {
+      const { cpuid, warnings } = buildPlan({ kernel }, { engine });
+      assert.equal(hasFeature(cpuid, "sha_ni"), false);
+      assert.equal(hasFeature(cpuid, "aes"), true);
+      assert.match(warnings.join("\n"), /engine does not offer sha_ni/);
+    });
+
+    it("R1.6 what is switched off anyway needs no word", () => {
+      assert.deepEqual(buildPlan({ kernel, features: { sha_ni: false } }, { engine }).warnings, []);
+    });
+
+    it("R1.6 without an engine, or with one that has it, a plan has what was asked for", () => {
+      const asked = { kernel, features: { avx2: true } };
+      const all = { cpuFeatures: withFeatures({ avx2: true }) };
+      for (const surroundings of [{}, { engine: all }]) {
+        const { cpuid, warnings } = buildPlan(asked, surroundings);
+        assert.ok(hasFeature(cpuid, "avx2") && hasFeature(cpuid, "sha_ni"));
+        assert.deepEqual(warnings, []);
+      }
+    });
+
+    it("R1.6 a feature that is asked for and that the engine lacks is refused by name, as a usage error", () => {
+      for (const name of ["sha_ni", "avx2"]) {
+        assert.throws(
+          () => buildPlan({ kernel, features: { [name]: true, aes: true } }, { engine }),
+          (error) => {
+            assert.ok(error instanceof OptionError);
+            assert.deepEqual(error.fault.place, { kind: "option", name: "cpu" });
+            assert.equal(error.fault.found, `+${name}`);
+            assert.match(error.message, /features that the engine offers.*leave it out/);
+            assert.equal(explain(error).status, EXIT_STATUS.usage);
+            return true;
+          },
+        );
+      }
+    });
+
+    it("R1.6 commands and the machine's thread plan for the engine of the run", async () => {
+      const boot = { kernel, features: { avx2: true } };
+      await assert.rejects(makePlan({ boot }), OptionError);
+      await assert.rejects(makePlan({ boot }, "wasm"), OptionError);
+      await assert.rejects(makePlan({ boot: { kernel } }, "none"), EngineUnavailable);
+      assert.deepEqual((await makePlan({ boot: { kernel } })).plan.warnings, []);
+    });
   });
 
   const bad: [string, Parameters<typeof planOf>[1], RegExp][] = [

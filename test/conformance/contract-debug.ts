@@ -5,9 +5,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { Worker } from "node:worker_threads";
-import { kick, offeredFeatures, type Engine, type Exit } from "../../src/engine/contract.js";
+import { kick, type Engine, type Exit } from "../../src/engine/contract.js";
 import { FEATURE_BITS, type FeatureName } from "../../src/spec/cpuid.js";
-import { DEFAULT_CPU_FEATURES } from "../../src/x86/cpu-features.js";
+import { DEFAULT_CPU_FEATURES, offeredFeatures } from "../../src/x86/cpu-features.js";
 import { at, dword, eax, ebx, ecx, edi, esi, rax, rsp } from "../support/asm/index.js";
 import { conformanceCpuid } from "./support/cpuid.js";
 import { prologue } from "./support/environments.js";

@@ -4,7 +4,13 @@
  */
 import { setFlagsFromString } from "node:v8";
 import type { DumpRegion } from "./jit-dump.js";
-import { JIT_MODES, type Engine, type EngineVerdict, type JitMode } from "../../engine/contract.js";
+import {
+  JIT_MODES,
+  type Engine,
+  type EngineCapabilities,
+  type EngineVerdict,
+  type JitMode,
+} from "../../engine/contract.js";
 
 /** Environment variable that says whether to compile, where nobody else does. */
 const JIT_VARIABLE = "LOCORE_JIT";
@@ -86,13 +92,20 @@ function jitOfEnvironment(): JitMode {
   return mode;
 }
 
+function checkName(name: string): void {
+  if (ENGINE_NAMES.some((one) => one === name)) return;
+  throw new EngineUnavailable(name, `there is no engine of this name; there are ${ENGINE_NAMES.join(", ")}`);
+}
+
+/** What the engine called `name` can do, without loading it: for a plan. Throws `EngineUnavailable`. */
+export async function engineCapabilities(name: string): Promise<EngineCapabilities> {
+  checkName(name);
+  return (await import("../../engine/wasm/capabilities.js")).CAPABILITIES;
+}
+
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
 export async function loadEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
-  if (!ENGINE_NAMES.some((one) => one === name))
-    throw new EngineUnavailable(
-      name,
-      `there is no engine of this name; there are ${ENGINE_NAMES.join(", ")}`,
-    );
+  checkName(name);
   const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);

@@ -1,12 +1,17 @@
 /** From files that were read, and files to plug in, to a plan: in the machine's thread, and for commands that run nothing. */
 import { buildPlan } from "../../boot/index.js";
+import { engineCapabilities } from "./engines.js";
 import type { PlannedSource } from "./messages.js";
 import type { Planned } from "./serve.js";
 
-/** The plan of a machine, and its part types. Throws what makes it impossible. */
-export async function makePlan({ boot, plugIns }: PlannedSource): Promise<Planned> {
-  if (plugIns === undefined) return { plan: buildPlan(boot) };
+/** The plan of a machine for the engine of a name, and its part types. Throws what makes it impossible. */
+export async function makePlan(
+  { boot, plugIns }: PlannedSource,
+  engineName: string = "auto",
+): Promise<Planned> {
+  const engine = await engineCapabilities(engineName);
+  if (plugIns === undefined) return { plan: buildPlan(boot, { engine }) };
   const { loadPlugIns, withDevices } = await import("./plug-ins.js");
   const loaded = await loadPlugIns(plugIns);
-  return { plan: buildPlan(withDevices(boot, loaded), loaded), types: loaded.parts };
+  return { plan: buildPlan(withDevices(boot, loaded), { ...loaded, engine }), types: loaded.parts };
 }

@@ -64,7 +64,8 @@ export interface Planned {
 
 /** What a thread brings along: how it plans, how it gets its engine, and how it makes a board. */
 export interface WorkerParts {
-  makePlan: (source: PlannedSource) => Promise<Planned>;
+  /** For the engine of this name, which may still be loading. */
+  makePlan: (source: PlannedSource, engine: string) => Promise<Planned>;
   loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
   board: RunOptions["board"];
 }
@@ -117,7 +118,7 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
     loading.catch(() => undefined);
     const start = await started;
     const { source } = start;
-    const planned = "plan" in source ? source : await parts.makePlan(source);
+    const planned = "plan" in source ? source : await parts.makePlan(source, setup.engine);
     tell({ kind: "planned", warnings: planned.plan.warnings });
     const { board } = parts;
     const report = runToEnd(runOptions({ start, ...planned, engine: await loading, side, tell, board }));

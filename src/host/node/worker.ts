@@ -7,8 +7,8 @@ import { serveMachine, type Planned } from "./serve.js";
 /** Loaders are loaded while the engine is. */
 const planning = import("./make-plan.js");
 
-async function makePlan(source: PlannedSource): Promise<Planned> {
-  return (await planning).makePlan(source);
+async function makePlan(source: PlannedSource, engine: string): Promise<Planned> {
+  return (await planning).makePlan(source, engine);
 }
 
 if (parentPort !== null) {
