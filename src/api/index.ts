@@ -37,7 +37,7 @@ export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "../e
 export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";
-export type { PlugIns } from "../boot/index.js";
+export type { EngineOffer, PlugIns, Surroundings } from "../boot/index.js";
 export type { BootModule, BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "../boot/options.js";
 // For loaders of one's own, docs/loaders.md: what they implement, the memory they claim, the pieces that most
 // protocols share, and the states that a CPU can be entered in.
@@ -90,7 +90,7 @@ export { standing } from "../devices/standing.js";
 export type { Place } from "../devices/standing.js";
 export type { Span } from "../memory/layout.js";
 export * as aml from "./aml.js";
-export type { Plan, PlanClock, PlanPart, PlanModule, PlanRegion } from "../boot/plan.js";
+export type { Plan, PlanClock, PlanMemory, PlanPart, PlanModule, PlanRegion } from "../boot/plan.js";
 export type {
   Cpu,
   CpuHost,
@@ -107,6 +107,7 @@ export type {
 } from "../engine/contract.js";
 export { kick } from "../engine/contract.js";
 export { offeredFeatures } from "../x86/cpu-features.js";
+export type { CpuFeatures, FeatureOffer } from "../x86/cpu-features.js";
 export { createWasmEngine } from "../engine/wasm/engine.js";
 export type { CpuState, SegmentRegister } from "../x86/cpu-state.js";
 export { PlanError } from "../machine/fill.js";

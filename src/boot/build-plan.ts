@@ -82,10 +82,15 @@ export interface PlugIns {
   readonly parts?: PartRegistry;
 }
 
+/** What of an engine's capabilities a plan depends on. */
+export interface EngineOffer extends FeatureOffer {
+  readonly adoptsMemory: boolean;
+}
+
 /** What a machine is planned with, beside its options. */
 export interface Surroundings extends PlugIns {
   /** The capabilities of the engine that is to run it; absent: the plan fits an engine that has everything. */
-  readonly engine?: FeatureOffer;
+  readonly engine?: EngineOffer;
 }
 
 /**
@@ -136,6 +141,7 @@ export function buildPlan(
     loader: { name: loader.name, entry: entryOf(protocol, start), why },
     image: { name: kernel.name, format: image.format, summary: image.summary },
     ram: ram.map(({ start, size }) => ({ start, size })),
+    ...(engine && { memory: { contents: engine.adoptsMemory ? "adopted" : "copied" } }),
     cpus,
     e820: deriveE820(prepared.memory),
     ...start,

@@ -1,7 +1,7 @@
 /**
  * What `boot/` offers: from an image and options to a plan, and the plan's tables as text.
  */
-export { buildPlan, type PlugIns, type Surroundings } from "./build-plan.js";
+export { buildPlan, type EngineOffer, type PlugIns, type Surroundings } from "./build-plan.js";
 export { BootError, faultText, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
 export { ask, choose, type Choice, type LoaderVerdict } from "./choose.js";
 export type {

@@ -50,6 +50,12 @@ export interface PlanModule {
   size: number;
 }
 
+/** How memory gets what the regions hold. */
+export interface PlanMemory {
+  /** "copied" into memory that the engine allocates, or "adopted": the caller's buffers are guest memory. */
+  contents: "copied" | "adopted";
+}
+
 /** Something that the plan has although nobody asked for it. */
 export interface PlanAddition {
   /** `command line "console=ttyS0"`. */
@@ -67,6 +73,8 @@ export interface Plan {
   ram: { start: number; size: number }[];
   /** Memory above RAM that holds a firmware image and ends at 4 GiB. Writable: nothing here is flash. */
   rom?: { start: number; size: number };
+  /** As the engine can do it; absent where nobody said which engine runs the machine. */
+  memory?: PlanMemory;
   cpus: number;
   regions: PlanRegion[];
   e820: E820Entry[];

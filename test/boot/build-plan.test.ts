@@ -148,7 +148,7 @@ describe("R1.5 options", () => {
 
   describe("R1.6 what an engine offers is an input of the plan", () => {
     const kernel = { name: "k", bytes: makeBzImage() };
-    const engine = { cpuFeatures: withFeatures({ sha_ni: false }) };
+    const engine = { cpuFeatures: withFeatures({ sha_ni: false }), adoptsMemory: false };
 
     it("R1.6 an engine without sha_ni gets a plan whose CPUID is without it, and the plan says so", () => {
       const { cpuid, warnings } = buildPlan({ kernel }, { engine });
@@ -163,7 +163,7 @@ describe("R1.5 options", () => {
 
     it("R1.6 without an engine, or with one that has it, a plan has what was asked for", () => {
       const asked = { kernel, features: { avx2: true } };
-      const all = { cpuFeatures: withFeatures({ avx2: true }) };
+      const all = { cpuFeatures: withFeatures({ avx2: true }), adoptsMemory: false };
       for (const surroundings of [{}, { engine: all }]) {
         const { cpuid, warnings } = buildPlan(asked, surroundings);
         assert.ok(hasFeature(cpuid, "avx2") && hasFeature(cpuid, "sha_ni"));
@@ -185,6 +185,13 @@ describe("R1.5 options", () => {
           },
         );
       }
+    });
+
+    it("R1.7 the plan says whether contents are copied into the engine's memory", () => {
+      assert.deepEqual(buildPlan({ kernel }, { engine }).memory, { contents: "copied" });
+      const adopting = { ...engine, adoptsMemory: true };
+      assert.deepEqual(buildPlan({ kernel }, { engine: adopting }).memory, { contents: "adopted" });
+      assert.equal(buildPlan({ kernel }).memory, undefined, "nobody said which engine");
     });
 
     it("R1.6 commands and the machine's thread plan for the engine of the run", async () => {

@@ -39,6 +39,7 @@ interface PlanJson {
   e820: { size: number }[];
   ram: { size: number }[];
   cpus: number;
+  memory: { contents: string };
   clock: Record<string, unknown>;
   modules: { name: string; commandLine: string }[];
   warnings: string[];
@@ -272,6 +273,7 @@ describe("R1.6 what only follows cannot be edited: it is named, with what to cha
     ["cpus", (plan) => (plan.cpus = 2), /request\.cpus/],
     ["commandLine", (plan) => (plan.commandLine = "quiet"), /request\.commandLine/],
     ["clock.rtcStart", (plan) => (plan.clock["rtcStart"] = 0), /request\.rtc/],
+    ["memory.contents", (plan) => (plan.memory.contents = "adopted"), /Put it back, or delete it/],
     ["warnings", (plan) => plan.warnings.push("x"), /Put it back, or delete it/],
     ["regions", (plan) => plan.regions.pop(), /request\.kernel, request\.initrd/],
     ["colour", (plan) => Object.assign(plan, { colour: "red" }), /Put it back, or delete it/],

@@ -63,6 +63,13 @@ test("R1.6 plan prints every section, or those that are asked for", async () => 
   assert.deepEqual(some.out.match(/^\w+:$/gm), ["map:", "cpuid:"]);
 });
 
+test("R1.7 plan says that contents are copied into the engine's memory, as text and as JSON", async () => {
+  const text = await locore("plan", ...ARGUMENTS, "--summary");
+  assert.match(text.out, /^ {2}memory {4}contents are copied into the engine's memory$/m);
+  const json = JSON.parse((await locore("plan", ...ARGUMENTS, "--json")).out) as { memory: unknown };
+  assert.deepEqual(json.memory, { contents: "copied" });
+});
+
 test("R1.5 the same machine in three spellings", async () => {
   const rest = ["--json", "--rtc", "2024-02-29T12:00:00Z"];
   const qemu = [

@@ -1,5 +1,5 @@
 /** A plan as text: the machine a guest would find, section by section. */
-import type { Plan, PlanPart, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
+import type { Plan, PlanMemory, PlanPart, PlanFwCfgItem, PlanRegion } from "../../boot/plan.js";
 import { wide } from "../../bytes/words.js";
 import { CR0_PG, EFER_LMA } from "../../spec/x86-privileged.js";
 import { tableLines } from "../../boot/table-lines.js";
@@ -39,8 +39,13 @@ function bytes(size: number): string {
   return `${size} bytes`;
 }
 
+const CONTENTS: Readonly<Record<PlanMemory["contents"], string>> = {
+  copied: "contents are copied into the engine's memory",
+  adopted: "contents become the guest's memory without being copied",
+};
+
 function summary(plan: Plan): string[] {
-  const { loader, image, clock } = plan;
+  const { loader, image, clock, memory } = plan;
   const time = clock.deterministic
     ? `${clock.deterministic.nsPerInstruction} ns an instruction (deterministic)`
     : "the host's time";
@@ -49,6 +54,7 @@ function summary(plan: Plan): string[] {
     `loader    ${loader.name}, ${loader.entry}: ${loader.why}`,
     `cpus      ${plan.cpus}`,
     `ram       ${plan.ram.map((r) => `${span(r.start, r.size)} (${bytes(r.size)})`).join(", ")}`,
+    ...(memory ? [`memory    ${CONTENTS[memory.contents]}`] : []),
     `clock     TSC ${clock.tscHz / HZ_PER_MHZ} MHz, APIC timer ${clock.apicHz / HZ_PER_MHZ} MHz, ${time}`,
     `rtc       ${new Date(clock.rtcStart * 1000).toISOString()} at power-on`,
     `command   ${plan.commandLine}`,
