@@ -8,7 +8,7 @@ import type { Image } from "../formats/index.js";
 import type { RegionMap } from "../memory/regions.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { BootFault } from "./boot-error.js";
-import type { BootModule, LoaderOptions, NamedBytes } from "./options.js";
+import type { BootOptions } from "./options.js";
 import type { DefaultCommandLine, SerialConsole } from "./systems.js";
 
 /** An option that a loader takes behind "loader.". */
@@ -18,11 +18,10 @@ export interface LoaderOptionSpec {
   help: string;
 }
 
-/** What is known before memory is laid out. */
-export interface RecogniseContext {
-  options: LoaderOptions;
-  /** Guest RAM, bytes: a bound for what is worth unpacking. */
-  memory: number;
+/** What is known before memory is laid out; `memory` bounds what is worth unpacking. */
+export interface RecogniseContext extends Required<Pick<BootOptions, "memory">> {
+  /** The loader's own. */
+  options: NonNullable<BootOptions["loader"]>;
   /** Number of boot modules; a loader without `takesModules` refuses any. */
   modules?: number;
   /** Whether a BIOS will run before the image. */
@@ -60,16 +59,15 @@ export interface Loader {
   recognise(image: Image, context: RecogniseContext): Recognition;
 }
 
-/** What the machine hands to a loader. Firmware regions are claimed already. */
-export interface LoadContext {
+/**
+ * What the machine hands to a loader: what was asked for, with the words that nobody gave in `commandLine` (it has no NUL), and
+ * the memory, where firmware's regions are claimed already. The initrd is none of `modules`.
+ */
+export interface LoadContext
+  extends Pick<BootOptions, "initrd">, Required<Pick<BootOptions, "commandLine" | "modules">> {
   memory: RegionMap;
   /** The kernel file's name, as the caller gave it. */
   kernelName: string;
-  /** Without its NUL. */
-  commandLine: string;
-  initrd?: NamedBytes;
-  /** Boot modules, without the initrd. */
-  modules: readonly BootModule[];
   /** Guest-physical; 0 when a BIOS runs first and places it where the guest is to look for it. */
   rsdpAddress: number;
   /** Whether the machine has a VGA in text mode. */

@@ -1,6 +1,6 @@
 /**
- * What a caller asks for: files as bytes, sizes, and the loader's own options. The command line's spellings are
- * turned into this by `cli/`; nothing here knows them.
+ * What a caller asks for: files, sizes, and the loader's own options. One shape all the way: `cli/` makes it of the command line
+ * with paths for files, reads them, and loaders take from it what is theirs. Nothing here knows how a command line is spelled.
  */
 import type { PartRequest } from "../devices/part.js";
 import type { FeatureName } from "../spec/cpuid.js";
@@ -18,13 +18,16 @@ export interface BootModule extends NamedBytes {
   commandLine?: string;
 }
 
-/** Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. */
-export interface BootOptions {
-  kernel: NamedBytes;
+/**
+ * Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. `File` and `Module` are what files and boot
+ * modules are: read, or not yet.
+ */
+export interface BootOptions<File = NamedBytes, Module = BootModule> {
+  kernel: File;
   /** Initial RAM disk. */
-  initrd?: NamedBytes;
+  initrd?: File;
   /** Boot modules in order. Where a protocol has no word for an initrd, the initrd is the first of them. */
-  modules?: readonly BootModule[];
+  modules?: readonly Module[];
   /** Kernel command line. Absent: the protocol's `defaultCommandLine`. */
   commandLine?: string;
   /** Guest RAM, bytes; a multiple of 4 KiB. */
@@ -36,9 +39,9 @@ export interface BootOptions {
    * Firmware that runs before the kernel, as on a PC: POST first, then its boot hands over to the kernel. Absent: the
    * loader enters the kernel without any.
    */
-  bios?: NamedBytes;
+  bios?: File;
   /** A VGA BIOS for firmware to run, which makes INT 10h write to the screen; the machine has a VGA then. */
-  vgaRom?: NamedBytes;
+  vgaRom?: File;
   /** A VGA in text mode, whose screen can be read. */
   screen?: boolean;
   /** The machine's parts, all of them. Absent: the usual ones. */

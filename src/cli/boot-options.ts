@@ -1,15 +1,9 @@
 /** From a request to what `boot/` plans from: reads the files. Plans nothing. */
 import type { BootModule, BootOptions, NamedBytes } from "../boot/options.js";
 import { recognise } from "../formats/index.js";
-import type { BootRequest } from "./boot-request.js";
+import type { BootRequest, ModulePath } from "./boot-request.js";
 import { readInput } from "./files.js";
 import { findSeabios, type SeabiosPart } from "./seabios.js";
-
-/**
- * Time of one instruction in deterministic mode, ns: 100 M instructions a second, about what the built-in engine
- * does, so that a guest's timeouts mean what they mean in real time.
- */
-const NS_PER_INSTRUCTION = 10;
 
 /** Bytes that a firmware image may unpack to here: what a PC's flash holds at most. */
 const LARGEST_FIRMWARE = 2 ** 24;
@@ -18,44 +12,44 @@ const READ_AT_ONCE = 64;
 
 /** A request with its files read. Throws `InputFileError`, and the signal's reason when it is aborted. */
 export async function bootOptions(request: BootRequest, signal?: AbortSignal): Promise<BootOptions> {
-  const { initrd } = request;
-  const [kernelBytes, initrdBytes, modules] = await Promise.all([
-    readInput("kernel", request.kernel, signal),
-    initrd === undefined ? undefined : readInput("initrd", initrd, signal),
-    readModules(request.modules ?? [], signal),
+  const { kernel, initrd, modules, bios, vgaRom, ...rest } = request;
+  // What is only the command line's stays here.
+  const { plugIns: _plugIns, rtcNow: _rtcNow, digests: _digests, ...same } = rest;
+  const [kernelFile, initrdFile, moduleFiles] = await Promise.all([
+    readNamed("kernel", kernel, signal),
+    initrd === undefined ? undefined : readNamed("initrd", initrd, signal),
+    modules === undefined ? undefined : readModules(modules, signal),
   ]);
   const options: BootOptions = {
-    kernel: { name: request.kernel, bytes: kernelBytes },
-    loader: request.loader,
+    ...same,
+    kernel: kernelFile,
+    ...(initrdFile && { initrd: initrdFile }),
+    ...(moduleFiles && { modules: moduleFiles }),
+    ...(await firmwareFiles({ bios, vgaRom, screen: same.screen }, kernelFile.bytes, signal)),
   };
-  if (initrd !== undefined && initrdBytes !== undefined)
-    options.initrd = { name: initrd, bytes: initrdBytes };
-  if (modules.length > 0) options.modules = modules;
-  if (request.commandLine !== undefined) options.commandLine = request.commandLine;
-  if (request.memory !== undefined) options.memory = request.memory;
-  if (request.cpus !== undefined) options.cpus = request.cpus;
-  if (request.devices !== undefined) options.devices = request.devices;
-  else if (request.testdev !== undefined) options.testdev = request.testdev;
-  if (request.features !== undefined) options.features = request.features;
-  Object.assign(options, await firmwareFiles(request, kernelBytes, signal));
-  options.clock = {};
-  if (request.deterministic) options.clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
-  if (request.rtcStart !== undefined) options.clock.rtcStart = request.rtcStart;
+  // The parts of a plan that was edited are all there are.
+  if (options.devices !== undefined) delete options.testdev;
   return options;
 }
 
+async function readNamed(what: string, name: string, signal: AbortSignal | undefined): Promise<NamedBytes> {
+  return { name, bytes: await readInput(what, name, signal) };
+}
+
+/** What decides which firmware is read: paths, or "on" and "off". */
+type FirmwareWords = Record<"bios" | "vgaRom", string | undefined> & { screen: boolean | undefined };
+
 /** The BIOS and its VGA BIOS; with a screen firmware gets one, so that what it prints is there. */
 async function firmwareFiles(
-  request: BootRequest,
+  { bios, vgaRom, screen }: FirmwareWords,
   kernel: Uint8Array,
   signal: AbortSignal | undefined,
-): Promise<Pick<BootOptions, "bios" | "vgaRom" | "screen">> {
-  const { bios, screen = false } = request;
-  const files: Pick<BootOptions, "bios" | "vgaRom" | "screen"> = { screen };
+): Promise<Pick<BootOptions, "bios" | "vgaRom">> {
+  const files: Pick<BootOptions, "bios" | "vgaRom"> = {};
   if (bios !== undefined) files.bios = await readFirmware("bios", bios, signal);
-  const wanted = screen && (bios !== undefined || isFirmware(kernel)) ? "on" : "off";
-  const vgabios = request.vgabios ?? wanted;
-  if (vgabios !== "off") files.vgaRom = await readFirmware("vgabios", vgabios, signal);
+  const wanted = screen === true && (bios !== undefined || isFirmware(kernel)) ? "on" : "off";
+  const vga = vgaRom ?? wanted;
+  if (vga !== "off") files.vgaRom = await readFirmware("vgabios", vga, signal);
   return files;
 }
 
@@ -65,7 +59,7 @@ async function readFirmware(
   signal: AbortSignal | undefined,
 ): Promise<NamedBytes> {
   const name = given === "on" ? await findSeabios(part, signal) : given;
-  return { name, bytes: await readInput(part === "bios" ? "BIOS" : "VGA BIOS", name, signal) };
+  return readNamed(part === "bios" ? "BIOS" : "VGA BIOS", name, signal);
 }
 
 /** What is wrong with an image is said when it is planned. */
@@ -77,11 +71,9 @@ function isFirmware(kernel: Uint8Array): boolean {
   }
 }
 
-type ModuleRequest = NonNullable<BootRequest["modules"]>[number];
-
 /** Some at a time: there may be more of them than a process may have files open. */
 async function readModules(
-  modules: readonly ModuleRequest[],
+  modules: readonly ModulePath[],
   signal: AbortSignal | undefined,
 ): Promise<BootModule[]> {
   const read: BootModule[] = [];
@@ -93,8 +85,8 @@ async function readModules(
 }
 
 async function readModule(
-  { path, commandLine }: ModuleRequest,
+  { path, commandLine }: ModulePath,
   signal: AbortSignal | undefined,
 ): Promise<BootModule> {
-  return { name: path, bytes: await readInput("module", path, signal), commandLine };
+  return { ...(await readNamed("module", path, signal)), commandLine };
 }

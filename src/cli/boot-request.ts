@@ -3,47 +3,39 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
-import type { PartRequest } from "../devices/part.js";
+import type { BootOptions, ClockOptions } from "../boot/options.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
-import { readCpuOption, type FeatureSwitches } from "./cpu-option.js";
+import { readCpuOption } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";
 import { parseModule, parsePairs } from "./values.js";
 
-/** What was asked for; absent means the default of `boot/`. */
-export interface BootRequest {
-  kernel: string;
-  initrd?: string;
-  /** Boot modules: files and their command lines. */
-  modules?: { path: string; commandLine: string }[];
-  commandLine?: string;
-  /** Bytes. */
-  memory?: number;
-  cpus?: number;
-  /** CPU features to switch on or off. */
-  features?: FeatureSwitches;
-  /** Firmware that runs first: a path, or "on" for SeaBIOS. */
-  bios?: string;
-  /** A VGA BIOS for it: a path, or "on" for SeaBIOS' own. */
-  vgabios?: string;
-  /** The test device of suites of unit tests for hypervisors. */
-  testdev?: boolean;
-  /** A text screen. */
-  screen?: boolean;
-  /** The loader's own options, without their "loader." prefix. */
+/** A boot module whose file is not read yet. */
+export interface ModulePath {
+  path: string;
+  commandLine: string;
+}
+
+/**
+ * What was asked for, files by path, and what is only the command line's. `bios` and `vgaRom` may be "on", which is SeaBIOS and its
+ * own VGA BIOS; `vgaRom` may be "off".
+ */
+export interface BootRequest extends BootOptions<string, ModulePath> {
   loader: Record<string, string>;
-  /** Devices and loaders of somebody's own. */
+  clock: ClockOptions;
+  /** Devices and loaders of somebody's own. Where there are `devices`, those of a plan that was edited, its devices are types only. */
   plugIns?: PlugInFiles;
-  deterministic: boolean;
-  /** What the real-time clock shows at power-on, seconds since 1970 UTC. */
-  rtcStart?: number;
-  /** It follows the host's clock: nobody gave a time. */
+  /** The guest's clock follows the host's: nobody gave a time. */
   rtcNow?: true;
-  /** The machine's parts, all of them: those of a plan that was edited. The devices of `plugIns` are types only then. */
-  devices?: readonly PartRequest[];
   /** SHA-256 that files must have, in hex, by path. */
   digests?: ReadonlyMap<string, string>;
 }
+
+/**
+ * Time of one instruction in deterministic mode, ns: 100 M instructions a second, about what the built-in engine
+ * does, so that a guest's timeouts mean what they mean in real time.
+ */
+const NS_PER_INSTRUCTION = 10;
 
 const MS_PER_SECOND = 1000;
 
@@ -121,9 +113,9 @@ const LOADER_PREFIX = "loader.";
 const TESTDEV = "testdev";
 
 /** `-o` names that are the request's own, as bhyve has them. */
-const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios"> = {
+const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom"> = {
   bios: "bios",
-  vgabios: "vgabios",
+  vgabios: "vgaRom",
   kernel: "kernel",
   initrd: "initrd",
   append: "commandLine",
@@ -131,7 +123,7 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" |
 };
 
 type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
-    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgabios" | "testdev">
+    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom" | "testdev">
   >;
 
 function switched(name: string, value: string): boolean {
@@ -197,6 +189,13 @@ function startTime(text: string): number {
   return Math.floor(ms / MS_PER_SECOND);
 }
 
+function clockOptions(args: Arguments, rtc: string | undefined): ClockOptions {
+  const clock: ClockOptions = {};
+  if (args.has("deterministic")) clock.deterministic = { nsPerInstruction: NS_PER_INSTRUCTION };
+  if (rtc !== undefined) clock.rtcStart = startTime(rtc);
+  return clock;
+}
+
 /** A 16-bit entry needs a BIOS. "off" is what is meant without the option. */
 function readFirmware(request: BootRequest, args: Arguments): void {
   if (request.loader["entry"] === "16") request.bios ??= "on";
@@ -209,7 +208,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   const pairs = readPairs(args);
   const kernel = readKernel(args, pairs);
   const { modules: inPairs, ...others } = pairs;
-  const request: BootRequest = { ...others, kernel, deterministic: args.has("deterministic") };
+  const rtc = readStart(args.value("rtc")) ?? (args.has("deterministic") ? undefined : "now");
+  const request: BootRequest = { ...others, kernel, clock: clockOptions(args, rtc) };
   const modules = [...args.values("module"), ...inPairs].map(parseModule);
   if (modules.length > 0) request.modules = modules;
   readFirmware(request, args);
@@ -225,8 +225,6 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (cpus !== undefined) request.cpus = readCpuCount(cpus);
   const switches = readCpuOption(args.values("cpu"));
   if (Object.keys(switches).length > 0) request.features = switches;
-  const rtc = readStart(args.value("rtc")) ?? (request.deterministic ? undefined : "now");
-  if (rtc !== undefined) request.rtcStart = startTime(rtc);
   if (rtc === "now") request.rtcNow = true;
   return request;
 }

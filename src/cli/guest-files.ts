@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import type { PullOptions } from "../guests/index.js";
-import type { BootRequest } from "./boot-request.js";
+import type { BootRequest, ModulePath } from "./boot-request.js";
 import { closest } from "./closest.js";
 import { InputFileError } from "./failure.js";
 
@@ -65,12 +65,13 @@ export async function withGuestFiles(request: BootRequest, pulling: Pulling): Pr
   if (request.initrd !== undefined) found.initrd = await guestFile(INITRD, request.initrd, pulling);
   if (request.bios !== undefined && request.bios !== "on")
     found.bios = await guestFile(BIOS, request.bios, pulling);
-  if (request.vgabios !== undefined && request.vgabios !== "on" && request.vgabios !== "off")
-    found.vgabios = await guestFile(VGA_BIOS, request.vgabios, pulling);
+  if (request.vgaRom !== undefined && request.vgaRom !== "on" && request.vgaRom !== "off")
+    found.vgaRom = await guestFile(VGA_BIOS, request.vgaRom, pulling);
   if (request.modules !== undefined) {
-    found.modules = [];
+    const modules: ModulePath[] = [];
     for (const { path, commandLine } of request.modules)
-      found.modules.push({ path: await guestFile(MODULE, path, pulling), commandLine });
+      modules.push({ path: await guestFile(MODULE, path, pulling), commandLine });
+    found.modules = modules;
   }
   return found;
 }

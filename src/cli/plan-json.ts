@@ -47,7 +47,7 @@ function fileFacts({ name, bytes }: NamedBytes): Json {
 /** What was asked for, with the digests of its files. `plugged`: the files of devices and loaders. */
 function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly NamedBytes[]): Json {
   const { kernel, initrd, modules, bios, vgaRom } = boot;
-  const { commandLine, memory, cpus, features, testdev, screen, loader, deterministic, plugIns } = request;
+  const { commandLine, memory, cpus, features, testdev, screen, loader, clock, plugIns } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
     kernel: fileFacts(kernel),
@@ -55,7 +55,7 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     modules: modules?.map((module) => ({ ...fileFacts(module), commandLine: module.commandLine })),
     bios: bios && fileFacts(bios),
     vgabios:
-      vgaRom === undefined ? (request.vgabios === "off" ? { file: "off" } : undefined) : fileFacts(vgaRom),
+      vgaRom === undefined ? (request.vgaRom === "off" ? { file: "off" } : undefined) : fileFacts(vgaRom),
     commandLine,
     memory,
     cpus,
@@ -63,7 +63,7 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     testdev,
     screen,
     loader,
-    deterministic,
+    deterministic: clock.deterministic !== undefined,
     rtc: rtcOf(request),
     devices: plugIns?.devices.map(({ file, ...part }) => ({ file, sha256: digests.get(file), ...part })),
     loaders: plugIns?.loaders.map((file) => ({ file, sha256: digests.get(file) })),
@@ -71,7 +71,7 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
   return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }
 
-function rtcOf({ rtcNow, rtcStart }: BootRequest): string | undefined {
+function rtcOf({ rtcNow, clock: { rtcStart } }: BootRequest): string | undefined {
   if (rtcNow === true) return "now";
   return rtcStart === undefined ? undefined : new Date(rtcStart * MS_PER_SECOND).toISOString();
 }

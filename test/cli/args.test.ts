@@ -34,7 +34,7 @@ test("R1.5 locore's, QEMU's and bhyve's spellings give the same request", () => 
     memory: 512 * 1024 * 1024,
     cpus: 2,
     loader: {},
-    deterministic: true,
+    clock: { deterministic: { nsPerInstruction: 10 } },
   };
   const spellings = [
     [
@@ -112,10 +112,10 @@ test("R1.5 -m, -smp and -rtc take QEMU's suboptions, and refuse unknown ones", (
   assert.equal(request("k", "-smp", "sockets=2,cores=2").cpus, 4);
   assert.equal(request("k", "-smp", "maxcpus=4").cpus, 4);
   assert.equal(request("k", "-smp", "1,maxcpus=4").cpus, 1);
-  assert.equal(request("k", "-rtc", "base=2024-02-29T12:00:00,clock=vm").rtcStart, 1_709_208_000);
-  const now = request("k", "-rtc", "base=utc,clock=host,driftfix=slew").rtcStart ?? 0;
+  assert.equal(request("k", "-rtc", "base=2024-02-29T12:00:00,clock=vm").clock.rtcStart, 1_709_208_000);
+  const now = request("k", "-rtc", "base=utc,clock=host,driftfix=slew").clock.rtcStart ?? 0;
   assert.ok(Math.abs(now - Date.now() / 1000) < 100);
-  assert.equal(request("k", "--deterministic", "-rtc", "base=utc").rtcStart, undefined);
+  assert.equal(request("k", "--deterministic", "-rtc", "base=utc").clock.rtcStart, undefined);
   assert.throws(() => request("k", "-rtc", "base=localtime"), usage(/the clock shows UTC/, /--rtc 2024/));
   assert.throws(
     () => request("k", "-m", "512M,pages=2"),
@@ -159,11 +159,11 @@ test("a missing kernel, two kernels, a missing value and a surplus operand are u
 });
 
 test("R6.3 a deterministic guest's clock starts where it is told; others start at the host's time", () => {
-  assert.equal(request("k", "--rtc", "2024-02-29T12:00:00Z").rtcStart, 1_709_208_000);
-  assert.equal(request("k", "--deterministic").rtcStart, undefined);
-  assert.ok(Math.abs((request("k").rtcStart ?? 0) - Date.now() / 1000) < 100);
+  assert.equal(request("k", "--rtc", "2024-02-29T12:00:00Z").clock.rtcStart, 1_709_208_000);
+  assert.equal(request("k", "--deterministic").clock.rtcStart, undefined);
+  assert.ok(Math.abs((request("k").clock.rtcStart ?? 0) - Date.now() / 1000) < 100);
   for (const utc of ["2024-02-29T12:00", "2024-02-29T12:00:00.5", "2024-02-29T13:00+01:00"])
-    assert.equal(request("k", "--rtc", utc).rtcStart, 1_709_208_000, utc);
+    assert.equal(request("k", "--rtc", utc).clock.rtcStart, 1_709_208_000, utc);
   for (const bad of ["yesterday", "Feb 29 2024 12:00", "2024-13-01"])
     assert.throws(() => request("k", "--rtc", bad), usage(/2024-02-29T12:00:00Z, or now/));
 });
@@ -230,16 +230,16 @@ test("the nearest word is suggested only if it is near", () => {
 });
 
 test("R1.8 loader.bios and loader.vgabios name firmware; the 16-bit entry implies a BIOS; off is none", () => {
-  const firmware = (...args: string[]): Pick<BootRequest, "bios" | "vgabios" | "screen"> => {
-    const { bios, vgabios, screen } = request("kernel", ...args);
-    return { bios, vgabios, screen } as Pick<BootRequest, "bios" | "vgabios" | "screen">;
+  const firmware = (...args: string[]): Pick<BootRequest, "bios" | "vgaRom" | "screen"> => {
+    const { bios, vgaRom, screen } = request("kernel", ...args);
+    return { bios, vgaRom, screen } as Pick<BootRequest, "bios" | "vgaRom" | "screen">;
   };
-  const none = { bios: undefined, vgabios: undefined, screen: undefined };
+  const none = { bios: undefined, vgaRom: undefined, screen: undefined };
   assert.deepEqual(firmware(), none);
   assert.deepEqual(firmware("-o", "loader.bios=b.bin,loader.vgabios=v.bin"), {
     ...none,
     bios: "b.bin",
-    vgabios: "v.bin",
+    vgaRom: "v.bin",
   });
   assert.deepEqual(firmware("-o", "loader.entry=16"), { ...none, bios: "on" });
   assert.deepEqual(firmware("-o", "loader.entry=16,loader.bios=off"), none);

@@ -60,9 +60,9 @@ test("R1.5 guests are found as kernel, module, BIOS and VGA BIOS; paths and swit
     initrd: "./debian-cloud",
     modules: [{ path: "debian-cloud", commandLine: "console=hvc0" }],
     bios: "seabios",
-    vgabios: "seabios",
+    vgaRom: "seabios",
     loader: {},
-    deterministic: false,
+    clock: {},
   };
   const { kernel } = cloud.files;
   assert.deepEqual(await withGuestFiles(asked, {}), {
@@ -70,9 +70,9 @@ test("R1.5 guests are found as kernel, module, BIOS and VGA BIOS; paths and swit
     kernel,
     modules: [{ path: kernel, commandLine: "console=hvc0" }],
     bios: seabios.files["bios"],
-    vgabios: seabios.files["vgabios"],
+    vgaRom: seabios.files["vgabios"],
   });
-  const switches = { kernel, bios: "on", vgabios: "off", loader: {}, deterministic: false };
+  const switches = { kernel, bios: "on", vgaRom: "off", loader: {}, clock: {} };
   assert.deepEqual(await withGuestFiles(switches, {}), switches);
 });
 

@@ -20,7 +20,7 @@ function parsed(...args: string[]): Arguments {
 /** A request without the time at which it was made. */
 function request(...args: string[]): BootRequest {
   const made = readBootRequest(parsed(...args));
-  delete made.rtcStart;
+  delete made.clock.rtcStart;
   return made;
 }
 

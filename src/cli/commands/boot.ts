@@ -114,6 +114,6 @@ export const boot: Command = {
       }
     };
     const screen = request.screen ?? false;
-    return launch({ ...options, screen, input: !request.deterministic, source }, context);
+    return launch({ ...options, screen, input: request.clock.deterministic === undefined, source }, context);
   },
 };

@@ -26,8 +26,9 @@ function ownOnly(args: Arguments, request: BootRequest): string[] {
     .filter((name) => args.has(name) && (name !== "cpu" || request.features !== undefined))
     .map((name) => `--${name}`);
   const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);
-  const firmware = (["bios", "vgabios"] as const).filter((name) => request[name] !== undefined);
-  return [...flags, ...loader, ...firmware.map((name) => `-o loader.${name}`)];
+  const { bios, vgaRom } = request;
+  const firmware = Object.entries({ bios, vgabios: vgaRom }).filter(([, file]) => file !== undefined);
+  return [...flags, ...loader, ...firmware.map(([name]) => `-o loader.${name}`)];
 }
 
 async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportRequest> {
