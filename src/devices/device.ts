@@ -36,10 +36,16 @@ export interface Clock {
 export interface Timers {
   /**
    * Calls `callback` once when the clock reaches `deadline` (ns since power-on). Deadlines in the past fire at
-   * the next opportunity. Returns a handle for `cancel`. Handles are never reused; cancelling twice is harmless.
+   * the next opportunity. Returns a handle for `cancel`. Handles are never reused; cancelling twice is harmless. Of equal
+   * deadlines the least `rank` fires first, then the one armed first; without one it fires behind all that have one.
    */
-  schedule(deadline: number, callback: () => void): number;
+  schedule(deadline: number, callback: () => void, rank?: number): number;
   cancel(handle: number): void;
+  /**
+   * A rank for a timer that a part keeps, growing with each call. A part that asks when it is made has the same one in every
+   * life of the machine, so that equal deadlines fire in the same order when the machine goes on elsewhere.
+   */
+  rank(): number;
 }
 
 /** How a device ends the machine. `route` names the mechanism, for people and for `--json`. */

@@ -128,6 +128,8 @@ export interface Cpu {
    * then a CPU that spins uses its turn up.
    */
   limitPauses?(count: number): void;
+  /** How many PAUSEs are left before one ends a run; 0: any number. Exact at every exit. */
+  readonly pausesLeft?: number;
   /** Makes a `run` in progress return at the next instruction boundary. Callable from `CpuHost` calls. */
   stop(): void;
   /** Level of the maskable-interrupt line (INTR). Callable at any time, also from `CpuHost` calls. */

@@ -8,6 +8,7 @@ import { NS_PER_SECOND, ticksAt } from "../devices/time/tick-rate.js";
 import { TICK_PARTS } from "../engine/contract.js";
 import type { PlanClock } from "../boot/plan.js";
 import { PacedClock } from "./paced-clock.js";
+import type { ClockState } from "./state.js";
 
 /** Is told the TSC at an instruction and what it grows by with each, in parts of a tick. */
 export type TimeStampListener = (ticks: number, rate: number) => void;
@@ -33,8 +34,10 @@ export interface MachineClock extends Clock {
   instructionsUntil(deadline: number): number;
   /** No CPU has anything to do until one runs again. */
   rest(): void;
-  /** Every CPU sleeps: time may jump to `deadline`. Real time cannot jump and answers `false`. */
+  /** Every CPU sleeps: time may jump to `deadline`. Real time that has nothing to make up cannot jump and answers `false`. */
   skipTo(deadline: number): boolean;
+  /** Between runs. */
+  save(): ClockState;
 }
 
 /**
@@ -51,7 +54,11 @@ class DeterministicClock implements MachineClock {
   /** Ticks of the TSC an instruction, where that is a whole number; otherwise 0. */
   readonly #ticks: number;
 
-  constructor(tscHz: number, nsPerInstruction: number) {
+  constructor(tscHz: number, nsPerInstruction: number, from?: ClockState) {
+    if (from?.kind === "deterministic") {
+      this.#instructions = from.instructions;
+      this.#skipped = from.skippedNs;
+    }
     if (!(nsPerInstruction > 0) || !Number.isFinite(nsPerInstruction)) {
       throw new RangeError(`nsPerInstruction ${nsPerInstruction}: expected a positive number`);
     }
@@ -99,18 +106,29 @@ class DeterministicClock implements MachineClock {
     return true;
   }
 
+  save(): ClockState {
+    return { kind: "deterministic", instructions: this.#instructions, skippedNs: this.#skipped };
+  }
+
   #at(runInstructions: number): number {
     return Math.floor((this.#instructions + runInstructions) * this.#nsPerInstruction) + this.#skipped;
   }
 }
 
+/** A clock that goes on. */
+export interface ClockFrom {
+  state: ClockState;
+  /** Real time that has passed since the state was saved and that the clock makes up, ns. */
+  missedNs: number;
+}
+
 /**
  * Builds the clock a plan asks for. `hostNow` is the host's monotonic time in nanoseconds (fractions allowed);
- * the deterministic mode never calls it.
+ * the deterministic mode never calls it. `from`: of the same kind as the plan's.
  */
-export function createClock(plan: PlanClock, hostNow: () => number): MachineClock {
+export function createClock(plan: PlanClock, hostNow: () => number, from?: ClockFrom): MachineClock {
   if (plan.deterministic !== undefined) {
-    return new DeterministicClock(plan.tscHz, plan.deterministic.nsPerInstruction);
+    return new DeterministicClock(plan.tscHz, plan.deterministic.nsPerInstruction, from?.state);
   }
-  return new PacedClock(plan.tscHz, hostNow);
+  return new PacedClock(plan.tscHz, hostNow, from);
 }

@@ -45,20 +45,36 @@ export class Completions implements BackEnds {
   readonly #replay: Stamp[];
   readonly #queue: Answer[] = [];
   readonly #polls: (() => void)[] = [];
-  readonly #ordinals = new Map<string, number>();
+  readonly #ordinals: Map<string, number>;
   /** What keeps the machine alive for each request without an answer. */
   readonly #inFlight = new Set<Hold>();
   #onArrival: () => void = () => undefined;
 
-  constructor(wake: WakeSources, options: CompletionOptions = {}) {
+  /** `ordinals`: what `ordinals` of a saved machine gave. */
+  constructor(
+    wake: WakeSources,
+    options: CompletionOptions = {},
+    ordinals: readonly (readonly [string, number])[] = [],
+  ) {
     this.#wake = wake;
     this.#options = options;
+    this.#ordinals = new Map(ordinals);
     this.#replay = [...(options.replay ?? [])];
   }
 
   /** Requests that have no answer yet, or one that was not delivered. */
   get inFlight(): number {
     return this.#inFlight.size;
+  }
+
+  /** Answers that wait to be delivered. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Requests so far, by source. */
+  get ordinals(): [string, number][] {
+    return [...this.#ordinals];
   }
 
   /** Where the next answer of a replayed run belongs. */

@@ -32,8 +32,15 @@ export class MachineConsole {
   /** Input that the port had no room for yet. */
   #held: Uint8Array = new Uint8Array(0);
 
-  constructor(outside: ConsoleEnd) {
+  /** `held`: input that a machine had taken when it was saved. */
+  constructor(outside: ConsoleEnd, held: Uint8Array = new Uint8Array(0)) {
     this.#outside = outside;
+    this.#held = held;
+  }
+
+  /** Input that was taken from outside and that the port had no room for yet. */
+  get held(): Uint8Array {
+    return this.#held.slice();
   }
 
   /** The port that input goes to. */

@@ -8,13 +8,13 @@ import type { Board } from "./board.js";
 import type { MachineClock } from "./clock.js";
 
 /**
- * Builds the engine's view of the machine's board, which a reset replaces. Without `random32` the engine has a fixed sequence. `accessing` is called before a
+ * Builds the engine's view of the machine's board, which a reset replaces. `accessing` is called before a
  * device is accessed.
  */
 export function createCpuHost(
   board: () => Board,
   clock: MachineClock,
-  random32: (() => number) | undefined,
+  random32: () => number,
   woken: (cpu: number) => void,
   accessing: () => void,
 ): CpuHost {
@@ -25,7 +25,7 @@ export function createCpuHost(
     const offset = address - base;
     return offset >= 0 && offset < APIC_BASE.pageSize ? offset : -1;
   };
-  const host: CpuHost = {
+  return {
     readPort(_cpu: number, port: number, size: AccessSize): number {
       accessing();
       return board().ports.read(port, size);
@@ -58,7 +58,6 @@ export function createCpuHost(
     writeTaskPriority: (cpu, value) => board().apics[cpu].writeTaskPriority(value),
     woken,
     readTsc: (_cpu, instructions) => clock.tsc(instructions),
+    random32,
   };
-  if (random32 !== undefined) host.random32 = random32;
-  return host;
 }

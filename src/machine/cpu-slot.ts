@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "../engine/contract.js";
 import type { CpuState } from "../x86/cpu-state.js";
+import type { SlotState } from "./state.js";
 
 /** What a CPU is doing, as far as scheduling goes. */
 export type CpuStatus =
@@ -37,6 +38,8 @@ export class CpuSlot {
   running = false;
   #cpu: Cpu | undefined;
   #line = false;
+  /** Instructions executed before the engine made its CPU. */
+  #instructionsBefore = 0;
   readonly #pending: PendingIpi[] = [];
 
   constructor(id: number, status: CpuStatus) {
@@ -69,6 +72,43 @@ export class CpuSlot {
     this.status = status;
     this.#pending.length = 0;
     this.cpu.writeState(state);
+  }
+
+  /** Instructions executed since power-on, by whichever engine. */
+  get instructions(): number {
+    return this.#instructionsBefore + this.cpu.instructions;
+  }
+
+  /** Between runs. */
+  save(): SlotState {
+    const { cpu } = this;
+    const translations = cpu.readTranslations?.();
+    return {
+      cpu: cpu.readState(),
+      ...(translations && { translations }),
+      status: this.status,
+      line: this.#line,
+      instructions: this.instructions,
+      used: this.used,
+      pausesLeft: cpu.pausesLeft ?? 0,
+    };
+  }
+
+  /**
+   * Goes on where `save` left a CPU, after the parts have driven its line. Nobody hears of it: turns have a state of their own.
+   * Throws RangeError for translations that cannot be.
+   */
+  restore(state: SlotState): void {
+    const { cpu } = this;
+    this.#status = state.status;
+    this.#instructionsBefore = state.instructions - cpu.instructions;
+    this.used = state.used;
+    this.#pending.length = 0;
+    cpu.writeState(state.cpu);
+    if (state.translations !== undefined) cpu.writeTranslations?.(state.translations);
+    this.#line = state.line;
+    cpu.setInterruptLine(state.line);
+    cpu.limitPauses?.(state.pausesLeft);
   }
 
   /** Level of INTR from the local APIC. */

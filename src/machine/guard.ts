@@ -59,14 +59,18 @@ export class Guard {
 
   timers(timers: Timers): Timers {
     return {
-      schedule: (deadline, callback) =>
-        timers.schedule(deadline, () =>
-          this.#nothing(
-            () => "its timer",
-            () => callback(),
-          ),
+      schedule: (deadline, callback, rank) =>
+        timers.schedule(
+          deadline,
+          () =>
+            this.#nothing(
+              () => "its timer",
+              () => callback(),
+            ),
+          rank,
         ),
       cancel: (handle) => timers.cancel(handle),
+      rank: () => timers.rank(),
     };
   }
 

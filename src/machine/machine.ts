@@ -8,6 +8,7 @@ import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { TEXT_REGISTERS } from "../devices/display/parts.js";
 import { FIRMWARE_LOG } from "../devices/serial/parts.js";
 import { POWER_BUTTON } from "../devices/power/parts.js";
+import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
 import type { Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
@@ -26,6 +27,7 @@ import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
 import { fillMemory, memoryRanges } from "./fill.js";
 import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
+import { SaveError, type MachineState } from "./state.js";
 import { TimerQueue } from "./timers.js";
 import { WakeSources } from "./wake.js";
 
@@ -56,6 +58,16 @@ export interface MachineOptions {
   onReset?: (route: string) => void;
   /** Records, or replays, where back ends' answers were delivered; hears of answers while the machine is idle. */
   completions?: CompletionOptions;
+}
+
+/** A machine that goes on. */
+export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
+  /** What `Machine.saveState` gave; it may be kept and used again. */
+  state: MachineState;
+  /** Puts RAM back: every byte is 0 before. */
+  fill: (memory: GuestMemory) => void;
+  /** Real time that has passed since it was saved and that the guest is to see passing, ns. */
+  missedNs?: number;
 }
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
@@ -119,23 +131,39 @@ export class Machine {
   #board: Board;
   /** How the guest asked for the reset that is to come at the end of the slice. */
   #resetRoute: string | undefined;
-  #resets = 0;
+  #resets: number;
+  readonly #random: FixedSequence;
+
+  /**
+   * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
+   */
+  static restore({ state, fill, missedNs = 0, ...options }: RestoreOptions): Machine {
+    const { plan, tripleFault } = state;
+    return new Machine({ tripleFault, ...options, plan }, { state, fill, missedNs });
+  }
 
   /**
    * Throws `PlanError` or `PartError` when the plan cannot be made live, `RangeError` when its layout contradicts
-   * itself.
+   * itself. `from` is `Machine.restore`'s.
    */
-  constructor(options: MachineOptions) {
+  constructor(options: MachineOptions, from?: Required<Pick<RestoreOptions, "state" | "fill" | "missedNs">>) {
     const { plan } = options;
+    const state = from?.state;
     this.plan = plan;
     this.#options = options;
-    this.#clock = createClock(plan.clock, options.hostNow);
-    this.#console = new MachineConsole(options.console);
+    this.#resets = state?.resets ?? 0;
+    this.#random = new FixedSequence(state?.random);
+    this.#clock = createClock(
+      plan.clock,
+      options.hostNow,
+      from && { state: from.state.clock, missedNs: from.missedNs },
+    );
+    this.#console = new MachineConsole(options.console, state?.input);
     this.#timers = new TimerQueue(() => this.#scheduler.cut());
     const wake = new WakeSources();
     wake.stand({ possible: () => this.#timers.size > 0, missing: "no timer is armed" });
     wake.stand({ possible: () => this.#console.inputPossible, missing: "no input can come" });
-    this.#completions = new Completions(wake, options.completions);
+    this.#completions = new Completions(wake, options.completions, state?.requests);
     this.#slots = Array.from(
       { length: plan.cpus },
       (_, id) => new CpuSlot(id, id === 0 ? "ready" : "waiting"),
@@ -165,8 +193,9 @@ export class Machine {
       memory: () => this.#vm.memory,
       failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
     };
-    this.#board = this.#makeBoard({});
-    const random32 = this.#clock.deterministic ? undefined : options.random32;
+    this.#board = this.#makeBoard(state?.parts ?? {});
+    const fixed = (): number => this.#random.next();
+    const random32 = this.#clock.deterministic ? fixed : (options.random32 ?? fixed);
     const woken = (cpu: number): void => {
       this.#slots[cpu].wake();
       // Who writes to the line of another CPU often waits for it: it gets its turn now.
@@ -180,9 +209,39 @@ export class Machine {
       () => this.#scheduler.beforeAccess(),
     );
     this.#vm = options.engine.createVm({ ranges: memoryRanges(plan), cpus: plan.cpus }, host, options.events);
-    fillMemory(this.#vm.memory, plan);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
-    this.#enterCpus();
+    if (from === undefined) {
+      fillMemory(this.#vm.memory, plan);
+      this.#enterCpus();
+    } else {
+      from.fill(this.#vm.memory);
+      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id]));
+      this.#scheduler.restore(from.state);
+    }
+  }
+
+  /**
+   * The whole state but RAM, which `memory` shows, between two steps. What the guest has printed is handed on before. Throws
+   * SaveError where the machine has ended, or a back end owes it an answer: then later.
+   */
+  saveState(): MachineState {
+    if (this.end !== undefined) throw new SaveError(`the machine has ended (${this.end.route})`);
+    const { inFlight, waiting } = this.#completions;
+    if (inFlight + waiting > 0)
+      throw new SaveError(`${Math.max(inFlight, waiting)} requests to back ends are in flight`);
+    this.#console.flush();
+    return {
+      plan: this.plan,
+      tripleFault: this.#options.tripleFault ?? "crash",
+      cpus: this.#slots.map((slot) => slot.save()),
+      ...this.#scheduler.save(),
+      parts: this.#board.save(),
+      clock: this.#clock.save(),
+      random: this.#random.state,
+      input: this.#console.held,
+      requests: this.#completions.ordinals,
+      resets: this.#resets,
+    };
   }
 
   /**
@@ -268,7 +327,7 @@ export class Machine {
 
   stats(): MachineStats {
     return {
-      instructions: this.#slots.reduce((sum, slot) => sum + slot.cpu.instructions, 0),
+      instructions: this.#slots.reduce((sum, slot) => sum + slot.instructions, 0),
       resets: this.#resets,
       clockNs: this.#clock.now(),
       engine: this.#vm.counters(),

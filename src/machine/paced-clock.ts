@@ -4,6 +4,9 @@
  * what the host does meanwhile (other programs, compiling guest code) is not seen as a jump in the middle of a guest's delay:
  * the clock catches up by running faster for a while, on all devices alike. Knows no host and no device.
  *
+ * A machine that was away makes up what it missed while it sleeps: time passes at once up to the next timer, so that no guest
+ * sees more of it pass than it asked to sleep. One that does not sleep gets it in steps that are shorter than any watchdog.
+ *
  * ```
  *  clock │                    ____ HLT: it jumps to the host's time
  *        │              ___,·'
@@ -14,7 +17,8 @@
  */
 import { TICK_PARTS } from "../engine/contract.js";
 import { NS_PER_SECOND, ticksAt } from "../devices/time/tick-rate.js";
-import type { MachineClock, TimeStampListener } from "./clock.js";
+import type { ClockFrom, MachineClock, TimeStampListener } from "./clock.js";
+import type { ClockState } from "./state.js";
 
 /** Bounds of what is believed of the time of an instruction, ns. Before anything was measured it is the least: a clock can catch up. */
 const SHORTEST_NS = 0.25;
@@ -37,6 +41,12 @@ const FAR_BEHIND_NS = 200_000_000;
 /** So far behind, ns, the machine was stopped, or its host was: nobody waits for that to be made up. */
 const STOPPED_NS = 5_000_000_000;
 
+/** What was missed is made up in about so many steps at most, each of which costs a guest's timer interrupt or two. */
+const MOST_STEPS = 20_000;
+/** Where nobody sleeps: how long a step is, ns, and how long the guest runs before the next. */
+const STEP_AWAKE_NS = 1_000_000_000;
+const RUN_BETWEEN_STEPS_NS = 1_000_000;
+
 function urgency(behind: number): number {
   return (Math.max(0, behind) / FAR_BEHIND_NS) ** 2;
 }
@@ -54,7 +64,8 @@ export class PacedClock implements MachineClock {
   readonly deterministic = false;
   readonly #tscHz: number;
   readonly #hostNow: () => number;
-  readonly #start: number;
+  /** Host time at power-on; earlier for time that was made up. */
+  #start: number;
   /** ns since power-on, and the TSC, at the instruction `#anchor` of the run in progress. */
   #time = 0;
   #ticks = 0;
@@ -75,12 +86,26 @@ export class PacedClock implements MachineClock {
   #runStart = 0;
   #stepped = 0;
   #accesses = 0;
+  /** What is still to be made up, the least step of it, and the host time of the last one, ns. */
+  #missed = 0;
+  readonly #leastStep: number = 0;
+  #lastStep = 0;
 
   /** `hostNow`: monotonic, ns, fractions allowed. */
-  constructor(tscHz: number, hostNow: () => number) {
+  constructor(tscHz: number, hostNow: () => number, from?: ClockFrom) {
     this.#tscHz = tscHz;
     this.#hostNow = hostNow;
     this.#start = hostNow();
+    if (from?.state.kind !== "real") return;
+    this.#time = from.state.timeNs;
+    this.#ticks = from.state.ticks;
+    this.#start -= this.#time;
+    this.#missed = from.missedNs;
+    this.#leastStep = this.#missed / MOST_STEPS;
+  }
+
+  save(): ClockState {
+    return { kind: "real", timeNs: this.now(), ticks: this.tsc(0) };
   }
 
   now(): number {
@@ -95,9 +120,11 @@ export class PacedClock implements MachineClock {
   }
 
   beginRun(executed: () => number, timeStamp?: TimeStampListener): void {
-    const host = this.#host();
-    if (this.#resting) this.#wake(host);
+    if (this.#resting) this.#wake(this.#host());
     this.#resting = false;
+    if (this.#missed > 0 && this.#host() - this.#lastStep >= RUN_BETWEEN_STEPS_NS)
+      this.#makeUp(STEP_AWAKE_NS);
+    const host = this.#host();
     if (host - this.#time > STOPPED_NS) this.#time = host;
     const behind = host - this.#time;
     const pace = clamp(1 + behind / CATCH_UP_NS, SLOWEST_PACE, FASTEST_PACE);
@@ -144,8 +171,19 @@ export class PacedClock implements MachineClock {
     return Math.max(1, Math.ceil((deadline - this.#time) / this.#nsEach));
   }
 
-  skipTo(): boolean {
-    return false;
+  skipTo(deadline: number): boolean {
+    if (this.#missed <= 0) return false;
+    this.#makeUp(deadline - this.now());
+    return true;
+  }
+
+  /** Lets time pass at once that was missed: `ns` of it, or what is left. */
+  #makeUp(ns: number): void {
+    const step = Math.min(this.#missed, Math.ceil(Math.max(ns, this.#leastStep)));
+    this.#missed -= step;
+    this.#start -= step;
+    this.#time += step;
+    this.#lastStep = this.#host();
   }
 
   rest(): void {

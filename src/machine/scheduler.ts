@@ -12,6 +12,7 @@ import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
 import { machineEnd, type MachineEnd } from "./end.js";
 import { LONGEST_SLICE_NS, SliceMeter } from "./slice.js";
 import { SpinDetector } from "./spin.js";
+import type { MachineState } from "./state.js";
 import type { TimerQueue } from "./timers.js";
 import { Turns } from "./turns.js";
 import type { WakeSources } from "./wake.js";
@@ -68,6 +69,19 @@ export class Scheduler implements SlotWatcher {
 
   get end(): MachineEnd | undefined {
     return this.#end;
+  }
+
+  /** What the loop itself remembers, between two steps. */
+  save(): Pick<MachineState, "turns" | "sinceLook"> {
+    return { turns: this.#turns.save(), sinceLook: this.#spin.sinceLook };
+  }
+
+  /** Goes on where `save` left it, after every slot. */
+  restore({ turns, sinceLook }: Pick<MachineState, "turns" | "sinceLook">): void {
+    const { slots } = this.#options;
+    this.#turns.restore(turns, slots);
+    this.#spin.sinceLook = sinceLook;
+    this.#instructions = slots.reduce((sum, slot) => sum + slot.instructions, 0);
   }
 
   /** Ends the machine; the first end counts. A run in progress returns at the next instruction. */

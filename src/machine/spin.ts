@@ -30,6 +30,15 @@ export class SpinDetector {
     this.#slots = slots;
   }
 
+  /** Instructions since the last look. */
+  get sinceLook(): number {
+    return this.#sinceLook;
+  }
+
+  set sinceLook(instructions: number) {
+    this.#sinceLook = instructions;
+  }
+
   /** Called before a slice; `true` asks for a slice of exactly one instruction, to be judged by `finish`. */
   begin(slot: CpuSlot): boolean {
     this.#before = undefined;

@@ -1,12 +1,13 @@
 /**
- * The machine's one-shot timers: a binary heap ordered by deadline, and by order of scheduling where deadlines
- * are equal, so that two runs fire them identically. Knows no device, no host; time comes from the clock.
+ * The machine's one-shot timers: a binary heap ordered by deadline; where deadlines are equal by rank, which a timer keeps when
+ * the machine goes on elsewhere, then by order of scheduling. So two runs fire them identically. Knows no device, no host; time comes from the clock.
  */
 import type { Timers } from "../devices/device.js";
 
 interface Entry {
   handle: number;
   deadline: number;
+  rank: number;
   callback: () => void;
   /** Where it stands in the heap; kept so that cancelling needs no search. */
   position: number;
@@ -14,7 +15,8 @@ interface Entry {
 
 /** Whether `a` fires before `b`. Handles grow, so they break ties by age. */
 function before(a: Entry, b: Entry): boolean {
-  return a.deadline < b.deadline || (a.deadline === b.deadline && a.handle < b.handle);
+  if (a.deadline !== b.deadline) return a.deadline < b.deadline;
+  return a.rank === b.rank ? a.handle < b.handle : a.rank < b.rank;
 }
 
 export class TimerQueue implements Timers {
@@ -22,14 +24,16 @@ export class TimerQueue implements Timers {
   readonly #byHandle = new Map<number, Entry>();
   readonly #onEarlier: () => void;
   #nextHandle = 1;
+  #nextRank = 0;
 
   /** `onEarlier` is called when a new timer becomes the first: the slice in progress may now be too long. */
   constructor(onEarlier: () => void = () => undefined) {
     this.#onEarlier = onEarlier;
   }
 
-  /** Forgets every timer. */
+  /** Forgets every timer; ranks begin anew. */
   clear(): void {
+    this.#nextRank = 0;
     this.#heap.length = 0;
     this.#byHandle.clear();
   }
@@ -44,9 +48,19 @@ export class TimerQueue implements Timers {
     return this.#heap[0]?.deadline;
   }
 
-  schedule(deadline: number, callback: () => void): number {
+  rank(): number {
+    return this.#nextRank++;
+  }
+
+  schedule(deadline: number, callback: () => void, rank = Infinity): number {
     if (!Number.isFinite(deadline)) throw new RangeError(`timer deadline ${deadline}: not a time`);
-    const entry: Entry = { handle: this.#nextHandle++, deadline, callback, position: this.#heap.length };
+    const entry: Entry = {
+      handle: this.#nextHandle++,
+      deadline,
+      rank,
+      callback,
+      position: this.#heap.length,
+    };
     this.#heap.push(entry);
     this.#byHandle.set(entry.handle, entry);
     this.#up(entry);

@@ -10,6 +10,7 @@
  * ```
  */
 import type { CpuSlot } from "./cpu-slot.js";
+import type { TurnsState } from "./state.js";
 
 /** So many shares ahead of the others an interrupted CPU waits as they do: two that wake each other leave the rest their time. */
 const MOST_AHEAD = 2;
@@ -38,6 +39,38 @@ export class Turns {
   /** `share`: how far one CPU gets ahead of another, in the unit of `charge`. */
   constructor(share: number) {
     this.#share = share;
+  }
+
+  /** Everything but what each CPU has used. */
+  save(): TurnsState {
+    const ids = (slots: readonly CpuSlot[]): number[] => slots.map(({ id }) => id);
+    return {
+      ready: ids(this.#ready),
+      interrupted: ids(this.#interrupted),
+      arrived: ids(this.#arrived),
+      gone: ids(this.#gone),
+      current: this.#current?.id ?? -1,
+      ...(Number.isFinite(this.#turnEnd) && { turnEnd: this.#turnEnd }),
+      waits: this.#waits,
+      preempted: this.#preempted,
+      floor: this.#floor,
+    };
+  }
+
+  /** Goes on as `save` left it; `slots` by number. */
+  restore(state: TurnsState, slots: readonly CpuSlot[]): void {
+    const fill = (list: CpuSlot[], ids: readonly number[]): void => {
+      list.splice(0, list.length, ...ids.map((id) => slots[id]));
+    };
+    fill(this.#ready, state.ready);
+    fill(this.#interrupted, state.interrupted);
+    fill(this.#arrived, state.arrived);
+    fill(this.#gone, state.gone);
+    this.#current = state.current < 0 ? undefined : slots[state.current];
+    this.#turnEnd = state.turnEnd ?? Infinity;
+    this.#waits = state.waits;
+    this.#preempted = state.preempted;
+    this.#floor = state.floor;
   }
 
   /** CPUs that have something to do. */

@@ -34,6 +34,10 @@ export class FakeClock implements Clock, Timers {
     return entry.handle;
   }
 
+  rank(): number {
+    return 0;
+  }
+
   cancel(handle: number): void {
     this.entries = this.entries.filter((entry) => entry.handle !== handle);
   }

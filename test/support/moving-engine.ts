@@ -4,7 +4,7 @@
  * like on the engine itself proves that a state holds all there is. The CPU that a state is written to was left with something
  * in every field, so that nothing of it may survive.
  */
-import { fixedSequence } from "../../src/engine/wasm/fixed-sequence.js";
+import { FixedSequence } from "../../src/bytes/fixed-sequence.js";
 import type {
   Cpu,
   CpuHost,
@@ -68,7 +68,7 @@ class MovingVm implements Vm {
     host: CpuHost,
     private readonly pace: Pace,
   ) {
-    const random = fixedSequence();
+    const random = new FixedSequence();
     this.host = {
       readPort: (...at) => host.readPort(...at),
       writePort: (...at) => host.writePort(...at),
@@ -83,7 +83,7 @@ class MovingVm implements Vm {
       woken: (cpu) => {
         if (!this.moving) host.woken?.(cpu);
       },
-      random32: () => host.random32?.() ?? random(),
+      random32: () => host.random32?.() ?? random.next(),
     };
     this.here = engine.createVm(spec, this.host);
     this.there = engine.createVm(spec, this.host);

@@ -7,11 +7,15 @@ import type { Timers } from "../device.js";
 export class Alarm {
   private handle: number | undefined;
   private deadline: number | undefined;
+  private readonly rank: number;
 
+  /** To be made with its device, once. */
   constructor(
     private readonly timers: Timers,
     private readonly callback: () => void,
-  ) {}
+  ) {
+    this.rank = timers.rank();
+  }
 
   /** Arms for `deadline` (ns since power-on) instead of what was armed before; `undefined` disarms. */
   set(deadline: number | undefined): void {
@@ -20,10 +24,12 @@ export class Alarm {
     this.handle = undefined;
     this.deadline = deadline;
     if (deadline === undefined) return;
-    this.handle = this.timers.schedule(deadline, () => {
-      this.handle = undefined;
-      this.deadline = undefined;
-      this.callback();
-    });
+    this.handle = this.timers.schedule(deadline, this.fire, this.rank);
   }
+
+  private readonly fire = (): void => {
+    this.handle = undefined;
+    this.deadline = undefined;
+    this.callback();
+  };
 }

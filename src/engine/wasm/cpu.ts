@@ -352,6 +352,10 @@ export class WasmCpu implements Cpu {
     this.context.set32(layout.PAUSES_LEFT, count);
   }
 
+  get pausesLeft(): number {
+    return this.context.get32(layout.PAUSES_LEFT);
+  }
+
   /** The last PAUSE that is allowed runs. */
   pausesSpent(): void {
     this.waits = true;

@@ -2,6 +2,7 @@
  * The built-in engine: x86-64 CPUs as generated WebAssembly, guest RAM in the same memory. Ties the generated
  * interpreter, the decode cache and the system half (x86/system) together. Knows no device and no host.
  */
+import { FixedSequence } from "../../bytes/fixed-sequence.js";
 import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
 import type {
@@ -49,7 +50,6 @@ import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
-import { fixedSequence } from "./fixed-sequence.js";
 import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { memoryPages } from "./limits.js";
@@ -191,7 +191,7 @@ class WasmVm implements Vm {
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {
-    const random = fixedSequence();
+    const random = new FixedSequence();
     return {
       memory: this.wasmMemory,
       host,
@@ -212,7 +212,7 @@ class WasmVm implements Vm {
         this.enterQuickly(cpu.base, vector, errorCode, restarts ? 1 : 0) !== 0,
       requestExit: (cpu) => this.cpu(cpu).requestExit(),
       instructionsInRun: (cpu) => this.cpu(cpu).instructionsInRun,
-      random32: () => host.random32?.() ?? random(),
+      random32: () => host.random32?.() ?? random.next(),
       pausesSpent: (cpu) => this.cpu(cpu).pausesSpent(),
       shutdown: (cpu, detail) => this.cpu(cpu).shutdown(detail),
       unimplemented: (cpu, text) => this.reportUnimplemented(cpu, text),
