@@ -19,6 +19,7 @@ export const LAYERS = [
   { folders: ["engine"], not: ["devices", "boot", "export"] },
   { folders: ["machine"] },
   { folders: ["diagnose"] },
+  { folders: ["snapshot"] },
   { folders: ["guests", "host"] },
   { folders: ["api"] },
   { folders: ["cli"] },

@@ -7,7 +7,7 @@
  */
 
 /** Longest line that is looked at, bytes; the rest of a longer one is skipped. */
-const LINE_LIMIT = 1024;
+export const LINE_LIMIT = 1024;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -17,11 +17,35 @@ const PREFIX = String.raw`^(?:<\d+>)?(?:\[\s*\d+\.\d+\]\s*)?(?:\[\s*[TC]\d+\]\s*
 const PANIC = new RegExp(`${PREFIX}(Kernel panic - not syncing.*)$`);
 const PANIC_END = new RegExp(String.raw`${PREFIX}---\[ end Kernel panic - not syncing.*$`);
 
+/** What is remembered between two bytes: a line that has not ended, and what was found. Plain data. */
+export interface ConsoleWatchState {
+  line: Uint8Array;
+  panic?: string;
+  panicOver: boolean;
+}
+
 export class ConsoleWatch {
   readonly #line = new Uint8Array(LINE_LIMIT);
   #length = 0;
   #panic: string | undefined;
   #panicOver = false;
+
+  /** `state`: goes on where `save` left another one. Throws RangeError for a line that is too long. */
+  constructor(state?: ConsoleWatchState) {
+    if (state === undefined) return;
+    this.#line.set(state.line);
+    this.#length = state.line.length;
+    this.#panic = state.panic;
+    this.#panicOver = state.panicOver;
+  }
+
+  save(): ConsoleWatchState {
+    return {
+      line: this.#line.slice(0, this.#length),
+      ...(this.#panic !== undefined && { panic: this.#panic }),
+      panicOver: this.#panicOver,
+    };
+  }
 
   /** The first panic line seen, without its time stamp. */
   get panic(): string | undefined {

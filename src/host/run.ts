@@ -3,15 +3,49 @@
  * Used inline by tests and tools and inside the worker by the command line; knows no thread and no host API,
  * how to wait and what to poll is handed in.
  */
-import { ConsoleWatch } from "../diagnose/console-watch.js";
+import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
 import type { ConsoleEnd } from "../machine/console.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
+import { SaveError } from "../machine/state.js";
+import { restoreSnapshot, type Snapshot } from "../snapshot/read.js";
 
 const NS_PER_MS = 1e6;
 
+/** Where in a run it is saved. */
+export type SnapshotPoint =
+  /** Right behind the instruction that prints the last byte of this text on the console. */
+  | { kind: "text"; text: string }
+  /** After so many instructions of all CPUs since power-on. */
+  | { kind: "instructions"; count: number }
+  /** Once the machine's clock shows this, ns since power-on. */
+  | { kind: "clock"; ns: number };
+
+/** When a run is saved, and how. */
+export interface SaveOptions {
+  /** Absent: only where `asked` says so. */
+  at?: SnapshotPoint;
+  /** Looked at between slices: whether somebody wants a snapshot now. */
+  asked?: () => boolean;
+  /**
+   * Saves; may be called several times. What it gives as an end ends the machine. Throws SaveError where that is not possible
+   * now: it is called again after the next slice.
+   */
+  save: (machine: Machine, watch: ConsoleWatchState, why: "point" | "asked") => MachineEnd | undefined;
+}
+
+/** A run that goes on where one was saved. */
+export interface RestoredRun {
+  snapshot: Snapshot;
+  /** Real time that the guest is to see passing, ns. */
+  missedNs?: number;
+}
+
 export interface RunOptions extends MachineOptions {
+  /** Goes on from there; `plan` is its plan. */
+  from?: RestoredRun;
+  snapshots?: SaveOptions;
   /** Stops after exactly this many instructions with the end `timeout`, route "instruction limit". */
   maxInstructions?: number;
   /** Looked at between slices; an end it returns ends the machine. */
@@ -41,6 +75,63 @@ export interface RunReport {
   unseenText?: string;
   /** What firmware wrote to its debug console; absent without firmware. */
   firmwareLog?: string;
+  /** The machine ended before it came to the point where it was to be saved. */
+  neverSaved?: true;
+}
+
+/** Looks between slices whether the run is to be saved. */
+class Saver {
+  readonly #machine: Machine;
+  readonly #options: SaveOptions | undefined;
+  readonly #watch: ConsoleWatch;
+  #due = false;
+  #asked = false;
+  #point: SnapshotPoint | undefined;
+
+  constructor(machine: Machine, options: SaveOptions | undefined, watch: ConsoleWatch) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#watch = watch;
+    this.#point = options?.at;
+    if (this.#point?.kind === "text")
+      machine.whenPrinted(this.#point.text, () => {
+        if (this.#point !== undefined) this.#due = true;
+      });
+  }
+
+  /** Whether there is a point that was not come to. */
+  get missed(): boolean {
+    return this.#point !== undefined;
+  }
+
+  /** Instructions until the run is saved, where that is known. */
+  get left(): number {
+    return this.#point?.kind === "instructions"
+      ? Math.max(0, this.#point.count - this.#machine.instructions)
+      : Infinity;
+  }
+
+  /** When the machine's clock shows that it is to be saved. */
+  get until(): number {
+    return this.#point?.kind === "clock" ? this.#point.ns : Infinity;
+  }
+
+  look(): void {
+    if (this.#options === undefined || this.#machine.end !== undefined) return;
+    if (this.left === 0 || this.#machine.now() >= this.until) this.#due = true;
+    if (this.#options.asked?.() === true) this.#asked = true;
+    if (!this.#due && !this.#asked) return;
+    const why = this.#due ? "point" : "asked";
+    try {
+      const end = this.#options.save(this.#machine, this.#watch.save(), why);
+      if (end !== undefined) this.#machine.finish(end);
+    } catch (error) {
+      if (error instanceof SaveError) return;
+      throw error;
+    }
+    if (this.#due) this.#point = undefined;
+    this.#due = this.#asked = false;
+  }
 }
 
 /** Feeds what the guest prints to the watcher on its way out. */
@@ -89,7 +180,7 @@ function unseenTextWatch(machine: Machine, { onUnseenText, hostNow }: RunOptions
 }
 
 /** Steps the machine until it ended. */
-function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): MachineEnd {
+function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, saver: Saver): MachineEnd {
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
   const watchUnseenText = unseenTextWatch(machine, options);
@@ -97,30 +188,43 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch): 
     const asked = options.poll?.();
     if (asked !== undefined) machine.finish(asked);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
+    saver.look();
     if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
-    const step = machine.step(left);
+    const step = machine.step(Math.min(left, Math.max(1, saver.left)));
     watchScreen();
     watchUnseenText();
     if (step.state === "ended") return step.end;
     if (step.state === "ran") left -= step.instructions;
-    else if (step.until === undefined) options.wait(undefined);
-    else options.wait(Math.max(0, (step.until - machine.now()) / NS_PER_MS));
+    else {
+      const until = Math.min(step.until ?? Infinity, saver.until);
+      options.wait(until === Infinity ? undefined : Math.max(0, (until - machine.now()) / NS_PER_MS));
+    }
   }
 }
 
-/** Makes the machine of `options.plan`, runs it until it ends, and frees it. Throws what `Machine` throws. */
-export function runToEnd(options: RunOptions): RunReport {
-  const watch = new ConsoleWatch();
-  const machine = new Machine({
+/** The machine of the options, whose console `watch` reads. */
+function makeMachine(options: RunOptions, watch: ConsoleWatch): Machine {
+  const { from } = options;
+  const canRestart = from === undefined || from.snapshot.about.restarts;
+  const made: RunOptions = {
     ...options,
     console: watchedConsole(options.console, watch),
     // A kernel that panicked would only panic again, and why would scroll away.
-    mayRestart: () => watch.panic === undefined && (options.mayRestart?.() ?? true),
-  });
+    mayRestart: () => canRestart && watch.panic === undefined && (options.mayRestart?.() ?? true),
+  };
+  if (from === undefined) return new Machine(made);
+  return restoreSnapshot(from.snapshot, { ...made, missedNs: from.missedNs ?? 0 });
+}
+
+/** Makes the machine of `options.plan`, or goes on with that of `from`, runs it until it ends, and frees it. Throws what these do. */
+export function runToEnd(options: RunOptions): RunReport {
+  const watch = new ConsoleWatch(options.from?.snapshot.watch);
+  const machine = makeMachine(options, watch);
+  const saver = new Saver(machine, options.snapshots, watch);
   try {
     const start = options.hostNow();
     options.onStart?.();
-    const end = stepToEnd(machine, options, watch);
+    const end = stepToEnd(machine, options, watch, saver);
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
     const screen = machine.screen();
     // A kernel whose console is the screen says there why it ended.
@@ -131,6 +235,7 @@ export function runToEnd(options: RunOptions): RunReport {
     if (unseenText !== undefined) report.unseenText = unseenText;
     const firmwareLog = machine.firmwareLog();
     if (firmwareLog !== undefined) report.firmwareLog = firmwareLog;
+    if (saver.missed) report.neverSaved = true;
     return report;
   } finally {
     machine.dispose();

@@ -20,7 +20,7 @@ export interface SerialReceiver {
 }
 
 /** Input bytes taken from outside ahead of the port: what a 16550's FIFO holds. */
-const INPUT_BLOCK = 16;
+export const MOST_INPUT_HELD = 16;
 /** Output bytes gathered before they are handed on at the latest. */
 const BLOCK_SIZE = 4096;
 
@@ -29,6 +29,7 @@ export class MachineConsole {
   readonly #block = new Uint8Array(BLOCK_SIZE);
   #length = 0;
   #receiver: SerialReceiver | undefined;
+  #saw: ((byte: number) => void) | undefined;
   /** Input that the port had no room for yet. */
   #held: Uint8Array = new Uint8Array(0);
 
@@ -53,8 +54,14 @@ export class MachineConsole {
     return this.#receiver !== undefined && (this.#held.length > 0 || this.#outside.inputOpen());
   }
 
+  /** From now on every byte that is transmitted is shown to `saw`. */
+  onByte(saw: (byte: number) => void): void {
+    this.#saw = saw;
+  }
+
   /** A byte the guest transmitted. */
   transmit(byte: number): void {
+    this.#saw?.(byte);
     this.#block[this.#length++] = byte;
     if (this.#length === BLOCK_SIZE) this.flush();
   }
@@ -71,7 +78,7 @@ export class MachineConsole {
   pump(): void {
     if (this.#receiver === undefined) return;
     for (;;) {
-      if (this.#held.length === 0) this.#held = this.#outside.read(INPUT_BLOCK);
+      if (this.#held.length === 0) this.#held = this.#outside.read(MOST_INPUT_HELD);
       if (this.#held.length === 0) return;
       const taken = this.#receiver.receive(this.#held);
       if (taken === 0) return;

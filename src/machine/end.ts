@@ -6,9 +6,9 @@
  * a test suite that ends by debug exit can never take a failure of ours for a result.
  */
 
-/** What happened, as a person would say it. "failed": a device of somebody's own broke. */
+/** What happened, as a person would say it. "failed": a device of somebody's own broke; "saved": it goes on from its snapshot. */
 export type EndKind =
-  "off" | "reset" | "halted" | "crashed" | "stuck" | "failed" | "timeout" | "interrupted" | "io-error";
+  "off" | "saved" | "reset" | "halted" | "crashed" | "stuck" | "failed" | "timeout" | "interrupted" | "io-error";
 
 /** The end of a machine. Plain data: it crosses from the worker and is printed with `--json`. */
 export interface MachineEnd {
@@ -45,6 +45,7 @@ const STATUS_OF_KIND: Record<EndKind, number> = {
   off: EXIT_STATUS.ok,
   reset: EXIT_STATUS.ok,
   halted: EXIT_STATUS.ok,
+  saved: EXIT_STATUS.ok,
   crashed: EXIT_STATUS.crashed,
   stuck: EXIT_STATUS.stuck,
   failed: EXIT_STATUS.deviceFailed,

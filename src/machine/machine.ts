@@ -27,6 +27,7 @@ import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
 import { fillMemory, memoryRanges } from "./fill.js";
 import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
+import { TextTrigger } from "./text-trigger.js";
 import { SaveError, type MachineState } from "./state.js";
 import { TimerQueue } from "./timers.js";
 import { WakeSources } from "./wake.js";
@@ -62,7 +63,7 @@ export interface MachineOptions {
 
 /** A machine that goes on. */
 export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
-  /** What `Machine.saveState` gave; it may be kept and used again. */
+  /** What `save` gave; it may be kept and used again. */
   state: MachineState;
   /** Puts RAM back: every byte is 0 before. */
   fill: (memory: GuestMemory) => void;
@@ -224,7 +225,7 @@ export class Machine {
    * The whole state but RAM, which `memory` shows, between two steps. What the guest has printed is handed on before. Throws
    * SaveError where the machine has ended, or a back end owes it an answer: then later.
    */
-  saveState(): MachineState {
+  save(): MachineState {
     if (this.end !== undefined) throw new SaveError(`the machine has ended (${this.end.route})`);
     const { inFlight, waiting } = this.#completions;
     if (inFlight + waiting > 0)
@@ -277,6 +278,19 @@ export class Machine {
     this.#scheduler.finish(end);
   }
 
+  /**
+   * Calls `printed` once the guest's console has shown `text`, in the step in which it does, which then ends right behind the
+   * instruction that printed the last byte. One text at a time. Throws RangeError for an empty one.
+   */
+  whenPrinted(text: string, printed: () => void): void {
+    const trigger = new TextTrigger(text);
+    this.#console.onByte((byte) => {
+      if (!trigger.feed(byte)) return;
+      this.#scheduler.cut();
+      printed();
+    });
+  }
+
   /** How it ended; `undefined` while it lives. */
   get end(): MachineEnd | undefined {
     return this.#scheduler.end;
@@ -325,9 +339,14 @@ export class Machine {
     return press !== undefined;
   }
 
+  /** Executed by all CPUs since power-on, also before the machine was saved and restored. */
+  get instructions(): number {
+    return this.#slots.reduce((sum, slot) => sum + slot.instructions, 0);
+  }
+
   stats(): MachineStats {
     return {
-      instructions: this.#slots.reduce((sum, slot) => sum + slot.instructions, 0),
+      instructions: this.instructions,
       resets: this.#resets,
       clockNs: this.#clock.now(),
       engine: this.#vm.counters(),

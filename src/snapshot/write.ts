@@ -1,0 +1,98 @@
+/** A machine as the bytes of a snapshot's file. Writes no file. */
+import { alignUp } from "../bytes/align.js";
+import { ByteWriter } from "../bytes/byte-writer.js";
+import { crc32 } from "../codecs/crc32.js";
+import type { ConsoleWatchState } from "../diagnose/console-watch.js";
+import type { Machine } from "../machine/machine.js";
+import { aboutMachine } from "./about.js";
+import { HEADER, MAGIC, PACKING, PAGE, RUN_SIZE, SECTION, SECTION_TYPES, VERSION, type SectionType } from "./format.js";
+import { pageCount, pagesInUse, type Run } from "./pages.js";
+import { encodeValue } from "./values.js";
+
+/** CRC-32 of bytes, going on from that of what went before. */
+export type Checksum = (bytes: Uint8Array, previous: number) => number;
+
+export interface SnapshotOptions {
+  /** Version of the program. */
+  locore: string;
+  /** Ms since 1970 UTC. */
+  savedAt: number;
+  /** What the console's watcher remembers, where there is one. */
+  watch?: ConsoleWatchState;
+  /** A faster CRC-32 than ours. */
+  checksum?: Checksum;
+  /** Packs what is handed to it one behind the other, as gzip. Absent: pages are stored as they are. */
+  gzip?: (pieces: readonly Uint8Array[]) => Uint8Array;
+}
+
+interface Section {
+  type: SectionType;
+  packing: number;
+  /** Bytes when unpacked. */
+  length: number;
+  pieces: readonly Uint8Array[];
+}
+
+/**
+ * The pieces of the file, one behind the other. Those of RAM are the guest's own bytes: they are to be written, or copied, before
+ * the machine goes on. Throws SaveError where the machine cannot be saved now.
+ */
+export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint8Array[] {
+  const { checksum = crc32, gzip, watch } = options;
+  const { plan, ...state } = machine.save();
+  const runs = pagesInUse(machine.memory);
+  const ram = runs.map(({ first, count }) => machine.memory.view(first * PAGE, count * PAGE)!);
+  const sections = [
+    value(SECTION_TYPES.about, aboutMachine(machine, options.locore, options.savedAt)),
+    value(SECTION_TYPES.plan, plan),
+    value(SECTION_TYPES.machine, { ...state, watch }),
+    stored(SECTION_TYPES.runs, [runBytes(runs)]),
+    gzip === undefined
+      ? stored(SECTION_TYPES.pages, ram)
+      : { ...stored(SECTION_TYPES.pages, [gzip(ram)]), packing: PACKING.gzip, length: pageCount(runs) * PAGE },
+  ];
+  return layOut(sections, checksum);
+}
+
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+function stored(type: SectionType, pieces: readonly Uint8Array[]): Section {
+  return { type, packing: PACKING.none, length: sizeOf(pieces), pieces };
+}
+
+function value(type: SectionType, plain: unknown): Section {
+  return stored(type, [encodeValue(plain)]);
+}
+
+function runBytes(runs: readonly Run[]): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(runs.length * RUN_SIZE));
+  runs.forEach(({ first, count }, i) => {
+    bytes.setUint32(i * RUN_SIZE, first, true);
+    bytes.setUint32(i * RUN_SIZE + 4, count, true);
+  });
+  return new Uint8Array(bytes.buffer);
+}
+
+/** Header, table, and every section where the table says. */
+function layOut(sections: readonly Section[], checksum: Checksum): Uint8Array[] {
+  const table = new ByteWriter();
+  const pieces: Uint8Array[] = [];
+  let at = HEADER.size + sections.length * SECTION.size;
+  for (const section of sections) {
+    const size = sizeOf(section.pieces);
+    // Pages begin at a page of the file, so that it can be mapped.
+    const start = section.type === SECTION_TYPES.pages ? alignUp(at, PAGE) : at;
+    if (start > at) pieces.push(new Uint8Array(start - at));
+    pieces.push(...section.pieces);
+    at = start + size;
+    const crc = section.pieces.reduce((previous, piece) => checksum(piece, previous), 0);
+    table.text(section.type).u32(section.packing).u64(start).u64(size).u64(section.length).u32(crc).u32(0);
+  }
+  const rows = table.finish();
+  const header = new ByteWriter();
+  header.bytes(MAGIC).u32(VERSION).u32(sections.length).u64(at).u32(checksum(rows, 0));
+  header.u32(checksum(header.finish(), 0));
+  return [header.finish(), rows, ...pieces];
+}
