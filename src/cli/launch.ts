@@ -7,6 +7,7 @@ import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage } from "../host/node/messages.js";
+import type { SavingRequest } from "../host/node/saving.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import type { RunReport } from "../host/run.js";
@@ -18,7 +19,10 @@ import {
   endJson,
   endLine,
   firmwareLogLines,
+  neverSavedLine,
+  notSavedLine,
   resetLine,
+  savedLine,
   screenFrame,
   statsLines,
   unimplementedLine,
@@ -30,7 +34,10 @@ export interface LaunchOptions {
   jit?: JitMode;
   /** Entry of the machine's thread, where it is not the real one: for tests. */
   worker?: URL;
-  tripleFault: "crash" | "reset";
+  /** Absent: "crash", or as the machine had it that is restored. */
+  tripleFault?: "crash" | "reset";
+  /** When, and to which file, the machine is saved; absent: never. */
+  saving?: SavingRequest;
   /** How often a reset restarts the machine. Absent: on a terminal always, otherwise never. */
   maxResets?: number;
   /** Host time from the start of the launch, files and planning included, ms. */
@@ -82,6 +89,7 @@ function attachInput(
   }
   const command = (name: EscapeCommand): void => {
     if (name === "help") say(context, ["", ...ESCAPE_HELP]);
+    else if (name === "save") session.save();
     else session.stop(machineEnd("interrupted", "Ctrl-A x"));
   };
   const input = connectInput(process.stdin, session, command);
@@ -96,7 +104,9 @@ function isInteractive(): boolean {
 }
 
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
-  const message: StartMessage = { source, tripleFault: options.tripleFault };
+  const message: StartMessage = { source };
+  if (options.saving !== undefined) message.saving = options.saving;
+  if (options.tripleFault !== undefined) message.tripleFault = options.tripleFault;
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
   message.maxResets = options.maxResets ?? (isInteractive() ? Infinity : 0);
   if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
@@ -135,6 +145,8 @@ class Surroundings {
       onPlanned: (warnings) => this.#begin(warnings),
       onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
+      onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
+      onNotSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), notSavedLine(...facts)]),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnseenText: (line) => this.hintAtScreen(line),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
@@ -201,6 +213,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   if (extras.screen && !options.json && report.screen !== undefined)
     context.stdout.write(`${around.midLine() ? "\n" : ""}${screenText(report.screen)}\n`);
   if (!options.json && report.unseenText !== undefined) around.hintAtScreen(report.unseenText);
+  if (report.neverSaved === true) context.stderr.write(`${cut}${neverSavedLine()}\n`);
   const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
   if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
   if (options.stats && !options.json) lines.push(...statsLines(report, around.startedAfterMs));

@@ -9,6 +9,7 @@
  *                        1 stop          main sets it to 1 to end the machine
  *                        2 output wanted main sets it to 1 when it found the output ring empty
  *                        3 space wanted  main sets it to 1 when it found the input ring full
+ *                        4 save          main sets it to 1 to have the machine saved; the worker takes it back
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
@@ -21,7 +22,8 @@ const BELL = 0;
 const STOP = 1;
 const OUTPUT_WANTED = 2;
 const SPACE_WANTED = 3;
-const CONTROL_WORDS = 4;
+const SAVE = 4;
+const CONTROL_WORDS = 5;
 
 /** A guest that prints faster than the terminal shows is held back after this many bytes. */
 const OUTPUT_CAPACITY = 1 << 18;
@@ -106,6 +108,12 @@ export class MainSide {
     this.#ring();
   }
 
+  /** Asks for a snapshot. */
+  requestSave(): void {
+    Atomics.store(this.#control, SAVE, 1);
+    this.#ring();
+  }
+
   #ring(): void {
     ring(this.#control);
   }
@@ -132,6 +140,11 @@ export class WorkerSide implements ConsoleEnd {
   get stopRequested(): boolean {
     this.#heard = Atomics.load(this.#control, BELL);
     return Atomics.load(this.#control, STOP) === 1;
+  }
+
+  /** Whether main wants a snapshot; a request is answered once. */
+  takeSaveRequest(): boolean {
+    return Atomics.load(this.#control, SAVE) === 1 && Atomics.exchange(this.#control, SAVE, 0) === 1;
   }
 
   /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */

@@ -8,7 +8,16 @@
 
 /** What happened, as a person would say it. "failed": a device of somebody's own broke; "saved": it goes on from its snapshot. */
 export type EndKind =
-  "off" | "saved" | "reset" | "halted" | "crashed" | "stuck" | "failed" | "timeout" | "interrupted" | "io-error";
+  | "off"
+  | "saved"
+  | "reset"
+  | "halted"
+  | "crashed"
+  | "stuck"
+  | "failed"
+  | "timeout"
+  | "interrupted"
+  | "io-error";
 
 /** The end of a machine. Plain data: it crosses from the worker and is printed with `--json`. */
 export interface MachineEnd {

@@ -4,6 +4,8 @@ import type { Machine } from "../machine/machine.js";
 
 const LONGEST_TEXT = 0x10000;
 const MOST_CPUS = 1024;
+/** The last moment that a Date can be, ms since 1970. */
+const LAST_TIME = 8.64e15;
 
 export interface SnapshotAbout {
   /** Version of the program that saved it. */
@@ -29,7 +31,7 @@ export interface SnapshotAbout {
 
 export const aboutShape: Shape<SnapshotAbout> = record<SnapshotAbout>({
   locore: text(LONGEST_TEXT),
-  savedAt: natural,
+  savedAt: whole(0, LAST_TIME),
   kernel: text(LONGEST_TEXT),
   summary: text(LONGEST_TEXT),
   loader: text(LONGEST_TEXT),

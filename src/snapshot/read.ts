@@ -300,7 +300,12 @@ class SnapshotFile {
     const found = this.#checksum(header.bytes.subarray(0, HEADER.headerCrc), 0);
     const crc = header.u32(HEADER.headerCrc);
     if (found !== crc)
-      throw new SnapshotError(HEADER.headerCrc, `CRC-32 ${hex(found, 8)} of the header`, hex(crc, 8), DAMAGED);
+      throw new SnapshotError(
+        HEADER.headerCrc,
+        `CRC-32 ${hex(found, 8)} of the header`,
+        hex(crc, 8),
+        DAMAGED,
+      );
     const sections = header.u32(HEADER.sections);
     if (version < VERSION || sections > MOST_SECTIONS)
       throw new SnapshotError(

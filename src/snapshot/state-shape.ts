@@ -92,14 +92,21 @@ const request: Shape<[source: string, count: number]> = {
 /** Each list names each CPU once, and those that have something to do are those that stand in line. */
 function turnsFault({ cpus, turns: state }: Pick<MachineState, "cpus" | "turns">): Fault | undefined {
   const ready = new Set(state.ready);
-  const wrong = (at: string, found: string, expected: string): Fault => ({ at: `.turns.${at}`, found, expected });
+  const wrong = (at: string, found: string, expected: string): Fault => ({
+    at: `.turns.${at}`,
+    found,
+    expected,
+  });
   for (const [id, { status }] of cpus.entries())
-    if (ready.has(id) !== (status === "ready")) return wrong("ready", `CPU ${id}, ${status}`, "those that are ready");
+    if (ready.has(id) !== (status === "ready"))
+      return wrong("ready", `CPU ${id}, ${status}`, "those that are ready");
   for (const name of ["ready", "interrupted", "arrived", "gone"] as const) {
     const listed = state[name];
     if (new Set(listed).size !== listed.length) return wrong(name, "a CPU twice", "each once");
-    if (listed.some((id) => id >= cpus.length)) return wrong(name, "a CPU that there is not", `0 to ${cpus.length - 1}`);
-    if (name !== "gone" && listed.some((id) => !ready.has(id))) return wrong(name, "a CPU that is not ready", "ready ones");
+    if (listed.some((id) => id >= cpus.length))
+      return wrong(name, "a CPU that there is not", `0 to ${cpus.length - 1}`);
+    if (name !== "gone" && listed.some((id) => !ready.has(id)))
+      return wrong(name, "a CPU that is not ready", "ready ones");
   }
   if (state.current >= 0 && !ready.has(state.current))
     return wrong("current", `CPU ${state.current}`, "one that is ready");

@@ -75,7 +75,8 @@ class ValueWriter {
   }
 
   #bigint(value: bigint): void {
-    if (BigInt.asUintN(LONGEST_BIGINT * 8, value) !== value) throw new RangeError(`${value} is not of 64 bits`);
+    if (BigInt.asUintN(LONGEST_BIGINT * 8, value) !== value)
+      throw new RangeError(`${value} is not of 64 bits`);
     this.#head(MAJOR.tag, TAG_BIGNUM);
     const bytes = new Uint8Array(LONGEST_BIGINT);
     new DataView(bytes.buffer).setBigUint64(0, value);
@@ -146,7 +147,12 @@ class ValueReader {
   }
 
   refuse(found: string, expected: string, at = this.#at): SnapshotError {
-    return new SnapshotError(this.base + at, found, expected, "The state is none that a machine was saved as.");
+    return new SnapshotError(
+      this.base + at,
+      found,
+      expected,
+      "The state is none that a machine was saved as.",
+    );
   }
 
   value(depth: number): unknown {
@@ -166,8 +172,7 @@ class ValueReader {
         return this.#text(argument, start);
       case MAJOR.list:
       case MAJOR.map:
-        if (depth >= DEEPEST)
-          throw this.refuse(`values ${DEEPEST + 1} deep`, `${DEEPEST} at most`, start);
+        if (depth >= DEEPEST) throw this.refuse(`values ${DEEPEST + 1} deep`, `${DEEPEST} at most`, start);
         return major === MAJOR.list ? this.#list(argument, depth, start) : this.#map(argument, depth, start);
     }
     return this.#bigint(argument, start);
@@ -180,8 +185,7 @@ class ValueReader {
 
   #argument(low: number, start: number): number {
     if (low < FIRST_LONG) return low;
-    if (low > IN_8_BYTES)
-      throw this.refuse(hex(this.bytes[start], 2), "a value of a known length", start);
+    if (low > IN_8_BYTES) throw this.refuse(hex(this.bytes[start], 2), "a value of a known length", start);
     const size = 1 << (low - FIRST_LONG);
     const at = this.#skip(size, start);
     if (size === 1) return this.#view.getUint8(at);
@@ -249,7 +253,8 @@ class ValueReader {
     for (let i = 0; i < count; i++) {
       const at = this.#at;
       const key = this.value(DEEPEST);
-      if (typeof key !== "string" || key in map) throw this.refuse("a key", "a text that was not there before", at);
+      if (typeof key !== "string" || key in map)
+        throw this.refuse("a key", "a text that was not there before", at);
       map[key] = this.value(depth + 1);
     }
     return map;

@@ -5,7 +5,17 @@ import { crc32 } from "../codecs/crc32.js";
 import type { ConsoleWatchState } from "../diagnose/console-watch.js";
 import type { Machine } from "../machine/machine.js";
 import { aboutMachine } from "./about.js";
-import { HEADER, MAGIC, PACKING, PAGE, RUN_SIZE, SECTION, SECTION_TYPES, VERSION, type SectionType } from "./format.js";
+import {
+  HEADER,
+  MAGIC,
+  PACKING,
+  PAGE,
+  RUN_SIZE,
+  SECTION,
+  SECTION_TYPES,
+  VERSION,
+  type SectionType,
+} from "./format.js";
 import { pageCount, pagesInUse, type Run } from "./pages.js";
 import { encodeValue } from "./values.js";
 
@@ -49,7 +59,11 @@ export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint
     stored(SECTION_TYPES.runs, [runBytes(runs)]),
     gzip === undefined
       ? stored(SECTION_TYPES.pages, ram)
-      : { ...stored(SECTION_TYPES.pages, [gzip(ram)]), packing: PACKING.gzip, length: pageCount(runs) * PAGE },
+      : {
+          ...stored(SECTION_TYPES.pages, [gzip(ram)]),
+          packing: PACKING.gzip,
+          length: pageCount(runs) * PAGE,
+        },
   ];
   return layOut(sections, checksum);
 }

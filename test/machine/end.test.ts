@@ -8,6 +8,7 @@ test("R3.8 every kind of end has its documented status", () => {
     off: 0,
     reset: 0,
     halted: 0,
+    saved: 0,
     crashed: 4,
     stuck: 10,
     failed: 12,

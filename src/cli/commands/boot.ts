@@ -9,6 +9,7 @@ import { machineSource } from "../make-plan.js";
 import { bootRequest } from "../plan-file.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
+import { readSnapshotOptions, SNAPSHOT_OPTIONS } from "../snapshot-options.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 import { parseCount, parseDuration } from "../values.js";
 
@@ -43,18 +44,21 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "stats", help: "also print instructions, speed and the engine's counters" },
   { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
   { name: "firmware-log", help: "print what firmware wrote to its debug console (port 0x402)" },
+  ...SNAPSHOT_OPTIONS,
 ];
 
 /** Reads `RUN_OPTIONS` and `--json`. */
 export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | "input"> {
   const options: Omit<LaunchOptions, "source" | "input"> = {
     engine: args.value("engine") ?? "auto",
-    tripleFault: args.value("triple-fault") === "reset" ? "reset" : "crash",
+    saving: readSnapshotOptions(args),
     stats: args.has("stats") || args.has("jit-stats"),
     countRegions: args.has("jit-stats"),
     json: args.has("json"),
     firmwareLog: args.has("firmware-log"),
   };
+  const tripleFault = args.value("triple-fault");
+  if (tripleFault !== undefined) options.tripleFault = tripleFault as "crash" | "reset";
   const jit = args.value("jit");
   if (jit !== undefined) options.jit = jit as JitMode;
   const timeout = args.value("timeout");
@@ -99,6 +103,10 @@ export const boot: Command = {
     ["locore boot ipxe.lkrn -o loader.bios=on", "SeaBIOS first, then the image by its 16-bit entry"],
     ["locore boot memtest.bin --screen --timeout 60", "a program that writes to a VGA's text screen"],
     ["locore boot --plan p.json", "a machine that plan --json wrote, edited or not"],
+    [
+      'locore boot vmlinuz --initrd i --snapshot-at "# " --snapshot shell.snap',
+      "save the machine at its prompt",
+    ],
     ["locore boot bios.bin --firmware-log", "firmware from its reset vector, with its log"],
   ],
   async run(args, context) {

@@ -2,7 +2,10 @@
 import { recognise } from "../../formats/index.js";
 import type { Fact } from "../../formats/image.js";
 import { verdicts } from "../../verdicts/index.js";
+import { isSnapshotFile } from "../../host/node/snapshot-file.js";
 import { readInput } from "../files.js";
+import { aboutLines } from "../render/snapshot.js";
+import { aboutFile } from "./restore.js";
 import { guestFile, KERNEL } from "../guest-files.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
 import { toJson } from "../json.js";
@@ -25,16 +28,25 @@ function factLine({ name, value, offset, meaning }: Fact, nameWidth: number): st
 
 export const inspect: Command = {
   summary:
-    "say what a file is: format, entry points, segments, notes, payload, each with its file offset; of an ARM kernel, which loaders take it",
-  operands: [{ name: "FILE", required: true, help: "a kernel image, or a guest of the catalogue" }],
+    "say what a file is: format, entry points, segments, notes, payload, each with its file offset; of an ARM kernel, which loaders take it; of a snapshot, which machine it is",
+  operands: [
+    { name: "FILE", required: true, help: "a kernel image, a snapshot, or a guest of the catalogue" },
+  ],
   options: [JSON_OPTION],
   examples: [
     ["locore inspect /boot/vmlinuz", "the setup header of a Linux kernel, field by field"],
+    ["locore inspect shell.snap", "of a snapshot: which machine, when, which kernel"],
     ["locore inspect kernel.arm", "an ARM kernel: what Xen, QEMU, U-Boot and Firecracker do with it"],
   ],
   async run(args, { stdout, stderr }) {
     const [given] = args.operands;
     const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
+    if (isSnapshotFile(path)) {
+      const about = aboutFile(path);
+      if (args.has("json")) stdout.write(`${toJson({ file: path, format: "snapshot", ...about }, 2)}\n`);
+      else printLines(stdout, aboutLines(path, about));
+      return 0;
+    }
     const image = recognise(await readInput("file", path));
     const { format, arch, summary, facts, packedBy } = image;
     const where = verdicts(image);

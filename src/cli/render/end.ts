@@ -35,13 +35,14 @@ export interface ReportParts {
 
 /** One line of JSON. */
 export function endJson(report: RunReport, parts: ReportParts): string {
-  const { end, stats, screen, firmwareLog, unseenText } = report;
+  const { end, stats, screen, firmwareLog, unseenText, neverSaved } = report;
   return toJson({
     ...end,
     instructions: stats.instructions,
     resets: stats.resets,
     clockNs: stats.clockNs,
     ...(unseenText === undefined ? {} : { unseenText }),
+    ...(neverSaved === undefined ? {} : { neverSaved }),
     ...(parts.screen === true && screen !== undefined ? { screen } : {}),
     ...(parts.firmwareLog === true && firmwareLog !== undefined ? { firmwareLog } : {}),
     ...(parts.stats ? { ...figures(report), engine: stats.engine } : {}),
@@ -60,6 +61,23 @@ export function firmwareLogLines({ firmwareLog }: RunReport): string[] {
 /** The guest asked for a reset, and got it. */
 export function resetLine(route: string): string {
   return `locore: reset by ${route}: the machine starts again`;
+}
+
+const BYTES_PER_MIB = 2 ** 20;
+
+/** The machine was saved. */
+export function savedLine(file: string, bytes: number, ms: number): string {
+  return `locore: saved to ${inOneLine(file)} (${(bytes / BYTES_PER_MIB).toFixed(1)} MiB, the machine stood still for ${Math.ceil(ms)} ms)`;
+}
+
+/** It was not. */
+export function notSavedLine(file: string, reason: string): string {
+  return `locore: not saved to ${inOneLine(file)}: ${inOneLine(reason)}`;
+}
+
+/** It ended before. */
+export function neverSavedLine(): string {
+  return "locore: no snapshot was written: the machine ended before it came to --snapshot-at";
 }
 
 /** A kernel that prints to a VGA is silent on a machine without one. */

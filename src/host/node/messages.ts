@@ -7,6 +7,7 @@ import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import type { PlugInFiles } from "./plug-ins.js";
+import type { SavingRequest } from "./saving.js";
 
 /** Given to the worker when it is started, before a plan exists. */
 export interface WorkerSetup {
@@ -48,11 +49,21 @@ export interface PlannedSource {
   plugIns?: PlugInFiles;
 }
 
-/** What a machine is made of: what it is planned from, or a plan that there is already. */
-export type MachineSource = PlannedSource | { plan: Plan };
+/** What a snapshot is restored from. */
+export interface SnapshotToRestore {
+  /** Path of the file; it is read in the machine's thread. */
+  snapshot: string;
+  /** Whether the guest sees the time pass that has passed since: "jump", or its clock goes on where it was. */
+  clock: "jump" | "hold";
+  plugIns?: PlugInFiles;
+}
+
+/** What a machine is made of: what it is planned from, a plan that there is already, or a machine that was saved. */
+export type MachineSource = PlannedSource | { plan: Plan } | SnapshotToRestore;
 
 function contents(source: MachineSource): Uint8Array[] {
   if ("boot" in source) return fileContents(source.boot);
+  if ("snapshot" in source) return [];
   return [...regionContents(source.plan), ...lastingContents(source.plan)];
 }
 
@@ -74,7 +85,10 @@ export function spent(source: MachineSource, plan: Plan, again: boolean): ArrayB
 /** main → worker, once. */
 export interface StartMessage {
   source: MachineSource;
-  tripleFault: "crash" | "reset";
+  /** Absent: "crash", or as the machine had it that was saved. */
+  tripleFault?: "crash" | "reset";
+  /** Absent: it is never saved. */
+  saving?: SavingRequest;
   maxInstructions?: number;
   /** How often a reset restarts the machine; may be Infinity. */
   maxResets?: number;
@@ -100,6 +114,10 @@ export type WorkerMessage =
   | { kind: "unimplemented"; cpu: number; rip: bigint; bytes: Uint8Array; text: string }
   /** The guest asked for a reset in this way, and the machine starts again. */
   | { kind: "reset"; route: string }
+  /** The machine was saved to a file of so many bytes; it stood still for so long. */
+  | { kind: "saved"; file: string; bytes: number; ms: number }
+  /** It was not: the file could not be written. */
+  | { kind: "not-saved"; file: string; reason: string }
   /** The screen has changed. */
   | { kind: "screen"; screen: Screen }
   /** The guest writes this to a screen that it does not have. */

@@ -15,13 +15,17 @@ import { FormatError } from "../../formats/format-error.js";
 import { PlanError } from "../../machine/fill.js";
 import { MemoryMapError } from "../../memory/memory-error.js";
 import { machineEnd } from "../../machine/end.js";
-import { runToEnd, type RunOptions } from "../run.js";
+import { runToEnd, type RestoredRun, type RunOptions } from "../run.js";
 import { WorkerSide } from "../shared.js";
+import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { PlugInError } from "./plug-in-error.js";
+import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
 import {
   spent,
+  type MachineSource,
   type PlannedSource,
+  type SnapshotToRestore,
   type StartMessage,
   type WorkerFailure,
   type WorkerMessage,
@@ -38,7 +42,7 @@ function failureOf(thrown: unknown): WorkerFailure {
 }
 
 function isRefusal(thrown: unknown): boolean {
-  return [BootError, FormatError, MemoryMapError, PartError, PlanError, PlugInError].some(
+  return [BootError, FormatError, MemoryMapError, PartError, PlanError, PlugInError, SnapshotError].some(
     (type) => thrown instanceof type,
   );
 }
@@ -60,12 +64,15 @@ function discard({ source, maxResets = 0 }: StartMessage, plan: Plan): void {
 export interface Planned {
   plan: Plan;
   types?: PartRegistry;
+  /** A machine that goes on. */
+  from?: RestoredRun;
 }
 
 /** What a thread brings along: how it plans, how it gets its engine, and how it makes a board. */
 export interface WorkerParts {
   /** For the engine of this name, which may still be loading. */
   makePlan: (source: PlannedSource, engine: string) => Promise<Planned>;
+  restore?: (source: SnapshotToRestore) => Promise<Planned>;
   loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
   board: RunOptions["board"];
 }
@@ -77,13 +84,12 @@ interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   tell: (message: WorkerMessage) => void;
 }
 
-function runOptions({ start, plan, types, engine, side, tell, board }: RunParts): RunOptions {
+function runOptions({ start, plan, types, from, engine, side, tell, board }: RunParts): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
     board,
     console: side,
-    tripleFault: start.tripleFault,
     hostNow: () => performance.now() * NS_PER_MS,
     random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
@@ -100,11 +106,25 @@ function runOptions({ start, plan, types, engine, side, tell, board }: RunParts)
   if (plan.clock.deterministic === undefined)
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
   if (types !== undefined) options.types = types;
+  if (from !== undefined) options.from = from;
+  if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
+  if (start.saving !== undefined) options.snapshots = savingOptions(start.saving, side, tell);
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   if (start.maxResets !== undefined) options.maxResets = start.maxResets;
   options.onReset = (route) => tell({ kind: "reset", route });
   return options;
+}
+
+function plannedFrom(
+  source: MachineSource,
+  engine: string,
+  { makePlan, restore }: WorkerParts,
+): Planned | Promise<Planned> {
+  if ("plan" in source) return source;
+  if ("boot" in source) return makePlan(source, engine);
+  if (restore === undefined) throw new Error("this thread restores no machine");
+  return restore(source);
 }
 
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
@@ -118,7 +138,7 @@ export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts:
     loading.catch(() => undefined);
     const start = await started;
     const { source } = start;
-    const planned = "plan" in source ? source : await parts.makePlan(source, setup.engine);
+    const planned = await plannedFrom(source, setup.engine, parts);
     tell({ kind: "planned", warnings: planned.plan.warnings });
     const { board } = parts;
     const report = runToEnd(runOptions({ start, ...planned, engine: await loading, side, tell, board }));

@@ -58,6 +58,10 @@ export interface SessionOptions {
   onStart?: (at: number) => void;
   /** Told that the machine starts again, and how the guest asked for the reset. */
   onReset?: (route: string) => void;
+  /** Told that the machine was saved to a file of so many bytes, and how long it stood still, ms. */
+  onSaved?: (file: string, bytes: number, ms: number) => void;
+  /** Told that it was not, and why. */
+  onNotSaved?: (file: string, reason: string) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
   onScreen?: (screen: Screen) => void;
   /** Told that the guest writes to a screen that the machine does not have, with a line of it. */
@@ -120,6 +124,11 @@ export class Session {
     return this.#side.giveInput(bytes);
   }
 
+  /** Asks for a snapshot: `onSaved` or `onNotSaved` follows. Without `StartMessage.saving` nothing happens. */
+  save(): void {
+    this.#side.requestSave();
+  }
+
   /** The input has come to its end. */
   closeInput(): void {
     this.#side.closeInput();
@@ -161,6 +170,12 @@ export class Session {
         return;
       case "reset":
         this.#options.onReset?.(message.route);
+        return;
+      case "saved":
+        this.#options.onSaved?.(message.file, message.bytes, message.ms);
+        return;
+      case "not-saved":
+        this.#options.onNotSaved?.(message.file, message.reason);
         return;
       case "screen":
         this.#options.onScreen?.(message.screen);

@@ -1,0 +1,73 @@
+/** `locore restore FILE`: goes on with a machine that was saved. */
+import { readAbout, type SnapshotSource } from "../../snapshot/read.js";
+import type { SnapshotAbout } from "../../snapshot/about.js";
+import { FAST_READING, openSnapshotFile } from "../../host/node/snapshot-file.js";
+import { SnapshotError } from "../../snapshot/snapshot-error.js";
+import { BOOT_OPTIONS } from "../boot-request.js";
+import { JSON_OPTION, type Command } from "../command.js";
+import { parseDevice } from "../device-option.js";
+import { InputFileError } from "../failure.js";
+import { launch } from "../launch.js";
+import { readRunOptions, RUN_OPTIONS } from "./boot.js";
+
+const PLUG_IN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device");
+
+/** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
+export function aboutFile(file: string): SnapshotAbout {
+  return readingSnapshot(file, (source) => readAbout(source, FAST_READING));
+}
+
+function readingSnapshot<T>(file: string, read: (source: SnapshotSource) => T): T {
+  try {
+    const source = openSnapshotFile(file);
+    try {
+      return read(source);
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (error instanceof SnapshotError) throw error;
+    throw new InputFileError("snapshot", file, error);
+  }
+}
+
+export const restore: Command = {
+  summary: "go on with a machine that was saved; its console is your terminal",
+  description: [
+    "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again.",
+    "--clock jump lets the guest see the time pass that has passed since, up to each of its timers at once, so that no " +
+      "watchdog of it barks; hold has its clock go on where it was. A deterministic machine goes on as if nothing had been.",
+    "A reset restarts the machine only if it could be restarted when it was saved (on a terminal, or with --max-resets): " +
+      "otherwise the snapshot does not hold what it began with.",
+  ],
+  operands: [{ name: "FILE", required: true, help: "a snapshot: of --snapshot-at, or Ctrl-A s" }],
+  options: [
+    {
+      name: "clock",
+      value: "HOW",
+      choices: ["jump", "hold"],
+      help: "what the guest's clock does about the time that has passed: jump (the default) or hold",
+    },
+    ...PLUG_IN_OPTIONS,
+    ...RUN_OPTIONS,
+    { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
+  ],
+  examples: [
+    ["locore restore shell.snap", "a shell, at once"],
+    ["locore restore shell.snap --clock hold --timeout 30", "its clock goes on where it was"],
+  ],
+  async run(args, context) {
+    const [file] = args.operands;
+    const options = readRunOptions(args);
+    const about = aboutFile(file);
+    const devices = args.values("device").map(parseDevice);
+    const clock = args.value("clock") === "hold" ? "hold" : "jump";
+    const source = {
+      snapshot: file,
+      clock,
+      ...(devices.length > 0 && { plugIns: { devices, loaders: [] } }),
+    } as const;
+    const input = !about.deterministic;
+    return launch({ ...options, screen: true, input, source: () => Promise.resolve(source) }, context);
+  },
+};

@@ -1,0 +1,60 @@
+/** The options by which a run is saved. */
+import type { SavingRequest } from "../host/node/saving.js";
+import type { SnapshotPoint } from "../host/run.js";
+import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { packageVersion } from "./commands/version.js";
+import { parseDuration } from "./values.js";
+
+export const SNAPSHOT_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "snapshot-at",
+    value: "WHERE",
+    help:
+      "save the machine there: a whole number is instructions, 30s or 500ms the machine's clock, anything else a text on the " +
+      "console (text:TEXT for one that looks like these)",
+  },
+  {
+    name: "snapshot",
+    value: "FILE",
+    help: "the file that --snapshot-at and Ctrl-A s save to; without it, a new one by the time",
+  },
+  {
+    name: "then",
+    value: "WHAT",
+    choices: ["stop", "go"],
+    help: "what comes behind --snapshot-at: stop (status 0, the default) or go on",
+  },
+  { name: "compress", help: "pack what is saved: smaller, and slower to save and to restore" },
+];
+
+const NS_PER_MS = 1e6;
+const TEXT_PREFIX = "text:";
+const DURATION = /^\d+(\.\d+)?(ms|s|m|h)$/;
+const COUNT = /^\d+$/;
+
+function readPoint(given: string): SnapshotPoint {
+  const text = given.startsWith(TEXT_PREFIX) ? given.slice(TEXT_PREFIX.length) : given;
+  if (text === "")
+    throw new UsageError("--snapshot-at: found no text", "give a text, a number of instructions, or a time");
+  if (text !== given) return { kind: "text", text };
+  if (DURATION.test(text)) return { kind: "clock", ns: parseDuration("--snapshot-at", text) * NS_PER_MS };
+  if (!COUNT.test(text)) return { kind: "text", text };
+  const count = Number(text);
+  if (Number.isSafeInteger(count)) return { kind: "instructions", count };
+  throw new UsageError(`--snapshot-at ${text}: more instructions than any run has`, "text:… for a text");
+}
+
+/** Reads `SNAPSHOT_OPTIONS`. Throws UsageError. */
+export function readSnapshotOptions(args: Arguments): SavingRequest {
+  const [at, file, then] = [args.value("snapshot-at"), args.value("snapshot"), args.value("then")];
+  if (file === "") throw new UsageError("--snapshot: found an empty name", "give the name of a file");
+  if (then !== undefined && at === undefined)
+    throw new UsageError(`--then ${then}: there is no --snapshot-at`, "--then says what comes behind it");
+  return {
+    then: then === "go" ? "go" : "stop",
+    compress: args.has("compress"),
+    locore: packageVersion(),
+    ...(file !== undefined && { file }),
+    ...(at !== undefined && { at: readPoint(at) }),
+  };
+}

@@ -1,0 +1,54 @@
+/** How the machine's thread saves a run: to which file, what is told, and what comes then. */
+import { machineEnd, type MachineEnd } from "../../machine/end.js";
+import type { SaveOptions, SnapshotPoint } from "../run.js";
+import type { WorkerSide } from "../shared.js";
+import { SaveError } from "../../machine/state.js";
+import { saveToFile } from "./snapshot-file.js";
+import type { WorkerMessage } from "./messages.js";
+
+/** What is asked of a run about snapshots. */
+export interface SavingRequest {
+  /** Absent: a name by the time, in the working folder. */
+  file?: string;
+  at?: SnapshotPoint;
+  /** What comes behind `at`. */
+  then: "stop" | "go";
+  compress: boolean;
+  /** Version of the program, which the file names. */
+  locore: string;
+}
+
+const FIRST_OF_TIME = "-T:";
+const NAME_LENGTH = "20261121083000".length;
+
+/** "locore-20261121083000.snap", in UTC. */
+function nameByTime(now: Date): string {
+  const digits = [...now.toISOString()].filter((one) => !FIRST_OF_TIME.includes(one)).join("");
+  return `locore-${digits.slice(0, NAME_LENGTH)}.snap`;
+}
+
+/** The options of a run that saves as `request` says; a request from main is heard through `side`. */
+export function savingOptions(
+  request: SavingRequest,
+  side: WorkerSide,
+  tell: (message: WorkerMessage) => void,
+): SaveOptions {
+  const { at, then, compress, locore } = request;
+  return {
+    ...(at && { at }),
+    asked: () => side.takeSaveRequest(),
+    save(machine, watch, why): MachineEnd | undefined {
+      const file = request.file ?? nameByTime(new Date());
+      const begun = performance.now();
+      try {
+        const bytes = saveToFile(file, machine, { locore, savedAt: Date.now(), watch, compress });
+        tell({ kind: "saved", file, bytes, ms: performance.now() - begun });
+      } catch (error) {
+        if (error instanceof SaveError) throw error;
+        tell({ kind: "not-saved", file, reason: (error as Error).message });
+        return why === "point" ? machineEnd("io-error", "snapshot", (error as Error).message) : undefined;
+      }
+      return why === "point" && then === "stop" ? machineEnd("saved", "snapshot", file) : undefined;
+    },
+  };
+}
