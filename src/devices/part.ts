@@ -4,6 +4,7 @@
  * part's whole state is what `save` gives: making the part again from it is restoring it, making it from nothing is a reset.
  * So nothing can be forgotten, and no callback is ever saved: a part arms its timers and drives its lines when it is made.
  */
+import type { Shape } from "../bytes/shape.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
 import type { FixedHardware } from "../firmware/hardware.js";
@@ -139,6 +140,11 @@ export interface PartType<State extends object = object> {
   announce?(part: PlanPart): Announcement;
   /** What of its state a reset of the machine leaves. Absent: nothing, the part is as at power-on. */
   afterReset?(state: State): State;
+  /**
+   * What a state that comes from a file must be: whatever passes makes a part that throws nothing, hangs nowhere and saves a state
+   * that passes again. Absent: such a state is handed to `create` as it is.
+   */
+  state?(part: PlanPart, machine: MachineFacts): Shape<State>;
   /** Makes the part: as at power-on, or with a state that `save` gave, which it may keep and change. */
   create(part: PlanPart, wires: Wires, state?: State): Part<State>;
 }

@@ -52,7 +52,7 @@ export function afterReset({ plan, types }: BoardContext, states: BoardState): B
   const left: BoardState = {};
   for (const { name, type } of plan.devices) {
     const keeps = types.get(type)?.afterReset;
-    if (keeps !== undefined && name in states) left[name] = keeps(states[name]);
+    if (keeps !== undefined && Object.hasOwn(states, name)) left[name] = keeps(states[name]);
   }
   return left;
 }
@@ -68,8 +68,8 @@ export interface Buses {
 
 /**
  * Makes every part of the plan, in the order of the registry. With `states` each part goes on where it was saved.
- * @throws PartError for a part that is of no type, decodes what it did not place, or lacks another part; whatever `create` of
- *   a type of somebody's own throws.
+ * @throws PartError for a part that is of no type, decodes what it did not place, or lacks another part, and for a state that
+ *   `create` of a type of somebody's own throws at; whatever it throws without one.
  */
 export function buildBoard(
   context: BoardContext,
@@ -85,7 +85,10 @@ export function buildBoard(
     for (const part of plan.devices.filter((one) => one.type === type.type)) {
       const wires = wiresOf(part, context, { buses, sockets, controllers });
       // Every state is plain data; the part may keep and change what it gets.
-      made.set(part.name, checked(part.name, type.create(part, wires, structuredClone(states[part.name]))));
+      const state = Object.hasOwn(states, part.name) ? structuredClone(states[part.name]) : undefined;
+      const ours = types.isBuiltIn(type.type) || state === undefined;
+      const create = (): Part<object> => type.create(part, wires, state);
+      made.set(part.name, checked(part.name, ours ? create() : restored(part.name, create)));
     }
   }
   const apics = sockets.get(CPU_APICS) as readonly ApicPort[] | undefined;
@@ -103,6 +106,21 @@ export function buildBoard(
     find: <T>(socket: Socket<T>) => sockets.get(socket) as T | undefined,
     save: () => Object.fromEntries([...made].map(([name, part]) => [name, saved(name, part)])),
   };
+}
+
+/** A part of somebody's own from a state, which may be of another version of it. */
+function restored(name: string, create: () => Part<object>): Part<object> {
+  try {
+    return create();
+  } catch (error) {
+    if (error instanceof PartError) throw error;
+    throw new PartError(
+      name,
+      `a saved state that create throws at: ${thrownText(error)}`,
+      "a state that this version of the part saves",
+      "Restore it with the part that saved it, or give the part type a state shape that refuses it.",
+    );
+  }
 }
 
 function checked(name: string, part: Part<object> | undefined): Part<object> {

@@ -155,7 +155,8 @@ export class CpuSlot {
   #latch(ipi: PendingIpi): void {
     this.#pending.push(ipi);
     if (this.running) this.cpu.stop();
-    else this.settle();
+    // Parts made from a saved state may send some before the engine has made the CPU; `enter` forgets them.
+    else if (this.#cpu !== undefined) this.settle();
   }
 
   #apply(ipi: PendingIpi): void {

@@ -10,9 +10,10 @@ import { POWER_BUTTON } from "../../src/devices/power/parts.js";
 import { PartRegistry } from "../../src/devices/registry.js";
 import type { MmioBus } from "../../src/devices/bus/mmio-bus.js";
 import type { PortBus } from "../../src/devices/bus/port-bus.js";
-import { buildBoard, type Board, type BoardState } from "../../src/machine/board.js";
+import { buildBoard, type Board, type BoardContext, type BoardState } from "../../src/machine/board.js";
 import { withFeatures } from "../../src/x86/cpu-features.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
+import type { PartMemory, PlanPart } from "../../src/devices/part.js";
 import { usualPlanParts } from "./usual-machine.js";
 
 export const BOARD_CPUS = 2;
@@ -22,6 +23,27 @@ export const IOAPIC_PAGE = 0xfec00000;
 const PAGE = 0x1000;
 export const BOARD_RATES = { apicHz: 1_000_000_000, tscHz: 2_100_000_000 } as const;
 const RTC_START = 1_700_000_000;
+
+/** What a board is made from besides. */
+export interface DeviceBoardOptions {
+  /** Absent: the parts of a usual machine. */
+  devices?: readonly PlanPart[];
+  /** Absent: no part may reach any. */
+  memory?: PartMemory;
+  /** Absent: those built in. */
+  types?: PartRegistry;
+}
+
+/** What the board's parts are told of the machine. */
+export function boardPlan(devices: readonly PlanPart[] = usualPlanParts()): BoardContext["plan"] {
+  return {
+    cpus: BOARD_CPUS,
+    ram: [],
+    clock: { ...BOARD_RATES, rtcStart: RTC_START },
+    cpuid: cpuidTable({ features: withFeatures({}), cpus: BOARD_CPUS, ...BOARD_RATES }),
+    devices,
+  };
+}
 
 export class DeviceBoard {
   readonly ports: PortBus;
@@ -35,19 +57,16 @@ export class DeviceBoard {
   receive: (bytes: Uint8Array) => number = () => 0;
   private readonly board: Board;
 
-  constructor(clock: Clock & Timers, state?: BoardState) {
-    const cpuid = cpuidTable({ features: withFeatures({}), cpus: BOARD_CPUS, ...BOARD_RATES });
+  constructor(
+    readonly clock: Clock & Timers,
+    state?: BoardState,
+    { devices, memory, types }: DeviceBoardOptions = {},
+  ) {
     const wake = new WakeSources();
     this.board = buildBoard(
       {
-        plan: {
-          cpus: BOARD_CPUS,
-          ram: [],
-          clock: { ...BOARD_RATES, rtcStart: RTC_START },
-          cpuid,
-          devices: usualPlanParts(),
-        },
-        types: new PartRegistry(),
+        plan: boardPlan(devices),
+        types: types ?? new PartRegistry(),
         clock,
         timers: clock,
         power: { request: (event: PowerEvent) => this.log.push(`${event.kind} ${event.route}`) },
@@ -60,6 +79,7 @@ export class DeviceBoard {
         },
         failed: (what) => this.log.push(`failed ${what}`),
         memory: () => {
+          if (memory !== undefined) return memory;
           throw new Error("no part of this board reaches memory");
         },
         cpus: Array.from({ length: BOARD_CPUS }, (_, cpu) => ({

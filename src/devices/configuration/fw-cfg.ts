@@ -13,6 +13,7 @@
  * ```
  */
 import { ByteView } from "../../bytes/byte-view.js";
+import { natural, record, u16, u32 } from "../../bytes/shape.js";
 import { TWO_32 } from "../../bytes/words.js";
 import { FW_CFG_DMA, FW_CFG_DMA_SIGNATURE, FW_CFG_PORTS } from "../../spec/fw-cfg.js";
 import { BYTE_BITS } from "../bus/access-bytes.js";
@@ -34,6 +35,8 @@ export interface FwCfgState {
 export function initialFwCfgState(): FwCfgState {
   return { selected: 0, position: 0, dmaHigh: 0 };
 }
+
+export const fwCfgShape = record<FwCfgState>({ selected: u16, position: natural, dmaHigh: u32 });
 
 const EMPTY = new Uint8Array(0);
 const ALL_ONES = 0xffff_ffff;

@@ -4,7 +4,7 @@ import { PC_PORTS } from "../../spec/pc-ports.js";
 import type { PartType } from "../part.js";
 import { Socket } from "../socket.js";
 import { standing } from "../standing.js";
-import { initialVgaState, VgaText, type VgaState } from "./vga-text.js";
+import { initialVgaState, vgaShape, VgaText, type VgaState } from "./vga-text.js";
 
 /** Registers that say which part of memory is shown. */
 export const TEXT_REGISTERS = new Socket<Pick<VgaState, "crtc" | "graphics">>("screen");
@@ -21,6 +21,7 @@ export const vgaPart: PartType<VgaState> = {
     mmio: [{ start: VGA_MEMORY.start, size: VGA_MEMORY.size }],
   }),
   announce: () => ({ fixed: { vga: true } }),
+  state: () => vgaShape,
   create(_part, wires, state = initialVgaState()) {
     const vga = new VgaText(wires.clock, state);
     wires.ports(0, vga.dispiPorts, "whole");

@@ -5,6 +5,7 @@
  *
  * Specification: IBM PS/2 hardware interface technical reference, "Video subsystem".
  */
+import { bits, bool, list, record, u16, u8, whole } from "../../bytes/shape.js";
 import {
   ATTRIBUTE_INDEX_MASK,
   CRTC,
@@ -68,6 +69,25 @@ export function initialVgaState(): VgaState {
 const ABSENT = 0xff;
 const PALETTE_ENTRY = 3;
 const PALETTE_BITS = 0x3f;
+const paletteIndex = whole(0, VGA_COUNT.PALETTE - 1);
+
+export const vgaShape = record<VgaState>({
+  misc: u8,
+  crtcIndex: u8,
+  crtc: list(u8, VGA_COUNT.CRTC),
+  sequencerIndex: u8,
+  sequencer: list(u8, VGA_COUNT.SEQUENCER),
+  graphicsIndex: u8,
+  graphics: list(u8, VGA_COUNT.GRAPHICS),
+  attributeIndex: u8,
+  attribute: list(u8, VGA_COUNT.ATTRIBUTE),
+  attributeData: bool,
+  pelMask: u8,
+  palette: list(bits(PALETTE_BITS), VGA_COUNT.PALETTE),
+  paletteRead: paletteIndex,
+  paletteWrite: paletteIndex,
+  dispiIndex: u16,
+});
 /** Registers 0 to 7 of the CRTC can be protected. */
 const LAST_PROTECTED = 7;
 

@@ -9,6 +9,7 @@
  *  ports 0x4d0/0x4d1    ELCR: a set bit makes the input level-triggered
  * ```
  */
+import { bits, bool, oneOf, record, u8, whole, type Shape } from "../../bytes/shape.js";
 import type { InterruptLine, PortDevice } from "../device.js";
 import {
   BIOS_VECTOR_BASE,
@@ -83,6 +84,31 @@ function initialChip(vectorBase: number): I8259ChipState {
 export function initialI8259State(): I8259State {
   return { master: initialChip(BIOS_VECTOR_BASE.MASTER), slave: initialChip(BIOS_VECTOR_BASE.SLAVE) };
 }
+
+function chipShape(elcrWritable: number): Shape<I8259ChipState> {
+  return record<I8259ChipState>({
+    irr: u8,
+    isr: u8,
+    imr: u8,
+    lines: u8,
+    elcr: bits(elcrWritable),
+    vectorBase: bits(ICW2_BASE),
+    expects: oneOf(0, 2, 3, 4),
+    icw1: u8,
+    autoEoi: bool,
+    rotateInAutoEoi: bool,
+    specialMask: bool,
+    specialFullyNested: bool,
+    lowest: whole(0, INPUTS - 1),
+    readIsr: bool,
+    poll: bool,
+  });
+}
+
+export const i8259Shape = record<I8259State>({
+  master: chipShape(ELCR_WRITABLE.master),
+  slave: chipShape(ELCR_WRITABLE.slave),
+});
 
 /** The input with the highest priority among `mask`, or -1. */
 function highestPriority(chip: I8259ChipState, mask: number): number {

@@ -4,6 +4,7 @@
  *
  * Polarity is kept but has no effect: the machine's lines say "raised", whatever voltage that would be.
  */
+import { bits, bool, list, oneOf, record, u8 } from "../../bytes/shape.js";
 import type { EoiReceiver, InterruptSink } from "./apic-messages.js";
 import type { AccessSize, InterruptLine, MmioDevice } from "../device.js";
 import {
@@ -43,6 +44,20 @@ export function initialIoapicState(id: number, version: number = IOAPIC_VERSION.
   }));
   return { id: id << IOAPIC_ID.shift, version, select: 0, pins };
 }
+
+export const ioapicShape = record<IoapicState>({
+  id: bits(IOAPIC_ID.mask),
+  version: oneOf(IOAPIC_VERSION.plain, IOAPIC_VERSION.withEoi),
+  select: u8,
+  pins: list(
+    record<IoapicPinState>({
+      low: bits(REDIRECTION.writable | REDIRECTION.remoteIrr),
+      high: bits(REDIRECTION.highWritable),
+      raised: bool,
+    }),
+    IOAPIC_PINS,
+  ),
+});
 
 const ALL_ONES = 0xffffffff;
 

@@ -124,6 +124,8 @@ export class LapicCore implements ApicReceiver {
     if (this.externalPending()) {
       this.registers.extIntLatched = false;
       const vector = this.wiring.external?.acknowledge() ?? -1;
+      // A pin that nobody answers for is driven by nobody.
+      if (vector < 0) this.state.lint0Level = false;
       this.update();
       return vector;
     }

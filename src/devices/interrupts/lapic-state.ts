@@ -2,7 +2,33 @@
  * The state of one local APIC as plain data, and the 256-bit vector sets in it. Knows no clock and no other
  * device. Specification: Intel SDM vol. 3A, chapter 11; §11.4.7 for the states after reset and INIT.
  */
-import { APIC_BASE, DELIVERY, DFR, LAPIC_RESET_BASE, LVT } from "../../spec/apic.js";
+import {
+  bits,
+  bool,
+  list,
+  natural,
+  record,
+  refine,
+  u32,
+  u8,
+  whole,
+  type Fault,
+  type Shape,
+} from "../../bytes/shape.js";
+import {
+  APIC_BASE,
+  BROADCAST,
+  DELIVERY,
+  DFR,
+  DIVIDE,
+  ESR,
+  FIRST_LEGAL_VECTOR,
+  ICR,
+  LAPIC_RESET_BASE,
+  LVT,
+  LVT_WRITABLE,
+  SVR,
+} from "../../spec/apic.js";
 
 /** 256 bits as 8 words, the lowest vectors first. */
 export type VectorSet = number[];
@@ -124,6 +150,101 @@ export function initialLapicState(id: number, options: { bsp: boolean; virtualWi
     lint1Level: false,
     registers,
   };
+}
+
+/** Vectors that an APIC can deliver. */
+const vectorSetShape = refine(list(u32, WORDS), ([first]) =>
+  first % 2 ** FIRST_LEGAL_VECTOR === 0
+    ? undefined
+    : { at: "[0]", found: `${first}`, expected: `no vector below ${FIRST_LEGAL_VECTOR}` },
+);
+
+/** A count-down that runs has a length, or its end would never be found. */
+const timerShape = refine(
+  record<LapicTimerState>({
+    initial: u32,
+    divide: bits(DIVIDE.writable),
+    running: bool,
+    count: u32,
+    start: natural,
+    delivered: natural,
+    deadlineLow: u32,
+    deadlineHigh: u32,
+  }),
+  ({ running, initial, count }) =>
+    running && (initial === 0 || count === 0)
+      ? { at: ".running", found: "true", expected: "false, as the count is 0" }
+      : undefined,
+);
+
+const lvtShape = record<LapicLvtState>({
+  timer: bits(LVT_WRITABLE.timer),
+  thermal: bits(LVT_WRITABLE.monitor),
+  performance: bits(LVT_WRITABLE.monitor),
+  lint0: bits(LVT_WRITABLE.lint | LVT.remoteIrr),
+  lint1: bits(LVT_WRITABLE.lint | LVT.remoteIrr),
+  error: bits(LVT_WRITABLE.error),
+});
+
+const DESTINATION = (BROADCAST.xapic << ICR.destinationShift) >>> 0;
+const ERRORS = ESR.sendIllegalVector | ESR.receiveIllegalVector | ESR.illegalRegister;
+
+const registersShape = record<LapicRegisters>({
+  taskPriority: u8,
+  logicalDestination: bits(DESTINATION),
+  destinationFormat: refine(u32, (format) =>
+    (format | DFR.fixed) >>> 0 === format
+      ? undefined
+      : { found: `${format}`, expected: "ones in bits 27 to 0" },
+  ),
+  spurious: bits(SVR.writable),
+  inService: vectorSetShape,
+  triggerMode: vectorSetShape,
+  request: vectorSetShape,
+  errorStatus: bits(ERRORS),
+  errors: bits(ERRORS),
+  commandLow: bits(ICR.writable),
+  commandHigh: u32,
+  lvt: lvtShape,
+  timer: timerShape,
+  extIntLatched: bool,
+});
+
+/** What the machine says of its APICs. */
+export interface LapicLimits {
+  readonly cpus: number;
+  readonly x2apic: boolean;
+  /** MAXPHYADDR, 36 to 52. */
+  readonly physicalAddressBits: number;
+}
+
+/** The APICs of all CPUs, in the order of their ids. Only the boot CPU's LINT0 is wired to anything. */
+export function lapicShape(limits: LapicLimits): Shape<{ cpus: LapicState[] }> {
+  const one = record<LapicState>({
+    id: whole(0, limits.cpus - 1),
+    xapicId: u8,
+    baseAddress: whole(0, 2 ** limits.physicalAddressBits - APIC_BASE.pageSize),
+    baseFlags: bits(APIC_BASE.enable | APIC_BASE.bsp | (limits.x2apic ? APIC_BASE.x2apic : 0)),
+    lint0Level: bool,
+    lint1Level: bool,
+    registers: registersShape,
+  });
+  return refine(record({ cpus: list(one, limits.cpus) }), ({ cpus }) => {
+    for (const [index, { id, baseAddress, baseFlags, lint0Level, lint1Level }] of cpus.entries()) {
+      const fault = (field: string, found: unknown, expected: string): Fault => ({
+        at: `.cpus[${index}].${field}`,
+        found: String(found),
+        expected,
+      });
+      if (id !== index) return fault("id", id, `${index}`);
+      if (baseAddress % APIC_BASE.pageSize !== 0) return fault("baseAddress", baseAddress, "a page");
+      if (baseFlags & APIC_BASE.x2apic && !(baseFlags & APIC_BASE.enable))
+        return fault("baseFlags", baseFlags, "EN with EXTD");
+      if (lint0Level && index > 0) return fault("lint0Level", lint0Level, "false, as the pin is not wired");
+      if (lint1Level) return fault("lint1Level", lint1Level, "false, as the pin is not wired");
+    }
+    return undefined;
+  });
 }
 
 /** Whether a vector, 0–255, is in the set. */

@@ -35,7 +35,7 @@ export class LapicTimer {
   currentCount(): number {
     const state = this.state();
     if (!state.running || this.mode() === LVT_TIMER_MODE.tscDeadline) return 0;
-    const elapsed = Math.floor((this.tick() - state.start) / this.divisor());
+    const elapsed = Math.max(0, Math.floor((this.tick() - state.start) / this.divisor()));
     if (elapsed < state.count) return state.count - elapsed;
     if (this.mode() === LVT_TIMER_MODE.oneShot) return 0;
     return state.initial - ((elapsed - state.count) % state.initial);

@@ -20,20 +20,22 @@ import { Socket } from "../socket.js";
 import { standing } from "../standing.js";
 import { ApicBus } from "./apic-bus.js";
 import { apicPort, type ApicPort } from "./apic-port.js";
-import { I8259Pair, initialI8259State, type I8259State } from "./i8259.js";
-import { initialIoapicState, Ioapic, type IoapicState } from "./ioapic.js";
+import { I8259Pair, i8259Shape, initialI8259State, type I8259State } from "./i8259.js";
+import { initialIoapicState, Ioapic, ioapicShape, type IoapicState } from "./ioapic.js";
 import type { ExternalInterrupts } from "./lapic-core.js";
 import type { ApicMsrFeatures } from "./lapic-msr.js";
-import { initialLapicState, type LapicState } from "./lapic-state.js";
+import { initialLapicState, lapicShape, type LapicState } from "./lapic-state.js";
 import { LocalApic } from "./lapic.js";
 
 /** The local APICs by CPU, for the CPUs' own accesses. */
 export const CPU_APICS = new Socket<readonly ApicPort[]>("local APICs");
 const APIC_BUS = new Socket<ApicBus>("APIC bus");
-/** LINT0 of the boot CPU. */
-const LINT0 = new Socket<InterruptLine>("LINT0 pin");
-/** What answers the boot CPU's INTA cycle. */
-const EXTERNAL = new Socket<ExternalInterrupts>("8259 pair");
+/** LINT0 of the boot CPU. Who drives it also answers the INTA cycle. */
+interface Lint0 {
+  readonly pin: InterruptLine;
+  answeredBy(external: ExternalInterrupts): void;
+}
+const LINT0 = new Socket<Lint0>("LINT0 pin");
 
 function apicFeatures({ cpuid }: MachineFacts): ApicMsrFeatures {
   return {
@@ -49,21 +51,24 @@ export const lapicPart: PartType<{ cpus: LapicState[] }> = {
   summary: "local APICs, one a CPU",
   place: standing("lapic", { mmio: [LAPIC_MMIO] }),
   announce: ({ mmio }) => ({ fixed: { localApic: mmio![0].start } }),
+  state: (_part, machine) => lapicShape({ cpus: machine.cpus, ...apicFeatures(machine) }),
   create(_part, wires, state) {
     const { machine, clock, timers } = wires;
     const bus = new ApicBus();
     const states =
       state?.cpus ??
       wires.cpus.map((_, id) => initialLapicState(id, { bsp: id === 0, virtualWire: id === 0 }));
+    let pair: ExternalInterrupts | undefined;
+    // A message may ask for the 8259s' vector on a machine without them.
+    const external = { acknowledge: () => pair?.acknowledge() ?? -1 };
     const apics = wires.cpus.map((cpu, id) => {
       const wiring = { clock, timers, ...machine.clock, bus, cpu };
-      const external = { acknowledge: () => wires.take(EXTERNAL).acknowledge() };
       return new LocalApic(id === 0 ? { ...wiring, external } : wiring, states[id]);
     });
     for (const apic of apics) bus.addCpu(apic);
     const features = apicFeatures(machine);
     wires.offer(APIC_BUS, bus);
-    wires.offer(LINT0, apics[0].lint0);
+    wires.offer(LINT0, { pin: apics[0].lint0, answeredBy: (found) => (pair = found) });
     wires.offer(
       CPU_APICS,
       apics.map((apic) => apicPort(apic, features)),
@@ -78,13 +83,15 @@ export const i8259Part: PartType<I8259State> = {
   summary: "8259 interrupt controllers",
   place: standing("i8259", { ports: [PC_PORTS.picMaster, PC_PORTS.picSlave, PC_PORTS.elcr] }),
   announce: (part) => ({ acpi: [isaDevice("PIC", "PNP0000", part)] }),
+  state: () => i8259Shape,
   create(_part, wires, state = initialI8259State()) {
-    const pic = new I8259Pair(wires.take(LINT0), state);
+    const lint0 = wires.take(LINT0);
+    const pic = new I8259Pair(lint0.pin, state);
+    lint0.answeredBy(pic);
     wires.ports(0, pic.masterPorts);
     wires.ports(1, pic.slavePorts);
     wires.ports(2, pic.elcrPorts);
     wires.drive((irq) => (irq < ISA_IRQS && irq !== ISA_IRQ.cascade ? pic.line(irq) : undefined));
-    wires.offer(EXTERNAL, pic);
     return { save: () => state };
   },
 };
@@ -94,6 +101,7 @@ export const ioapicPart: PartType<IoapicState> = {
   summary: "I/O APIC",
   place: standing("ioapic", { mmio: [IOAPIC_MMIO], movable: true }),
   announce: ({ mmio }) => ({ fixed: { ioApic: mmio![0].start } }),
+  state: () => ioapicShape,
   create(_part, wires, state = initialIoapicState(ioApicId(wires.machine.cpus))) {
     const bus = wires.take(APIC_BUS);
     const ioapic = new Ioapic(bus, state);

@@ -3,6 +3,7 @@
  * once, with the reset pulse and the A20 gate that kernels use it for. Knows its two ports, two interrupt lines,
  * the A20 line and how to reset. Specification: IBM PS/2 Hardware Interface Technical Reference; `spec/i8042.ts`.
  */
+import { bool, list, record, u16, u8, whole } from "../../bytes/shape.js";
 import type { AccessSize, InterruptLine, PortDevice, PowerControl } from "../device.js";
 import { ROUTE } from "../power/reset-routes.js";
 import {
@@ -56,6 +57,19 @@ export function initialI8042State(keyboard = true): I8042State {
 const STATUS_SHIFT = 8;
 /** Bytes kept for a guest that does not read; more are dropped, as a keyboard's buffer does. */
 const OUTPUT_LIMIT = 16;
+/** A command that waits for its byte, or -1. */
+const waiting = whole(-1, 0xff);
+
+export const i8042Shape = record<I8042State>({
+  ram: list(u8, I8042_RAM_SIZE),
+  outputPort: u8,
+  output: list(u16, { max: OUTPUT_LIMIT }),
+  command: waiting,
+  lastWriteWasCommand: bool,
+  keyboardCommand: waiting,
+  keyboard: bool,
+  lastSent: u8,
+});
 
 export interface I8042Wiring {
   keyboardIrq: InterruptLine;

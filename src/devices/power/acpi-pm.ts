@@ -3,6 +3,7 @@
  * its registers, a clock, a line for the SCI (a level) and how to switch off; not the tables that describe it.
  * The machine is always in ACPI mode: there is no SMI command port. Specification: ACPI 6.5 §4.8.3.
  */
+import { bits, natural, record } from "../../bytes/shape.js";
 import { Alarm } from "../time/alarm.js";
 import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl, Timers } from "../device.js";
 import { ROUTE } from "./reset-routes.js";
@@ -22,6 +23,15 @@ export interface AcpiPmState {
 export function initialAcpiPmState(): AcpiPmState {
   return { status: 0, enable: 0, control: PM1_CONTROL.sciEnable, timerSeen: 0 };
 }
+
+const STATUS = Object.values(PM1_STATUS).reduce((all, bit) => all | bit, 0);
+
+export const acpiPmShape = record<AcpiPmState>({
+  status: bits(STATUS),
+  enable: bits(PM1_ENABLE.writable),
+  control: bits(PM1_CONTROL.readable),
+  timerSeen: natural,
+});
 
 export interface AcpiPmOptions {
   clock: Clock;

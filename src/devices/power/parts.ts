@@ -1,14 +1,17 @@
 /** The ways to switch a machine off and to reset it, as parts. The keyboard controller's is its own. */
+import { record } from "../../bytes/shape.js";
 import { ISA_IRQ, PC_PORTS } from "../../spec/pc-ports.js";
 import type { PartType } from "../part.js";
 import { Socket } from "../socket.js";
 import { standing } from "../standing.js";
-import { AcpiPm, initialAcpiPmState, type AcpiPmState } from "./acpi-pm.js";
+import { AcpiPm, acpiPmShape, initialAcpiPmState, type AcpiPmState } from "./acpi-pm.js";
 import { DebugExit } from "./debug-exit.js";
 import {
   initialSystemControlA,
   ResetControl,
+  resetControlShape,
   SystemControlA,
+  systemControlAShape,
   type ControlByteState,
 } from "./system-control.js";
 
@@ -31,6 +34,7 @@ export const acpiPmPart: PartType<AcpiPmState> = {
     const [sci] = irqs!;
     return { fixed: { powerManagement: { sci, event, control, timer } }, levelIrqs: [sci] };
   },
+  state: () => acpiPmShape,
   create(_part, wires, state = initialAcpiPmState()) {
     const { clock, timers, power } = wires;
     const acpi = new AcpiPm({ clock, timers, sci: wires.interrupt(), power }, state);
@@ -46,6 +50,7 @@ export const systemControlAPart: PartType<ControlByteState> = {
   type: "system-control-a",
   summary: "system control port A: A20, fast reset",
   place: standing("system-control-a", { ports: [PC_PORTS.systemControlA] }),
+  state: () => systemControlAShape,
   create(_part, wires, state = initialSystemControlA()) {
     wires.ports(0, new SystemControlA(wires.power, undefined, state));
     return { save: () => state };
@@ -57,6 +62,7 @@ export const resetControlPart: PartType<ControlByteState> = {
   summary: "reset control register",
   place: standing("reset-control", { ports: [PC_PORTS.resetControl] }),
   announce: ({ ports }) => ({ fixed: { resetPort: ports![0].start } }),
+  state: () => resetControlShape,
   create(_part, wires, state = { value: 0 }) {
     // Wider accesses at 0xcf8 belong to PCI configuration.
     wires.ports(0, new ResetControl(wires.power, state), "byte-only");
@@ -68,6 +74,7 @@ export const debugExitPart: PartType = {
   type: "debug-exit",
   summary: "ends the machine with a status, at the two places that test guests use",
   place: standing("debug-exit", { ports: [PC_PORTS.debugExit, PC_PORTS.debugExitAlias], movable: true }),
+  state: () => record<object>({}),
   create(_part, wires) {
     const exit = new DebugExit(wires.power);
     wires.ports(0, exit, "whole");

@@ -3,6 +3,7 @@
  * port A (0x92: A20, fast reset) and the reset control register (0xcf9). Each knows its byte and what it drives.
  * Specification: ICH9 data sheet §13.7.
  */
+import { bits, record } from "../../bytes/shape.js";
 import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl } from "../device.js";
 import { ROUTE } from "./reset-routes.js";
 import { PIT_CHANNEL } from "../../spec/i8254.js";
@@ -23,6 +24,12 @@ export interface GatedTimer {
 export interface ControlByteState {
   value: number;
 }
+
+export const systemControlAShape = record<ControlByteState>({
+  value: bits(SYSTEM_CONTROL_A.a20 | SYSTEM_CONTROL_A.fastReset),
+});
+export const systemControlBShape = record<ControlByteState>({ value: bits(SYSTEM_CONTROL_B.writable) });
+export const resetControlShape = record<ControlByteState>({ value: bits(RESET_CONTROL.writable) });
 
 /** Port 0x92 at power-on: address line 20 is let through. */
 export function initialSystemControlA(): ControlByteState {

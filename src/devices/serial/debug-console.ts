@@ -4,6 +4,7 @@
  *
  * Specification: QEMU hw/char/debugcon.c; Bochs, port 0xe9.
  */
+import { record, refine, text } from "../../bytes/shape.js";
 import { DEBUG_CONSOLE_READBACK } from "../../spec/fw-cfg.js";
 import type { AccessSize, PortDevice } from "../device.js";
 
@@ -14,6 +15,15 @@ export interface DebugConsoleState {
   /** One character a byte. */
   text: string;
 }
+
+/** Characters that are no byte. */
+const NO_BYTE = /[^\u0000-\u00ff]/;
+
+export const debugConsoleShape = record<DebugConsoleState>({
+  text: refine(text(2 * LONGEST), (said) =>
+    NO_BYTE.test(said) ? { found: "a character above U+00FF", expected: "one character a byte" } : undefined,
+  ),
+});
 
 export class DebugConsole implements PortDevice {
   readonly name = "debug console";

@@ -6,8 +6,8 @@ import { ISA_IRQ, PC_PORTS } from "../../spec/pc-ports.js";
 import type { PartType } from "../part.js";
 import { Socket } from "../socket.js";
 import { standing } from "../standing.js";
-import { DebugConsole, type DebugConsoleState } from "./debug-console.js";
-import { initialUart16550State, Uart16550, type Uart16550State } from "./uart16550.js";
+import { DebugConsole, debugConsoleShape, type DebugConsoleState } from "./debug-console.js";
+import { initialUart16550State, Uart16550, uart16550Shape, type Uart16550State } from "./uart16550.js";
 
 /** Configuration of the serial port that the machine's console is. */
 export const CONSOLE_CONFIG = { backend: "console" } as const;
@@ -27,6 +27,7 @@ export const uart16550Part: PartType<Uart16550State> = {
       number === undefined ? `U${start.toString(16).toUpperCase().padStart(3, "0")}` : `COM${number}`;
     return { acpi: [isaDevice(where, "PNP0501", part, name("_UID", integer(number ?? start)))] };
   },
+  state: () => uart16550Shape,
   create(part, wires, state = initialUart16550State()) {
     const { console } = wires;
     const connected = part.config?.["backend"] === CONSOLE_CONFIG.backend;
@@ -44,6 +45,7 @@ export const debugConsolePart: PartType<DebugConsoleState> = {
   type: "debug-console",
   summary: "the port that firmware logs to",
   place: standing("debug-console", { ports: [PC_PORTS.debugConsole] }),
+  state: () => debugConsoleShape,
   create(_part, wires, state = { text: "" }) {
     wires.ports(0, new DebugConsole(state));
     wires.offer(FIRMWARE_LOG, () => state.text);

@@ -12,6 +12,7 @@
  *   but never RTS has found the port and not opened it yet: what it reads now, it throws away (Linux's probe
  *   and start-up of a port do, with receive interrupts on for a moment), so interrupts alone do not count.
  */
+import { bits, bool, list, oneOf, record, refine, u8, whole } from "../../bytes/shape.js";
 import type { AccessSize, InterruptLine, PortDevice } from "../device.js";
 import {
   UART,
@@ -86,6 +87,31 @@ const ERROR_SHIFT = 8;
  * because there is always room.
  */
 const POLLS_THAT_LISTEN = 4;
+
+/** The receiver never holds more than it has room for. */
+export const uart16550Shape = refine(
+  record<Uart16550State>({
+    ier: bits(UART_IER.all),
+    lcr: u8,
+    mcr: bits(UART_MCR.all),
+    scratch: u8,
+    divisorLow: u8,
+    divisorHigh: u8,
+    fifoEnabled: bool,
+    trigger: oneOf(...UART_TRIGGER_LEVELS),
+    received: list(bits(0xff | (UART_LSR.errors << ERROR_SHIFT)), { max: UART_FIFO_SIZE }),
+    lineErrors: bits(UART_LSR.errors),
+    transmitPending: bool,
+    modemDeltas: bits(UART_MSR.deltas),
+    mcrRaised: bits(UART_MCR.all),
+    polls: whole(0, POLLS_THAT_LISTEN),
+  }),
+  ({ received, fifoEnabled }) =>
+    received.length > 1 && !fifoEnabled
+      ? { at: ".received", found: `a list of ${received.length}`, expected: "one at most, with the FIFO off" }
+      : undefined,
+);
+
 /** The modem lines outside loopback: a peer that is there and ready. */
 const PEER_READY = UART_MSR.cts | UART_MSR.dsr | UART_MSR.dcd;
 

@@ -2,6 +2,7 @@
  * The test device of suites of unit tests for hypervisors: a register that takes any access, interrupt lines to raise at
  * will, registers in memory. A byte for port 0xe9 is printed as well. Specification: `spec/pc-testdev.ts`.
  */
+import { bytes, record, u32 } from "../../bytes/shape.js";
 import { BYTE_BITS } from "../bus/access-bytes.js";
 import type { AccessSize, InterruptLine, MmioDevice, PortDevice } from "../device.js";
 import type { PartType } from "../part.js";
@@ -88,6 +89,7 @@ export const testdevPart: PartType<TestdevState> = {
     ports: [TESTDEV.REGISTER, TESTDEV.FLUSH, TESTDEV.BYTES, TESTDEV.LINES],
     mmio: [TESTDEV.MEMORY],
   }),
+  state: () => record<TestdevState>({ register: u32, memory: bytes(TESTDEV.MEMORY.size) }),
   create(_part, wires, state = { register: 0, memory: new Uint8Array(TESTDEV.MEMORY.size) }) {
     wires.ports(0, registerPorts(state), "whole");
     wires.ports(1, FLUSH, "whole");

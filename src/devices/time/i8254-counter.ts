@@ -11,6 +11,7 @@
  *   mode 4   ▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▁▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔   5 is the same from a gate edge
  * ```
  */
+import { bool, natural, record, refine, whole, type Shape } from "../../bytes/shape.js";
 import { PIT_ACCESS, PIT_CONTROL_WORD, PIT_FULL_COUNT, PIT_MODE, PIT_STATUS } from "../../spec/i8254.js";
 
 export interface I8254CounterState {
@@ -62,6 +63,36 @@ export function initialCounterState(gate: boolean): I8254CounterState {
     nullCount: true,
   };
 }
+
+/** -1 stands for nothing. */
+const NOTHING = -1;
+const orNothing = (last: number): Shape<number> => whole(NOTHING, last);
+const ticks = whole(-Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
+/** A counter that runs has a length, or its periods could not be counted. */
+export const i8254CounterShape = refine(
+  record<I8254CounterState>({
+    mode: whole(PIT_MODE.terminalCount, PIT_MODE.hardwareStrobe),
+    access: whole(PIT_ACCESS.low, PIT_ACCESS.both),
+    bcd: bool,
+    gate: bool,
+    count: whole(0, PIT_FULL_COUNT.binary),
+    start: ticks,
+    running: bool,
+    passed: ticks,
+    nextCount: whole(0, PIT_FULL_COUNT.binary),
+    nextStart: natural,
+    lowWritten: orNothing(0xff),
+    readHigh: bool,
+    latchedCount: orNothing(0xffff),
+    latchedStatus: orNothing(0xff),
+    nullCount: bool,
+  }),
+  ({ running, count }) =>
+    running && count === 0
+      ? { at: ".running", found: "true", expected: "false, as the count is 0" }
+      : undefined,
+);
 
 /** Modes that repeat by themselves. */
 export function isPeriodic(state: I8254CounterState): boolean {

@@ -8,6 +8,7 @@
  * modes 2 and 3 begins with the next whole period, in mode 3 too. Output 0 shows the falling edge of modes 2
  * to 4 right before the rising one, because only the rising one is ever seen by a controller.
  */
+import { list, natural, record } from "../../bytes/shape.js";
 import { Alarm } from "./alarm.js";
 import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "../device.js";
 import * as counter from "./i8254-counter.js";
@@ -37,6 +38,11 @@ export function initialI8254State(): I8254State {
   );
   return { counters, edgesDelivered: 0 };
 }
+
+export const i8254Shape = record<I8254State>({
+  counters: list(counter.i8254CounterShape, PIT_CHANNELS),
+  edgesDelivered: natural,
+});
 
 export class I8254 implements PortDevice {
   readonly name = "i8254 timer";

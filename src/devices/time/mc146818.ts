@@ -7,6 +7,7 @@
  * flag is not already set, so a guest that never reads register C costs one timer. Between two events, and within a second,
  * a read computes nothing: what was found before holds until a register is written.
  */
+import { bool, list, natural, record, u8, whole } from "../../bytes/shape.js";
 import { Alarm } from "./alarm.js";
 import type { AccessSize, Clock, InterruptLine, PortDevice, Timers } from "../device.js";
 import { fromRegisters, nextAlarm, TIME_REGISTERS, toRegisters } from "./rtc-calendar.js";
@@ -59,6 +60,21 @@ export function initialMc146818State(rtcStart: number, cmos: readonly number[] =
     flagsAt: 0,
   };
 }
+
+/** Years 0 and 25755: what the registers can say, read as they must not be written, and the machine's life after it. */
+const EARLIEST_SECONDS = -63_000_000_000;
+const LATEST_SECONDS = 1_000_000_000_000;
+
+export const mc146818Shape = record<Mc146818State>({
+  index: whole(0, RTC_INDEX.mask),
+  nmiMasked: bool,
+  cmos: list(u8, CMOS_SIZE),
+  baseSeconds: whole(EARLIEST_SECONDS, LATEST_SECONDS),
+  // The divider may have been let go within the first second.
+  origin: whole(-NS_PER_SECOND, Number.MAX_SAFE_INTEGER),
+  weekdayShift: whole(0, 6),
+  flagsAt: natural,
+});
 
 /** What the RESET pin leaves: time and memory, which a battery keeps. Interrupts are off and their flags clear. */
 export function resetMc146818(state: Mc146818State): Mc146818State {

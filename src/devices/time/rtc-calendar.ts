@@ -6,6 +6,8 @@ import { RTC, RTC_ALARM_ANY, RTC_B, RTC_PM } from "../../spec/mc146818.js";
 
 const SECONDS_PER_DAY = 86400;
 const HOURS_PER_HALF_DAY = 12;
+/** Years that century and year can say, times so many that a sum with any year is positive. */
+const CALENDAR_YEARS = 1_000_000;
 
 /** The registers that hold time and date, in no order that matters. */
 export const TIME_REGISTERS = [
@@ -42,7 +44,8 @@ function decodeHours(byte: number, b: number): number {
 /** Register values for `seconds` since 1970-01-01 UTC. `weekdayShift` is added to the true day of the week. */
 export function toRegisters(seconds: number, b: number, weekdayShift: number): Map<number, number> {
   const date = new Date(seconds * 1000);
-  const year = date.getUTCFullYear();
+  // Registers that say month 0 of year 0 mean a day of the year before.
+  const year = (date.getUTCFullYear() + CALENDAR_YEARS) % CALENDAR_YEARS;
   return new Map([
     [RTC.seconds, encode(date.getUTCSeconds(), b)],
     [RTC.minutes, encode(date.getUTCMinutes(), b)],
