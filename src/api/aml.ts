@@ -8,6 +8,7 @@ export {
   memoryResource,
   method,
   name,
+  notify,
   pack,
   resources,
   string,

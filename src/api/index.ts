@@ -85,6 +85,7 @@ export type {
 export { PartError } from "../devices/resources.js";
 export type { Claim } from "../devices/resources.js";
 export { PartRegistry } from "../devices/registry.js";
+export { GENERAL_EVENTS } from "../devices/power/parts.js";
 export { Socket } from "../devices/socket.js";
 export { standing } from "../devices/standing.js";
 export type { Place } from "../devices/standing.js";

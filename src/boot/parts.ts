@@ -6,7 +6,7 @@ import type { Announcement, PartRequest, PlanPart } from "../devices/part.js";
 import type { PartRegistry } from "../devices/registry.js";
 import { PartError, Resources } from "../devices/resources.js";
 import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
-import type { Hardware } from "../firmware/hardware.js";
+import type { GeneralEvent, Hardware } from "../firmware/hardware.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
 import type { SerialConsole } from "./systems.js";
@@ -107,6 +107,7 @@ export function announced(parts: readonly PlanPart[], registry: PartRegistry, cp
     cpus,
     namespace: all.flatMap(({ acpi = [] }) => acpi),
     levelIrqs: all.flatMap(({ levelIrqs = [] }) => levelIrqs),
+    events: eventsOf(parts, all),
   };
   for (const { fixed } of all) Object.assign(hardware, fixed);
   return {
@@ -114,4 +115,24 @@ export function announced(parts: readonly PlanPart[], registry: PartRegistry, cp
     files: new Map(all.flatMap(({ files }) => [...(files ?? [])])),
     words: (system) => all.flatMap(({ words }) => words?.[system] ?? []),
   };
+}
+
+/** The events of all parts. Throws PartError where two have one. */
+function eventsOf(parts: readonly PlanPart[], told: readonly Announcement[]): GeneralEvent[] {
+  const owners = new Map<number, string>();
+  return told.flatMap(({ events = [] }, index) => {
+    const { name } = parts[index];
+    for (const { number } of events) {
+      const other = owners.get(number);
+      if (other !== undefined)
+        throw new PartError(
+          name,
+          `general-purpose event ${number}, which "${other}" has`,
+          "an event that nobody has",
+          "Give one of the two another.",
+        );
+      owners.set(number, name);
+    }
+    return events;
+  });
 }

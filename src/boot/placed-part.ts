@@ -6,6 +6,7 @@ import { hex } from "../bytes/hex.js";
 import type { Announcement, PartRequest, PlanPart } from "../devices/part.js";
 import { PartError, type Owned } from "../devices/resources.js";
 import type { Span } from "../memory/layout.js";
+import { GENERAL_EVENT_COUNT } from "../spec/acpi-pm.js";
 
 const FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const SHAPE = `an object with ${FIELDS.join(", ")}`;
@@ -71,6 +72,7 @@ export function checkAnnouncement(given: unknown, { name, irqs = [] }: PlanPart)
   const announcement = given as Announcement;
   const {
     acpi = [],
+    events = [],
     levelIrqs = [],
     fixed = {},
     words = {},
@@ -78,6 +80,11 @@ export function checkAnnouncement(given: unknown, { name, irqs = [] }: PlanPart)
   } = announcement;
   if (!Array.isArray(acpi) || acpi.some((node) => !(node instanceof Uint8Array)))
     return refuse("acpi", "an array of what the functions of aml give");
+  if (!Array.isArray(events) || !events.every(isEvent))
+    return refuse(
+      "events",
+      `{ number, body }: 0 to ${GENERAL_EVENT_COUNT - 1}, and an array of what aml gives`,
+    );
   if (!Array.isArray(levelIrqs) || levelIrqs.some((irq) => !irqs.includes(irq as number)))
     return refuse("levelIrqs", "interrupts of its own");
   if (!isObject(fixed)) return refuse(`fixed ${kindOf(fixed)}`, "an object");
@@ -101,6 +108,18 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isSpan(value: unknown): value is Span {
   return isObject(value) && Number.isSafeInteger(value["start"]) && Number.isSafeInteger(value["size"]);
+}
+
+function isEvent(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { number, body } = value;
+  return (
+    Number.isInteger(number) &&
+    (number as number) >= 0 &&
+    (number as number) < GENERAL_EVENT_COUNT &&
+    Array.isArray(body) &&
+    body.every((term) => term instanceof Uint8Array)
+  );
 }
 
 function inside(range: Span, claimed: Span): boolean {

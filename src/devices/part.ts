@@ -7,7 +7,7 @@
 import type { Shape } from "../bytes/shape.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
-import type { FixedHardware } from "../firmware/hardware.js";
+import type { FixedHardware, GeneralEvent } from "../firmware/hardware.js";
 import type { FwCfgItem } from "../firmware/fw-cfg.js";
 import type { CheckedMemory } from "../memory/checked-memory.js";
 import type { Span } from "../memory/layout.js";
@@ -64,6 +64,8 @@ export interface PartRequest extends Omit<Partial<PlanPart>, "type" | "ports" | 
 export interface Announcement {
   /** Objects of the ACPI namespace, inside \_SB. */
   acpi?: readonly Aml[];
+  /** General-purpose events of ACPI that it raises, each number of one part only. */
+  events?: readonly GeneralEvent[];
   /** What ACPI and MP tables have fields of their own for. */
   fixed?: Partial<FixedHardware>;
   /** Those of its interrupts that are levels. */

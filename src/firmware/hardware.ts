@@ -11,6 +11,15 @@ export interface PowerManagement {
   event: Span;
   control: Span;
   timer: Span;
+  /** General-purpose events. */
+  general: Span;
+}
+
+/** A general-purpose event (ACPI 6.5 §5.6.4): what its method does once it was raised. */
+export interface GeneralEvent {
+  /** 0 to 15. */
+  readonly number: number;
+  readonly body: readonly Aml[];
 }
 
 /** What stands at places that tables have fields for, as a part says it of itself. */
@@ -30,6 +39,8 @@ export interface Hardware extends Partial<FixedHardware> {
   cpus: number;
   /** Devices of the ACPI namespace, in the order of the parts. */
   namespace: readonly Aml[];
+  /** Likewise. */
+  events: readonly GeneralEvent[];
   /** ISA interrupts that are levels; every other one is an edge. */
   levelIrqs: readonly number[];
 }

@@ -25,5 +25,10 @@ export const PM1_CONTROL = {
 /** Offset of the enable register behind the status register, in an event block of 4 bytes. */
 export const PM1_ENABLE_OFFSET = 2;
 
+/** General-purpose events of block 0 (§4.8.4.1): as many bits of status, write 1 to clear, and behind them of enable. */
+export const GENERAL_EVENT_COUNT = 16;
+/** Offset of the enable bits, in a block of 4 bytes. */
+export const GENERAL_ENABLE_OFFSET = 2;
+
 /** Power-management timer (§4.8.3.3): its rate, Hz, and width. */
 export const PM_TIMER = { hz: 3_579_545, bits: 32, shortBits: 24 } as const;

@@ -111,6 +111,9 @@ export const AML = {
   PACKAGE: 0x12,
   METHOD: 0x14,
   ROOT_CHAR: 0x5c,
+  DUAL_NAME_PREFIX: 0x2e,
+  MULTI_NAME_PREFIX: 0x2f,
+  NOTIFY: 0x86,
   EXT_PREFIX: 0x5b,
   DEVICE: 0x82,
 } as const;

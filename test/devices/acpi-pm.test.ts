@@ -105,10 +105,54 @@ test("ACPI 6.5 §4.8.3.1.1: a sleep state that we lack ends at once: WAK_STS is 
   assert.equal(bench.sci.level, false);
 });
 
+test("general-purpose events: status and enable of each, the SCI while both are set; a one written clears", () => {
+  const bench = new Bench();
+  const { generalPorts: ports } = bench.pm;
+  bench.pm.raise(3);
+  bench.pm.raise(12);
+  assert.equal(ports.readPort(0, 4), 0x0000_1008);
+  assert.equal(bench.sci.level, false, "nobody has enabled it");
+  ports.writePort(3, 1, 0x10);
+  assert.equal(bench.sci.level, true);
+  assert.equal(ports.readPort(0, 4), 0x1000_1008);
+  ports.writePort(0, 1, 0xff);
+  assert.equal(bench.sci.level, true, "its bit is in the other byte");
+  assert.equal(ports.readPort(0, 1), 0);
+  ports.writePort(0, 2, 0xefff);
+  assert.equal(bench.sci.level, true, "a zero leaves it");
+  ports.writePort(1, 1, 0x10);
+  assert.equal(bench.sci.level, false);
+  ports.writePort(2, 2, 0xffff);
+  bench.pm.raise(0);
+  assert.equal(bench.sci.level, true);
+  assert.equal(ports.readPort(0, 4), 0xffff_0001);
+  ports.writePort(2, 2, 0);
+  assert.equal(bench.sci.level, false, "no longer enabled");
+  assert.equal(ports.readPort(0, 4), 1, "but not forgotten");
+});
+
+test("general-purpose events and those of fixed hardware share the SCI", () => {
+  const bench = new Bench();
+  bench.pm.eventPorts.writePort(2, 2, 0x0100);
+  bench.pm.generalPorts.writePort(2, 2, 0x8000);
+  bench.pm.pressPowerButton();
+  bench.pm.raise(15);
+  bench.pm.eventPorts.writePort(0, 2, 0x0100);
+  assert.equal(bench.sci.level, true);
+  bench.pm.generalPorts.writePort(0, 2, 0x8000);
+  assert.equal(bench.sci.level, false);
+});
+
+test("there are 16 general-purpose events", () => {
+  for (const event of [-1, 16, 1.5, NaN]) assert.throws(() => new Bench().pm.raise(event), RangeError);
+});
+
 test("ACPI: a block with the same state behaves the same", () => {
   const bench = new Bench();
   bench.pm.eventPorts.writePort(2, 2, 0x0100);
   bench.pm.pressPowerButton();
+  bench.pm.generalPorts.writePort(2, 2, 0x0002);
+  bench.pm.raise(1);
   const copy = new Bench({}, JSON.parse(JSON.stringify(bench.pm.state)) as AcpiPmState, bench.clock);
   assert.equal(copy.sci.level, true);
   assert.deepEqual(copy.pm.state, bench.pm.state);

@@ -85,6 +85,10 @@ describe("R3.4 ACPI tables", () => {
     assert.equal(fadt.getUint32(56, true), portsOf("acpi-pm", 0).start);
     assert.equal(fadt.getUint32(64, true), portsOf("acpi-pm", 1).start);
     assert.equal(fadt.getUint32(76, true), portsOf("acpi-pm", 2).start);
+    assert.equal(fadt.getUint32(80, true), portsOf("acpi-pm", 3).start, "GPE0_BLK");
+    assert.equal(bytes[92], portsOf("acpi-pm", 3).size, "GPE0_BLK_LEN");
+    assert.equal(hex(bytes.subarray(220, 232)), "012000010c06000000000000", "X_GPE0_BLK");
+    assert.equal(hex(bytes.subarray(84, 88)) + hex(bytes.subarray(93, 95)), "00".repeat(6), "no GPE1");
     assert.equal(bytes[108], 0x32, "century");
     assert.equal((fadt.getUint32(112, true) >>> 20) & 1, 0, "not hardware-reduced");
     assert.equal((fadt.getUint32(112, true) >>> 10) & 1, 1, "RESET_REG_SUP");
@@ -122,6 +126,10 @@ describe("AML", () => {
 
   it("names are padded and checked", () => {
     assert.equal(hex(nameString("\\_S5")), "5c5f53355f");
+    assert.equal(hex(nameString("\\_SB.VGEN")), "5c2e5f53425f5647454e");
+    assert.equal(hex(nameString("A.B.C")), "2f03" + "415f5f5f" + "425f5f5f" + "435f5f5f");
+    for (const wrong of ["A.", ".A", "A..B", "A.TOOLONG", ""])
+      assert.throws(() => nameString(wrong), RangeError);
     assert.throws(() => nameString("TOOLONG"), RangeError);
     assert.throws(() => nameString("1BAD"), RangeError);
   });

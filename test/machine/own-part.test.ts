@@ -4,6 +4,7 @@ import { describe, it, test } from "node:test";
 import {
   aml,
   buildPlan,
+  GENERAL_EVENTS,
   Machine,
   PartError,
   PartRegistry,
@@ -201,6 +202,35 @@ describe("R1.1 one object in the registry", () => {
     assert.equal(vectors[0], 0x35);
   });
 
+  it("R1.1 raises a general-purpose event that it announced: its method is in the DSDT, its status at the kernel's port", () => {
+    const ringer: PartType = {
+      type: "ringer",
+      summary: "raises an event when it is written to",
+      place: standing("ringer", { ports: [{ start: 0x300, size: 1 }] }),
+      announce: () => ({
+        acpi: [aml.device("RING", aml.name("_HID", aml.string("TEST0002")))],
+        events: [{ number: 5, body: [aml.notify("\\_SB.RING", 0x80)] }],
+      }),
+      create(_part, wires) {
+        const raise = wires.take(GENERAL_EVENTS);
+        wires.ports(0, { name: "ringer", readPort: () => 0, writePort: () => raise(5) });
+        return { save: () => ({}) };
+      },
+    };
+    const rings = registry(ringer);
+    const ringing = plan(rings, { type: "ringer" });
+    assert.ok(firmwareText(ringing).includes(Buffer.from(aml.notify("\\_SB.RING", 0x80)).toString("latin1")));
+    assert.ok(firmwareText(ringing).includes("_E05"));
+    const status: number[] = [];
+    run(rings, ringing, function* (cpu) {
+      status.push(cpu.in(0x60c, 2));
+      cpu.out(0x300, 0);
+      status.push(cpu.in(0x60c, 2));
+      yield "hlt";
+    });
+    assert.deepEqual(status, [0, 1 << 5]);
+  });
+
   it("R1.1 two parts at one place are refused, both named", () => {
     assert.throws(
       () => plan(types, { type: "adder" }, { type: "adder", name: "other", ports: [{ start: 0x302 }] }),
@@ -246,6 +276,8 @@ describe("R1.1 what a part type of somebody's own gives is checked", () => {
       { acpi: ["x"] },
       /found acpi from announce; expected an array of what the functions of aml/,
     ],
+    ["an event that there is not", { events: [{ number: 16, body: [] }] }, /found events from announce/],
+    ["an event that does no AML", { events: [{ number: 1, body: ["x"] }] }, /found events from announce/],
     [
       "a level that is not its own",
       { levelIrqs: [1] },

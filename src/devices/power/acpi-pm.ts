@@ -1,7 +1,8 @@
 /**
- * ACPI's fixed hardware: PM1 event and control registers, the power-management timer, the power button. Knows
- * its registers, a clock, a line for the SCI (a level) and how to switch off; not the tables that describe it.
- * The machine is always in ACPI mode: there is no SMI command port. Specification: ACPI 6.5 §4.8.3.
+ * ACPI's fixed hardware: PM1 event and control registers, the power-management timer, the power button, general-purpose
+ * events. Knows its registers, a clock, a line for the SCI (a level) and how to switch off; not the tables that describe it,
+ * nor what raises an event. The machine is always in ACPI mode: there is no SMI command port. Specification: ACPI 6.5 §4.8.3,
+ * §4.8.4.
  */
 import { bits, natural, record } from "../../bytes/shape.js";
 import { Alarm } from "../time/alarm.js";
@@ -9,7 +10,15 @@ import type { AccessSize, Clock, InterruptLine, PortDevice, PowerControl, Timers
 import { ROUTE } from "./reset-routes.js";
 import { ticksAt, timeOfTick } from "../time/tick-rate.js";
 import { SLP_TYP_S5 } from "../../spec/acpi.js";
-import { PM1_CONTROL, PM1_ENABLE, PM1_ENABLE_OFFSET, PM1_STATUS, PM_TIMER } from "../../spec/acpi-pm.js";
+import {
+  GENERAL_ENABLE_OFFSET,
+  GENERAL_EVENT_COUNT,
+  PM1_CONTROL,
+  PM1_ENABLE,
+  PM1_ENABLE_OFFSET,
+  PM1_STATUS,
+  PM_TIMER,
+} from "../../spec/acpi-pm.js";
 
 export interface AcpiPmState {
   status: number;
@@ -17,11 +26,21 @@ export interface AcpiPmState {
   control: number;
   /** Up to which tick of the timer its carry was looked for. */
   timerSeen: number;
+  /** General-purpose events, a bit each. */
+  generalStatus: number;
+  generalEnable: number;
 }
 
 /** Power-on: ACPI mode is on already, nothing is enabled. */
 export function initialAcpiPmState(): AcpiPmState {
-  return { status: 0, enable: 0, control: PM1_CONTROL.sciEnable, timerSeen: 0 };
+  return {
+    status: 0,
+    enable: 0,
+    control: PM1_CONTROL.sciEnable,
+    timerSeen: 0,
+    generalStatus: 0,
+    generalEnable: 0,
+  };
 }
 
 const STATUS = Object.values(PM1_STATUS).reduce((all, bit) => all | bit, 0);
@@ -64,6 +83,8 @@ export class AcpiPm {
   readonly controlPorts: PortDevice;
   /** Power-management timer, 4 bytes. */
   readonly timerPorts: PortDevice;
+  /** GPE0 block: status and enable, 4 bytes. */
+  readonly generalPorts: PortDevice;
   private readonly alarm: Alarm;
   /** Ticks between two changes of the timer's highest bit. */
   private readonly halfRange: number;
@@ -90,12 +111,26 @@ export class AcpiPm {
       readPort: (offset, size) => part(this.timerValue(), offset, size),
       writePort: () => undefined,
     };
+    this.generalPorts = {
+      name: "ACPI general-purpose events",
+      readPort: (offset, size) =>
+        part(state.generalStatus | (state.generalEnable << (8 * GENERAL_ENABLE_OFFSET)), offset, size),
+      writePort: (offset, size, value) => this.writeGeneral(offset, size, value),
+    };
     this.update();
   }
 
   /** Presses and releases the power button. The guest decides what happens. */
   pressPowerButton(): void {
     this.state.status |= PM1_STATUS.powerButton;
+    this.update();
+  }
+
+  /** Sets the status of general-purpose event `event`, which stays until the guest clears it. Throws RangeError where there is none. */
+  raise(event: number): void {
+    if (!Number.isInteger(event) || event < 0 || event >= GENERAL_EVENT_COUNT)
+      throw new RangeError(`general-purpose event ${event}: there are 0 to ${GENERAL_EVENT_COUNT - 1}`);
+    this.state.generalStatus |= 1 << event;
     this.update();
   }
 
@@ -121,6 +156,14 @@ export class AcpiPm {
     this.update();
   }
 
+  private writeGeneral(offset: number, size: AccessSize, value: number): void {
+    const { state } = this;
+    state.generalStatus &= ~(replace(0, offset, size, value) & WORD);
+    const enable = replace(state.generalEnable << (8 * GENERAL_ENABLE_OFFSET), offset, size, value);
+    state.generalEnable = enable >>> (8 * GENERAL_ENABLE_OFFSET);
+    this.update();
+  }
+
   /**
    * SLP_EN with the type of S5 switches off. Other sleep states do not exist and no `_Sx` announces them: a guest that asks
    * for one all the same wakes at once, and sees so by WAK_STS, which it waits for (§4.8.3.1.1, §16.3.1).
@@ -143,7 +186,8 @@ export class AcpiPm {
     const nextCarry = (Math.floor(state.timerSeen / halfRange) + 1) * halfRange;
     if (tick >= nextCarry) state.status |= PM1_STATUS.timer;
     state.timerSeen = tick;
-    this.options.sci.set((state.status & state.enable) !== 0);
+    const pending = (state.status & state.enable) | (state.generalStatus & state.generalEnable);
+    this.options.sci.set(pending !== 0);
     const wanted = state.enable & ~state.status & PM1_STATUS.timer;
     const next = (Math.floor(tick / halfRange) + 1) * halfRange;
     this.alarm.set(wanted ? timeOfTick(next, PM_TIMER.hz) : undefined);

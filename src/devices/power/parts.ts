@@ -15,24 +15,28 @@ import {
   type ControlByteState,
 } from "./system-control.js";
 
-/** Event block, control block and timer of ACPI: above every ISA device. */
+/** Event block, control block, timer and general-purpose events of ACPI: above every ISA device. */
 const ACPI_PM_PORTS = [
   { start: 0x600, size: 4 },
   { start: 0x604, size: 2 },
   { start: 0x608, size: 4 },
+  { start: 0x60c, size: 4 },
 ] as const;
 
 /** Presses the power button. */
 export const POWER_BUTTON = new Socket<() => void>("power button");
 
+/** Raises the general-purpose event of this number, 0 to 15. Throws RangeError for another. */
+export const GENERAL_EVENTS = new Socket<(event: number) => void>("general-purpose events");
+
 export const acpiPmPart: PartType<AcpiPmState> = {
   type: "acpi-pm",
-  summary: "ACPI power management: soft-off, power button, timer",
+  summary: "ACPI power management: soft-off, power button, timer, general-purpose events",
   place: standing("acpi-pm", { ports: ACPI_PM_PORTS, irqs: [ISA_IRQ.sci], movable: true }),
   announce({ ports, irqs }) {
-    const [event, control, timer] = ports!;
+    const [event, control, timer, general] = ports!;
     const [sci] = irqs!;
-    return { fixed: { powerManagement: { sci, event, control, timer } }, levelIrqs: [sci] };
+    return { fixed: { powerManagement: { sci, event, control, timer, general } }, levelIrqs: [sci] };
   },
   state: () => acpiPmShape,
   create(_part, wires, state = initialAcpiPmState()) {
@@ -41,6 +45,8 @@ export const acpiPmPart: PartType<AcpiPmState> = {
     wires.ports(0, acpi.eventPorts, "whole");
     wires.ports(1, acpi.controlPorts, "whole");
     wires.ports(2, acpi.timerPorts, "whole");
+    wires.ports(3, acpi.generalPorts, "whole");
+    wires.offer(GENERAL_EVENTS, (event) => acpi.raise(event));
     wires.offer(POWER_BUTTON, () => acpi.pressPowerButton());
     return { save: () => state };
   },

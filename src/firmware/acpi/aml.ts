@@ -10,7 +10,8 @@ import { AML, RESOURCE } from "../../spec/acpi.js";
 export type Aml = Uint8Array;
 
 const NAME_SEGMENT_SIZE = 4;
-const LEADING_NAME = /^\\?[A-Z_][A-Z0-9_]{0,3}$/;
+const NAME_PATH = /^\\?[A-Z_][A-Z0-9_]{0,3}(\.[A-Z_][A-Z0-9_]{0,3})*$/;
+const MAX_NAME_SEGMENTS = 255;
 /** A package length of one byte has 6 bits; longer ones put 4 bits first and count the bytes that follow. */
 const SHORT_PACKAGE_LENGTH = 0x3f;
 const MAX_PACKAGE_LENGTH_BYTES = 4;
@@ -38,13 +39,18 @@ export function string(value: string): Aml {
   return new ByteWriter().u8(AML.STRING_PREFIX).text(value).u8(0).finish();
 }
 
-/** A name of up to four characters, optionally from the root: `_S5`, `\_SB`. */
+/** A name of up to four characters, or several with dots, optionally from the root: `_S5`, `\_SB`, `\_SB.VGEN`. */
 export function nameString(name: string): Aml {
-  if (!LEADING_NAME.test(name)) throw new RangeError(`"${name}" is not an ACPI name`);
-  const writer = new ByteWriter();
   const rooted = name.startsWith("\\");
+  const segments = (rooted ? name.slice(1) : name).split(".");
+  if (!NAME_PATH.test(name) || segments.length > MAX_NAME_SEGMENTS)
+    throw new RangeError(`"${name}" is not an ACPI name`);
+  const writer = new ByteWriter();
   if (rooted) writer.u8(AML.ROOT_CHAR);
-  return writer.text(rooted ? name.slice(1) : name, NAME_SEGMENT_SIZE, "_").finish();
+  if (segments.length === 2) writer.u8(AML.DUAL_NAME_PREFIX);
+  else if (segments.length > 2) writer.u8(AML.MULTI_NAME_PREFIX).u8(segments.length);
+  for (const segment of segments) writer.text(segment, NAME_SEGMENT_SIZE, "_");
+  return writer.finish();
 }
 
 /** `Name (name, value)` */
@@ -66,6 +72,11 @@ export function device(where: string, ...body: readonly Aml[]): Aml {
 export function method(where: string, argumentCount: number, ...body: readonly Aml[]): Aml {
   const flags = Uint8Array.of(argumentCount);
   return terms(Uint8Array.of(AML.METHOD), packaged(terms(nameString(where), flags, ...body)));
+}
+
+/** `Notify (where, value)`: tells the driver of an object; §5.6.6 says what the value means. */
+export function notify(where: string, value: number): Aml {
+  return terms(Uint8Array.of(AML.NOTIFY), nameString(where), integer(value));
 }
 
 /** `Package () { … }` of at most 255 elements. */

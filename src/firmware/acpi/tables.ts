@@ -128,8 +128,9 @@ export function fadt(input: FadtInput): Uint8Array {
     // PM1b_CNT, PM2_CNT.
     .zeros(2 * GAS_SIZE)
     .bytes(ioAddress(pm.timer.start, pm.timer.size, ACCESS_SIZE.DWORD))
-    // GPE0, GPE1, sleep control, sleep status, hypervisor vendor.
-    .zeros(4 * GAS_SIZE)
+    .bytes(ioAddress(pm.general.start, pm.general.size, ACCESS_SIZE.BYTE))
+    // GPE1, sleep control, sleep status, hypervisor vendor.
+    .zeros(3 * GAS_SIZE)
     .u64(0);
   return table("FACP", TABLE_REVISION.FADT, body.finish());
 }
@@ -138,7 +139,7 @@ export function fadt(input: FadtInput): Uint8Array {
 function fadtAddresses(
   body: ByteWriter,
   { facsAddress, dsdtAddress }: FadtInput,
-  { sci, event, control, timer }: PowerManagement,
+  { sci, event, control, timer, general }: PowerManagement,
 ): void {
   body
     .u32(facsAddress)
@@ -155,14 +156,14 @@ function fadtAddresses(
     .u32(0)
     .u32(0)
     .u32(timer.start)
-    // GPE0_BLK, GPE1_BLK: no general-purpose events.
-    .u32(0)
+    .u32(general.start)
+    // GPE1_BLK: the events of block 0 suffice.
     .u32(0)
     .u8(event.size)
     .u8(control.size)
     .u8(0)
     .u8(timer.size)
-    .u8(0)
+    .u8(general.size)
     .u8(0)
     .u8(0);
 }
