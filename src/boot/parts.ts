@@ -31,6 +31,7 @@ export function usualParts({ firmware, vga }: MachineKind): PartRequest[] {
     { type: "uart16550", config: CONSOLE_CONFIG },
     { type: "acpi-pm" },
     { type: "reset-control" },
+    { type: "vmgenid" },
     { type: "ioapic" },
     { type: "lapic" },
     ...(firmware ? [{ type: "debug-console" }, { type: "fw_cfg" }] : []),

@@ -107,6 +107,8 @@ export interface Wires {
   readonly wake: Waking;
   readonly completions: BackEnds;
   readonly console: ConsoleWire;
+  /** 16 bytes that this run of the machine has and no other; absent where runs repeat exactly. */
+  readonly generation: Uint8Array | undefined;
   /** Guest memory; there once the machine runs. */
   memory(): PartMemory;
   /** The pins of each CPU. */

@@ -1,5 +1,6 @@
 /** The part types there are, one line each, in the order in which parts are made: who is plugged into comes first. */
 import { fwCfgPart } from "./configuration/parts.js";
+import { vmgenidPart } from "./configuration/vmgenid.js";
 import { vgaPart } from "./display/parts.js";
 import { i8259Part, ioapicPart, lapicPart } from "./interrupts/parts.js";
 import { i8042Part } from "./keyboard/parts.js";
@@ -19,6 +20,7 @@ const BUILT_IN = [
   i8042Part,
   systemControlAPart,
   acpiPmPart,
+  vmgenidPart,
   resetControlPart,
   debugExitPart,
   uart16550Part,

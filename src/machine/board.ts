@@ -27,6 +27,8 @@ export interface BoardContext {
   wake: Waking;
   completions: BackEnds;
   console: ConsoleWire;
+  /** 16 bytes that this run has and no other; undefined where runs repeat exactly. */
+  generation: Uint8Array | undefined;
   /** Guest memory; there once the parts are made. */
   memory: () => PartMemory;
   /** By CPU number. */
@@ -176,6 +178,7 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
     wake,
     completions,
     console,
+    generation: context.generation?.slice(),
     memory,
     cpus,
     ports: (index, plain, width = "split") => {

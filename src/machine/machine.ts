@@ -73,6 +73,8 @@ export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
 const MOST_SKIPS = 1_000_000;
+/** 16 bytes, in words of 32 bits. */
+const GENERATION_WORDS = 4;
 
 /** Numbers about a run, for `--stats` and `--json`. */
 export interface MachineStats {
@@ -83,6 +85,11 @@ export interface MachineStats {
   /** Time on the machine's clock, ns since power-on. */
   clockNs: number;
   engine: EngineCounters;
+}
+
+/** What tells this run from every other. */
+function newGeneration(random32: () => number): Uint8Array {
+  return new Uint8Array(Uint32Array.from({ length: GENERATION_WORDS }, random32).buffer);
 }
 
 /** Every CPU but the first: after reset, waiting for INIT and start-up IPIs. */
@@ -177,6 +184,7 @@ export class Machine {
       wake,
       completions: this.#completions,
     });
+    const random32 = this.#clock.deterministic ? undefined : options.random32;
     this.#context = {
       plan,
       types: options.types ?? new PartRegistry(),
@@ -191,12 +199,12 @@ export class Machine {
         receiveReady: () => this.#console.pump(),
         connect: (port) => this.#console.connect(port),
       },
+      generation: random32 && newGeneration(random32),
       memory: () => this.#vm.memory,
       failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
     };
     this.#board = this.#makeBoard(state?.parts ?? {});
     const fixed = (): number => this.#random.next();
-    const random32 = this.#clock.deterministic ? fixed : (options.random32 ?? fixed);
     const woken = (cpu: number): void => {
       this.#slots[cpu].wake();
       // Who writes to the line of another CPU often waits for it: it gets its turn now.
@@ -205,7 +213,7 @@ export class Machine {
     const host = createCpuHost(
       () => this.#board,
       this.#clock,
-      random32,
+      random32 ?? fixed,
       woken,
       () => this.#scheduler.beforeAccess(),
     );

@@ -78,3 +78,5 @@ export const OLD_SETUP_CODE_AREA: Span = { start: 0x9_0000, size: 0xa000 };
 /** Interrupt controllers, at the addresses that every OS assumes (MP 1.4 §3.6.5, SDM vol. 3A §10.4.1). */
 export const IOAPIC_MMIO: Span = { start: 0xfec0_0000, size: 0x1000 };
 export const LAPIC_MMIO: Span = { start: 0xfee0_0000, size: 0x1000 };
+/** The generation id: a page of its own as its specification asks, away from where parts go that do not care where. */
+export const GENERATION_MMIO: Span = { start: 0xfebf_f000, size: 0x1000 };

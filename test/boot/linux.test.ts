@@ -37,7 +37,7 @@ describe("R1.2 linux, 64-bit entry", () => {
       "00009000–0000efff  page tables: 24576 bytes, linux, ram",
       "00020000–0002000d  command line: 14 bytes, linux, ram",
       "0009fc00–0009ffff  ebda: 16 bytes, firmware, reserved",
-      "000e0000–000e03ab  acpi tables: 940 bytes, firmware, reserved",
+      "000e0000–000e041b  acpi tables: 1052 bytes, firmware, reserved",
       "000f0000–000f00d7  mp table: 216 bytes, firmware, reserved",
       "01000000–010fffff  kernel: 1056 bytes, linux, ram",
       "03ffd000–03fff70f  initrd: 10000 bytes, linux, ram",

@@ -72,7 +72,7 @@ describe("R2.1 pvh", () => {
       "00007000–0000702f  gdt: 48 bytes, pvh, ram",
       "00020000–0002000d  command line: 14 bytes, pvh, ram",
       "0009fc00–0009ffff  ebda: 16 bytes, firmware, reserved",
-      "000e0000–000e03ab  acpi tables: 940 bytes, firmware, reserved",
+      "000e0000–000e041b  acpi tables: 1052 bytes, firmware, reserved",
       "000f0000–000f00d7  mp table: 216 bytes, firmware, reserved",
       "01000000–010017ff  kernel segment 0: 6144 bytes, pvh, ram",
       "01200000–01204fff  kernel segment 1: 3 bytes, pvh, ram",

@@ -164,6 +164,28 @@ describe("R3.4 ACPI tables under iasl", { skip: iaslFound ? false : "iasl is not
     return result.stdout + result.stderr;
   };
 
+  it("R6.2 the generation id is a device by the names that drivers know, and its event notifies it", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "locore-acpi-"));
+    try {
+      writeFileSync(path.join(folder, "table.dat"), find(acpi().tables, "DSDT").bytes);
+      iasl(folder, "-d", "table.dat");
+      const source = readFileSync(path.join(folder, "table.dsl"), "utf8")
+        .replace(/\/\/.*$/gm, "")
+        .replace(/\s+/g, " ");
+      assert.ok(
+        source.includes(
+          'Device (VGEN) { Name (_HID, "LOCO0001") Name (_CID, Package (0x02) { "VMGENCTR", "VM_Gen_Counter" }) ' +
+            'Name (_DDN, "VM_Gen_Counter") Name (ADDR, Package (0x02) { 0xFEBFF000, Zero }) }',
+        ),
+        source,
+      );
+      const event = "Scope (_GPE) { Method (_E00, 0, NotSerialized) { Notify (\\_SB.VGEN, 0x80) } }";
+      assert.ok(source.includes(event), source);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
   for (const wanted of ["DSDT", "FACP", "APIC", "XSDT", "FACS"]) {
     it(`R3.4 ${wanted} disassembles without complaint and compiles back to the same bytes`, () => {
       const folder = mkdtempSync(path.join(tmpdir(), "locore-acpi-"));

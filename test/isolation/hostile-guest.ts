@@ -8,7 +8,7 @@
  * Specification: SDM vol. 2 (IN, OUT, INS, OUTS, REP), vol. 3A §6.11 (IDT), §11.4 (local APIC); PVH start_info v1.
  */
 import { CR4_OSFXSR } from "../../src/spec/x86-privileged.js";
-import { IOAPIC_MMIO, LAPIC_MMIO } from "../../src/memory/layout.js";
+import { GENERATION_MMIO, IOAPIC_MMIO, LAPIC_MMIO } from "../../src/memory/layout.js";
 import { PC_PORTS } from "../../src/spec/pc-ports.js";
 import { everyPort, portsOf as rangeOf } from "../support/usual-machine.js";
 import { APIC_MSR, LAPIC } from "../../src/spec/apic.js";
@@ -71,6 +71,7 @@ export const GUEST_MSRS: readonly number[] = [
 const HOLES = [
   ...[0xa0000, 0xbfffe, 0xc8000, 0xdfffd, 0x3ffffe, 0x400000, 0x1000000, 0x7ffffffd, 0xbffffffe, 0xc0000000],
   ...[IOAPIC_MMIO.start - 2, IOAPIC_MMIO.start + IOAPIC_MMIO.size - 2, 0xfed00000, LAPIC_MMIO.start - 3],
+  ...[GENERATION_MMIO.start - 2, GENERATION_MMIO.start + 14],
   ...[LAPIC_MMIO.start + LAPIC_MMIO.size - 1, 0xfffffffc, 0xfffffffe, 0xffffffff],
 ];
 

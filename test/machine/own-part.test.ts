@@ -279,6 +279,11 @@ describe("R1.1 what a part type of somebody's own gives is checked", () => {
     ["an event that there is not", { events: [{ number: 16, body: [] }] }, /found events from announce/],
     ["an event that does no AML", { events: [{ number: 1, body: ["x"] }] }, /found events from announce/],
     [
+      "another part's event",
+      { events: [{ number: 0, body: [] }] },
+      /part adder: found general-purpose event 0, which "vmgenid" has; expected an event that nobody has/,
+    ],
+    [
       "a level that is not its own",
       { levelIrqs: [1] },
       /found levelIrqs from announce; expected interrupts of its own/,

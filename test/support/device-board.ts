@@ -32,6 +32,8 @@ export interface DeviceBoardOptions {
   memory?: PartMemory;
   /** Absent: those built in. */
   types?: PartRegistry;
+  /** Absent: the run repeats. */
+  generation?: Uint8Array;
 }
 
 /** What the board's parts are told of the machine. */
@@ -60,7 +62,7 @@ export class DeviceBoard {
   constructor(
     readonly clock: Clock & Timers,
     state?: BoardState,
-    { devices, memory, types }: DeviceBoardOptions = {},
+    { devices, memory, types, generation }: DeviceBoardOptions = {},
   ) {
     const wake = new WakeSources();
     this.board = buildBoard(
@@ -77,6 +79,7 @@ export class DeviceBoard {
           receiveReady: () => undefined,
           connect: (port) => (this.receive = (bytes) => port.receive(bytes)),
         },
+        generation,
         failed: (what) => this.log.push(`failed ${what}`),
         memory: () => {
           if (memory !== undefined) return memory;

@@ -23,6 +23,16 @@ function debugExit(properties: ReadonlyMap<string, string>): Ruling {
   return { taken: false, why, instead: `build the guest for one of them: iobase=${hex(usual)}` };
 }
 
+/** vmgenid[,guid=auto]: the machine has it; its id is the run's. */
+function generationId(properties: ReadonlyMap<string, string>): Ruling {
+  if ((properties.get("guid") ?? "auto") === "auto") return { taken: true };
+  return {
+    taken: false,
+    why: "the generation id is another one in each run",
+    instead: "leave it out, or say guid=auto",
+  };
+}
+
 const TESTDEV_ARGS = ["-o", "testdev=on"];
 /** The port of Bochs' debug console, which comes with the test device; firmware's own is another. */
 const BOCHS_CONSOLE_PORT = 0xe9;
@@ -65,11 +75,12 @@ const OTHERS = refuse(
 
 /** -device: one driver, with its properties. */
 export const device: Rule = {
-  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; so is vmgenid; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
   judge(value, index) {
     const [[, driver], ...properties] = parseSuboptions(value, "driver");
     const named = new Map(properties);
     if (driver === "isa-debug-exit") return debugExit(named);
+    if (driver === "vmgenid") return generationId(named);
     if (driver === "pc-testdev") return { taken: true, args: TESTDEV_ARGS };
     if (driver === "isa-debugcon" && Number(named.get("iobase") ?? BOCHS_CONSOLE_PORT) === BOCHS_CONSOLE_PORT)
       return { taken: true, args: TESTDEV_ARGS };
