@@ -6,16 +6,13 @@ import type { TimerQueue } from "../../src/machine/timers.js";
 export interface ExchangeableBoard {
   /** For `MachineOptions.board`. */
   make: (context: BoardContext, states: BoardState) => Board;
-  /** From now on the machine has a board of that generation, with the state of the one that it had. Between two slices. */
-  exchange: (generation: Uint8Array | undefined) => void;
+  /** Between two slices: from now on the machine has another board, of this generation or the same as before. */
+  exchange: (generation?: Uint8Array) => void;
 }
 
-export function exchangeableBoard(first: Uint8Array | undefined): ExchangeableBoard {
+export function exchangeableBoard(): ExchangeableBoard {
   let context: BoardContext;
   let board: Board;
-  const build = (generation: Uint8Array | undefined, states: BoardState): void => {
-    board = buildBoard({ ...context, generation }, states);
-  };
   const present: Board = {
     get ports() {
       return board.ports;
@@ -32,14 +29,15 @@ export function exchangeableBoard(first: Uint8Array | undefined): ExchangeableBo
   return {
     make: (given, states) => {
       context = given;
-      build(first, states);
+      board = buildBoard(context, states);
       return present;
     },
-    exchange: (generation) => {
+    exchange: (generation = context.generation) => {
       const states = board.save();
       // The alarms of its parts; those that are made arm theirs.
       (context.timers as TimerQueue).clear();
-      build(generation, states);
+      context = { ...context, generation };
+      board = buildBoard(context, states);
     },
   };
 }
