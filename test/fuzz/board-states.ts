@@ -26,8 +26,12 @@ class Time implements Clock, Timers {
     return this.time;
   }
 
-  schedule(deadline: number, callback: () => void): number {
-    return this.queue.schedule(deadline, callback);
+  schedule(deadline: number, callback: () => void, rank?: number): number {
+    return this.queue.schedule(deadline, callback, rank);
+  }
+
+  rank(): number {
+    return this.queue.rank();
   }
 
   cancel(handle: number): void {

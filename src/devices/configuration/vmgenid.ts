@@ -5,6 +5,7 @@
  *
  * Specification: Microsoft, "Virtual Machine Generation ID"; names and addresses as QEMU docs/specs/vmgenid.rst has them.
  */
+import { list, record, u8 } from "../../bytes/shape.js";
 import { device, integer, name, notify, pack, string } from "../../firmware/acpi/aml.js";
 import { GENERATION_MMIO } from "../../memory/layout.js";
 import { BYTE_BITS } from "../bus/access-bytes.js";
@@ -17,6 +18,10 @@ export interface GenerationState {
   /** 16 bytes, as the guest reads them. */
   id: number[];
 }
+
+const ID_BYTES = 16;
+
+export const generationShape = record<GenerationState>({ id: list(u8, ID_BYTES) });
 
 /** Where runs repeat exactly, every run has this one: "locore", and a version and variant of random UUIDs. */
 const FIXED_ID = [0x6c, 0x6f, 0x63, 0x6f, 0x72, 0x65, 0x00, 0x40, 0x80, 0, 0, 0, 0, 0, 0, 1];
@@ -62,6 +67,7 @@ export const vmgenidPart: PartType<GenerationState> = {
       events: [{ number: EVENT, body: [notify(`\\_SB.${DEVICE}`, ID_CHANGED)] }],
     };
   },
+  state: () => generationShape,
   create(_part, wires, saved) {
     const { generation } = wires;
     const state: GenerationState = { id: [...(generation ?? saved?.id ?? FIXED_ID)] };

@@ -43,6 +43,7 @@ export function initialAcpiPmState(): AcpiPmState {
   };
 }
 
+const GENERAL_EVENTS_MASK = 2 ** GENERAL_EVENT_COUNT - 1;
 const STATUS = Object.values(PM1_STATUS).reduce((all, bit) => all | bit, 0);
 
 export const acpiPmShape = record<AcpiPmState>({
@@ -50,6 +51,8 @@ export const acpiPmShape = record<AcpiPmState>({
   enable: bits(PM1_ENABLE.writable),
   control: bits(PM1_CONTROL.readable),
   timerSeen: natural,
+  generalStatus: bits(GENERAL_EVENTS_MASK),
+  generalEnable: bits(GENERAL_EVENTS_MASK),
 });
 
 export interface AcpiPmOptions {
