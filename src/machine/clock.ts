@@ -36,6 +36,8 @@ export interface MachineClock extends Clock {
   rest(): void;
   /** Every CPU sleeps: time may jump to `deadline`. Real time that has nothing to make up cannot jump and answers `false`. */
   skipTo(deadline: number): boolean;
+  /** Time that was missed is being made up, and nobody has waited long for it: what comes from outside can wait until then. */
+  readonly catchingUp: boolean;
   /** Between runs. */
   save(): ClockState;
 }
@@ -46,6 +48,7 @@ export interface MachineClock extends Clock {
  */
 class DeterministicClock implements MachineClock {
   readonly deterministic = true;
+  readonly catchingUp = false;
   readonly #tscHz: number;
   readonly #nsPerInstruction: number;
   #instructions = 0;

@@ -28,15 +28,21 @@ export class MachineConsole {
   readonly #outside: ConsoleEnd;
   readonly #block = new Uint8Array(BLOCK_SIZE);
   #length = 0;
+  readonly #closed: () => boolean;
   #receiver: SerialReceiver | undefined;
   #saw: ((byte: number) => void) | undefined;
   /** Input that the port had no room for yet. */
   #held: Uint8Array = new Uint8Array(0);
 
-  /** `held`: input that a machine had taken when it was saved. */
-  constructor(outside: ConsoleEnd, held: Uint8Array = new Uint8Array(0)) {
+  /** `held`: input that a machine had taken when it was saved. While `closed` answers true no input is passed on. */
+  constructor(
+    outside: ConsoleEnd,
+    held: Uint8Array = new Uint8Array(0),
+    closed: () => boolean = () => false,
+  ) {
     this.#outside = outside;
     this.#held = held;
+    this.#closed = closed;
   }
 
   /** Input that was taken from outside and that the port had no room for yet. */
@@ -76,7 +82,7 @@ export class MachineConsole {
 
   /** Offers waiting input to the port until it takes no more. */
   pump(): void {
-    if (this.#receiver === undefined) return;
+    if (this.#receiver === undefined || this.#closed()) return;
     for (;;) {
       if (this.#held.length === 0) this.#held = this.#outside.read(MOST_INPUT_HELD);
       if (this.#held.length === 0) return;

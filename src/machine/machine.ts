@@ -11,7 +11,7 @@ import { POWER_BUTTON } from "../devices/power/parts.js";
 import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
-import type { Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
+import type { CpuHost, Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
@@ -166,7 +166,7 @@ export class Machine {
       options.hostNow,
       from && { state: from.state.clock, missedNs: from.missedNs },
     );
-    this.#console = new MachineConsole(options.console, state?.input);
+    this.#console = new MachineConsole(options.console, state?.input, () => this.#clock.catchingUp);
     this.#timers = new TimerQueue(() => this.#scheduler.cut());
     const wake = new WakeSources();
     wake.stand({ possible: () => this.#timers.size > 0, missing: "no timer is armed" });
@@ -185,38 +185,9 @@ export class Machine {
       completions: this.#completions,
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
-    this.#context = {
-      plan,
-      types: options.types ?? new PartRegistry(),
-      clock: this.#clock,
-      timers: this.#timers,
-      cpus: this.#slots.map((slot) => cpuSignals(slot, () => this.#scheduler.cut())),
-      power: { request: (event) => this.#power(event) },
-      wake,
-      completions: this.#completions,
-      console: {
-        transmit: (byte) => this.#console.transmit(byte),
-        receiveReady: () => this.#console.pump(),
-        connect: (port) => this.#console.connect(port),
-      },
-      generation: random32 && newGeneration(random32),
-      memory: () => this.#vm.memory,
-      failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
-    };
+    this.#context = this.#boardContext(wake, random32 && newGeneration(random32));
     this.#board = this.#makeBoard(state?.parts ?? {});
-    const fixed = (): number => this.#random.next();
-    const woken = (cpu: number): void => {
-      this.#slots[cpu].wake();
-      // Who writes to the line of another CPU often waits for it: it gets its turn now.
-      this.#scheduler.cut();
-    };
-    const host = createCpuHost(
-      () => this.#board,
-      this.#clock,
-      random32 ?? fixed,
-      woken,
-      () => this.#scheduler.beforeAccess(),
-    );
+    const host = this.#cpuHost(random32 ?? ((): number => this.#random.next()));
     this.#vm = options.engine.createVm({ ranges: memoryRanges(plan), cpus: plan.cpus }, host, options.events);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
     if (from === undefined) {
@@ -369,6 +340,40 @@ export class Machine {
   /** The state of every part: plain data. */
   saveParts(): BoardState {
     return this.#board.save();
+  }
+
+  /** What parts are connected to. `generation`: see `Wires`. */
+  #boardContext(wake: WakeSources, generation: Uint8Array | undefined): BoardContext {
+    const { plan } = this;
+    return {
+      plan,
+      types: this.#options.types ?? new PartRegistry(),
+      clock: this.#clock,
+      timers: this.#timers,
+      cpus: this.#slots.map((slot) => cpuSignals(slot, () => this.#scheduler.cut())),
+      power: { request: (event) => this.#power(event) },
+      wake,
+      completions: this.#completions,
+      console: {
+        transmit: (byte) => this.#console.transmit(byte),
+        receiveReady: () => this.#console.pump(),
+        connect: (port) => this.#console.connect(port),
+      },
+      generation,
+      memory: () => this.#vm.memory,
+      failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
+    };
+  }
+
+  /** What the engine calls. */
+  #cpuHost(random32: () => number): CpuHost {
+    const woken = (cpu: number): void => {
+      this.#slots[cpu].wake();
+      // Who writes to the line of another CPU often waits for it: it gets its turn now.
+      this.#scheduler.cut();
+    };
+    const accessing = (): void => this.#scheduler.beforeAccess();
+    return createCpuHost(() => this.#board, this.#clock, random32, woken, accessing);
   }
 
   #makeBoard(states: BoardState): Board {

@@ -5,7 +5,7 @@
  * the clock catches up by running faster for a while, on all devices alike. Knows no host and no device.
  *
  * A machine that was away makes up what it missed while it sleeps: time passes at once up to the next timer, so that no guest
- * sees more of it pass than it asked to sleep. One that does not sleep gets it in steps that are shorter than any watchdog.
+ * sees more of it pass than it asked to sleep. While it is awake its time only runs faster, so that no watchdog of it barks.
  *
  * ```
  *  clock │                    ____ HLT: it jumps to the host's time
@@ -41,11 +41,15 @@ const FAR_BEHIND_NS = 200_000_000;
 /** So far behind, ns, the machine was stopped, or its host was: nobody waits for that to be made up. */
 const STOPPED_NS = 5_000_000_000;
 
-/** What was missed is made up in about so many steps at most, each of which costs a guest's timer interrupt or two. */
-const MOST_STEPS = 20_000;
-/** Where nobody sleeps: how long a step is, ns, and how long the guest runs before the next. */
-const STEP_AWAKE_NS = 1_000_000_000;
-const RUN_BETWEEN_STEPS_NS = 1_000_000;
+/** What was missed is made up in about so many steps at most by a guest that has nothing to do, each of which costs it an interrupt. */
+const MOST_STEPS = 8_000;
+/** A guest that asked to sleep for so long, ns, has nothing to do; a shorter sleep is part of some work, and is kept as it is. */
+const NOTHING_TO_DO_NS = 50_000_000;
+/** How much faster time runs for a guest that is awake, and the longest that counts of a slice, ns. */
+const FASTER_AWAKE = 20;
+const LONGEST_AWAKE_NS = 2_000_000;
+/** How long input waits until a guest has seen the time pass that it missed, ns of the host. */
+const LONGEST_WAIT_NS = 10_000_000_000;
 
 function urgency(behind: number): number {
   return (Math.max(0, behind) / FAR_BEHIND_NS) ** 2;
@@ -86,10 +90,12 @@ export class PacedClock implements MachineClock {
   #runStart = 0;
   #stepped = 0;
   #accesses = 0;
-  /** What is still to be made up, the least step of it, and the host time of the last one, ns. */
+  /** What is still to be made up, the least step of it, and the host's time at the last one, ns. */
   #missed = 0;
   readonly #leastStep: number = 0;
   #lastStep = 0;
+  /** The host's time at which nobody is kept waiting any more for time that was missed, ns. */
+  #patience = 0;
 
   /** `hostNow`: monotonic, ns, fractions allowed. */
   constructor(tscHz: number, hostNow: () => number, from?: ClockFrom) {
@@ -102,6 +108,11 @@ export class PacedClock implements MachineClock {
     this.#start -= this.#time;
     this.#missed = from.missedNs;
     this.#leastStep = this.#missed / MOST_STEPS;
+    this.#patience = hostNow() + LONGEST_WAIT_NS;
+  }
+
+  get catchingUp(): boolean {
+    return this.#missed > 0 && this.#hostNow() < this.#patience;
   }
 
   save(): ClockState {
@@ -122,8 +133,7 @@ export class PacedClock implements MachineClock {
   beginRun(executed: () => number, timeStamp?: TimeStampListener): void {
     if (this.#resting) this.#wake(this.#host());
     this.#resting = false;
-    if (this.#missed > 0 && this.#host() - this.#lastStep >= RUN_BETWEEN_STEPS_NS)
-      this.#makeUp(STEP_AWAKE_NS);
+    if (this.#missed > 0) this.#makeUpAwake();
     const host = this.#host();
     if (host - this.#time > STOPPED_NS) this.#time = host;
     const behind = host - this.#time;
@@ -173,13 +183,20 @@ export class PacedClock implements MachineClock {
 
   skipTo(deadline: number): boolean {
     if (this.#missed <= 0) return false;
-    this.#makeUp(deadline - this.now());
+    const sleep = deadline - this.now();
+    this.#makeUp(sleep < NOTHING_TO_DO_NS ? sleep : Math.max(sleep, this.#leastStep));
     return true;
+  }
+
+  /** Before a slice: the time since the last one counts so many times. */
+  #makeUpAwake(): void {
+    const awake = Math.min(this.#host() - this.#lastStep, LONGEST_AWAKE_NS);
+    this.#makeUp(awake * FASTER_AWAKE);
   }
 
   /** Lets time pass at once that was missed: `ns` of it, or what is left. */
   #makeUp(ns: number): void {
-    const step = Math.min(this.#missed, Math.ceil(Math.max(ns, this.#leastStep)));
+    const step = Math.min(this.#missed, Math.ceil(Math.max(0, ns)));
     this.#missed -= step;
     this.#start -= step;
     this.#time += step;
