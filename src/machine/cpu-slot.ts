@@ -87,11 +87,15 @@ export class CpuSlot {
       cpu: cpu.readState(),
       ...(translations && { translations }),
       status: this.status,
-      line: this.#line,
       instructions: this.instructions,
       used: this.used,
       pausesLeft: cpu.pausesLeft ?? 0,
     };
+  }
+
+  /** After `restore`, and after turns are as they were: something that came since the machine was saved wakes it. */
+  hearLine(): void {
+    if (this.#line && this.status === "sleeping") this.status = "ready";
   }
 
   /**
@@ -106,8 +110,7 @@ export class CpuSlot {
     this.#pending.length = 0;
     cpu.writeState(state.cpu);
     if (state.translations !== undefined) cpu.writeTranslations?.(state.translations);
-    this.#line = state.line;
-    cpu.setInterruptLine(state.line);
+    cpu.setInterruptLine(this.#line);
     cpu.limitPauses?.(state.pausesLeft);
   }
 

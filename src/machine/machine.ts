@@ -197,6 +197,7 @@ export class Machine {
       from.fill(this.#vm.memory);
       this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id]));
       this.#scheduler.restore(from.state);
+      for (const slot of this.#slots) slot.hearLine();
     }
   }
 

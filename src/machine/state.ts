@@ -15,8 +15,6 @@ export interface SlotState {
   /** Absent where the engine cannot tell them; then the CPU remembers none. */
   translations?: Translations;
   status: CpuStatus;
-  /** Level of INTR. */
-  line: boolean;
   /** Instructions that it has executed since power-on. */
   instructions: number;
   /** What it has used of the time that CPUs share. */

@@ -50,7 +50,6 @@ const slot: Shape<SlotState> = record<SlotState>({
   cpu: cpuStateShape,
   translations: optional(translations),
   status: oneOf("ready", "sleeping", "halted", "waiting"),
-  line: bool,
   instructions: counts,
   used,
   pausesLeft: whole(0, U32_LAST),
