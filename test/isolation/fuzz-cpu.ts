@@ -46,10 +46,15 @@ export const ONE_BY_ONE: Cut = () => 1;
 /** As much as possible. */
 export const WHOLE: Cut = (_random, rest) => rest;
 
+/** What the fuzzed CPUs show. */
+export const FUZZ_CPUID = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: CPUS, tscHz: 2e9, apicHz: 1e9 });
+
+/** Another state to begin in, made from the world's own. */
+export type Craft = (state: CpuState, random: Random) => CpuState;
+
 export function fuzzVm(engine: Engine, host: FuzzHost): { vm: Vm; cpus: Cpu[] } {
   const vm = engine.createVm({ ranges: WORLD_RAM, cpus: CPUS }, host);
-  const cpuid = cpuidTable({ features: DEFAULT_CPU_FEATURES, cpus: CPUS, tscHz: 2e9, apicHz: 1e9 });
-  return { vm, cpus: Array.from({ length: CPUS }, (_, id) => vm.createCpu(id, cpuid)) };
+  return { vm, cpus: Array.from({ length: CPUS }, (_, id) => vm.createCpu(id, FUZZ_CPUID)) };
 }
 
 function plain(value: unknown): string {
@@ -82,6 +87,7 @@ class Life {
     private readonly cut: Cut,
     private readonly observe: ((cpu: Cpu, vm: Vm) => void) | undefined,
     private readonly legs: number,
+    craft: Craft | undefined,
   ) {
     const [world, cuts, devices] = [1, 2, 3].map((use) => new Random(scattered(4 * seed + use)));
     this.random = world;
@@ -94,6 +100,7 @@ class Life {
     this.cpu = cpus[0];
     this.host.memory = vm.memory;
     this.world = buildWorld(vm.memory, this.random);
+    if (craft !== undefined) this.world.state = craft(this.world.state, this.random);
     for (const cpu of this.cpus) cpu.writeState(this.world.state);
     this.idleState = plain(this.idle.readState());
     this.report = { mode: this.world.mode, instructions: 0, shutdowns: 0, halts: 0, accesses: 0, digest: "" };
@@ -230,7 +237,7 @@ class Life {
 
 /**
  * One life of `legs` × `LEG` instructions. Throws whatever the engine throws, or a `FuzzFailure`. `observe` is
- * called after every run, to find where two lives part.
+ * called after every run, to find where two lives part. `craft` changes the state that the life begins in.
  */
 export function live(
   engine: Engine,
@@ -238,8 +245,9 @@ export function live(
   cut: Cut = IN_PIECES,
   observe?: (cpu: Cpu, vm: Vm) => void,
   legs = LEGS,
+  craft?: Craft,
 ): LifeReport {
-  const life = new Life(engine, seed, cut, observe, legs);
+  const life = new Life(engine, seed, cut, observe, legs, craft);
   try {
     return life.run();
   } catch (error) {

@@ -84,6 +84,15 @@ const PSE36_BITS = 40;
 const ALL_ONES = 0xffffffff;
 const BITS_21_TO_13 = 0x3fe000;
 
+/** Physical addresses have no more bits than this, whatever CPUID says. */
+const MOST_PHYSICAL_BITS = 52;
+
+/** Physical-address bits 63:32 that are reserved, below bit 52. */
+export function reservedPhysicalHigh({ physicalAddressBits }: CpuidTable): number {
+  const bits = Math.min(MOST_PHYSICAL_BITS, physicalAddressBits);
+  return 0xfffff & ~(2 ** Math.max(0, bits - 32) - 1);
+}
+
 export class CpuContext {
   /** Byte address of the CPU's area. */
   readonly base: number;
@@ -152,8 +161,8 @@ export class CpuContext {
     this.u64 = new BigUint64Array(buffer);
     this.view = new DataView(buffer);
     this.cpuid = new CpuidTable(cpuid);
-    const bits = Math.min(52, this.cpuid.physicalAddressBits);
-    this.reservedPhysicalHigh = 0xfffff & ~(2 ** Math.max(0, bits - 32) - 1);
+    const bits = Math.min(MOST_PHYSICAL_BITS, this.cpuid.physicalAddressBits);
+    this.reservedPhysicalHigh = reservedPhysicalHigh(this.cpuid);
     this.gigabytePages = this.cpuid.has("pdpe1gb");
     const above4G = this.cpuid.has("pse36") ? Math.max(0, Math.min(bits, PSE36_BITS) - 32) : 0;
     this.reserved4M = BITS_21_TO_13 & ~((2 ** above4G - 1) << 13);

@@ -80,9 +80,9 @@ const CR4_OF_FEATURES: readonly (readonly [FeatureName, number])[] = [
 ];
 
 /** Bits that CR4 may have: those of features that CPUID shows, and PCE, which RDPMC has everywhere. */
-function allowedCr4(cpu: CpuContext): number {
+export function allowedCr4({ cpuid }: Pick<CpuContext, "cpuid">): number {
   let bits = CR4_PCE;
-  for (const [feature, bit] of CR4_OF_FEATURES) if (cpu.cpuid.has(feature)) bits |= bit;
+  for (const [feature, bit] of CR4_OF_FEATURES) if (cpuid.has(feature)) bits |= bit;
   return bits;
 }
 

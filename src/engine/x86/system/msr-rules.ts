@@ -66,6 +66,9 @@ import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { isCanonical } from "./access.js";
 
+/** What of a CPU decides which values its registers take. */
+export type CpuFacts = Pick<CpuContext, "cpuid" | "reservedPhysicalHigh">;
+
 /** Physical-address bits that no CPU has, in the upper word. */
 const BEYOND_52_BITS = 0xfff00000;
 const LAST_TYPE = 7;
@@ -133,8 +136,8 @@ const ADDRESSES: ReadonlySet<number> = new Set([
 ]);
 
 /** Whether the CPU's features bring this register, as far as features decide. */
-export function featureShows(cpu: CpuContext, index: number): boolean {
-  return FEATURES.get(index)?.some((feature) => cpu.cpuid.has(feature)) ?? true;
+export function featureShows({ cpuid }: Pick<CpuContext, "cpuid">, index: number): boolean {
+  return FEATURES.get(index)?.some((feature) => cpuid.has(feature)) ?? true;
 }
 
 /** Whether each of the 8 bytes is a memory type of `types`. */
@@ -149,7 +152,7 @@ function validTypes(low: number, high: number, types: number): boolean {
 }
 
 /** A variable range's base or mask: the type, reserved bits below the address and above MAXPHYADDR. */
-function acceptsVariableRange(cpu: CpuContext, index: number, low: number, high: number): boolean {
+function acceptsVariableRange(cpu: CpuFacts, index: number, low: number, high: number): boolean {
   if (high & (cpu.reservedPhysicalHigh | BEYOND_52_BITS)) return false;
   if ((index - MSR_IA32_MTRR_PHYSBASE0) & 1) return (low & MTRR_MASK_RESERVED) === 0;
   return (low & MTRR_BASE_RESERVED) === 0 && validTypes(low & 0xff, 0, MTRR_TYPES);
@@ -161,7 +164,7 @@ function acceptsMachineCheck(index: number, low: number, high: number): boolean 
 }
 
 /** Whether a register that holds a value takes this one. */
-export function acceptsValue(cpu: CpuContext, index: number, low: number, high: number): boolean {
+export function acceptsValue(cpu: CpuFacts, index: number, low: number, high: number): boolean {
   if (ADDRESSES.has(index)) return isCanonical((high | 0) * TWO_32 + low);
   if (MTRR_VARIABLE.includes(index)) return acceptsVariableRange(cpu, index, low, high);
   if (MACHINE_CHECK.includes(index)) return acceptsMachineCheck(index, low, high);
@@ -193,7 +196,7 @@ export function acceptsValue(cpu: CpuContext, index: number, low: number, high: 
 }
 
 /** Bits that hold what is written: those of the model, without effect where we have nothing that they control. */
-function writableMiscEnable(cpu: CpuContext): number {
+function writableMiscEnable(cpu: CpuFacts): number {
   return MISC_ENABLE_STORED | (cpu.cpuid.has("monitor") ? MISC_ENABLE_MONITOR : 0);
 }
 

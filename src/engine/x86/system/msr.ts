@@ -112,12 +112,18 @@ function rdmsr(cpu: CpuContext): number {
   return CONTINUE;
 }
 
+/** Bits that EFER may have: those of features that CPUID shows. */
+export function allowedEfer({ cpuid }: Pick<CpuContext, "cpuid">): number {
+  return (
+    (cpuid.has("syscall") ? EFER_SCE : 0) |
+    (cpuid.has("lm") ? EFER_LME | EFER_LMA : 0) |
+    (cpuid.has("nx") ? EFER_NXE : 0)
+  );
+}
+
 function writeEfer(cpu: CpuContext, low: number, high: number): void {
   const old = cpu.get32(L.EFER);
-  let allowed = 0;
-  if (cpu.cpuid.has("syscall")) allowed |= EFER_SCE;
-  if (cpu.cpuid.has("lm")) allowed |= EFER_LME | EFER_LMA;
-  if (cpu.cpuid.has("nx") && !executeDisableIsOff(cpu)) allowed |= EFER_NXE;
+  const allowed = allowedEfer(cpu) & ~(executeDisableIsOff(cpu) ? EFER_NXE : 0);
   if (!hasEfer(cpu) || high !== 0 || low & ~allowed) generalProtection();
   if ((old ^ low) & EFER_LME && cpu.get32(L.CR0) & CR0_PG) generalProtection();
   cpu.setPair(L.EFER, ((low & ~EFER_LMA) | (old & EFER_LMA)) >>> 0, 0);

@@ -38,6 +38,16 @@ export function writePdptes(cpu: CpuContext, entries: readonly bigint[]): void {
   });
 }
 
+/** Whether the two halves are an entry that may be loaded. */
+export function acceptsPdpte(
+  { reservedPhysicalHigh }: Pick<CpuContext, "reservedPhysicalHigh">,
+  low: number,
+  high: number,
+): boolean {
+  const reserved = low & RESERVED_LOW || high & (reservedPhysicalHigh | RESERVED_HIGH);
+  return !(low & PTE_P) || !reserved;
+}
+
 /** Loads the entries from the table that `cr3` names. False, with nothing changed, when one has reserved bits set. */
 export function loadPdptes(cpu: CpuContext, cr3: number): boolean {
   const table = (cr3 & ~TABLE_ALIGNMENT) >>> 0;
@@ -48,8 +58,7 @@ export function loadPdptes(cpu: CpuContext, cr3: number): boolean {
     words.set(cpu.u32.subarray(first, first + (PDPTE_COUNT * PDPTE_SIZE) / 4));
   }
   for (let i = 0; i < words.length; i += 2) {
-    const reserved = words[i] & RESERVED_LOW || words[i + 1] & (cpu.reservedPhysicalHigh | RESERVED_HIGH);
-    if (words[i] & PTE_P && reserved) return false;
+    if (!acceptsPdpte(cpu, words[i], words[i + 1])) return false;
   }
   cpu.pdptes.set(words);
   return true;

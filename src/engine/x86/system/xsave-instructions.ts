@@ -213,8 +213,8 @@ function xgetbv(cpu: CpuContext): number {
 }
 
 /** Whether XCR0 may have this value: x87 always, nothing without what it requires. */
-function validXcr0(cpu: CpuContext, value: number): boolean {
-  if (!(value & XSTATE_X87) || value & ~(cpu.cpuid.xstateMask & X.SAVED_COMPONENTS)) return false;
+export function validXcr0({ cpuid }: Pick<CpuContext, "cpuid">, value: number): boolean {
+  if (!(value & XSTATE_X87) || value & ~(cpuid.xstateMask & X.SAVED_COMPONENTS)) return false;
   return X.COMPONENTS.every(
     ({ number, requires }) => !((value >>> number) & 1) || (value & requires) === requires,
   );
