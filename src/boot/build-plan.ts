@@ -12,6 +12,7 @@ import { MemoryMapError } from "../memory/memory-error.js";
 import { ramRanges } from "../memory/ram.js";
 import { RegionMap } from "../memory/regions.js";
 import { LEAF } from "../spec/cpuid.js";
+import { RTC_EARLIEST_SECONDS, RTC_LATEST_SECONDS } from "../spec/mc146818.js";
 import type { CpuidLeaf } from "../x86/cpuid.js";
 import { offeredFeatures, withFeatures, type CpuFeatures, type FeatureOffer } from "../x86/cpu-features.js";
 import { cpuidTable, lookUpCpuid } from "../x86/cpuid-table.js";
@@ -337,8 +338,13 @@ function checkedRam(bytes: number): Span[] {
 
 function planClock({ clock = {} }: BootOptions): PlanClock {
   const rtcStart = clock.rtcStart ?? DEFAULT_RTC_START;
-  if (!Number.isSafeInteger(rtcStart)) {
-    throw new OptionError("rtc", `${rtcStart}`, "whole seconds since 1970", "It must be a number.");
+  if (!Number.isSafeInteger(rtcStart) || rtcStart < RTC_EARLIEST_SECONDS || rtcStart > RTC_LATEST_SECONDS) {
+    throw new OptionError(
+      "rtc",
+      `${rtcStart}`,
+      `whole seconds since 1970, ${RTC_EARLIEST_SECONDS} to ${RTC_LATEST_SECONDS}`,
+      "It must be a date that the clock can show.",
+    );
   }
   const plan: PlanClock = { tscHz: TSC_HZ, apicHz: APIC_HZ, rtcStart };
   if (clock.deterministic === undefined) return plan;

@@ -58,6 +58,12 @@ export const RTC_ALARM_ANY = 0xc0;
 
 /** Oscillator. */
 export const RTC_HZ = 32768;
+/**
+ * Seconds since 1970: a day before year 0, and year 33,658. What the registers can say lies between, read as they must not be
+ * written, and however long a machine runs.
+ */
+export const RTC_EARLIEST_SECONDS = -63_000_000_000;
+export const RTC_LATEST_SECONDS = 1_000_000_000_000;
 /** UIP rises this long before the registers change: 244 µs of warning and 1984 µs of update. */
 export const RTC_UIP_NS = 244_000 + 1_984_000;
 /** After the divider leaves reset the first update comes half a second later. */

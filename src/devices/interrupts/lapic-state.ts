@@ -210,6 +210,9 @@ const registersShape = record<LapicRegisters>({
   extIntLatched: bool,
 });
 
+/** The base after reset has so many bits, whatever CPUID says of addresses. */
+const RESET_BASE_BITS = 32;
+
 /** What the machine says of its APICs. */
 export interface LapicLimits {
   readonly cpus: number;
@@ -220,10 +223,11 @@ export interface LapicLimits {
 
 /** The APICs of all CPUs, in the order of their ids. Only the boot CPU's LINT0 is wired to anything. */
 export function lapicShape(limits: LapicLimits): Shape<{ cpus: LapicState[] }> {
+  const addressEnd = 2 ** Math.max(RESET_BASE_BITS, limits.physicalAddressBits);
   const one = record<LapicState>({
     id: whole(0, limits.cpus - 1),
     xapicId: u8,
-    baseAddress: whole(0, 2 ** limits.physicalAddressBits - APIC_BASE.pageSize),
+    baseAddress: whole(0, addressEnd - APIC_BASE.pageSize),
     baseFlags: bits(APIC_BASE.enable | APIC_BASE.bsp | (limits.x2apic ? APIC_BASE.x2apic : 0)),
     lint0Level: bool,
     lint1Level: bool,

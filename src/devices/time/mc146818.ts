@@ -19,9 +19,11 @@ import {
   RTC_B,
   RTC_C,
   RTC_D,
+  RTC_EARLIEST_SECONDS,
   RTC_FIRST_UPDATE_NS,
   RTC_HZ,
   RTC_INDEX,
+  RTC_LATEST_SECONDS,
   RTC_UIP_NS,
 } from "../../spec/mc146818.js";
 
@@ -61,15 +63,11 @@ export function initialMc146818State(rtcStart: number, cmos: readonly number[] =
   };
 }
 
-/** Years 0 and 25755: what the registers can say, read as they must not be written, and the machine's life after it. */
-const EARLIEST_SECONDS = -63_000_000_000;
-const LATEST_SECONDS = 1_000_000_000_000;
-
 export const mc146818Shape = record<Mc146818State>({
   index: whole(0, RTC_INDEX.mask),
   nmiMasked: bool,
   cmos: list(u8, CMOS_SIZE),
-  baseSeconds: whole(EARLIEST_SECONDS, LATEST_SECONDS),
+  baseSeconds: whole(RTC_EARLIEST_SECONDS, RTC_LATEST_SECONDS),
   // The divider may have been let go within the first second.
   origin: whole(-NS_PER_SECOND, Number.MAX_SAFE_INTEGER),
   weekdayShift: whole(0, 6),
