@@ -5,7 +5,7 @@ import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { allGuests } from "../conformance/guests.js";
 import { differencesOnEngine } from "../conformance/suite.js";
 import { movingEngine } from "../support/moving-engine.js";
-import { checking, liveCrafted } from "./crafted-states.js";
+import { checking, liveCrafted, liveTranslated } from "./crafted-states.js";
 
 const FIRST = 1000;
 const LIVES = 1500;
@@ -17,6 +17,11 @@ for (const jit of ["off", "eager"] as const)
     const engine = createWasmEngine({ jit });
     for (let seed = FIRST; seed < FIRST + LIVES; seed++) liveCrafted(engine, seed);
   });
+
+test("R6.2 500 lives with translations that somebody made up", () => {
+  for (let seed = FIRST; seed < FIRST + 500; seed++)
+    liveTranslated(createWasmEngine({ jit: seed % 2 === 0 ? "off" : "eager" }), seed);
+});
 
 for (const { name, guests } of allGuests().filter((group) => !WITHOUT_FEATURES.includes(group.name)))
   test(`R6.2 guests of conformance are in states that pass before every instruction: ${name}`, () => {

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ShapeError } from "../../src/bytes/shape.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { checkCpuState } from "../../src/engine/x86/checked-state.js";
+import { checkCpuState, translationsShape } from "../../src/engine/x86/checked-state.js";
 import { withFeatures } from "../../src/x86/cpu-features.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
 import { applicationProcessorState, realMode16, resetState } from "../../src/x86/entry-states.js";
@@ -15,14 +15,14 @@ import { allGuests } from "../conformance/guests.js";
 import { differencesOnEngine } from "../conformance/suite.js";
 import { movingEngine } from "../support/moving-engine.js";
 import { Random } from "../support/random.js";
-import { checking, letThrough, liveCrafted } from "./crafted-states.js";
+import { checking, letThrough, liveCrafted, liveTranslated } from "./crafted-states.js";
 import { FUZZ_CPUID, live, WHOLE } from "./fuzz-cpu.js";
 
 /** One life of each mode of the worlds. */
 const SEEDS = [1, 23, 3, 4, 5, 6, 14, 25];
-const CRAFTED_LIVES = 24;
+const CRAFTED_LIVES = 14;
 /** Legs of the lives that are watched. */
-const LEGS = 10;
+const LEGS = 5;
 /** Groups of guests that get a CPU into every odd corner. */
 const GROUPS = [
   "modes",
@@ -62,6 +62,22 @@ for (const jit of ["off", "eager"] as const)
     for (let seed = 1; seed <= CRAFTED_LIVES; seed++) instructions += liveCrafted(engine, seed).instructions;
     assert.ok(instructions > CRAFTED_LIVES * 500, `${instructions} instructions`);
   });
+
+test("R6.2 an engine runs on with translations that somebody made up: nothing throws, nothing outside is touched", () => {
+  for (let seed = 1; seed <= 6; seed++)
+    liveTranslated(createWasmEngine({ jit: seed % 2 === 0 ? "off" : "eager" }), seed);
+});
+
+test("R6.2 translations that no CPU could remember are refused by their length", () => {
+  const none = { data: [], code: [], large: [], gigabytes: 0 };
+  assert.deepEqual(translationsShape.check(none, "t"), none);
+  assert.throws(() => translationsShape.check({ ...none, data: [1] }, "t"), { path: "t.data" });
+  assert.throws(() => translationsShape.check({ ...none, code: new Array(1 << 24) }, "t"), {
+    path: "t.code",
+  });
+  assert.throws(() => translationsShape.check({ ...none, large: [1 << 30] }, "t"), { path: "t.large[0]" });
+  assert.throws(() => translationsShape.check({ ...none, gigabytes: 2 ** 32 }, "t"), { path: "t.gigabytes" });
+});
 
 test("R6.2 most changes to a state are refused, none by another error", () => {
   const state = realMode16(0x3000, 0, 0x2000, {});

@@ -1,12 +1,13 @@
 /** CPUs in states that somebody crafted: whatever the check lets through, an engine must be able to run (R6.2). */
 import assert from "node:assert/strict";
 import { ShapeError } from "../../src/bytes/shape.js";
-import type { Engine } from "../../src/engine/contract.js";
-import { checkCpuState } from "../../src/engine/x86/checked-state.js";
+import type { Engine, Translations } from "../../src/engine/contract.js";
+import { checkCpuState, translationsShape } from "../../src/engine/x86/checked-state.js";
+import { ACCESS_MODES } from "../../src/engine/x86/layout.js";
 import type { CpuidLeaf } from "../../src/x86/cpuid.js";
 import type { CpuState } from "../../src/x86/cpu-state.js";
 import { mutated, wandered } from "../support/mutations.js";
-import type { Random } from "../support/random.js";
+import { Random } from "../support/random.js";
 import { FUZZ_CPUID, live, type LifeReport } from "./fuzz-cpu.js";
 
 export function passesCheck(state: unknown): boolean {
@@ -47,6 +48,36 @@ export function liveCrafted(engine: Engine, seed: number): LifeReport {
     const start = checkCpuState(withHidden(state, random), FUZZ_CPUID);
     return wandered(start, random, CHANGES, passesCheck);
   });
+}
+
+/** Numbers of one entry: a page that code or data is on, an access mode, any physical page, flags. */
+function entry(random: Random, modes: number): number[] {
+  const pages = [random.below(0x500), 0xfffff, 0x100000, -1, -(2 ** 35), 2 ** 35 - 1, random.below(2 ** 31)];
+  const frames = [random.below(0x500), 0xa0, 0x400, 0xfffff, 0x100010, 0x10001f, 0x100020, 2 ** 32 - 1];
+  return [random.pick(pages), random.below(modes), random.pick(frames), random.below(2 ** 32)];
+}
+
+function craftedTranslations(random: Random): Translations {
+  const many = (modes: number): number[] =>
+    Array.from({ length: random.below(200) }, () => entry(random, modes)).flat();
+  return translationsShape.check(
+    { data: many(ACCESS_MODES), code: many(2), large: [random.below(8)], gigabytes: random.below(16) },
+    "translations",
+  );
+}
+
+/** One life of a CPU that is made to remember translations that no page table ever had. */
+export function liveTranslated(engine: Engine, seed: number): LifeReport {
+  const random = new Random(seed);
+  return live(
+    engine,
+    seed,
+    undefined,
+    (cpu) => {
+      if (random.below(4) === 0) cpu.writeTranslations!(craftedTranslations(random));
+    },
+    LEGS,
+  );
 }
 
 /** How many of `count` hostile changes to a state were let through. */

@@ -6,13 +6,14 @@
  * Specification: Intel SDM vol. 3C §26.3.1 (checks on the guest state area); vol. 3A §2.5, §3.3.7.1, §4.1.1, §4.4.1.
  */
 import { hex } from "../../bytes/hex.js";
-import { ShapeError, type Fault } from "../../bytes/shape.js";
+import { list, record, refine, ShapeError, u32, whole, type Fault, type Shape } from "../../bytes/shape.js";
 import * as X from "../../spec/x86-privileged.js";
 import type { CpuidLeaf } from "../../x86/cpuid.js";
 import { cpuStateShape } from "../../x86/cpu-state-shape.js";
 import { SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { reservedPhysicalHigh } from "./cpu-context.js";
-import { MONITOR_LINE } from "./layout.js";
+import type { Translations } from "../contract.js";
+import { ACCESS_MODES, ITLB_ENTRIES, LARGE_REGION_ENTRIES, MONITOR_LINE, TLB_ENTRIES } from "./layout.js";
 import { allowedCr4 } from "./system/control-registers.js";
 import { CpuidTable } from "./system/cpuid-rows.js";
 import { acceptsValue, featureShows, type CpuFacts } from "./system/msr-rules.js";
@@ -166,3 +167,26 @@ export function checkCpuState(state: unknown, cpuid: readonly CpuidLeaf[], path 
   }
   return copy;
 }
+
+/** Numbers that an entry has in a list of translations. */
+const ENTRY_NUMBERS = 4;
+const entryNumber = whole(Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+
+function entries(most: number): Shape<number[]> {
+  return refine(list(entryNumber, { max: most * ENTRY_NUMBERS }), ({ length }) =>
+    length % ENTRY_NUMBERS === 0
+      ? undefined
+      : { found: `a list of ${length}`, expected: `a multiple of ${ENTRY_NUMBERS}` },
+  );
+}
+
+/**
+ * Remembered translations from a file: lists no longer than a CPU's. What the numbers must be, `Cpu.writeTranslations` says, and
+ * throws a RangeError where they are not.
+ */
+export const translationsShape = record<Translations>({
+  data: entries(ACCESS_MODES * TLB_ENTRIES),
+  code: entries(ITLB_ENTRIES),
+  large: list(whole(0, LARGE_REGION_ENTRIES - 1), { max: LARGE_REGION_ENTRIES }),
+  gigabytes: u32,
+});
