@@ -93,7 +93,7 @@ function newGeneration(random32: () => number): Uint8Array {
 }
 
 /** Every CPU but the first: after reset, waiting for INIT and start-up IPIs. */
-function waitingState(plan: Plan): CpuState {
+export function waitingState(plan: Plan): CpuState {
   const state = applicationProcessorState(lookUpCpuid(plan.cpuid, LEAF.VERSION, 0).eax);
   return { ...state, msrs: { ...state.msrs, ...plan.waitingMsrs } };
 }

@@ -13,10 +13,10 @@ import { PartRegistry } from "../devices/registry.js";
 import { PartError } from "../devices/resources.js";
 import { LINE_LIMIT, type ConsoleWatchState } from "../diagnose/console-watch.js";
 import type { GuestMemory } from "../engine/contract.js";
+import { checkCpuState } from "../engine/x86/checked-state.js";
 import { checkBoardState } from "../machine/board-state.js";
 import { memoryRanges } from "../machine/fill.js";
-import { checkCpuState } from "../x86/checked-state.js";
-import { Machine, type RestoreOptions } from "../machine/machine.js";
+import { Machine, waitingState, type RestoreOptions } from "../machine/machine.js";
 import type { MachineState } from "../machine/state.js";
 import type { Plan } from "../boot/plan.js";
 import { aboutShape, type SnapshotAbout } from "./about.js";
@@ -88,17 +88,22 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
   const types = options.types ?? new PartRegistry();
   const about = file.value(SECTION_TYPES.about, aboutShape);
   const plan = file.value(SECTION_TYPES.plan, planShape(types));
+  file.whileReading(SECTION_TYPES.plan, () => checkEntries(plan));
   const { watch, ...machine } = file.value(SECTION_TYPES.machine, savedShape(plan));
-  const { cpus, parts } = machine;
+  const { parts } = machine;
   const checked = file.whileReading(SECTION_TYPES.machine, () => ({
     ...machine,
     parts: checkBoardState(plan, types, parts),
   }));
-  file.whileReading(SECTION_TYPES.machine, () => {
-    for (const { cpu } of cpus) checkCpuState(cpu, plan.cpuid);
-  });
   const runs = file.runs(plan);
   return { about, state: { plan, ...checked }, watch, fill: (memory) => file.fill(memory, runs) };
+}
+
+/** The states that a reset enters CPUs in. */
+function checkEntries(plan: Plan): void {
+  checkCpuState(plan.bootCpu, plan.cpuid, "bootCpu");
+  checkCpuState(waitingState(plan), plan.cpuid, "waitingMsrs");
+  if (plan.handOver !== undefined) checkCpuState(plan.handOver.cpu, plan.cpuid, "handOver.cpu");
 }
 
 /**

@@ -18,17 +18,13 @@ import {
   type Shape,
 } from "../bytes/shape.js";
 import type { Plan } from "../boot/plan.js";
-import type { Translations } from "../engine/contract.js";
+import { checkCpuState, translationsShape } from "../engine/x86/checked-state.js";
 import { MOST_INPUT_HELD } from "../machine/console.js";
 import type { ClockState, MachineState, SlotState, TurnsState } from "../machine/state.js";
-import { cpuStateShape } from "../x86/checked-state.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
 
-/** More than any engine remembers, in numbers. */
-const MOST_TRANSLATIONS = 0x40000;
 const MOST_BACK_ENDS = 256;
 const LONGEST_NAME = 256;
-const LARGEST = Number.MAX_SAFE_INTEGER;
 const U32_LAST = 0xffff_ffff;
 /** Longest time and count: what is added to it stays exact for a century. */
 const LAST_COUNT = 2 ** 52;
@@ -36,24 +32,16 @@ const LAST_COUNT = 2 ** 52;
 const counts = whole(0, LAST_COUNT);
 const used = finite(0, LAST_COUNT);
 
-const numbers = list(whole(-LARGEST, LARGEST), { max: MOST_TRANSLATIONS });
-
-/** What the numbers mean the engine checks. */
-const translations: Shape<Translations> = record<Translations>({
-  data: numbers,
-  code: numbers,
-  large: numbers,
-  gigabytes: whole(-(2 ** 31), U32_LAST),
-});
-
-const slot: Shape<SlotState> = record<SlotState>({
-  cpu: cpuStateShape,
-  translations: optional(translations),
-  status: oneOf("ready", "sleeping", "halted", "waiting"),
-  instructions: counts,
-  used,
-  pausesLeft: whole(0, U32_LAST),
-});
+function slot({ cpuid }: Plan): Shape<SlotState> {
+  return record<SlotState>({
+    cpu: { check: (value, path) => checkCpuState(value, cpuid, path) },
+    translations: optional(translationsShape),
+    status: oneOf("ready", "sleeping", "halted", "waiting"),
+    instructions: counts,
+    used,
+    pausesLeft: whole(0, U32_LAST),
+  });
+}
 
 const ids = list(whole(0, MAXIMUM_CPUS - 1), { max: MAXIMUM_CPUS });
 
@@ -118,7 +106,7 @@ export function machineStateShape(plan: Plan): Shape<Omit<MachineState, "plan">>
   return refine(
     record<Omit<MachineState, "plan">>({
       tripleFault: oneOf("crash", "reset"),
-      cpus: list(slot, plan.cpus),
+      cpus: list(slot(plan), plan.cpus),
       turns,
       sinceLook: counts,
       parts: { check: (value) => value as MachineState["parts"] },
