@@ -33,18 +33,23 @@ export function sectionOf(file: Uint8Array, type: SectionType): { offset: number
   };
 }
 
+/** Makes the checksums of header and table right, whatever these say. */
+export function sealedTable(file: Uint8Array): Uint8Array {
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  const tableEnd = HEADER.size + view.getUint32(HEADER.sections, true) * SECTION.size;
+  view.setUint32(HEADER.tableCrc, crc32(file.subarray(HEADER.size, tableEnd)), true);
+  view.setUint32(HEADER.headerCrc, crc32(file.subarray(0, HEADER.headerCrc)), true);
+  return file;
+}
+
 /** Makes every checksum right. */
 export function sealed(file: Uint8Array): Uint8Array {
   const view = new DataView(file.buffer, file.byteOffset, file.length);
-  const sections = view.getUint32(HEADER.sections, true);
-  const tableEnd = HEADER.size + sections * SECTION.size;
   for (const type of Object.values(SECTION_TYPES)) {
     const { offset, length } = sectionOf(file, type);
     view.setUint32(rowOf(file, type) + SECTION.crc, crc32(file.subarray(offset, offset + length)), true);
   }
-  view.setUint32(HEADER.tableCrc, crc32(file.subarray(HEADER.size, tableEnd)), true);
-  view.setUint32(HEADER.headerCrc, crc32(file.subarray(0, HEADER.headerCrc)), true);
-  return file;
+  return sealedTable(file);
 }
 
 /** A copy in which a section's value is another, with offsets, lengths and checksums to match. */
