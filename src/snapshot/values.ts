@@ -23,6 +23,10 @@ const DEEPEST = 32;
 const LONGEST_BIGINT = 8;
 const FIRST_CAPACITY = 4096;
 const U32_END = 2 ** 32;
+const SHORT_TEXT = 24;
+const FIRST_BEYOND_ASCII = 0x80;
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes of plain data. Throws RangeError for what is none. */
 export function encodeValue(value: unknown): Uint8Array {
@@ -85,7 +89,7 @@ class ValueWriter {
   }
 
   #text(value: string): void {
-    this.#string(MAJOR.text, new TextEncoder().encode(value));
+    this.#string(MAJOR.text, ENCODER.encode(value));
   }
 
   #string(major: number, bytes: Uint8Array): void {
@@ -225,10 +229,24 @@ class ValueReader {
   }
 
   #text(length: number, start: number): string {
+    const at = this.#skip(length, start);
+    return length <= SHORT_TEXT ? this.#short(at, length, start) : this.#utf8(at, length, start);
+  }
+
+  /** Names of fields are short and ASCII: a call of the decoder would cost more than all else here. */
+  #short(at: number, length: number, start: number): string {
+    let text = "";
+    for (let i = at; i < at + length; i++) {
+      if (this.bytes[i] >= FIRST_BEYOND_ASCII) return this.#utf8(at, length, start);
+      text += String.fromCharCode(this.bytes[i]);
+    }
+    return text;
+  }
+
+  #utf8(at: number, length: number, start: number): string {
     try {
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(this.#take(length, start));
-    } catch (error) {
-      if (error instanceof SnapshotError) throw error;
+      return DECODER.decode(this.bytes.subarray(at, at + length));
+    } catch {
       throw this.refuse("bytes that are no UTF-8", "a text", start);
     }
   }

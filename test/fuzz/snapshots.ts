@@ -22,7 +22,7 @@ const CPUS = 2;
 const FIRST_STOP = 40_000;
 const RUN = 3000;
 /** Of the files that pass, one in so many becomes a machine. */
-const RESTORED = 8;
+const RESTORED = 32;
 const PLENTY = 1_000_000;
 
 /** A machine of two CPUs that wait for each other, in the middle of it; small. */
@@ -59,7 +59,12 @@ function crafted(good: Uint8Array, random: Random): Uint8Array {
       return sealed(flipped(good, random, offset, length));
     }
   }
-  const type = random.pick([SECTION_TYPES.about, SECTION_TYPES.plan, SECTION_TYPES.machine, SECTION_TYPES.machine]);
+  const type = random.pick([
+    SECTION_TYPES.about,
+    SECTION_TYPES.plan,
+    SECTION_TYPES.machine,
+    SECTION_TYPES.machine,
+  ]);
   return withValue(good, type, (value) => encodable(mutated(value, random, random.below(2) === 0)));
 }
 

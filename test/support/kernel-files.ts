@@ -23,12 +23,13 @@ export interface KernelFiles {
   folder: string;
 }
 
-/** Debian's cloud kernel and an initramfs, or undefined after the test was skipped. */
+/** A kernel of the catalogue, Debian's cloud kernel unless said otherwise, and an initramfs, or undefined after the test was skipped. */
 export async function kernelFiles(
   t: TestContext,
   initramfs: Omit<InitramfsOptions, "busybox">,
+  guest = "debian-cloud",
 ): Promise<KernelFiles | undefined> {
-  const kernel = await requireGuest(t, "debian-cloud");
+  const kernel = await requireGuest(t, guest);
   const busybox = await requireGuest(t, "busybox");
   if (!kernel || !busybox) return undefined;
   const folder = await mkdtemp(path.join(tmpdir(), "locore-kernels-"));
