@@ -187,6 +187,7 @@ export interface OptionalField<T> {
   readonly optional: Shape<T>;
 }
 
+/** The field of an object that is absent, or has this shape. */
 export function optional<T>(shape: Shape<T>): OptionalField<T> {
   return { optional: shape };
 }

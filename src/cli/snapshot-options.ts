@@ -47,7 +47,11 @@ function readPoint(given: string): SnapshotPoint {
 /** Reads `SNAPSHOT_OPTIONS`. Throws UsageError. */
 export function readSnapshotOptions(args: Arguments): SavingRequest {
   const [at, file, then] = [args.value("snapshot-at"), args.value("snapshot"), args.value("then")];
-  if (file === "") throw new UsageError("--snapshot: found an empty name", "give the name of a file");
+  if (file === "" || file?.startsWith("-") === true)
+    throw new UsageError(
+      `--snapshot: found "${file}"; expected the name of a file`,
+      "QEMU's flag -snapshot is about disks: leave it out",
+    );
   if (then !== undefined && at === undefined)
     throw new UsageError(`--then ${then}: there is no --snapshot-at`, "--then says what comes behind it");
   return {

@@ -178,7 +178,7 @@ const DEVICES: readonly QemuWord[] = [
   word("device", "DRIVER", device),
   word("drive", "DRIVE", DRIVE),
   word("hda hdb hdc hdd cdrom fda fdb sd mtdblock blockdev iscsi", "FILE", NO_DISKS),
-  word("snapshot no-fd-bootchk win2k-hack", undefined, take("there are no disks")),
+  word("no-fd-bootchk win2k-hack", undefined, take("there are no disks")),
   word("fsdev virtfs", "FOLDER", NO_SHARING),
   word("netdev", "KIND", NO_NETWORK),
   word("net nic", "KIND", among({ none: NONE }, NO_NETWORK)),
