@@ -72,7 +72,6 @@ const NOTHING = [
   "-action panic=exit-failure,reboot=reset",
   "-watchdog-action none",
   "-sandbox off",
-  "-snapshot",
   "-audiodev none,id=a",
   "-gdb none",
 ];
