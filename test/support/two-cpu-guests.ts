@@ -30,7 +30,7 @@ const [INIT, STARTUP, FIXED] = [0x4500, 0x4600, 0x4000];
 const DEBUG_EXIT = 0xf4;
 const COM1 = 0x3f8;
 /** Pause loops between INIT and the start-up IPI. */
-const SETTLE = 100_000;
+export const SETTLE = 100_000;
 
 /** Variables of the guests, each in a line of its own. */
 export const SHARED = {
@@ -79,28 +79,29 @@ function gate(a: Assembler, vector: number, handler: string): void {
   a.mov(dword(IDT + 8 * vector + 4), ebx);
 }
 
-function print(a: Assembler, line: string): void {
+export function print(a: Assembler, line: string): void {
   a.mov(dx, COM1);
   for (const character of `${line}\n`) a.mov(al, character.charCodeAt(0)).out(8, "dx");
 }
 
-interface Parts {
+export interface Parts {
   /** Interrupt handlers by vector; they are subroutines that end by IRET. */
   handlers?: Readonly<Record<number, string>>;
   first(a: Assembler): void;
-  second(a: Assembler): void;
+  /** Absent: the first CPU is alone. */
+  second?(a: Assembler): void;
   routines?(a: Assembler): void;
 }
 
 /** The guest around its parts. The first CPU's part ends with the exit's value in EAX. */
-function twoCpus({ handlers = {}, first, second, routines }: Parts): Uint8Array {
+export function guestOf({ handlers = {}, first, second, routines }: Parts): Uint8Array {
   const a = new Assembler(CODE, 32);
   a.jmp("first")
     .align(SECOND_ENTRY - CODE)
     .label("second");
   loadSegments(a);
   a.mov(esp, SECOND_STACK).lidt(at(IDTR)).mov(dword(SPURIOUS), APIC_ENABLED).mov(dword(SHARED.ready), 1);
-  second(a);
+  second?.(a);
   a.label("first").mov(esp, FIRST_STACK);
   const bytes = trampoline();
   const words = new Uint32Array(bytes.buffer, 0, bytes.length / 4);
@@ -111,12 +112,13 @@ function twoCpus({ handlers = {}, first, second, routines }: Parts): Uint8Array 
     .mov(dword(IDTR + 4), IDT >>> 16)
     .lidt(at(IDTR));
   for (const [vector, handler] of Object.entries(handlers)) gate(a, Number(vector), handler);
-  a.mov(dword(SPURIOUS), APIC_ENABLED)
-    .mov(dword(ICR_HIGH), 1 << 24)
-    .mov(dword(ICR_LOW), INIT);
-  a.mov(ecx, SETTLE).label("settle").pause().dec(ecx).jcc("ne", "settle");
-  a.mov(dword(ICR_HIGH), 1 << 24).mov(dword(ICR_LOW), STARTUP | TRAMPOLINE_PAGE);
-  a.label("await").pause().cmp(dword(SHARED.ready), 0).jcc("e", "await");
+  a.mov(dword(SPURIOUS), APIC_ENABLED);
+  if (second !== undefined) {
+    a.mov(dword(ICR_HIGH), 1 << 24).mov(dword(ICR_LOW), INIT);
+    a.mov(ecx, SETTLE).label("settle").pause().dec(ecx).jcc("ne", "settle");
+    a.mov(dword(ICR_HIGH), 1 << 24).mov(dword(ICR_LOW), STARTUP | TRAMPOLINE_PAGE);
+    a.label("await").pause().cmp(dword(SHARED.ready), 0).jcc("e", "await");
+  }
   first(a);
   a.mov(edx, DEBUG_EXIT).out(32, "dx").label("stop").cli().hlt().jmp("stop");
   routines?.(a);
@@ -141,7 +143,7 @@ export function timeStampGuest(rounds: number): Uint8Array {
     a.mov(dword(SHARED.stamp), esi).mov(dword(SHARED.stamp + 4), edi);
     a.inc(dword(SHARED.exchanges)).mov(dword(SHARED.turn), 1 - mine);
   };
-  return twoCpus({
+  return guestOf({
     first: (a) => {
       a.mov(dword(SHARED.leastRound), 0xffffffff)
         .mov(dword(SHARED.left), rounds)
@@ -175,7 +177,7 @@ export interface PingPong {
 /** The first CPU interrupts the second, which sleeps, and sleeps until that interrupts it: `rounds` times. Ends with 0. */
 export function ipiGuest(rounds: number, { begin, end, wrong }: PingPong): Uint8Array {
   const [PING, PONG] = [0x40, 0x41];
-  return twoCpus({
+  return guestOf({
     handlers: { [PING]: "ping", [PONG]: "pong" },
     first: (a) => {
       print(a, begin);
