@@ -153,7 +153,8 @@ export class Scheduler implements SlotWatcher {
       (ticks, rate) => cpu.setTimeStamp?.(ticks, rate),
     );
     const meter = this.#meters[slot.id];
-    const exit = cpu.run(probing ? 1 : meter.budget(timers.nextDeadline, limit, this.#turns.left));
+    const most = probing ? 1 : Math.min(limit, this.#spin.left);
+    const exit = cpu.run(meter.budget(timers.nextDeadline, most, this.#turns.left));
     const executed = cpu.instructions - before;
     const spent = clock.endRun(executed);
     this.#instructions += executed;

@@ -39,6 +39,13 @@ export class SpinDetector {
     this.#sinceLook = instructions;
   }
 
+  /**
+   * Instructions until the next look, at least 1: a slice that ends there makes the place of a look the same however a run is cut.
+   */
+  get left(): number {
+    return Math.max(1, LOOK_EVERY - this.#sinceLook);
+  }
+
   /** Called before a slice; `true` asks for a slice of exactly one instruction, to be judged by `finish`. */
   begin(slot: CpuSlot): boolean {
     this.#before = undefined;

@@ -120,7 +120,8 @@ export class AcpiPm {
         part(state.generalStatus | (state.generalEnable << (8 * GENERAL_ENABLE_OFFSET)), offset, size),
       writePort: (offset, size, value) => this.writeGeneral(offset, size, value),
     };
-    this.update();
+    // What has become due since the state was saved comes by the alarm, in its turn among all timers.
+    this.drive();
   }
 
   /** Presses and releases the power button. The guest decides what happens. */
@@ -182,17 +183,26 @@ export class AcpiPm {
     else state.status |= PM1_STATUS.wake;
   }
 
-  /** Looks for a change of the timer's highest bit, drives the SCI, and arms the next change if it interrupts. */
+  /** Looks for a change of the timer's highest bit. */
   private update(): void {
-    const { state, halfRange } = this;
+    const { state } = this;
     const tick = this.tick();
-    const nextCarry = (Math.floor(state.timerSeen / halfRange) + 1) * halfRange;
-    if (tick >= nextCarry) state.status |= PM1_STATUS.timer;
+    if (tick >= this.nextCarry()) state.status |= PM1_STATUS.timer;
     state.timerSeen = tick;
+    this.drive();
+  }
+
+  /** The tick at which the timer's highest bit changes next, after the one that was seen last. */
+  private nextCarry(): number {
+    return (Math.floor(this.state.timerSeen / this.halfRange) + 1) * this.halfRange;
+  }
+
+  /** Drives the SCI, and arms the next change if it interrupts. */
+  private drive(): void {
+    const { state } = this;
     const pending = (state.status & state.enable) | (state.generalStatus & state.generalEnable);
     this.options.sci.set(pending !== 0);
     const wanted = state.enable & ~state.status & PM1_STATUS.timer;
-    const next = (Math.floor(tick / halfRange) + 1) * halfRange;
-    this.alarm.set(wanted ? timeOfTick(next, PM_TIMER.hz) : undefined);
+    this.alarm.set(wanted ? timeOfTick(this.nextCarry(), PM_TIMER.hz) : undefined);
   }
 }

@@ -110,7 +110,9 @@ export class Mc146818 implements PortDevice {
   ) {
     this.state = state;
     this.alarm = new Alarm(timers, () => this.update());
-    this.update();
+    // What has become due since the state was saved comes by the alarm, in its turn among all timers.
+    this.showInterrupt();
+    this.arm();
   }
 
   /** Whether port 0x70 lets NMIs through. */
@@ -299,6 +301,10 @@ export class Mc146818 implements PortDevice {
 
   private update(): void {
     this.computeFlags();
+    this.arm();
+  }
+
+  private arm(): void {
     const { cmos } = this.state;
     const wanted = cmos[RTC.b] & ~cmos[RTC.c] & RTC_C.flags;
     if (cmos[RTC.c] & RTC_C.interrupt || wanted === 0) {
