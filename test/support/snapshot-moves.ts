@@ -68,6 +68,12 @@ function differingPath(found: unknown, expected: unknown, path: string): string 
   return undefined;
 }
 
+/** What a machine is, state and RAM, as a text to compare: the lengths and sums of all sections of its file. */
+export function digestOf(machine: Machine): string {
+  const [header, table] = snapshotPieces(machine, { ...SAVED, ...(checksum && { checksum }) });
+  return Buffer.concat([header, table]).toString("hex");
+}
+
 /** An engine that compiles everything at once, or nothing. */
 export function engineThat(compiles: boolean): Engine {
   return createWasmEngine({ jit: compiles ? "eager" : "off" });
