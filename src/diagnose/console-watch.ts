@@ -59,10 +59,15 @@ export class ConsoleWatch {
 
   /** Takes the next bytes of the console. */
   feed(bytes: Uint8Array): void {
-    for (const byte of bytes) {
-      if (byte === LF || byte === CR) this.#endLine();
-      else if (this.#length < LINE_LIMIT) this.#line[this.#length++] = byte;
-    }
+    for (const byte of bytes) this.take(byte);
+  }
+
+  /** Takes one byte; says whether it completes the words by which the kernel gives up. */
+  take(byte: number): boolean {
+    const before = this.#panicOver;
+    if (byte === LF || byte === CR) this.#endLine();
+    else if (this.#length < LINE_LIMIT) this.#line[this.#length++] = byte;
+    return this.#panicOver && !before;
   }
 
   #endLine(): void {

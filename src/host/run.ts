@@ -4,7 +4,6 @@
  * how to wait and what to poll is handed in.
  */
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
-import type { ConsoleEnd } from "../machine/console.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
@@ -134,18 +133,6 @@ class Saver {
   }
 }
 
-/** Feeds what the guest prints to the watcher on its way out. */
-function watchedConsole(outside: ConsoleEnd, watch: ConsoleWatch): ConsoleEnd {
-  return {
-    write(bytes) {
-      watch.feed(bytes);
-      outside.write(bytes);
-    },
-    read: (limit) => outside.read(limit),
-    inputOpen: () => outside.inputOpen(),
-  };
-}
-
 const SCREEN_INTERVAL_NS = 200 * NS_PER_MS;
 
 /** Looks at the screen now and then; one whose text is the same as before has not changed. */
@@ -202,18 +189,21 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, s
   }
 }
 
-/** The machine of the options, whose console `watch` reads. */
+/** The machine of the options, whose console `watch` reads. A kernel that gives up ends a step there, wherever a run is cut. */
 function makeMachine(options: RunOptions, watch: ConsoleWatch): Machine {
   const { from } = options;
   const canRestart = from === undefined || from.snapshot.about.restarts;
   const made: RunOptions = {
     ...options,
-    console: watchedConsole(options.console, watch),
     // A kernel that panicked would only panic again, and why would scroll away.
     mayRestart: () => canRestart && watch.panic === undefined && (options.mayRestart?.() ?? true),
   };
-  if (from === undefined) return new Machine(made);
-  return restoreSnapshot(from.snapshot, { ...made, missedNs: from.missedNs ?? 0 });
+  const machine =
+    from === undefined
+      ? new Machine(made)
+      : restoreSnapshot(from.snapshot, { ...made, missedNs: from.missedNs ?? 0 });
+  machine.watchConsole((byte) => watch.take(byte));
+  return machine;
 }
 
 /** Makes the machine of `options.plan`, or goes on with that of `from`, runs it until it ends, and frees it. Throws what these do. */

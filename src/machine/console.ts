@@ -30,7 +30,7 @@ export class MachineConsole {
   #length = 0;
   readonly #closed: () => boolean;
   #receiver: SerialReceiver | undefined;
-  #saw: ((byte: number) => void) | undefined;
+  readonly #watchers: ((byte: number) => void)[] = [];
   /** Input that the port had no room for yet. */
   #held: Uint8Array = new Uint8Array(0);
 
@@ -62,12 +62,12 @@ export class MachineConsole {
 
   /** From now on every byte that is transmitted is shown to `saw`. */
   onByte(saw: (byte: number) => void): void {
-    this.#saw = saw;
+    this.#watchers.push(saw);
   }
 
   /** A byte the guest transmitted. */
   transmit(byte: number): void {
-    this.#saw?.(byte);
+    for (const saw of this.#watchers) saw(byte);
     this.#block[this.#length++] = byte;
     if (this.#length === BLOCK_SIZE) this.flush();
   }

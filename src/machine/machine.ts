@@ -260,14 +260,24 @@ export class Machine {
 
   /**
    * Calls `printed` once the guest's console has shown `text`, in the step in which it does, which then ends right behind the
-   * instruction that printed the last byte. One text at a time. Throws RangeError for an empty one.
+   * instruction that printed the last byte. Throws RangeError for an empty one.
    */
   whenPrinted(text: string, printed: () => void): void {
     const trigger = new TextTrigger(text);
+    this.watchConsole((byte) => {
+      const complete = trigger.feed(byte);
+      if (complete) printed();
+      return complete;
+    });
+  }
+
+  /**
+   * Shows `saw` every byte that the guest's console prints, in the step in which it does; where that gives true, the step ends
+   * right behind the instruction that printed it.
+   */
+  watchConsole(saw: (byte: number) => boolean): void {
     this.#console.onByte((byte) => {
-      if (!trigger.feed(byte)) return;
-      this.#scheduler.cut();
-      printed();
+      if (saw(byte)) this.#scheduler.cut();
     });
   }
 

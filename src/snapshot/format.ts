@@ -10,8 +10,9 @@
  *    version   CRC each                             they lie   not zero, one by one
  * ```
  */
+import { SNAPSHOT_MAGIC } from "../spec/file-magic.js";
 
-export const MAGIC = Uint8Array.of(0x89, 0x4c, 0x4f, 0x43, 0x53, 0x4e, 0x41, 0x50);
+export const MAGIC = Uint8Array.from(SNAPSHOT_MAGIC);
 /** Grows with every change that an older program would misread. */
 export const VERSION = 1;
 

@@ -21,8 +21,17 @@ function text(value: string): number[] {
 const DISK =
   "a disk image is not a kernel, and this machine has no disks: take kernel and initrd out of its /boot and give those";
 
+/** Begins a snapshot of ours: a byte that text does not have, "LOCSNAP". */
+export const SNAPSHOT_MAGIC = [0x89, ...text("LOCSNAP")];
+
 /** Most specific first. */
 export const FILE_MAGICS: readonly FileMagic[] = [
+  {
+    offset: 0,
+    bytes: SNAPSHOT_MAGIC,
+    name: "a snapshot of a machine",
+    advice: "locore restore goes on with it",
+  },
   {
     offset: 0,
     bytes: [0xd0, 0x0d, 0xfe, 0xed],
