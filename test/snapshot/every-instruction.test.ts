@@ -9,6 +9,8 @@ import { MOVED_GUESTS } from "../support/moved-guests.js";
 /** A prime: loops are cut everywhere. */
 const STRIDE = 13;
 
-for (const guest of MOVED_GUESTS)
-  test(`R6.2 saved and restored every ${STRIDE} instructions: ${guest.name}`, (t) =>
-    moveAlong(t, guest, STRIDE));
+for (const guest of MOVED_GUESTS) {
+  const stride = guest.stride ?? STRIDE;
+  test(`R6.2 saved and restored every ${stride} instructions: ${guest.name}`, (t) =>
+    moveAlong(t, guest, stride));
+}

@@ -42,6 +42,8 @@ export interface MovedGuest {
   from?: number;
   /** Moves, one instruction apart. */
   moves: number;
+  /** Longest stretch between two moves, instructions: for what is over soon. */
+  stride?: number;
   /** What comes on the console, by the number of the move. */
   input?: Readonly<Record<number, string>>;
   maxResets?: number;
@@ -342,6 +344,33 @@ const STUCK: Parts = {
   first: (a) => a.cli().label("here").jmp("here"),
 };
 
+const [PAGE_DIRECTORY, PAGE_TABLE] = [0x240000, 0x241000];
+
+/** Pages whose entries are changed with and without INVLPG: what a CPU remembers of them is its own. */
+const PAGES: Parts = {
+  first(a) {
+    a.mov(edi, PAGE_TABLE).mov(eax, 3).mov(ecx, 1024);
+    a.label("entry").mov(dword(edi), eax).add(eax, 0x1000).add(edi, 4).dec(ecx).jcc("ne", "entry");
+    a.mov(dword(PAGE_DIRECTORY), PAGE_TABLE | 3)
+      .mov(eax, PAGE_DIRECTORY)
+      .movSystem(o.cr3, eax);
+    a.movSystem(eax, o.cr0).or(eax, 0x80000000).movSystem(o.cr0, eax).jmp("paged").label("paged");
+    const [one, two, entry] = [0x380000, 0x381000, PAGE_TABLE + 4 * 0x380];
+    a.mov(dword(one), 0x11).mov(dword(two), 0x22).mov(esi, 0).label("again");
+    a.mov(eax, dword(one)).mov(ebx, dword(two)).mov(edx, dword(0x382000));
+    // Leads elsewhere from now on, which is seen only once the old way is forgotten.
+    a.xor(dword(entry), 0x1000).mov(eax, dword(one));
+    note(a);
+    a.invlpg(o.at(one)).mov(eax, dword(0x383000)).mov(eax, dword(one));
+    note(a);
+    a.xor(dword(entry), 0x1000).mov(eax, dword(one)).movSystem(ecx, o.cr3).movSystem(o.cr3, ecx);
+    note(a);
+    a.inc(esi).cmp(esi, 3).jcc("ne", "again");
+    print(a, "pages");
+    a.mov(eax, 6);
+  },
+};
+
 const [GENERAL_ENABLE, SCI_PIN] = [0x60e, 9];
 
 /** Sleeps until a general-purpose event comes, says so and ends. */
@@ -386,5 +415,6 @@ export const MOVED_GUESTS: readonly MovedGuest[] = [
   },
   { name: "halves of accesses", bytes: guestOf(HALVES), cpus: 1, everyPart: true, status: 1, moves: 300 },
   { name: "resets", bytes: guestOf(RESETS), cpus: 1, status: 9, moves: 200, maxResets: 2 },
+  { name: "pages remembered", bytes: guestOf(PAGES), cpus: 1, status: 13, from: 5180, moves: 60, stride: 1 },
   { name: "a jump to itself", bytes: guestOf(STUCK), cpus: 1, status: 10, from: 1000, moves: 10 },
 ];

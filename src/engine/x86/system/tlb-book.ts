@@ -81,6 +81,13 @@ class EntryLists {
     words[count] = 0;
   }
 
+  /** The filled entries by their first words, ascending: in which order they were filled nobody can tell. */
+  inOrder(): number[] {
+    const found = new Set<number>();
+    this.each((word) => found.add(word));
+    return [...found].sort((a, b) => a - b);
+  }
+
   /** Visits every filled entry, some twice. */
   each(visit: (word: number) => void): void {
     const { words, halves, place } = this;
@@ -193,14 +200,12 @@ export class TlbBook {
     for (; region >= 0; region = this.largeRegions.indexOf(1, region + 1)) found.push(region);
     return found;
   }
-  /** Visits every data entry that is not empty, once. */
+  /** Visits every data entry that is not empty, once, always in the same order. */
   eachDataPage(visit: (page: number, mode: number, physical: number, flags: number) => void): void {
     const { words } = this;
-    const seen = new Set<number>();
-    this.data.each((word) => {
+    for (const word of this.data.inOrder()) {
       const tag = words[word + WORD_PAGE_TAG];
-      if (tag === WORD_EMPTY || seen.has(word)) return;
-      seen.add(word);
+      if (tag === WORD_EMPTY) continue;
       const place = (word - this.dataWord) / ENTRY_WORDS;
       // `dataEntry` undone: its index is the low bits of the page XORed with those of the tag.
       const low = (place ^ (tag & (LOW_PAGE >>> L.TLB_INDEX_BITS))) & (L.TLB_ENTRIES - 1);
@@ -211,19 +216,17 @@ export class TlbBook {
         words[word + WORD_PHYSICAL_PAGE] >>> 0,
         words[word + WORD_FLAGS],
       );
-    });
+    }
   }
-  /** Visits every instruction entry that is not empty, once. */
+  /** Visits every instruction entry that is not empty, once, always in the same order. */
   eachCodePage(visit: (page: number, access: number, ramOffset: number, flags: number) => void): void {
     const { words } = this;
-    const seen = new Set<number>();
-    this.code.each((word) => {
+    for (const word of this.code.inOrder()) {
       const access = words[word] & (L.PAGE_SIZE - 1);
-      if (access === L.ITLB_EMPTY || seen.has(word)) return;
-      seen.add(word);
+      if (access === L.ITLB_EMPTY) continue;
       const page = words[word + 1] * L.PAGES_4G + (words[word] >>> L.PAGE_SHIFT);
       visit(page, access, words[word + 2] >>> 0, words[word + (L.ITLB_FLAGS >>> 2)]);
-    });
+    }
   }
   private largeRegion(page: number): number {
     return (page >>> L.LARGE_REGION_SHIFT) & (L.LARGE_REGION_ENTRIES - 1);
