@@ -225,7 +225,7 @@ const RANKS: Parts = {
   },
 };
 
-/** The second CPU sleeps in MWAIT and is written to; then it gets INIT, and a start-up IPI that begins it anew. */
+/** The second CPU sleeps in MWAIT and is written to. */
 const WAITS: Parts = {
   handlers: { 0x40: "tick" },
   first(a) {
@@ -397,14 +397,15 @@ export const MOVED_GUESTS: readonly MovedGuest[] = [
   { name: "timers pending in HLT and in handlers", bytes: guestOf(TIMERS), cpus: 1, status: 13, moves: 700 },
   { name: "NMIs, shadows, #DB, REP MOVS", bytes: guestOf(HIDDEN), cpus: 1, status: 7, moves: 700 },
   {
-    name: "equal deadlines of two CPUs",
+    name: "a start-up IPI, equal deadlines of two CPUs",
     bytes: guestOf(RANKS),
     cpus: 2,
     status: 5,
-    from: 200_000,
+    from: 300_000,
     moves: 600,
   },
-  { name: "MWAIT of another CPU", bytes: guestOf(WAITS), cpus: 2, status: 5, from: 200_000, moves: 600 },
+  { name: "INIT of another CPU", bytes: guestOf(WAITS), cpus: 2, status: 5, moves: 120 },
+  { name: "MWAIT of another CPU", bytes: guestOf(WAITS), cpus: 2, status: 5, from: 300_000, moves: 600 },
   {
     name: "input in the FIFO and before it",
     bytes: guestOf(INPUT),
