@@ -105,6 +105,7 @@ class Saver {
 
   /** Instructions until the run is saved, where that is known. */
   get left(): number {
+    if (this.#point?.kind === "clock") return this.#machine.instructionsUntil(this.#point.ns);
     return this.#point?.kind === "instructions"
       ? Math.max(0, this.#point.count - this.#machine.instructions)
       : Infinity;

@@ -291,6 +291,11 @@ export class Machine {
     return this.#clock.now();
   }
 
+  /** Instructions until the clock shows `ns`, at least 1, where time is instruction time; otherwise nobody knows: Infinity. */
+  instructionsUntil(ns: number): number {
+    return this.#clock.deterministic ? this.#clock.instructionsUntil(ns) : Infinity;
+  }
+
   /** Whether time is instruction time. */
   get deterministic(): boolean {
     return this.#clock.deterministic;
