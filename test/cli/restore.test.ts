@@ -70,7 +70,7 @@ const jsonEnd = (ended: Ended): Record<string, unknown> =>
   JSON.parse(endOf(ended)) as Record<string, unknown>;
 
 for (const [guest, file, cuts] of [
-  ["a guest that ends", kernel, [["30000"], ["61234", "--compress"], ["two"], ["0.5ms"]]],
+  ["a guest that ends", kernel, [["61234", "--compress"], ["two"], ["0.5ms"]]],
   ["a kernel that panics", panicking, [["50000"], ["Kernel"]]],
 ] as const) {
   const whole = run("boot", file, "--deterministic", ...SMALL);
@@ -273,28 +273,32 @@ test("R6.2 a snapshot given as a kernel is refused with the way to go on with it
   }
 });
 
-test("R6.2 a damaged snapshot is refused with status 8 and the place, wherever the damage is", LIMIT, () => {
-  const snapshot = at("damaged.snap");
-  run("boot", kernel, "--deterministic", ...SMALL, "--snapshot-at", "5000", "--snapshot", snapshot);
-  const good = readFileSync(snapshot);
-  const refused = (bytes: Uint8Array, what: RegExp): void => {
-    writeFileSync(snapshot, bytes);
-    const { status, out, err } = run("restore", snapshot);
-    assert.equal(status, 8, err);
-    assert.equal(out, "");
-    assert.match(err, what);
-  };
-  for (const part of [0.001, 0.3, 0.999]) {
-    const bad = Buffer.from(good);
-    bad[Math.floor(bad.length * part)] ^= 0x10;
-    refused(bad, /snapshot: at 0x[0-9a-f]+: found /);
-  }
-  refused(good.subarray(0, good.length - 100), /snapshot: (at 0x[0-9a-f]+: )?found /);
-  refused(Buffer.from("no snapshot at all"), /snapshot: (at 0x[0-9a-f]+: )?found /);
-  const missing = run("restore", at("nothing.snap"));
-  assert.equal(missing.status, 8);
-  assert.match(missing.err, /snapshot .*nothing\.snap: no such file/);
-});
+test(
+  "R6.2 a damaged snapshot is refused with status 8 and the place, wherever the damage is",
+  LIMIT,
+  async () => {
+    const snapshot = at("damaged.snap");
+    run("boot", kernel, "--deterministic", ...SMALL, "--snapshot-at", "5000", "--snapshot", snapshot);
+    const good = readFileSync(snapshot);
+    const refused = async (bytes: Uint8Array, what: RegExp): Promise<void> => {
+      writeFileSync(snapshot, bytes);
+      const { status, out, err } = await locore("restore", snapshot);
+      assert.equal(status, 8, err);
+      assert.equal(out, "");
+      assert.match(err, what);
+    };
+    for (const part of [0.001, 0.3, 0.999]) {
+      const bad = Buffer.from(good);
+      bad[Math.floor(bad.length * part)] ^= 0x10;
+      await refused(bad, /snapshot: at 0x[0-9a-f]+: found /);
+    }
+    await refused(good.subarray(0, good.length - 100), /snapshot: (at 0x[0-9a-f]+: )?found /);
+    await refused(Buffer.from("no snapshot at all"), /snapshot: (at 0x[0-9a-f]+: )?found /);
+    const missing = await locore("restore", at("nothing.snap"));
+    assert.equal(missing.status, 8);
+    assert.match(missing.err, /snapshot .*nothing\.snap: no such file/);
+  },
+);
 
 test(
   "R6.2 a snapshot that cannot be written ends a run that was to stop there with status 74, and leaves what was there",
