@@ -101,6 +101,8 @@ class ValueWriter {
 
   #map(value: Record<string, unknown>): void {
     const fields = Object.entries(value).filter(([, one]) => one !== undefined);
+    // In one order, however the object was made: equal states have equal files.
+    fields.sort(([a], [b]) => (a < b ? -1 : 1));
     this.#head(MAJOR.map, fields.length);
     for (const [key, one] of fields) {
       this.#text(key);
