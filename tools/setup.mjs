@@ -1,5 +1,5 @@
 // Brings a clean clone to a built tree: installs the pinned dependencies if they are missing or stale, then
-// compiles if a source is newer than the last build. Plain JavaScript, because nothing is built before it ran.
+// compiles and bundles if a source is newer than the last build. Plain JavaScript, because nothing is built before it ran.
 // One process at a time works; others wait and then usually find everything done.
 import { spawnSync } from "node:child_process";
 import {
@@ -58,14 +58,19 @@ function* files(folder) {
 /** A digest over names, sizes and times of every source: cheap, and it changes whenever a build could. */
 function sourceStamp() {
   const hash = createHash("sha256");
-  for (const file of ["tsconfig.json", "package-lock.json", ...SOURCES.flatMap((f) => [...files(f)])]) {
+  for (const file of [
+    "tsconfig.json",
+    "package-lock.json",
+    "tools/bundle.mjs",
+    ...SOURCES.flatMap((f) => [...files(f)]),
+  ]) {
     const { size, mtimeMs } = statSync(file);
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }
   return hash.digest("hex");
 }
 
-function built() {
+async function built() {
   const stamp = sourceStamp();
   if (existsSync(BUILD_STAMP) && readFileSync(BUILD_STAMP, "utf8") === stamp) return;
   if (process.stderr.isTTY) console.error("locore: building (tsc)");
@@ -74,6 +79,7 @@ function built() {
   if (existsSync(generator)) run(process.execPath, [generator]);
   const bin = "dist/src/cli/main.js";
   if (existsSync(bin)) chmodSync(bin, 0o755);
+  await (await import("./bundle.mjs")).bundle();
   mkdirSync("dist", { recursive: true });
   writeFileSync(BUILD_STAMP, stamp);
 }
@@ -126,4 +132,4 @@ lock();
 // A package is made of what the sources give, and of nothing that an older build left behind.
 if (process.argv.includes("--clean")) rmSync("dist", { recursive: true, force: true });
 installed();
-built();
+await built();

@@ -1,6 +1,6 @@
 /** The command line inside the test's own process, with what it printed. */
 import { Writable } from "node:stream";
-import { runCommandLine } from "../../src/cli/main.js";
+import { runCommandLine } from "../../src/cli/command-line.js";
 
 /** A stream that keeps what was written to it. */
 class Capture extends Writable {

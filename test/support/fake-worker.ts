@@ -3,9 +3,8 @@
  * the engine chooses the script.
  */
 import { writeSync } from "node:fs";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import type { Engine } from "../../src/engine/contract.js";
-import type { WorkerSetup } from "../../src/host/node/messages.js";
 import { EngineUnavailable } from "../../src/host/node/engines.js";
 import { serveMachine } from "../../src/host/node/serve.js";
 import { createFakeEngine, type Script, type ScriptCpu } from "./fake-engine.js";
@@ -82,7 +81,7 @@ function scriptedEngine(name: string): Engine {
 }
 
 if (parentPort !== null) {
-  void serveMachine(parentPort, workerData as WorkerSetup, {
+  void serveMachine(parentPort, {
     board: toyBoard,
     makePlan: planForEver,
     loadEngine: (name) =>

@@ -3,7 +3,7 @@
  * `SCRIPT [TIMEOUT_MS]`. The script "plan" never gets as far as a machine.
  */
 import { launch } from "../../src/cli/launch.js";
-import { exitWith } from "../../src/cli/main.js";
+import { exitWith } from "../../src/cli/command-line.js";
 import { emptyPlan } from "./fake-machine.js";
 
 const [script, timeoutMs] = process.argv.slice(2);

@@ -9,7 +9,7 @@ import { JSON_OPTION, type Command, type CommandContext } from "../command.js";
 import { readInput } from "../files.js";
 import { launch } from "../launch.js";
 import { progressLine } from "../progress.js";
-import { readRunOptions, RUN_OPTIONS } from "./boot.js";
+import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 
 const COMMAND_LINE = "console=ttyS0";
 const MS_PER_SECOND = 1000;

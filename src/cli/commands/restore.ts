@@ -1,5 +1,5 @@
 /** `locore restore FILE`: goes on with a machine that was saved. */
-import { readAbout, type SnapshotSource } from "../../snapshot/read.js";
+import { readAbout, type SnapshotSource } from "../../snapshot/file.js";
 import type { SnapshotAbout } from "../../snapshot/about.js";
 import { FAST_READING, openSnapshotFile } from "../../host/node/snapshot-file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
@@ -8,7 +8,7 @@ import { JSON_OPTION, type Command } from "../command.js";
 import { parseDevice } from "../device-option.js";
 import { InputFileError } from "../failure.js";
 import { launch } from "../launch.js";
-import { readRunOptions, RUN_OPTIONS } from "./boot.js";
+import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 
 const PLUG_IN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device");
 

@@ -1,9 +1,7 @@
 /** From files that were read, and files to plug in, to a plan: in the machine's thread, and for commands that run nothing. */
 import { buildPlan } from "../../boot/index.js";
 import { engineCapabilities } from "./engines.js";
-import type { PartRegistry } from "../../devices/registry.js";
 import type { PlannedSource } from "./messages.js";
-import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
 
 /** The plan of a machine for the engine of a name, and its part types. Throws what makes it impossible. */
@@ -16,11 +14,4 @@ export async function makePlan(
   const { loadPlugIns, withDevices } = await import("./plug-ins.js");
   const loaded = await loadPlugIns(plugIns);
   return { plan: buildPlan(withDevices(boot, loaded), { ...loaded, engine }), types: loaded.parts };
-}
-
-/** The part types there are beside those of files to plug in; undefined: those built in alone. */
-export async function partTypes(files: PlugInFiles | undefined): Promise<PartRegistry | undefined> {
-  if (files === undefined) return undefined;
-  const { loadPlugIns } = await import("./plug-ins.js");
-  return (await loadPlugIns(files)).parts;
 }

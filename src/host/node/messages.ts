@@ -9,7 +9,7 @@ import type { EngineOptions } from "./engines.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { SavingRequest } from "./saving.js";
 
-/** Given to the worker when it is started, before a plan exists. */
+/** main → worker, first, before a plan exists. */
 export interface WorkerSetup {
   engine: string;
   options: EngineOptions;
@@ -82,7 +82,7 @@ export function spent(source: MachineSource, plan: Plan, again: boolean): ArrayB
   return [...buffers].filter((buffer) => !lasting.has(buffer));
 }
 
-/** main → worker, once. */
+/** main → worker, once, behind the setup. */
 export interface StartMessage {
   source: MachineSource;
   /** Absent: "crash", or as the machine had it that was saved. */

@@ -1,7 +1,8 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
+import type { PartRegistry } from "../../devices/registry.js";
 import { openSnapshot } from "../../snapshot/read.js";
 import type { SnapshotToRestore } from "./messages.js";
-import { partTypes } from "./make-plan.js";
+import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
 import { FAST_READING, openSnapshotFile } from "./snapshot-file.js";
 
@@ -15,4 +16,11 @@ export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRest
   const snapshot = openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
   const missedNs = clock === "jump" ? Math.max(0, Date.now() - snapshot.about.savedAt) * NS_PER_MS : 0;
   return { plan: snapshot.state.plan, ...(types && { types }), from: { snapshot, missedNs } };
+}
+
+/** The part types there are beside those of files to plug in; undefined: those built in alone. */
+async function partTypes(files: PlugInFiles | undefined): Promise<PartRegistry | undefined> {
+  if (files === undefined) return undefined;
+  const { loadPlugIns } = await import("./plug-ins.js");
+  return (await loadPlugIns(files)).parts;
 }

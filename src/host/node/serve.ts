@@ -77,6 +77,20 @@ export interface WorkerParts {
   board: RunOptions["board"];
 }
 
+/** The two messages of main's: what the thread is told first, and what to run. */
+function heard(port: MessagePort): Promise<{ setup: WorkerSetup; started: Promise<StartMessage> }> {
+  return new Promise((resolve) => {
+    let start: ((message: StartMessage) => void) | undefined;
+    const started = new Promise<StartMessage>((hear) => (start = hear));
+    let first = true;
+    port.on("message", (message: WorkerSetup | StartMessage) => {
+      if (first) resolve({ setup: message as WorkerSetup, started });
+      else start?.(message as StartMessage);
+      first = false;
+    });
+  });
+}
+
 /** What a run is made of: what was asked for, and the two ways to the other thread. */
 interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
@@ -128,10 +142,10 @@ function plannedFrom(
 }
 
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
-export async function serveMachine(port: MessagePort, setup: WorkerSetup, parts: WorkerParts): Promise<void> {
+export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const { setup, started } = await heard(port);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
-  const started = new Promise<StartMessage>((resolve) => port.once("message", resolve));
   try {
     const loading = parts.loadEngine(setup.engine, setup.options);
     // Whatever is wrong with it is said once it is needed.

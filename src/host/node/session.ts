@@ -4,12 +4,13 @@
  * come in as `input`, `output` and calls of `stop`.
  */
 import { withErrorData } from "../../bytes/error-data.js";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import { allocateShared, MainSide } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
+import { machineThread } from "./machine-thread.js";
 import {
   transferable,
   type StartMessage,
@@ -70,13 +71,6 @@ export interface SessionOptions {
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
 
-/**
- * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
- * would keep tens of MiB for young objects. With a third of this, what a region leaves would outlive its time and wait
- * for a full collection.
- */
-const WORKER_LIMITS = { maxYoungGenerationSizeMb: 12 };
-
 export class Session {
   readonly #options: SessionOptions;
   readonly #worker: Worker;
@@ -96,8 +90,8 @@ export class Session {
     const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
-    const entry = options.worker ?? new URL("./worker.js", import.meta.url);
-    this.#worker = new Worker(entry, { workerData: setup, stdin: false, resourceLimits: WORKER_LIMITS });
+    this.#worker = machineThread(options.worker);
+    this.#worker.postMessage(setup);
     this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
     this.#worker.on("error", (error) => this.#fail(threadError(error.message, error.stack)));
     this.#worker.on("exit", () => this.#exited());

@@ -2,7 +2,6 @@
  * Snapshots as files: written beside and renamed, so that there is the old one or the new one and never half of one; readable by
  * their owner alone, as they hold the guest's secrets. Read in place: RAM goes from the file into the guest's memory at once.
  */
-import { randomUUID } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -20,7 +19,7 @@ import path from "node:path";
 import zlib from "node:zlib";
 import { snapshotPieces, type Checksum, type SnapshotOptions } from "../../snapshot/write.js";
 import { MAGIC } from "../../snapshot/format.js";
-import { isSnapshot, type OpenOptions, type SnapshotSource } from "../../snapshot/read.js";
+import { isSnapshot, type FileOptions, type SnapshotSource } from "../../snapshot/file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import type { Machine } from "../../machine/machine.js";
 
@@ -36,7 +35,7 @@ const { crc32 } = zlib as { crc32?: (bytes: Uint8Array, previous: number) => num
 const CHECKSUM: { checksum?: Checksum } = crc32 === undefined ? {} : { checksum: crc32 };
 
 /** How files are read fast here. */
-export const FAST_READING: Pick<OpenOptions, "checksum" | "gunzip"> = {
+export const FAST_READING: Pick<FileOptions, "checksum" | "gunzip"> = {
   ...CHECKSUM,
   gunzip: (packed, most) => zlib.gunzipSync(packed, { maxOutputLength: Math.max(1, most) }),
 };
@@ -61,7 +60,7 @@ export function saveToFile(
 /** Writes a file that is either not there or complete, even after a crash; a link stays a link. */
 function writeWhole(file: string, pieces: readonly Uint8Array[]): void {
   const place = existsSync(file) ? realpathSync(file) : file;
-  const partial = path.join(path.dirname(place), `.${path.basename(place)}.${randomUUID()}.tmp`);
+  const partial = path.join(path.dirname(place), `.${path.basename(place)}.${crypto.randomUUID()}.tmp`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const descriptor = openSync(partial, flags, OWNER_ONLY);
   try {

@@ -1,26 +1,23 @@
 /** Entry of the machine's thread; everything it does is in `serve.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
-import { loadEngine } from "./engines.js";
-import type { PlannedSource, SnapshotToRestore, WorkerSetup } from "./messages.js";
+import { loadEngine, preloadEngine } from "./engines.js";
+import type { PlannedSource } from "./messages.js";
+import type { Expectation } from "./machine-thread.js";
+import { restore } from "./restoring.js";
 import { serveMachine, type Planned } from "./serve.js";
 
-/** Loaders are loaded while the engine is. */
-const planning = import("./make-plan.js");
-
+/** What a machine that was saved does not need. */
 async function makePlan(source: PlannedSource, engine: string): Promise<Planned> {
-  return (await planning).makePlan(source, engine);
+  return (await import("./make-plan.js")).makePlan(source, engine);
 }
 
-/** What only a restored machine needs. */
-async function restore(source: SnapshotToRestore): Promise<Planned> {
-  return (await import("./restoring.js")).restore(source);
+/** Loads at once what will be needed; what cannot be loaded is said once it is needed. */
+function expect(expectation: Expectation | undefined): void {
+  preloadEngine().catch(() => undefined);
+  if (expectation !== "restore") import("./make-plan.js").catch(() => undefined);
 }
 
 if (parentPort !== null) {
-  void serveMachine(parentPort, workerData as WorkerSetup, {
-    loadEngine,
-    makePlan,
-    restore,
-    board: undefined,
-  });
+  expect(workerData as Expectation | undefined);
+  void serveMachine(parentPort, { loadEngine, makePlan, restore, board: undefined });
 }

@@ -1,0 +1,37 @@
+/**
+ * The thread that a machine runs in. It may be started before it is known what it is for: it loads what every machine needs and
+ * waits to be told. Loads nothing itself, as it is the first that runs.
+ */
+import { Worker } from "node:worker_threads";
+
+/**
+ * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
+ * would keep tens of MiB for young objects. With a third of this, what a region leaves would outlive its time and wait
+ * for a full collection.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 12 };
+const ENTRY = new URL("./worker.js", import.meta.url);
+
+/** What a thread will be asked for: a machine of a kernel, or one that was saved. Wrong, it is slower and does the same. */
+export type Expectation = "boot" | "restore";
+
+let early: Worker | undefined;
+
+function start(entry: URL, expectation?: Expectation): Worker {
+  return new Worker(entry, { stdin: false, resourceLimits: LIMITS, workerData: expectation });
+}
+
+/** Starts the thread that the next `machineThread` gives. It does not keep the process alive until then. */
+export function startEarly(expectation: Expectation): void {
+  early ??= start(ENTRY, expectation);
+  early.unref();
+}
+
+/** A thread for one machine. `entry`: of another one than the real one, for tests. */
+export function machineThread(entry?: URL): Worker {
+  if (entry !== undefined || early === undefined) return start(entry ?? ENTRY);
+  const thread = early;
+  early = undefined;
+  thread.ref();
+  return thread;
+}

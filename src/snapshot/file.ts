@@ -1,0 +1,311 @@
+/**
+ * A snapshot's file as sections, each as it was written. The file may come from anybody: every number is checked before it is
+ * followed. Loads nothing of a machine, so that what a file says of itself is told at once.
+ */
+import { ByteView } from "../bytes/byte-view.js";
+import { hex } from "../bytes/hex.js";
+import { ShapeError, type Shape } from "../bytes/shape.js";
+import { crc32 } from "../codecs/crc32.js";
+import type { GuestMemory } from "../engine/contract.js";
+import { aboutShape, type SnapshotAbout } from "./about.js";
+import {
+  HEADER,
+  MAGIC,
+  PACKING,
+  PAGE,
+  RUN_SIZE,
+  SECTION,
+  SECTION_TYPES,
+  VERSION,
+  type SectionType,
+} from "./format.js";
+import { pageCount, type Run } from "./pages.js";
+import { SnapshotError } from "./snapshot-error.js";
+import { decodeValue } from "./values.js";
+import type { Checksum } from "./write.js";
+
+/** Where a file's bytes come from. */
+export interface SnapshotSource {
+  /** Bytes. */
+  readonly length: number;
+  /** Fills `into` with the bytes from `offset` on; `[offset, +into.length)` is inside. */
+  read(offset: number, into: Uint8Array): void;
+}
+
+/** How a file is read. */
+export interface FileOptions {
+  /** A faster CRC-32 than ours. */
+  checksum?: Checksum;
+  /** Unpacks gzip; throws where the result is longer than `most` bytes, or the data is damaged. Only pages may be packed. */
+  gunzip?: (packed: Uint8Array, most: number) => Uint8Array;
+}
+
+/** Whether a file begins like a snapshot; `start` are its first 8 bytes or more. */
+export function isSnapshot(start: Uint8Array): boolean {
+  return MAGIC.every((byte, i) => start[i] === byte);
+}
+
+/** A file that is in memory. */
+export function bytesSource(file: Uint8Array): SnapshotSource {
+  return {
+    length: file.length,
+    read: (offset, into) => into.set(file.subarray(offset, offset + into.length)),
+  };
+}
+
+/** What a snapshot says of itself; the machine in it is not looked at. Throws SnapshotError. */
+export function readAbout(source: SnapshotSource, options: FileOptions = {}): SnapshotAbout {
+  return new SnapshotFile(source, options).value(SECTION_TYPES.about, aboutShape);
+}
+
+export const NO_STATE = "The state is none that a machine was saved as.";
+const DAMAGED = "The file is damaged: take another copy of it.";
+const MOST_SECTIONS = 16;
+
+interface Section {
+  packing: number;
+  offset: number;
+  stored: number;
+  length: number;
+  crc: number;
+}
+
+/** The sections of one file. */
+export class SnapshotFile {
+  readonly #source: SnapshotSource;
+  readonly #checksum: Checksum;
+  readonly #gunzip: NonNullable<FileOptions["gunzip"]>;
+  readonly #sections: ReadonlyMap<string, Section>;
+
+  /** Throws SnapshotError for what is no snapshot, and for one that is damaged before its sections. */
+  constructor(source: SnapshotSource, { checksum = crc32, gunzip = cannotUnpack }: FileOptions = {}) {
+    this.#source = source;
+    this.#checksum = checksum;
+    this.#gunzip = gunzip;
+    this.#sections = this.#table(this.#header());
+  }
+
+  /** A section's value. */
+  value<T>(type: SectionType, shape: Shape<T>): T {
+    const { offset } = this.#section(type);
+    const plain = decodeValue(this.#contents(type), offset);
+    return this.whileReading(type, () => shape.check(plain, ""));
+  }
+
+  /** Says where the section lies in which something is not as it must be. */
+  whileReading<T>(type: SectionType, check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      if (!(error instanceof ShapeError)) throw error;
+      const { path, found, expected } = error;
+      throw this.fault(type, `${path}: ${found}`, expected);
+    }
+  }
+
+  /** What is wrong with a section; `meaning` is what to do about it. */
+  fault(type: SectionType, found: string, expected: string, meaning: string = NO_STATE): SnapshotError {
+    return new SnapshotError(this.#section(type).offset, found, expected, `${meaning} (section ${type})`);
+  }
+
+  /** Where in RAM the pages lie: ascending, each inside one of `ranges`, and as many as there are contents for. */
+  runs(ranges: GuestMemory["ranges"]): Run[] {
+    const contents = this.#contents(SECTION_TYPES.runs);
+    const { offset } = this.#section(SECTION_TYPES.runs);
+    const view = new ByteView(contents);
+    const runs: Run[] = [];
+    let end = 0;
+    if (contents.length % RUN_SIZE !== 0)
+      throw new SnapshotError(offset, `${contents.length} bytes`, `a multiple of ${RUN_SIZE}`, NO_STATE);
+    for (let at = 0; at < contents.length; at += RUN_SIZE) {
+      const run = { first: view.u32(at), count: view.u32(at + 4) };
+      const [start, size] = [run.first * PAGE, run.count * PAGE];
+      const inRam = ranges.some((range) => start >= range.start && start + size <= range.start + range.size);
+      if (run.count === 0 || run.first < end || !inRam)
+        throw new SnapshotError(
+          offset + at,
+          `pages ${hex(run.first)}+${run.count}`,
+          "ascending pages of RAM",
+          NO_STATE,
+        );
+      end = run.first + run.count;
+      runs.push(run);
+    }
+    const pages = this.#section(SECTION_TYPES.pages);
+    if (pages.length !== pageCount(runs) * PAGE)
+      throw new SnapshotError(
+        pages.offset,
+        `${pages.length} bytes of pages`,
+        `${pageCount(runs)} pages of ${PAGE} bytes`,
+        NO_STATE,
+      );
+    return runs;
+  }
+
+  /** Writes the pages into memory, straight from the file where they are not packed. */
+  fill(memory: GuestMemory, runs: readonly Run[]): void {
+    const { offset, crc, packing } = this.#section(SECTION_TYPES.pages);
+    const packed = packing === PACKING.gzip ? this.#unpacked() : undefined;
+    let at = 0;
+    let found = 0;
+    for (const { first, count } of runs) {
+      const into = memory.writable(first * PAGE, count * PAGE);
+      if (into === undefined)
+        throw new SnapshotError(undefined, `page ${hex(first)}`, "a page of this memory", NO_STATE);
+      if (packed !== undefined) into.set(packed.subarray(at, at + into.length));
+      else {
+        this.#source.read(offset + at, into);
+        found = this.#checksum(into, found);
+      }
+      at += into.length;
+    }
+    if (packed === undefined && found !== crc) throw this.#damaged(SECTION_TYPES.pages, found);
+  }
+
+  #unpacked(): Uint8Array {
+    const { offset, length } = this.#section(SECTION_TYPES.pages);
+    const packed = this.#contents(SECTION_TYPES.pages);
+    const refuse = (found: string): SnapshotError =>
+      new SnapshotError(offset, found, `${length} bytes packed as gzip`, DAMAGED);
+    let pages: Uint8Array;
+    try {
+      pages = this.#gunzip(packed, length);
+    } catch (error) {
+      throw refuse((error as Error).message);
+    }
+    if (pages.length !== length) throw refuse(`${pages.length} bytes`);
+    return pages;
+  }
+
+  #section(type: SectionType): Section {
+    const section = this.#sections.get(type);
+    if (section !== undefined) return section;
+    throw new SnapshotError(HEADER.size, `no section ${type}`, "one", NO_STATE);
+  }
+
+  /** A section's bytes as they are stored, checked. */
+  #contents(type: SectionType): Uint8Array {
+    const { offset, stored, crc } = this.#section(type);
+    const contents = this.#read(offset, stored);
+    const found = this.#checksum(contents, 0);
+    if (found !== crc) throw this.#damaged(type, found);
+    return contents;
+  }
+
+  #damaged(type: SectionType, found: number): SnapshotError {
+    const { offset, crc } = this.#section(type);
+    return new SnapshotError(offset, `CRC-32 ${hex(found, 8)} of section ${type}`, hex(crc, 8), DAMAGED);
+  }
+
+  #read(offset: number, length: number): Uint8Array {
+    const into = new Uint8Array(length);
+    this.#source.read(offset, into);
+    return into;
+  }
+
+  /** The number of sections. */
+  #header(): number {
+    const { length } = this.#source;
+    if (length < HEADER.size)
+      throw new SnapshotError(length, "the end of the file", `a header of ${HEADER.size} bytes`, DAMAGED);
+    const header = new ByteView(this.#read(0, HEADER.size));
+    if (!isSnapshot(header.bytes))
+      throw new SnapshotError(0, "another magic number", "that of a snapshot", "This file is no snapshot.");
+    const version = header.u32(HEADER.version);
+    if (version > VERSION)
+      throw new SnapshotError(
+        HEADER.version,
+        `version ${version}`,
+        `${VERSION} at most`,
+        "A newer locore wrote it: restore it with that one.",
+      );
+    const found = this.#checksum(header.bytes.subarray(0, HEADER.headerCrc), 0);
+    const crc = header.u32(HEADER.headerCrc);
+    if (found !== crc)
+      throw new SnapshotError(
+        HEADER.headerCrc,
+        `CRC-32 ${hex(found, 8)} of the header`,
+        hex(crc, 8),
+        DAMAGED,
+      );
+    const sections = header.u32(HEADER.sections);
+    if (version < VERSION || sections > MOST_SECTIONS)
+      throw new SnapshotError(
+        version < VERSION ? HEADER.version : HEADER.sections,
+        `version ${version}, ${sections} sections`,
+        `version ${VERSION}, at most ${MOST_SECTIONS}`,
+        NO_STATE,
+      );
+    const claimed = wide(header, HEADER.length);
+    if (claimed !== length)
+      throw new SnapshotError(
+        HEADER.length,
+        `a file of ${length} bytes`,
+        `${claimed}, as its header says`,
+        length < claimed ? "It was cut off: take another copy of it." : DAMAGED,
+      );
+    return sections;
+  }
+
+  #table(sections: number): Map<string, Section> {
+    const size = sections * SECTION.size;
+    if (HEADER.size + size > this.#source.length)
+      throw new SnapshotError(HEADER.sections, `${sections} sections`, "room for their table", DAMAGED);
+    const rows = new ByteView(this.#read(HEADER.size, size));
+    const crc = new ByteView(this.#read(0, HEADER.size)).u32(HEADER.tableCrc);
+    const found = this.#checksum(rows.bytes, 0);
+    if (found !== crc)
+      throw new SnapshotError(HEADER.size, `CRC-32 ${hex(found, 8)} of the table`, hex(crc, 8), DAMAGED);
+    const table = new Map<string, Section>();
+    let end = HEADER.size + size;
+    for (let at = 0; at < size; at += SECTION.size) {
+      const type = String.fromCharCode(...rows.bytes.subarray(at, at + 4));
+      const section = sectionAt(rows, at);
+      checkSection({ type, section, at: HEADER.size + at, end }, table, this.#source.length);
+      table.set(type, section);
+      end = section.offset + section.stored;
+    }
+    return table;
+  }
+}
+
+/** A 64-bit field; what is above 2^53 is rounded and stays above it. */
+function wide(view: ByteView, at: number): number {
+  return view.u32(at + 4) * 2 ** 32 + view.u32(at);
+}
+
+function sectionAt(rows: ByteView, at: number): Section {
+  return {
+    packing: rows.u32(at + SECTION.packing),
+    offset: wide(rows, at + SECTION.offset),
+    stored: wide(rows, at + SECTION.stored),
+    length: wide(rows, at + SECTION.length),
+    crc: rows.u32(at + SECTION.crc),
+  };
+}
+
+/** A section of the table: of a type that is known, behind the one before, inside the file, packed only where that may be. */
+function checkSection(
+  { type, section, at, end }: { type: string; section: Section; at: number; end: number },
+  before: ReadonlyMap<string, Section>,
+  fileLength: number,
+): void {
+  const refuse = (field: number, found: string, expected: string): never => {
+    throw new SnapshotError(at + field, found, expected, NO_STATE);
+  };
+  const types: readonly string[] = Object.values(SECTION_TYPES);
+  if (!types.includes(type) || before.has(type))
+    refuse(SECTION.type, `section ${JSON.stringify(type)}`, `each of ${types.join(", ")} once`);
+  const { offset, stored, length, packing } = section;
+  if (offset < end || offset + stored > fileLength)
+    refuse(SECTION.offset, `${hex(offset)}+${stored}`, `a place from ${hex(end)} to ${hex(fileLength)}`);
+  const mayPack = type === SECTION_TYPES.pages;
+  if (packing !== PACKING.none && !(mayPack && packing === PACKING.gzip))
+    refuse(SECTION.packing, `packing ${packing}`, mayPack ? "0 or 1" : "0");
+  if (packing === PACKING.none && length !== stored)
+    refuse(SECTION.length, `${length} bytes`, `${stored}, as it is not packed`);
+}
+
+function cannotUnpack(): never {
+  throw new Error("nothing that unpacks gzip");
+}
