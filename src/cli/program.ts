@@ -1,19 +1,20 @@
 /**
  * Where the program begins: the machine's thread of a command that will want one is started before anything else is loaded, so
- * that both threads load at once.
+ * that both threads load at once, and what they compile is kept.
  */
+import { keepCompiledCode } from "../host/node/compiled-code.js";
 import { startEarly, type Expectation } from "../host/node/machine-thread.js";
 
-/** Commands that run a machine. One that does not get as far ends the thread with the process. */
-const RUN_MACHINES: Readonly<Record<string, Expectation>> = {
-  boot: "boot",
-  demo: "boot",
-  restore: "restore",
-};
+const HELP = ["--help", "-h", "-?"];
 
-const [command = "", ...words] = process.argv.slice(2);
-const asksForHelp = words.some((word) => ["--help", "-h", "-?"].includes(word));
-const expectation = Object.hasOwn(RUN_MACHINES, command) ? RUN_MACHINES[command] : undefined;
-if (expectation !== undefined && !asksForHelp) startEarly(expectation);
+/** What a command line will ask the thread for, if it is right; one that is not ends the thread with the process. */
+function expected([command, ...words]: readonly string[]): Expectation | undefined {
+  if (words.some((word) => HELP.includes(word))) return undefined;
+  if (command === "restore") return { kind: "restore", words };
+  return command === "boot" || command === "demo" ? { kind: "boot" } : undefined;
+}
+
+const expectation = expected(process.argv.slice(2));
+if (expectation !== undefined) startEarly(expectation, keepCompiledCode());
 const { runProgram } = await import("./command-line.js");
 void runProgram();

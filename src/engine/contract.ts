@@ -18,6 +18,14 @@ export interface MemorySpec {
   ranges: readonly { start: number; size: number }[];
   /** CPUs that will be made, at most `MAXIMUM_CPUS`; one unless said otherwise. Others take no memory. */
   cpus?: number;
+  /** The memory itself, where the engine has made it before for the same ranges and CPUs; it serves one machine. */
+  prepared?: PreparedMemory;
+}
+
+/** Guest RAM that is there before its machine, to be filled meanwhile. */
+export interface PreparedMemory {
+  /** The bytes of `[address, +length)`, undefined where that is not inside one range. */
+  view(address: number, length: number): Uint8Array | undefined;
 }
 
 /** What an engine asks of the machine around it. All calls are synchronous. */

@@ -4,6 +4,7 @@
  * how to wait and what to poll is handed in.
  */
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
+import type { PreparedMemory } from "../engine/contract.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
@@ -39,6 +40,8 @@ export interface RestoredRun {
   snapshot: Snapshot;
   /** Real time that the guest is to see passing, ns. */
   missedNs?: number;
+  /** Memory with all of RAM in it; then the snapshot's `fill` need not fill anything. */
+  memory?: PreparedMemory;
 }
 
 export interface RunOptions extends MachineOptions {
@@ -190,6 +193,10 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, s
   }
 }
 
+function restored({ snapshot, missedNs = 0, memory }: RestoredRun, options: RunOptions): Machine {
+  return restoreSnapshot(snapshot, { ...options, missedNs, ...(memory && { memory }) });
+}
+
 /** The machine of the options, whose console `watch` reads. A kernel that gives up ends a step there, wherever a run is cut. */
 function makeMachine(options: RunOptions, watch: ConsoleWatch): Machine {
   const { from } = options;
@@ -199,10 +206,7 @@ function makeMachine(options: RunOptions, watch: ConsoleWatch): Machine {
     // A kernel that panicked would only panic again, and why would scroll away.
     mayRestart: () => canRestart && watch.panic === undefined && (options.mayRestart?.() ?? true),
   };
-  const machine =
-    from === undefined
-      ? new Machine(made)
-      : restoreSnapshot(from.snapshot, { ...made, missedNs: from.missedNs ?? 0 });
+  const machine = from === undefined ? new Machine(made) : restored(from, made);
   machine.watchConsole((byte) => watch.take(byte));
   return machine;
 }

@@ -11,7 +11,15 @@ import { POWER_BUTTON } from "../devices/power/parts.js";
 import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
-import type { CpuHost, Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
+import type {
+  CpuHost,
+  Engine,
+  EngineCounters,
+  EngineEvents,
+  GuestMemory,
+  PreparedMemory,
+  Vm,
+} from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
@@ -69,7 +77,11 @@ export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
   fill: (memory: GuestMemory) => void;
   /** Real time that has passed since it was saved and that the guest is to see passing, ns. */
   missedNs?: number;
+  /** Memory that is there already. */
+  memory?: PreparedMemory;
 }
+
+type RestoredFrom = Pick<RestoreOptions, "state" | "fill" | "memory"> & { missedNs: number };
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
 const MOST_SKIPS = 1_000_000;
@@ -145,16 +157,19 @@ export class Machine {
   /**
    * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
    */
-  static restore({ state, fill, missedNs = 0, ...options }: RestoreOptions): Machine {
+  static restore({ state, fill, missedNs = 0, memory, ...options }: RestoreOptions): Machine {
     const { plan, tripleFault } = state;
-    return new Machine({ tripleFault, ...options, plan }, { state, fill, missedNs });
+    return new Machine(
+      { tripleFault, ...options, plan },
+      { state, fill, missedNs, ...(memory && { memory }) },
+    );
   }
 
   /**
    * Throws `PlanError` or `PartError` when the plan cannot be made live, `RangeError` when its layout contradicts
    * itself. `from` is `Machine.restore`'s.
    */
-  constructor(options: MachineOptions, from?: Required<Pick<RestoreOptions, "state" | "fill" | "missedNs">>) {
+  constructor(options: MachineOptions, from?: RestoredFrom) {
     const { plan } = options;
     const state = from?.state;
     this.plan = plan;
@@ -188,7 +203,12 @@ export class Machine {
     this.#context = this.#boardContext(wake, random32 && newGeneration(random32));
     this.#board = this.#makeBoard(state?.parts ?? {});
     const host = this.#cpuHost(random32 ?? ((): number => this.#random.next()));
-    this.#vm = options.engine.createVm({ ranges: memoryRanges(plan), cpus: plan.cpus }, host, options.events);
+    const memory = {
+      ranges: memoryRanges(plan),
+      cpus: plan.cpus,
+      ...(from?.memory && { prepared: from.memory }),
+    };
+    this.#vm = options.engine.createVm(memory, host, options.events);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
     if (from === undefined) {
       fillMemory(this.#vm.memory, plan);

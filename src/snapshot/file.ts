@@ -144,7 +144,7 @@ export class SnapshotFile {
 
   /** Writes the pages into memory, straight from the file where they are not packed. */
   fill(memory: GuestMemory, runs: readonly Run[]): void {
-    const { offset, crc, packing } = this.#section(SECTION_TYPES.pages);
+    const { offset, packing } = this.#section(SECTION_TYPES.pages);
     const packed = packing === PACKING.gzip ? this.#unpacked() : undefined;
     let at = 0;
     let found = 0;
@@ -159,7 +159,30 @@ export class SnapshotFile {
       }
       at += into.length;
     }
-    if (packed === undefined && found !== crc) throw this.#damaged(SECTION_TYPES.pages, found);
+    if (packed === undefined) this.checkPages(found);
+  }
+
+  /**
+   * Where the pages begin in the file, and where each run of them goes, which `view` gives; undefined where they are packed. What
+   * reads them by itself is to ask `checkPages` then.
+   */
+  pagePlaces(
+    runs: readonly Run[],
+    view: (address: number, length: number) => Uint8Array | undefined,
+  ): { offset: number; places: Uint8Array[] } | undefined {
+    const { offset, packing } = this.#section(SECTION_TYPES.pages);
+    if (packing !== PACKING.none) return undefined;
+    const places = runs.map(({ first, count }) => {
+      const place = view(first * PAGE, count * PAGE);
+      if (place !== undefined) return place;
+      throw new SnapshotError(undefined, `page ${hex(first)}`, "a page of this memory", NO_STATE);
+    });
+    return { offset, places };
+  }
+
+  /** Throws SnapshotError where pages with the CRC-32 `found` are not those that were saved. */
+  checkPages(found: number): void {
+    if (found !== this.#section(SECTION_TYPES.pages).crc) throw this.#damaged(SECTION_TYPES.pages, found);
   }
 
   #unpacked(): Uint8Array {

@@ -49,11 +49,11 @@ import type { JitMode } from "../contract.js";
 import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
-import { RamMap, WasmGuestMemory } from "./guest-memory.js";
+import { WasmGuestMemory, type RamMap } from "./guest-memory.js";
 import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
-import { memoryPages } from "./limits.js";
 import { MonitoredLines } from "./monitored-lines.js";
+import { memoryFor } from "./prepared-memory.js";
 import { WrittenPages } from "./written-pages.js";
 
 /** Bytes shown of an instruction that is not implemented. */
@@ -108,12 +108,10 @@ class WasmVm implements Vm {
     this.atOnce = options.jit === "eager";
     this.eager = this.atOnce || options.eager === true;
     this.statistics = options.statistics;
-    this.ram = new RamMap(memory.ranges);
-    const { cpus = 1 } = memory;
-    this.cpuLimit = cpus;
-    const pages = memoryPages(this.ram.bytes, cpus);
-    const ramBase = layout.ramBase(this.ram.bytes, cpus);
-    this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    const { map, wasm, ramBase } = memoryFor(memory);
+    this.ram = map;
+    this.cpuLimit = memory.cpus ?? 1;
+    this.wasmMemory = wasm;
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
     writeConstantTables(this.dataView);

@@ -2,7 +2,7 @@
  * The thread that a machine runs in. It may be started before it is known what it is for: it loads what every machine needs and
  * waits to be told. Loads nothing itself, as it is the first that runs.
  */
-import { Worker } from "node:worker_threads";
+import { Worker, type WorkerOptions } from "node:worker_threads";
 
 /**
  * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
@@ -12,18 +12,24 @@ import { Worker } from "node:worker_threads";
 const LIMITS = { maxYoungGenerationSizeMb: 12 };
 const ENTRY = new URL("./worker.js", import.meta.url);
 
-/** What a thread will be asked for: a machine of a kernel, or one that was saved. Wrong, it is slower and does the same. */
-export type Expectation = "boot" | "restore";
+/**
+ * What a thread will be asked for: a machine of a kernel, or one that was saved, whose file is among these words. Where it is
+ * asked for something else it does the same, only slower.
+ */
+export type Expectation = { kind: "boot" } | { kind: "restore"; words: readonly string[] };
 
 let early: Worker | undefined;
 
-function start(entry: URL, expectation?: Expectation): Worker {
-  return new Worker(entry, { stdin: false, resourceLimits: LIMITS, workerData: expectation });
+function start(entry: URL, options: WorkerOptions = {}): Worker {
+  return new Worker(entry, { stdin: false, resourceLimits: LIMITS, ...options });
 }
 
-/** Starts the thread that the next `machineThread` gives. It does not keep the process alive until then. */
-export function startEarly(expectation: Expectation): void {
-  early ??= start(ENTRY, expectation);
+/**
+ * Starts the thread that the next `machineThread` gives, with these variables in its environment besides. It does not keep the
+ * process alive until then.
+ */
+export function startEarly(expectation: Expectation, variables: Record<string, string>): void {
+  early ??= start(ENTRY, { workerData: expectation, env: { ...process.env, ...variables } });
   early.unref();
 }
 

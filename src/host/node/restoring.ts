@@ -1,21 +1,32 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
 import type { PartRegistry } from "../../devices/registry.js";
 import { openSnapshot } from "../../snapshot/read.js";
+import { readEarly, readFirst, type EarlyPages } from "./early-pages.js";
 import type { SnapshotToRestore } from "./messages.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
-import { FAST_READING, openSnapshotFile } from "./snapshot-file.js";
+import { FAST_READING } from "./snapshot-file.js";
 
 const NS_PER_MS = 1e6;
 
+/** What was begun before it was asked for. */
+let early: EarlyPages | undefined;
+
+/** Begins to read what may be asked for: the first of these words that is a snapshot's name. */
+export function expectSnapshot(words: readonly string[]): void {
+  early = readFirst(words);
+}
+
 /** Throws SnapshotError, and the host's errors. */
 export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRestore): Promise<Planned> {
+  const { file, memory } = early?.path === path ? early : readEarly(path);
   const types = await partTypes(plugIns);
-  // Open for as long as the thread lives: RAM is read once the engine has made it.
-  const file = openSnapshotFile(path);
-  const snapshot = openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
+  const opened = openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
+  const prepared = await memory;
+  const snapshot = prepared === undefined ? opened : { ...opened, fill: () => undefined };
   const missedNs = clock === "jump" ? Math.max(0, Date.now() - snapshot.about.savedAt) * NS_PER_MS : 0;
-  return { plan: snapshot.state.plan, ...(types && { types }), from: { snapshot, missedNs } };
+  const from = { snapshot, missedNs, ...(prepared && { memory: prepared }) };
+  return { plan: snapshot.state.plan, ...(types && { types }), from };
 }
 
 /** The part types there are beside those of files to plug in; undefined: those built in alone. */

@@ -10,6 +10,7 @@ import {
   fsyncSync,
   openSync,
   readSync,
+  readv,
   realpathSync,
   renameSync,
   rmSync,
@@ -17,6 +18,7 @@ import {
 } from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
+import { crc32 as ownCrc32 } from "../../codecs/crc32.js";
 import { snapshotPieces, type Checksum, type SnapshotOptions } from "../../snapshot/write.js";
 import { MAGIC } from "../../snapshot/format.js";
 import { isSnapshot, type FileOptions, type SnapshotSource } from "../../snapshot/file.js";
@@ -27,15 +29,17 @@ import type { Machine } from "../../machine/machine.js";
 const OWNER_ONLY = 0o600;
 /** Pieces in one call: what every system takes. */
 const PIECES_AT_ONCE = 512;
+/** Bytes that one call reads when several threads read at once. */
+const BATCH_BYTES = 1 << 21;
 /** Packing is for files that are kept: it takes a second for 100 MB, and more would not pay. */
 const GZIP_LEVEL = 1;
 
 /** zlib's, where this Node has it (20.15 and later): several times as fast as ours. */
 const { crc32 } = zlib as { crc32?: (bytes: Uint8Array, previous: number) => number };
-const CHECKSUM: { checksum?: Checksum } = crc32 === undefined ? {} : { checksum: crc32 };
+const CHECKSUM: { checksum: Checksum } = { checksum: crc32 ?? ownCrc32 };
 
 /** How files are read fast here. */
-export const FAST_READING: Pick<FileOptions, "checksum" | "gunzip"> = {
+export const FAST_READING: Required<FileOptions> = {
   ...CHECKSUM,
   gunzip: (packed, most) => zlib.gunzipSync(packed, { maxOutputLength: Math.max(1, most) }),
 };
@@ -96,12 +100,16 @@ function behind(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
 }
 
 /** A file that is open to be read. */
-export interface SnapshotFile extends SnapshotSource {
+export interface OpenFile extends SnapshotSource {
+  /**
+   * Fills `places`, one behind the other, from `offset` on, beside the thread. `done` is told of each piece, in the file's order.
+   */
+  readAside(offset: number, places: readonly Uint8Array[], done: (piece: Uint8Array) => void): Promise<void>;
   close(): void;
 }
 
 /** Opens a snapshot. Throws the host's errors, and SnapshotError for what is no file. */
-export function openSnapshotFile(name: string): SnapshotFile {
+export function openSnapshotFile(name: string): OpenFile {
   const nonblocking = (constants.O_NONBLOCK as number | undefined) ?? 0;
   const descriptor = openSync(name, constants.O_RDONLY | nonblocking);
   const facts = fstatSync(descriptor);
@@ -117,6 +125,7 @@ export function openSnapshotFile(name: string): SnapshotFile {
   return {
     length: facts.size,
     read: (offset, into) => readAll(descriptor, offset, into),
+    readAside: (offset, places, done) => readAside(descriptor, offset, places, done),
     close: () => closeSync(descriptor),
   };
 }
@@ -125,14 +134,58 @@ function readAll(descriptor: number, offset: number, into: Uint8Array): void {
   let done = 0;
   while (done < into.length) {
     const count = readSync(descriptor, into, done, into.length - done, offset + done);
-    if (count === 0)
-      throw new SnapshotError(
-        offset + done,
-        "the end of the file",
-        `${into.length - done} bytes more`,
-        "It became shorter while it was read.",
-      );
+    if (count === 0) throw cutOff(offset + done, into.length - done);
     done += count;
+  }
+}
+
+function cutOff(offset: number, missing: number): SnapshotError {
+  const meaning = "It became shorter while it was read.";
+  return new SnapshotError(offset, "the end of the file", `${missing} bytes more`, meaning);
+}
+
+/** What one call reads each. */
+function batches(places: readonly Uint8Array[]): Uint8Array[][] {
+  const found: Uint8Array[][] = [];
+  let size = Infinity;
+  for (const place of places) {
+    for (let at = 0; at < place.length; at += BATCH_BYTES) {
+      const piece = place.subarray(at, at + BATCH_BYTES);
+      size += piece.length;
+      if (size > BATCH_BYTES || found[found.length - 1].length === PIECES_AT_ONCE) {
+        found.push([]);
+        size = piece.length;
+      }
+      found[found.length - 1].push(piece);
+    }
+  }
+  return found;
+}
+
+async function readAside(
+  descriptor: number,
+  offset: number,
+  places: readonly Uint8Array[],
+  done: (piece: Uint8Array) => void,
+): Promise<void> {
+  let at = offset;
+  const reads = batches(places).map((pieces) => {
+    const begin = at;
+    const size = pieces.reduce((sum, { length }) => sum + length, 0);
+    at += size;
+    const read = new Promise<void>((resolve, reject) => {
+      readv(descriptor, pieces, begin, (error, count) => {
+        if (error !== null) reject(error);
+        else if (count === size) resolve();
+        else reject(cutOff(begin + count, size - count));
+      });
+    });
+    read.catch(() => undefined);
+    return { pieces, read };
+  });
+  for (const { pieces, read } of reads) {
+    await read;
+    pieces.forEach(done);
   }
 }
 
