@@ -4,6 +4,8 @@
  */
 import type { Series } from "./harness.js";
 import type { Monitor } from "./peers.js";
+import { STEPS } from "./snapshot.js";
+import type { SnapshotSamples } from "./snapshot.js";
 import { figure, geometricMean } from "./statistics.js";
 
 /** The largest ratio a single program may have. */
@@ -24,6 +26,11 @@ const COMPUTE_GEOMEAN = 0.85;
 const WORKLOAD_GEOMEAN = 1.2;
 const BEYOND_GUEST_MIB = 150;
 export const FIRST_INSTRUCTION_MS = 500;
+/** Issue 16: process start to the guest's next instruction, by the start of a Node with one empty worker. */
+const RESTORE_BY_EMPTY = 2.5;
+const SAVING_MS = 300;
+/** The file by the pages that are not zero. */
+const FILE_BY_PAGES = 1.1;
 
 export interface Verdict {
   /** Peer it is about. */
@@ -98,6 +105,21 @@ function slowest(
   const [worst] = found;
   if (worst === undefined || worst.value === 0) return [];
   return verdict(peer, `slowest ${bar} program (${worst.name})`, "×", worst.value, PROGRAM_BARS[bar]!);
+}
+
+/** The bars of snapshots for each Node. */
+export function snapshotVerdicts(found: ReadonlyMap<string, SnapshotSamples>): Verdict[] {
+  return [...found].flatMap(([node, { emptyMs, steps, savingMs, sizeRatio }]) => {
+    const peer = `locore, Node ${node.slice(1)}`;
+    const [empty, first] = [figure(emptyMs)!.median, figure(steps["first instruction"])!.median];
+    return [
+      ...verdict(peer, "Node with one empty worker", "ms", empty),
+      ...STEPS.flatMap((name) => verdict(peer, `restore: ${name}`, "ms", figure(steps[name])?.median)),
+      ...verdict(peer, "restore, by an empty worker's start", "×", first / empty, RESTORE_BY_EMPTY),
+      ...verdict(peer, "saving: the machine stands still", "ms", figure(savingMs)?.median, SAVING_MS),
+      ...verdict(peer, "snapshot's file by its pages", "×", figure(sizeRatio)?.max, FILE_BY_PAGES),
+    ];
+  });
 }
 
 /** Every bar on every judged peer, as far as it was measured. */

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem, type } from "node:os";
 import path from "node:path";
-import { verdicts } from "./bars.js";
+import { snapshotVerdicts, verdicts } from "./bars.js";
 import { bootCases } from "./boot-cases.js";
 import type { Case } from "./case.js";
 import { computeCases, instructionCases } from "./compute-cases.js";
@@ -17,6 +17,8 @@ import { allPeers, qemuVersion } from "./peers.js";
 import type { Peer } from "./peers.js";
 import { report } from "./report.js";
 import { soak, soakReport } from "./soak.js";
+import { SNAPSHOT, measureSnapshots } from "./snapshot.js";
+import type { SnapshotSamples } from "./snapshot.js";
 import { START_UP, measureStartUp } from "./start-up.js";
 import { smpCases } from "./smp-cases.js";
 import { missingWorkloads, workloadCases } from "./workload-cases.js";
@@ -68,6 +70,7 @@ function list(cases: readonly Case[], peers: readonly Peer[]): void {
     for (const span of c.spans) console.log(`${c.group.padEnd(9)} ${span.name.padEnd(28)} ${span.what}`);
   }
   console.log(`boot      ${START_UP.padEnd(28)} process start to the first instruction`);
+  console.log(`snapshot  ${SNAPSHOT.padEnd(28)} saving and restoring a 256 MiB Debian at a shell`);
   console.log(`peers: ${peers.map((p) => p.kind).join(", ")}`);
 }
 
@@ -97,7 +100,8 @@ async function bench(options: Options, folder: string): Promise<number> {
   }
   const startUpWanted = options.only.length === 0 || options.only.some((o) => o === START_UP || o === "boot");
   if (options.soakMinutes !== undefined) return longRun(options, peers, options.soakMinutes, folder);
-  if (cases.length === 0 && !startUpWanted) {
+  const snapshotsWanted = options.only.length === 0 || options.only.includes(SNAPSHOT);
+  if (cases.length === 0 && !startUpWanted && !snapshotsWanted) {
     console.error(`bench: nothing is called ${options.only.join(" or ")}; --list names what there is`);
     return STATUS_USAGE;
   }
@@ -110,12 +114,23 @@ async function bench(options: Options, folder: string): Promise<number> {
   const onRun = progress(runs * runsPlanned.reduce((a, b) => a + b, 0));
   const { series, skipped } = await runCases(cases, peers, { ...options, folder, onRun });
   const startUp = startUpWanted ? await measureStartUp(peers, options, folder) : new Map<string, number[]>();
+  const snapshots = snapshotsWanted
+    ? await measureSnapshots(options, folder)
+    : new Map<string, SnapshotSamples>();
   if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
   for (const { name, reason } of [...skipped, ...missingWorkloads()])
     console.log(`skipped: ${name}: ${reason}`);
-  const found = verdicts(series, startUp);
+  const found = [...verdicts(series, startUp), ...snapshotVerdicts(snapshots)];
   console.log(report(series, found));
-  const samples = { runs, scale, series, skipped, verdicts: found, startUpMs: Object.fromEntries(startUp) };
+  const samples = {
+    runs,
+    scale,
+    series,
+    skipped,
+    verdicts: found,
+    startUpMs: Object.fromEntries(startUp),
+    snapshots: Object.fromEntries(snapshots),
+  };
   writeJson(options.json, { ...facts, ...samples });
   return series.some((s) => s.wrong.length > 0) ? STATUS_WRONG : 0;
 }

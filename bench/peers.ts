@@ -85,6 +85,26 @@ export function startCommand(node: string, boot: Boot): Command {
   return { program, args: args.filter((arg) => arg !== "--json"), guestBytes };
 }
 
+/** Boots to a shell and saves the machine there. */
+export function saveCommand(node: string, boot: Boot, file: string): Command {
+  const { program, args, guestBytes } = locoreCommand(
+    node,
+    ["--snapshot-at", "# ", "--snapshot", file],
+    boot,
+  );
+  return { program, args: args.filter((arg) => arg !== "--json"), guestBytes };
+}
+
+/** Goes on with it for one instruction, figures as text. */
+export function restoreCommand(node: string, file: string): Command {
+  return { program: node, args: [CLI, "restore", file, "--instructions", "1", "--stats"], guestBytes: 0 };
+}
+
+/** A Node with a worker that does nothing. */
+export function emptyWorkerCommand(node: string): Command {
+  return { program: node, args: [path.join(HERE, "empty-worker.js")], guestBytes: 0 };
+}
+
 function locorePeers(node: string, version: string, suffix: string): Peer[] {
   const variants = hasSwitch(node, "--jit") ? VARIANTS : ONLY_VARIANT;
   return variants.map((variant) => ({

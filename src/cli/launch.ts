@@ -6,7 +6,7 @@ import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
-import type { MachineSource, StartMessage } from "../host/node/messages.js";
+import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
@@ -123,8 +123,8 @@ class Surroundings {
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
   readonly #interrupt = new AbortController();
-  /** Ms from process start to the guest's first instruction. */
-  startedAfterMs: number | undefined;
+  /** How the guest came to its first instruction. */
+  startSteps: StartSteps | undefined;
 
   constructor(
     readonly options: LaunchOptions,
@@ -143,7 +143,7 @@ class Surroundings {
       },
       onInputRoom: () => this.#input?.resume(),
       onPlanned: (warnings) => this.#begin(warnings),
-      onStart: (at) => (this.startedAfterMs = at - performance.timeOrigin),
+      onStart: (steps) => (this.startSteps = steps),
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
       onNotSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), notSavedLine(...facts)]),
@@ -216,7 +216,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   if (report.neverSaved === true) context.stderr.write(`${cut}${neverSavedLine()}\n`);
   const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
   if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
-  if (options.stats && !options.json) lines.push(...statsLines(report, around.startedAfterMs));
+  if (options.stats && !options.json) lines.push(...statsLines(report, around.startSteps));
   context.stderr.write(`${cut}${lines.join("\n")}\n`);
 }
 

@@ -1,4 +1,5 @@
 /** How the end of a machine is told: a line, a JSON line, a table of numbers. */
+import type { StartSteps } from "../../host/node/messages.js";
 import type { RunReport } from "../../host/run.js";
 import { screenText, type Screen } from "../../machine/screen.js";
 import { inOneLine } from "../../bytes/one-line.js";
@@ -94,8 +95,20 @@ export function screenFrame(screen: Screen): string {
   return HOME + rows.map((row) => `${row}${CLEAR_REST_OF_LINE}\r\n`).join("");
 }
 
+/** When what was there, after the process was started. */
+function startRows(steps: StartSteps): [string, string][] {
+  const after = (at: number): string => `${Math.round(at - performance.timeOrigin)} ms`;
+  return [
+    ["thread started", after(steps.thread)],
+    ["told what to run", after(steps.told)],
+    ["planned", after(steps.planned)],
+    ["engine loaded", after(steps.engine)],
+    ["first instruction", `${after(steps.first)} after process start`],
+  ];
+}
+
 /** What `--stats` adds below the end line. */
-export function statsLines(report: RunReport, startedAfterMs: number | undefined): string[] {
+export function statsLines(report: RunReport, steps: StartSteps | undefined): string[] {
   const { stats, hostMs } = report;
   const rows: [string, string][] = [
     ["instructions", grouped(stats.instructions)],
@@ -103,9 +116,7 @@ export function statsLines(report: RunReport, startedAfterMs: number | undefined
     ["speed", `${figures(report).mips} M instructions/s`],
     ["machine's clock", `${(stats.clockNs / NS_PER_SECOND).toFixed(3)} s`],
   ];
-  if (startedAfterMs !== undefined) {
-    rows.push(["first instruction", `${Math.round(startedAfterMs)} ms after process start`]);
-  }
+  if (steps !== undefined) rows.push(...startRows(steps));
   for (const [name, value] of Object.entries(stats.engine)) rows.push([name, grouped(value)]);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);

@@ -102,14 +102,28 @@ export interface WorkerFailure extends ErrorData {
   what: "engine" | "refused" | "internal";
 }
 
+/** When the machine's thread had come how far, ms since 1970 (fractions). */
+export interface StartSteps {
+  /** The thread ran, and what it begins with was loaded. */
+  thread: number;
+  /** It was told what to run. */
+  told: number;
+  /** There was a plan; of a machine that goes on, its state was checked and its RAM read. */
+  planned: number;
+  /** The engine was there. */
+  engine: number;
+  /** The machine was made and its first instruction ran. */
+  first: number;
+}
+
 /** worker → main. */
 export type WorkerMessage =
   /** There is a plan; these are its warnings. */
   | { kind: "planned"; warnings: string[] }
   /** Look at the rings. */
   | { kind: "wake" }
-  /** The first instruction runs now, at this time in ms since 1970 (fractions). */
-  | { kind: "started"; at: number }
+  /** The first instruction runs now. */
+  | { kind: "started"; steps: StartSteps }
   /** An instruction the engine lacks raised #UD. */
   | { kind: "unimplemented"; cpu: number; rip: bigint; bytes: Uint8Array; text: string }
   /** The guest asked for a reset in this way, and the machine starts again. */

@@ -27,6 +27,7 @@ import {
   type PlannedSource,
   type SnapshotToRestore,
   type StartMessage,
+  type StartSteps,
   type WorkerFailure,
   type WorkerMessage,
   type WorkerSetup,
@@ -96,9 +97,13 @@ interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
   side: WorkerSide;
   tell: (message: WorkerMessage) => void;
+  steps: Omit<StartSteps, "first">;
 }
 
-function runOptions({ start, plan, types, from, engine, side, tell, board }: RunParts): RunOptions {
+/** Ms since 1970. */
+const now = (): number => performance.timeOrigin + performance.now();
+
+function runOptions({ start, plan, types, from, engine, side, tell, board, steps }: RunParts): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
@@ -110,7 +115,7 @@ function runOptions({ start, plan, types, from, engine, side, tell, board }: Run
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
       discard(start, plan);
-      tell({ kind: "started", at: performance.timeOrigin + performance.now() });
+      tell({ kind: "started", steps: { ...steps, first: now() } });
     },
     events: {
       unimplemented: (cpu, rip, bytes, text) => tell({ kind: "unimplemented", cpu, rip, bytes, text }),
@@ -144,6 +149,7 @@ function plannedFrom(
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const thread = now();
   const { setup, started } = await heard(port);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   try {
@@ -151,11 +157,14 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     // Whatever is wrong with it is said once it is needed.
     loading.catch(() => undefined);
     const start = await started;
-    const { source } = start;
-    const planned = await plannedFrom(source, setup.engine, parts);
-    tell({ kind: "planned", warnings: planned.plan.warnings });
+    const told = now();
+    const made = await plannedFrom(start.source, setup.engine, parts);
+    tell({ kind: "planned", warnings: made.plan.warnings });
+    const planned = now();
+    const engine = await loading;
+    const steps = { thread, told, planned, engine: now() };
     const { board } = parts;
-    const report = runToEnd(runOptions({ start, ...planned, engine: await loading, side, tell, board }));
+    const report = runToEnd(runOptions({ start, ...made, engine, side, tell, board, steps }));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

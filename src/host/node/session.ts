@@ -14,6 +14,7 @@ import { machineThread } from "./machine-thread.js";
 import {
   transferable,
   type StartMessage,
+  type StartSteps,
   type WorkerFailure,
   type WorkerMessage,
   type WorkerSetup,
@@ -55,8 +56,8 @@ export interface SessionOptions {
   onInputRoom?: () => void;
   /** Told when there is a plan, with its warnings, before anything runs. */
   onPlanned?: (warnings: readonly string[]) => void;
-  /** Told when the first instruction runs, ms since 1970 (fractions). */
-  onStart?: (at: number) => void;
+  /** Told when the first instruction runs. */
+  onStart?: (steps: StartSteps) => void;
   /** Told that the machine starts again, and how the guest asked for the reset. */
   onReset?: (route: string) => void;
   /** Told that the machine was saved to a file of so many bytes, and how long it stood still, ms. */
@@ -157,7 +158,7 @@ export class Session {
         return;
       case "started":
         this.#running = true;
-        this.#options.onStart?.(message.at);
+        this.#options.onStart?.(message.steps);
         return;
       case "unimplemented":
         this.#options.onUnimplemented?.(message.text, message.rip, message.bytes);
