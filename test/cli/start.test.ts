@@ -1,0 +1,71 @@
+/** How the program starts: from few files, and with what was compiled kept where that can be (R6.2). */
+import { after, test } from "node:test";
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import * as nodeModule from "node:module";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+const MAIN = fileURLToPath(new URL("../../run/main", import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
+after(() => rmSync(folder, { recursive: true }));
+
+/** The files of the bundle that `text` is in. */
+function holding(text: string): string[] {
+  return readdirSync(MAIN).filter((name) => readFileSync(path.join(MAIN, name), "utf8").includes(text));
+}
+
+/** What a file imports at once, and what that imports. */
+function imported(name: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  const text = readFileSync(path.join(MAIN, name), "utf8");
+  for (const [, next] of text.matchAll(/^(?:import .*|\} from |import )"\.\/([^"]+)";$/gm))
+    imported(next, seen);
+  return seen;
+}
+
+/** Which modules of ours those files hold. */
+function modules(files: Iterable<string>): string[] {
+  return [...files].flatMap((name) =>
+    [...readFileSync(path.join(MAIN, name), "utf8").matchAll(/^\/\/ dist\/src\/(.*)$/gm)].map(
+      ([, one]) => one,
+    ),
+  );
+}
+
+test("R6.2 restore loads no machine, no device, no loader and no engine in the thread of the terminal", () => {
+  const [command] = holding("// dist/src/cli/commands/restore.js");
+  const loaded = modules(imported(command));
+  assert.ok(loaded.includes("host/node/session.js"), loaded.join(" "));
+  const unwanted = /^(machine\/machine|devices\/|boot\/|engine\/wasm\/engine|engine\/x86|guests\/)/;
+  assert.deepEqual(
+    loaded.filter((one) => unwanted.test(one)),
+    [],
+  );
+});
+
+/** Runs something that runs no further than its file, with what was compiled to be kept in `home`. */
+function start(home: string, env: Record<string, string> = {}): { status: number | null; err: string } {
+  const text = path.join(folder, "text");
+  writeFileSync(text, "no kernel");
+  const { status, stderr } = spawnSync(process.execPath, [PROGRAM, "boot", text], {
+    input: "",
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: home, ...env },
+  });
+  return { status, err: stderr.toString() };
+}
+
+test("R6.2 what was compiled is kept where Node can, unless it is told not to; without a place nothing is said", () => {
+  const home = path.join(folder, "cache");
+  const refused = start(home, { NODE_DISABLE_COMPILE_CACHE: "1" });
+  assert.equal(existsSync(home), false, "not wanted");
+  assert.deepEqual(start(home), refused);
+  assert.equal(existsSync(path.join(home, "locore", "compiled")), "enableCompileCache" in nodeModule);
+  assert.deepEqual(start(home), refused, "the second time");
+  const file = path.join(folder, "text");
+  assert.deepEqual(start(path.join(file, "below")), refused, "a folder that cannot be made");
+});
