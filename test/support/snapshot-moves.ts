@@ -4,7 +4,8 @@ import type { Engine } from "../../src/engine/contract.js";
 import { FAST_READING } from "../../src/host/node/snapshot-file.js";
 import type { ConsoleEnd } from "../../src/machine/console.js";
 import { Machine, type MachineOptions } from "../../src/machine/machine.js";
-import { bytesSource, openSnapshot, restoreSnapshot } from "../../src/snapshot/read.js";
+import { bytesSource } from "../../src/snapshot/file.js";
+import { openSnapshot, restoreSnapshot } from "../../src/snapshot/read.js";
 import { snapshotPieces } from "../../src/snapshot/write.js";
 
 /** Always the same, so that files of equal machines are equal. */
@@ -36,7 +37,7 @@ export function newMachine(plan: MachineOptions["plan"], options: MoveOptions): 
 
 /** The file of a machine, a copy. */
 export function fileOf(machine: Machine): Uint8Array {
-  return Buffer.concat(snapshotPieces(machine, { ...SAVED, ...(checksum && { checksum }) }));
+  return Buffer.concat(snapshotPieces(machine, { ...SAVED, checksum }));
 }
 
 /** The machine of a file. */
@@ -70,7 +71,7 @@ function differingPath(found: unknown, expected: unknown, path: string): string 
 
 /** What a machine is, state and RAM, as a text to compare: the lengths and sums of all sections of its file. */
 export function digestOf(machine: Machine): string {
-  const [header, table] = snapshotPieces(machine, { ...SAVED, ...(checksum && { checksum }) });
+  const [header, table] = snapshotPieces(machine, { ...SAVED, checksum });
   return Buffer.concat([header, table]).toString("hex");
 }
 
