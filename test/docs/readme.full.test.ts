@@ -11,6 +11,11 @@ const MORE: readonly Expected[] = [
   { command: "boot debian-cloud --initrd initrd.img --cpu=-aes,-sha", shows: UNAME },
   { command: "boot debian-cloud --initrd initrd.img --jit off", shows: UNAME },
   { command: "boot debian-cloud --initrd initrd.img --jit check", shows: /instructionsChecked +[1-9]/ },
+  {
+    command: "boot debian-cloud --initrd initrd.img --snapshot-at",
+    shows: /^locore: saved by snapshot: init\.snap/m,
+  },
+  { command: "restore init.snap", shows: UNAME },
   { command: "boot ipxe", shows: /iPXE/ },
   { command: "boot memtest86+", shows: /Memtest86\+ v6/, status: 124 },
   { command: "boot xen", shows: /^Linux locore 6\.1\.\S+-amd64 /m },
