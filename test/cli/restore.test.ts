@@ -321,7 +321,7 @@ test(
 for (const [what, args, message] of [
   ["--then without a point", ["boot", kernel, "--then", "go"], /--then go: there is no --snapshot-at/],
   ["an empty text", ["boot", kernel, "--snapshot-at", "text:"], /--snapshot-at: found no text/],
-  ["an empty name", ["boot", kernel, "--snapshot", ""], /--snapshot: found an empty name/],
+  ["an empty name", ["boot", kernel, "--snapshot", ""], /--snapshot: found ""; expected the name of a file/],
   ["--then anything else", ["boot", kernel, "--snapshot-at", "5", "--then", "wait"], /--then/],
   ["restore without a file", ["restore"], /FILE/],
   ["--clock anything else", ["restore", kernel, "--clock", "stop"], /--clock/],
