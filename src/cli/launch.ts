@@ -230,7 +230,7 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
   } catch (error) {
     if (!interrupted.aborted) throw error;
     const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
-    return { end: interrupted.reason as MachineEnd, stats, hostMs: 0 };
+    return { end: interrupted.reason as MachineEnd, stats, hostMs: 0, executed: 0 };
   }
 }
 

@@ -71,6 +71,8 @@ export interface RunReport {
   stats: MachineStats;
   /** Host time from the first instruction to the end, ms. */
   hostMs: number;
+  /** Instructions executed in that time; `stats` has those of before too, where the run goes on from a snapshot. */
+  executed: number;
   /** What the screen showed last; absent without a screen. */
   screen?: Screen;
   /** A line of what the guest wrote to a screen that the machine does not have; absent when it did not. */
@@ -218,13 +220,15 @@ export function runToEnd(options: RunOptions): RunReport {
   const saver = new Saver(machine, options.snapshots, watch);
   try {
     const start = options.hostNow();
+    const before = machine.instructions;
     options.onStart?.();
     const end = stepToEnd(machine, options, watch, saver);
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
     const screen = machine.screen();
     // A kernel whose console is the screen says there why it ended.
     if (screen !== undefined) watch.feed(new TextEncoder().encode(`\n${screenText(screen)}\n`));
-    const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs };
+    const executed = machine.instructions - before;
+    const report: RunReport = { end: withPanic(end, watch.panic), stats: machine.stats(), hostMs, executed };
     if (screen !== undefined) report.screen = screen;
     const unseenText = machine.unseenText();
     if (unseenText !== undefined) report.unseenText = unseenText;

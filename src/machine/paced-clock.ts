@@ -116,7 +116,7 @@ export class PacedClock implements MachineClock {
   }
 
   save(): ClockState {
-    return { kind: "real", timeNs: this.now(), ticks: this.tsc(0) };
+    return { kind: "real", timeNs: this.now(), ticks: this.tsc(0), missedNs: this.#missed };
   }
 
   now(): number {

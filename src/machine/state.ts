@@ -42,8 +42,8 @@ export interface TurnsState {
 /** Instruction time, or real time. */
 export type ClockState =
   | { kind: "deterministic"; instructions: number; skippedNs: number }
-  /** ns since power-on, and the TSC then. */
-  | { kind: "real"; timeNs: number; ticks: number };
+  /** ns since power-on, the TSC then, and what is still to be made up of time that was missed before. */
+  | { kind: "real"; timeNs: number; ticks: number; missedNs: number };
 
 export interface MachineState {
   plan: Plan;

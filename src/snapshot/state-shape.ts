@@ -67,6 +67,7 @@ const realClock = record<Extract<ClockState, { kind: "real" }>>({
   kind: oneOf("real"),
   timeNs: counts,
   ticks: natural,
+  missedNs: counts,
 });
 
 const request: Shape<[source: string, count: number]> = {

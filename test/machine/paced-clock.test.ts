@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { ticksAt } from "../../src/devices/time/tick-rate.js";
 import { TICK_PARTS } from "../../src/engine/contract.js";
+import type { ClockFrom } from "../../src/machine/clock.js";
 import { PacedClock } from "../../src/machine/paced-clock.js";
 import { fakeMachine } from "../support/fake-machine.js";
 import type { ScriptCpu } from "../support/fake-engine.js";
@@ -11,15 +12,18 @@ const MS = 1e6;
 const TSC_HZ = 2.5e9;
 const RUN = 100_000;
 
-/** A clock whose host takes `nsEach` an instruction, and what runs on it. */
-function bench(nsEach: () => number): {
+/** A clock whose host takes `nsEach` an instruction, and what runs on it. `from`: it goes on from there. */
+function bench(
+  nsEach: () => number,
+  from?: ClockFrom,
+): {
   clock: PacedClock;
   host: () => number;
   pass: (ns: number) => void;
   run: (instructions: number, look?: (executed: number) => void) => void;
 } {
   let host = 5e9;
-  const clock = new PacedClock(TSC_HZ, () => host);
+  const clock = new PacedClock(TSC_HZ, () => host, from);
   const run = (instructions: number, look?: (executed: number) => void): void => {
     let executed = 0;
     clock.beginRun(() => executed);
@@ -125,4 +129,53 @@ test("R3.4 R3.2 real time: time never runs backwards from one CPU to another", (
   );
   machine.run(1e6);
   assert.ok(reads > 150_000, `${reads} reads`);
+});
+
+const SECOND = 1000 * MS;
+const SAVED = { kind: "real", timeNs: 3 * SECOND, ticks: 3 * TSC_HZ + 17, missedNs: 0 } as const;
+
+test("R6.2 real time: a clock that goes on without what it missed goes on where it was, and its TSC", () => {
+  const { clock, host, run } = bench(() => 3, { state: SAVED, missedNs: 0 });
+  assert.equal(clock.now(), SAVED.timeNs);
+  assert.ok(clock.tsc(0) >= SAVED.ticks && clock.tsc(0) < SAVED.ticks + TSC_HZ / 1000);
+  assert.equal(clock.catchingUp, false);
+  assert.equal(clock.skipTo(clock.now() + SECOND), false);
+  for (let i = 0; i < 100; i++) run(RUN);
+  assert.ok(Math.abs(clock.now() - SAVED.timeNs - host()) < 5 * MS);
+});
+
+test("R6.2 real time: what was missed passes while the guest sleeps, up to each of its timers", () => {
+  const MISSED = 100 * SECOND;
+  const { clock } = bench(() => 3, { state: SAVED, missedNs: MISSED });
+  let wakes = 0;
+  for (; clock.catchingUp; wakes++) {
+    const deadline = clock.now() + 4 * MS;
+    assert.equal(clock.skipTo(deadline), true);
+    assert.ok(clock.now() <= deadline, "a short sleep is as long as it was asked to be");
+  }
+  assert.equal(wakes, MISSED / (4 * MS));
+  assert.equal(clock.now(), SAVED.timeNs + MISSED);
+  assert.equal(clock.skipTo(clock.now() + 1), false);
+});
+
+test("R6.2 real time: a day that was missed passes in thousands of steps where the guest has nothing to do", () => {
+  const DAY = 86_400 * SECOND;
+  const { clock } = bench(() => 3, { state: SAVED, missedNs: DAY });
+  let wakes = 0;
+  for (; clock.catchingUp; wakes++) clock.skipTo(clock.now() + 500 * MS);
+  assert.ok(wakes > 4000 && wakes <= 8000, `${wakes} steps`);
+  assert.equal(clock.now(), SAVED.timeNs + DAY);
+});
+
+test("R6.2 real time: while the guest is awake, time that was missed runs some twenty times as fast, and nobody waits for ever", () => {
+  const MISSED = 1000 * SECOND;
+  const { clock, host, pass, run } = bench(() => 3, { state: SAVED, missedNs: MISSED });
+  for (let i = 0; i < 1000; i++) run(RUN);
+  const rate = (clock.now() - SAVED.timeNs) / host();
+  assert.ok(rate > 15 && rate < 25, `${rate} times as fast`);
+  assert.equal(clock.catchingUp, true);
+  const left = clock.save();
+  assert.ok(left.kind === "real" && left.missedNs > 0 && left.missedNs < MISSED);
+  pass(11 * SECOND);
+  assert.equal(clock.catchingUp, false);
 });

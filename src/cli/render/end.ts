@@ -21,8 +21,8 @@ export function endLine({ end, stats }: RunReport): string {
 }
 
 /** Measured numbers; `hostMs` varies from run to run. */
-function figures({ stats, hostMs }: RunReport): Record<string, number> {
-  const mips = hostMs > 0 ? stats.instructions / INSTRUCTIONS_PER_M / (hostMs / MS_PER_SECOND) : 0;
+function figures({ executed, hostMs }: RunReport): Record<string, number> {
+  const mips = hostMs > 0 ? executed / INSTRUCTIONS_PER_M / (hostMs / MS_PER_SECOND) : 0;
   return { hostMs: Math.round(hostMs), mips: Math.round(mips * 10) / 10 };
 }
 

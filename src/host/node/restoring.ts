@@ -1,6 +1,6 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
 import type { PartRegistry } from "../../devices/registry.js";
-import { openSnapshot } from "../../snapshot/read.js";
+import { openSnapshot, type Snapshot } from "../../snapshot/read.js";
 import { readEarly, readFirst, type EarlyPages } from "./early-pages.js";
 import type { SnapshotToRestore } from "./messages.js";
 import type { PlugInFiles } from "./plug-ins.js";
@@ -24,9 +24,15 @@ export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRest
   const opened = openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
   const prepared = await memory;
   const snapshot = prepared === undefined ? opened : { ...opened, fill: () => undefined };
-  const missedNs = clock === "jump" ? Math.max(0, Date.now() - snapshot.about.savedAt) * NS_PER_MS : 0;
+  const missedNs = clock === "jump" ? missedBy(snapshot) : 0;
   const from = { snapshot, missedNs, ...(prepared && { memory: prepared }) };
   return { plan: snapshot.state.plan, ...(types && { types }), from };
+}
+
+/** Real time that the machine has not seen: since it was saved, and what it had still to make up then, ns. */
+function missedBy({ about, state }: Snapshot): number {
+  const before = state.clock.kind === "real" ? state.clock.missedNs : 0;
+  return Math.max(0, Date.now() - about.savedAt) * NS_PER_MS + before;
 }
 
 /** The part types there are beside those of files to plug in; undefined: those built in alone. */

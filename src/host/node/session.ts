@@ -199,7 +199,7 @@ export class Session {
   /** The thread is gone; after `ended` or `failed` that changes nothing any more. */
   #exited(): void {
     const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
-    if (this.#stop !== undefined) this.#settle?.resolve({ end: this.#stop, stats, hostMs: 0 });
+    if (this.#stop !== undefined) this.#settle?.resolve({ end: this.#stop, stats, hostMs: 0, executed: 0 });
     else this.#fail(threadError("the machine's thread ended without a report"));
   }
 
