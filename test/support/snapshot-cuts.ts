@@ -8,6 +8,7 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { buildPlan } from "../../src/boot/index.js";
+import type { BootOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
 import type { Machine } from "../../src/machine/machine.js";
 import { TestConsole } from "./fake-machine.js";
@@ -28,11 +29,12 @@ const INTERPRETED = 3;
 const LONGEST_INTERPRETED = 20_000_000;
 
 /** A plan for a guest that needs little memory, in deterministic time. */
-export function barePlan(bytes: Uint8Array, cpus: number): Plan {
+export function barePlan(bytes: Uint8Array, cpus: number, more: Partial<BootOptions> = {}): Plan {
   return buildPlan({
     kernel: { name: "guest", bytes },
     memory: BARE_MEMORY,
     cpus,
+    ...more,
     clock: { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION } },
   });
 }
