@@ -149,9 +149,7 @@ export class SnapshotFile {
     let at = 0;
     let found = 0;
     for (const { first, count } of runs) {
-      const into = memory.writable(first * PAGE, count * PAGE);
-      if (into === undefined)
-        throw new SnapshotError(undefined, `page ${hex(first)}`, "a page of this memory", NO_STATE);
+      const into = memory.writable(first * PAGE, count * PAGE) ?? noPage(first);
       if (packed !== undefined) into.set(packed.subarray(at, at + into.length));
       else {
         this.#source.read(offset + at, into);
@@ -172,17 +170,14 @@ export class SnapshotFile {
   ): { offset: number; places: Uint8Array[] } | undefined {
     const { offset, packing } = this.#section(SECTION_TYPES.pages);
     if (packing !== PACKING.none) return undefined;
-    const places = runs.map(({ first, count }) => {
-      const place = view(first * PAGE, count * PAGE);
-      if (place !== undefined) return place;
-      throw new SnapshotError(undefined, `page ${hex(first)}`, "a page of this memory", NO_STATE);
-    });
+    const places = runs.map(({ first, count }) => view(first * PAGE, count * PAGE) ?? noPage(first));
     return { offset, places };
   }
 
   /** Throws SnapshotError where pages with the CRC-32 `found` are not those that were saved. */
   checkPages(found: number): void {
-    if (found !== this.#section(SECTION_TYPES.pages).crc) throw this.#damaged(SECTION_TYPES.pages, found);
+    const { offset, crc } = this.#section(SECTION_TYPES.pages);
+    if (found !== crc) throw damaged(offset, `section ${SECTION_TYPES.pages}`, found, crc);
   }
 
   #unpacked(): Uint8Array {
@@ -210,14 +205,14 @@ export class SnapshotFile {
   #contents(type: SectionType): Uint8Array {
     const { offset, stored, crc } = this.#section(type);
     const contents = this.#read(offset, stored);
-    const found = this.#checksum(contents, 0);
-    if (found !== crc) throw this.#damaged(type, found);
+    this.#expect(crc, contents, offset, `section ${type}`);
     return contents;
   }
 
-  #damaged(type: SectionType, found: number): SnapshotError {
-    const { offset, crc } = this.#section(type);
-    return new SnapshotError(offset, `CRC-32 ${hex(found, 8)} of section ${type}`, hex(crc, 8), DAMAGED);
+  /** Throws SnapshotError where the bytes have another CRC-32; `at` and `what` say where they stand. */
+  #expect(crc: number, bytes: Uint8Array, at: number, what: string): void {
+    const found = this.#checksum(bytes, 0);
+    if (found !== crc) throw damaged(at, what, found, crc);
   }
 
   #read(offset: number, length: number): Uint8Array {
@@ -226,8 +221,8 @@ export class SnapshotFile {
     return into;
   }
 
-  /** The number of sections. */
-  #header(): number {
+  /** How many sections there are, and the checksum of their table. */
+  #header(): { sections: number; tableCrc: number } {
     const { length } = this.#source;
     if (length < HEADER.size)
       throw new SnapshotError(length, "the end of the file", `a header of ${HEADER.size} bytes`, DAMAGED);
@@ -242,15 +237,8 @@ export class SnapshotFile {
         `${VERSION} at most`,
         "A newer locore wrote it: restore it with that one.",
       );
-    const found = this.#checksum(header.bytes.subarray(0, HEADER.headerCrc), 0);
-    const crc = header.u32(HEADER.headerCrc);
-    if (found !== crc)
-      throw new SnapshotError(
-        HEADER.headerCrc,
-        `CRC-32 ${hex(found, 8)} of the header`,
-        hex(crc, 8),
-        DAMAGED,
-      );
+    const summed = header.bytes.subarray(0, HEADER.headerCrc);
+    this.#expect(header.u32(HEADER.headerCrc), summed, HEADER.headerCrc, "the header");
     const sections = header.u32(HEADER.sections);
     if (version < VERSION || sections > MOST_SECTIONS)
       throw new SnapshotError(
@@ -267,18 +255,15 @@ export class SnapshotFile {
         `${claimed}, as its header says`,
         length < claimed ? "It was cut off: take another copy of it." : DAMAGED,
       );
-    return sections;
+    return { sections, tableCrc: header.u32(HEADER.tableCrc) };
   }
 
-  #table(sections: number): Map<string, Section> {
+  #table({ sections, tableCrc }: { sections: number; tableCrc: number }): Map<string, Section> {
     const size = sections * SECTION.size;
     if (HEADER.size + size > this.#source.length)
       throw new SnapshotError(HEADER.sections, `${sections} sections`, "room for their table", DAMAGED);
     const rows = new ByteView(this.#read(HEADER.size, size));
-    const crc = new ByteView(this.#read(0, HEADER.size)).u32(HEADER.tableCrc);
-    const found = this.#checksum(rows.bytes, 0);
-    if (found !== crc)
-      throw new SnapshotError(HEADER.size, `CRC-32 ${hex(found, 8)} of the table`, hex(crc, 8), DAMAGED);
+    this.#expect(tableCrc, rows.bytes, HEADER.size, "the table");
     const table = new Map<string, Section>();
     let end = HEADER.size + size;
     for (let at = 0; at < size; at += SECTION.size) {
@@ -290,6 +275,14 @@ export class SnapshotFile {
     }
     return table;
   }
+}
+
+function damaged(at: number, what: string, found: number, crc: number): SnapshotError {
+  return new SnapshotError(at, `CRC-32 ${hex(found, 8)} of ${what}`, hex(crc, 8), DAMAGED);
+}
+
+function noPage(page: number): never {
+  throw new SnapshotError(undefined, `page ${hex(page)}`, "a page of this memory", NO_STATE);
 }
 
 /** A 64-bit field; what is above 2^53 is rounded and stays above it. */

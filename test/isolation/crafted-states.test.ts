@@ -16,10 +16,8 @@ import { differencesOnEngine } from "../conformance/suite.js";
 import { movingEngine } from "../support/moving-engine.js";
 import { Random } from "../support/random.js";
 import { checking, letThrough, liveCrafted, liveTranslated } from "./crafted-states.js";
-import { FUZZ_CPUID, live, WHOLE } from "./fuzz-cpu.js";
+import { FUZZ_CPUID, live, ONE_LIFE_A_MODE, WHOLE } from "./fuzz-cpu.js";
 
-/** One life of each mode of the worlds. */
-const SEEDS = [1, 23, 3, 4, 5, 6, 14, 25];
 const CRAFTED_LIVES = 14;
 /** Legs of the lives that are watched. */
 const LEGS = 5;
@@ -36,7 +34,7 @@ const PACE = { dense: 100, then: 211 };
 
 test("R6.2 a CPU is in a state that passes after every run of random code in every mode", () => {
   const engine = createWasmEngine({ jit: "off" });
-  for (const seed of SEEDS)
+  for (const seed of ONE_LIFE_A_MODE)
     live(
       engine,
       seed,
@@ -145,5 +143,5 @@ test("R6.2 CPU: the same state is refused by a CPU without the features that it 
 
 test("R6.2 what a CPU moves with passes, compiled code and all", () => {
   const engine = movingEngine(checking(createWasmEngine({ jit: "eager" })));
-  for (const seed of SEEDS.slice(0, 3)) live(engine, seed, WHOLE, undefined, 1);
+  for (const seed of ONE_LIFE_A_MODE.slice(0, 3)) live(engine, seed, WHOLE, undefined, 1);
 });

@@ -1,7 +1,7 @@
 /** `locore restore FILE`: goes on with a machine that was saved. */
-import { readAbout, type SnapshotSource } from "../../snapshot/file.js";
+import { readAbout } from "../../snapshot/file.js";
 import type { SnapshotAbout } from "../../snapshot/about.js";
-import { FAST_READING, openSnapshotFile } from "../../host/node/snapshot-file.js";
+import { FAST_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
@@ -14,17 +14,8 @@ const PLUG_IN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device");
 
 /** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
 export function aboutFile(file: string): SnapshotAbout {
-  return readingSnapshot(file, (source) => readAbout(source, FAST_READING));
-}
-
-function readingSnapshot<T>(file: string, read: (source: SnapshotSource) => T): T {
   try {
-    const source = openSnapshotFile(file);
-    try {
-      return read(source);
-    } finally {
-      source.close();
-    }
+    return readSnapshotFile(file, (source) => readAbout(source, FAST_READING));
   } catch (error) {
     if (error instanceof SnapshotError) throw error;
     throw new InputFileError("snapshot", file, error);

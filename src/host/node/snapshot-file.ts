@@ -189,19 +189,26 @@ async function readAside(
   }
 }
 
+/** What `read` finds in a snapshot that is open meanwhile. Throws as `openSnapshotFile`, and what `read` throws. */
+export function readSnapshotFile<T>(name: string, read: (file: OpenFile) => T): T {
+  const file = openSnapshotFile(name);
+  try {
+    return read(file);
+  } finally {
+    file.close();
+  }
+}
+
 /** Whether there is a file of this name that begins like a snapshot. */
 export function isSnapshotFile(name: string): boolean {
   const start = new Uint8Array(MAGIC.length);
   try {
-    const file = openSnapshotFile(name);
-    try {
+    return readSnapshotFile(name, (file) => {
       if (file.length < start.length) return false;
       file.read(0, start);
-    } finally {
-      file.close();
-    }
+      return isSnapshot(start);
+    });
   } catch {
     return false;
   }
-  return isSnapshot(start);
 }
