@@ -1,16 +1,17 @@
 // Puts what the compiler made of the program together into few files, in dist/run: a start loads a dozen of them instead of
-// hundreds (RATIONALE.md). Nothing is renamed or shortened, so that a stack trace says what it said; what is imported when it
-// is needed stays so.
-import { readFile, rm } from "node:fs/promises";
+// hundreds (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
+// stack trace says what it said; what is imported when it is needed stays so.
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 /**
- * What is started by its name, by thread: no two threads share a module, and parts that only one needs are larger and fewer. The
- * library is there once more: a file to plug in shares its classes with the program, in either thread.
+ * What is started or loaded by its name, by thread: no two threads share a module, and parts that only one needs are larger and
+ * fewer. The library is there once more: a file to plug in shares its classes with the program, in either thread.
  */
+const LIBRARY = "api/index";
 const THREADS = {
-  main: ["cli/program", "api/index"],
-  machine: ["host/node/worker", "api/index"],
+  main: ["cli/program", LIBRARY],
+  machine: ["host/node/worker", LIBRARY],
   jobs: ["guests/thread-jobs"],
 };
 const FROM = path.resolve("dist/src");
@@ -18,9 +19,12 @@ const TO = path.resolve("dist/run");
 
 /** A file's place as the code names it. Anything else that it does with its own place could not be moved. */
 const OWN_PLACE = /new URL\("([^"]+)", import\.meta\.url\)/g;
+/** How a part loads another one when it needs it. */
+const LOADED_LATER = /\bimport\("\.\/([^"]+)\.js"\)/g;
+const IMPORTED = /(from |^import )"\.\/([^"]+)\.js";$/gm;
 
-/** The file in the bundle that an entry becomes. */
-const nameOf = (thread, entry) => `${thread}/${path.basename(entry)}`;
+/** The file in the bundle that an entry becomes; the library is a module, as files to plug in are. */
+const nameOf = (thread, entry) => `${thread}/${path.basename(entry)}${entry === LIBRARY ? ".mjs" : ".cjs"}`;
 
 /** Where a file that `module` of a thread names by its place lies, seen from that thread's part of the bundle. */
 function moved(thread, module, named) {
@@ -30,10 +34,11 @@ function moved(thread, module, named) {
     ? thread
     : Object.keys(THREADS).find((one) => THREADS[one].some(own));
   const entry = home && THREADS[home].find(own);
-  const place = entry ? path.join(TO, `${nameOf(home, entry)}.js`) : file;
+  const place = entry ? path.join(TO, nameOf(home, entry)) : file;
   return path.relative(path.join(TO, thread), place).replaceAll(path.sep, "/");
 }
 
+/** Has each file say where it lies in the words of its part of the bundle. */
 const places = (thread) => ({
   name: "places",
   setup(build) {
@@ -42,7 +47,7 @@ const places = (thread) => ({
       if (!text.includes("import.meta")) return undefined;
       const contents = text.replace(
         OWN_PLACE,
-        (_, named) => `new URL(${JSON.stringify(moved(thread, module, named))}, import.meta.url)`,
+        (_, named) => `new URL(${JSON.stringify(moved(thread, module, named))}, __place)`,
       );
       if (text.replace(OWN_PLACE, "").includes("import.meta"))
         return { errors: [{ text: `${module}: only new URL("…", import.meta.url) can be bundled` }] };
@@ -51,26 +56,71 @@ const places = (thread) => ({
   },
 });
 
+/** A part of the bundle as CommonJS. */
+async function converted(transform, part) {
+  const text = part
+    .replace(LOADED_LATER, (_, name) => `Promise.resolve().then(() => require("./${name}.cjs"))`)
+    .replace(IMPORTED, (_, how, name) => `${how}"./${name}.cjs";`);
+  const { code } = await transform(text, { format: "cjs", platform: "node", target: "node20" });
+  return code.includes("__place")
+    ? `const __place = require("node:url").pathToFileURL(__filename);\n${code}`
+    : code;
+}
+
+/** The library as a module: what its part of the bundle exports. */
+function library(thread, names) {
+  return [
+    `import { createRequire } from "node:module";`,
+    `const library = createRequire(import.meta.url)("./${path.basename(LIBRARY)}.cjs");`,
+    `export const {\n${names.map((one) => `  ${one},\n`).join("")}} = library;\n`,
+  ].join("\n");
+}
+
+/** Which modules each part holds, and which parts it loads at once: what tests and people look at. */
+function partsOf({ outputs }) {
+  const parts = Object.entries(outputs).map(([file, { inputs, imports }]) => [
+    path.basename(file, ".js"),
+    {
+      modules: Object.keys(inputs).map((one) => path.relative(FROM, one).replaceAll(path.sep, "/")),
+      imports: imports
+        .filter(({ kind, external }) => kind === "import-statement" && !external)
+        .map((one) => path.basename(one.path, ".js")),
+    },
+  ]);
+  return Object.fromEntries(parts);
+}
+
+async function bundleThread({ build, transform }, thread) {
+  const { outputFiles, metafile } = await build({
+    entryPoints: THREADS[thread].map((entry) => ({
+      in: path.join(FROM, `${entry}.js`),
+      out: path.basename(entry),
+    })),
+    outdir: path.join(TO, thread),
+    chunkNames: "part-[hash]",
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    logLevel: "warning",
+    metafile: true,
+    write: false,
+    plugins: [places(thread)],
+  });
+  await mkdir(path.join(TO, thread));
+  for (const { path: file, text } of outputFiles)
+    await writeFile(file.replace(/\.js$/, ".cjs"), await converted(transform, text));
+  await writeFile(path.join(TO, thread, "parts.json"), JSON.stringify(partsOf(metafile), undefined, 1));
+  const part = `dist/run/${thread}/${path.basename(LIBRARY)}.js`;
+  if (part in metafile.outputs)
+    await writeFile(path.join(TO, nameOf(thread, LIBRARY)), library(thread, metafile.outputs[part].exports));
+}
+
 /** Makes dist/run of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */
 export async function bundle() {
-  const { build } = await import("esbuild");
+  const esbuild = await import("esbuild");
   await rm(TO, { recursive: true, force: true });
-  const bundles = Object.entries(THREADS).map(([thread, entries]) =>
-    build({
-      entryPoints: entries.map((entry) => ({
-        in: path.join(FROM, `${entry}.js`),
-        out: nameOf(thread, entry),
-      })),
-      outdir: TO,
-      chunkNames: `${thread}/part-[hash]`,
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      target: "node20",
-      logLevel: "warning",
-      plugins: [places(thread)],
-    }),
-  );
-  await Promise.all(bundles);
+  await mkdir(TO);
+  await Promise.all(Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)));
 }

@@ -6,7 +6,8 @@
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CpuidFeature, Decoder, DecoderOptions } from "iced-x86";
-import { FORMS, VEX_MAP, type Form } from "../src/engine/x86/table/forms.js";
+import { VEX_MAP, type Form } from "../src/engine/x86/table/form.js";
+import { FORMS } from "../src/engine/x86/table/forms.js";
 import { HELPER_NAMES } from "../src/engine/x86/semantics/delegated.js";
 import { SEMANTICS } from "../src/engine/x86/semantics/index.js";
 import { X87_FIRST_OPCODE, lookupX87 } from "../src/engine/x86/x87/table.js";

@@ -75,8 +75,9 @@ async function built() {
   if (existsSync(BUILD_STAMP) && readFileSync(BUILD_STAMP, "utf8") === stamp) return;
   if (process.stderr.isTTY) console.error("locore: building (tsc)");
   run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]);
-  const generator = "dist/tools/generate-interpreter.js";
-  if (existsSync(generator)) run(process.execPath, [generator]);
+  // In this order: the interpreter is made from the tables.
+  for (const generator of ["dist/tools/generate-tables.js", "dist/tools/generate-interpreter.js"])
+    if (existsSync(generator)) run(process.execPath, [generator]);
   const bin = "dist/src/cli/main.js";
   if (existsSync(bin)) chmodSync(bin, 0o755);
   await (await import("./bundle.mjs")).bundle();

@@ -4,6 +4,9 @@
  * fast as hundreds; where only the compiler ran, those are loaded that it made.
  */
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
 
-const bundled = new URL("../../run/main/program.js", import.meta.url);
-await import(existsSync(bundled) ? bundled.href : "./program.js");
+const bundled = fileURLToPath(new URL("../../run/main/program.cjs", import.meta.url));
+if (existsSync(bundled)) createRequire(import.meta.url)(bundled);
+else await import("./program.js");

@@ -16,5 +16,4 @@ function expected([command, ...words]: readonly string[]): Expectation | undefin
 
 const expectation = expected(process.argv.slice(2));
 if (expectation !== undefined) startEarly(expectation, keepCompiledCode());
-const { runProgram } = await import("./command-line.js");
-void runProgram();
+void import("./command-line.js").then(({ runProgram }) => runProgram());

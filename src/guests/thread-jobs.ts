@@ -2,7 +2,7 @@
  * The thread that `off-thread.ts` starts: does one of the long computations here and sends back what came of it.
  */
 import { errorData, type ErrorData } from "../bytes/error-data.js";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { filesFromDeb } from "./archives/deb.js";
 import type { PackageFile } from "./archives/deb.js";
 import { initramfsBytes } from "./initramfs/initramfs.js";
@@ -39,7 +39,9 @@ function transferable(outcome: Outcome<unknown>): ArrayBuffer[] {
   return bytes instanceof ArrayBuffer ? [bytes] : [];
 }
 
-if (parentPort !== null) {
+async function work(port: MessagePort): Promise<void> {
   const outcome = await outcomeOf(workerData as Job);
-  parentPort.postMessage(outcome, transferable(outcome));
+  port.postMessage(outcome, transferable(outcome));
 }
+
+if (parentPort !== null) void work(parentPort);

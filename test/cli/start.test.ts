@@ -2,44 +2,35 @@
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-const MAIN = fileURLToPath(new URL("../../run/main", import.meta.url));
+const PARTS = fileURLToPath(new URL("../../run/main/parts.json", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
 after(() => rmSync(folder, { recursive: true }));
 
-/** The files of the bundle that `text` is in. */
-function holding(text: string): string[] {
-  return readdirSync(MAIN).filter((name) => readFileSync(path.join(MAIN, name), "utf8").includes(text));
+interface Part {
+  modules: string[];
+  imports: string[];
 }
 
-/** What a file imports at once, and what that imports. */
-function imported(name: string, seen = new Set<string>()): Set<string> {
-  if (seen.has(name)) return seen;
-  seen.add(name);
-  const text = readFileSync(path.join(MAIN, name), "utf8");
-  for (const [, next] of text.matchAll(/^(?:import .*|\} from |import )"\.\/([^"]+)";$/gm))
-    imported(next, seen);
+/** What a part imports at once, and what that imports. */
+function imported(parts: Record<string, Part>, name: string, seen = new Set<string>()): Set<string> {
+  if (!seen.has(name)) {
+    seen.add(name);
+    for (const next of parts[name].imports) imported(parts, next, seen);
+  }
   return seen;
 }
 
-/** Which modules of ours those files hold. */
-function modules(files: Iterable<string>): string[] {
-  return [...files].flatMap((name) =>
-    [...readFileSync(path.join(MAIN, name), "utf8").matchAll(/^\/\/ dist\/src\/(.*)$/gm)].map(
-      ([, one]) => one,
-    ),
-  );
-}
-
 test("R6.2 restore loads no machine, no device, no loader and no engine in the thread of the terminal", () => {
-  const [command] = holding("// dist/src/cli/commands/restore.js");
-  const loaded = modules(imported(command));
+  const parts = JSON.parse(readFileSync(PARTS, "utf8")) as Record<string, Part>;
+  const command = Object.keys(parts).find((name) => parts[name].modules.includes("cli/commands/restore.js"))!;
+  const loaded = [...imported(parts, command)].flatMap((name) => parts[name].modules);
   assert.ok(loaded.includes("host/node/session.js"), loaded.join(" "));
   const unwanted = /^(machine\/machine|devices\/|boot\/|engine\/wasm\/engine|engine\/x86|guests\/)/;
   assert.deepEqual(

@@ -1,5 +1,5 @@
 /** Every form of the comparison. */
-import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { EXEMPTIONS } from "./exemptions.js";
 import type { Form } from "./form.js";
 import { segmentedForms, tableForms } from "./table-forms.js";

@@ -9,7 +9,7 @@ import { Decoder } from "../../src/engine/x86/decode.js";
 import { OPERATIONS, type Operation } from "../../src/engine/x86/operands.js";
 import type { Instruction } from "../../src/engine/x86/instruction.js";
 import { FORMS, UNDEFINED_FORM } from "../../src/engine/x86/table/forms.js";
-import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { X87_TABLE, x87Index } from "../../src/engine/x86/x87.js";
 import { allForms } from "./all-forms.js";
 import { Case } from "./case.js";

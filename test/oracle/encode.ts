@@ -4,8 +4,9 @@
  *
  * Specification: SDM vol. 2A §2.1–2.3 (instruction format, REX, VEX).
  */
-import { FORMS_BY_OPCODE, VEX_MAP } from "../../src/engine/x86/table/forms.js";
-import type { Form as TableForm, OperandSpec } from "../../src/engine/x86/table/forms.js";
+import { VEX_MAP } from "../../src/engine/x86/table/form.js";
+import { FORMS_BY_OPCODE } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm, OperandSpec } from "../../src/engine/x86/table/form.js";
 import { RSP } from "./case.js";
 import type { Case } from "./case.js";
 import { DS, NOWHERE32, SS } from "./layout.js";

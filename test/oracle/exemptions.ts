@@ -5,7 +5,7 @@
  * What both do the engine does. Every entry must be about some form (`oracle.test.ts`) and be needed on its maker's CPU
  * (`exemptions.test.ts`).
  */
-import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { FX, RFLAGS, STATUS_FLAGS } from "./case.js";
 import { isFetchFault } from "./compare.js";
 import type { Form } from "./form.js";

@@ -4,7 +4,7 @@
  * what is left out altogether, in `exemptions.ts`.
  */
 import { FORMS } from "../../src/engine/x86/table/forms.js";
-import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import type { Case } from "./case.js";
 import { choose, encode } from "./encode.js";
 import type { Variant } from "./encode.js";

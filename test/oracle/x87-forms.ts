@@ -3,7 +3,7 @@
  * and the encodings that are undefined. States and operands come from `float-state.ts`.
  */
 import { FORMS } from "../../src/engine/x86/table/forms.js";
-import type { Form as TableForm } from "../../src/engine/x86/table/forms.js";
+import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { X87_FIRST_OPCODE, lookupX87, operandBytes } from "../../src/engine/x86/x87.js";
 import type { OperandKind, X87Instruction } from "../../src/engine/x86/x87.js";
 import type { Case } from "./case.js";

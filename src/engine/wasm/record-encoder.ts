@@ -20,26 +20,14 @@ import {
 } from "../x86/mode.js";
 import { OPERATIONS } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
-import { FORMS, UNDEFINED_FORM, VEX_MAP, type Form, type OperandSpec } from "../x86/table/forms.js";
+import { VEX_MAP, type OperandSpec } from "../x86/table/form.js";
+import { UNDEFINED_FORM } from "../x86/table/forms.js";
 import { isImplemented, PSEUDO } from "./interpreter.js";
 
 const MAX_DISPLACEMENT = 0x7fffffff;
 /** Shift of the constant one that gives 2^32. */
 const CARRY_SCALE = 32;
 
-type Unit = "integer" | "x87" | "mmx" | "sse";
-const SSE_STATE_MNEMONICS = new Set(["ldmxcsr", "stmxcsr"]);
-
-/** Which unit a form needs, by its operands. */
-function unitOf(form: Form): Unit {
-  if (form.mnemonic === "x87") return "x87";
-  if (form.mnemonic === "emms") return "mmx";
-  if (SSE_STATE_MNEMONICS.has(form.mnemonic) || form.operands.some((o) => o.kind === "V" || o.kind === "W"))
-    return "sse";
-  return form.operands.some((o) => o.kind === "P" || o.kind === "Q") ? "mmx" : "integer";
-}
-
-const UNITS: readonly Unit[] = FORMS.map(unitOf);
 const IMPLEMENTED: readonly boolean[] = OPERATIONS.list.map((operation) => isImplemented(operation));
 
 /** Slot of a general register; without REX, byte registers 4–7 are the high bytes of 0–3. */
@@ -101,7 +89,7 @@ export class RecordEncoder {
     if (i.tooLong) return PSEUDO.tooLong;
     if (i.form === UNDEFINED_FORM) return PSEUDO.undefined;
     if (i.form.map >= VEX_MAP && mode & MODE_REAL) return PSEUDO.undefined;
-    const unit = UNITS[i.form.id];
+    const { unit } = i.form;
     if (unit === "x87" && mode & MODE_X87_NM) return PSEUDO.deviceNotAvailable;
     if (unit === "sse" || unit === "mmx") {
       if (mode & (unit === "sse" ? MODE_SSE_UD : MODE_MMX_UD)) return PSEUDO.undefined;

@@ -5,7 +5,8 @@
 import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import { createInstruction, NO_REGISTER, REGISTER_RIP } from "./instruction.js";
 import { ALL_INSTRUCTIONS, type InstructionSet } from "./table/instruction-set.js";
-import { FORMS_BY_OPCODE, UNDEFINED_FORM, VEX_MAP, type Form, type MandatoryPrefix } from "./table/forms.js";
+import { VEX_MAP, type Form, type MandatoryPrefix } from "./table/form.js";
+import { FORMS_BY_OPCODE, UNDEFINED_FORM } from "./table/forms.js";
 
 /** Longest legal instruction, SDM vol. 2 §2.3.11. */
 

@@ -1,7 +1,8 @@
 /**
  * A decoded instruction as plain data: what the decoder fills in and records are made from. Knows no encoding.
  */
-import { UNDEFINED_FORM, type Form } from "./table/forms.js";
+import type { Form } from "./table/form.js";
+import { UNDEFINED_FORM } from "./table/forms.js";
 
 export const NO_REGISTER = -1;
 export const REGISTER_RIP = 16;

@@ -8,7 +8,7 @@ import * as layout from "../../../src/engine/x86/layout.js";
 import { MODE_CODE16, MODE_CODE32, MODE_CODE64 } from "../../../src/engine/x86/mode.js";
 import { OPERATIONS, type Operand, type Operation } from "../../../src/engine/x86/operands.js";
 import * as rec from "../../../src/engine/x86/record.js";
-import type { OperandSpec } from "../../../src/engine/x86/table/forms.js";
+import type { OperandSpec } from "../../../src/engine/x86/table/form.js";
 import { FPU_REGISTER_STRIDE } from "../../../src/engine/x86/x87/state.js";
 import { lookupX87 } from "../../../src/engine/x86/x87/table.js";
 import { PSEUDO } from "../../../src/engine/wasm/interpreter.js";

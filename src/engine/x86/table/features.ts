@@ -86,7 +86,7 @@ export function featuresOf(form: FormShape, listed: FeatureName | undefined, sse
 }
 
 export interface FormFeatures {
-  readonly always: FeatureName | undefined;
-  readonly with64Bits: FeatureName | undefined;
-  readonly in64BitCode: FeatureName | undefined;
+  readonly always?: FeatureName | undefined;
+  readonly with64Bits?: FeatureName | undefined;
+  readonly in64BitCode?: FeatureName | undefined;
 }

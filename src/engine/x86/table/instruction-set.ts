@@ -4,7 +4,8 @@
  * others are undefined. Costs nothing at run time.
  */
 import type { FeatureName } from "../../../spec/cpuid.js";
-import { FORMS, type Form } from "./forms.js";
+import type { Form } from "./form.js";
+import { FORMS } from "./forms.js";
 
 const ABSENT = 1;
 const ABSENT_WITH_64_BITS = 2;

@@ -1,0 +1,4 @@
+/** What the build makes of the listings (tools/generate-tables.ts), as JSON: `PackedForms`. */
+export declare const FORMS_JSON: string;
+/** `PackedOperations`. */
+export declare const OPERATIONS_JSON: string;
