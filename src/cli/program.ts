@@ -10,8 +10,8 @@ const HELP = ["--help", "-h", "-?"];
 /** What a command line will ask the thread for, if it is right; one that is not ends the thread with the process. */
 function expected([command, ...words]: readonly string[]): Expectation | undefined {
   if (words.some((word) => HELP.includes(word))) return undefined;
-  if (command === "restore") return { kind: "restore", words };
-  return command === "boot" || command === "demo" ? { kind: "boot" } : undefined;
+  if (command === "restore") return "restore";
+  return command === "boot" || command === "demo" ? "boot" : undefined;
 }
 
 const expectation = expected(process.argv.slice(2));

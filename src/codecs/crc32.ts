@@ -7,6 +7,9 @@ const POLYNOMIAL = 0xedb88320;
 const LANES = 8;
 const TABLE = makeTable();
 
+/** CRC-32 of bytes, going on from that of what went before. */
+export type Checksum = (bytes: Uint8Array, previous: number) => number;
+
 /** LANES tables of 256 entries, one after the other: entry n of table k is the CRC of byte n and k zeros. */
 function makeTable(): Int32Array {
   const table = new Int32Array(256 * LANES);

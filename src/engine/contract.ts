@@ -18,14 +18,16 @@ export interface MemorySpec {
   ranges: readonly { start: number; size: number }[];
   /** CPUs that will be made, at most `MAXIMUM_CPUS`; one unless said otherwise. Others take no memory. */
   cpus?: number;
-  /** The memory itself, where the engine has made it before for the same ranges and CPUs; it serves one machine. */
-  prepared?: PreparedMemory;
 }
 
-/** Guest RAM that is there before its machine, to be filled meanwhile. */
-export interface PreparedMemory {
-  /** The bytes of `[address, +length)`, undefined where that is not inside one range. */
-  view(address: number, length: number): Uint8Array | undefined;
+/** Contents of RAM that are fetched when somebody first looks at them. */
+export interface PageSource {
+  /** Which 4 KiB pages there are, by their number in guest-physical memory: ascending, each in RAM. */
+  readonly runs: readonly { first: number; count: number }[];
+  /** So many pages, in the order of `runs`, make a block; the last may be shorter. */
+  readonly blockPages: number;
+  /** Fills `into` with a block. What it throws comes out of the call or the run that needed the block; the machine is lost then. */
+  read(block: number, into: Uint8Array): void;
 }
 
 /** What an engine asks of the machine around it. All calls are synchronous. */
@@ -212,6 +214,13 @@ export interface GuestMemory extends CheckedMemory {
   dirtyPages?(): number[] | undefined;
   /** Pages are no longer noted. */
   dropMark?(): void;
+  /**
+   * RAM, all of it zeros, has these contents from now on; no CPU has run yet. The source is asked until everything is there.
+   * Absent where an engine needs all of RAM at once: then it has to be written.
+   */
+  fetchLater?(source: PageSource): void;
+  /** Fetches some blocks of what is not there yet; whether there is more. Between runs only. */
+  fetchMore?(blocks: number): boolean;
   /** Copies bytes in, from the host or a device; decoded or compiled code there is invalidated. */
   write(address: number, bytes: Uint8Array): void;
   /** Copies bytes out. */

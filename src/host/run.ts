@@ -4,7 +4,6 @@
  * how to wait and what to poll is handed in.
  */
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
-import type { PreparedMemory } from "../engine/contract.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
@@ -40,8 +39,8 @@ export interface RestoredRun {
   snapshot: Snapshot;
   /** Real time that the guest is to see passing, ns. */
   missedNs?: number;
-  /** Memory with all of RAM in it; then the snapshot's `fill` need not fill anything. */
-  memory?: PreparedMemory;
+  /** RAM is read when it is needed; the snapshot's source stays open and as it is. */
+  later?: boolean;
 }
 
 export interface RunOptions extends MachineOptions {
@@ -172,6 +171,10 @@ function unseenTextWatch(machine: Machine, { onUnseenText, hostNow }: RunOptions
   };
 }
 
+/** What is fetched of a restored guest's RAM beside what it asks for: a third of the time of a step, and a millisecond or two. */
+const BLOCKS_A_STEP = 12;
+const BLOCKS_WHEN_IDLE = 64;
+
 /** Steps the machine until it ended. */
 function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, saver: Saver): MachineEnd {
   let left = options.maxInstructions ?? Infinity;
@@ -187,16 +190,18 @@ function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, s
     watchScreen();
     watchUnseenText();
     if (step.state === "ended") return step.end;
-    if (step.state === "ran") left -= step.instructions;
-    else {
+    if (step.state === "ran") {
+      left -= step.instructions;
+      machine.fetchMore(BLOCKS_A_STEP);
+    } else if (!machine.fetchMore(BLOCKS_WHEN_IDLE)) {
       const until = Math.min(step.until ?? Infinity, saver.until);
       options.wait(until === Infinity ? undefined : Math.max(0, (until - machine.now()) / NS_PER_MS));
     }
   }
 }
 
-function restored({ snapshot, missedNs = 0, memory }: RestoredRun, options: RunOptions): Machine {
-  return restoreSnapshot(snapshot, { ...options, missedNs, ...(memory && { memory }) });
+function restored({ snapshot, missedNs = 0, later = false }: RestoredRun, options: RunOptions): Machine {
+  return restoreSnapshot(snapshot, { ...options, missedNs, later });
 }
 
 /** The machine of the options, whose console `watch` reads. A kernel that gives up ends a step there, wherever a run is cut. */

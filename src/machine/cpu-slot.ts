@@ -100,16 +100,17 @@ export class CpuSlot {
 
   /**
    * Goes on where `save` left a CPU, after the parts have driven its line. Nobody hears of it: turns have a state of their own.
-   * Throws RangeError for translations that cannot be.
+   * `exact`: with its translations, which a CPU may forget at any time; RAM that they name is fetched at once. Throws RangeError for
+   * translations that cannot be.
    */
-  restore(state: SlotState): void {
+  restore(state: SlotState, exact: boolean): void {
     const { cpu } = this;
     this.#status = state.status;
     this.#instructionsBefore = state.instructions - cpu.instructions;
     this.used = state.used;
     this.#pending.length = 0;
     cpu.writeState(state.cpu);
-    if (state.translations !== undefined) cpu.writeTranslations?.(state.translations);
+    if (exact && state.translations !== undefined) cpu.writeTranslations?.(state.translations);
     cpu.setInterruptLine(this.#line);
     cpu.limitPauses?.(state.pausesLeft);
   }

@@ -11,15 +11,7 @@ import { POWER_BUTTON } from "../devices/power/parts.js";
 import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
-import type {
-  CpuHost,
-  Engine,
-  EngineCounters,
-  EngineEvents,
-  GuestMemory,
-  PreparedMemory,
-  Vm,
-} from "../engine/contract.js";
+import type { CpuHost, Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
@@ -77,11 +69,9 @@ export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
   fill: (memory: GuestMemory) => void;
   /** Real time that has passed since it was saved and that the guest is to see passing, ns. */
   missedNs?: number;
-  /** Memory that is there already. */
-  memory?: PreparedMemory;
 }
 
-type RestoredFrom = Pick<RestoreOptions, "state" | "fill" | "memory"> & { missedNs: number };
+type RestoredFrom = Pick<RestoreOptions, "state" | "fill"> & { missedNs: number };
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
 const MOST_SKIPS = 1_000_000;
@@ -157,12 +147,9 @@ export class Machine {
   /**
    * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
    */
-  static restore({ state, fill, missedNs = 0, memory, ...options }: RestoreOptions): Machine {
+  static restore({ state, fill, missedNs = 0, ...options }: RestoreOptions): Machine {
     const { plan, tripleFault } = state;
-    return new Machine(
-      { tripleFault, ...options, plan },
-      { state, fill, missedNs, ...(memory && { memory }) },
-    );
+    return new Machine({ tripleFault, ...options, plan }, { state, fill, missedNs });
   }
 
   /**
@@ -203,11 +190,7 @@ export class Machine {
     this.#context = this.#boardContext(wake, random32 && newGeneration(random32));
     this.#board = this.#makeBoard(state?.parts ?? {});
     const host = this.#cpuHost(random32 ?? ((): number => this.#random.next()));
-    const memory = {
-      ranges: memoryRanges(plan),
-      cpus: plan.cpus,
-      ...(from?.memory && { prepared: from.memory }),
-    };
+    const memory = { ranges: memoryRanges(plan), cpus: plan.cpus };
     this.#vm = options.engine.createVm(memory, host, options.events);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
     if (from === undefined) {
@@ -215,7 +198,8 @@ export class Machine {
       this.#enterCpus();
     } else {
       from.fill(this.#vm.memory);
-      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id]));
+      const exact = this.#clock.deterministic;
+      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id], exact));
       this.#scheduler.restore(from.state);
       for (const slot of this.#slots) slot.hearLine();
     }
@@ -271,6 +255,14 @@ export class Machine {
       if (left <= 0) break;
     }
     return { state: "ran", instructions: instructions - left };
+  }
+
+  /**
+   * Fetches some more of RAM, where `fill` has left it to be fetched later; whether there is more. Whatever the guest needs is
+   * fetched by itself; a host with time to spare calls this.
+   */
+  fetchMore(blocks: number): boolean {
+    return this.#vm.memory.fetchMore?.(blocks) ?? false;
   }
 
   /** Ends the machine from outside (timeout, signal, a diagnosis). The first end counts. */

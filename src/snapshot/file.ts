@@ -5,10 +5,11 @@
 import { ByteView } from "../bytes/byte-view.js";
 import { hex } from "../bytes/hex.js";
 import { ShapeError, type Shape } from "../bytes/shape.js";
-import { crc32 } from "../codecs/crc32.js";
-import type { GuestMemory } from "../engine/contract.js";
+import { crc32, type Checksum } from "../codecs/crc32.js";
+import type { GuestMemory, PageSource } from "../engine/contract.js";
 import { aboutShape, type SnapshotAbout } from "./about.js";
 import {
+  BLOCK_PAGES,
   HEADER,
   MAGIC,
   PACKING,
@@ -16,13 +17,13 @@ import {
   RUN_SIZE,
   SECTION,
   SECTION_TYPES,
+  SUM_SIZE,
   VERSION,
   type SectionType,
 } from "./format.js";
-import { pageCount, type Run } from "./pages.js";
+import { blockCount, BlockSums, pageCount, type Run } from "./pages.js";
 import { SnapshotError } from "./snapshot-error.js";
 import { decodeValue } from "./values.js";
-import type { Checksum } from "./write.js";
 
 /** Where a file's bytes come from. */
 export interface SnapshotSource {
@@ -142,47 +143,65 @@ export class SnapshotFile {
     return runs;
   }
 
-  /** Writes the pages into memory, straight from the file where they are not packed. */
+  /** Writes the pages into memory, straight from the file where they are not packed. Throws SnapshotError for a damaged one. */
   fill(memory: GuestMemory, runs: readonly Run[]): void {
     const { offset, packing } = this.#section(SECTION_TYPES.pages);
     const packed = packing === PACKING.gzip ? this.#unpacked() : undefined;
+    const sums = new BlockSums(this.#checksum, this.#sumCheck(runs));
     let at = 0;
-    let found = 0;
     for (const { first, count } of runs) {
       const into = memory.writable(first * PAGE, count * PAGE) ?? noPage(first);
-      if (packed !== undefined) into.set(packed.subarray(at, at + into.length));
-      else {
-        this.#source.read(offset + at, into);
-        found = this.#checksum(into, found);
-      }
+      if (packed === undefined) this.#source.read(offset + at, into);
+      else into.set(packed.subarray(at, at + into.length));
+      sums.take(into);
       at += into.length;
     }
-    if (packed === undefined) this.checkPages(found);
+    sums.end();
   }
 
   /**
-   * Where the pages begin in the file, and where each run of them goes, which `view` gives; undefined where they are packed. What
-   * reads them by itself is to ask `checkPages` then.
+   * The pages, to be read when they are needed: the file has to stay as it is meanwhile, and a page that is damaged is told of when
+   * it is read. Undefined where they are packed.
    */
-  pagePlaces(
-    runs: readonly Run[],
-    view: (address: number, length: number) => Uint8Array | undefined,
-  ): { offset: number; places: Uint8Array[] } | undefined {
+  pageSource(runs: readonly Run[]): PageSource | undefined {
     const { offset, packing } = this.#section(SECTION_TYPES.pages);
     if (packing !== PACKING.none) return undefined;
-    const places = runs.map(({ first, count }) => view(first * PAGE, count * PAGE) ?? noPage(first));
-    return { offset, places };
+    const check = this.#sumCheck(runs);
+    return {
+      runs,
+      blockPages: BLOCK_PAGES,
+      read: (block, into) => {
+        this.#source.read(offset + block * BLOCK_PAGES * PAGE, into);
+        check(block, this.#checksum(into, 0));
+      },
+    };
   }
 
-  /** Throws SnapshotError where pages with the CRC-32 `found` are not those that were saved. */
-  checkPages(found: number): void {
-    const { offset, crc } = this.#section(SECTION_TYPES.pages);
-    if (found !== crc) throw damaged(offset, `section ${SECTION_TYPES.pages}`, found, crc);
+  /** What throws SnapshotError for a block that has another checksum than when it was saved. */
+  #sumCheck(runs: readonly Run[]): (block: number, sum: number) => void {
+    const sums = new ByteView(this.#contents(SECTION_TYPES.sums));
+    const { offset } = this.#section(SECTION_TYPES.sums);
+    const expected = blockCount(pageCount(runs)) * SUM_SIZE;
+    if (sums.bytes.length !== expected)
+      throw new SnapshotError(
+        offset,
+        `${sums.bytes.length} bytes of checksums`,
+        `${expected}, for ${pageCount(runs)} pages`,
+        NO_STATE,
+      );
+    const pages = this.#section(SECTION_TYPES.pages);
+    return (block, found) => {
+      const sum = sums.u32(block * SUM_SIZE);
+      if (found === sum) return;
+      // Inside what is packed there is no place to name.
+      const at = pages.offset + (pages.packing === PACKING.none ? block * BLOCK_PAGES * PAGE : 0);
+      throw damaged(at, `pages of section ${SECTION_TYPES.pages}`, found, sum);
+    };
   }
 
   #unpacked(): Uint8Array {
-    const { offset, length } = this.#section(SECTION_TYPES.pages);
-    const packed = this.#contents(SECTION_TYPES.pages);
+    const { offset, stored, length } = this.#section(SECTION_TYPES.pages);
+    const packed = this.#read(offset, stored);
     const refuse = (found: string): SnapshotError =>
       new SnapshotError(offset, found, `${length} bytes packed as gzip`, DAMAGED);
     let pages: Uint8Array;
@@ -318,6 +337,7 @@ function checkSection(
   const mayPack = type === SECTION_TYPES.pages;
   if (packing !== PACKING.none && !(mayPack && packing === PACKING.gzip))
     refuse(SECTION.packing, `packing ${packing}`, mayPack ? "0 or 1" : "0");
+  if (mayPack && section.crc !== 0) refuse(SECTION.crc, hex(section.crc, 8), "0, as SUMS has the checksums");
   if (packing === PACKING.none && length !== stored)
     refuse(SECTION.length, `${length} bytes`, `${stored}, as it is not packed`);
 }

@@ -1,20 +1,21 @@
 /**
- * How a snapshot's file is laid out, version 1; `docs/snapshot.md` has it byte by byte. Little-endian.
+ * How a snapshot's file is laid out, version 2; `docs/snapshot.md` has it byte by byte. Little-endian.
  *
  * ```
- *  0            32                       4 KiB aligned
- *  ┌────────┬───────────────┬──────┬──────┬──────┬──────┬─────┬───────────────────┐
- *  │ header │ section table │ META │ PLAN │ MACH │ RUNS │     │ PAGE              │
- *  └────────┴───────────────┴──────┴──────┴──────┴──────┴─────┴───────────────────┘
- *    magic     type, place,   values                where      pages of RAM that are
- *    version   CRC each                             they lie   not zero, one by one
+ *  0            32                                  4 KiB aligned
+ *  ┌────────┬───────────────┬──────┬──────┬──────┬──────┬──────┬────┬───────────────────┐
+ *  │ header │ section table │ META │ PLAN │ MACH │ RUNS │ SUMS │    │ PAGE              │
+ *  └────────┴───────────────┴──────┴──────┴──────┴──────┴──────┴────┴───────────────────┘
+ *    magic     type, place,   values                where  CRC of     pages of RAM that are
+ *    version   CRC each                             they   every      not zero, one by one
+ *                                                   lie    16 KiB
  * ```
  */
 import { SNAPSHOT_MAGIC } from "../spec/file-magic.js";
 
 export const MAGIC = Uint8Array.from(SNAPSHOT_MAGIC);
 /** Grows with every change that an older program would misread. */
-export const VERSION = 1;
+export const VERSION = 2;
 
 export const HEADER = {
   magic: 0,
@@ -38,6 +39,8 @@ export const SECTION_TYPES = {
   machine: "MACH",
   /** Which pages of RAM follow: pairs of u32, the first page and how many. */
   runs: "RUNS",
+  /** CRC-32 of each block of their contents, as they are when unpacked: u32. */
+  sums: "SUMS",
   /** Their contents. */
   pages: "PAGE",
 } as const;
@@ -47,5 +50,9 @@ export type SectionType = (typeof SECTION_TYPES)[keyof typeof SECTION_TYPES];
 export const PACKING = { none: 0, gzip: 1 } as const;
 
 export const PAGE = 0x1000;
+/** Pages that have a checksum together, in the order in which they are stored; the last block may be shorter. */
+export const BLOCK_PAGES = 4;
 /** Bytes of an entry of RUNS. */
 export const RUN_SIZE = 8;
+/** Bytes of an entry of SUMS. */
+export const SUM_SIZE = 4;

@@ -1,6 +1,7 @@
 /** Which pages of guest RAM hold anything, as runs; a page of zeros is not saved. Knows no file. */
+import type { Checksum } from "../codecs/crc32.js";
 import type { GuestMemory } from "../engine/contract.js";
-import { PAGE } from "./format.js";
+import { BLOCK_PAGES, PAGE } from "./format.js";
 
 /** Pages one behind the other, by their numbers in guest-physical memory. */
 export interface Run {
@@ -47,4 +48,44 @@ export function pagesInUse(memory: GuestMemory): Run[] {
 /** How many pages. */
 export function pageCount(runs: readonly Run[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0);
+}
+
+/** How many blocks so many pages are. */
+export function blockCount(pages: number): number {
+  return Math.ceil(pages / BLOCK_PAGES);
+}
+
+/** Checksums of blocks, of pages that come in pieces: each piece whole pages. */
+export class BlockSums {
+  readonly #checksum: Checksum;
+  readonly #told: (block: number, sum: number) => void;
+  #pages = 0;
+  #sum = 0;
+
+  /** `told` of each block when its last page has come. */
+  constructor(checksum: Checksum, told: (block: number, sum: number) => void) {
+    this.#checksum = checksum;
+    this.#told = told;
+  }
+
+  take(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length;) {
+      const left = BLOCK_PAGES - (this.#pages % BLOCK_PAGES);
+      const piece = bytes.subarray(at, at + left * PAGE);
+      this.#sum = this.#checksum(piece, this.#sum);
+      this.#pages += piece.length / PAGE;
+      at += piece.length;
+      if (this.#pages % BLOCK_PAGES === 0) this.#tell();
+    }
+  }
+
+  /** No more pages come. */
+  end(): void {
+    if (this.#pages % BLOCK_PAGES !== 0) this.#tell();
+  }
+
+  #tell(): void {
+    this.#told(blockCount(this.#pages) - 1, this.#sum);
+    this.#sum = 0;
+  }
 }

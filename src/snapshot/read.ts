@@ -36,6 +36,11 @@ export interface Snapshot {
   readonly watch: ConsoleWatchState | undefined;
   /** Puts RAM back. Throws SnapshotError for damaged pages; the memory is to be thrown away then. */
   fill(memory: GuestMemory): void;
+  /**
+   * The same, but RAM is read when it is needed, as far as the file and the engine allow that. The source has to stay open, and as
+   * it is; a damaged page is an error of the run that needs it.
+   */
+  fillLater(memory: GuestMemory): void;
 }
 
 /** Throws SnapshotError for whatever is wrong but pages that are damaged: `fill` says so. */
@@ -52,7 +57,17 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
     parts: checkBoardState(plan, types, parts),
   }));
   const runs = file.runs(memoryRanges(plan));
-  return { about, state: { plan, ...checked }, watch, fill: (memory) => file.fill(memory, runs) };
+  return {
+    about,
+    state: { plan, ...checked },
+    watch,
+    fill: (memory) => file.fill(memory, runs),
+    fillLater(memory) {
+      const source = memory.fetchLater && file.pageSource(runs);
+      if (source === undefined) file.fill(memory, runs);
+      else memory.fetchLater?.(source);
+    },
+  };
 }
 
 /** The states that a reset enters CPUs in. */
@@ -78,11 +93,11 @@ function naming<T>(file: SnapshotFile, type: SectionType, check: () => T): T {
  * cannot hold it), and PartError for a part of somebody's own that does not take its state.
  */
 export function restoreSnapshot(
-  { state, fill }: Snapshot,
-  options: Omit<RestoreOptions, "state" | "fill">,
+  { state, fill, fillLater }: Snapshot,
+  { later = false, ...options }: Omit<RestoreOptions, "state" | "fill"> & { later?: boolean },
 ): Machine {
   try {
-    return Machine.restore({ ...options, state, fill });
+    return Machine.restore({ ...options, state, fill: later ? fillLater : fill });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new SnapshotError(undefined, error.message, "a state that a machine can be in", NO_STATE);

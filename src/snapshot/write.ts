@@ -1,7 +1,7 @@
 /** A machine as the bytes of a snapshot's file. Writes no file. */
 import { alignUp } from "../bytes/align.js";
 import { ByteWriter } from "../bytes/byte-writer.js";
-import { crc32 } from "../codecs/crc32.js";
+import { crc32, type Checksum } from "../codecs/crc32.js";
 import type { ConsoleWatchState } from "../diagnose/console-watch.js";
 import type { Machine } from "../machine/machine.js";
 import { aboutMachine } from "./about.js";
@@ -13,14 +13,12 @@ import {
   RUN_SIZE,
   SECTION,
   SECTION_TYPES,
+  SUM_SIZE,
   VERSION,
   type SectionType,
 } from "./format.js";
-import { pageCount, pagesInUse, type Run } from "./pages.js";
+import { blockCount, BlockSums, pageCount, pagesInUse, type Run } from "./pages.js";
 import { encodeValue } from "./values.js";
-
-/** CRC-32 of bytes, going on from that of what went before. */
-export type Checksum = (bytes: Uint8Array, previous: number) => number;
 
 export interface SnapshotOptions {
   /** Version of the program. */
@@ -57,6 +55,7 @@ export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint
     value(SECTION_TYPES.plan, plan),
     value(SECTION_TYPES.machine, { ...state, watch }),
     stored(SECTION_TYPES.runs, [runBytes(runs)]),
+    stored(SECTION_TYPES.sums, [sumBytes(ram, checksum)]),
     gzip === undefined
       ? stored(SECTION_TYPES.pages, ram)
       : {
@@ -89,6 +88,15 @@ function runBytes(runs: readonly Run[]): Uint8Array {
   return new Uint8Array(bytes.buffer);
 }
 
+/** The checksum of each block of these pages. */
+function sumBytes(pages: readonly Uint8Array[], checksum: Checksum): Uint8Array {
+  const bytes = new DataView(new ArrayBuffer(blockCount(sizeOf(pages) / PAGE) * SUM_SIZE));
+  const sums = new BlockSums(checksum, (block, sum) => bytes.setUint32(block * SUM_SIZE, sum, true));
+  pages.forEach((piece) => sums.take(piece));
+  sums.end();
+  return new Uint8Array(bytes.buffer);
+}
+
 /** Header, table, and every section where the table says. */
 function layOut(sections: readonly Section[], checksum: Checksum): Uint8Array[] {
   const table = new ByteWriter();
@@ -101,7 +109,8 @@ function layOut(sections: readonly Section[], checksum: Checksum): Uint8Array[] 
     if (start > at) pieces.push(new Uint8Array(start - at));
     pieces.push(...section.pieces);
     at = start + size;
-    const crc = section.pieces.reduce((previous, piece) => checksum(piece, previous), 0);
+    const summed = section.type === SECTION_TYPES.pages ? [] : section.pieces;
+    const crc = summed.reduce((previous, piece) => checksum(piece, previous), 0);
     table.text(section.type).u32(section.packing).u64(start).u64(size).u64(section.length).u32(crc).u32(0);
   }
   const rows = table.finish();

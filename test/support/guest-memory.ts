@@ -9,5 +9,6 @@ export function plainMemory(
 ): GuestMemory {
   const map = new RamMap(ranges);
   const pages = { mark: () => undefined, unmark: () => undefined, list: () => undefined };
-  return new WasmGuestMemory(new ArrayBuffer(map.bytes), map, 0, { changed, pages });
+  const observer = { changed, pages, complete: () => undefined };
+  return new WasmGuestMemory(new ArrayBuffer(map.bytes), map, 0, observer);
 }

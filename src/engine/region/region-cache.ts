@@ -100,7 +100,8 @@ export class RegionCache {
   };
   private kept = 0;
 
-  private readonly words: Record<string, unknown>;
+  /** What all regions call; made with the first one, as a start need not wait for it. */
+  private words: Record<string, unknown> | undefined;
   private readonly hot: number;
 
   constructor(
@@ -112,7 +113,6 @@ export class RegionCache {
   ) {
     this.code = new CompilableCode(cache, memory);
     this.entries = new Uint16Array(memory.buffer);
-    this.words = { [MAKE_WORDS]: makeWordsIn(memory) };
     this.hot = options.eager ? 1 : options.checker ? HOT_IF_CHECKED : HOT;
     this.clearEntries();
   }
@@ -248,6 +248,7 @@ export class RegionCache {
 
   private instantiate(bytes: Uint8Array, candidates: readonly Candidate[]): void {
     const checking = this.options.checker?.functions();
+    this.words ??= { [MAKE_WORDS]: makeWordsIn(this.memory) };
     const env = { memory: this.memory, handlers: this.table, ...this.words, ...this.imports, ...checking };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), { env });
     this.counters.regionModules++;

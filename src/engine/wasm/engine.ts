@@ -49,11 +49,11 @@ import type { JitMode } from "../contract.js";
 import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
-import { WasmGuestMemory, type RamMap } from "./guest-memory.js";
+import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { MonitoredLines } from "./monitored-lines.js";
-import { memoryFor } from "./prepared-memory.js";
+import { memoryPages } from "./limits.js";
 import { WrittenPages } from "./written-pages.js";
 
 /** Bytes shown of an instruction that is not implemented. */
@@ -108,10 +108,11 @@ class WasmVm implements Vm {
     this.atOnce = options.jit === "eager";
     this.eager = this.atOnce || options.eager === true;
     this.statistics = options.statistics;
-    const { map, wasm, ramBase } = memoryFor(memory);
-    this.ram = map;
+    this.ram = new RamMap(memory.ranges);
     this.cpuLimit = memory.cpus ?? 1;
-    this.wasmMemory = wasm;
+    const pages = memoryPages(this.ram.bytes, this.cpuLimit);
+    const ramBase = layout.ramBase(this.ram.bytes, this.cpuLimit);
+    this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
     writeConstantTables(this.dataView);
@@ -133,6 +134,7 @@ class WasmVm implements Vm {
     this.memory = new WasmGuestMemory(this.wasmMemory.buffer, this.ram, ramBase, {
       changed: (offset, length) => this.changed(offset, length),
       pages: this.written,
+      complete: (all) => this.ramComplete(all),
     });
     this.services = this.makeServices(host, ramBase);
     this.helpers = HELPER_NAMES.map((name) => {
@@ -186,6 +188,16 @@ class WasmVm implements Vm {
     return (
       block.extents[0].page * layout.PAGE_SIZE + offset === at && block.mode === cpu.get32(layout.MODE_KEY)
     );
+  }
+
+  /** While RAM is not complete, generated code must not walk page tables by itself: whoever asks for a page has it fetched. */
+  private ramComplete(all: boolean): void {
+    const end = all ? this.ram.lowEnd : 0;
+    this.services.ramLowBytes = end;
+    for (const cpu of this.byBase.values()) cpu.set32(layout.RAM_LOW_PAGES, end >>> layout.PAGE_SHIFT);
+    // It compares all of RAM.
+    if (!all && this.checker !== undefined)
+      for (const { start, size } of this.ram.ranges) this.ram.find(start, size);
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {

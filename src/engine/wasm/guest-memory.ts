@@ -3,9 +3,10 @@
  * are checked; writes from outside the CPU drop decoded code.
  */
 import { TWO_32 } from "../../bytes/words.js";
-import type { GuestMemory, MemorySpec } from "../contract.js";
+import type { GuestMemory, MemorySpec, PageSource } from "../contract.js";
+import { AbsentPages } from "./absent-pages.js";
 
-const ALIGNMENT = 0x1000;
+const PAGE_SIZE = 0x1000;
 
 export class RamMap {
   /** Total RAM in bytes. */
@@ -13,12 +14,14 @@ export class RamMap {
   private readonly offsets: number[] = [];
   /** End of the first range where that begins at 0, as it nearly always does. */
   readonly lowEnd: number;
+  /** Pages that are not there yet: whoever asks for a place in RAM has them fetched. */
+  absent: AbsentPages | undefined;
 
   constructor(readonly ranges: readonly { start: number; size: number }[]) {
     let total = 0;
     let end = 0;
     for (const { start, size } of ranges) {
-      if (start % ALIGNMENT !== 0 || size % ALIGNMENT !== 0 || size <= 0 || start < end) {
+      if (start % PAGE_SIZE !== 0 || size % PAGE_SIZE !== 0 || size <= 0 || start < end) {
         throw new RangeError(
           `RAM range 0x${start.toString(16)} +0x${size.toString(16)}: must be 4 KiB aligned and ascending`,
         );
@@ -31,8 +34,15 @@ export class RamMap {
     this.lowEnd = ranges.length > 0 && ranges[0].start === 0 ? ranges[0].size : 0;
   }
 
-  /** Offset in RAM of a guest-physical address, or -1 when it is not RAM. */
+  /** Offset in RAM of a guest-physical address, whose page is there then, or -1 when it is not RAM. */
   offsetOf(physical: number): number {
+    const offset = this.place(physical);
+    if (this.absent !== undefined && offset >= 0) this.absent.bring(offset, 1);
+    return offset;
+  }
+
+  /** The same of an address whose contents nobody will look at. */
+  place(physical: number): number {
     if (physical >= 0 && physical < this.lowEnd) return physical;
     for (let i = 0; i < this.ranges.length; i++) {
       const { start, size } = this.ranges[i];
@@ -48,8 +58,14 @@ export class RamMap {
     return this.ranges[i].start + ramOffset - this.offsets[i];
   }
 
-  /** Offset of `[address, +length)`, or -1 when it does not lie in one range. */
+  /** Offset of `[address, +length)`, which is there then, or -1 when it does not lie in one range. */
   find(address: number, length: number): number {
+    const offset = this.#findRange(address, length);
+    if (this.absent !== undefined && offset >= 0) this.absent.bring(offset, length);
+    return offset;
+  }
+
+  #findRange(address: number, length: number): number {
     if (address >= 0 && length >= 0 && address + length <= this.lowEnd) return address;
     for (let i = 0; i < this.ranges.length; i++) {
       const { start, size } = this.ranges[i];
@@ -65,6 +81,8 @@ export interface MemoryObserver {
   changed(ramOffset: number, length: number): void;
   /** Pages written since a mark, by RAM offset. */
   readonly pages: { mark(): void; unmark(): void; list(): number[] | undefined };
+  /** Whether all of RAM is there now; where it is not, places in it have to be asked for. */
+  complete(all: boolean): void;
 }
 
 export class WasmGuestMemory implements GuestMemory {
@@ -162,6 +180,27 @@ export class WasmGuestMemory implements GuestMemory {
 
   dirtyPages(): number[] | undefined {
     return this.observer.pages.list()?.map((offset) => this.map.addressOf(offset));
+  }
+
+  fetchLater(source: PageSource): void {
+    const places: number[] = [];
+    for (const { first, count } of source.runs) {
+      const place = this.map.place(first * PAGE_SIZE) / PAGE_SIZE;
+      for (let page = 0; page < count; page++) places.push(place + page);
+    }
+    if (places.length === 0) return;
+    const ram = this.at(0, this.map.bytes);
+    const done = (): void => {
+      this.map.absent = undefined;
+      this.observer.complete(true);
+    };
+    this.map.absent = new AbsentPages(ram, source, Uint32Array.from(places), done);
+    this.observer.complete(false);
+  }
+
+  fetchMore(blocks: number): boolean {
+    this.map.absent?.more(blocks);
+    return this.map.absent !== undefined;
   }
 
   /** Offset of bytes that are written next, or -1. */

@@ -53,11 +53,6 @@ async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: Engi
   });
 }
 
-/** Loads what `loadEngine` will need, before it is known how the engine is to run. */
-export async function preloadEngine(): Promise<void> {
-  await import("../../engine/wasm/engine.js");
-}
-
 /** Writes regions where LOCORE_JIT_DUMP says. Throws `EngineUnavailable` when that is no place to write to. */
 async function dumpOfEnvironment(): Promise<DumpRegion | undefined> {
   const folder = process.env[JIT_DUMP_VARIABLE];

@@ -12,11 +12,8 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 const LIMITS = { maxYoungGenerationSizeMb: 12 };
 const ENTRY = new URL("./worker.js", import.meta.url);
 
-/**
- * What a thread will be asked for: a machine of a kernel, or one that was saved, whose file is among these words. Where it is
- * asked for something else it does the same, only slower.
- */
-export type Expectation = { kind: "boot" } | { kind: "restore"; words: readonly string[] };
+/** What a thread will be asked for: a machine of a kernel, or one that was saved. Where it is the other one it does that, only slower. */
+export type Expectation = "boot" | "restore";
 
 let early: Worker | undefined;
 

@@ -1,31 +1,19 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
 import type { PartRegistry } from "../../devices/registry.js";
 import { openSnapshot, type Snapshot } from "../../snapshot/read.js";
-import { readEarly, readFirst, type EarlyPages } from "./early-pages.js";
 import type { SnapshotToRestore } from "./messages.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
-import { FAST_READING } from "./snapshot-file.js";
+import { FAST_READING, openSnapshotFile } from "./snapshot-file.js";
 
 const NS_PER_MS = 1e6;
 
-/** What was begun before it was asked for. */
-let early: EarlyPages | undefined;
-
-/** Begins to read what may be asked for: the first of these words that is a snapshot's name. */
-export function expectSnapshot(words: readonly string[]): void {
-  early = readFirst(words);
-}
-
-/** Throws SnapshotError, and the host's errors. */
+/** The file stays open for as long as the thread lives: RAM is read from it when it is needed. Throws SnapshotError, and the host's errors. */
 export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRestore): Promise<Planned> {
-  const { file, memory } = early?.path === path ? early : readEarly(path);
   const types = await partTypes(plugIns);
-  const opened = openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
-  const prepared = await memory;
-  const snapshot = prepared === undefined ? opened : { ...opened, fill: () => undefined };
+  const snapshot = openSnapshot(openSnapshotFile(path), { ...FAST_READING, ...(types && { types }) });
   const missedNs = clock === "jump" ? missedBy(snapshot) : 0;
-  const from = { snapshot, missedNs, ...(prepared && { memory: prepared }) };
+  const from = { snapshot, missedNs, later: true };
   return { plan: snapshot.state.plan, ...(types && { types }), from };
 }
 

@@ -10,7 +10,6 @@ import {
   fsyncSync,
   openSync,
   readSync,
-  readv,
   realpathSync,
   renameSync,
   rmSync,
@@ -18,8 +17,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import zlib from "node:zlib";
-import { crc32 as ownCrc32 } from "../../codecs/crc32.js";
-import { snapshotPieces, type Checksum, type SnapshotOptions } from "../../snapshot/write.js";
+import { crc32 as ownCrc32, type Checksum } from "../../codecs/crc32.js";
+import { snapshotPieces, type SnapshotOptions } from "../../snapshot/write.js";
 import { MAGIC } from "../../snapshot/format.js";
 import { isSnapshot, type FileOptions, type SnapshotSource } from "../../snapshot/file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
@@ -29,8 +28,6 @@ import type { Machine } from "../../machine/machine.js";
 const OWNER_ONLY = 0o600;
 /** Pieces in one call: what every system takes. */
 const PIECES_AT_ONCE = 512;
-/** Bytes that one call reads when several threads read at once. */
-const BATCH_BYTES = 1 << 21;
 /** Packing is for files that are kept: it takes a second for 100 MB, and more would not pay. */
 const GZIP_LEVEL = 1;
 
@@ -101,10 +98,6 @@ function behind(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
 
 /** A file that is open to be read. */
 export interface OpenFile extends SnapshotSource {
-  /**
-   * Fills `places`, one behind the other, from `offset` on, beside the thread. `done` is told of each piece, in the file's order.
-   */
-  readAside(offset: number, places: readonly Uint8Array[], done: (piece: Uint8Array) => void): Promise<void>;
   close(): void;
 }
 
@@ -125,7 +118,6 @@ export function openSnapshotFile(name: string): OpenFile {
   return {
     length: facts.size,
     read: (offset, into) => readAll(descriptor, offset, into),
-    readAside: (offset, places, done) => readAside(descriptor, offset, places, done),
     close: () => closeSync(descriptor),
   };
 }
@@ -142,51 +134,6 @@ function readAll(descriptor: number, offset: number, into: Uint8Array): void {
 function cutOff(offset: number, missing: number): SnapshotError {
   const meaning = "It became shorter while it was read.";
   return new SnapshotError(offset, "the end of the file", `${missing} bytes more`, meaning);
-}
-
-/** What one call reads each. */
-function batches(places: readonly Uint8Array[]): Uint8Array[][] {
-  const found: Uint8Array[][] = [];
-  let size = Infinity;
-  for (const place of places) {
-    for (let at = 0; at < place.length; at += BATCH_BYTES) {
-      const piece = place.subarray(at, at + BATCH_BYTES);
-      size += piece.length;
-      if (size > BATCH_BYTES || found[found.length - 1].length === PIECES_AT_ONCE) {
-        found.push([]);
-        size = piece.length;
-      }
-      found[found.length - 1].push(piece);
-    }
-  }
-  return found;
-}
-
-async function readAside(
-  descriptor: number,
-  offset: number,
-  places: readonly Uint8Array[],
-  done: (piece: Uint8Array) => void,
-): Promise<void> {
-  let at = offset;
-  const reads = batches(places).map((pieces) => {
-    const begin = at;
-    const size = pieces.reduce((sum, { length }) => sum + length, 0);
-    at += size;
-    const read = new Promise<void>((resolve, reject) => {
-      readv(descriptor, pieces, begin, (error, count) => {
-        if (error !== null) reject(error);
-        else if (count === size) resolve();
-        else reject(cutOff(begin + count, size - count));
-      });
-    });
-    read.catch(() => undefined);
-    return { pieces, read };
-  });
-  for (const { pieces, read } of reads) {
-    await read;
-    pieces.forEach(done);
-  }
 }
 
 /** What `read` finds in a snapshot that is open meanwhile. Throws as `openSnapshotFile`, and what `read` throws. */

@@ -1,9 +1,11 @@
 /** Entry of the machine's thread; everything it does is in `serve.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
-import { loadEngine, preloadEngine } from "./engines.js";
+// Every machine needs it: it comes in the same few files as the rest.
+import "../../engine/wasm/engine.js";
+import { loadEngine } from "./engines.js";
 import type { PlannedSource } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
-import { expectSnapshot, restore } from "./restoring.js";
+import { restore } from "./restoring.js";
 import { serveMachine, type Planned } from "./serve.js";
 
 /** What a machine that was saved does not need. */
@@ -13,9 +15,7 @@ async function makePlan(source: PlannedSource, engine: string): Promise<Planned>
 
 /** Loads at once what will be needed; what cannot be loaded is said once it is needed. */
 function expect(expectation: Expectation | undefined): void {
-  if (expectation?.kind === "restore") expectSnapshot(expectation.words);
-  else import("./make-plan.js").catch(() => undefined);
-  preloadEngine().catch(() => undefined);
+  if (expectation !== "restore") import("./make-plan.js").catch(() => undefined);
 }
 
 if (parentPort !== null) {
