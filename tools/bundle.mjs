@@ -1,7 +1,7 @@
 // Puts what the compiler made of the program together into few files, in dist/run: a start loads a dozen of them instead of
 // hundreds (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
 // stack trace says what it said; what is imported when it is needed stays so.
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 /**
@@ -16,6 +16,8 @@ const THREADS = {
 };
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");
+
+const EXECUTABLE = 0o755;
 
 /** A file's place as the code names it. Anything else that it does with its own place could not be moved. */
 const OWN_PLACE = /new URL\("([^"]+)", import\.meta\.url\)/g;
@@ -90,6 +92,13 @@ function partsOf({ outputs }) {
   return Object.fromEntries(parts);
 }
 
+/** The program's own file: what is started by its name. */
+async function writeProgram() {
+  const file = path.join(TO, "locore.cjs");
+  await writeFile(file, `#!/usr/bin/env node\nrequire("./${nameOf("main", "cli/program")}");\n`);
+  await chmod(file, EXECUTABLE);
+}
+
 async function bundleThread({ build, transform }, thread) {
   const { outputFiles, metafile } = await build({
     entryPoints: THREADS[thread].map((entry) => ({
@@ -123,4 +132,5 @@ export async function bundle() {
   await rm(TO, { recursive: true, force: true });
   await mkdir(TO);
   await Promise.all(Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)));
+  await writeProgram();
 }

@@ -2,7 +2,7 @@
  * Where the program begins: the machine's thread of a command that will want one is started before anything else is loaded, so
  * that both threads load at once, and what they compile is kept.
  */
-import { keepCompiledCode } from "../host/node/compiled-code.js";
+import { keepCompiledCode, keepingVariables } from "../host/node/compiled-code.js";
 import { startEarly, type Expectation } from "../host/node/machine-thread.js";
 
 const HELP = ["--help", "-h", "-?"];
@@ -15,5 +15,6 @@ function expected([command, ...words]: readonly string[]): Expectation | undefin
 }
 
 const expectation = expected(process.argv.slice(2));
-if (expectation !== undefined) startEarly(expectation, keepCompiledCode());
+if (expectation !== undefined) startEarly(expectation, keepingVariables());
+keepCompiledCode();
 void import("./command-line.js").then(({ runProgram }) => runProgram());

@@ -26,8 +26,16 @@ export interface PageSource {
   readonly runs: readonly { first: number; count: number }[];
   /** So many pages, in the order of `runs`, make a block; the last may be shorter. */
   readonly blockPages: number;
-  /** Fills `into` with a block. What it throws comes out of the call or the run that needed the block; the machine is lost then. */
+  /** Fills `into` with a block. What it throws is the cause of a PageSourceError. */
   read(block: number, into: Uint8Array): void;
+}
+
+/** RAM could not be fetched; why, says `cause`. It comes out of the call, or is the cause of the exit, that needed the page. */
+export class PageSourceError extends Error {
+  override readonly name = "PageSourceError";
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 /** What an engine asks of the machine around it. All calls are synchronous. */

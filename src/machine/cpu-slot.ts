@@ -79,10 +79,10 @@ export class CpuSlot {
     return this.#instructionsBefore + this.cpu.instructions;
   }
 
-  /** Between runs. */
-  save(): SlotState {
+  /** Between runs. `exact`: with its translations, which a CPU may forget at any time. */
+  save(exact: boolean): SlotState {
     const { cpu } = this;
-    const translations = cpu.readTranslations?.();
+    const translations = exact ? cpu.readTranslations?.() : undefined;
     return {
       cpu: cpu.readState(),
       ...(translations && { translations }),
@@ -100,17 +100,16 @@ export class CpuSlot {
 
   /**
    * Goes on where `save` left a CPU, after the parts have driven its line. Nobody hears of it: turns have a state of their own.
-   * `exact`: with its translations, which a CPU may forget at any time; RAM that they name is fetched at once. Throws RangeError for
-   * translations that cannot be.
+   * Throws RangeError for translations that cannot be.
    */
-  restore(state: SlotState, exact: boolean): void {
+  restore(state: SlotState): void {
     const { cpu } = this;
     this.#status = state.status;
     this.#instructionsBefore = state.instructions - cpu.instructions;
     this.used = state.used;
     this.#pending.length = 0;
     cpu.writeState(state.cpu);
-    if (exact && state.translations !== undefined) cpu.writeTranslations?.(state.translations);
+    if (state.translations !== undefined) cpu.writeTranslations?.(state.translations);
     cpu.setInterruptLine(this.#line);
     cpu.limitPauses?.(state.pausesLeft);
   }

@@ -2,6 +2,7 @@
  * Parts of somebody's own as a machine runs them: whatever they throw, and whatever they give that is no number, ends the
  * machine and is told with the part's name. It never reaches the engine, which would be left in the middle of an instruction.
  */
+import { PageSourceError } from "../engine/contract.js";
 import { hex } from "../bytes/hex.js";
 import type { BackEnds, MmioDevice, PortDevice, Timers } from "../devices/device.js";
 import type { ConsoleWire } from "../devices/part.js";
@@ -126,6 +127,8 @@ export class Guard {
     try {
       return call();
     } catch (error) {
+      // RAM that the device looked at could not be fetched: that is not its fault.
+      if (error instanceof PageSourceError) throw error;
       this.#fail(doing, `threw ${thrownText(error)}`);
       return FAILED;
     }

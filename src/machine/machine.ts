@@ -40,6 +40,8 @@ export interface MachineOptions {
   hostNow: () => number;
   /** The host's entropy, 32 bits a call. A deterministic machine does not use it; absent: a fixed sequence. */
   random32?: () => number;
+  /** 16 random bytes that only this run has, where its time is real. Absent: of `random32`. */
+  generation?: Uint8Array;
   /** What a triple fault does; "crash" unless said otherwise. */
   tripleFault?: "crash" | "reset";
   /** Told about instructions that the engine lacks. */
@@ -187,7 +189,7 @@ export class Machine {
       completions: this.#completions,
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
-    this.#context = this.#boardContext(wake, random32 && newGeneration(random32));
+    this.#context = this.#boardContext(wake, random32 && (options.generation ?? newGeneration(random32)));
     this.#board = this.#makeBoard(state?.parts ?? {});
     const host = this.#cpuHost(random32 ?? ((): number => this.#random.next()));
     const memory = { ranges: memoryRanges(plan), cpus: plan.cpus };
@@ -198,8 +200,7 @@ export class Machine {
       this.#enterCpus();
     } else {
       from.fill(this.#vm.memory);
-      const exact = this.#clock.deterministic;
-      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id], exact));
+      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id]));
       this.#scheduler.restore(from.state);
       for (const slot of this.#slots) slot.hearLine();
     }
@@ -218,7 +219,8 @@ export class Machine {
     return {
       plan: this.plan,
       tripleFault: this.#options.tripleFault ?? "crash",
-      cpus: this.#slots.map((slot) => slot.save()),
+      // In real time nobody can tell that they were forgotten, and a restore need not fetch the RAM that they name.
+      cpus: this.#slots.map((slot) => slot.save(this.#clock.deterministic)),
       ...this.#scheduler.save(),
       parts: this.#board.save(),
       clock: this.#clock.save(),

@@ -6,6 +6,7 @@
  * waits for a start-up IPI costs nothing. Device time is that of the whole machine: with N CPUs in deterministic mode a clock
  * second is split among them.
  */
+import { PageSourceError } from "../engine/contract.js";
 import type { MachineClock } from "./clock.js";
 import type { Completions } from "./completions.js";
 import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
@@ -188,6 +189,7 @@ export class Scheduler implements SlotWatcher {
         this.#options.tripleFault(exit.detail);
         return;
       case "error":
+        if (exit.cause instanceof PageSourceError) throw exit.cause;
         this.finish(machineEnd("crashed", "engine-error", exit.detail));
     }
   }

@@ -19,6 +19,7 @@ import type { Plan } from "../boot/plan.js";
 import { aboutShape, type SnapshotAbout } from "./about.js";
 import { NO_STATE, SnapshotFile, type FileOptions, type SnapshotSource } from "./file.js";
 import { SECTION_TYPES, type SectionType } from "./format.js";
+import { pageCount } from "./pages.js";
 import { SnapshotError } from "./snapshot-error.js";
 import { machineStateShape } from "./state-shape.js";
 
@@ -43,6 +44,9 @@ export interface Snapshot {
   fillLater(memory: GuestMemory): void;
 }
 
+/** So many are read in no time; then what is damaged is told before anything runs. */
+const FEW_PAGES = 1024;
+
 /** Throws SnapshotError for whatever is wrong but pages that are damaged: `fill` says so. */
 export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}): Snapshot {
   const file = new SnapshotFile(source, { gunzip: unpack, ...options });
@@ -63,7 +67,8 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
     watch,
     fill: (memory) => file.fill(memory, runs),
     fillLater(memory) {
-      const source = memory.fetchLater && file.pageSource(runs);
+      const later = memory.fetchLater !== undefined && pageCount(runs) > FEW_PAGES;
+      const source = later ? file.pageSource(runs) : undefined;
       if (source === undefined) file.fill(memory, runs);
       else memory.fetchLater?.(source);
     },

@@ -6,12 +6,12 @@ import assert from "node:assert/strict";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
-import { SECTION_TYPES } from "../../src/snapshot/format.js";
+import { BLOCK_PAGES, PAGE, SECTION_TYPES } from "../../src/snapshot/format.js";
 import { bytesSource } from "../../src/snapshot/file.js";
 import { openSnapshot } from "../../src/snapshot/read.js";
 import { guestValue, lastWords } from "../support/kernel-boot.js";
 import { kernelFiles, locore, type KernelFiles } from "../support/kernel-files.js";
-import { withValue } from "../support/snapshot-files.js";
+import { sectionOf, withValue } from "../support/snapshot-files.js";
 
 /** Its kernel knows the generation id. */
 const GUEST = "debian-13-cloud";
@@ -95,4 +95,21 @@ test("R6.2 a shell in real time is restored after a minute and after a day, with
     assert.equal(found("complaints"), 0, what);
     assert.equal(found("reseeded"), 1, what);
   }
+});
+
+test("R6.2 a large snapshot runs at once; a damaged page ends it with status 8 and its place when it is read", async (t) => {
+  const files = await kernelFiles(t, {}, GUEST);
+  if (files === undefined) return;
+  const saved = Buffer.from(await savedShell(t, files));
+  const pages = sectionOf(saved, SECTION_TYPES.pages);
+  const at = pages.offset + Math.floor(pages.length / 2);
+  saved[at] ^= 1;
+  const file = path.join(files.folder, "damaged.snap");
+  await writeFile(file, saved);
+  const short = await locore(["restore", file, "--instructions", "1"]).during(t).ended;
+  assert.match(short.err, /timeout by instruction limit/);
+  const { status, err } = await locore(["restore", file]).during(t).ended;
+  assert.equal(status, 8, err);
+  const block = at - ((at - pages.offset) % (BLOCK_PAGES * PAGE));
+  assert.match(err, new RegExp(`at 0x${block.toString(16)}: found CRC-32 .* of pages`));
 });

@@ -40,9 +40,10 @@ export function fileOf(machine: Machine): Uint8Array {
   return Buffer.concat(snapshotPieces(machine, { ...SAVED, checksum }));
 }
 
-/** The machine of a file. */
+/** The machine of a file, whose RAM is fetched when it is needed. */
 export function fromFile(file: Uint8Array, options: MoveOptions): Machine {
-  return restoreSnapshot(openSnapshot(bytesSource(file), FAST_READING), machineOptions(options));
+  const snapshot = openSnapshot(bytesSource(file), FAST_READING);
+  return restoreSnapshot(snapshot, { ...machineOptions(options), later: true });
 }
 
 /** What differs between a machine and what another one was saved as: the place in the state or RAM, for a person. */

@@ -108,8 +108,9 @@ export class DecodeCache {
 
   private clearLookup(): void {
     const first = layout.LOOKUP >>> 2;
-    const step = layout.LOOKUP_ENTRY_SIZE >>> 2;
-    for (let i = 0; i < layout.LOOKUP_ENTRIES; i++) this.words[first + i * step] = layout.LOOKUP_EMPTY;
+    const words = (layout.LOOKUP_ENTRIES * layout.LOOKUP_ENTRY_SIZE) >>> 2;
+    // All four words of each: a loop over one of them would be seen in every start.
+    this.words.fill(layout.LOOKUP_EMPTY, first, first + words);
   }
 
   /** Record of the instruction at a RAM offset in a mode, or 0 when it is not decoded. */

@@ -183,18 +183,14 @@ export class WasmGuestMemory implements GuestMemory {
   }
 
   fetchLater(source: PageSource): void {
-    const places: number[] = [];
-    for (const { first, count } of source.runs) {
-      const place = this.map.place(first * PAGE_SIZE) / PAGE_SIZE;
-      for (let page = 0; page < count; page++) places.push(place + page);
-    }
-    if (places.length === 0) return;
+    if (source.runs.length === 0) return;
+    const placeOf = (page: number): number => this.map.place(page * PAGE_SIZE) / PAGE_SIZE;
     const ram = this.at(0, this.map.bytes);
     const done = (): void => {
       this.map.absent = undefined;
       this.observer.complete(true);
     };
-    this.map.absent = new AbsentPages(ram, source, Uint32Array.from(places), done);
+    this.map.absent = new AbsentPages(ram, source, placeOf, done);
     this.observer.complete(false);
   }
 

@@ -10,17 +10,26 @@ type Enable = (folder: string) => { directory?: string };
 
 const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
 
-/**
- * From here on. Returns what a thread is to have in its environment, so that it does the same; Node's own variables,
- * NODE_COMPILE_CACHE and NODE_DISABLE_COMPILE_CACHE, say where, or that it is not wanted.
- */
-export function keepCompiledCode(): Record<string, string> {
+/** Where it is kept: Node's own variable says, or the user's cache. Undefined where this Node keeps nothing. */
+function folder(): string | undefined {
+  if (enableCompileCache === undefined) return undefined;
   const { XDG_CACHE_HOME: base = "", NODE_COMPILE_CACHE: given } = process.env;
+  if (given !== undefined) return given;
   try {
-    const cache = path.isAbsolute(base) ? base : path.join(homedir(), ".cache");
-    const folder = given ?? path.join(cache, "locore", "compiled");
-    return enableCompileCache?.(folder).directory === undefined ? {} : { NODE_COMPILE_CACHE: folder };
+    return path.join(path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "locore", "compiled");
   } catch {
-    return {};
+    return undefined;
   }
+}
+
+/** What a thread is to have in its environment, so that it keeps what it compiles; NODE_DISABLE_COMPILE_CACHE still says no. */
+export function keepingVariables(): Record<string, string> {
+  const kept = folder();
+  return kept === undefined ? {} : { NODE_COMPILE_CACHE: kept };
+}
+
+/** This thread keeps what it compiles from here on. */
+export function keepCompiledCode(): void {
+  const kept = folder();
+  if (kept !== undefined) enableCompileCache?.(kept);
 }

@@ -85,6 +85,8 @@ export function spent(source: MachineSource, plan: Plan, again: boolean): ArrayB
 /** main → worker, once, behind the setup. */
 export interface StartMessage {
   source: MachineSource;
+  /** `MachineOptions.generation`: main has time to load what makes random numbers, before the machine's thread needs it. */
+  generation?: Uint8Array;
   /** Absent: "crash", or as the machine had it that was saved. */
   tripleFault?: "crash" | "reset";
   /** Absent: it is never saved. */

@@ -7,7 +7,7 @@
 import { errorData } from "../../bytes/error-data.js";
 import type { MessagePort } from "node:worker_threads";
 import type { Plan } from "../../boot/plan.js";
-import { EngineLimit, type Engine } from "../../engine/contract.js";
+import { EngineLimit, PageSourceError, type Engine } from "../../engine/contract.js";
 import { BootError } from "../../boot/boot-error.js";
 import type { PartRegistry } from "../../devices/registry.js";
 import { PartError } from "../../devices/resources.js";
@@ -36,7 +36,8 @@ import {
 const NS_PER_MS = 1e6;
 
 /** Turns whatever was thrown into data that names its source. */
-function failureOf(thrown: unknown): WorkerFailure {
+function failureOf(error: unknown): WorkerFailure {
+  const thrown = error instanceof PageSourceError ? error.cause : error;
   const engineFault = thrown instanceof EngineUnavailable || thrown instanceof EngineLimit;
   const what = engineFault ? "engine" : isRefusal(thrown) ? "refused" : "internal";
   return { what, ...errorData(thrown) };
@@ -124,6 +125,7 @@ function runOptions({ start, plan, types, from, engine, side, tell, board, steps
   // Whether it comes before the end depends on the host's time: a run that repeats says it in the end only.
   if (plan.clock.deterministic === undefined)
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
+  if (start.generation !== undefined) options.generation = start.generation;
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;

@@ -27,6 +27,8 @@ const STOP_PATIENCE_MS = 400;
 /** How long a reader may stall the end of a machine that was asked to end, ms. */
 const DRAIN_PATIENCE_MS = 200;
 
+const GENERATION_BYTES = 16;
+
 /** Takes console output; resolves when it wants more. Never rejects: once nobody reads, it drops. */
 export type OutputSink = (bytes: Uint8Array) => Promise<void>;
 
@@ -103,7 +105,8 @@ export class Session {
    * afterwards. Resolves after the last byte of console output was taken.
    */
   async run(start: StartMessage): Promise<RunReport> {
-    this.#worker.postMessage(start, transferable(start.source));
+    const generation = crypto.getRandomValues(new Uint8Array(GENERATION_BYTES));
+    this.#worker.postMessage({ ...start, generation }, transferable(start.source));
     this.#pump();
     try {
       const report = await this.#result;

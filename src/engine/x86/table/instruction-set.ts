@@ -5,6 +5,7 @@
  */
 import type { FeatureName } from "../../../spec/cpuid.js";
 import type { Form } from "./form.js";
+import type { FormFeatures } from "./features.js";
 import { FORMS } from "./forms.js";
 
 const ABSENT = 1;
@@ -15,14 +16,21 @@ export class InstructionSet {
   private readonly absent: Uint8Array;
 
   constructor(has: (feature: FeatureName) => boolean) {
-    this.absent = Uint8Array.from(FORMS, ({ features }) => {
-      const lacks = (feature: FeatureName | undefined): boolean => feature !== undefined && !has(feature);
-      return (
-        (lacks(features.always) ? ABSENT : 0) |
-        (lacks(features.with64Bits) ? ABSENT_WITH_64_BITS : 0) |
-        (lacks(features.in64BitCode) ? ABSENT_IN_64_BIT_CODE : 0)
-      );
-    });
+    const lacks = (feature: FeatureName | undefined): boolean => feature !== undefined && !has(feature);
+    // Forms of the same features share one object: each is asked about once.
+    const known = new Map<FormFeatures, number>();
+    this.absent = new Uint8Array(FORMS.length);
+    for (const { id, features } of FORMS) {
+      let bits = known.get(features);
+      if (bits === undefined) {
+        bits =
+          (lacks(features.always) ? ABSENT : 0) |
+          (lacks(features.with64Bits) ? ABSENT_WITH_64_BITS : 0) |
+          (lacks(features.in64BitCode) ? ABSENT_IN_64_BIT_CODE : 0);
+        known.set(features, bits);
+      }
+      this.absent[id] = bits;
+    }
   }
 
   /** Whether a CPU with these features lacks the form, in code of `codeSize` bytes and with REX.W as given. */
