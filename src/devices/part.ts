@@ -4,6 +4,7 @@
  * part's whole state is what `save` gives: making the part again from it is restoring it, making it from nothing is a reset.
  * So nothing can be forgotten, and no callback is ever saved: a part arms its timers and drives its lines when it is made.
  */
+import type { BlockBackend } from "../block/backend.js";
 import type { Shape } from "../bytes/shape.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
@@ -80,7 +81,13 @@ export interface Announcement {
 export interface MachineFacts {
   readonly cpus: number;
   readonly ram: readonly Span[];
-  readonly clock: { readonly tscHz: number; readonly apicHz: number; readonly rtcStart: number };
+  readonly clock: {
+    readonly tscHz: number;
+    readonly apicHz: number;
+    readonly rtcStart: number;
+    /** Runs repeat exactly: nothing that a guest sees may depend on the host. */
+    readonly deterministic?: object;
+  };
   readonly cpuid: readonly CpuidLeaf[];
   readonly fwCfg?: readonly FwCfgItem[];
 }
@@ -107,6 +114,8 @@ export interface Wires {
   readonly wake: Waking;
   readonly completions: BackEnds;
   readonly console: ConsoleWire;
+  /** The disk of this name that the machine was given. Throws PartError where there is none. */
+  disk(name: string): BlockBackend;
   /** 16 bytes that this run of the machine has and no other; absent where runs repeat exactly. */
   readonly generation: Uint8Array | undefined;
   /** Guest memory; there once the machine runs. */

@@ -2,6 +2,7 @@
  * The parts of a plan made live: each is made by its type and connected to buses, interrupt controllers and the world. A board
  * is saved as what its parts save, by name; made from that it goes on, made from nothing it is the machine after reset.
  */
+import type { BlockBackend } from "../block/backend.js";
 import { MmioBus } from "../devices/bus/mmio-bus.js";
 import { PortBus } from "../devices/bus/port-bus.js";
 import type { Clock, InterruptLine, PowerControl, Timers, BackEnds, Waking } from "../devices/device.js";
@@ -27,6 +28,8 @@ export interface BoardContext {
   wake: Waking;
   completions: BackEnds;
   console: ConsoleWire;
+  /** By the names that parts have for them. */
+  disks?: ReadonlyMap<string, BlockBackend> | undefined;
   /** 16 bytes that this run has and no other; undefined where runs repeat exactly. */
   generation: Uint8Array | undefined;
   /** Guest memory; there once the parts are made. */
@@ -151,6 +154,23 @@ interface Shared {
   controllers: ((irq: number) => InterruptLine | undefined)[];
 }
 
+/** The disk that a part asks for. */
+function diskOf(
+  part: string,
+  name: string,
+  disks: ReadonlyMap<string, BlockBackend> = new Map<string, BlockBackend>(),
+): BlockBackend {
+  const found = disks.get(name);
+  if (found !== undefined) return found;
+  const known = [...disks.keys()].map((one) => `"${one}"`).join(", ");
+  throw new PartError(
+    part,
+    `a disk "${name}" that nobody handed in`,
+    known === "" ? "a machine with disks" : `one of ${known}`,
+    "The plan names it: give the machine a disk of this name, or take the part out.",
+  );
+}
+
 /** The wires of one part. */
 function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, controllers }: Shared): Wires {
   const { clock, power, wake, memory, cpus, plan } = context;
@@ -178,6 +198,7 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
     wake,
     completions,
     console,
+    disk: (name) => diskOf(part.name, name, context.disks),
     generation: context.generation?.slice(),
     memory,
     cpus,

@@ -3,6 +3,7 @@
  * and without a host: what it needs from outside (time, console) is handed in (design §4a). It never sleeps; it
  * says until when the caller may.
  */
+import type { BlockBackend } from "../block/backend.js";
 import type { PowerEvent } from "../devices/device.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { TEXT_REGISTERS } from "../devices/display/parts.js";
@@ -61,6 +62,8 @@ export interface MachineOptions {
   onReset?: (route: string) => void;
   /** Records, or replays, where back ends' answers were delivered; hears of answers while the machine is idle. */
   completions?: CompletionOptions;
+  /** The disks that parts of the plan name (`config.disk`). They stay the caller's: nobody closes them here. */
+  disks?: ReadonlyMap<string, BlockBackend>;
 }
 
 /** A machine that goes on. */
@@ -389,6 +392,7 @@ export class Machine {
         receiveReady: () => this.#console.pump(),
         connect: (port) => this.#console.connect(port),
       },
+      disks: this.#options.disks,
       generation,
       memory: () => this.#vm.memory,
       failed: (what) => this.finish(machineEnd("failed", "device-error", what)),
