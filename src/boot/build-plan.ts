@@ -39,6 +39,7 @@ import type { BootOptions } from "./options.js";
 import type { Plan, PlanAddition, PlanClock, PlanPart } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
+import { announceVirtio } from "./virtio-announcing.js";
 import { wordsFor, type DefaultCommandLine, type SerialConsole } from "./systems.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
@@ -53,6 +54,9 @@ const UEFI_WITHOUT_PCI =
   "waits for ever before it prints anything (a build for QEMU's microvm may come further). SeaBIOS and qboot run " +
   "here; an EFI-stub kernel boots without firmware: give the kernel itself.";
 
+/** Part types of virtio devices begin so. */
+const VIRTIO_PREFIX = "virtio-";
+
 /** What both ways to start a machine begin with. */
 interface Prepared {
   options: BootOptions;
@@ -61,6 +65,8 @@ interface Prepared {
   memory: RegionMap;
   parts: PlanPart[];
   announced: Announced;
+  /** By which virtio devices are found. */
+  virtioWords: readonly string[];
   cpuid: CpuidLeaf[];
   vga: boolean;
   /** The command line where nobody gives one. */
@@ -127,7 +133,7 @@ export function buildPlan(
     protocol,
     memory: new RegionMap(ram),
     parts,
-    announced: whileDoing("ask the parts of the machine", () => announced(parts, types, cpus)),
+    ...announcements(options, parts, types, protocol),
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     words: wordsFor(unsaid, serial, (text) => warnings.push(text)),
@@ -158,7 +164,7 @@ export function buildPlan(
 function startInKernel(prepared: Prepared, load: string): Start {
   const { memory, protocol, announced, cpuid, parts, serial } = prepared;
   const tables = whileDoing("describe the machine", () => placeFirmware(memory, announced.hardware, cpuid));
-  const context = loadContext(prepared, tables.RSDP);
+  const context = loadContext(prepared, tables["RSDP"] ?? 0);
   whileDoing(load, () => protocol.layOutMemory(context));
   const bootCpu = protocol.describeBootCpu();
   const waitingMsrs = firmwareMsrs(cpuid);
@@ -226,7 +232,34 @@ function announcedFeatures(
 function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   const { devices = usualParts(kind), moreDevices = [], testdev = false } = options;
   const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
-  return [...devices, ...tested, ...moreDevices];
+  return [...devices, ...tested, ...moreDevices].map((request) => withVersion(request, options));
+}
+
+/** What the parts tell, with what virtio devices are told of by. */
+function announcements(
+  { cpus = DEFAULT_CPUS, acpi = true, announce: asked }: BootOptions,
+  parts: readonly PlanPart[],
+  types: PartRegistry,
+  protocol: BootProtocol,
+): Pick<Prepared, "announced" | "virtioWords"> {
+  const { hardware, ...told } = whileDoing("ask the parts of the machine", () =>
+    announced(parts, types, cpus),
+  );
+  const system = protocol.defaultCommandLine?.system;
+  const { namespace, words } = announceVirtio(told.virtio, { system, asked, acpi });
+  return {
+    announced: {
+      ...told,
+      hardware: { ...hardware, acpi, namespace: [...hardware.namespace, ...namespace] },
+    },
+    virtioWords: words,
+  };
+}
+
+/** A virtio device of the version that is asked for, unless it says its own. */
+function withVersion(request: PartRequest, { virtio: { version } = {} }: BootOptions): PartRequest {
+  if (version === undefined || !request.type.startsWith(VIRTIO_PREFIX)) return request;
+  return { ...request, config: { version, ...request.config } };
 }
 
 /** What the kernel is told in words and files. */
@@ -242,9 +275,9 @@ function told({ commandLine, modules }: LoadContext): Pick<Plan, "commandLine" |
 }
 
 /** The words by which parts are found, behind whatever else the kernel is told; for a kernel whose system is known. */
-function partWords({ protocol, announced }: Prepared): string[] {
+function partWords({ protocol, announced, virtioWords }: Prepared): string[] {
   const system = protocol.defaultCommandLine?.system;
-  return system === undefined ? [] : announced.words(system);
+  return [...(system === undefined ? [] : announced.words(system)), ...virtioWords];
 }
 
 /** The words that nobody gave. */

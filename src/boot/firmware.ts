@@ -20,8 +20,8 @@ import { lookUpCpuid, physicalAddressBits } from "../x86/cpuid-table.js";
 
 const OWNER = "firmware";
 
-/** Guest-physical addresses by name: "RSDP", "MP floating pointer", … */
-export type TableAddresses = Record<string, number> & { RSDP: number };
+/** Guest-physical addresses by name: "MP floating pointer", "RSDP" if there is one, … */
+export type TableAddresses = Record<string, number>;
 
 /** Claims and fills the firmware's regions; returns where the tables are. */
 export function placeFirmware(
@@ -30,21 +30,20 @@ export function placeFirmware(
   cpuid: readonly CpuidLeaf[],
 ): TableAddresses {
   const version = lookUpCpuid(cpuid, LEAF.VERSION, 0);
-  const acpi = buildAcpi(ACPI_AREA.start, hardware);
+  const acpi = hardware.acpi === false ? undefined : buildAcpi(ACPI_AREA.start, hardware);
   const config = mpConfigTable({ hardware, signature: version.eax, features: version.edx });
   // Guests expect base memory to begin at 0, so this stays RAM in the map although they should not touch it.
   claim(memory, REAL_MODE_DATA, "vectors and bios data area", "ram", realModeData());
   claim(memory, EBDA, "ebda", "reserved", mpFloatingPointer(MP_TABLE_AREA.start));
   memory.claimHole({ name: "isa hole", owner: OWNER, start: ISA_HOLE.start, size: ISA_HOLE.size });
-  claim(memory, { start: ACPI_AREA.start, size: acpi.bytes.length }, "acpi tables", "reserved", acpi.bytes);
+  if (acpi !== undefined)
+    claim(memory, { start: ACPI_AREA.start, size: acpi.bytes.length }, "acpi tables", "reserved", acpi.bytes);
   claim(memory, { start: MP_TABLE_AREA.start, size: config.length }, "mp table", "reserved", config);
   // Kernels linked to begin at 1 MiB may have a page with their headers right below it: what tables leave is theirs.
   for (const area of [ACPI_AREA, MP_TABLE_AREA])
     memory.setAside({ name: "bios area", ...area, e820: "reserved" });
-  const tables = Object.fromEntries(acpi.tables.map(({ name, address }) => [name, address]));
   return {
-    ...tables,
-    RSDP: ACPI_AREA.start,
+    ...Object.fromEntries((acpi?.tables ?? []).map(({ name, address }) => [name, address])),
     "MP floating pointer": EBDA.start,
     "MP configuration table": MP_TABLE_AREA.start,
   };

@@ -3,7 +3,9 @@
  * with paths for files, reads them, and loaders take from it what is theirs. Nothing here knows how a command line is spelled.
  */
 import type { PartRequest } from "../devices/part.js";
+import type { MmioVersion } from "../devices/virtio/mmio-transport.js";
 import type { FeatureName } from "../spec/cpuid.js";
+import type { AnnounceBy } from "./virtio-announcing.js";
 
 /** A file the caller has read. */
 export interface NamedBytes {
@@ -50,10 +52,21 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   moreDevices?: readonly PartRequest[];
   /** The device of suites of unit tests for hypervisors. */
   testdev?: boolean;
+  /** How the kernel is told of virtio devices. Absent: as its system finds them best. */
+  announce?: AnnounceBy;
+  /** Whether the machine has ACPI tables; absent: it has. */
+  acpi?: boolean;
+  /** What virtio devices are like that do not say so themselves. */
+  virtio?: VirtioOptions;
   /** CPU features to switch on or off against the defaults. */
   features?: Partial<Record<FeatureName, boolean>>;
   /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */
   loader?: LoaderOptions;
+}
+
+export interface VirtioOptions {
+  /** Of their registers: 2, or the legacy 1. Absent: 2. */
+  version?: MmioVersion;
 }
 
 export interface ClockOptions {

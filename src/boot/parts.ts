@@ -2,7 +2,7 @@
  * The parts of a machine: which it has, placed, and what they announce. Everything that tells of a device (tables, the
  * command line, firmware's files, the machine itself) is made from this one list.
  */
-import type { Announcement, PartRequest, PlanPart } from "../devices/part.js";
+import type { Announcement, PartRequest, PlanPart, VirtioMmioPlace } from "../devices/part.js";
 import type { PartRegistry } from "../devices/registry.js";
 import { PartError, Resources } from "../devices/resources.js";
 import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
@@ -94,6 +94,8 @@ export interface Announced {
   hardware: Hardware;
   /** Files for firmware, by name. */
   files: ReadonlyMap<string, Uint8Array>;
+  /** Virtio devices: they are told of by ACPI or by words, which `announceVirtio` makes. */
+  virtio: readonly VirtioMmioPlace[];
   /** Words for the command line of a kernel of this system, in the order of the parts. */
   words(system: KernelSystem): string[];
 }
@@ -114,6 +116,7 @@ export function announced(parts: readonly PlanPart[], registry: PartRegistry, cp
   return {
     hardware,
     files: new Map(all.flatMap(({ files }) => [...(files ?? [])])),
+    virtio: all.flatMap(({ virtioMmio }) => virtioMmio ?? []),
     words: (system) => all.flatMap(({ words }) => words?.[system] ?? []),
   };
 }

@@ -42,7 +42,7 @@ export interface PlanPart {
   ports?: Span[];
   /** Ranges of guest-physical addresses, likewise. */
   mmio?: Span[];
-  /** ISA interrupts, likewise. */
+  /** Interrupts, likewise: those of an ISA bus, and inputs 16 to 23 of the I/O APIC. */
   irqs?: number[];
   config?: { readonly [key: string]: PartValue };
 }
@@ -61,6 +61,11 @@ export interface PartRequest extends Omit<Partial<PlanPart>, "type" | "ports" | 
   irqs?: readonly number[];
 }
 
+/** Registers of a virtio device, and its interrupt: an input of the I/O APIC. */
+export interface VirtioMmioPlace extends Span {
+  readonly irq: number;
+}
+
 /** What a part tells the world before it runs. Whatever is absent is not told. */
 export interface Announcement {
   /** Objects of the ACPI namespace, inside \_SB. */
@@ -73,6 +78,8 @@ export interface Announcement {
   levelIrqs?: readonly number[];
   /** Words that a kernel of a system must read on its command line to find the part. */
   words?: { readonly [system in KernelSystem]?: string };
+  /** It is a virtio device: its kernel finds it by ACPI, or by words. */
+  virtioMmio?: VirtioMmioPlace;
   /** Files for firmware (fw_cfg), by name. */
   files?: ReadonlyMap<string, Uint8Array>;
 }

@@ -9,6 +9,7 @@ import { PartError } from "./resources.js";
 import { acpiPmPart, debugExitPart, resetControlPart, systemControlAPart } from "./power/parts.js";
 import { debugConsolePart, uart16550Part } from "./serial/parts.js";
 import { testdevPart } from "./testing/testdev.js";
+import { virtioBlkPart } from "./virtio/blk.js";
 import { i8254Part, mc146818Part } from "./time/parts.js";
 
 const BUILT_IN = [
@@ -27,6 +28,7 @@ const BUILT_IN = [
   debugConsolePart,
   fwCfgPart,
   vgaPart,
+  virtioBlkPart,
   testdevPart,
 ] as const;
 

@@ -4,6 +4,7 @@
  */
 import { hex } from "../bytes/hex.js";
 import type { Span } from "../memory/layout.js";
+import { IOAPIC_PINS } from "../spec/apic.js";
 import { ISA_IRQ, ISA_IRQS } from "../spec/pc-ports.js";
 import { PORT_SPACE } from "./bus/port-bus.js";
 
@@ -28,6 +29,11 @@ const PAGE = 0x1000;
 const ADDRESS_END = 0x1_0000_0000;
 /** ISA interrupts that no part of a PC has, those first that the fewest systems expect something else at. */
 const FREE_IRQS = [5, 10, 11, 7, 6, 14, 15, 3];
+/**
+ * Where levels go. First those ISA interrupts that systems know by number even where tables tell of no more, but for two that are
+ * left to parts that share with nobody; then the inputs of the I/O APIC that an ISA bus does not have.
+ */
+const LEVEL_IRQS = [5, 10, 11, 7, 6, 14, 16, 17, 18, 19, 20, 21, 22, 23];
 
 interface Claimed extends Span {
   owner: string;
@@ -47,6 +53,11 @@ export interface Claim {
   irq(number: number): void;
   /** A free ISA interrupt. */
   anyIrq(): number;
+  /**
+   * An interrupt that is a level, this one or any: a free one, or one that other levels have. Beside ISA's there are the inputs
+   * 16 to 23 of the I/O APIC.
+   */
+  levelIrq(number?: number): number;
 }
 
 /** What somebody has. */
@@ -59,6 +70,8 @@ export interface Owned {
 export class Resources {
   readonly #ports: Claimed[] = [];
   readonly #addresses: Claimed[];
+  /** Owners of interrupts that are levels, which may be several. */
+  readonly #levels = new Map<number, string[]>();
   readonly #irqs = new Map<number, string>([[ISA_IRQ.cascade, "the two 8259s"]]);
 
   /** `taken`: guest-physical memory that no part can have, RAM first of all. */
@@ -74,6 +87,7 @@ export class Resources {
       anyMmio: (size) => this.#anyMmio(owner, size),
       irq: (number) => this.#takeIrq(owner, number),
       anyIrq: () => this.#anyIrq(owner),
+      levelIrq: (number) => this.#levelIrq(owner, number),
     };
   }
 
@@ -110,7 +124,12 @@ export class Resources {
   ownedBy(owner: string): Owned {
     const mine = (all: readonly Claimed[]): Span[] => all.filter((one) => one.byPart && one.owner === owner);
     const irqs = [...this.#irqs].filter(([irq, name]) => irq !== ISA_IRQ.cascade && name === owner);
-    return { ports: mine(this.#ports), mmio: mine(this.#addresses), irqs: irqs.map(([irq]) => irq) };
+    const levels = [...this.#levels].filter(([, owners]) => owners.includes(owner));
+    return {
+      ports: mine(this.#ports),
+      mmio: mine(this.#addresses),
+      irqs: [...irqs, ...levels].map(([irq]) => irq),
+    };
   }
 
   #anyMmio(owner: string, size: number): Span {
@@ -132,7 +151,7 @@ export class Resources {
     if (!Number.isInteger(number) || number < 0 || number >= ISA_IRQS) {
       throw new PartError(owner, `interrupt ${number}`, "an ISA interrupt, 0 to 15", "Give one of these.");
     }
-    const other = this.#irqs.get(number);
+    const other = this.#irqs.get(number) ?? this.#levels.get(number)?.[0];
     if (other !== undefined) {
       throw new PartError(
         owner,
@@ -144,8 +163,30 @@ export class Resources {
     this.#irqs.set(number, owner);
   }
 
+  #levelIrq(owner: string, asked?: number): number {
+    if (asked !== undefined && (!Number.isInteger(asked) || asked < 0 || asked >= IOAPIC_PINS)) {
+      throw new PartError(
+        owner,
+        `interrupt ${asked}`,
+        `an interrupt, 0 to ${IOAPIC_PINS - 1}`,
+        "Give one of these.",
+      );
+    }
+    const number = asked ?? this.#leastShared();
+    if (this.#irqs.has(number)) this.#takeIrq(owner, number);
+    this.#levels.set(number, [...(this.#levels.get(number) ?? []), owner]);
+    return number;
+  }
+
+  /** The level with the fewest owners; the first of equals. */
+  #leastShared(): number {
+    const open = LEVEL_IRQS.filter((number) => !this.#irqs.has(number));
+    const owners = (number: number): number => this.#levels.get(number)?.length ?? 0;
+    return open.reduce((best, number) => (owners(number) < owners(best) ? number : best));
+  }
+
   #anyIrq(owner: string): number {
-    const free = FREE_IRQS.find((number) => !this.#irqs.has(number));
+    const free = FREE_IRQS.find((number) => !this.#irqs.has(number) && !this.#levels.has(number));
     if (free === undefined) {
       throw new PartError(owner, "no free interrupt", `one of ${FREE_IRQS.join(", ")}`, "Use fewer devices.");
     }

@@ -37,6 +37,8 @@ export interface FixedHardware {
 
 export interface Hardware extends Partial<FixedHardware> {
   cpus: number;
+  /** Whether there are ACPI tables; absent: there are. */
+  acpi?: boolean;
   /** Devices of the ACPI namespace, in the order of the parts. */
   namespace: readonly Aml[];
   /** Likewise. */

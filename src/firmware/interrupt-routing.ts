@@ -33,6 +33,12 @@ export function isaRoutes(levels: readonly number[]): IsaRoute[] {
   return routes;
 }
 
+/** The inputs of the I/O APIC that no ISA interrupt comes to and some part has: levels, as all that are no ISA interrupts. */
+export function otherRoutes(levels: readonly number[]): IsaRoute[] {
+  const pins = [...new Set(levels)].filter((irq) => irq >= ISA_IRQS).sort((a, b) => a - b);
+  return pins.map((pin) => ({ irq: pin, pin, flags: MPS_INTI.ACTIVE_HIGH | MPS_INTI.LEVEL }));
+}
+
 /** APIC id of the I/O APIC: the first that no CPU has, as some systems keep both in one space. */
 export function ioApicId(cpus: number): number {
   return cpus;

@@ -22,7 +22,7 @@ import {
 } from "../spec/mp.js";
 import { seal } from "./checksum.js";
 import { required, type Hardware } from "./hardware.js";
-import { ioApicId, isaRoutes } from "./interrupt-routing.js";
+import { ioApicId, isaRoutes, otherRoutes } from "./interrupt-routing.js";
 
 const OEM_ID = "LOCORE";
 const PRODUCT_ID = "MICROVM";
@@ -127,7 +127,7 @@ function interruptEntry({ entry, type, flags, irq, destination, pin }: Interrupt
 
 /** ISA lines on the I/O APIC; the 8259 pair on LINT0 and NMI on LINT1 of every CPU. */
 function interruptEntries({ cpus, levelIrqs }: Hardware): Uint8Array[] {
-  const io = isaRoutes(levelIrqs).map((route) =>
+  const io = [...isaRoutes(levelIrqs), ...otherRoutes(levelIrqs)].map((route) =>
     interruptEntry({
       ...route,
       entry: MP_ENTRY.IO_INTERRUPT,

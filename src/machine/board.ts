@@ -7,7 +7,7 @@ import { MmioBus } from "../devices/bus/mmio-bus.js";
 import { PortBus } from "../devices/bus/port-bus.js";
 import type { Clock, InterruptLine, PowerControl, Timers, BackEnds, Waking } from "../devices/device.js";
 import type { ApicPort } from "../devices/interrupts/apic-port.js";
-import { IrqFanout } from "../devices/interrupts/interrupt-lines.js";
+import { IrqFanout, SharedLine } from "../devices/interrupts/interrupt-lines.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { CPU_APICS } from "../devices/interrupts/parts.js";
 import type { ConsoleWire, MachineFacts, Part, PartMemory, PlanPart, Wires } from "../devices/part.js";
@@ -85,10 +85,11 @@ export function buildBoard(
   for (const part of plan.devices) types.typeOf(part);
   const sockets = new Map<Socket<unknown>, unknown>();
   const controllers: ((irq: number) => InterruptLine | undefined)[] = [];
+  const levels = new Map<number, SharedLine>();
   const made = new Map<string, Part<object>>();
   for (const type of types.types()) {
     for (const part of plan.devices.filter((one) => one.type === type.type)) {
-      const wires = wiresOf(part, context, { buses, sockets, controllers });
+      const wires = wiresOf(part, context, { buses, sockets, controllers, levels });
       // Every state is plain data; the part may keep and change what it gets.
       const state = Object.hasOwn(states, part.name) ? structuredClone(states[part.name]) : undefined;
       const ours = types.isBuiltIn(type.type) || state === undefined;
@@ -152,6 +153,8 @@ interface Shared {
   buses: Buses;
   sockets: Map<Socket<unknown>, unknown>;
   controllers: ((irq: number) => InterruptLine | undefined)[];
+  /** Interrupts that several parts have, by number. */
+  levels: Map<number, SharedLine>;
 }
 
 /** The disk that a part asks for. */
@@ -172,7 +175,11 @@ function diskOf(
 }
 
 /** The wires of one part. */
-function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, controllers }: Shared): Wires {
+function wiresOf(
+  part: PlanPart,
+  context: BoardContext,
+  { buses, sockets, controllers, levels }: Shared,
+): Wires {
   const { clock, power, wake, memory, cpus, plan } = context;
   const guard = context.types.isBuiltIn(part.type) ? undefined : new Guard(part.name, context.failed);
   const timers = guard?.timers(context.timers) ?? context.timers;
@@ -190,6 +197,12 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
   };
   const line = (irq: number): InterruptLine =>
     new IrqFanout(...controllers.map((input) => input(irq)).filter((input) => input !== undefined));
+  const own = (irq: number): InterruptLine => {
+    if (plan.devices.filter(({ irqs = [] }) => irqs.includes(irq)).length < 2) return line(irq);
+    const shared = levels.get(irq) ?? new SharedLine(line(irq));
+    levels.set(irq, shared);
+    return shared.source();
+  };
   return {
     machine: plan,
     clock,
@@ -210,7 +223,7 @@ function wiresOf(part: PlanPart, context: BoardContext, { buses, sockets, contro
       const device = guard?.mmio(plain) ?? plain;
       buses.mmio.add({ ...range(part.mmio, index, "range of addresses"), device });
     },
-    interrupt: (index = 0) => line(range(part.irqs, index, "interrupt")),
+    interrupt: (index = 0) => own(range(part.irqs, index, "interrupt")),
     line,
     drive: (input) => controllers.push(input),
     offer: (socket, value) => sockets.set(socket, value),

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
+import type { BlockBackend } from "../../src/block/backend.js";
 import { buildPlan } from "../../src/boot/index.js";
 import type { LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
@@ -54,6 +55,8 @@ export interface KernelBootOptions {
   busybox?: "busybox" | "busybox-i386";
   /** What the initramfs holds beside busybox, or all of its entries; `false` for none. */
   initramfs: Omit<InitramfsOptions, "busybox"> | readonly CpioEntry[] | false;
+  /** By the names that parts of the plan have for them. */
+  disks?: ReadonlyMap<string, BlockBackend>;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
   change?: (plan: Plan) => void;
 }
@@ -123,7 +126,8 @@ export async function runPlan(
   {
     maxInstructions = INSTRUCTION_LIMIT,
     maxResets,
-  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets"> = {},
+    disks,
+  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets" | "disks"> = {},
 ): Promise<KernelBoot> {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
@@ -138,6 +142,7 @@ export async function runPlan(
     hostNow: () => performance.now() * 1e6,
     wait: () => assert.fail("deterministic time never waits"),
     maxInstructions,
+    ...(disks && { disks }),
     ...(maxResets === undefined ? {} : { maxResets, tripleFault: "reset" as const }),
     events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },
   });

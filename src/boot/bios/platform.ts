@@ -79,7 +79,7 @@ export function firmwareItems(input: FirmwareInput): FwCfgItem[] {
   const { hardware, files: own } = input.announced;
   const { cpus } = hardware;
   const files = new Map<string, Uint8Array>([
-    ...acpiFiles(hardware),
+    ...(hardware.acpi === false ? [] : acpiFiles(hardware)),
     ...own,
     [FW_CFG_FILE.E820, e820File(ram)],
     [FW_CFG_FILE.BOOT_FAIL_WAIT, littleEndian(BOOT_FAIL_WAIT_MS, 8)],

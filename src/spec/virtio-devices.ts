@@ -1,0 +1,45 @@
+/** Numbers of single virtio devices. Specification: VIRTIO 1.2 §5. */
+
+/** §5 */
+export const VIRTIO_ID = { NET: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5 } as const;
+
+/** Features of a block device, by bit number, §5.2.3. */
+export const VIRTIO_BLK_FEATURE = {
+  SEG_MAX: 2,
+  RO: 5,
+  BLK_SIZE: 6,
+  FLUSH: 9,
+  TOPOLOGY: 10,
+  CONFIG_WCE: 11,
+  DISCARD: 13,
+  WRITE_ZEROES: 14,
+} as const;
+
+/** Its configuration: offsets, §5.2.4. */
+export const VIRTIO_BLK_CONFIG = {
+  CAPACITY: 0,
+  SEG_MAX: 12,
+  BLK_SIZE: 20,
+  PHYSICAL_BLOCK_EXPONENT: 24,
+  MIN_IO_SIZE: 26,
+  OPT_IO_SIZE: 28,
+  WRITEBACK: 32,
+  MAX_DISCARD_SECTORS: 36,
+  MAX_DISCARD_SEGMENTS: 40,
+  DISCARD_ALIGNMENT: 44,
+  MAX_ZEROES_SECTORS: 48,
+  MAX_ZEROES_SEGMENTS: 52,
+  ZEROES_MAY_UNMAP: 56,
+  SIZE: 60,
+} as const;
+
+/** Requests, §5.2.6. */
+export const VIRTIO_BLK_T = { IN: 0, OUT: 1, FLUSH: 4, GET_ID: 8, DISCARD: 11, WRITE_ZEROES: 13 } as const;
+
+/** The head of a request: type, reserved, sector; and what ends it. */
+export const VIRTIO_BLK_HEADER = { TYPE: 0, SECTOR: 8, SIZE: 16 } as const;
+export const VIRTIO_BLK_S = { OK: 0, IOERR: 1, UNSUPP: 2 } as const;
+export const VIRTIO_BLK_ID_BYTES = 20;
+/** A segment to discard or to zero: sector, number of sectors, flags. */
+export const VIRTIO_BLK_SEGMENT = { SECTOR: 0, SECTORS: 8, FLAGS: 12, SIZE: 16, UNMAP: 1 } as const;
+export const VIRTIO_SECTOR = 512;

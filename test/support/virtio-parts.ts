@@ -1,0 +1,19 @@
+/** Virtio devices as tests ask for them. */
+import type { BlockBackend } from "../../src/block/backend.js";
+import type { PartRequest, PartValue } from "../../src/devices/part.js";
+
+export const SECTOR = 512;
+
+/** A disk that the machine knows as `name`. */
+export function diskPart(
+  disk: BlockBackend,
+  name = "disk0",
+  more: Record<string, PartValue> = {},
+): PartRequest {
+  const sectors = Math.floor(disk.size / SECTOR);
+  return {
+    name,
+    type: "virtio-blk",
+    config: { disk: name, sectors, readOnly: disk.readOnly, serial: `serial-${name}`, ...more },
+  };
+}
