@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import type { BlockBackend } from "../../src/block/backend.js";
 import { buildPlan } from "../../src/boot/index.js";
-import type { LoaderOptions } from "../../src/boot/options.js";
+import type { BootOptions, LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
 import { decompressPayload } from "../../src/formats/bzimage/payload.js";
 import { recognise } from "../../src/formats/index.js";
@@ -55,6 +55,8 @@ export interface KernelBootOptions {
   busybox?: "busybox" | "busybox-i386";
   /** What the initramfs holds beside busybox, or all of its entries; `false` for none. */
   initramfs: Omit<InitramfsOptions, "busybox"> | readonly CpioEntry[] | false;
+  /** Anything else that can be asked of a plan. */
+  more?: Partial<BootOptions>;
   /** By the names that parts of the plan have for them. */
   disks?: ReadonlyMap<string, BlockBackend>;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
@@ -115,6 +117,7 @@ export async function kernelPlan(t: TestContext, options: KernelBootOptions): Pr
     cpus: options.cpus ?? 1,
     ...(options.memory === undefined ? {} : { memory: options.memory }),
     clock: { deterministic: { nsPerInstruction: NS_PER_INSTRUCTION }, rtcStart: POWER_ON },
+    ...options.more,
   });
   options.change?.(plan);
   return plan;

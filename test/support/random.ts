@@ -16,3 +16,9 @@ export class Random {
     return items[this.below(items.length)];
   }
 }
+
+/** So many bytes that look random; the same for the same seed, which is not 0. */
+export function randomBytes(seed: number, length: number): Uint8Array {
+  const random = new Random(seed);
+  return Uint8Array.from({ length }, () => random.below(2 ** 8));
+}
