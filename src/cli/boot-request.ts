@@ -4,6 +4,7 @@
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
 import type { BootOptions, ClockOptions } from "../boot/options.js";
+import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/virtio-announcing.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";
@@ -80,9 +81,9 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     name: "o",
     aliases: ["option"],
     value: "NAME=VALUE,…",
-    attached: /^(loader\.|testdev=)/,
+    attached: /^(loader\.|testdev=|virtio\.)/,
     repeats: true,
-    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; a comma that loader. does not follow belongs to the value",
+    help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; virtio.version=1 gives virtio devices their legacy registers; a comma that loader. does not follow belongs to the value",
   },
   {
     name: "device",
@@ -101,6 +102,16 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     name: "screen",
     help: "a VGA in text mode; its screen is printed when the machine has ended, and shown on a terminal as it changes",
   },
+  {
+    name: "announce",
+    value: ANNOUNCE_WAYS.join("|"),
+    help: "how the kernel is told of virtio devices; without it as its system finds them best: FreeBSD and NetBSD by words of the command line, all others by ACPI",
+  },
+  {
+    name: "acpi",
+    value: "on|off",
+    help: "off: no ACPI tables; CPUs and interrupts are told by the MP table, virtio devices by words",
+  },
   { name: "deterministic", help: "time is counted in instructions: every run is identical; takes no input" },
   {
     name: "rtc",
@@ -111,6 +122,8 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
 
 const LOADER_PREFIX = "loader.";
 const TESTDEV = "testdev";
+const VIRTIO_VERSION = "virtio.version";
+const VIRTIO_VERSIONS: Readonly<Record<string, 1 | 2>> = { "1": 1, "2": 2 };
 
 /** `-o` names that are the request's own, as bhyve has them. */
 const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom"> = {
@@ -123,12 +136,34 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" |
 };
 
 type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
-    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom" | "testdev">
+    Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom" | "testdev" | "virtio">
   >;
 
 function switched(name: string, value: string): boolean {
   if (value === "on" || value === "off") return value === "on";
   throw new UsageError(`-o ${name}=${value}: expected on or off`);
+}
+
+function virtioVersion(value: string): 1 | 2 {
+  const version = VIRTIO_VERSIONS[value] as 1 | 2 | undefined;
+  if (version !== undefined) return version;
+  throw new UsageError(`-o ${VIRTIO_VERSION}=${value}: expected 2, or 1, the legacy registers`);
+}
+
+function announceWay(text: string): AnnounceBy {
+  const way = ANNOUNCE_WAYS.find((one) => one === text);
+  if (way !== undefined) return way;
+  throw new UsageError(`--announce ${text}: expected ${ANNOUNCE_WAYS.join(", ")}`);
+}
+
+/** How devices are told of. */
+function readAnnouncing(request: BootRequest, args: Arguments): void {
+  const announce = args.value("announce");
+  if (announce !== undefined) request.announce = announceWay(announce);
+  const acpi = args.value("acpi");
+  if (acpi !== undefined && acpi !== "on" && acpi !== "off")
+    throw new UsageError(`--acpi ${acpi}: expected on or off`);
+  if (acpi !== undefined) request.acpi = acpi === "on";
 }
 
 function readPairs(args: Arguments): Pairs {
@@ -137,6 +172,10 @@ function readPairs(args: Arguments): Pairs {
     for (const [name, value] of parsePairs("-o", text, LOADER_PREFIX)) {
       if (name === TESTDEV) {
         request.testdev = switched(TESTDEV, value);
+        continue;
+      }
+      if (name === VIRTIO_VERSION) {
+        request.virtio = { version: virtioVersion(value) };
         continue;
       }
       if (!name.startsWith(LOADER_PREFIX)) {
@@ -213,6 +252,7 @@ export function readBootRequest(args: Arguments): BootRequest {
   const modules = [...args.values("module"), ...inPairs].map(parseModule);
   if (modules.length > 0) request.modules = modules;
   readFirmware(request, args);
+  readAnnouncing(request, args);
   const plugIns = { devices: args.values("device").map(parseDevice), loaders: [...args.values("loader")] };
   if (plugIns.devices.length + plugIns.loaders.length > 0) request.plugIns = plugIns;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);

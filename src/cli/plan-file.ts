@@ -170,6 +170,14 @@ class PlanFile {
       case "screen":
       case "deterministic":
         return this.#flag(value, path) ? [[key, ""]] : [];
+      case "announce":
+        return [[key, this.#text(value, path)]];
+      case "acpi":
+        return [[key, this.#flag(value, path) ? "on" : "off"]];
+      case "virtio":
+        return Object.entries(this.#object(value, path)).map(([name, one]) =>
+          pair(`virtio.${name}`, String(this.#number(one, `${path}.${name}`))),
+        );
       case "loader":
         return Object.entries(this.#object(value, path)).map(([name, one]) =>
           pair(`loader.${name}`, this.#text(one, `${path}.${name}`)),
@@ -293,7 +301,7 @@ function depth(text: string): number {
 const HEX = /^0x[0-9a-f]{1,13}$/i;
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
-  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, loader, deterministic, rtc, " +
+  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, loader, deterministic, rtc, " +
   "devices, loaders";
 
 /** A value of JSON for people. */

@@ -48,6 +48,7 @@ function fileFacts({ name, bytes }: NamedBytes): Json {
 function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly NamedBytes[]): Json {
   const { kernel, initrd, modules, bios, vgaRom } = boot;
   const { commandLine, memory, cpus, features, testdev, screen, loader, clock, plugIns } = request;
+  const { announce, acpi, virtio } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
     kernel: fileFacts(kernel),
@@ -62,6 +63,9 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     features,
     testdev,
     screen,
+    announce,
+    acpi,
+    virtio,
     loader,
     deterministic: clock.deterministic !== undefined,
     rtc: rtcOf(request),

@@ -106,6 +106,8 @@ describe("R1.6 a plan that was written is the machine", () => {
       [kernel, "--initrd", initrd, "-m", "64.5M", "--smp", "2", "--cpu=-aes,-bmi1", ...RTC],
       [kernel, "--deterministic", "--screen", "-o", "loader.entry=32", ...loaderPairs],
       [kernel, "-o", "testdev=on", ...RTC],
+      [kernel, "--announce", "both", "--acpi", "on", "-o", "virtio.version=1", ...RTC],
+      [kernel, "--acpi", "off", ...RTC],
     ]) {
       const text = await planText(...args);
       assert.equal(await planText("--plan", saved(text)), text, args.join(" "));

@@ -97,9 +97,7 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-M help", /one machine/, /locore plan KERNEL/],
   ["-M microvm,pit=off", /pit is always there/, /leave pit=off out/],
   ["-M microvm,pcie=on", /has no pcie/, /leave pcie=on out/],
-  ["-M microvm,acpi=off", /always has ACPI tables/, /acpi=off/],
   ["-M microvm,phandle-start=1", /phandle-start cannot be set/, /leave/],
-  ["-no-acpi", /always has ACPI tables/, /--append acpi=off/],
   ["-serial file:out.txt", /standard output/, /^write --log out\.txt$/],
   ["-serial none", /one serial port/, /-serial stdio/],
   ["-serial null", /one serial port/, /-serial stdio/],
@@ -205,6 +203,11 @@ test("R1.5 -bios FILE runs before the kernel; without one the firmware is what b
   assert.deepEqual(request("-bios", "b.bin"), request("b.bin"));
   assert.deepEqual(request("k", "-bios", "a,loader.b=c.bin").bios, "a,loader.b=c.bin");
   assert.throws(() => request("-o", "loader.bios=on"), /which kernel/);
+});
+
+test("R1.5 -no-acpi, and acpi=off of a machine, are --acpi off", () => {
+  for (const line of ["-no-acpi", "-M microvm,acpi=off", "-machine q35,acpi=off,usb=off"])
+    assert.deepEqual(request("k", ...line.split(" ")), request("k", "--acpi", "off"), line);
 });
 
 test("R1.5 -device pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on", () => {

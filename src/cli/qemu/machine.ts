@@ -3,7 +3,7 @@
  * is like microvm: no PCI, the old PC devices always there.
  */
 import { parseSuboptions } from "../values.js";
-import { refuse, type Rule, type Ruling } from "./rules.js";
+import { same, type Rule, type Ruling } from "./rules.js";
 
 const TAKEN: Ruling = { taken: true };
 
@@ -76,10 +76,7 @@ const NEVER_THERE = [
 ];
 
 /** What becomes of -no-acpi and -M …,acpi=off. */
-export const WITHOUT_ACPI = refuse(
-  "the machine always has ACPI tables",
-  "leave it out; a Linux kernel ignores them with --append acpi=off",
-);
+export const WITHOUT_ACPI = same("--acpi off", () => ["--acpi", "off"]);
 
 function judgeProperty(given: string, value: string): Ruling {
   const name = given.replaceAll("_", "-");
@@ -109,7 +106,10 @@ export const machine: Rule = {
     const rulings = parseSuboptions(value, "type").map(([name, text]) =>
       name === "type" ? judgeType(text) : judgeProperty(name, text),
     );
-    const noted = rulings.find((ruling) => ruling.taken && ruling.note !== undefined);
-    return rulings.find((ruling) => !ruling.taken) ?? noted ?? TAKEN;
+    const refused = rulings.find((ruling) => !ruling.taken);
+    if (refused !== undefined) return refused;
+    const args = rulings.flatMap((ruling) => (ruling.taken ? (ruling.args ?? []) : []));
+    const noted = rulings.find((ruling) => ruling.taken && ruling.note !== undefined) ?? TAKEN;
+    return args.length === 0 ? noted : { ...noted, taken: true, args };
   },
 };
