@@ -112,6 +112,14 @@ export interface ConsoleWire {
   connect(port: { receive(bytes: Uint8Array): number }): void;
 }
 
+/** The other end of a named port: bytes both ways. A host implements it; calls come back at once. */
+export interface Channel {
+  /** Takes what the guest wrote. The array is guest memory: copy what is kept. */
+  write(bytes: Uint8Array): void;
+  /** At most `limit` bytes for the guest; an empty array when there is none now. */
+  read(limit: number): Uint8Array;
+}
+
 /** What a part is connected to. */
 export interface Wires {
   readonly machine: MachineFacts;
@@ -123,6 +131,10 @@ export interface Wires {
   readonly console: ConsoleWire;
   /** The disk of this name that the machine was given. Throws PartError where there is none. */
   disk(name: string): BlockBackend;
+  /** What the world has at the other end of a named port; undefined where nothing is. */
+  channel(name: string): Channel | undefined;
+  /** 32 random bits: the host's entropy, or what is the same in every run where runs repeat exactly. */
+  random32(): number;
   /** 16 bytes that this run of the machine has and no other; absent where runs repeat exactly. */
   readonly generation: Uint8Array | undefined;
   /** Guest memory; there once the machine runs. */

@@ -9,7 +9,10 @@ import { PartError } from "./resources.js";
 import { acpiPmPart, debugExitPart, resetControlPart, systemControlAPart } from "./power/parts.js";
 import { debugConsolePart, uart16550Part } from "./serial/parts.js";
 import { testdevPart } from "./testing/testdev.js";
+import { virtioBalloonPart } from "./virtio/balloon.js";
 import { virtioBlkPart } from "./virtio/blk.js";
+import { virtioConsolePart } from "./virtio/console.js";
+import { virtioRngPart } from "./virtio/rng.js";
 import { i8254Part, mc146818Part } from "./time/parts.js";
 
 const BUILT_IN = [
@@ -29,6 +32,9 @@ const BUILT_IN = [
   fwCfgPart,
   vgaPart,
   virtioBlkPart,
+  virtioConsolePart,
+  virtioRngPart,
+  virtioBalloonPart,
   testdevPart,
 ] as const;
 

@@ -10,7 +10,15 @@ import type { ApicPort } from "../devices/interrupts/apic-port.js";
 import { IrqFanout, SharedLine } from "../devices/interrupts/interrupt-lines.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { CPU_APICS } from "../devices/interrupts/parts.js";
-import type { ConsoleWire, MachineFacts, Part, PartMemory, PlanPart, Wires } from "../devices/part.js";
+import type {
+  Channel,
+  ConsoleWire,
+  MachineFacts,
+  Part,
+  PartMemory,
+  PlanPart,
+  Wires,
+} from "../devices/part.js";
 import type { PartRegistry } from "../devices/registry.js";
 import { PartError } from "../devices/resources.js";
 import type { Socket } from "../devices/socket.js";
@@ -28,6 +36,10 @@ export interface BoardContext {
   wake: Waking;
   completions: BackEnds;
   console: ConsoleWire;
+  /** By the names that ports have. */
+  channels?: ReadonlyMap<string, Channel> | undefined;
+  /** See `Wires`; absent: zeros. */
+  random32?: () => number;
   /** By the names that parts have for them. */
   disks?: ReadonlyMap<string, BlockBackend> | undefined;
   /** 16 bytes that this run has and no other; undefined where runs repeat exactly. */
@@ -174,6 +186,18 @@ function diskOf(
   );
 }
 
+/** What of a part's line has this number. */
+function rangeOf<T>(part: string, list: readonly T[] | undefined, index: number, what: string): T {
+  const found = list?.[index];
+  if (found !== undefined) return found;
+  throw new PartError(
+    part,
+    `no ${what} number ${index} in the plan`,
+    `${index + 1} of them at least`,
+    "Give the part all that its type has.",
+  );
+}
+
 /** The wires of one part. */
 function wiresOf(
   part: PlanPart,
@@ -185,16 +209,8 @@ function wiresOf(
   const timers = guard?.timers(context.timers) ?? context.timers;
   const console = guard?.console(context.console) ?? context.console;
   const completions = guard?.backEnds(context.completions) ?? context.completions;
-  const range = <T>(list: readonly T[] | undefined, index: number, what: string): T => {
-    const found = list?.[index];
-    if (found !== undefined) return found;
-    throw new PartError(
-      part.name,
-      `no ${what} number ${index} in the plan`,
-      `${index + 1} of them at least`,
-      "Give the part all that its type has.",
-    );
-  };
+  const range = <T>(list: readonly T[] | undefined, index: number, what: string): T =>
+    rangeOf(part.name, list, index, what);
   const line = (irq: number): InterruptLine =>
     new IrqFanout(...controllers.map((input) => input(irq)).filter((input) => input !== undefined));
   const own = (irq: number): InterruptLine => {
@@ -212,6 +228,8 @@ function wiresOf(
     completions,
     console,
     disk: (name) => diskOf(part.name, name, context.disks),
+    channel: (name) => context.channels?.get(name),
+    random32: () => context.random32?.() ?? 0,
     generation: context.generation?.slice(),
     memory,
     cpus,

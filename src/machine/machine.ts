@@ -4,6 +4,7 @@
  * says until when the caller may.
  */
 import type { BlockBackend } from "../block/backend.js";
+import type { Channel } from "../devices/part.js";
 import type { PowerEvent } from "../devices/device.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { TEXT_REGISTERS } from "../devices/display/parts.js";
@@ -62,6 +63,8 @@ export interface MachineOptions {
   onReset?: (route: string) => void;
   /** Records, or replays, where back ends' answers were delivered; hears of answers while the machine is idle. */
   completions?: CompletionOptions;
+  /** The world's ends of named ports. */
+  channels?: ReadonlyMap<string, Channel>;
   /** The disks that parts of the plan name (`config.disk`). They stay the caller's: nobody closes them here. */
   disks?: ReadonlyMap<string, BlockBackend>;
 }
@@ -192,9 +195,10 @@ export class Machine {
       completions: this.#completions,
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
-    this.#context = this.#boardContext(wake, random32 && (options.generation ?? newGeneration(random32)));
+    const random = random32 ?? ((): number => this.#random.next());
+    this.#context = this.#boardContext(wake, random, random32 && (options.generation ?? newGeneration(random32)));
     this.#board = this.#makeBoard(state?.parts ?? {});
-    const host = this.#cpuHost(random32 ?? ((): number => this.#random.next()));
+    const host = this.#cpuHost(random);
     const memory = { ranges: memoryRanges(plan), cpus: plan.cpus };
     this.#vm = options.engine.createVm(memory, host, options.events);
     for (const slot of this.#slots) slot.attach(this.#vm.createCpu(slot.id, cpuidOf(slot.id, plan.cpuid)));
@@ -376,7 +380,7 @@ export class Machine {
   }
 
   /** What parts are connected to. `generation`: see `Wires`. */
-  #boardContext(wake: WakeSources, generation: Uint8Array | undefined): BoardContext {
+  #boardContext(wake: WakeSources, random32: () => number, generation: Uint8Array | undefined): BoardContext {
     const { plan } = this;
     return {
       plan,
@@ -392,7 +396,9 @@ export class Machine {
         receiveReady: () => this.#console.pump(),
         connect: (port) => this.#console.connect(port),
       },
+      channels: this.#options.channels,
       disks: this.#options.disks,
+      random32,
       generation,
       memory: () => this.#vm.memory,
       failed: (what) => this.finish(machineEnd("failed", "device-error", what)),

@@ -43,3 +43,23 @@ export const VIRTIO_BLK_ID_BYTES = 20;
 /** A segment to discard or to zero: sector, number of sectors, flags. */
 export const VIRTIO_BLK_SEGMENT = { SECTOR: 0, SECTORS: 8, FLAGS: 12, SIZE: 16, UNMAP: 1 } as const;
 export const VIRTIO_SECTOR = 512;
+
+/** Features of a console, §5.3.3; its configuration, §5.3.4. */
+export const VIRTIO_CONSOLE_FEATURE = { SIZE: 0, MULTIPORT: 1, EMERG_WRITE: 2 } as const;
+export const VIRTIO_CONSOLE_CONFIG = { COLUMNS: 0, ROWS: 2, PORTS: 4, EMERG_WRITE: 8, SIZE: 12 } as const;
+/** Its control messages, §5.3.6.2: id u32, event u16, value u16, and what some carry. */
+export const VIRTIO_CONSOLE_MESSAGE = { ID: 0, EVENT: 4, VALUE: 6, SIZE: 8 } as const;
+export const VIRTIO_CONSOLE_EVENT = {
+  DEVICE_READY: 0,
+  DEVICE_ADD: 1,
+  PORT_READY: 3,
+  CONSOLE_PORT: 4,
+  RESIZE: 5,
+  PORT_OPEN: 6,
+  PORT_NAME: 7,
+} as const;
+
+/** Features of a balloon, §5.5.3; its configuration, §5.5.4. */
+export const VIRTIO_BALLOON_FEATURE = { DEFLATE_ON_OOM: 2, REPORTING: 5 } as const;
+export const VIRTIO_BALLOON_CONFIG = { PAGES: 0, ACTUAL: 4, SIZE: 8 } as const;
+export const VIRTIO_BALLOON_PAGE = 4096;

@@ -9,6 +9,7 @@ import type { BlockBackend } from "../../src/block/backend.js";
 import { buildPlan } from "../../src/boot/index.js";
 import type { BootOptions, LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
+import type { Channel } from "../../src/devices/part.js";
 import { decompressPayload } from "../../src/formats/bzimage/payload.js";
 import { recognise } from "../../src/formats/index.js";
 import type { CpioEntry } from "../../src/guests/archives/cpio.js";
@@ -59,6 +60,8 @@ export interface KernelBootOptions {
   more?: Partial<BootOptions>;
   /** By the names that parts of the plan have for them. */
   disks?: ReadonlyMap<string, BlockBackend>;
+  /** By the names that ports have. */
+  channels?: ReadonlyMap<string, Channel>;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
   change?: (plan: Plan) => void;
 }
@@ -130,7 +133,8 @@ export async function runPlan(
     maxInstructions = INSTRUCTION_LIMIT,
     maxResets,
     disks,
-  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets" | "disks"> = {},
+    channels,
+  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets" | "disks" | "channels"> = {},
 ): Promise<KernelBoot> {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
@@ -146,6 +150,7 @@ export async function runPlan(
     wait: () => assert.fail("deterministic time never waits"),
     maxInstructions,
     ...(disks && { disks }),
+    ...(channels && { channels }),
     ...(maxResets === undefined ? {} : { maxResets, tripleFault: "reset" as const }),
     events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },
   });

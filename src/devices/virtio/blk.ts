@@ -25,7 +25,7 @@ import { RingFault, type Chain, type Taken } from "./chain.js";
 import { configValue } from "./config-space.js";
 import { virtioPart } from "./part.js";
 import type { Virtqueue } from "./queue.js";
-import type { VirtioBus, VirtioDevice } from "./virtio-device.js";
+import { serveQueue, type VirtioBus, type VirtioDevice } from "./virtio-device.js";
 
 export interface BlkState {
   /** The driver has not asked for every write to be on the disk at once. */
@@ -151,18 +151,10 @@ class Blk implements VirtioDevice {
   }
 
   notified(index: number): void {
-    const { chain } = this.on.bus;
-    const queue = this.on.bus.queue(index);
-    if (queue === undefined) return;
-    let bytes = 0;
-    while (queue.pop(chain)) {
+    serveQueue(this.on.bus, index, TURN_BYTES, (queue, chain) => {
       this.#request(queue, chain);
-      bytes += chain.readable + chain.writable;
-      if (bytes < TURN_BYTES) continue;
-      this.on.bus.again(index);
-      break;
-    }
-    this.on.bus.tell(index);
+      return chain.readable + chain.writable;
+    });
   }
 
   #request(queue: Virtqueue, chain: Chain): void {

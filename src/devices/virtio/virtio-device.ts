@@ -46,6 +46,31 @@ export interface VirtioBus {
   again(index: number): void;
 }
 
+/** Chains that are served in one turn: rings may be written so that serving one makes another, without end. */
+const TURN_CHAINS = 256;
+
+/**
+ * Serves what is in queue `index`, chain by chain; `serve` gives what one took of `turn`, after which the guest's CPUs go on before
+ * the rest is served. May throw RingFault.
+ */
+export function serveQueue(
+  bus: VirtioBus,
+  index: number,
+  turn: number,
+  serve: (queue: Virtqueue, chain: Chain) => number,
+): void {
+  const queue = bus.queue(index);
+  if (queue === undefined) return;
+  let spent = 0;
+  for (let chains = 1; queue.pop(bus.chain); chains++) {
+    spent += serve(queue, bus.chain);
+    if (spent < turn && chains < TURN_CHAINS) continue;
+    bus.again(index);
+    break;
+  }
+  bus.tell(index);
+}
+
 /** A kind of virtio device. `State` is what of it is saved, beside the transport's. */
 export interface VirtioKind<State extends object> {
   /** Name of the part type. */
