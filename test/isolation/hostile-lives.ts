@@ -12,7 +12,7 @@ import { Machine } from "../../src/machine/machine.js";
 import type { TimerQueue } from "../../src/machine/timers.js";
 import { fwCfgItems } from "../../src/firmware/fw-cfg.js";
 import { Random } from "../support/random.js";
-import { everyPart } from "../support/usual-machine.js";
+import { everyDisk, everyPart } from "../support/usual-machine.js";
 import { hostileGuest, seedText } from "./hostile-guest.js";
 import { RegisterCoverage } from "./register-coverage.js";
 
@@ -105,6 +105,7 @@ export class HostileLives {
         }),
       ),
       engine: this.engine,
+      disks: everyDisk(),
       console,
       hostNow: () => performance.now() * 1e6,
       board: (context: BoardContext) => {

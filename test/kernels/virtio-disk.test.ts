@@ -6,16 +6,20 @@ import { test, type TestContext } from "node:test";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { BootOptions } from "../../src/boot/options.js";
+import { loadEngine } from "../../src/host/node/engines.js";
 import { kernelModules, VIRTIO_MODULES } from "../support/kernel-modules.js";
 import {
   assertEnd,
   bootKernel,
   guestValue,
   WITHOUT_CRYPTO_TESTS,
-  type KernelBoot,
+  kernelPlan,
+  type KernelBootOptions,
 } from "../support/kernel-boot.js";
 import { MemoryDisk } from "../support/memory-disk.js";
-import { randomBytes } from "../support/random.js";
+import { Random, randomBytes } from "../support/random.js";
+import { TestConsole } from "../support/fake-machine.js";
+import { fileOf, fromFile, newMachine } from "../support/snapshot-moves.js";
 import { diskPart } from "../support/virtio-parts.js";
 
 const MIB = 2 ** 20;
@@ -25,20 +29,20 @@ function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
 
-async function bootWithDisks(
+async function withDisks(
   t: TestContext,
   disks: ReadonlyMap<string, MemoryDisk>,
   script: string,
   options: Partial<BootOptions> = {},
-): Promise<KernelBoot | undefined> {
+): Promise<KernelBootOptions | undefined> {
   const modules = await kernelModules(t, "debian-cloud", MODULES);
   if (modules === undefined) return undefined;
-  return bootKernel(t, {
+  return {
     commandLine: `console=ttyS0 quiet ${WITHOUT_CRYPTO_TESTS}`,
     initramfs: { packages: modules.packages, command: `${modules.load}\n${script}` },
     disks,
     more: { moreDevices: [...disks].map(([name, disk]) => diskPart(disk, name)), ...options },
-  });
+  };
 }
 
 const SCRIPT = `
@@ -61,7 +65,8 @@ for (const [name, options] of [
       ["disk0", source],
       ["disk1", target],
     ]);
-    const boot = await bootWithDisks(t, disks, SCRIPT, options);
+    const asked = await withDisks(t, disks, SCRIPT, options);
+    const boot = asked && (await bootKernel(t, asked));
     if (boot === undefined) return;
     assertEnd(boot, "off", "acpi-s5", 0);
     assert.match(boot.console, /vda\/serial:serial-disk0/);
@@ -71,3 +76,56 @@ for (const [name, options] of [
     assert.ok(target.flushes > 0);
   });
 }
+
+/** Longest way from one to the next, instructions: they lie in the copying, which takes some millions. */
+const STRIDE = 600_000;
+const CUTS = 6;
+
+function copyOf(disks: ReadonlyMap<string, MemoryDisk>): Map<string, MemoryDisk> {
+  return new Map([...disks].map(([name, { bytes }]) => [name, new MemoryDisk(bytes.slice())]));
+}
+
+test(`R6.2 R3.6 a machine that copies a disk is saved at ${CUTS} random instructions, and goes on with its disks as it would have`, async (t) => {
+  const disks = new Map([
+    ["disk0", new MemoryDisk(randomBytes(2, 4 * MIB))],
+    ["disk1", new MemoryDisk(new Uint8Array(4 * MIB))],
+  ]);
+  const asked = await withDisks(
+    t,
+    disks,
+    "echo copying; dd if=/dev/vda of=/dev/vdb bs=16k oflag=direct 2>/dev/null; cat /proc/interrupts | grep virtio",
+  );
+  const plan = asked && (await kernelPlan(t, { ...asked, memory: 128 * MIB }));
+  if (plan === undefined) return;
+  const engine = await loadEngine("wasm");
+  const console = new TestConsole();
+  const machine = newMachine(plan, { console, engine, disks });
+  plan.regions = [];
+  const random = new Random(9);
+  const saved = [];
+  while (!console.text.includes("copying")) machine.run(STRIDE);
+  for (let cut = 0; cut < CUTS; cut++) {
+    machine.run(1 + random.below(STRIDE));
+    const written = disks.get("disk1")!.bytes.filter((byte) => byte !== 0).length;
+    saved.push({ file: fileOf(machine), disks: copyOf(disks), text: console.text, written });
+  }
+  // Between nothing and all.
+  assert.ok(
+    saved.some(({ written }) => written > 0 && written < 4 * MIB - 2 * 0x4000),
+    saved.map(({ written }) => written).join(),
+  );
+  machine.run(1e9);
+  assert.equal(machine.end?.kind, "off", console.text);
+  assert.equal(sha256(disks.get("disk1")!.bytes), sha256(disks.get("disk0")!.bytes));
+  for (const { file, disks: then, text } of saved) {
+    const again = new TestConsole();
+    const other = fromFile(file, { console: again, engine, disks: then });
+    other.run(1e9);
+    assert.deepEqual(other.end, machine.end);
+    assert.equal(other.instructions, machine.instructions);
+    assert.equal(text + again.text, console.text);
+    assert.equal(sha256(then.get("disk1")!.bytes), sha256(disks.get("disk1")!.bytes));
+    other.dispose();
+  }
+  machine.dispose();
+});

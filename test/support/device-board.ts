@@ -14,7 +14,7 @@ import { buildBoard, type Board, type BoardContext, type BoardState } from "../.
 import { withFeatures } from "../../src/x86/cpu-features.js";
 import { cpuidTable } from "../../src/x86/cpuid-table.js";
 import type { PartMemory, PlanPart } from "../../src/devices/part.js";
-import { usualPlanParts } from "./usual-machine.js";
+import { everyDisk, usualPlanParts } from "./usual-machine.js";
 
 export const BOARD_CPUS = 2;
 /** The local APIC's page at its reset address, I/O APIC's page. */
@@ -80,6 +80,7 @@ export class DeviceBoard {
           connect: (port) => (this.receive = (bytes) => port.receive(bytes)),
         },
         generation,
+        disks: everyDisk(),
         failed: (what) => this.log.push(`failed ${what}`),
         memory: () => {
           if (memory !== undefined) return memory;

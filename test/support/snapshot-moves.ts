@@ -13,7 +13,7 @@ const SAVED = { locore: "0.0.0", savedAt: 0 } as const;
 const { checksum } = FAST_READING;
 
 /** What a machine of these tests may be given besides. */
-export type MoveOptions = Partial<Pick<MachineOptions, "engine" | "maxResets" | "tripleFault">> & {
+export type MoveOptions = Partial<Pick<MachineOptions, "engine" | "maxResets" | "tripleFault" | "disks">> & {
   console: ConsoleEnd;
 };
 

@@ -1,11 +1,32 @@
 /** The parts of a machine as nobody asked otherwise, placed, and what they announce: for tests of what is made from them. */
 import { announced, placeParts, usualParts, type MachineKind } from "../../src/boot/parts.js";
-import type { PlanPart } from "../../src/devices/part.js";
+import type { BlockBackend } from "../../src/block/backend.js";
+import type { PartRequest, PlanPart } from "../../src/devices/part.js";
 import { PartRegistry } from "../../src/devices/registry.js";
 import type { Hardware } from "../../src/firmware/hardware.js";
+import { MemoryDisk } from "./memory-disk.js";
+import { SECTOR } from "./virtio-parts.js";
 
 const RAM = [{ start: 0, size: 0x1000_0000 }];
+const EVERY_DISK = "disk0";
+const DISK_SECTORS = 64;
 const PLAIN: MachineKind = { firmware: false, vga: false };
+
+/** A virtio device of every kind; that of the disk is the legacy one. */
+const VIRTIO: readonly PartRequest[] = [
+  {
+    type: "virtio-blk",
+    config: { disk: EVERY_DISK, sectors: DISK_SECTORS, readOnly: false, serial: "s", version: 1 },
+  },
+  { type: "virtio-console", config: { ports: ["a", "b"] } },
+  { type: "virtio-rng" },
+  { type: "virtio-balloon", config: { pages: 3 } },
+];
+
+/** The disks that `everyPart` names, all zeros. */
+export function everyDisk(): ReadonlyMap<string, BlockBackend> {
+  return new Map([[EVERY_DISK, new MemoryDisk(new Uint8Array(DISK_SECTORS * SECTOR))]]);
+}
 
 /** The placed parts. */
 export function usualPlanParts(kind = PLAIN): PlanPart[] {
@@ -14,7 +35,7 @@ export function usualPlanParts(kind = PLAIN): PlanPart[] {
 
 /** Every part that is built in, placed. */
 export function everyPart(): PlanPart[] {
-  const requests = [...usualParts({ firmware: true, vga: true }), { type: "testdev" }];
+  const requests = [...usualParts({ firmware: true, vga: true }), { type: "testdev" }, ...VIRTIO];
   return placeParts(requests, new PartRegistry(), { ram: RAM });
 }
 
