@@ -196,7 +196,11 @@ export class Machine {
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
     const random = random32 ?? ((): number => this.#random.next());
-    this.#context = this.#boardContext(wake, random, random32 && (options.generation ?? newGeneration(random32)));
+    this.#context = this.#boardContext(
+      wake,
+      random,
+      random32 && (options.generation ?? newGeneration(random32)),
+    );
     this.#board = this.#makeBoard(state?.parts ?? {});
     const host = this.#cpuHost(random);
     const memory = { ranges: memoryRanges(plan), cpus: plan.cpus };
