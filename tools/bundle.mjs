@@ -23,7 +23,9 @@ const EXECUTABLE = 0o755;
 const OWN_PLACE = /new URL\("([^"]+)", import\.meta\.url\)/g;
 /** How a part loads another one when it needs it. */
 const LOADED_LATER = /\bimport\("\.\/([^"]+)\.js"\)/g;
-const IMPORTED = /(from |^import )"\.\/([^"]+)\.js";$/gm;
+/** The statements that a part begins and ends with, as esbuild writes them. */
+const IMPORT = /^import (?:([^"]*?) from )?"([^"]+)";$/gm;
+const EXPORT = /^export \{([^}]*)\};$/m;
 
 /** The file in the bundle that an entry becomes; the library is a module, as files to plug in are. */
 const nameOf = (thread, entry) => `${thread}/${path.basename(entry)}${entry === LIBRARY ? ".mjs" : ".cjs"}`;
@@ -58,15 +60,31 @@ const places = (thread) => ({
   },
 });
 
+/** "a, b as c" as a pattern, or as an object. */
+const renamed = (names, as) => names.replaceAll(" as ", as);
+
+/** One import statement of a part; names, not a module that they would be looked up in each time: nothing exported changes later. */
+function required(clause, from) {
+  const place = from.startsWith("./") ? `${from.slice(0, -".js".length)}.cjs` : from;
+  const call = `require(${JSON.stringify(place)})`;
+  if (clause === undefined) return `${call};`;
+  const [, first, names] = /^(?:(?:\* as )?([\w$]+)(?:, )?)?(\{[^]*\})?$/.exec(clause.trim());
+  const constants = [];
+  if (first !== undefined) constants.push(`const ${first} = ${call};`);
+  if (names !== undefined) constants.push(`const ${renamed(names, ": ")} = ${call};`);
+  return constants.join("\n");
+}
+
 /** A part of the bundle as CommonJS. */
-async function converted(transform, part) {
+function converted(part) {
   const text = part
     .replace(LOADED_LATER, (_, name) => `Promise.resolve().then(() => require("./${name}.cjs"))`)
-    .replace(IMPORTED, (_, how, name) => `${how}"./${name}.cjs";`);
-  const { code } = await transform(text, { format: "cjs", platform: "node", target: "node20" });
-  return code.includes("__place")
-    ? `const __place = require("node:url").pathToFileURL(__filename);\n${code}`
-    : code;
+    .replace(IMPORT, (_, clause, from) => required(clause, from))
+    .replace(EXPORT, (_, names) => `module.exports = {${names.replace(/([\w$]+) as ([\w$]+)/g, "$2: $1")}};`);
+  const place = text.includes("__place")
+    ? `const __place = require("node:url").pathToFileURL(__filename);\n`
+    : "";
+  return `"use strict";\n${place}${text}`;
 }
 
 /** The library as a module: what its part of the bundle exports. */
@@ -99,7 +117,7 @@ async function writeProgram() {
   await chmod(file, EXECUTABLE);
 }
 
-async function bundleThread({ build, transform }, thread) {
+async function bundleThread({ build }, thread) {
   const { outputFiles, metafile } = await build({
     entryPoints: THREADS[thread].map((entry) => ({
       in: path.join(FROM, `${entry}.js`),
@@ -119,7 +137,7 @@ async function bundleThread({ build, transform }, thread) {
   });
   await mkdir(path.join(TO, thread));
   for (const { path: file, text } of outputFiles)
-    await writeFile(file.replace(/\.js$/, ".cjs"), await converted(transform, text));
+    await writeFile(file.replace(/\.js$/, ".cjs"), converted(text));
   await writeFile(path.join(TO, thread, "parts.json"), JSON.stringify(partsOf(metafile), undefined, 1));
   const part = `dist/run/${thread}/${path.basename(LIBRARY)}.js`;
   if (part in metafile.outputs)

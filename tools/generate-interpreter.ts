@@ -1,10 +1,12 @@
 /**
- * Part of the build: generates the interpreter's WebAssembly module and writes it beside the compiled sources, so
- * that a start only has to instantiate it.
+ * Part of the build: generates the interpreter's WebAssembly module, and the function that all regions call, and writes them beside the
+ * compiled sources, so that a start only has to instantiate them.
  */
 import { writeFileSync } from "node:fs";
+import { generateMakeWords } from "../src/engine/region/flag-code.js";
 import { generateInterpreter } from "../src/engine/wasm/interpreter.js";
 
-const bytes = generateInterpreter();
-const text = `export const interpreterBase64 = "${Buffer.from(bytes).toString("base64")}";\n`;
+const line = (name: string, bytes: Uint8Array): string =>
+  `export const ${name} = "${Buffer.from(bytes).toString("base64")}";\n`;
+const text = line("interpreterBase64", generateInterpreter()) + line("makeWordsBase64", generateMakeWords());
 writeFileSync(new URL("../src/engine/wasm/interpreter-binary.js", import.meta.url), text);

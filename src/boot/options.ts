@@ -5,7 +5,7 @@
 import type { PartRequest } from "../devices/part.js";
 import type { MmioVersion } from "../devices/virtio/mmio-transport.js";
 import type { FeatureName } from "../spec/cpuid.js";
-import type { AnnounceBy } from "./virtio-announcing.js";
+import type { AnnounceBy } from "./announce-ways.js";
 
 /** A file the caller has read. */
 export interface NamedBytes {

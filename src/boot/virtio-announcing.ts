@@ -10,10 +10,8 @@ import type { Aml } from "../firmware/acpi/aml.js";
 import { hex } from "../bytes/hex.js";
 import type { VirtioMmioPlace } from "../devices/part.js";
 import type { KernelSystem } from "../formats/elf/system.js";
+import type { AnnounceBy } from "./announce-ways.js";
 import { OptionError } from "./boot-error.js";
-
-export const ANNOUNCE_WAYS = ["acpi", "cmdline", "both"] as const;
-export type AnnounceBy = (typeof ANNOUNCE_WAYS)[number];
 
 interface Dialect {
   /** How it finds devices where nobody says. */

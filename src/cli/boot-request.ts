@@ -4,7 +4,7 @@
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
 import type { BootOptions, ClockOptions } from "../boot/options.js";
-import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/virtio-announcing.js";
+import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";

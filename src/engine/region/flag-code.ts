@@ -109,11 +109,10 @@ class Generator extends FunctionBuilder {
   }
 }
 
-/** The function for one memory: all regions call the same. */
-export function makeWordsIn(memory: WebAssembly.Memory): WebAssembly.ExportValue {
+/** The function as a module, for one memory: all regions call the same. It is made when the program is built, as its cases take longer than a region. */
+export function generateMakeWords(): Uint8Array {
   const module = new ModuleBuilder();
   module.add(new Generator().generate());
   module.export(MAKE_WORDS);
-  const compiled = new WebAssembly.Module(module.build() as BufferSource);
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports[MAKE_WORDS];
+  return module.build();
 }

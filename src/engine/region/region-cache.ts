@@ -8,6 +8,7 @@ import type { Block } from "../wasm/blocks.js";
 import type { DecodeCache } from "../wasm/decode-cache.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE } from "../wasm/handler-builder.js";
 import { IMPORTS } from "../wasm/interpreter.js";
+import { makeWordsModule } from "../wasm/interpreter-module.js";
 import { NEVER_CONTINUES } from "../x86/control-flow.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
@@ -16,7 +17,7 @@ import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { CompilableCode } from "./compilable-code.js";
 import { compileRegion, shapeRegion, type RegionShape } from "./compile.js";
-import { MAKE_WORDS, MAKE_WORDS_SIGNATURE, makeWordsIn } from "./flag-code.js";
+import { MAKE_WORDS, MAKE_WORDS_SIGNATURE } from "./flag-code.js";
 import { formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
 import type { IrFunction } from "../ir/ir.js";
@@ -248,7 +249,7 @@ export class RegionCache {
 
   private instantiate(bytes: Uint8Array, candidates: readonly Candidate[]): void {
     const checking = this.options.checker?.functions();
-    this.words ??= { [MAKE_WORDS]: makeWordsIn(this.memory) };
+    this.words ??= new WebAssembly.Instance(makeWordsModule(), { env: { memory: this.memory } }).exports;
     const env = { memory: this.memory, handlers: this.table, ...this.words, ...this.imports, ...checking };
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes as BufferSource), { env });
     this.counters.regionModules++;

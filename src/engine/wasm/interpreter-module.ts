@@ -1,10 +1,11 @@
-/** The generated interpreter as a module, compiled once for all VMs. Knows nothing of what is in it. */
-import { interpreterBase64 } from "./interpreter-binary.js";
+/** The generated code that every machine shares, as modules, each compiled once for all VMs. Knows nothing of what is in it. */
+import { interpreterBase64, makeWordsBase64 } from "./interpreter-binary.js";
 
 /** Its quick delivery of an event: 1, or 0 with nothing changed. No error code: negative. */
 export type EnterQuickly = (cpu: number, vector: number, errorCode: number, restarts: number) => number;
 
-let compiled: WebAssembly.Module | undefined;
+let interpreter: WebAssembly.Module | undefined;
+let makeWords: WebAssembly.Module | undefined;
 
 /** Where the JavaScript engine has it (ES2026). */
 const { fromBase64 } = Uint8Array as { fromBase64?: (text: string) => Uint8Array };
@@ -20,6 +21,12 @@ function decodeBase64(text: string): Uint8Array {
 
 /** The interpreter's module. Throws `WebAssembly.CompileError` where WebAssembly with SIMD is missing. */
 export function interpreterModule(): WebAssembly.Module {
-  compiled ??= new WebAssembly.Module(decodeBase64(interpreterBase64));
-  return compiled;
+  interpreter ??= new WebAssembly.Module(decodeBase64(interpreterBase64));
+  return interpreter;
+}
+
+/** The module of the regions' `makeWords`. Throws likewise. */
+export function makeWordsModule(): WebAssembly.Module {
+  makeWords ??= new WebAssembly.Module(decodeBase64(makeWordsBase64));
+  return makeWords;
 }
