@@ -13,6 +13,7 @@ const THREADS = {
   main: ["cli/program", LIBRARY],
   machine: ["host/node/worker", LIBRARY],
   jobs: ["guests/thread-jobs"],
+  disks: ["host/node/disk-flush-thread"],
 };
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");

@@ -23,6 +23,7 @@ import { APIC_HZ, DEFAULT_CPUS, DEFAULT_MEMORY, DEFAULT_RTC_START, TSC_HZ } from
 import {
   announced,
   consoleOf,
+  diskParts,
   placeParts,
   TEST_PARTS,
   usualParts,
@@ -232,7 +233,9 @@ function announcedFeatures(
 function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   const { devices = usualParts(kind), moreDevices = [], testdev = false } = options;
   const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
-  return [...devices, ...tested, ...moreDevices].map((request) => withVersion(request, options));
+  // A plan that was edited has them among its parts, or not any more.
+  const disks = options.devices === undefined ? diskParts(options.disks ?? []) : [];
+  return [...devices, ...disks, ...tested, ...moreDevices].map((request) => withVersion(request, options));
 }
 
 /** What the parts tell, with what virtio devices are told of by. */

@@ -20,6 +20,20 @@ export interface BootModule extends NamedBytes {
   commandLine?: string;
 }
 
+/** A disk as a plan has it; its bytes are handed to the machine that runs (`MachineOptions.disks`). */
+export interface BootDisk {
+  /** Of 512 bytes. */
+  sectors: number;
+  readOnly: boolean;
+  /** What the guest is told as its serial number; at most 20 bytes. */
+  serial: string;
+}
+
+/** The name of the `index`th disk. */
+export function diskName(index: number): string {
+  return `disk${index}`;
+}
+
 /**
  * Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. `File` and `Module` are what files and boot
  * modules are: read, or not yet.
@@ -50,6 +64,8 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   devices?: readonly PartRequest[];
   /** Parts beside these. */
   moreDevices?: readonly PartRequest[];
+  /** Disks, in the order that the guest finds them: "disk0", "disk1", … */
+  disks?: readonly BootDisk[];
   /** The device of suites of unit tests for hypervisors. */
   testdev?: boolean;
   /** How the kernel is told of virtio devices. Absent: as its system finds them best. */

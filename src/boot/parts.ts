@@ -9,6 +9,7 @@ import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
 import type { GeneralEvent, Hardware } from "../firmware/hardware.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
+import { diskName, type BootDisk } from "./options.js";
 import type { SerialConsole } from "./systems.js";
 import { checkAnnouncement, checkPlaced } from "./placed-part.js";
 
@@ -37,6 +38,14 @@ export function usualParts({ firmware, vga }: MachineKind): PartRequest[] {
     ...(firmware ? [{ type: "debug-console" }, { type: "fw_cfg" }] : []),
     ...(vga ? [{ type: "vga" }] : []),
   ];
+}
+
+/** The disks' parts. `config.disk` is the name by which the machine's disks are handed in. */
+export function diskParts(disks: readonly BootDisk[]): PartRequest[] {
+  return disks.map((disk, index) => {
+    const name = diskName(index);
+    return { type: "virtio-blk", name, config: { disk: name, ...disk } };
+  });
 }
 
 /** What suites of unit tests for hypervisors expect beside: their device, and the machine's facts without firmware. */

@@ -14,7 +14,7 @@ const READ_AT_ONCE = 64;
 export async function bootOptions(request: BootRequest, signal?: AbortSignal): Promise<BootOptions> {
   const { kernel, initrd, modules, bios, vgaRom, ...rest } = request;
   // What is only the command line's stays here.
-  const { plugIns: _plugIns, rtcNow: _rtcNow, digests: _digests, ...same } = rest;
+  const { plugIns: _plugIns, diskFiles: _diskFiles, rtcNow: _rtcNow, digests: _digests, ...same } = rest;
   const [kernelFile, initrdFile, moduleFiles] = await Promise.all([
     readNamed("kernel", kernel, signal),
     initrd === undefined ? undefined : readNamed("initrd", initrd, signal),

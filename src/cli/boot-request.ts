@@ -5,7 +5,9 @@
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
 import type { BootOptions, ClockOptions } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
+import { DISK_OPTION, parseDisk } from "./disk-option.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
+import type { DiskRequest } from "../host/node/disks.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";
@@ -26,6 +28,8 @@ export interface BootRequest extends BootOptions<string, ModulePath> {
   clock: ClockOptions;
   /** Devices and loaders of somebody's own. Where there are `devices`, those of a plan that was edited, its devices are types only. */
   plugIns?: PlugInFiles;
+  /** Disks by their files. */
+  diskFiles?: readonly DiskRequest[];
   /** The guest's clock follows the host's: nobody gave a time. */
   rtcNow?: true;
   /** SHA-256 that files must have, in hex, by path. */
@@ -85,6 +89,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     repeats: true,
     help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; virtio.version=1 gives virtio devices their legacy registers; a comma that loader. does not follow belongs to the value",
   },
+  DISK_OPTION,
   {
     name: "device",
     value: "FILE,KEY=VALUE,…",
@@ -255,6 +260,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   readAnnouncing(request, args);
   const plugIns = { devices: args.values("device").map(parseDevice), loaders: [...args.values("loader")] };
   if (plugIns.devices.length + plugIns.loaders.length > 0) request.plugIns = plugIns;
+  const diskFiles = args.values("disk").map(parseDisk);
+  if (diskFiles.length > 0) request.diskFiles = diskFiles;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

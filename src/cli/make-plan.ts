@@ -13,7 +13,8 @@ import { readInput } from "./files.js";
 export async function machineSource(request: BootRequest, signal?: AbortSignal): Promise<PlannedSource> {
   const boot = await bootOptions(request, signal);
   if (request.digests !== undefined) await checkDigests(request, boot, request.digests);
-  return request.plugIns === undefined ? { boot } : { boot, plugIns: request.plugIns };
+  const { plugIns, diskFiles } = request;
+  return { boot, ...(plugIns && { plugIns }), ...(diskFiles && { disks: diskFiles }) };
 }
 
 /** The plan of a request. Throws what makes it impossible. */

@@ -152,6 +152,8 @@ class PlanFile {
       case "bios":
       case "vgabios":
         return [pair(`loader.${key}`, this.#file(value, path))];
+      case "disks":
+        return this.#each(value, path, (one, at) => ["disk", this.#disk(one, at)]);
       case "modules":
         return this.#each(value, path, (one, at) => ["module", this.#module(one, at)]);
       case "commandLine":
@@ -206,6 +208,20 @@ class PlanFile {
     const file = this.#file(value, path, ["commandLine"]).replaceAll(" ", "\\ ");
     const { commandLine = "" } = value as { commandLine?: unknown };
     return `${file} ${this.#text(commandLine, `${path}.commandLine`)}`.trimEnd();
+  }
+
+  /** In the words of --disk, which are judged there. */
+  #disk(value: unknown, path: string): string {
+    const facts = this.#object(value, path);
+    this.#only(facts, path, DISK_FIELDS);
+    const text = (key: string): string => this.#text(facts[key], `${path}.${key}`).replaceAll(",", ",,");
+    const access = facts["access"] === undefined ? "memory" : text("access");
+    const words: Readonly<Record<string, string>> = { memory: "", write: ",rw", read: ",ro" };
+    if (!Object.hasOwn(words, access))
+      this.#refuse(`${path}.access`, shown(access), Object.keys(words).join(", "), "Correct it.");
+    const overlaid = facts["overlay"] !== undefined;
+    const more = ["overlay", "format", "serial"].filter((key) => facts[key] !== undefined);
+    return `file=${text("file")}${overlaid ? "" : words[access]}${more.map((key) => `,${key}=${text(key)}`).join("")}`;
   }
 
   #plugged(value: unknown, path: string): DeviceFile {
@@ -299,9 +315,10 @@ function depth(text: string): number {
 }
 
 const HEX = /^0x[0-9a-f]{1,13}$/i;
+const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
-  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, loader, deterministic, rtc, " +
+  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, loader, disks, deterministic, rtc, " +
   "devices, loaders";
 
 /** A value of JSON for people. */

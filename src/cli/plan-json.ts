@@ -48,7 +48,7 @@ function fileFacts({ name, bytes }: NamedBytes): Json {
 function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly NamedBytes[]): Json {
   const { kernel, initrd, modules, bios, vgaRom } = boot;
   const { commandLine, memory, cpus, features, testdev, screen, loader, clock, plugIns } = request;
-  const { announce, acpi, virtio } = request;
+  const { announce, acpi, virtio, diskFiles } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
     kernel: fileFacts(kernel),
@@ -67,6 +67,7 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     acpi,
     virtio,
     loader,
+    disks: diskFiles,
     deterministic: clock.deterministic !== undefined,
     rtc: rtcOf(request),
     devices: plugIns?.devices.map(({ file, ...part }) => ({ file, sha256: digests.get(file), ...part })),

@@ -149,9 +149,9 @@ export const helper = 5;`,
         (await locore("plan", kernel, dashes, "isa-debug-exit,iobase=0xf4,iosize=0x04")).status,
         0,
       );
-      const disk = await locore("plan", kernel, dashes, "virtio-blk-device,drive=d");
+      const disk = await locore("plan", kernel, dashes, "nvme,drive=d");
       assert.equal(disk.status, 2);
-      assert.match(disk.err, /no disks yet/);
+      assert.match(disk.err, /virtio disks/);
       const laid = await locore("plan", kernel, dashes, "loader,file=./f.js,addr=0x1000");
       assert.match(laid.err, /no files are laid into memory/);
       assert.equal((await parts(dashes, mine)).at(-1)?.name, "mine");

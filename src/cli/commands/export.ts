@@ -46,11 +46,17 @@ async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportR
     cpus: request.cpus,
     commandLine: request.commandLine,
     initrd: initrd === undefined ? undefined : { name: initrd, size: initrdSize },
-    disks: args.values("disk"),
+    disks: (request.diskFiles ?? []).map(({ file }) => file),
     ownOnly: ownOnly(args, request),
     modules: (request.modules ?? []).map(({ path }) => path),
-    plan: isForArm(image) ? undefined : await makePlan(request),
+    plan: isForArm(image) ? undefined : await makePlan(withoutDisks(request)),
   };
+}
+
+/** The other monitor opens them: here they need not be. */
+function withoutDisks(request: BootRequest): BootRequest {
+  const { diskFiles: _diskFiles, ...others } = request;
+  return others;
 }
 
 function made(request: ExportRequest, target: ExportTarget): Export {
@@ -97,7 +103,6 @@ export const exportCommand: Command = {
     { name: "to", value: "TARGET", choices: EXPORT_TARGETS, help: `where to: ${EXPORT_TARGETS.join(", ")}` },
     { name: "out", value: "FILE", help: "write the configuration there; without it, it is printed" },
     { name: "name", value: "NAME", help: "of the guest (default guest; dom0less: domU1)" },
-    { name: "disk", value: "FILE", repeats: true, help: "a raw disk image for the guest; may be repeated" },
     ...BOOT_OPTIONS,
     JSON_OPTION,
   ],

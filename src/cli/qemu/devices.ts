@@ -6,7 +6,11 @@ import { refuse, type Rule, type Ruling } from "./rules.js";
 
 const INTO_INITRD = "files can go into the initrd: locore initramfs --add HOST:GUEST -o initrd.img";
 
-export const NO_DISKS = refuse("there are no disks yet", INTO_INITRD);
+/** What is put behind a disk that another bus would have. */
+export const NO_OTHER_DISKS = refuse(
+  "disks are virtio disks on MMIO",
+  "locore boot … --disk FILE, or -drive file=FILE,if=virtio",
+);
 export const NO_SHARING = refuse("no folder of the host can be shared yet", INTO_INITRD);
 export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);
 
@@ -37,11 +41,26 @@ const TESTDEV_ARGS = ["-o", "testdev=on"];
 /** The port of Bochs' debug console, which comes with the test device; firmware's own is another. */
 const BOCHS_CONSOLE_PORT = 0xe9;
 
+/** virtio-blk-device,drive=ID: every -drive is such a disk already. */
+const DISK_DEVICE: Rule = {
+  about: "taken: a -drive is such a disk",
+  judge(value) {
+    const [, ...properties] = parseSuboptions(value, "driver");
+    const named = new Map(properties);
+    const why = "a disk is made by its -drive";
+    if (named.has("serial"))
+      return { taken: false, why, instead: "say serial= there: -drive file=FILE,serial=S" };
+    if (!named.has("drive")) return { taken: false, why, instead: "-drive file=FILE,if=virtio" };
+    return { taken: true };
+  },
+};
+
 /** Other devices by what their names tell: kinds of which there is something to say. */
 const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
+  [/^virtio-blk-(device|pci)/, DISK_DEVICE],
   [
     /^(virtio-(blk|scsi|pmem)|vhost-user-blk|ide-|scsi-|nvme|ahci|floppy|isa-fdc|sd-card|usb-storage|nvdimm)/,
-    NO_DISKS,
+    NO_OTHER_DISKS,
   ],
   [/^(virtio-(9p|fs)|vhost-user-fs)/, NO_SHARING],
   [/^(virtio-net|vhost-user-net|vhost-vdpa|e1000|rtl8139|ne2k|pcnet|vmxnet|usb-net|igb|i8255)/, NO_NETWORK],

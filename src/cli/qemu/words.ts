@@ -5,7 +5,8 @@
  *
  * Specification: QEMU's "Invocation" (qemu-options.hx), 7.2 to 10, and words that were dropped since 2.0.
  */
-import { device, NO_DISKS, NO_NETWORK, NO_SHARING } from "./devices.js";
+import { DRIVE_OF_FILE, drive } from "./drives.js";
+import { device, NO_NETWORK, NO_OTHER_DISKS, NO_SHARING } from "./devices.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
 
@@ -77,8 +78,8 @@ const MON: Rule = {
 };
 
 const DRIVE: Rule = {
-  about: NO_DISKS.about,
-  judge: (value, index) => (/(^|,)if=pflash(,|$)/.test(value) ? NO_FLASH : NO_DISKS).judge(value, index),
+  about: drive.about,
+  judge: (value, index) => (/(^|,)if=pflash(,|$)/.test(value) ? NO_FLASH : drive).judge(value, index),
 };
 
 /** What happens here anyway. */
@@ -177,8 +178,9 @@ const SCREEN: readonly QemuWord[] = [
 const DEVICES: readonly QemuWord[] = [
   word("device", "DRIVER", device),
   word("drive", "DRIVE", DRIVE),
-  word("hda hdb hdc hdd cdrom fda fdb sd mtdblock blockdev iscsi", "FILE", NO_DISKS),
-  word("no-fd-bootchk win2k-hack", undefined, take("there are no disks")),
+  word("hda hdb hdc hdd", "FILE", DRIVE_OF_FILE),
+  word("cdrom fda fdb sd mtdblock blockdev iscsi", "FILE", NO_OTHER_DISKS),
+  word("no-fd-bootchk win2k-hack", undefined, take("there is no such disk")),
   word("fsdev virtfs", "FOLDER", NO_SHARING),
   word("netdev", "KIND", NO_NETWORK),
   word("net nic", "KIND", among({ none: NONE }, NO_NETWORK)),

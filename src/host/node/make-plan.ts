@@ -1,17 +1,24 @@
 /** From files that were read, and files to plug in, to a plan: in the machine's thread, and for commands that run nothing. */
 import { buildPlan } from "../../boot/index.js";
+import type { BootDisk } from "../../boot/options.js";
 import { engineCapabilities } from "./engines.js";
+import type { DiskRequest } from "./disks.js";
 import type { PlannedSource } from "./messages.js";
 import type { Planned } from "./serve.js";
 
 /** The plan of a machine for the engine of a name, and its part types. Throws what makes it impossible. */
 export async function makePlan(
-  { boot, plugIns }: PlannedSource,
+  { boot: asked, plugIns, disks = [] }: PlannedSource,
   engineName: string = "auto",
 ): Promise<Planned> {
   const engine = await engineCapabilities(engineName);
+  const boot = disks.length === 0 ? asked : { ...asked, disks: await factsOf(disks) };
   if (plugIns === undefined) return { plan: buildPlan(boot, { engine }) };
   const { loadPlugIns, withDevices } = await import("./plug-ins.js");
   const loaded = await loadPlugIns(plugIns);
   return { plan: buildPlan(withDevices(boot, loaded), { ...loaded, engine }), types: loaded.parts };
+}
+
+async function factsOf(disks: readonly DiskRequest[]): Promise<BootDisk[]> {
+  return (await import("./disks.js")).diskFacts(disks);
 }

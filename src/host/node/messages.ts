@@ -6,6 +6,7 @@ import type { Screen } from "../../machine/screen.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
+import type { DiskRequest } from "./disks.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { SavingRequest } from "./saving.js";
 
@@ -47,6 +48,8 @@ function fileContents({ kernel, initrd, modules = [], bios, vgaRom }: BootOption
 export interface PlannedSource {
   boot: BootOptions;
   plugIns?: PlugInFiles;
+  /** In the order of their names; the boot options' `disks` are made of them. */
+  disks?: readonly DiskRequest[];
 }
 
 /** What a snapshot is restored from. */
@@ -56,6 +59,7 @@ export interface SnapshotToRestore {
   /** Whether the guest sees the time pass that has passed since: "jump", or its clock goes on where it was. */
   clock: "jump" | "hold";
   plugIns?: PlugInFiles;
+  disks?: readonly DiskRequest[];
 }
 
 /** What a machine is made of: what it is planned from, a plan that there is already, or a machine that was saved. */

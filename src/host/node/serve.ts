@@ -15,9 +15,11 @@ import { FormatError } from "../../formats/format-error.js";
 import { PlanError } from "../../machine/fill.js";
 import { MemoryMapError } from "../../memory/memory-error.js";
 import { machineEnd } from "../../machine/end.js";
-import { runToEnd, type RestoredRun, type RunOptions } from "../run.js";
-import { WorkerSide } from "../shared.js";
+import { runToEnd, type RestoredRun, type RunOptions, type RunReport } from "../run.js";
+import { WorkerSide, type SharedMemory } from "../shared.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
+import { DiskError } from "./disk-error.js";
+import type { DiskRequest, Disks } from "./disks.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
@@ -44,9 +46,16 @@ function failureOf(error: unknown): WorkerFailure {
 }
 
 function isRefusal(thrown: unknown): boolean {
-  return [BootError, FormatError, MemoryMapError, PartError, PlanError, PlugInError, SnapshotError].some(
-    (type) => thrown instanceof type,
-  );
+  return [
+    BootError,
+    DiskError,
+    FormatError,
+    MemoryMapError,
+    PartError,
+    PlanError,
+    PlugInError,
+    SnapshotError,
+  ].some((type) => thrown instanceof type);
 }
 
 /** A buffer where the JavaScript engine has ArrayBuffer.prototype.transfer (ES2024; Node 22 and later). */
@@ -98,13 +107,25 @@ interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
   side: WorkerSide;
   tell: (message: WorkerMessage) => void;
+  disks: Disks | undefined;
   steps: Omit<StartSteps, "first">;
 }
 
 /** Ms since 1970. */
 const now = (): number => performance.timeOrigin + performance.now();
 
-function runOptions({ start, plan, types, from, engine, side, tell, board, steps }: RunParts): RunOptions {
+function runOptions({
+  start,
+  plan,
+  types,
+  from,
+  engine,
+  side,
+  tell,
+  board,
+  disks,
+  steps,
+}: RunParts): RunOptions {
   const options: RunOptions = {
     plan,
     engine,
@@ -112,7 +133,12 @@ function runOptions({ start, plan, types, from, engine, side, tell, board, steps
     console: side,
     hostNow: () => performance.now() * NS_PER_MS,
     random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
-    poll: () => (side.stopRequested ? machineEnd("interrupted", "host") : undefined),
+    poll: () => {
+      // The bell is heard first, so that nothing that rings it now is missed.
+      const stopped = side.stopRequested;
+      disks?.poll();
+      return stopped ? machineEnd("interrupted", "host") : undefined;
+    },
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
       discard(start, plan);
@@ -126,6 +152,7 @@ function runOptions({ start, plan, types, from, engine, side, tell, board, steps
   if (plan.clock.deterministic === undefined)
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
   if (start.generation !== undefined) options.generation = start.generation;
+  if (disks !== undefined) options.disks = disks.backends;
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
@@ -148,6 +175,31 @@ function plannedFrom(
   return restore(source);
 }
 
+/** The disks that a machine was given, open. In a run that repeats exactly nothing comes from beside. */
+async function openDisks(
+  source: MachineSource,
+  plan: Plan,
+  shared: SharedMemory,
+): Promise<Disks | undefined> {
+  const { disks = [] } = source as { disks?: readonly DiskRequest[] };
+  if (disks.length === 0) return undefined;
+  const { Disks } = await import("./disks.js");
+  return new Disks(disks, plan.clock.deterministic === undefined ? shared : undefined);
+}
+
+/** Disks are written out and closed whatever happened. */
+function runWithDisks(options: RunOptions, disks: Disks | undefined): RunReport {
+  let report: RunReport;
+  try {
+    report = runToEnd(options);
+  } catch (error) {
+    disks?.abandon();
+    throw error;
+  }
+  const failure = disks?.close();
+  return failure === undefined ? report : { ...report, end: machineEnd("io-error", "disk", failure.message) };
+}
+
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
@@ -166,7 +218,11 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const engine = await loading;
     const steps = { thread, told, planned, engine: now() };
     const { board } = parts;
-    const report = runToEnd(runOptions({ start, ...made, engine, side, tell, board, steps }));
+    const disks = await openDisks(start.source, made.plan, setup.shared);
+    const report = runWithDisks(
+      runOptions({ start, ...made, engine, side, tell, board, disks, steps }),
+      disks,
+    );
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

@@ -1,0 +1,109 @@
+/** The disks of a machine as the host has them: opened as they were asked for, each under the name that its part has for it. */
+import { existsSync } from "node:fs";
+import { diskName, type BootDisk } from "../../boot/options.js";
+import type { BlockBackend } from "../../block/backend.js";
+import { BlockError } from "../../block/block-error.js";
+import { OverlayDisk } from "../../block/overlay.js";
+import { RawDisk, SECTOR } from "../../block/raw.js";
+import { namingDisk } from "./disk-error.js";
+import { DiskFile } from "./disk-file.js";
+import { DiskFlusher } from "./disk-flusher.js";
+import type { SharedMemory } from "../shared.js";
+
+export type DiskFormat = "raw" | "qcow2";
+
+/** A disk as it is asked for. Plain data. */
+export interface DiskRequest {
+  file: string;
+  /**
+   * What becomes of what the guest writes: it goes into memory and is gone with the machine, or into the file, or the guest cannot
+   * write.
+   */
+  access: "memory" | "write" | "read";
+  /** A qcow2 file over this one that takes what the guest writes; made where there is none. */
+  overlay?: string;
+  /** Absent: by its first bytes. */
+  format?: DiskFormat;
+  /** What the guest is told as its serial number; absent: none. */
+  serial?: string;
+}
+
+/** A disk that is open. */
+interface OpenDisk {
+  backend: BlockBackend;
+  files: DiskFile[];
+}
+
+/** Opens a disk's files; none stays open where that fails. */
+function opened(request: DiskRequest, flusher: DiskFlusher | undefined): OpenDisk {
+  const files: DiskFile[] = [];
+  try {
+    const backend = namingDisk(request.file, () => {
+      const { file, access } = request;
+      const image = new DiskFile(file, { write: access === "write", flusher });
+      files.push(image);
+      const disk = new RawDisk(image);
+      return access === "memory" ? new OverlayDisk(disk) : disk;
+    });
+    return { backend, files };
+  } catch (error) {
+    for (const file of files) file.close();
+    throw error;
+  }
+}
+
+/** What there is to plan of disks. They are not changed, and nobody is kept from them. Throws DiskError. */
+export function diskFacts(requests: readonly DiskRequest[]): BootDisk[] {
+  return requests.map((request) => {
+    const { serial = "", access, overlay } = request;
+    const file = overlay !== undefined && existsSync(overlay) ? overlay : request.file;
+    const { backend, files } = opened({ ...request, file, access: "read" }, undefined);
+    for (const one of files) one.close();
+    return { sectors: backend.size / SECTOR, readOnly: access === "read", serial };
+  });
+}
+
+/** The disks of a machine that runs. */
+export class Disks {
+  readonly backends: ReadonlyMap<string, BlockBackend>;
+  readonly #open: OpenDisk[] = [];
+  readonly #flusher: DiskFlusher | undefined;
+
+  /** Opens all of them. `shared`: of the machine, whose bell rings when one has been flushed. Throws DiskError; none is open then. */
+  constructor(requests: readonly DiskRequest[], shared: SharedMemory | undefined) {
+    this.#flusher = shared && new DiskFlusher(shared);
+    try {
+      for (const request of requests) this.#open.push(opened(request, this.#flusher));
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+    this.backends = new Map(this.#open.map(({ backend }, index) => [diskName(index), backend]));
+  }
+
+  /** Tells disks what has been flushed: to be called between slices. */
+  poll(): void {
+    this.#flusher?.poll();
+  }
+
+  /** Brings all that was written to the disk, and closes them. Gives what that failed with; they are closed then too. */
+  close(): BlockError | undefined {
+    let failed: BlockError | undefined;
+    for (const { backend } of this.#open) {
+      try {
+        backend.flush();
+      } catch (error) {
+        if (!(error instanceof BlockError)) throw error;
+        failed ??= error;
+      }
+    }
+    this.abandon();
+    return failed;
+  }
+
+  /** Closes them as they are. */
+  abandon(): void {
+    this.#flusher?.close();
+    for (const { files } of this.#open.splice(0)) for (const file of files) file.close();
+  }
+}

@@ -1,0 +1,52 @@
+/** `--disk` and QEMU's words for it (R3.1, R3.6). */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { UsageError } from "../../src/cli/args.js";
+import { parseDisk } from "../../src/cli/disk-option.js";
+import { DRIVE_OF_FILE, drive } from "../../src/cli/qemu/drives.js";
+import type { DiskRequest } from "../../src/host/node/disks.js";
+
+const GOOD: [text: string, disk: DiskRequest][] = [
+  ["a.img", { file: "a.img", access: "memory" }],
+  ["a.img,rw", { file: "a.img", access: "write" }],
+  ["a.img,ro,serial=S-1", { file: "a.img", access: "read", serial: "S-1" }],
+  ["a,,b.img", { file: "a,b.img", access: "memory" }],
+  ["file=a=b.img,format=raw", { file: "a=b.img", access: "memory", format: "raw" }],
+  ["a.img,overlay=o.qcow2", { file: "a.img", access: "write", overlay: "o.qcow2" }],
+];
+for (const [text, disk] of GOOD) test(`R3.1 --disk ${text}`, () => assert.deepEqual(parseDisk(text), disk));
+
+for (const text of [
+  "",
+  ",rw",
+  "a,rw,ro",
+  "a,rw,overlay=b",
+  "a,rw=1",
+  "a,format=vmdk",
+  "a,serial=123456789012345678901",
+  "a,what",
+])
+  test(`R3.1 --disk ${JSON.stringify(text)} is refused`, () =>
+    assert.throws(() => parseDisk(text), UsageError));
+
+const QEMU: [value: string, arg: string][] = [
+  ["file=d.img,format=raw,if=virtio", "file=d.img,rw,format=raw"],
+  ["file=d.img,if=none,id=x,cache=none,readonly=on", "file=d.img,ro"],
+  ["file=d.img,if=virtio,snapshot=on,serial=A", "file=d.img,serial=A"],
+  ["d,,e.img,if=virtio", "file=d,,e.img,rw"],
+];
+for (const [value, arg] of QEMU)
+  test(`R3.1 -drive ${value} is --disk ${arg}`, () => {
+    const ruling = drive.judge(value, 0);
+    assert.deepEqual(ruling, { taken: true, args: ["--disk", arg] });
+  });
+
+test("R3.1 -hda is a virtio disk, and says so", () => {
+  const ruling = DRIVE_OF_FILE.judge("d.img", 0);
+  assert.ok(ruling.taken);
+  assert.deepEqual(ruling.args, ["--disk", "file=d.img,rw"]);
+  assert.match(ruling.note ?? "", /vda/);
+});
+
+for (const value of ["if=virtio", "file=d,if=floppy", "file=d,format=vmdk", "file=d,iops=3"])
+  test(`R3.1 -drive ${value} is refused`, () => assert.equal(drive.judge(value, 0).taken, false));
