@@ -7,7 +7,7 @@ import type { BootOptions, ClockOptions } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DISK_OPTION, parseDisk } from "./disk-option.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
-import type { DiskRequest } from "../host/node/disks.js";
+import type { DiskRequest } from "../host/node/disk-request.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";

@@ -1,5 +1,5 @@
 /** `--disk FILE,rw,serial=S`: a disk, and what becomes of what the guest writes to it. */
-import type { DiskRequest } from "../host/node/disks.js";
+import type { DiskRequest } from "../host/node/disk-request.js";
 import { UsageError, type OptionSpec } from "./args.js";
 import { parseSuboptions } from "./values.js";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { UsageError } from "../../src/cli/args.js";
 import { parseDisk } from "../../src/cli/disk-option.js";
 import { DRIVE_OF_FILE, drive } from "../../src/cli/qemu/drives.js";
-import type { DiskRequest } from "../../src/host/node/disks.js";
+import type { DiskRequest } from "../../src/host/node/disk-request.js";
 
 const GOOD: [text: string, disk: DiskRequest][] = [
   ["a.img", { file: "a.img", access: "memory" }],

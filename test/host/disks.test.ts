@@ -19,7 +19,8 @@ import type { BlockError } from "../../src/block/block-error.js";
 import { DiskError } from "../../src/host/node/disk-error.js";
 import { DiskFile } from "../../src/host/node/disk-file.js";
 import { DiskFlusher } from "../../src/host/node/disk-flusher.js";
-import { diskFacts, Disks, type DiskRequest } from "../../src/host/node/disks.js";
+import type { DiskRequest } from "../../src/host/node/disk-request.js";
+import { diskFacts, Disks } from "../../src/host/node/disks.js";
 import { allocateShared, WorkerSide } from "../../src/host/shared.js";
 
 const SECTOR = 512;

@@ -31,6 +31,12 @@ export function decompressZstd(bytes: Uint8Array, options: DecompressOptions): D
   return decoder.run();
 }
 
+/** Unpacks the first frame: others may follow that have nothing to do with it. Throws CodecError. */
+export function decompressZstdFrame(bytes: Uint8Array, options: DecompressOptions): Decompressed {
+  const decoder = new Decoder(bytes, options);
+  return decoder.first();
+}
+
 interface FrameHeader {
   window: number;
   contentSize: number | undefined;
@@ -60,6 +66,13 @@ class Decoder {
       else if (this.isSkippable(at)) at = this.skip(at);
       else throw input.corrupt(at, hex(input.view.getUint32(at, true), 8), `the magic number ${hex(MAGIC)}`);
     } while (this.isFrame(at) || this.isSkippable(at));
+    return { bytes: output.finish(), consumed: at - PADDING };
+  }
+
+  first(): Decompressed {
+    const { input, output } = this;
+    if (!this.isFrame(PADDING)) throw input.corrupt(PADDING, "no frame", `the magic number ${hex(MAGIC)}`);
+    const at = this.frame(PADDING);
     return { bytes: output.finish(), consumed: at - PADDING };
   }
 

@@ -3,30 +3,12 @@ import { existsSync } from "node:fs";
 import { diskName, type BootDisk } from "../../boot/options.js";
 import type { BlockBackend } from "../../block/backend.js";
 import { BlockError } from "../../block/block-error.js";
-import { OverlayDisk } from "../../block/overlay.js";
-import { RawDisk, SECTOR } from "../../block/raw.js";
-import { namingDisk } from "./disk-error.js";
-import { DiskFile } from "./disk-file.js";
+import { SECTOR } from "../../block/raw.js";
+import { DiskChain } from "./disk-chain.js";
+import type { DiskFile } from "./disk-file.js";
 import { DiskFlusher } from "./disk-flusher.js";
+import type { DiskRequest } from "./disk-request.js";
 import type { SharedMemory } from "../shared.js";
-
-export type DiskFormat = "raw" | "qcow2";
-
-/** A disk as it is asked for. Plain data. */
-export interface DiskRequest {
-  file: string;
-  /**
-   * What becomes of what the guest writes: it goes into memory and is gone with the machine, or into the file, or the guest cannot
-   * write.
-   */
-  access: "memory" | "write" | "read";
-  /** A qcow2 file over this one that takes what the guest writes; made where there is none. */
-  overlay?: string;
-  /** Absent: by its first bytes. */
-  format?: DiskFormat;
-  /** What the guest is told as its serial number; absent: none. */
-  serial?: string;
-}
 
 /** A disk that is open. */
 interface OpenDisk {
@@ -36,28 +18,26 @@ interface OpenDisk {
 
 /** Opens a disk's files; none stays open where that fails. */
 function opened(request: DiskRequest, flusher: DiskFlusher | undefined): OpenDisk {
-  const files: DiskFile[] = [];
+  const chain = new DiskChain(flusher);
   try {
-    const backend = namingDisk(request.file, () => {
-      const { file, access } = request;
-      const image = new DiskFile(file, { write: access === "write", flusher });
-      files.push(image);
-      const disk = new RawDisk(image);
-      return access === "memory" ? new OverlayDisk(disk) : disk;
-    });
-    return { backend, files };
+    return { backend: chain.open(request), files: chain.files };
   } catch (error) {
-    for (const file of files) file.close();
+    for (const file of chain.files) file.close();
     throw error;
   }
+}
+
+/** The same disk, to be read only: of an overlay that is not there yet, what lies below. */
+function lookedAt({ overlay, ...request }: DiskRequest): DiskRequest {
+  if (overlay === undefined || !existsSync(overlay)) return { ...request, access: "read" };
+  return { ...request, file: overlay, format: "qcow2", access: "read" };
 }
 
 /** What there is to plan of disks. They are not changed, and nobody is kept from them. Throws DiskError. */
 export function diskFacts(requests: readonly DiskRequest[]): BootDisk[] {
   return requests.map((request) => {
-    const { serial = "", access, overlay } = request;
-    const file = overlay !== undefined && existsSync(overlay) ? overlay : request.file;
-    const { backend, files } = opened({ ...request, file, access: "read" }, undefined);
+    const { serial = "", access } = request;
+    const { backend, files } = opened(lookedAt(request), undefined);
     for (const one of files) one.close();
     return { sectors: backend.size / SECTOR, readOnly: access === "read", serial };
   });

@@ -2,7 +2,7 @@
 import { buildPlan } from "../../boot/index.js";
 import type { BootDisk } from "../../boot/options.js";
 import { engineCapabilities } from "./engines.js";
-import type { DiskRequest } from "./disks.js";
+import type { DiskRequest } from "./disk-request.js";
 import type { PlannedSource } from "./messages.js";
 import type { Planned } from "./serve.js";
 

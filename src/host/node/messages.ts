@@ -6,7 +6,7 @@ import type { Screen } from "../../machine/screen.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
-import type { DiskRequest } from "./disks.js";
+import type { DiskRequest } from "./disk-request.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { SavingRequest } from "./saving.js";
 

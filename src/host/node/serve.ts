@@ -19,7 +19,8 @@ import { runToEnd, type RestoredRun, type RunOptions, type RunReport } from "../
 import { WorkerSide, type SharedMemory } from "../shared.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { DiskError } from "./disk-error.js";
-import type { DiskRequest, Disks } from "./disks.js";
+import type { DiskRequest } from "./disk-request.js";
+import type { Disks } from "./disks.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions } from "./engines.js";
