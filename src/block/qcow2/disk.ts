@@ -257,6 +257,8 @@ export class Qcow2Disk implements BlockBackend {
     const place = this.#place(index);
     const most = Math.ceil((from + bytes.length) / this.#cluster);
     if (this.#isOwn(place)) {
+      if (place.host >= this.#file.size)
+        throw new BlockError(place.host, "a cluster behind the end of the file", "one inside", DAMAGED);
       let count = 1;
       while (count < most && this.#follows(index + count, place.host + count * this.#cluster)) count++;
       const part = bytes.subarray(0, count * this.#cluster - from);
