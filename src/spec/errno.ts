@@ -15,6 +15,7 @@ export const ERRNO_WORDS: Readonly<Record<string, string>> = {
   ENOSPC: "no space left for it",
   EDQUOT: "no space left for it in this user's quota",
   EFBIG: "grows beyond what this process may write",
+  EBUSY: "is in use, by a mounted file system or another program",
   EROFS: "the file system is read-only",
   EIO: "the device under it fails",
 };

@@ -25,7 +25,7 @@ export function recordBytes(index: number): Uint8Array {
 }
 
 function run(file: string, seed: number): void {
-  const disks = new Disks([{ file, access: "write" }], undefined);
+  const disks = new Disks([{ file, access: "write" }]);
   const disk = disks.backends.get("disk0")!;
   const random = new Random(seed);
   for (let index = 0; index < disk.size / RECORD;) {

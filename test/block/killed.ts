@@ -65,7 +65,7 @@ export async function killedLife(
       assert.ok(SOUND.includes(status ?? -1), `seed ${seed}: ${stdout}`);
     }
   }
-  const disks = new Disks([{ file, access: "read" }], undefined);
+  const disks = new Disks([{ file, access: "read" }]);
   const disk = disks.backends.get("disk0")!;
   const into = new Uint8Array(RECORD);
   for (let index = 0; index < flushed; index++) {

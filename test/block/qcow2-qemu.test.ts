@@ -38,7 +38,7 @@ function contents(size = SIZE): Uint8Array {
 }
 
 function withDisk<T>(request: DiskRequest, use: (disk: BlockBackend) => T): T {
-  const disks = new Disks([request], undefined);
+  const disks = new Disks([request]);
   try {
     return use(disks.backends.get("disk0")!);
   } finally {
@@ -194,7 +194,7 @@ test("R3.6 qcow2: overlay=FILE makes an overlay that QEMU knows, goes on with it
     disksAgree(readFileSync(back), model);
     disksAgree(readFileSync(file), before);
     assert.throws(
-      () => new Disks([{ file: raw, access: "write", overlay }], undefined),
+      () => new Disks([{ file: raw, access: "write", overlay }]),
       /found an overlay of .*; expected one of/,
     );
   }
@@ -204,7 +204,7 @@ test("R3.6 qcow2: loops, words of QEMU's that are no file, and what cannot be wr
   const qemuImg = tools(t);
   if (qemuImg === undefined) return;
   const refused = (file: string, found: RegExp, access: DiskRequest["access"] = "read"): void =>
-    assert.throws(() => new Disks([{ file, access }], undefined), found);
+    assert.throws(() => new Disks([{ file, access }]), found);
   const [a, b] = [fresh("qcow2"), fresh("qcow2")];
   run(qemuImg, "create", "-q", "-f", "qcow2", "-u", "-b", b, "-F", "qcow2", a, "1M");
   run(qemuImg, "create", "-q", "-f", "qcow2", "-u", "-b", a, "-F", "qcow2", b, "1M");

@@ -35,7 +35,7 @@ function image(size = 8 * SECTOR): string {
 }
 
 function only(request: DiskRequest): { disks: Disks; disk: ReturnType<Disks["backends"]["get"]> & object } {
-  const disks = new Disks([request], undefined);
+  const disks = new Disks([request]);
   return { disks, disk: disks.backends.get("disk0")! };
 }
 
@@ -77,7 +77,7 @@ test("R3.6 disk: what cannot be a disk is refused by its name, with what it is",
   }
   for (const [file, found, access] of cases)
     assert.throws(
-      () => new Disks([{ file, access }], undefined),
+      () => new Disks([{ file, access }]),
       (error) => error instanceof DiskError && found.test(error.message),
       file,
     );
@@ -90,7 +90,7 @@ test("R3.6 disk: where the second of two cannot be had, the first is closed", ()
       { file: image(), access: "memory" },
       { file: last, access: "write" },
     ];
-    assert.throws(() => new Disks(requests, undefined), DiskError);
+    assert.throws(() => new Disks(requests), DiskError);
   }
   if (process.platform === "linux") assert.equal(openFiles(), before);
 });

@@ -31,6 +31,7 @@ const EXACT_VERSION = /^\d+\.\d+\.\d+(?:-[\w.]+)?$/;
 
 interface Manifest {
   dependencies?: Record<string, string>;
+  optionalDependencies?: Record<string, string>;
   devDependencies?: Record<string, string>;
 }
 
@@ -57,7 +58,11 @@ test("repository: nothing names the machine it was written on or a package regis
 
 test("repository: every dependency is pinned to one version", () => {
   const manifest = JSON.parse(repositoryText("package.json")) as Manifest;
-  const all = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+  const all = Object.entries({
+    ...manifest.dependencies,
+    ...manifest.optionalDependencies,
+    ...manifest.devDependencies,
+  });
   assert.ok(all.length > 0);
   assert.deepEqual(
     all.filter(([, version]) => !EXACT_VERSION.test(version)),

@@ -309,6 +309,7 @@ export function wideAt(view: DataView, at: number): number {
   return view.getUint32(at) * TWO_32 + view.getUint32(at + 4);
 }
 
+/** Writes 64 bits, big-endian; `value` below 2^53. */
 export function setWide(view: DataView, at: number, value: number): void {
   view.setUint32(at, Math.floor(value / TWO_32));
   view.setUint32(at + 4, value % TWO_32);

@@ -14,6 +14,8 @@ import { QCOW2_HEADER, QCOW2_MAGIC } from "../../spec/qcow2.js";
 import { DiskError, namingDisk } from "./disk-error.js";
 import { DiskFile } from "./disk-file.js";
 import type { DiskFlusher } from "./disk-flusher.js";
+import { lockDisk, type DiskLock } from "./disk-lock.js";
+import type { NativeCalls } from "./native-calls.js";
 import type { DiskFormat, DiskRequest } from "./disk-request.js";
 
 /** Images over each other: more than anybody makes by hand. */
@@ -23,18 +25,33 @@ const MAGIC = Uint8Array.from(QCOW2_MAGIC);
 const PROTOCOL = /^[a-z][a-z0-9+.-]+:/i;
 const FILE_PROTOCOL = "file:";
 
+export interface ChainOptions {
+  /** Absent: whoever flushes waits. */
+  flusher?: DiskFlusher | undefined;
+  /** System calls that Node lacks. */
+  native?: NativeCalls | undefined;
+  /** Whether others are kept from writing. */
+  lock: boolean;
+}
+
 export class DiskChain {
-  /** Those that are open. */
-  readonly files: DiskFile[] = [];
-  readonly #flusher: DiskFlusher | undefined;
+  readonly #files: DiskFile[] = [];
+  readonly #locks: DiskLock[] = [];
+  readonly #options: ChainOptions;
   /** Where the files really are. */
   readonly #places = new Set<string>();
 
-  constructor(flusher: DiskFlusher | undefined) {
-    this.#flusher = flusher;
+  constructor(options: ChainOptions) {
+    this.#options = options;
   }
 
-  /** Throws DiskError; what is open by then stands in `files`. */
+  /** Closes all that is open. */
+  close(): void {
+    for (const lock of this.#locks.splice(0)) lock.release();
+    for (const file of this.#files.splice(0)) file.close();
+  }
+
+  /** Throws DiskError; then some of the files may be open. */
   open(request: DiskRequest): BlockBackend {
     const { file, access, overlay, format } = request;
     if (overlay !== undefined) return this.#openOverlay(request, overlay);
@@ -78,8 +95,10 @@ export class DiskChain {
           "qemu-img convert makes one of them.",
         );
       this.#places.add(place);
-      const file = new DiskFile(name, { write, flusher: this.#flusher });
-      this.files.push(file);
+      const { flusher, native, lock } = this.#options;
+      const file = new DiskFile(name, { write, flusher, native });
+      this.#files.push(file);
+      if (lock) this.#locks.push(lockDisk(file, write ? "write" : "read", native));
       const found = format ?? probe(file);
       if (found === "raw") return new RawDisk(file, format === undefined ? { refusedMagic: MAGIC } : {});
       if (found !== "qcow2")
@@ -103,6 +122,15 @@ function probe(file: DiskFile): DiskFormat {
   const start = new Uint8Array(Math.min(MAGIC.length, file.size));
   file.read(0, start);
   return isQcow2(start) ? "qcow2" : "raw";
+}
+
+function probed(name: string): DiskFormat {
+  const file = new DiskFile(name, { write: false });
+  try {
+    return probe(file);
+  } finally {
+    file.close();
+  }
 }
 
 /** Where an image's backing file is: relative to the image. Throws DiskError for what is no file. */
@@ -137,11 +165,11 @@ function makeOverlay(
   overlay: string,
   { file, format }: { file: string; format: DiskFormat | undefined },
 ): void {
-  const below = new DiskChain(undefined);
+  const below = new DiskChain({ lock: false });
   const partial = path.join(path.dirname(overlay), `.${path.basename(overlay)}.${crypto.randomUUID()}.tmp`);
   try {
     const { size } = below.open({ file, access: "read", ...(format && { format }) });
-    const known = format ?? probe(below.files[0]);
+    const known = format ?? probed(file);
     const name = path.isAbsolute(file)
       ? file
       : path.relative(path.dirname(path.resolve(overlay)), path.resolve(file));
@@ -158,6 +186,6 @@ function makeOverlay(
     rmSync(partial, { force: true });
     throw error;
   } finally {
-    for (const one of below.files) one.close();
+    below.close();
   }
 }

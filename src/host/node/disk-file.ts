@@ -10,6 +10,7 @@ import {
   ftruncateSync,
   openSync,
   readSync,
+  statSync,
   writeSync,
   type Stats,
 } from "node:fs";
@@ -17,6 +18,7 @@ import { BlockError } from "../../block/block-error.js";
 import type { BlockFile } from "../../block/block-file.js";
 import { SECTOR } from "../../block/raw.js";
 import { DiskError, hostReason } from "./disk-error.js";
+import type { NativeCalls } from "./native-calls.js";
 import type { DiskFlusher } from "./disk-flusher.js";
 
 export interface DiskFileOptions {
@@ -26,6 +28,8 @@ export interface DiskFileOptions {
   create?: boolean;
   /** What brings it to the disk beside this thread; absent: this thread waits. */
   flusher?: DiskFlusher | undefined;
+  /** System calls that Node lacks. */
+  native?: NativeCalls | undefined;
 }
 
 /** Its owner alone may read what a guest writes. */
@@ -44,20 +48,25 @@ export class DiskFile implements BlockFile {
   /** Its number in this process. */
   readonly descriptor: number;
   readonly flushAside?: NonNullable<BlockFile["flushAside"]>;
-  readonly #block: boolean;
+  /** Whether it is a block device. */
+  readonly isDevice: boolean;
+  readonly #native: NativeCalls | undefined;
   #size: number;
 
   /** Opens a file. Throws DiskError for what cannot be a disk, and the host's errors. */
   constructor(
     readonly name: string,
-    { write, create = false, flusher }: DiskFileOptions,
+    { write, create = false, flusher, native }: DiskFileOptions,
   ) {
     this.readOnly = !write;
+    this.#native = native;
     const nonblocking = (constants.O_NONBLOCK as number | undefined) ?? 0;
     const fresh = create ? constants.O_CREAT | constants.O_EXCL : 0;
+    // Linux gives a device to one alone that asks so, and to nobody while it is mounted.
+    const alone = write && !create && statSync(name).isBlockDevice() ? constants.O_EXCL : 0;
     this.descriptor = openSync(
       name,
-      (write ? constants.O_RDWR : constants.O_RDONLY) | nonblocking | fresh,
+      (write ? constants.O_RDWR : constants.O_RDONLY) | nonblocking | fresh | alone,
       OWNER_ONLY,
     );
     try {
@@ -70,8 +79,8 @@ export class DiskFile implements BlockFile {
           "a file or a block device",
           "Give a disk's image.",
         );
-      this.#block = facts.isBlockDevice();
-      this.#size = this.#block ? deviceSize(this.descriptor) : facts.size;
+      this.isDevice = facts.isBlockDevice();
+      this.#size = this.isDevice ? deviceSize(this.descriptor) : facts.size;
     } catch (error) {
       closeSync(this.descriptor);
       throw error;
@@ -112,7 +121,7 @@ export class DiskFile implements BlockFile {
   }
 
   resize(size: number): void {
-    if (this.#block) {
+    if (this.isDevice) {
       if (size <= this.#size) return;
       throw new BlockError(
         this.#size,
@@ -125,8 +134,8 @@ export class DiskFile implements BlockFile {
     this.#size = size;
   }
 
-  punch(_offset: number, _length: number): boolean {
-    return false;
+  punch(offset: number, length: number): boolean {
+    return length > 0 && (this.#native?.punchHole(this.descriptor, offset, length) ?? false);
   }
 
   flush(): void {

@@ -4,25 +4,25 @@ import { diskName, type BootDisk } from "../../boot/options.js";
 import type { BlockBackend } from "../../block/backend.js";
 import { BlockError } from "../../block/block-error.js";
 import { SECTOR } from "../../block/raw.js";
-import { DiskChain } from "./disk-chain.js";
-import type { DiskFile } from "./disk-file.js";
+import { DiskChain, type ChainOptions } from "./disk-chain.js";
 import { DiskFlusher } from "./disk-flusher.js";
 import type { DiskRequest } from "./disk-request.js";
+import type { NativeCalls } from "./native-calls.js";
 import type { SharedMemory } from "../shared.js";
 
 /** A disk that is open. */
 interface OpenDisk {
   backend: BlockBackend;
-  files: DiskFile[];
+  chain: DiskChain;
 }
 
 /** Opens a disk's files; none stays open where that fails. */
-function opened(request: DiskRequest, flusher: DiskFlusher | undefined): OpenDisk {
-  const chain = new DiskChain(flusher);
+function opened(request: DiskRequest, options: ChainOptions): OpenDisk {
+  const chain = new DiskChain(options);
   try {
-    return { backend: chain.open(request), files: chain.files };
+    return { backend: chain.open(request), chain };
   } catch (error) {
-    for (const file of chain.files) file.close();
+    chain.close();
     throw error;
   }
 }
@@ -37,10 +37,17 @@ function lookedAt({ overlay, ...request }: DiskRequest): DiskRequest {
 export function diskFacts(requests: readonly DiskRequest[]): BootDisk[] {
   return requests.map((request) => {
     const { serial = "", access } = request;
-    const { backend, files } = opened(lookedAt(request), undefined);
-    for (const one of files) one.close();
+    const { backend, chain } = opened(lookedAt(request), { lock: false });
+    chain.close();
     return { sectors: backend.size / SECTOR, readOnly: access === "read", serial };
   });
+}
+
+export interface DisksOptions {
+  /** Of the machine, whose bell rings when a disk has been flushed; absent: whoever flushes waits. */
+  shared?: SharedMemory | undefined;
+  /** System calls that Node lacks; absent: locks are files, and nothing that is discarded leaves a file. */
+  native?: NativeCalls | undefined;
 }
 
 /** The disks of a machine that runs. */
@@ -49,11 +56,12 @@ export class Disks {
   readonly #open: OpenDisk[] = [];
   readonly #flusher: DiskFlusher | undefined;
 
-  /** Opens all of them. `shared`: of the machine, whose bell rings when one has been flushed. Throws DiskError; none is open then. */
-  constructor(requests: readonly DiskRequest[], shared: SharedMemory | undefined) {
+  /** Opens and locks all of them. Throws DiskError; none is open then. */
+  constructor(requests: readonly DiskRequest[], { shared, native }: DisksOptions = {}) {
     this.#flusher = shared && new DiskFlusher(shared);
     try {
-      for (const request of requests) this.#open.push(opened(request, this.#flusher));
+      for (const request of requests)
+        this.#open.push(opened(request, { flusher: this.#flusher, native, lock: true }));
     } catch (error) {
       this.abandon();
       throw error;
@@ -84,6 +92,6 @@ export class Disks {
   /** Closes them as they are. */
   abandon(): void {
     this.#flusher?.close();
-    for (const { files } of this.#open.splice(0)) for (const file of files) file.close();
+    for (const { chain } of this.#open.splice(0)) chain.close();
   }
 }

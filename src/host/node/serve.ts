@@ -184,8 +184,9 @@ async function openDisks(
 ): Promise<Disks | undefined> {
   const { disks = [] } = source as { disks?: readonly DiskRequest[] };
   if (disks.length === 0) return undefined;
-  const { Disks } = await import("./disks.js");
-  return new Disks(disks, plan.clock.deterministic === undefined ? shared : undefined);
+  const [{ Disks }, { nativeCalls }] = await Promise.all([import("./disks.js"), import("./native-calls.js")]);
+  const repeats = plan.clock.deterministic !== undefined;
+  return new Disks(disks, { native: await nativeCalls(), shared: repeats ? undefined : shared });
 }
 
 /** Disks are written out and closed whatever happened. */

@@ -1,0 +1,116 @@
+/**
+ * System calls that Node lacks, made through koffi, which may be there or not (RATIONALE.md, "Dependencies"). Whoever uses one does
+ * something else where it is missing, and `locore doctor` says what.
+ *
+ * Sources: fcntl(2), fallocate(2), <asm-generic/fcntl.h>; the numbers are those of 64-bit Linux.
+ */
+import { endianness } from "node:os";
+
+/** A lock on a byte, of an open file: closing the file, or the end of the process, gives it back. */
+export type ByteLock = "read" | "write" | "none";
+
+export interface NativeCalls {
+  /** Locks a byte of a file, whether the file has it or not. False: another open file has a lock there that excludes it. Throws NativeCallError. */
+  lockByte(descriptor: number, at: number, lock: ByteLock): boolean;
+  /** Whether another open file's lock would exclude that one. Throws NativeCallError. */
+  isByteLocked(descriptor: number, at: number, lock: "read" | "write"): boolean;
+  /** Gives back what these bytes of a file took; they read as zeros. False where the file's system cannot. */
+  punchHole(descriptor: number, offset: number, length: number): boolean;
+}
+
+/** A call that the host refuses. */
+export class NativeCallError extends Error {
+  override readonly name = "NativeCallError";
+  constructor(
+    call: string,
+    readonly errno: number,
+  ) {
+    super(`${call}: error ${errno}`);
+  }
+}
+
+/** Whether there are such calls here, and what is done without. */
+export type NativeVerdict = { usable: true; detail: string } | { usable: false; reason: string };
+
+/** What of koffi is used. */
+interface Koffi {
+  version: string;
+  load(library: null): { func(prototype: string): (...args: unknown[]) => number };
+  errno(): number;
+}
+
+const LOCK_TYPES = { read: 0, write: 1, none: 2 } as const;
+const F_OFD_GETLK = 36;
+const F_OFD_SETLK = 37;
+/** struct flock: l_type and l_whence of 16 bits, then l_start and l_len of 64, then l_pid. */
+const FLOCK = { type: 0, start: 8, length: 16, size: 32 } as const;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const EACCES = 13;
+const EAGAIN = 11;
+
+/** Architectures of Linux whose C has these types so. */
+const ARCHITECTURES = ["x64", "arm64", "riscv64", "loong64", "ppc64"];
+
+function bind(koffi: Koffi): NativeCalls {
+  const libc = koffi.load(null);
+  const fcntl = libc.func("int fcntl(int, int, ...)");
+  const fallocate = libc.func("int fallocate(int, int, int64_t, int64_t)");
+  const ask = (descriptor: number, command: number, at: number, lock: ByteLock): DataView => {
+    const bytes = Buffer.alloc(FLOCK.size);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    view.setInt16(FLOCK.type, LOCK_TYPES[lock], true);
+    view.setBigInt64(FLOCK.start, BigInt(at), true);
+    view.setBigInt64(FLOCK.length, 1n, true);
+    if (fcntl(descriptor, command, "void *", bytes) >= 0) return view;
+    throw new NativeCallError("fcntl", koffi.errno());
+  };
+  return {
+    lockByte(descriptor, at, lock) {
+      try {
+        ask(descriptor, F_OFD_SETLK, at, lock);
+        return true;
+      } catch (error) {
+        if (error instanceof NativeCallError && (error.errno === EAGAIN || error.errno === EACCES))
+          return false;
+        throw error;
+      }
+    },
+    isByteLocked: (descriptor, at, lock) =>
+      ask(descriptor, F_OFD_GETLK, at, lock).getInt16(FLOCK.type, true) !== LOCK_TYPES.none,
+    punchHole: (descriptor, offset, length) =>
+      fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) === 0,
+  };
+}
+
+let loading: Promise<{ calls: NativeCalls | undefined; verdict: NativeVerdict }> | undefined;
+
+async function load(): Promise<{ calls: NativeCalls | undefined; verdict: NativeVerdict }> {
+  const without = (reason: string): { calls: undefined; verdict: NativeVerdict } => ({
+    calls: undefined,
+    verdict: { usable: false, reason },
+  });
+  const { platform, arch } = process;
+  if (platform !== "linux" || !ARCHITECTURES.includes(arch) || endianness() !== "LE")
+    return without(`not on ${platform} ${arch} yet`);
+  // A name that the compiler does not follow: it need not be installed.
+  const name = "koffi";
+  try {
+    const { default: koffi } = (await import(name)) as { default: Koffi };
+    return { calls: bind(koffi), verdict: { usable: true, detail: `koffi ${koffi.version}` } };
+  } catch (error) {
+    return without(
+      `koffi cannot be loaded (npm install koffi): ${(error as Error).message.split("\n", 1)[0]}`,
+    );
+  }
+}
+
+/** The calls, where there are any. */
+export async function nativeCalls(): Promise<NativeCalls | undefined> {
+  return (await (loading ??= load())).calls;
+}
+
+/** Whether there are calls here, or why not. */
+export async function nativeVerdict(): Promise<NativeVerdict> {
+  return (await (loading ??= load())).verdict;
+}
