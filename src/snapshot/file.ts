@@ -109,6 +109,34 @@ export class SnapshotFile {
     return new SnapshotError(this.#section(type).offset, found, expected, `${meaning} (section ${type})`);
   }
 
+  /** Bytes of a section as it is stored. */
+  lengthOf(type: SectionType): number {
+    return this.#section(type).stored;
+  }
+
+  /**
+   * Reads a section from its beginning: `take` fills what it is handed with what comes next, `end` throws SnapshotError where what
+   * was read is not what was written.
+   */
+  stream(type: SectionType): { take: (into: Uint8Array) => void; end: () => void } {
+    const { offset, stored, crc } = this.#section(type);
+    let at = 0;
+    let found = 0;
+    return {
+      take: (into) => {
+        if (into.length > stored - at)
+          throw this.fault(type, `${stored} bytes`, `${at + into.length} at least`);
+        this.#source.read(offset + at, into);
+        found = this.#checksum(into, found);
+        at += into.length;
+      },
+      end: () => {
+        if (at !== stored) throw this.fault(type, `${stored} bytes`, `${at}`);
+        if (found !== crc) throw damaged(offset, `section ${type}`, found, crc);
+      },
+    };
+  }
+
   /** Where in RAM the pages lie: ascending, each inside one of `ranges`, and as many as there are contents for. */
   runs(ranges: GuestMemory["ranges"]): Run[] {
     const contents = this.#contents(SECTION_TYPES.runs);

@@ -2,13 +2,13 @@
  * How a snapshot's file is laid out, version 2; `docs/snapshot.md` has it byte by byte. Little-endian.
  *
  * ```
- *  0            32                                  4 KiB aligned
- *  ┌────────┬───────────────┬──────┬──────┬──────┬──────┬──────┬────┬───────────────────┐
- *  │ header │ section table │ META │ PLAN │ MACH │ RUNS │ SUMS │    │ PAGE              │
- *  └────────┴───────────────┴──────┴──────┴──────┴──────┴──────┴────┴───────────────────┘
- *    magic     type, place,   values                where  CRC of     pages of RAM that are
- *    version   CRC each                             they   every      not zero, one by one
- *                                                   lie    16 KiB
+ *  0            32                                                4 KiB aligned
+ *  ┌────────┬───────────────┬──────┬──────┬──────┬──────┬──────┬──────┬──────┬────┬───────────────────┐
+ *  │ header │ section table │ META │ PLAN │ MACH │ DISK │ DATA │ RUNS │ SUMS │    │ PAGE              │
+ *  └────────┴───────────────┴──────┴──────┴──────┴──────┴──────┴──────┴──────┴────┴───────────────────┘
+ *    magic     type, place,   values                      disks' where  CRC of     pages of RAM that are
+ *    version   CRC each                                   bytes  they   every      not zero, one by one
+ *                                                                lie    16 KiB
  * ```
  */
 import { SNAPSHOT_MAGIC } from "../spec/file-magic.js";
@@ -37,6 +37,10 @@ export const SECTION_TYPES = {
   plan: "PLAN",
   /** The rest of the state but RAM: a value. */
   machine: "MACH",
+  /** Which disks it has, and what of them is only in memory: a value. */
+  disks: "DISK",
+  /** The bytes of that, in the order of the disks and their places. */
+  data: "DATA",
   /** Which pages of RAM follow: pairs of u32, the first page and how many. */
   runs: "RUNS",
   /** CRC-32 of each block of their contents, as they are when unpacked: u32. */

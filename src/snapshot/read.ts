@@ -17,6 +17,7 @@ import { Machine, waitingState, type RestoreOptions } from "../machine/machine.j
 import type { MachineState } from "../machine/state.js";
 import type { Plan } from "../boot/plan.js";
 import { aboutShape, type SnapshotAbout } from "./about.js";
+import { disksShape, lengthOf, placesOf, type DiskToFill, type SavedDisk } from "./disks.js";
 import { NO_STATE, SnapshotFile, type FileOptions, type SnapshotSource } from "./file.js";
 import { SECTION_TYPES, type SectionType } from "./format.js";
 import { pageCount } from "./pages.js";
@@ -35,6 +36,13 @@ export interface Snapshot {
   readonly state: MachineState;
   /** What the console's watcher remembered. */
   readonly watch: ConsoleWatchState | undefined;
+  /** The disks that it has; whoever restores it opens them. */
+  readonly disks: readonly SavedDisk[];
+  /**
+   * Puts back what of disks was only in memory, by their names. Throws SnapshotError for damage, and what the disks throw; they are
+   * to be thrown away then.
+   */
+  fillDisks(disks: ReadonlyMap<string, DiskToFill>): void;
   /** Puts RAM back. Throws SnapshotError for damaged pages; the memory is to be thrown away then. */
   fill(memory: GuestMemory): void;
   /**
@@ -60,11 +68,21 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
     ...machine,
     parts: checkBoardState(plan, types, parts),
   }));
+  const { disks } = file.value(SECTION_TYPES.disks, disksShape);
+  const data = disks.reduce((sum, { written }) => sum + lengthOf(written), 0);
+  if (data !== file.lengthOf(SECTION_TYPES.data))
+    throw file.fault(
+      SECTION_TYPES.data,
+      `${file.lengthOf(SECTION_TYPES.data)} bytes`,
+      `${data}, as section DISK says`,
+    );
   const runs = file.runs(memoryRanges(plan));
   return {
     about,
     state: { plan, ...checked },
     watch,
+    disks,
+    fillDisks: (into) => fillDisks(file, disks, into),
     fill: (memory) => file.fill(memory, runs),
     fillLater(memory) {
       const later = memory.fetchLater !== undefined && pageCount(runs) > FEW_PAGES;
@@ -73,6 +91,30 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
       else memory.fetchLater?.(source);
     },
   };
+}
+
+/** Bytes of a disk that are read at once. */
+const PIECE = 1 << 20;
+
+function fillDisks(
+  file: SnapshotFile,
+  disks: readonly SavedDisk[],
+  into: ReadonlyMap<string, DiskToFill>,
+): void {
+  const data = file.stream(SECTION_TYPES.data);
+  const buffer = new Uint8Array(PIECE);
+  for (const { name, written, zeros } of disks) {
+    const disk = into.get(name);
+    for (const { offset, length } of placesOf(zeros)) disk?.writeZeroes(offset, length, true);
+    for (const { offset, length } of placesOf(written)) {
+      for (let at = 0; at < length; at += PIECE) {
+        const piece = buffer.subarray(0, Math.min(PIECE, length - at));
+        data.take(piece);
+        disk?.write(offset + at, piece);
+      }
+    }
+  }
+  data.end();
 }
 
 /** The states that a reset enters CPUs in. */

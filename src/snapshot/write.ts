@@ -18,6 +18,7 @@ import {
   type SectionType,
 } from "./format.js";
 import { blockCount, BlockSums, pageCount, pagesInUse, type Run } from "./pages.js";
+import { diskSections, type DiskToSave } from "./disks.js";
 import { encodeValue } from "./values.js";
 
 export interface SnapshotOptions {
@@ -27,6 +28,8 @@ export interface SnapshotOptions {
   savedAt: number;
   /** What the console's watcher remembers, where there is one. */
   watch?: ConsoleWatchState;
+  /** The disks that the machine was given; asked for once it can be saved. */
+  disks?: () => readonly DiskToSave[];
   /** A faster CRC-32 than ours. */
   checksum?: Checksum;
   /** Packs what is handed to it one behind the other, as gzip. Absent: pages are stored as they are. */
@@ -42,18 +45,21 @@ interface Section {
 }
 
 /**
- * The pieces of the file, one behind the other. Those of RAM are the guest's own bytes: they are to be written, or copied, before
+ * The pieces of the file, one behind the other. Those of RAM and of disks are the guest's own bytes: they are to be written, or copied, before
  * the machine goes on. Throws SaveError where the machine cannot be saved now.
  */
 export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint8Array[] {
   const { checksum = crc32, gzip, watch } = options;
   const { plan, ...state } = machine.save();
+  const disk = diskSections(options.disks?.() ?? []);
   const runs = pagesInUse(machine.memory);
   const ram = runs.map(({ first, count }) => machine.memory.view(first * PAGE, count * PAGE)!);
   const sections = [
-    value(SECTION_TYPES.about, aboutMachine(machine, options.locore, options.savedAt)),
+    value(SECTION_TYPES.about, aboutMachine(machine, { ...options, disks: disk.value.disks })),
     value(SECTION_TYPES.plan, plan),
     value(SECTION_TYPES.machine, { ...state, watch }),
+    value(SECTION_TYPES.disks, disk.value),
+    stored(SECTION_TYPES.data, disk.data),
     stored(SECTION_TYPES.runs, [runBytes(runs)]),
     stored(SECTION_TYPES.sums, [sumBytes(ram, checksum)]),
     gzip === undefined

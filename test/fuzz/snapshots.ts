@@ -3,16 +3,20 @@
  * its offset, or makes a machine that runs without an exception.
  */
 import assert from "node:assert/strict";
+import { BlockError } from "../../src/block/block-error.js";
+import { OverlayDisk } from "../../src/block/overlay.js";
 import { buildPlan } from "../../src/boot/index.js";
 import { PartError } from "../../src/devices/resources.js";
 import { EngineLimit, type Engine } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { Machine } from "../../src/machine/machine.js";
+import type { DiskToSave } from "../../src/snapshot/disks.js";
 import { HEADER, PAGE, SECTION, SECTION_TYPES } from "../../src/snapshot/format.js";
 import { bytesSource } from "../../src/snapshot/file.js";
 import { openSnapshot, restoreSnapshot, type Snapshot } from "../../src/snapshot/read.js";
 import { SnapshotError } from "../../src/snapshot/snapshot-error.js";
 import { TestConsole } from "../support/fake-machine.js";
+import { MemoryDisk } from "../support/memory-disk.js";
 import { mutated } from "../support/mutations.js";
 import { Random } from "../support/random.js";
 import { sealed, sealedTable, sectionOf, snapshotBytes, withValue } from "../support/snapshot-files.js";
@@ -26,6 +30,30 @@ const RUN = 3000;
 const RESTORED = 32;
 const PLENTY = 1_000_000;
 
+const DISK_SIZE = 0x10000;
+const SECTOR = 512;
+const DIGEST = 32;
+
+function overlay(): OverlayDisk {
+  return new OverlayDisk(new MemoryDisk(new Uint8Array(DISK_SIZE)));
+}
+
+/** A disk of which three places are in memory, one of them zeros. */
+function diskToSave(): DiskToSave {
+  const disk = overlay();
+  disk.write(0, new Uint8Array(SECTOR).fill(1));
+  disk.write(5 * SECTOR, new Uint8Array(3 * SECTOR).fill(2));
+  return {
+    name: "disk0",
+    file: "disk.img",
+    access: "memory",
+    size: DISK_SIZE,
+    serial: "",
+    files: [{ format: "raw", size: DISK_SIZE, changedNs: 1n, digest: new Uint8Array(DIGEST) }],
+    pieces: [...disk.pieces(), { offset: DISK_SIZE - SECTOR, length: SECTOR }],
+  };
+}
+
 /** A machine of two CPUs that wait for each other, in the middle of it; small. */
 export function smallSnapshot(engine: Engine): Uint8Array {
   const machine = new Machine({
@@ -33,14 +61,16 @@ export function smallSnapshot(engine: Engine): Uint8Array {
       kernel: { name: "two CPUs", bytes: timeStampGuest(PLENTY) },
       memory: MEMORY,
       cpus: CPUS,
+      disks: [{ sectors: DISK_SIZE / SECTOR, readOnly: false, serial: "" }],
       clock: { deterministic: { nsPerInstruction: 10 } },
     }),
     engine,
     console: new TestConsole(),
     hostNow: () => 0,
+    disks: new Map([["disk0", overlay()]]),
   });
   assert.equal(machine.run(FIRST_STOP).state, "ran");
-  const file = snapshotBytes(machine);
+  const file = snapshotBytes(machine, { disks: () => [diskToSave()] });
   machine.dispose();
   return file;
 }
@@ -65,6 +95,7 @@ function crafted(good: Uint8Array, random: Random): Uint8Array {
     SECTION_TYPES.plan,
     SECTION_TYPES.machine,
     SECTION_TYPES.machine,
+    SECTION_TYPES.disks,
   ]);
   return withValue(good, type, (value) => encodable(mutated(value, random, random.below(2) === 0)));
 }
@@ -102,9 +133,11 @@ function opened(file: Uint8Array): Snapshot | undefined {
 function runs(snapshot: Snapshot, engine: Engine): boolean {
   let machine: Machine;
   try {
-    machine = restoreSnapshot(snapshot, { engine, console: new TestConsole(), hostNow: () => 0 });
+    const disks = new Map(snapshot.disks.map(({ name }) => [name, overlay()]));
+    snapshot.fillDisks(disks);
+    machine = restoreSnapshot(snapshot, { engine, console: new TestConsole(), hostNow: () => 0, disks });
   } catch (error) {
-    const refused = [SnapshotError, PartError, EngineLimit].some((type) => error instanceof type);
+    const refused = [SnapshotError, PartError, EngineLimit, BlockError].some((type) => error instanceof type);
     assert.ok(refused, String((error as Error).stack));
     return false;
   }

@@ -6,11 +6,13 @@ import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { parseDevice } from "../device-option.js";
+import { parseDisk } from "../disk-option.js";
 import { InputFileError } from "../failure.js";
 import { launch } from "../launch.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 
-const PLUG_IN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device");
+/** What is not in a snapshot. */
+const AGAIN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device" || name === "disk");
 
 /** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
 export function aboutFile(file: string): SnapshotAbout {
@@ -25,7 +27,7 @@ export function aboutFile(file: string): SnapshotAbout {
 export const restore: Command = {
   summary: "go on with a machine that was saved; its console is your terminal",
   description: [
-    "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again.",
+    "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again, and its disks, in their order: one that is another, or was changed since, is refused.",
     "--clock jump lets the guest see the time pass that has passed since, up to each of its timers at once, so that no " +
       "watchdog of it barks; hold has its clock go on where it was. A deterministic machine goes on as if nothing had been.",
     "A reset restarts the machine only if it could be restarted when it was saved (on a terminal, or with --max-resets): " +
@@ -39,7 +41,7 @@ export const restore: Command = {
       choices: ["jump", "hold"],
       help: "what the guest's clock does about the time that has passed: jump (the default) or hold",
     },
-    ...PLUG_IN_OPTIONS,
+    ...AGAIN_OPTIONS,
     ...RUN_OPTIONS,
     { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
   ],
@@ -56,6 +58,7 @@ export const restore: Command = {
     const source = {
       snapshot: file,
       clock,
+      disks: args.values("disk").map(parseDisk),
       ...(devices.length > 0 && { plugIns: { devices, loaders: [] } }),
     } as const;
     const input = !about.deterministic;

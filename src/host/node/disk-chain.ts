@@ -11,6 +11,7 @@ import { Qcow2Disk } from "../../block/qcow2/disk.js";
 import { isQcow2, readQcow2Header } from "../../block/qcow2/header.js";
 import { RawDisk } from "../../block/raw.js";
 import { QCOW2_HEADER, QCOW2_MAGIC } from "../../spec/qcow2.js";
+import type { SavedFile } from "../../snapshot/disks.js";
 import { DiskError, namingDisk } from "./disk-error.js";
 import { DiskFile } from "./disk-file.js";
 import type { DiskFlusher } from "./disk-flusher.js";
@@ -37,12 +38,18 @@ export interface ChainOptions {
 export class DiskChain {
   readonly #files: DiskFile[] = [];
   readonly #locks: DiskLock[] = [];
+  readonly #formats = new Map<DiskFile, DiskFormat>();
   readonly #options: ChainOptions;
   /** Where the files really are. */
   readonly #places = new Set<string>();
 
   constructor(options: ChainOptions) {
     this.#options = options;
+  }
+
+  /** What tells the files from others, and from themselves after a change; the uppermost first. */
+  identities(): SavedFile[] {
+    return this.#files.map((file) => ({ format: this.#formats.get(file) ?? "raw", ...file.identity() }));
   }
 
   /** Closes all that is open. */
@@ -109,6 +116,7 @@ export class DiskChain {
           "raw or qcow2",
           "qemu-img convert makes one of these.",
         );
+      this.#formats.set(file, found);
       const header = readQcow2Header(file);
       if (header.backing === undefined) return new Qcow2Disk(file, { header });
       const { name: below, format: belowFormat } = header.backing;

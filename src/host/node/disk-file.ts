@@ -2,6 +2,7 @@
  * A host's file, or block device, as disks and images read and write it: at once, at any place, straight from and to whatever the
  * caller hands in, guest memory too.
  */
+import { createHash } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -14,6 +15,7 @@ import {
   writeSync,
   type Stats,
 } from "node:fs";
+import type { SavedFile } from "../../snapshot/disks.js";
 import { BlockError } from "../../block/block-error.js";
 import type { BlockFile } from "../../block/block-file.js";
 import { SECTOR } from "../../block/raw.js";
@@ -31,6 +33,9 @@ export interface DiskFileOptions {
   /** System calls that Node lacks. */
   native?: NativeCalls | undefined;
 }
+
+/** The beginning of a file, by which it is known again: the tables of its partitions, or an image's header. */
+const IDENTITY_BYTES = 1 << 16;
 
 /** Its owner alone may read what a guest writes. */
 const OWNER_ONLY = 0o600;
@@ -140,6 +145,16 @@ export class DiskFile implements BlockFile {
 
   flush(): void {
     this.#asking(0, "being written to the disk", () => fdatasyncSync(this.descriptor));
+  }
+
+  /** What tells it from another file, and from itself after a change. Of a device nobody says when it was changed. */
+  identity(): Omit<SavedFile, "format"> {
+    const start = new Uint8Array(Math.min(IDENTITY_BYTES, this.#size));
+    this.read(0, start);
+    const digest = new Uint8Array(createHash("sha256").update(start).digest());
+    const facts = { size: this.#size, digest };
+    if (this.isDevice) return facts;
+    return { ...facts, changedNs: fstatSync(this.descriptor, { bigint: true }).mtimeNs };
   }
 
   close(): void {

@@ -3,15 +3,20 @@ import { existsSync } from "node:fs";
 import { diskName, type BootDisk } from "../../boot/options.js";
 import type { BlockBackend } from "../../block/backend.js";
 import { BlockError } from "../../block/block-error.js";
+import { OverlayDisk } from "../../block/overlay.js";
 import { SECTOR } from "../../block/raw.js";
 import { DiskChain, type ChainOptions } from "./disk-chain.js";
 import { DiskFlusher } from "./disk-flusher.js";
 import type { DiskRequest } from "./disk-request.js";
+import { checkCount, checkSame } from "./disks-again.js";
 import type { NativeCalls } from "./native-calls.js";
+import type { DiskToSave } from "../../snapshot/disks.js";
+import type { Snapshot } from "../../snapshot/read.js";
 import type { SharedMemory } from "../shared.js";
 
 /** A disk that is open. */
 interface OpenDisk {
+  request: DiskRequest;
   backend: BlockBackend;
   chain: DiskChain;
 }
@@ -20,7 +25,7 @@ interface OpenDisk {
 function opened(request: DiskRequest, options: ChainOptions): OpenDisk {
   const chain = new DiskChain(options);
   try {
-    return { backend: chain.open(request), chain };
+    return { request, backend: chain.open(request), chain };
   } catch (error) {
     chain.close();
     throw error;
@@ -72,6 +77,35 @@ export class Disks {
   /** Tells disks what has been flushed: to be called between slices. */
   poll(): void {
     this.#flusher?.poll();
+  }
+
+  /** What a snapshot is to hold of them; what is written to files is on the disk then. Throws BlockError. */
+  save(): DiskToSave[] {
+    return this.#open.map(({ request, backend, chain }, index) => {
+      backend.flush();
+      const { file, access, serial = "" } = request;
+      const pieces = backend instanceof OverlayDisk ? backend.pieces() : [];
+      return {
+        name: diskName(index),
+        file,
+        access,
+        serial,
+        size: backend.size,
+        files: chain.identities(),
+        pieces,
+      };
+    });
+  }
+
+  /** Puts back what a snapshot holds of them. Throws DiskError for one that is not the disk it was, and what reading the snapshot throws. */
+  goOn({ disks, fillDisks }: Pick<Snapshot, "disks" | "fillDisks">): void {
+    checkCount(
+      disks,
+      this.#open.map(({ request }) => request),
+    );
+    for (const [index, { request, backend, chain }] of this.#open.entries())
+      checkSame(disks[index], request, { size: backend.size, files: chain.identities() });
+    fillDisks(this.backends);
   }
 
   /** Brings all that was written to the disk, and closes them. Gives what that failed with; they are closed then too. */

@@ -4,6 +4,7 @@ import type { SaveOptions, SnapshotPoint } from "../run.js";
 import type { WorkerSide } from "../shared.js";
 import { SaveError } from "../../machine/state.js";
 import { saveToFile } from "./snapshot-file.js";
+import type { Disks } from "./disks.js";
 import type { WorkerMessage } from "./messages.js";
 
 /** What is asked of a run about snapshots. */
@@ -27,11 +28,14 @@ function nameByTime(now: Date): string {
   return `locore-${digits.slice(0, NAME_LENGTH)}.snap`;
 }
 
-/** The options of a run that saves as `request` says; a request from main is heard through `side`. */
+/** The options of a run that saves as `request` says; a request from main is heard through `side`. `disks`: those of the machine. */
 export function savingOptions(
   request: SavingRequest,
-  side: WorkerSide,
-  tell: (message: WorkerMessage) => void,
+  {
+    side,
+    tell,
+    disks,
+  }: { side: WorkerSide; tell: (message: WorkerMessage) => void; disks: Disks | undefined },
 ): SaveOptions {
   const { at, then, compress, locore } = request;
   return {
@@ -41,7 +45,13 @@ export function savingOptions(
       const file = request.file ?? nameByTime(new Date());
       const begun = performance.now();
       try {
-        const bytes = saveToFile(file, machine, { locore, savedAt: Date.now(), watch, compress });
+        const bytes = saveToFile(file, machine, {
+          locore,
+          savedAt: Date.now(),
+          watch,
+          compress,
+          ...(disks && { disks: () => disks.save() }),
+        });
         tell({ kind: "saved", file, bytes, ms: performance.now() - begun });
       } catch (error) {
         if (error instanceof SaveError) throw error;

@@ -157,7 +157,7 @@ function runOptions({
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
-  if (start.saving !== undefined) options.snapshots = savingOptions(start.saving, side, tell);
+  if (start.saving !== undefined) options.snapshots = savingOptions(start.saving, { side, tell, disks });
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   if (start.maxResets !== undefined) options.maxResets = start.maxResets;
@@ -179,14 +179,23 @@ function plannedFrom(
 /** The disks that a machine was given, open. In a run that repeats exactly nothing comes from beside. */
 async function openDisks(
   source: MachineSource,
-  plan: Plan,
+  { plan, from }: Planned,
   shared: SharedMemory,
 ): Promise<Disks | undefined> {
   const { disks = [] } = source as { disks?: readonly DiskRequest[] };
-  if (disks.length === 0) return undefined;
+  const saved = from?.snapshot;
+  if (disks.length === 0 && (saved === undefined || saved.disks.length === 0)) return undefined;
   const [{ Disks }, { nativeCalls }] = await Promise.all([import("./disks.js"), import("./native-calls.js")]);
   const repeats = plan.clock.deterministic !== undefined;
-  return new Disks(disks, { native: await nativeCalls(), shared: repeats ? undefined : shared });
+  const opened = new Disks(disks, { native: await nativeCalls(), shared: repeats ? undefined : shared });
+  if (saved === undefined) return opened;
+  try {
+    opened.goOn(saved);
+    return opened;
+  } catch (error) {
+    opened.abandon();
+    throw error;
+  }
 }
 
 /** Disks are written out and closed whatever happened. */
@@ -220,7 +229,7 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const engine = await loading;
     const steps = { thread, told, planned, engine: now() };
     const { board } = parts;
-    const disks = await openDisks(start.source, made.plan, setup.shared);
+    const disks = await openDisks(start.source, made, setup.shared);
     const report = runWithDisks(
       runOptions({ start, ...made, engine, side, tell, board, disks, steps }),
       disks,
