@@ -22,7 +22,7 @@ import { packedPlace, PackedClusters } from "./compressed.js";
 import { readQcow2Header, type Qcow2Header } from "./header.js";
 import { Refcounts, setWide, wideAt } from "./refcounts.js";
 import { rebuildRefcounts } from "./repair.js";
-import { Table, Tables } from "./tables.js";
+import { Table, Tables, type Change } from "./tables.js";
 
 const DAMAGED = "The image is damaged; qemu-img check says more.";
 /** Clusters that are freed at once at most. */
@@ -37,6 +37,14 @@ type Place =
   | { kind: "packed"; high: number; low: number };
 
 const NONE: Place = { kind: "none" };
+
+/** What is on its way to the disk. */
+interface Aside {
+  readonly changes: readonly Change[];
+  readonly freed: number[];
+}
+
+type FlushDone = (failed: BlockError | undefined) => void;
 
 export interface Qcow2Options {
   /** What the header was read as, where that was done. */
@@ -62,6 +70,12 @@ export class Qcow2Disk implements BlockBackend {
   /** Only of an image that is written. */
   readonly #refcounts: Refcounts | undefined;
   #committing = false;
+  readonly flushAside?: (done: FlushDone) => void;
+  /** What is on its way to the disk beside this thread; undefined: nothing, or it was taken back. */
+  #aside: Aside | undefined;
+  #isBusy = false;
+  /** Those who wait for what is written now to be on the disk. */
+  #waiting: FlushDone[] = [];
 
   constructor(file: BlockFile, { header = readQcow2Header(file), backing }: Qcow2Options = {}) {
     this.#file = file;
@@ -77,7 +91,13 @@ export class Qcow2Disk implements BlockBackend {
     this.#l1 = new Table(header.l1.offset, l1);
     this.#l2 = new Tables(file, this.#cluster, "an L2 table", () => this.#makeRoom());
     this.#packed = new PackedClusters(file, header);
-    if (!file.readOnly) this.#refcounts = this.#prepareToWrite();
+    if (file.readOnly) return;
+    this.#refcounts = this.#prepareToWrite();
+    if (file.flushAside === undefined) return;
+    this.flushAside = (done) => {
+      this.#waiting.push(done);
+      this.#flushNext();
+    };
   }
 
   read(offset: number, into: Uint8Array): void {
@@ -418,9 +438,11 @@ export class Qcow2Disk implements BlockBackend {
 
   /** Brings what the tables say to the disk, in the order that a crash may cut anywhere. */
   #commit(refcounts: Refcounts): void {
-    if (!refcounts.dirty && !this.#l1.dirty && !this.#l2.dirty && refcounts.freed === 0) return;
+    const hasFreed = refcounts.freed > 0 || this.#aside !== undefined;
+    if (!refcounts.dirty && !this.#l1.dirty && !this.#l2.dirty && !hasFreed) return;
     this.#committing = true;
     try {
+      this.#takeBack(refcounts);
       refcounts.write();
       this.#file.flush();
       this.#l2.write();
@@ -430,10 +452,83 @@ export class Qcow2Disk implements BlockBackend {
       }
       if (refcounts.freed === 0) return;
       this.#file.flush();
-      refcounts.applyFreed();
+      refcounts.applyFreed(refcounts.takeFreed());
     } finally {
       this.#committing = false;
     }
+  }
+
+  // ── To the disk, beside this thread: the same steps, each when the one before is done ─────────────────────
+
+  #flushNext(): void {
+    if (this.#isBusy || this.#waiting.length === 0) return;
+    this.#isBusy = true;
+    const told = this.#waiting.splice(0);
+    const refcounts = this.#refcounts!;
+    try {
+      // A flush without this one has to bring both to the disk.
+      refcounts.write();
+    } catch (error) {
+      return this.#tell(told, error);
+    }
+    const l1 = this.#l1.take();
+    const aside: Aside = { changes: [...this.#l2.take(), ...(l1 ? [l1] : [])], freed: refcounts.takeFreed() };
+    this.#aside = aside;
+    const steps = [
+      this.#writing(aside, this.#l1, false),
+      ...(l1 ? [this.#writing(aside, this.#l1, true)] : []),
+    ];
+    this.#step(aside, aside.changes.length === 0 ? [] : steps, told);
+  }
+
+  /** Writes the changes of L1, or those of all other tables. */
+  #writing({ changes }: Aside, l1: Table, isL1: boolean): () => void {
+    return () => {
+      for (const change of changes)
+        if ((change.table === l1) === isL1) change.table.writeChange(change, this.#file);
+    };
+  }
+
+  /** Waits for the disk, then goes on with the next step. */
+  #step(aside: Aside, steps: (() => void)[], told: readonly FlushDone[]): void {
+    this.#file.flushAside!((failed) => {
+      // A commit has overtaken it: all of it is written, and only to be waited for.
+      if (this.#aside !== aside) {
+        this.#file.flushAside!((failedThen) => this.#tell(told, failed ?? failedThen));
+        return;
+      }
+      try {
+        if (failed !== undefined) throw failed;
+        const [write, ...later] = steps;
+        if (write !== undefined) {
+          write();
+          this.#step(aside, later, told);
+          return;
+        }
+        this.#aside = undefined;
+        this.#refcounts!.applyFreed(aside.freed);
+        this.#tell(told, undefined);
+      } catch (error) {
+        this.#takeBack(this.#refcounts!);
+        this.#tell(told, error);
+      }
+    });
+  }
+
+  #tell(told: readonly FlushDone[], error: unknown): void {
+    if (error !== undefined && !(error instanceof BlockError)) throw error;
+    this.#isBusy = false;
+    for (const done of told) done(error);
+    this.#flushNext();
+  }
+
+  /** What is on its way is not waited for: it is written with all else. */
+  #takeBack(refcounts: Refcounts): void {
+    if (this.#aside === undefined) return;
+    const { changes, freed } = this.#aside;
+    this.#aside = undefined;
+    for (const change of changes) change.table.putBack(change);
+    refcounts.putBackFreed(freed);
   }
 
   /** Refuses what would be harmed by being written; repairs what an interrupted writer left. */

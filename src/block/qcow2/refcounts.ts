@@ -110,10 +110,20 @@ export class Refcounts {
     this.#table.write(this.#file);
   }
 
-  /** Frees what is to be freed; nothing on the disk names it any more. What the host can take back it gets. */
-  applyFreed(): void {
+  /** What is to be freed: whoever takes it applies it, or puts it back. */
+  takeFreed(): number[] {
     const freed = this.#freed;
     this.#freed = [];
+    return freed;
+  }
+
+  /** What was taken is to be freed still. */
+  putBackFreed(freed: readonly number[]): void {
+    for (const cluster of freed) this.#freed.push(cluster);
+  }
+
+  /** Frees what nothing on the disk names any more. What the host can take back it gets. */
+  applyFreed(freed: number[]): void {
     let run = { first: 0, count: 0 };
     const punch = (): void => {
       if (run.count > 0) this.#file.punch(run.first * this.#cluster, run.count * this.#cluster);

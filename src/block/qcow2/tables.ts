@@ -13,12 +13,21 @@ const FEWEST = 4;
 /** What is written at least: less would be read by the host first. */
 const PIECE = 4096;
 
+/** What of a table was changed, as it was when it was asked for. */
+export interface Change {
+  readonly table: Table;
+  readonly from: number;
+  readonly bytes: Uint8Array;
+}
+
 /** A table in memory. */
 export class Table {
   readonly view: DataView;
   /** What was changed, bytes: from `#from` to `#to`. */
   #from = Infinity;
   #to = 0;
+  /** A change was taken that may not be in the file yet. */
+  #taken = false;
 
   constructor(
     readonly offset: number,
@@ -28,7 +37,7 @@ export class Table {
   }
 
   get dirty(): boolean {
-    return this.#to > 0;
+    return this.#to > 0 || this.#taken;
   }
 
   /** To be called for every change. */
@@ -38,12 +47,40 @@ export class Table {
   }
 
   write(file: BlockFile): void {
-    if (!this.dirty) return;
-    const from = alignDown(this.#from, Math.min(PIECE, this.bytes.length));
-    const to = Math.min(this.bytes.length, alignUp(this.#to, PIECE));
+    if (this.#to === 0) return;
+    const { from, to } = this.#range();
     file.write(this.offset + from, this.bytes.subarray(from, to));
     this.#from = Infinity;
     this.#to = 0;
+  }
+
+  /** What was changed, to be written later by `writeChange`; until then, or until `putBack`, it counts as changed. */
+  take(): Change | undefined {
+    if (this.#to === 0) return undefined;
+    const { from, to } = this.#range();
+    this.#from = Infinity;
+    this.#to = 0;
+    this.#taken = true;
+    return { table: this, from, bytes: this.bytes.slice(from, to) };
+  }
+
+  /** Writes a change that was taken; what was changed since is not written. */
+  writeChange({ from, bytes }: Change, file: BlockFile): void {
+    file.write(this.offset + from, bytes);
+    this.#taken = false;
+  }
+
+  /** A change that was taken is not written after all. */
+  putBack({ from, bytes }: Change): void {
+    this.changed(from, bytes.length);
+    this.#taken = false;
+  }
+
+  #range(): { from: number; to: number } {
+    return {
+      from: alignDown(this.#from, Math.min(PIECE, this.bytes.length)),
+      to: Math.min(this.bytes.length, alignUp(this.#to, PIECE)),
+    };
   }
 }
 
@@ -104,6 +141,11 @@ export class Tables {
   /** Writes those that were changed. */
   write(): void {
     for (const table of this.#tables.values()) table.write(this.#file);
+  }
+
+  /** What was changed, to be written later. */
+  take(): Change[] {
+    return [...this.#tables.values()].flatMap((table) => table.take() ?? []);
   }
 
   /** Nobody needs the one that lies there any more. */
