@@ -465,11 +465,10 @@ export class Qcow2Disk implements BlockBackend {
     this.#isBusy = true;
     const told = this.#waiting.splice(0);
     const refcounts = this.#refcounts!;
-    try {
-      // A flush without this one has to bring both to the disk.
-      refcounts.write();
-    } catch (error) {
-      return this.#tell(told, error);
+    const failed = this.#failureOf(() => refcounts.write());
+    if (failed !== undefined) {
+      this.#tell(told, failed);
+      return;
     }
     const l1 = this.#l1.take();
     const aside: Aside = { changes: [...this.#l2.take(), ...(l1 ? [l1] : [])], freed: refcounts.takeFreed() };
@@ -497,26 +496,32 @@ export class Qcow2Disk implements BlockBackend {
         this.#file.flushAside!((failedThen) => this.#tell(told, failed ?? failedThen));
         return;
       }
-      try {
-        if (failed !== undefined) throw failed;
-        const [write, ...later] = steps;
-        if (write !== undefined) {
-          write();
-          this.#step(aside, later, told);
-          return;
-        }
-        this.#aside = undefined;
-        this.#refcounts!.applyFreed(aside.freed);
-        this.#tell(told, undefined);
-      } catch (error) {
-        this.#takeBack(this.#refcounts!);
-        this.#tell(told, error);
-      }
+      const [write, ...later] = steps;
+      const error = failed ?? this.#failureOf(write ?? ((): void => this.#letGo(aside)));
+      if (error !== undefined) this.#takeBack(this.#refcounts!);
+      if (error === undefined && write !== undefined) this.#step(aside, later, told);
+      else this.#tell(told, error);
     });
   }
 
-  #tell(told: readonly FlushDone[], error: unknown): void {
-    if (error !== undefined && !(error instanceof BlockError)) throw error;
+  /** All of it is on the disk. */
+  #letGo(aside: Aside): void {
+    this.#aside = undefined;
+    this.#refcounts!.applyFreed(aside.freed);
+  }
+
+  /** What a step throws of what a file or an image does. */
+  #failureOf(step: () => void): BlockError | undefined {
+    try {
+      step();
+      return undefined;
+    } catch (error) {
+      if (error instanceof BlockError) return error;
+      throw error;
+    }
+  }
+
+  #tell(told: readonly FlushDone[], error: BlockError | undefined): void {
     this.#isBusy = false;
     for (const done of told) done(error);
     this.#flushNext();
