@@ -1,10 +1,15 @@
 /** `--disk` and QEMU's words for it (R3.1, R3.6). */
 import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { UsageError } from "../../src/cli/args.js";
 import { parseDisk } from "../../src/cli/disk-option.js";
 import { DRIVE_OF_FILE, drive } from "../../src/cli/qemu/drives.js";
 import type { DiskRequest } from "../../src/host/node/disk-request.js";
+import { locore } from "../support/cli.js";
+import { makeBzImage } from "../support/images.js";
 
 const GOOD: [text: string, disk: DiskRequest][] = [
   ["a.img", { file: "a.img", access: "memory" }],
@@ -50,3 +55,41 @@ test("R3.1 -hda is a virtio disk, and says so", () => {
 
 for (const value of ["if=virtio", "file=d,if=floppy", "file=d,format=vmdk", "file=d,iops=3"])
   test(`R3.1 -drive ${value} is refused`, () => assert.equal(drive.judge(value, 0).taken, false));
+
+test("R1.6 plan --json names the disks, and --plan makes the same machine of them; what is not known is refused", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
+  const at = (name: string): string => path.join(folder, name);
+  try {
+    writeFileSync(at("kernel"), makeBzImage());
+    writeFileSync(at("a,b.img"), new Uint8Array(4 * 512));
+    writeFileSync(at("c.img"), new Uint8Array(8 * 512));
+    const disks = [`${at("a,,b.img")},ro,serial=S1`, `file=${at("c.img")},overlay=${at("o.qcow2")}`];
+    const made = await locore("plan", at("kernel"), "--json", ...disks.flatMap((disk) => ["--disk", disk]));
+    assert.equal(made.status, 0, made.err);
+    const plan = JSON.parse(made.out) as {
+      request: { disks: DiskRequest[] };
+      devices: { name: string; config?: object }[];
+    };
+    const parts = plan.devices.filter(({ name }) => name.startsWith("disk"));
+    assert.deepEqual(
+      parts.map(({ config }) => config),
+      [
+        { disk: "disk0", sectors: 4, readOnly: true, serial: "S1" },
+        { disk: "disk1", sectors: 8, readOnly: false, serial: "" },
+      ],
+    );
+    assert.equal(existsSync(at("o.qcow2")), false, "planning made an overlay");
+    writeFileSync(at("plan.json"), made.out);
+    const again = await locore("plan", "--plan", at("plan.json"), "--json");
+    assert.equal(again.status, 0, again.err);
+    assert.equal(again.out, made.out);
+    writeFileSync(at("plan.json"), made.out.replace('"access": "read"', '"access": "all"'));
+    const bad = await locore("plan", "--plan", at("plan.json"));
+    assert.match(bad.err, /request\.disks\[0\]\.access: found "all"/);
+    const gone = await locore("plan", at("kernel"), "--disk", at("none.img"));
+    assert.equal(gone.status, 8);
+    assert.match(gone.err, /none\.img: found no such file/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
