@@ -11,8 +11,11 @@ import type { BootOptions } from "../../../src/boot/options.js";
 import { loadEngine } from "../../../src/host/node/engines.js";
 import { runToEnd } from "../../../src/host/run.js";
 import { requireTool } from "../../support/requires.js";
+import { MemoryDisk } from "../../support/memory-disk.js";
+import { diskPart } from "../../support/virtio-parts.js";
 import { bsdGuest } from "./guest.js";
 import { RESETS } from "./kernel-checks.js";
+import { DISK_MARK } from "./virtio-checks.js";
 
 const WHAT: Record<number, string> = {
   1: "entry registers and 4 GiB segments",
@@ -61,6 +64,7 @@ async function run(
   options: Partial<BootOptions> = {},
   elfClass: 32 | 64 = 64,
   spoil: (plan: Plan) => void = () => undefined,
+  disks: ReadonlyMap<string, MemoryDisk> = new Map(),
 ) {
   let text = "";
   const plan = planOf(options, elfClass);
@@ -76,6 +80,7 @@ async function run(
     hostNow: () => performance.now() * 1e6,
     wait: () => undefined,
     maxInstructions: 100_000_000,
+    disks,
   });
   return { text, end: report.end };
 }
@@ -105,6 +110,24 @@ describe("R2.1 the BSD-like guest, variations", () => {
     assert.equal(verdict(text, 19), "ok");
     assert.match(text, /^cpus 00000002$/m);
   });
+
+  for (const version of [2, 1] as const) {
+    it(`R2.1 R3.5 with a virtio disk of version ${version}, found by words, checks 17 and 18 are done`, async () => {
+      const disk = new MemoryDisk(new Uint8Array(64 * 512));
+      disk.bytes.set(new TextEncoder().encode(DISK_MARK));
+      const options = {
+        commandLine: "root=ld0a console=com",
+        moreDevices: [diskPart(disk)],
+        announce: "cmdline",
+        virtio: { version },
+      } as const;
+      const { text } = await run(options, 64, undefined, new Map([["disk0", disk]]));
+      assert.match(text, /^virtio 00000001$/m);
+      assert.equal(verdict(text, 17), "ok");
+      assert.equal(verdict(text, 18), version === 2 ? "ok" : "absent");
+      assert.equal(disk.bytes[512], version === 2 ? DISK_MARK.charCodeAt(0) : 0, "it writes what it read");
+    });
+  }
 
   it("R2.1 both dialects of virtio arguments, and 1023 bytes of command line", async () => {
     for (const [commandLine, devices] of [

@@ -19,6 +19,7 @@ import {
   VECTOR,
 } from "./apic-checks.js";
 import { COM1, type Frame } from "./frame.js";
+import { virtioDisk, virtioRegisters } from "./virtio-checks.js";
 
 const { dword, qword, addressOf } = o;
 const { EOI, ICR_LOW, ICR_HIGH, CURRENT } = REGISTER;
@@ -34,7 +35,8 @@ export function deviceChecks(f: Frame): void {
   f.check(14, () => localApic(f));
   f.check(15, () => ioApic(f));
   f.check(16, () => uart(f));
-  for (const number of [17, 18]) f.check(number, () => virtio(f));
+  f.check(17, () => virtioRegisters(f));
+  f.check(18, () => virtioDisk(f));
   f.check(19, () => secondCpu(f));
   f.check(20, () => sleep(f));
 }
@@ -183,16 +185,6 @@ function uart(f: Frame): void {
     f.require("e", rule + 1);
     f.outb(COM1 + 1, 0);
   }
-}
-
-/** Absent until a device answers where the command line says; this guest cannot drive one. */
-function virtio(f: Frame): void {
-  const { a } = f;
-  a.cmp(dword("virtioDevices"), 0);
-  f.absentIf("e");
-  a.mov(o.rdx, qword("virtioBase")).mov(o.eax, dword(o.rdx)).cmp(o.eax, 0x7472_6976);
-  f.absentIf("ne");
-  f.require("ne", 1);
 }
 
 /** NetBSD's way: trampoline at 0x2000, warm reset vector, CMOS shut-down code; then INIT and two start-ups. */
