@@ -35,6 +35,8 @@ const R = {
 const [ACKNOWLEDGED, DRIVER, RUNNING, AGREED] = [1, 3, 0xf, 0xb];
 const INDIRECT = 1 << 28;
 const DISK = 2;
+/** A queue that no device of these tests has, of those that a device might have. */
+const NO_QUEUE = 9;
 /** Rings, a table, a request's head, data and status, in memory that nobody uses. */
 const [TABLE, AVAILABLE, USED, INNER, HEAD, DATA, STATUS] = [
   0x50_0000, 0x50_1000, 0x50_2000, 0x50_3000, 0x50_4000, 0x50_5000, 0x50_6000,
@@ -75,7 +77,7 @@ export function virtioRegisters(f: Frame): void {
   f.require("e", 6);
   a.mov(dword(o.rdx, R.QUEUE_SEL), 0).mov(o.eax, dword(o.rdx, R.QUEUE_MAX)).cmp(o.eax, 8);
   f.require("ae", 7);
-  a.mov(dword(o.rdx, R.QUEUE_SEL), 0xffff).mov(o.eax, dword(o.rdx, R.QUEUE_MAX)).test(o.eax, o.eax);
+  a.mov(dword(o.rdx, R.QUEUE_SEL), NO_QUEUE).mov(o.eax, dword(o.rdx, R.QUEUE_MAX)).test(o.eax, o.eax);
   f.require("e", 8);
   a.mov(dword(o.rdx, R.STATUS), 0);
 }
