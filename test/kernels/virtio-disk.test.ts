@@ -77,6 +77,34 @@ for (const [name, options] of [
   });
 }
 
+const BINDS = 200;
+const JUDGED = `
+for i in $(seq ${BINDS}); do
+  echo virtio0 > /sys/bus/virtio/drivers/virtio_blk/unbind
+  [ -e /sys/block/vda ] && echo "still there"
+  echo virtio0 > /sys/bus/virtio/drivers/virtio_blk/bind || echo "not bound"
+done
+echo "sum=$(sha256sum < /dev/vda)"
+blkdiscard -o 4096 -l 8192 /dev/vda || echo "no discard"
+blkdiscard -z -o 65536 -l 65536 /dev/vda 2>/dev/null || dd if=/dev/zero of=/dev/vda bs=64k seek=1 count=1 conv=fsync 2>/dev/null
+dmesg | grep -i -E "error|warn|bug|virtio_blk.*fail" | grep -v -i "acpi\|PCI: Fatal"
+`;
+
+test(`R3.6 Linux's driver lets a disk go and takes it again ${BINDS} times, discards, and complains of nothing`, async (t) => {
+  const disk = new MemoryDisk(randomBytes(3, MIB));
+  const before = sha256(disk.bytes);
+  const discarded: number[][] = [];
+  disk.discard = (offset, length) => void discarded.push([offset, length]);
+  const asked = await withDisks(t, new Map([["disk0", disk]]), JUDGED);
+  const boot = asked && (await bootKernel(t, asked));
+  if (boot === undefined) return;
+  assertEnd(boot, "off", "acpi-s5", 0);
+  assert.equal(guestValue(boot.console, "sum").split(" ")[0], before);
+  assert.doesNotMatch(boot.console, /still there|not bound|no discard|rror/);
+  assert.deepEqual(discarded, [[4096, 8192]]);
+  assert.ok(disk.bytes.subarray(65536, 131072).every((byte) => byte === 0));
+});
+
 /** Longest way from one to the next, instructions: they lie in the copying, which takes some millions. */
 const STRIDE = 600_000;
 const CUTS = 6;
