@@ -10,6 +10,8 @@ import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
 import { TEXT_REGISTERS } from "../devices/display/parts.js";
 import { FIRMWARE_LOG } from "../devices/serial/parts.js";
 import { POWER_BUTTON } from "../devices/power/parts.js";
+import { BALLOON_TARGET } from "../devices/virtio/balloon.js";
+import { CONSOLE_SIZE } from "../devices/virtio/console.js";
 import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import type { Plan } from "../boot/plan.js";
@@ -357,6 +359,20 @@ export class Machine {
     const press = this.#board.find(POWER_BUTTON);
     press?.();
     return press !== undefined;
+  }
+
+  /** Tells the guest how large its virtio console is, characters and lines, 1 to 65535; false where the machine has none. */
+  resizeConsole(columns: number, rows: number): boolean {
+    const resize = this.#board.find(CONSOLE_SIZE);
+    resize?.(columns, rows);
+    return resize !== undefined;
+  }
+
+  /** Asks the guest to give away so many pages of 4 KiB in all; false on a machine without a balloon. */
+  inflateBalloon(pages: number): boolean {
+    const ask = this.#board.find(BALLOON_TARGET);
+    ask?.(pages);
+    return ask !== undefined;
   }
 
   /** Executed by all CPUs since power-on, also before the machine was saved and restored. */
