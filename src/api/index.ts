@@ -61,6 +61,7 @@ export { longMode64, protectedMode32, realMode16 } from "../x86/entry-states.js"
 export type { FlatEntry, GprValues } from "../x86/entry-states.js";
 // For devices of one's own, docs/devices.md: what they are, what they are connected to, what they say of themselves.
 export type {
+  Channel,
   Announcement,
   AskedSpan,
   ConsoleWire,
