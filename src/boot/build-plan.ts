@@ -39,6 +39,7 @@ import type { BootProtocol, LoadContext, RecogniseContext } from "./loader.js";
 import type { BootOptions } from "./options.js";
 import type { Plan, PlanAddition, PlanClock, PlanPart } from "./plan.js";
 import { LoaderRegistry } from "./registry.js";
+import { diskWords, type OnDisk } from "./disk-words.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
 import { announceVirtio } from "./virtio-announcing.js";
 import { wordsFor, type DefaultCommandLine, type SerialConsole } from "./systems.js";
@@ -72,6 +73,8 @@ interface Prepared {
   vga: boolean;
   /** The command line where nobody gives one. */
   words: DefaultCommandLine | undefined;
+  /** Words that follow from a disk. */
+  onDisk: OnDisk;
   serial: SerialConsole | undefined;
   warnings: string[];
 }
@@ -128,6 +131,7 @@ export function buildPlan(
   const serial = consoleOf(parts);
   const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
   const features = announcedFeatures(options, engine, (text) => warnings.push(text));
+  const words = wordsFor(unsaid, serial, (text) => warnings.push(text));
   const prepared: Prepared = {
     options,
     platform,
@@ -137,7 +141,8 @@ export function buildPlan(
     ...announcements(options, parts, types, protocol),
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
-    words: wordsFor(unsaid, serial, (text) => warnings.push(text)),
+    words,
+    onDisk: diskWords(options, { system: protocol.defaultCommandLine?.system, said: words?.text, serial }),
     serial,
     warnings,
   };
@@ -285,10 +290,11 @@ function partWords({ protocol, announced, virtioWords }: Prepared): string[] {
 
 /** The words that nobody gave. */
 function additions(prepared: Prepared): PlanAddition[] {
-  const added = partWords(prepared).map((text) => ({
+  const byParts = partWords(prepared).map((text) => ({
     what: `command line "${text}"`,
     why: "a part of the machine is found by it",
   }));
+  const added = [...prepared.onDisk.added, ...byParts];
   if (prepared.words === undefined) return added;
   const { text, why } = prepared.words;
   return [{ what: `command line "${text}"`, why }, ...added];
@@ -336,12 +342,12 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 }
 
 function loadContext(prepared: Prepared, rsdpAddress: number): LoadContext {
-  const { options, memory, vga, words, serial, warnings } = prepared;
-  const said = options.commandLine ?? words?.text ?? "";
+  const { options, memory, vga, words, onDisk, serial, warnings } = prepared;
+  const said = [options.commandLine ?? words?.text ?? "", ...onDisk.words];
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,
-    commandLine: [...(said === "" ? [] : [said]), ...partWords(prepared)].join(" "),
+    commandLine: [...said, ...partWords(prepared)].filter((text) => text !== "").join(" "),
     modules: options.modules ?? [],
     rsdpAddress,
     vga,

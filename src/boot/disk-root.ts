@@ -52,12 +52,6 @@ export function rootWords(disk: Disk, index = 0): DiskRoots {
   return roots;
 }
 
-/** Whether a command line says itself where the root is. */
-export function namesRoot(system: KernelSystem, commandLine: string): boolean {
-  const word = system === "FreeBSD" ? /(^|[\s,])vfs\.root\.mountfrom=/ : /(^|\s)root=/;
-  return word.test(commandLine);
-}
-
 function of({ volume, why }: Choice): Choice {
   return { volume, why: `${volumeName(volume)}: ${why}` };
 }

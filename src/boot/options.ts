@@ -6,6 +6,7 @@ import type { PartRequest } from "../devices/part.js";
 import type { MmioVersion } from "../devices/virtio/mmio-transport.js";
 import type { FeatureName } from "../spec/cpuid.js";
 import type { AnnounceBy } from "./announce-ways.js";
+import type { DiskHints } from "./disk-words.js";
 
 /** A file the caller has read. */
 export interface NamedBytes {
@@ -66,6 +67,8 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   moreDevices?: readonly PartRequest[];
   /** Disks, in the order that the guest finds them: "disk0", "disk1", … */
   disks?: readonly BootDisk[];
+  /** What is known of a disk that is booted from. */
+  disk?: DiskHints;
   /** The device of suites of unit tests for hypervisors. */
   testdev?: boolean;
   /** How the kernel is told of virtio devices. Absent: as its system finds them best. */

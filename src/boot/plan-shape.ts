@@ -158,7 +158,10 @@ const fields = record<Plan>({
     rtcStart: whole(RTC_EARLIEST_SECONDS, RTC_LATEST_SECONDS),
   }),
   tables: namedMap(line, address, MOST_TABLES),
-  added: list(record<PlanAddition>({ what: text(COMMAND_LINE + LINE), why: line }), { max: MOST_REMARKS }),
+  added: list(
+    record<PlanAddition>({ what: text(COMMAND_LINE + LINE), why: line, told: optional(oneOf(true as const)) }),
+    { max: MOST_REMARKS },
+  ),
   warnings: list(line, { max: MOST_REMARKS }),
 });
 

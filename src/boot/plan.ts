@@ -61,6 +61,8 @@ export interface PlanAddition {
   /** `command line "console=ttyS0"`. */
   what: string;
   why: string;
+  /** A person is told when it boots: it was read from a disk. */
+  told?: true;
 }
 
 export interface Plan {

@@ -41,6 +41,8 @@ interface SystemRules {
   readonly words: (serial: SerialConsole) => string | undefined;
   /** Finds out whether a command line says where the console is. Absent: the kernel may know it by itself. */
   readonly console?: RegExp;
+  /** Finds out whether a command line says where the root file system is; absent: by "root=". */
+  readonly root?: RegExp;
   /** Bytes of the command line in which it looks for words. */
   readonly parsed?: number;
   /** Bytes of the command line that it keeps. */
@@ -57,7 +59,10 @@ export const SYSTEM_RULES: Readonly<Record<KernelSystem, SystemRules>> = {
     kept: LINUX_COMMAND_LINE_SIZE - 1,
   },
   // A boot loader would bring these from device.hints and loader.conf; there is none.
-  FreeBSD: { words: ({ port }) => `boot_serial=1 hw.uart.console=io:${hex(port)}` },
+  FreeBSD: {
+    words: ({ port }) => `boot_serial=1 hw.uart.console=io:${hex(port)}`,
+    root: /(^|[\s,])vfs\.root\.mountfrom=/,
+  },
   // Where "com" is, is built in.
   NetBSD: {
     words: ({ port }) => (port === COM1.port ? "console=com" : undefined),
@@ -147,6 +152,11 @@ export function commandLineWarnings(
     );
   }
   return warnings;
+}
+
+/** Whether a command line says itself where the root file system is. */
+export function namesRoot(system: KernelSystem, commandLine: string): boolean {
+  return (SYSTEM_RULES[system].root ?? /(^|\s)root=/).test(commandLine);
 }
 
 /** Warns of a command line that leaves this system's kernel without a console of ours, or is cut off. */

@@ -10,14 +10,18 @@ const LARGEST_FIRMWARE = 2 ** 24;
 /** Modules that are read at the same time. */
 const READ_AT_ONCE = 64;
 
-/** A request with its files read. Throws `InputFileError`, and the signal's reason when it is aborted. */
-export async function bootOptions(request: BootRequest, signal?: AbortSignal): Promise<BootOptions> {
+/** A request with its files read; `known`: those that are read already, by name. Throws `InputFileError`, and the signal's reason when it is aborted. */
+export async function bootOptions(
+  request: BootRequest,
+  signal?: AbortSignal,
+  known: ReadonlyMap<string, Uint8Array> = new Map(),
+): Promise<BootOptions> {
   const { kernel, initrd, modules, bios, vgaRom, ...rest } = request;
   // What is only the command line's stays here.
   const { plugIns: _plugIns, diskFiles: _diskFiles, rtcNow: _rtcNow, digests: _digests, ...same } = rest;
   const [kernelFile, initrdFile, moduleFiles] = await Promise.all([
-    readNamed("kernel", kernel, signal),
-    initrd === undefined ? undefined : readNamed("initrd", initrd, signal),
+    knownFile(kernel, known) ?? readNamed("kernel", kernel, signal),
+    initrd === undefined ? undefined : (knownFile(initrd, known) ?? readNamed("initrd", initrd, signal)),
     modules === undefined ? undefined : readModules(modules, signal),
   ]);
   const options: BootOptions = {
@@ -30,6 +34,11 @@ export async function bootOptions(request: BootRequest, signal?: AbortSignal): P
   // The parts of a plan that was edited are all there are.
   if (options.devices !== undefined) delete options.testdev;
   return options;
+}
+
+function knownFile(name: string, known: ReadonlyMap<string, Uint8Array>): NamedBytes | undefined {
+  const bytes = known.get(name);
+  return bytes && { name, bytes };
 }
 
 async function readNamed(what: string, name: string, signal: AbortSignal | undefined): Promise<NamedBytes> {

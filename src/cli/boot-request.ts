@@ -45,7 +45,16 @@ const NS_PER_INSTRUCTION = 10;
 const MS_PER_SECOND = 1000;
 
 export const BOOT_OPERANDS: readonly OperandSpec[] = [
-  { name: "KERNEL", required: false, help: "the kernel image, or a guest of the catalogue (or --kernel)" },
+  {
+    name: "KERNEL",
+    required: false,
+    help: "the kernel image, or a guest of the catalogue (or --kernel); or a disk's image: what it boots by itself is booted",
+  },
+  {
+    name: "DISK",
+    required: false,
+    help: "a disk with the root file system, which the kernel is told; as --disk DISK,root",
+  },
 ];
 
 export const BOOT_OPTIONS: readonly OptionSpec[] = [
@@ -261,6 +270,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   const plugIns = { devices: args.values("device").map(parseDevice), loaders: [...args.values("loader")] };
   if (plugIns.devices.length + plugIns.loaders.length > 0) request.plugIns = plugIns;
   const diskFiles = args.values("disk").map(parseDisk);
+  const [, rootDisk] = args.operands;
+  if (rootDisk !== undefined) diskFiles.unshift({ ...parseDisk(rootDisk), root: true });
   if (diskFiles.length > 0) request.diskFiles = diskFiles;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;

@@ -7,7 +7,7 @@ import { parseSuboptions } from "./values.js";
 const LONGEST_SERIAL = 20;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 const FORMATS = ["raw", "qcow2"] as const;
-const USAGE = "--disk FILE[,rw][,ro][,overlay=FILE][,serial=S][,format=raw|qcow2]";
+const USAGE = "--disk FILE[,rw][,ro][,overlay=FILE][,root][,serial=S][,format=raw|qcow2]";
 
 export const DISK_OPTION: OptionSpec = {
   name: "disk",
@@ -15,7 +15,7 @@ export const DISK_OPTION: OptionSpec = {
   repeats: true,
   help:
     "a disk, raw or qcow2; what the guest writes stays in memory and FILE as it is; rw writes to it, ro lets the guest only read, " +
-    "overlay=FILE keeps what is written in a qcow2 over it, made where there is none; serial=S, format=raw|qcow2; two commas are one of a name",
+    "overlay=FILE keeps what is written in a qcow2 over it, made where there is none; root: the kernel finds its root there, as on the operand DISK; serial=S, format=raw|qcow2; two commas are one of a name",
 };
 
 function checkSerial(serial: string): string {
@@ -42,6 +42,9 @@ export function parseDisk(text: string): DiskRequest {
         if (!flag(key, value)) break;
         disk.access = key === "rw" ? "write" : "read";
         given.push(key);
+        break;
+      case "root":
+        if (flag(key, value)) disk.root = true;
         break;
       case "overlay":
         disk.overlay = value;

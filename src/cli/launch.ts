@@ -2,6 +2,7 @@
  * Plans and runs a machine with this process's terminal, signals and files around it, and reports how it ended. Used by
  * every command that boots something; knows no command line.
  */
+import { inOneLine } from "../bytes/one-line.js";
 import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
@@ -142,7 +143,7 @@ class Surroundings {
         return output.sink(bytes);
       },
       onInputRoom: () => this.#input?.resume(),
-      onPlanned: (warnings) => this.#begin(warnings),
+      onPlanned: (warnings, told) => this.#begin(warnings, told),
       onStart: (steps) => (this.startSteps = steps),
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
@@ -180,7 +181,8 @@ class Surroundings {
   }
 
   /** The guest is about to run: what there is to say of it, then its keys. */
-  #begin(warnings: readonly string[]): void {
+  #begin(warnings: readonly string[], told: readonly string[]): void {
+    for (const line of told) this.context.stderr.write(`locore: ${inOneLine(line)}\n`);
     for (const warning of warnings) this.context.stderr.write(`locore: warning: ${warning}\n`);
     if (!this.interrupted.aborted) this.#input = attachInput(this.session, this.options, this.context);
   }

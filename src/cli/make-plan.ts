@@ -6,14 +6,17 @@ import { makePlan as planOf } from "../host/node/make-plan.js";
 import type { PlannedSource } from "../host/node/messages.js";
 import { bootOptions } from "./boot-options.js";
 import type { BootRequest } from "./boot-request.js";
+import { withDisk } from "./disk-boot.js";
 import { ChangedFileError } from "./failure.js";
 import { readInput } from "./files.js";
 
 /** A request with its files read; what is plugged in is loaded where the machine is planned. */
 export async function machineSource(request: BootRequest, signal?: AbortSignal): Promise<PlannedSource> {
-  const boot = await bootOptions(request, signal);
+  const { request: whole, files, hints } = await withDisk(request);
+  const boot = await bootOptions(whole, signal, files);
+  if (hints !== undefined) boot.disk = hints;
   if (request.digests !== undefined) await checkDigests(request, boot, request.digests);
-  const { plugIns, diskFiles } = request;
+  const { plugIns, diskFiles } = whole;
   return { boot, ...(plugIns && { plugIns }), ...(diskFiles && { disks: diskFiles }) };
 }
 

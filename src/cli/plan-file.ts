@@ -221,7 +221,8 @@ class PlanFile {
       this.#refuse(`${path}.access`, shown(access), Object.keys(words).join(", "), "Correct it.");
     const overlaid = facts["overlay"] !== undefined;
     const more = ["overlay", "format", "serial"].filter((key) => facts[key] !== undefined);
-    return `file=${text("file")}${overlaid ? "" : words[access]}${more.map((key) => `,${key}=${text(key)}`).join("")}`;
+    const root = facts["root"] !== undefined && this.#flag(facts["root"], `${path}.root`) ? ",root" : "";
+    return `file=${text("file")}${root}${overlaid ? "" : words[access]}${more.map((key) => `,${key}=${text(key)}`).join("")}`;
   }
 
   #plugged(value: unknown, path: string): DeviceFile {
@@ -315,7 +316,7 @@ function depth(text: string): number {
 }
 
 const HEX = /^0x[0-9a-f]{1,13}$/i;
-const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial"];
+const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial", "root"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
   "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, loader, disks, deterministic, rtc, " +

@@ -51,8 +51,9 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
   const { announce, acpi, virtio, diskFiles } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
-    kernel: fileFacts(kernel),
-    initrd: initrd && fileFacts(initrd),
+    // What a disk boots by itself is found on it again.
+    kernel: boot.disk?.own === undefined ? fileFacts(kernel) : { file: request.kernel },
+    initrd: request.initrd === undefined ? undefined : initrd && fileFacts(initrd),
     modules: modules?.map((module) => ({ ...fileFacts(module), commandLine: module.commandLine })),
     bios: bios && fileFacts(bios),
     vgabios:

@@ -55,7 +55,7 @@ export function readDisklabel(source: BlockSource, slice?: Slice): PartitionTabl
     },
     { name: "disklabel.d_secsize", value: sectorSize, offset: base + DISKLABEL.SECTOR_SIZE },
     { name: "disklabel.d_npartitions", value: label.u16(DISKLABEL.COUNT), offset: base + DISKLABEL.COUNT },
-    ...entries.flatMap(partitionFacts),
+    ...entries.flatMap((one) => partitionFacts(one, "disklabel")),
   ];
   return {
     scheme: "disklabel",

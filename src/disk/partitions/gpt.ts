@@ -83,7 +83,7 @@ export function readGpt(source: BlockSource, sectorSize: number): PartitionTable
     ...base,
     id: used.guid,
     partitions,
-    facts: [...copyFacts(used, sectorSize), ...partitions.flatMap(partitionFacts)],
+    facts: [...copyFacts(used, sectorSize), ...partitions.flatMap((one) => partitionFacts(one, "gpt"))],
   };
 }
 

@@ -112,7 +112,7 @@ export function readMbr(source: BlockSource, sectorSize: number): PartitionTable
     if (one.outside === true && one.letter === undefined) problems.push(outsideProblem(one, source.size));
   problems.push(...overlapProblems(partitions.filter(({ letter }) => letter === undefined)));
   const own = partitions.filter(({ letter }) => letter === undefined);
-  facts.push(...own.flatMap(partitionFacts));
+  facts.push(...own.flatMap((one) => partitionFacts(one, "mbr")));
   return { scheme: "mbr", title: "MBR", sectorSize, id, partitions, facts, problems };
 }
 

@@ -1,5 +1,6 @@
 /** What every partition table comes to. */
 import { hex } from "../../bytes/hex.js";
+import { DISKLABEL_ENTRY, GPT_ENTRY, MBR_ENTRY } from "../../spec/partition-tables.js";
 import type { DiskFact, DiskProblem } from "../fact.js";
 
 export type PartitionScheme = "gpt" | "mbr" | "disklabel";
@@ -81,20 +82,35 @@ export function overlapProblems(partitions: readonly Partition[]): DiskProblem[]
   return problems;
 }
 
-/** An entry as facts. */
-export function partitionFacts(one: Partition): DiskFact[] {
+/** Where in an entry its fields stand. */
+const FIELDS = {
+  gpt: { type: GPT_ENTRY.TYPE, start: GPT_ENTRY.FIRST, size: GPT_ENTRY.LAST, flags: GPT_ENTRY.ATTRIBUTES },
+  mbr: { type: MBR_ENTRY.TYPE, start: MBR_ENTRY.FIRST, size: MBR_ENTRY.COUNT, flags: MBR_ENTRY.STATUS },
+  disklabel: {
+    type: DISKLABEL_ENTRY.TYPE,
+    start: DISKLABEL_ENTRY.OFFSET,
+    size: DISKLABEL_ENTRY.SIZE,
+    flags: 0,
+  },
+} as const;
+
+/** An entry as facts, each where it stands. */
+export function partitionFacts(one: Partition, scheme: PartitionScheme): DiskFact[] {
   const at = `partition[${partitionLabel(one)}]`;
-  const type = { name: `${at}.type`, value: one.type, offset: one.entry };
+  const field = FIELDS[scheme];
+  const type = { name: `${at}.type`, value: one.type, offset: one.entry + field.type };
   const facts: DiskFact[] = [
     one.typeName === undefined ? type : { ...type, meaning: one.typeName },
-    { name: `${at}.start`, value: hex(one.start), offset: one.entry, meaning: "bytes" },
-    { name: `${at}.size`, value: one.size, offset: one.entry, meaning: "bytes" },
+    { name: `${at}.start`, value: hex(one.start), offset: one.entry + field.start, meaning: "bytes" },
+    { name: `${at}.size`, value: one.size, offset: one.entry + field.size, meaning: "bytes" },
   ];
-  if (one.uuid !== undefined)
-    facts.push({ name: `${at}.uuid`, value: one.uuid, offset: one.entry, meaning: "PARTUUID of Linux" });
+  if (one.uuid !== undefined) {
+    const place = scheme === "gpt" ? { offset: one.entry + GPT_ENTRY.GUID } : {};
+    facts.push({ name: `${at}.uuid`, value: one.uuid, ...place, meaning: "PARTUUID of Linux" });
+  }
   if (one.name !== undefined && one.name !== "")
-    facts.push({ name: `${at}.name`, value: one.name, offset: one.entry });
+    facts.push({ name: `${at}.name`, value: one.name, offset: one.entry + GPT_ENTRY.NAME });
   if (one.flags.length > 0)
-    facts.push({ name: `${at}.flags`, value: one.flags.join(", "), offset: one.entry });
+    facts.push({ name: `${at}.flags`, value: one.flags.join(", "), offset: one.entry + field.flags });
   return facts;
 }

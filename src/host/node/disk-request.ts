@@ -15,4 +15,6 @@ export interface DiskRequest {
   format?: DiskFormat;
   /** What the guest is told as its serial number; absent: none. */
   serial?: string;
+  /** The kernel is told that its root file system is on it. */
+  root?: true;
 }

@@ -124,8 +124,8 @@ export interface StartSteps {
 
 /** worker → main. */
 export type WorkerMessage =
-  /** There is a plan; these are its warnings. */
-  | { kind: "planned"; warnings: string[] }
+  /** There is a plan; these are its warnings, and what a person is to be told of it. */
+  | { kind: "planned"; warnings: string[]; told: string[] }
   /** Look at the rings. */
   | { kind: "wake" }
   /** The first instruction runs now. */

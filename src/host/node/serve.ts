@@ -211,6 +211,11 @@ function runWithDisks(options: RunOptions, disks: Disks | undefined): RunReport 
   return failure === undefined ? report : { ...report, end: machineEnd("io-error", "disk", failure.message) };
 }
 
+/** What of a plan was read from a disk, in a line each. */
+function toldOf({ added }: Plan): string[] {
+  return added.filter(({ told }) => told === true).map(({ what, why }) => `${what}: ${why}`);
+}
+
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
@@ -224,7 +229,7 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const start = await started;
     const told = now();
     const made = await plannedFrom(start.source, setup.engine, parts);
-    tell({ kind: "planned", warnings: made.plan.warnings });
+    tell({ kind: "planned", warnings: made.plan.warnings, told: toldOf(made.plan) });
     const planned = now();
     const engine = await loading;
     const steps = { thread, told, planned, engine: now() };

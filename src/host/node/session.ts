@@ -56,8 +56,8 @@ export interface SessionOptions {
   output: OutputSink;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
   onInputRoom?: () => void;
-  /** Told when there is a plan, with its warnings, before anything runs. */
-  onPlanned?: (warnings: readonly string[]) => void;
+  /** Told when there is a plan, with its warnings and what else a person is to know, before anything runs. */
+  onPlanned?: (warnings: readonly string[], told: readonly string[]) => void;
   /** Told when the first instruction runs. */
   onStart?: (steps: StartSteps) => void;
   /** Told that the machine starts again, and how the guest asked for the reset. */
@@ -157,7 +157,7 @@ export class Session {
         this.#options.onInputRoom?.();
         return;
       case "planned":
-        this.#options.onPlanned?.(message.warnings);
+        this.#options.onPlanned?.(message.warnings, message.told);
         return;
       case "started":
         this.#running = true;
