@@ -6,7 +6,17 @@ import { viewAt } from "../source.js";
 import { utf8Text } from "../text.js";
 import { named, type FileSystem } from "./file-system.js";
 
+/** Version and flags follow the four bytes that tell the encoding. */
+const FIRST_PAIR = 12;
+
+/** How a list of pairs begins: in XDR, version 0, names unique; the second byte is the byte order of its host. */
+function hasPairs(source: BlockSource): boolean {
+  const start = viewAt(source, ZFS.PAIRS, FIRST_PAIR);
+  return start?.u8(0) === ZFS.XDR && start.u32be(4) === 0 && start.u32be(8) === 1;
+}
+
 export function zfs(source: BlockSource): FileSystem | undefined {
+  if (!hasPairs(source)) return undefined;
   const blocks = viewAt(source, ZFS.UBERBLOCKS, ZFS.UBERBLOCKS_SIZE);
   if (blocks === undefined) return undefined;
   for (let at = 0; at < blocks.length; at += ZFS.UBERBLOCK) {
@@ -19,8 +29,6 @@ export function zfs(source: BlockSource): FileSystem | undefined {
   return undefined;
 }
 
-/** Version and flags follow the four bytes that tell the encoding. */
-const FIRST_PAIR = 12;
 /** Sizes encoded and decoded, length of the name. */
 const PAIR_HEADER = 12;
 const XDR_UNIT = 4;
@@ -32,7 +40,6 @@ function padded(size: number): number {
 /** Name and GUID of the pool, in XDR: each pair says how long it is. */
 function topPairs(pairs: ByteView): { label?: string; uuid?: string } {
   const facts: { label?: string; uuid?: string } = {};
-  if (pairs.u8(0) !== ZFS.XDR) return facts;
   let at = FIRST_PAIR;
   while (pairs.holds(at, PAIR_HEADER)) {
     const size = pairs.u32be(at);
