@@ -69,7 +69,11 @@ class Lexer {
     const { text } = this;
     const c = text[this.#at];
     if (BLANK.includes(c)) this.#at++;
-    else if (c === "\n") {
+    else if (text.startsWith("\\\n", this.#at)) {
+      // The line goes on.
+      this.#line++;
+      this.#at += 2;
+    } else if (c === "\n") {
       this.tokens.push({ sign: ";", line: this.#line++ });
       this.#at++;
     } else if (c === "#") {
