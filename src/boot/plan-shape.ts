@@ -159,7 +159,11 @@ const fields = record<Plan>({
   }),
   tables: namedMap(line, address, MOST_TABLES),
   added: list(
-    record<PlanAddition>({ what: text(COMMAND_LINE + LINE), why: line, told: optional(oneOf(true as const)) }),
+    record<PlanAddition>({
+      what: text(COMMAND_LINE + LINE),
+      why: line,
+      told: optional(oneOf(true as const)),
+    }),
     { max: MOST_REMARKS },
   ),
   warnings: list(line, { max: MOST_REMARKS }),

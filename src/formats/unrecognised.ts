@@ -106,7 +106,7 @@ function bootSector(view: ByteView): UnrecognisedImage | undefined {
   return named(
     "a boot sector (a raw disk image, or a boot program for a BIOS)",
     BOOT_SECTOR.OFFSET,
-    "A BIOS would start it from a disk, and this machine has none: take kernel and initrd out of its /boot and give those",
+    "A BIOS would start it from a disk; no partition table or file system that is known is behind it: give a kernel",
   );
 }
 

@@ -19,7 +19,10 @@ function text(value: string): number[] {
 }
 
 const DISK =
-  "a disk image is not a kernel, and this machine has no disks: take kernel and initrd out of its /boot and give those";
+  "nothing on this disk tells what to boot (locore inspect lists what is on it): locore boot KERNEL DISK boots a kernel with it";
+/** Of formats that are not read. */
+const OTHER_DISK =
+  "qemu-img convert -O qcow2 makes an image of it that can be attached: locore boot KERNEL DISK";
 
 /** Begins a snapshot of ours: a byte that text does not have, "LOCSNAP". */
 export const SNAPSHOT_MAGIC = [0x89, ...text("LOCSNAP")];
@@ -45,8 +48,8 @@ export const FILE_MAGICS: readonly FileMagic[] = [
     name: "an ISO 9660 image",
     advice: "Take the kernel and initrd out of it",
   },
-  { offset: 0, bytes: text("KDMV"), name: "a VMDK disk image", advice: DISK },
-  { offset: 0, bytes: text("vhdxfile"), name: "a VHDX disk image", advice: DISK },
+  { offset: 0, bytes: text("KDMV"), name: "a VMDK disk image", advice: OTHER_DISK },
+  { offset: 0, bytes: text("vhdxfile"), name: "a VHDX disk image", advice: OTHER_DISK },
   { offset: 0x200, bytes: text("EFI PART"), name: "a raw disk image with a GPT", advice: DISK },
   {
     offset: 0,
