@@ -132,6 +132,12 @@ export function buildPlan(
   const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
   const features = announcedFeatures(options, engine, (text) => warnings.push(text));
   const words = wordsFor(unsaid, serial, (text) => warnings.push(text));
+  const onDisk = diskWords(options, {
+    system: protocol.defaultCommandLine?.system,
+    said: words?.text,
+    serial,
+  });
+  warnings.push(...onDisk.warnings);
   const prepared: Prepared = {
     options,
     platform,
@@ -142,7 +148,7 @@ export function buildPlan(
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     words,
-    onDisk: diskWords(options, { system: protocol.defaultCommandLine?.system, said: words?.text, serial }),
+    onDisk,
     serial,
     warnings,
   };

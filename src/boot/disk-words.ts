@@ -7,6 +7,8 @@ import { namesRoot, SYSTEM_RULES, type SerialConsole } from "./systems.js";
 
 /** What is known of a disk. Plain data. */
 export interface DiskHints {
+  /** Its file, for people. */
+  readonly name: string;
   /** Where the root file system is, as each system is told. */
   readonly roots: DiskRoots;
   /** The kernel, the initrd and the command line are what the disk itself would boot. */
@@ -34,20 +36,25 @@ export interface OnDisk {
   readonly words: readonly string[];
   /** They, and what was chosen on the disk, as a plan has it. */
   readonly added: readonly PlanAddition[];
+  readonly warnings: readonly string[];
 }
 
 /** The words to add, and what was chosen on the disk; never a word that is there already. */
 export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told): OnDisk {
-  if (disk === undefined) return { words: [], added: [] };
-  const { roots, own } = disk;
+  if (disk === undefined) return { words: [], added: [], warnings: [] };
+  const { name, roots, own } = disk;
   const { system, serial } = told;
   const line = commandLine ?? told.said ?? "";
   const words: [text: string, why: string][] = [];
   const root = system && roots[system];
   // A disk's own line that says no root leaves it to its initrd.
   const leftToInitrd = own?.line === true && initrd !== undefined;
-  if (root !== undefined && system !== undefined && !leftToInitrd && !namesRoot(system, line))
-    words.push([root.text, root.why]);
+  const warnings: string[] = [];
+  if (system !== undefined && !leftToInitrd && !namesRoot(system, line)) {
+    if (root === undefined)
+      warnings.push(`no root file system of ${system} was found on ${name}: the kernel is told none`);
+    else words.push([root.text, root.why]);
+  }
   const console = system && own?.line === true && serial ? SYSTEM_RULES[system].words(serial) : undefined;
   if (console !== undefined && !says(line, console))
     words.push([console, "the disk's own command line shows no console on the serial port"]);
@@ -58,7 +65,7 @@ export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told
     why,
     told: true,
   }));
-  return { words: words.map(([text]) => text), added: [...chosen, ...added] };
+  return { words: words.map(([text]) => text), added: [...chosen, ...added], warnings };
 }
 
 /** Whether a line has the first of some words, with or without values behind a comma. */

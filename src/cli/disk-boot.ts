@@ -7,6 +7,7 @@ import type { DiskHints } from "../boot/disk-words.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
 import type { BootRequest } from "./boot-request.js";
 import { diskImage, openDisk, type DiskImage } from "./disk-image.js";
+import { InputFileError } from "./failure.js";
 import { parseDisk } from "./disk-option.js";
 
 /** A request of which a disk has said its part. */
@@ -25,7 +26,8 @@ export async function withDisk(request: BootRequest): Promise<WithDisk> {
   const { diskFiles = [] } = request;
   const index = diskFiles.findIndex(({ root }) => root === true);
   if (index < 0) return { request };
-  return { request, hints: { roots: await rootsOf(diskFiles[index], index) } };
+  const disk = diskFiles[index];
+  return { request, hints: { name: disk.file, roots: await rootsOf(disk, index) } };
 }
 
 /** The kernel operand as a disk: one that is given as a disk as well is taken as it is there. */
@@ -42,12 +44,27 @@ function kernelDisk({ kernel, diskFiles = [], bios }: BootRequest): DiskRequest 
 async function rootsOf(request: DiskRequest, index: number): Promise<DiskHints["roots"]> {
   const { rootWords } = await import("../boot/disk-root.js");
   const { namingDisk } = await import("../host/node/disk-error.js");
-  const image = await openDisk(request);
+  const { file, overlay } = request;
+  const image = overlay === undefined ? await diskImage(request) : await openDisk(request);
+  if (image === undefined) throw await noRootDisk(file);
   try {
-    return namingDisk(request.file, () => rootWords(image.disk, index));
+    return namingDisk(file, () => rootWords(image.disk, index));
   } finally {
     image.close();
   }
+}
+
+/** Most who give a second file mean an initrd. */
+async function noRootDisk(file: string): Promise<Error> {
+  if (!existsSync(file)) return new InputFileError("disk", file, new Error("no such file"));
+  const { DiskError } = await import("../host/node/disk-error.js");
+  return new DiskError(
+    file,
+    0,
+    "no partition table and no file system",
+    "a disk with a root file system behind the kernel",
+    "An initrd is given with --initrd FILE, an empty disk with --disk FILE.",
+  );
 }
 
 async function fromDisk(request: BootRequest, asked: DiskRequest, image: DiskImage): Promise<WithDisk> {
@@ -74,7 +91,11 @@ async function fromDisk(request: BootRequest, asked: DiskRequest, image: DiskIma
     const line = request.commandLine === undefined && found.commandLine !== undefined;
     if (found.commandLine !== undefined) whole.commandLine ??= found.commandLine;
     const what = `${kernel.path}${initrd === undefined ? "" : ` with ${initrd.path}`} of ${file}`;
-    return { request: whole, files, hints: { roots, own: { what, why: `"${title}" by ${why}`, line } } };
+    return {
+      request: whole,
+      files,
+      hints: { name: file, roots, own: { what, why: `"${title}" by ${why}`, line } },
+    };
   } catch (error) {
     if (!(error instanceof NothingToBoot)) throw error;
     const { offset, found, expected, meaning } = error;

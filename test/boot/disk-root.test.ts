@@ -126,6 +126,7 @@ test("R3.6 FreeBSD: of several the one that was mounted on /, then the one named
 
 const COM1 = { port: 0x3f8, irq: 4 };
 const HINTS: DiskHints = {
+  name: "disk.img",
   roots: {
     Linux: { text: "root=PARTUUID=x", why: "w" },
     FreeBSD: { text: "vfs.root.mountfrom=ufs:/dev/vtbd0", why: "w" },
@@ -156,6 +157,18 @@ test("R3.6 a word of one's own about the root wins, as each system spells it; no
   assert.deepEqual(words("NetBSD", "console=com"), ["root=ld0a"]);
   assert.deepEqual(words("NetBSD", "root=dk1"), []);
   assert.deepEqual(words("OpenBSD", ""), []);
+});
+
+test("R3.6 a disk without a root of the kernel's system is told of, unless the line says where it is", () => {
+  const warnings = (commandLine: string): readonly string[] =>
+    diskWords(
+      { kernel: { name: "k", bytes: new Uint8Array(0) }, commandLine, disk: { name: "d.img", roots: {} } },
+      { system: "Linux", said: undefined, serial: COM1 },
+    ).warnings;
+  assert.deepEqual(warnings("quiet"), [
+    "no root file system of Linux was found on d.img: the kernel is told none",
+  ]);
+  assert.deepEqual(warnings("root=/dev/vdb"), []);
 });
 
 test("R3.6 a disk's own line gets our console behind its own, once; one without a root leaves it to its initrd", () => {

@@ -153,9 +153,21 @@ test("a missing kernel, two kernels, a missing value and a surplus operand are u
   assert.throws(() => request(), usage(/which kernel/));
   assert.throws(() => request("a", "-kernel", "b"), usage(/two different kernels.*a and b/));
   assert.throws(() => request("a", "--append"), usage(/--append needs a value/));
-  assert.throws(() => request("a", "b"), usage(/unexpected operand b/));
+  assert.throws(() => request("a", "b", "c"), usage(/unexpected operand c/));
   assert.throws(() => request("a", "--deterministic=yes"), usage(/takes no value/));
   assert.throws(() => request("a", "-smp", "0"), usage(/--smp 0: expected a whole number/));
+});
+
+test("R3.6 a second operand is a disk with the root, before those of --disk", () => {
+  const { kernel, diskFiles } = request("k", "a.img,ro", "--disk", "b.img");
+  assert.equal(kernel, "k");
+  assert.deepEqual(diskFiles, [
+    { file: "a.img", access: "read", root: true },
+    { file: "b.img", access: "memory" },
+  ]);
+  assert.deepEqual(request("k", "--disk", "b.img,root").diskFiles, [
+    { file: "b.img", access: "memory", root: true },
+  ]);
 });
 
 test("R6.3 a deterministic guest's clock starts where it is told; others start at the host's time", () => {

@@ -176,6 +176,15 @@ test("R3.6 boot of a disk without a kernel says what was looked at, with the sta
   assert.match(err, /locore boot KERNEL DISK/);
 });
 
+test("R3.6 a second file that is no disk is refused, with what was probably meant", async () => {
+  const initrd = file("second", new Uint8Array(100_000).fill(0x37));
+  const { status, err } = await locore("plan", kernel, initrd);
+  assert.notEqual(status, 0);
+  assert.match(err, /second: at 0x0: found no partition table and no file system.*--initrd FILE/);
+  assert.match((await locore("plan", kernel, kernel)).err, /no partition table/);
+  assert.match((await locore("plan", kernel, path.join(folder, "missing"))).err, /missing: no such file/);
+});
+
 test("R3.6 a kernel is not taken for a disk, though its file ends its first sector as a boot sector does", async () => {
   const { out } = await locore("inspect", kernel);
   assert.match(out, /bzImage/);

@@ -31,6 +31,7 @@ interface Config {
   append?: string;
 }
 
+/** The label that would be booted; undefined where no configuration has one that can be. */
 export function findExtlinux(search: Search): BootEntry | undefined {
   for (const volume of search.volumes) {
     for (const path of PLACES) {

@@ -2,6 +2,7 @@
 
 const LINE = /^([^#=\s][^=]*)=(.*)$/;
 
+/** The values by name. */
 export function readEnvironment(text: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const line of text.split("\n")) {

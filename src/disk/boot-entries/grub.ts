@@ -64,6 +64,7 @@ interface Loaded {
 /** The whole is left: too much of it. */
 class GrubLimit extends Error {}
 
+/** The default entry; undefined where no grub.cfg has one that can be booted. */
 export function findGrub(search: Search): BootEntry | undefined {
   for (const volume of search.volumes) {
     const stubs = namesIn(search, volume, EFI_FOLDER).map((name) => `${EFI_FOLDER}/${name}`);

@@ -30,6 +30,7 @@ function initrdNames(version: string): string[] {
   ];
 }
 
+/** The kernel by its name; undefined where there is none. */
 export function findKernelFiles(search: Search): BootEntry | undefined {
   for (const volume of search.volumes) {
     const found = byLinks(search, volume) ?? byVersion(search, volume);

@@ -64,6 +64,7 @@ interface Place<Node> {
   nodes: Node[];
 }
 
+/** Files by path, of a reader. */
 export function fileTree<Node extends FileNode>(reader: TreeReader<Node>): FileTree {
   return {
     open(path) {

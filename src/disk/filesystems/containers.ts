@@ -5,6 +5,7 @@ import { viewAt } from "../source.js";
 import { isNil, utf8Text, uuidText } from "../text.js";
 import { named, type FileSystem } from "./file-system.js";
 
+/** Swap of Linux, whatever the size of its pages. */
 export function swap(source: BlockSource): FileSystem | undefined {
   for (const pageSize of SWAP.PAGE_SIZES) {
     const at = pageSize - SWAP.MAGIC.length;
@@ -25,6 +26,7 @@ export function swap(source: BlockSource): FileSystem | undefined {
   return undefined;
 }
 
+/** A physical volume of LVM2: its label is in one of the first four sectors. */
 export function lvm2(source: BlockSource): FileSystem | undefined {
   for (let sector = 0; sector < LVM2.SECTORS; sector++) {
     const label = viewAt(source, sector * LVM2.SECTOR, LVM2.SECTOR);
@@ -41,6 +43,7 @@ export function lvm2(source: BlockSource): FileSystem | undefined {
   return undefined;
 }
 
+/** An encrypted volume, LUKS1 or LUKS2. */
 export function luks(source: BlockSource): FileSystem | undefined {
   const header = viewAt(source, 0, LUKS.SIZE);
   if (header === undefined || LUKS.MAGIC.some((byte, at) => header.u8(at) !== byte)) return undefined;

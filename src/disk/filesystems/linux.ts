@@ -8,6 +8,7 @@ import { viewAt } from "../source.js";
 import { utf8Text, uuidText } from "../text.js";
 import { named, type FileSystem, type FileSystemType } from "./file-system.js";
 
+/** ext2 to ext4, or a journal by itself. */
 export function ext(source: BlockSource): FileSystem | undefined {
   const sb = viewAt(source, EXT.AT, EXT.SIZE);
   if (sb === undefined || sb.u16(EXT.MAGIC_AT) !== EXT.MAGIC) return undefined;
@@ -35,6 +36,7 @@ function extType(sb: ByteView): FileSystemType {
   return (sb.u32(EXT.COMPAT) & EXT_COMPAT.HAS_JOURNAL) !== 0 ? "ext3" : "ext2";
 }
 
+/** XFS. */
 export function xfs(source: BlockSource): FileSystem | undefined {
   const sb = viewAt(source, 0, XFS.SIZE);
   if (sb === undefined || !sb.matches(0, XFS.MAGIC)) return undefined;
@@ -51,6 +53,7 @@ export function xfs(source: BlockSource): FileSystem | undefined {
   });
 }
 
+/** Btrfs: the first of its superblocks. */
 export function btrfs(source: BlockSource): FileSystem | undefined {
   const sb = viewAt(source, BTRFS.AT, BTRFS.SIZE);
   if (sb === undefined || !sb.matches(BTRFS.MAGIC_AT, BTRFS.MAGIC)) return undefined;

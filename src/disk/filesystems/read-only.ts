@@ -7,6 +7,7 @@ import { viewAt } from "../source.js";
 import { isNil, utf8Text, uuidText } from "../text.js";
 import { named, type FileSystem } from "./file-system.js";
 
+/** ISO 9660: its first volume descriptor. */
 export function iso9660(source: BlockSource): FileSystem | undefined {
   const volume = viewAt(source, ISO9660.AT, ISO9660.SIZE);
   if (volume === undefined || !volume.matches(ISO9660.MAGIC_AT, ISO9660.MAGIC)) return undefined;
@@ -26,6 +27,7 @@ function isoDate(volume: ByteView, at: number): string | undefined {
   return digits.replace(/^(....)(..)(..)(..)(..)(..)(..)$/, "$1-$2-$3-$4-$5-$6-$7");
 }
 
+/** Squashfs, which has neither label nor UUID. */
 export function squashfs(source: BlockSource): FileSystem | undefined {
   const sb = viewAt(source, 0, SQUASHFS.SIZE);
   if (sb === undefined || !sb.matches(0, SQUASHFS.MAGIC)) return undefined;
@@ -39,6 +41,7 @@ export function squashfs(source: BlockSource): FileSystem | undefined {
   });
 }
 
+/** EROFS. */
 export function erofs(source: BlockSource): FileSystem | undefined {
   const sb = viewAt(source, EROFS.AT, EROFS.SIZE);
   if (sb === undefined || sb.u32(0) !== EROFS.MAGIC) return undefined;

@@ -9,6 +9,7 @@ import { named, type FileSystem } from "./file-system.js";
 
 const TITLES = { ufs1: "UFS1, FFSv1 of the BSDs", ufs2: "UFS2, FFSv2 of the BSDs" } as const;
 
+/** UFS1 or UFS2: the first superblock in the order in which kernels look. */
 export function ufs(source: BlockSource): FileSystem | undefined {
   for (const place of UFS.PLACES) {
     const sb = viewAt(source, place, UFS.SIZE);

@@ -4,6 +4,7 @@ import { readFatLayout } from "../files/fat-layout.js";
 import { fatVolumeLabel } from "../files/fat.js";
 import type { FileSystem } from "./file-system.js";
 
+/** FAT12, FAT16 or FAT32. */
 export function vfat(source: BlockSource): FileSystem | undefined {
   const layout = readFatLayout(source);
   if (layout === undefined) return undefined;

@@ -15,6 +15,7 @@ function hasPairs(source: BlockSource): boolean {
   return start?.u8(0) === ZFS.XDR && start.u32be(4) === 0 && start.u32be(8) === 1;
 }
 
+/** A member of a pool, by the first of its labels. */
 export function zfs(source: BlockSource): FileSystem | undefined {
   if (!hasPairs(source)) return undefined;
   const blocks = viewAt(source, ZFS.UBERBLOCKS, ZFS.UBERBLOCKS_SIZE);
