@@ -1,5 +1,5 @@
 /** A file that is a disk's image, opened to be read; what is no disk is told apart by its first bytes, as most files here are none. */
-import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { BlockSource } from "../block/backend.js";
 import type { Disk } from "../disk/disk.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
@@ -49,22 +49,15 @@ function mayBeDisk(file: string): boolean {
 
 /** Opens an image whatever is on it. Throws DiskError and BlockError. */
 export async function openDisk(request: DiskRequest): Promise<DiskImage> {
-  const [{ Disks }, { readDisk }] = await Promise.all([
+  const [{ lookAtDisk }, { readDisk }] = await Promise.all([
     import("../host/node/disks.js"),
     import("../disk/disk.js"),
   ]);
-  const { file, format, overlay } = request;
-  // What the guest wrote before is on the disk, too.
-  const read: DiskRequest =
-    overlay !== undefined && existsSync(overlay)
-      ? { file: overlay, access: "read" }
-      : { file, access: "read", ...(format && { format }) };
-  const disks = new Disks([read], undefined);
+  const { source, close } = lookAtDisk(request);
   try {
-    const [source] = disks.backends.values();
-    return { source, disk: readDisk(source), close: () => disks.abandon() };
+    return { source, disk: readDisk(source), close };
   } catch (error) {
-    disks.abandon();
+    close();
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** The disks of a machine as the host has them: opened as they were asked for, each under the name that its part has for it. */
 import { existsSync } from "node:fs";
 import { diskName, type BootDisk } from "../../boot/options.js";
-import type { BlockBackend } from "../../block/backend.js";
+import type { BlockBackend, BlockSource } from "../../block/backend.js";
 import { BlockError } from "../../block/block-error.js";
 import { OverlayDisk } from "../../block/overlay.js";
 import { SECTOR } from "../../block/raw.js";
@@ -38,13 +38,19 @@ function lookedAt({ overlay, ...request }: DiskRequest): DiskRequest {
   return { ...request, file: overlay, format: "qcow2", access: "read" };
 }
 
+/** A disk to be looked at: it is not changed, and nobody is kept from it. Throws DiskError. */
+export function lookAtDisk(request: DiskRequest): { source: BlockSource; close(): void } {
+  const { backend, chain } = opened(lookedAt(request), { lock: false });
+  return { source: backend, close: () => chain.close() };
+}
+
 /** What there is to plan of disks. They are not changed, and nobody is kept from them. Throws DiskError. */
 export function diskFacts(requests: readonly DiskRequest[]): BootDisk[] {
   return requests.map((request) => {
     const { serial = "", access } = request;
-    const { backend, chain } = opened(lookedAt(request), { lock: false });
-    chain.close();
-    return { sectors: backend.size / SECTOR, readOnly: access === "read", serial };
+    const { source, close } = lookAtDisk(request);
+    close();
+    return { sectors: source.size / SECTOR, readOnly: access === "read", serial };
   });
 }
 
