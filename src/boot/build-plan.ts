@@ -130,14 +130,10 @@ export function buildPlan(
   const warnings: string[] = [];
   const serial = consoleOf(parts);
   const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
-  const features = announcedFeatures(options, engine, (text) => warnings.push(text));
-  const words = wordsFor(unsaid, serial, (text) => warnings.push(text));
-  const onDisk = diskWords(options, {
-    system: protocol.defaultCommandLine?.system,
-    said: words?.text,
-    serial,
-  });
-  warnings.push(...onDisk.warnings);
+  const warn = (text: string): void => void warnings.push(text);
+  const features = announcedFeatures(options, engine, warn);
+  const words = wordsFor(unsaid, serial, warn);
+  const system = protocol.defaultCommandLine?.system;
   const prepared: Prepared = {
     options,
     platform,
@@ -148,7 +144,7 @@ export function buildPlan(
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     words,
-    onDisk,
+    onDisk: diskWords(options, { system, said: words?.text, serial, warn }),
     serial,
     warnings,
   };

@@ -28,6 +28,8 @@ interface Told {
   said: string | undefined;
   /** Where the machine's console is. */
   serial: SerialConsole | undefined;
+  /** Is told of a root that is missing. */
+  warn: (text: string) => void;
 }
 
 /** What follows from a disk. */
@@ -36,23 +38,21 @@ export interface OnDisk {
   readonly words: readonly string[];
   /** They, and what was chosen on the disk, as a plan has it. */
   readonly added: readonly PlanAddition[];
-  readonly warnings: readonly string[];
 }
 
 /** The words to add, and what was chosen on the disk; never a word that is there already. */
 export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told): OnDisk {
-  if (disk === undefined) return { words: [], added: [], warnings: [] };
+  if (disk === undefined) return { words: [], added: [] };
   const { name, roots, own } = disk;
-  const { system, serial } = told;
+  const { system, serial, warn } = told;
   const line = commandLine ?? told.said ?? "";
   const words: [text: string, why: string][] = [];
   const root = system && roots[system];
   // A disk's own line that says no root leaves it to its initrd.
   const leftToInitrd = own?.line === true && initrd !== undefined;
-  const warnings: string[] = [];
   if (system !== undefined && !leftToInitrd && !namesRoot(system, line)) {
     if (root === undefined)
-      warnings.push(`no root file system of ${system} was found on ${name}: the kernel is told none`);
+      warn(`no root file system of ${system} was found on ${name}: the kernel is told none`);
     else words.push([root.text, root.why]);
   }
   const console = system && own?.line === true && serial ? SYSTEM_RULES[system].words(serial) : undefined;
@@ -65,7 +65,7 @@ export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told
     why,
     told: true,
   }));
-  return { words: words.map(([text]) => text), added: [...chosen, ...added], warnings };
+  return { words: words.map(([text]) => text), added: [...chosen, ...added] };
 }
 
 /** Whether a line has the first of some words, with or without values behind a comma. */

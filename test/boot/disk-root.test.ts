@@ -145,7 +145,7 @@ function words(
   const options: BootOptions = { kernel: file, disk: hints };
   if (commandLine !== undefined) options.commandLine = commandLine;
   if (initrd) options.initrd = file;
-  return diskWords(options, { system, said: "said", serial: COM1 }).words;
+  return diskWords(options, { system, said: "said", serial: COM1, warn: () => {} }).words;
 }
 
 test("R3.6 a word of one's own about the root wins, as each system spells it; nothing else keeps ours away", () => {
@@ -160,11 +160,14 @@ test("R3.6 a word of one's own about the root wins, as each system spells it; no
 });
 
 test("R3.6 a disk without a root of the kernel's system is told of, unless the line says where it is", () => {
-  const warnings = (commandLine: string): readonly string[] =>
+  const warnings = (commandLine: string): string[] => {
+    const heard: string[] = [];
     diskWords(
       { kernel: { name: "k", bytes: new Uint8Array(0) }, commandLine, disk: { name: "d.img", roots: {} } },
-      { system: "Linux", said: undefined, serial: COM1 },
-    ).warnings;
+      { system: "Linux", said: undefined, serial: COM1, warn: (text) => heard.push(text) },
+    );
+    return heard;
+  };
   assert.deepEqual(warnings("quiet"), [
     "no root file system of Linux was found on d.img: the kernel is told none",
   ]);
