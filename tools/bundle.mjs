@@ -3,6 +3,7 @@
 // stack trace says what it said; what is imported when it is needed stays so.
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { pathToFileURL } from "node:url";
 
 /**
  * What is started or loaded by its name, by thread: no two threads share a module, and parts that only one needs are larger and
@@ -60,6 +61,24 @@ const places = (thread) => ({
     });
   },
 });
+
+/**
+ * Long texts that the build has made are read from files of their own: in a part they would be compiled, and kept with its code.
+ */
+const texts = {
+  name: "texts",
+  setup(build) {
+    build.onLoad({ filter: /[\\/](interpreter-binary|made-tables)\.js$/ }, async ({ path: module }) => {
+      const constants = [];
+      for (const [name, text] of Object.entries(await import(pathToFileURL(module).href))) {
+        await writeFile(path.join(TO, `${name}.txt`), text, "latin1");
+        const file = `require("node:path").join(__dirname, "..", ${JSON.stringify(`${name}.txt`)})`;
+        constants.push(`export const ${name} = require("node:fs").readFileSync(${file}, "latin1");`);
+      }
+      return { contents: constants.join("\n") };
+    });
+  },
+};
 
 /** "a, b as c" as a pattern, or as an object. */
 const renamed = (names, as) => names.replaceAll(" as ", as);
@@ -134,7 +153,7 @@ async function bundleThread({ build }, thread) {
     logLevel: "warning",
     metafile: true,
     write: false,
-    plugins: [places(thread)],
+    plugins: [places(thread), texts],
   });
   await mkdir(path.join(TO, thread));
   for (const { path: file, text } of outputFiles)

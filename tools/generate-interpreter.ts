@@ -4,9 +4,13 @@
  */
 import { writeFileSync } from "node:fs";
 import { generateMakeWords } from "../src/engine/region/flag-code.js";
-import { generateInterpreter } from "../src/engine/wasm/interpreter.js";
+import { generateInterpreter, unimplementedOperations } from "../src/engine/wasm/interpreter.js";
 
 const line = (name: string, bytes: Uint8Array): string =>
   `export const ${name} = "${Buffer.from(bytes).toString("base64")}";\n`;
-const text = line("interpreterBase64", generateInterpreter()) + line("makeWordsBase64", generateMakeWords());
+const unimplemented = JSON.stringify(unimplementedOperations());
+const text =
+  line("interpreterBase64", generateInterpreter()) +
+  line("makeWordsBase64", generateMakeWords()) +
+  `export const unimplementedJson = "${unimplemented}";\n`;
 writeFileSync(new URL("../src/engine/wasm/interpreter-binary.js", import.meta.url), text);

@@ -49,6 +49,8 @@ export interface RunOptions extends MachineOptions {
   snapshots?: SaveOptions;
   /** Stops after exactly this many instructions with the end `timeout`, route "instruction limit". */
   maxInstructions?: number;
+  /** Looked at between slices: whether `runInParts` is to come back, so that its caller may wait for something. */
+  pause?: () => boolean;
   /** Looked at between slices; an end it returns ends the machine. */
   poll?: () => MachineEnd | undefined;
   /**
@@ -176,11 +178,17 @@ const BLOCKS_A_STEP = 12;
 const BLOCKS_WHEN_IDLE = 64;
 
 /** Steps the machine until it ended. */
-function stepToEnd(machine: Machine, options: RunOptions, watch: ConsoleWatch, saver: Saver): MachineEnd {
+function* stepToEnd(
+  machine: Machine,
+  options: RunOptions,
+  watch: ConsoleWatch,
+  saver: Saver,
+): Generator<void, MachineEnd> {
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
   const watchUnseenText = unseenTextWatch(machine, options);
   for (;;) {
+    if (options.pause?.() === true) yield;
     const asked = options.poll?.();
     if (asked !== undefined) machine.finish(asked);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
@@ -220,6 +228,15 @@ function makeMachine(options: RunOptions, watch: ConsoleWatch): Machine {
 
 /** Makes the machine of `options.plan`, or goes on with that of `from`, runs it until it ends, and frees it. Throws what these do. */
 export function runToEnd(options: RunOptions): RunReport {
+  const run = runInParts(options);
+  for (;;) {
+    const part = run.next();
+    if (part.done === true) return part.value;
+  }
+}
+
+/** The same, in parts: yields where `options.pause` says so. Whoever gives up in between has to call `return`. */
+export function* runInParts(options: RunOptions): Generator<void, RunReport> {
   const watch = new ConsoleWatch(options.from?.snapshot.watch);
   const machine = makeMachine(options, watch);
   const saver = new Saver(machine, options.snapshots, watch);
@@ -227,7 +244,7 @@ export function runToEnd(options: RunOptions): RunReport {
     const start = options.hostNow();
     const before = machine.instructions;
     options.onStart?.();
-    const end = stepToEnd(machine, options, watch, saver);
+    const end = yield* stepToEnd(machine, options, watch, saver);
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
     const screen = machine.screen();
     // A kernel whose console is the screen says there why it ended.

@@ -84,9 +84,10 @@ if (parentPort !== null) {
   void serveMachine(parentPort, {
     board: toyBoard,
     makePlan: planForEver,
-    loadEngine: (name) =>
-      name in SCRIPTS
-        ? Promise.resolve(scriptedEngine(name))
-        : Promise.reject(new EngineUnavailable(name, "not here")),
+    startEngine: (name) => {
+      if (!(name in SCRIPTS)) return Promise.reject(new EngineUnavailable(name, "not here"));
+      const complete = (): Promise<void> => Promise.resolve();
+      return Promise.resolve({ engine: scriptedEngine(name), wantsMore: () => false, complete });
+    },
   });
 }

@@ -10,7 +10,7 @@
  */
 import { CALLS, INDIRECT_TRANSFERS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import { OPERATIONS } from "../x86/operands.js";
-import { PSEUDO } from "../wasm/interpreter.js";
+import { PSEUDO } from "../x86/pseudo-operations.js";
 import { PAGE_RIP, PAGE_SIZE } from "../x86/layout.js";
 import { RECORD_BYTES } from "../x86/record.js";
 import type { CodePage, CodeSource } from "./code-source.js";

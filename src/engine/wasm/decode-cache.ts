@@ -18,7 +18,7 @@ import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
 import { BlockSequence, type Block } from "./blocks.js";
 import { CodeLines } from "./code-lines.js";
-import { PSEUDO } from "./interpreter.js";
+import { PSEUDO } from "../x86/pseudo-operations.js";
 import { RecordEncoder } from "./record-encoder.js";
 
 const MAX_BLOCK = 64;

@@ -10,6 +10,7 @@ import type { Label, Value } from "../ir/ir.js";
 import { INFO_ADDEND } from "../x86/call-info.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
+import { PSEUDO } from "../x86/pseudo-operations.js";
 import * as rec from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
@@ -40,18 +41,10 @@ export const IMPORTS: Record<string, { parameters: number; result: boolean }> = 
   vectorOperation: { parameters: 4, result: true },
 };
 
-/** Numbers of the records that stand for no instruction. */
-export const PSEUDO = {
-  relookup: OPERATIONS.named("relookup.0").id,
-  continue: OPERATIONS.named("continue.0").id,
-  crossing: OPERATIONS.named("crossing.0").id,
-  undefined: OPERATIONS.named("undefined.0").id,
-  tooLong: OPERATIONS.named("too_long.0").id,
-  beyondLimit: OPERATIONS.named("beyond_limit.0").id,
-  unimplemented: OPERATIONS.named("unimplemented.0").id,
-  deviceNotAvailable: OPERATIONS.named("device_not_available.0").id,
-  movAbsolute: OPERATIONS.named("mov_absolute.0").id,
-};
+/** Numbers of operations that decode, and that the interpreter does not execute. */
+export function unimplementedOperations(): number[] {
+  return OPERATIONS.list.filter((operation) => !isImplemented(operation)).map(({ id }) => id);
+}
 
 /** Operations the interpreter executes; decoding any other gives the "undefined" record. */
 export function isImplemented(operation: Operation): boolean {

@@ -22,13 +22,15 @@ import { OPERATIONS } from "../x86/operands.js";
 import * as rec from "../x86/record.js";
 import { VEX_MAP, type OperandSpec } from "../x86/table/form.js";
 import { UNDEFINED_FORM } from "../x86/table/forms.js";
-import { isImplemented, PSEUDO } from "./interpreter.js";
+import { PSEUDO } from "../x86/pseudo-operations.js";
+import { unimplementedJson } from "./interpreter-binary.js";
 
 const MAX_DISPLACEMENT = 0x7fffffff;
 /** Shift of the constant one that gives 2^32. */
 const CARRY_SCALE = 32;
 
-const IMPLEMENTED: readonly boolean[] = OPERATIONS.list.map((operation) => isImplemented(operation));
+/** Numbers of operations that nothing executes. */
+const UNIMPLEMENTED = new Set(JSON.parse(unimplementedJson) as number[]);
 
 /** Slot of a general register; without REX, byte registers 4–7 are the high bytes of 0–3. */
 function registerSlot(number: number, size: number, rex: number): number {
@@ -98,7 +100,7 @@ export class RecordEncoder {
     if (i.absolute) return PSEUDO.movAbsolute;
     const id = OPERATIONS.find(i);
     if (id < 0) return PSEUDO.undefined;
-    return IMPLEMENTED[id] ? id : PSEUDO.unimplemented;
+    return UNIMPLEMENTED.has(id) ? PSEUDO.unimplemented : id;
   }
 
   // ── registers ─────────────────────────────────────────────────────────────────────────────────────────

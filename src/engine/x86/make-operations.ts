@@ -1,20 +1,8 @@
 /** From forms to operations, when the program is built. */
 import { variantCount, variantIndex } from "./operation-variants.js";
+import { PSEUDO_OPERATIONS } from "./pseudo-operations.js";
 import type { MadeOperations, Operand, Operation } from "./operands.js";
 import type { Form, OperandSpec } from "./table/form.js";
-
-/** Records that stand for no instruction of their own; see the interpreter. */
-export const PSEUDO_OPERATIONS = [
-  "relookup",
-  "continue",
-  "crossing",
-  "undefined",
-  "too_long",
-  "beyond_limit",
-  "unimplemented",
-  "device_not_available",
-  "mov_absolute",
-] as const;
 
 const FIXED_SIZES: Record<string, number> = { b: 1, w: 2, d: 4, q: 8, x: 16, a: 16, u: 1, "2": 1 };
 
@@ -115,6 +103,7 @@ class Maker {
 
   constructor(forms: readonly Form[]) {
     this.variants = new Array<number>(variantCount(forms.length)).fill(-1);
+    // First, so that their numbers are those of `PSEUDO`.
     for (const mnemonic of PSEUDO_OPERATIONS) this.#intern(mnemonic, 0, false, []);
     for (const form of forms) {
       for (const size of sizesOf(form)) {

@@ -6,7 +6,7 @@
 import type { Instruction } from "./instruction.js";
 import { variantIndex } from "./operation-variants.js";
 import type { Form } from "./table/form.js";
-import { OPERATIONS_JSON } from "./table/made-tables.js";
+import { OPERATIONS_JSON, VARIANTS_JSON } from "./table/made-tables.js";
 import { unpackOperations, type PackedOperations } from "./table/packed-tables.js";
 
 /** Where a handler finds an operand. */
@@ -52,14 +52,13 @@ function effectiveSize(form: Form, instruction: Instruction): number {
 }
 
 class Operations {
-  readonly list: readonly Operation[];
-  readonly #byKey: ReadonlyMap<string, Operation>;
-  readonly #variants: Int32Array;
+  readonly #variants = Int32Array.from(JSON.parse(VARIANTS_JSON) as number[]);
+  #list: readonly Operation[] | undefined;
+  #byKey: ReadonlyMap<string, Operation> | undefined;
 
-  constructor({ list, variants }: MadeOperations) {
-    this.list = list;
-    this.#byKey = new Map(list.map((operation) => [operation.key, operation]));
-    this.#variants = Int32Array.from(variants);
+  /** By number. Only what generates code looks at it, so that a start does not. */
+  get list(): readonly Operation[] {
+    return (this.#list ??= unpackOperations(JSON.parse(OPERATIONS_JSON) as PackedOperations));
   }
 
   /** The operation of a decoded instruction; -1 if its operands do not fit the form (an undefined encoding). */
@@ -69,10 +68,11 @@ class Operations {
   }
 
   named(key: string): Operation {
+    this.#byKey ??= new Map(this.list.map((one) => [one.key, one]));
     const operation = this.#byKey.get(key);
     if (!operation) throw new Error(`there is no operation "${key}"`);
     return operation;
   }
 }
 
-export const OPERATIONS = new Operations(unpackOperations(JSON.parse(OPERATIONS_JSON) as PackedOperations));
+export const OPERATIONS = new Operations();

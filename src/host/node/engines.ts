@@ -11,6 +11,7 @@ import {
   type EngineVerdict,
   type JitMode,
 } from "../../engine/contract.js";
+import type { WasmEngine } from "../../engine/wasm/vm.js";
 
 /** Environment variable that says whether to compile, where nobody else does. */
 const JIT_VARIABLE = "LOCORE_JIT";
@@ -42,15 +43,32 @@ export interface EngineOptions {
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ["auto", "wasm"] as const;
 
-async function wasmEngine({ jit = jitOfEnvironment(), statistics = false }: EngineOptions): Promise<Engine> {
-  const { createWasmEngine } = await import("../../engine/wasm/engine.js");
+async function wasmEngine({
+  jit = jitOfEnvironment(),
+  statistics = false,
+}: EngineOptions): Promise<WasmEngine> {
+  const { WasmEngine } = await import("../../engine/wasm/vm.js");
   const dumpRegion = jit === "off" ? undefined : await dumpOfEnvironment();
-  return createWasmEngine({
+  return new WasmEngine({
     jit,
     compiler: { v8: process.versions.v8, setFlag: setFlagsFromString },
     ...(statistics && { statistics: { now: () => performance.now() } }),
     ...(dumpRegion && { dumpRegion }),
   });
+}
+
+/** What of an engine a machine can begin without: it is the larger part of what would have to be loaded. */
+async function loadCompiler(engine: WasmEngine): Promise<void> {
+  engine.compileWith(await import("../../engine/region/index.js"));
+}
+
+/** An engine that runs machines, and is not whole yet. */
+export interface StartedEngine {
+  engine: Engine;
+  /** Whether it wants to be, between the steps of a run. */
+  wantsMore: () => boolean;
+  /** Makes it whole; between the steps of a run, or before. */
+  complete: () => Promise<void>;
 }
 
 /** Writes regions where LOCORE_JIT_DUMP says. Throws `EngineUnavailable` when that is no place to write to. */
@@ -105,9 +123,16 @@ export async function engineCapabilities(name: string): Promise<EngineCapabiliti
 
 /** Loads the engine called `name` ("auto" takes the best that works). Throws `EngineUnavailable`. */
 export async function loadEngine(name: string, options: EngineOptions = {}): Promise<Engine> {
+  const { engine, complete } = await startEngine(name, options);
+  await complete();
+  return engine;
+}
+
+/** The same, but what a machine can begin without is loaded when it is asked for. */
+export async function startEngine(name: string, options: EngineOptions = {}): Promise<StartedEngine> {
   checkName(name);
   const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
-  return engine;
+  return { engine, wantsMore: () => engine.wantsCompiler, complete: () => loadCompiler(engine) };
 }

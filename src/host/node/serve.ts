@@ -7,7 +7,7 @@
 import { errorData } from "../../bytes/error-data.js";
 import type { MessagePort } from "node:worker_threads";
 import type { Plan } from "../../boot/plan.js";
-import { EngineLimit, PageSourceError, type Engine } from "../../engine/contract.js";
+import { EngineLimit, PageSourceError } from "../../engine/contract.js";
 import { BootError } from "../../boot/boot-error.js";
 import type { PartRegistry } from "../../devices/registry.js";
 import { PartError } from "../../devices/resources.js";
@@ -15,7 +15,7 @@ import { FormatError } from "../../formats/format-error.js";
 import { PlanError } from "../../machine/fill.js";
 import { MemoryMapError } from "../../memory/memory-error.js";
 import { machineEnd } from "../../machine/end.js";
-import { runToEnd, type RestoredRun, type RunOptions, type RunReport } from "../run.js";
+import { runInParts, type RestoredRun, type RunOptions, type RunReport } from "../run.js";
 import { WorkerSide, type SharedMemory } from "../shared.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { DiskError } from "./disk-error.js";
@@ -23,7 +23,7 @@ import type { DiskRequest } from "./disk-request.js";
 import type { Disks } from "./disks.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
-import { EngineUnavailable, type EngineOptions } from "./engines.js";
+import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
   spent,
   type MachineSource,
@@ -85,7 +85,7 @@ export interface WorkerParts {
   /** For the engine of this name, which may still be loading. */
   makePlan: (source: PlannedSource, engine: string) => Promise<Planned>;
   restore?: (source: SnapshotToRestore) => Promise<Planned>;
-  loadEngine: (name: string, options: EngineOptions) => Promise<Engine>;
+  startEngine: (name: string, options: EngineOptions) => Promise<StartedEngine>;
   board: RunOptions["board"];
 }
 
@@ -198,11 +198,25 @@ async function openDisks(
   }
 }
 
+/** Runs the machine, and makes its engine whole when that wants to be. */
+async function completing(options: RunOptions, { wantsMore, complete }: StartedEngine): Promise<RunReport> {
+  const run = runInParts({ ...options, pause: wantsMore });
+  for (;;) {
+    const part = run.next();
+    if (part.done === true) return part.value;
+    await complete();
+  }
+}
+
 /** Disks are written out and closed whatever happened. */
-function runWithDisks(options: RunOptions, disks: Disks | undefined): RunReport {
+async function runWithDisks(
+  options: RunOptions,
+  started: StartedEngine,
+  disks: Disks | undefined,
+): Promise<RunReport> {
   let report: RunReport;
   try {
-    report = runToEnd(options);
+    report = await completing(options, started);
   } catch (error) {
     disks?.abandon();
     throw error;
@@ -223,7 +237,7 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
   const { setup, started } = await heard(port);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   try {
-    const loading = parts.loadEngine(setup.engine, setup.options);
+    const loading = parts.startEngine(setup.engine, setup.options);
     // Whatever is wrong with it is said once it is needed.
     loading.catch(() => undefined);
     const start = await started;
@@ -231,12 +245,16 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const made = await plannedFrom(start.source, setup.engine, parts);
     tell({ kind: "planned", warnings: made.plan.warnings, told: toldOf(made.plan) });
     const planned = now();
-    const engine = await loading;
+    const beginning = await loading;
+    // A kernel that boots runs the same code soon, and what it needs was loaded while it was planned.
+    if (made.from === undefined) await beginning.complete();
+    const { engine } = beginning;
     const steps = { thread, told, planned, engine: now() };
     const { board } = parts;
     const disks = await openDisks(start.source, made, setup.shared);
-    const report = runWithDisks(
+    const report = await runWithDisks(
       runOptions({ start, ...made, engine, side, tell, board, disks, steps }),
+      beginning,
       disks,
     );
     tell({ kind: "ended", report });

@@ -1,24 +1,26 @@
 /** Entry of the machine's thread; everything it does is in `serve.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
 // Every machine needs it: it comes in the same few files as the rest.
-import "../../engine/wasm/engine.js";
-import { loadEngine } from "./engines.js";
+import "../../engine/wasm/vm.js";
+import { startEngine } from "./engines.js";
 import type { PlannedSource } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
 import { restore } from "./restoring.js";
 import { serveMachine, type Planned } from "./serve.js";
 
-/** What a machine that was saved does not need. */
+/** What a machine that was saved need not wait for. */
 async function makePlan(source: PlannedSource, engine: string): Promise<Planned> {
   return (await import("./make-plan.js")).makePlan(source, engine);
 }
 
 /** Loads at once what will be needed; what cannot be loaded is said once it is needed. */
 function expect(expectation: Expectation | undefined): void {
-  if (expectation !== "restore") import("./make-plan.js").catch(() => undefined);
+  if (expectation === "restore") return;
+  for (const loading of [import("./make-plan.js"), import("../../engine/region/index.js")])
+    loading.catch(() => undefined);
 }
 
 if (parentPort !== null) {
   expect(workerData as Expectation | undefined);
-  void serveMachine(parentPort, { loadEngine, makePlan, restore, board: undefined });
+  void serveMachine(parentPort, { startEngine, makePlan, restore, board: undefined });
 }

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
 import { RecordEncoder } from "../../../src/engine/wasm/record-encoder.js";
-import { PSEUDO } from "../../../src/engine/wasm/interpreter.js";
+import { PSEUDO } from "../../../src/engine/x86/pseudo-operations.js";
 import { Decoder } from "../../../src/engine/x86/decode.js";
 import {
   MODE_CODE16,

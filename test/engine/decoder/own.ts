@@ -11,7 +11,7 @@ import * as rec from "../../../src/engine/x86/record.js";
 import type { OperandSpec } from "../../../src/engine/x86/table/form.js";
 import { FPU_REGISTER_STRIDE } from "../../../src/engine/x86/x87/state.js";
 import { lookupX87 } from "../../../src/engine/x86/x87/table.js";
-import { PSEUDO } from "../../../src/engine/wasm/interpreter.js";
+import { PSEUDO } from "../../../src/engine/x86/pseudo-operations.js";
 import { RecordEncoder } from "../../../src/engine/wasm/record-encoder.js";
 import { immediateText, INVALID_VIEW, memoryText, registerName, type DecodedView } from "./view.js";
 

@@ -8,7 +8,7 @@ import { isImplemented } from "../../../src/engine/wasm/interpreter.js";
 import { OPERATIONS } from "../../../src/engine/x86/operands.js";
 import { HELPERS } from "../../../src/engine/x86/system/delegates.js";
 import { HELPER_NAMES } from "../../../src/engine/x86/semantics/delegated.js";
-import { PSEUDO_OPERATIONS } from "../../../src/engine/x86/make-operations.js";
+import { PSEUDO_OPERATIONS } from "../../../src/engine/x86/pseudo-operations.js";
 import { DEFAULT_CPU_FEATURES } from "../../../src/x86/cpu-features.js";
 import { instructionPage, instructionRows } from "../../../tools/instruction-list.js";
 import { repositoryText } from "../../support/repository.js";

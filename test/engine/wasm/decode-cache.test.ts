@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { DecodeCache, type TranslateNextPage } from "../../../src/engine/wasm/decode-cache.js";
-import { PSEUDO } from "../../../src/engine/wasm/interpreter.js";
+import { PSEUDO } from "../../../src/engine/x86/pseudo-operations.js";
 import type { CpuContext } from "../../../src/engine/x86/cpu-context.js";
 import * as L from "../../../src/engine/x86/layout.js";
 import { OPERATIONS } from "../../../src/engine/x86/operands.js";

@@ -2,7 +2,7 @@
  * The tables as the build keeps them: rows of numbers and texts, and each operand once. A start reads a tenth of what the same tables
  * would be as objects.
  */
-import type { MadeOperations, Operand } from "../operands.js";
+import type { Operand, Operation } from "../operands.js";
 import type { FormFeatures } from "./features.js";
 import type { Form, OperandSpec } from "./form.js";
 
@@ -48,7 +48,6 @@ export interface PackedForms {
 export interface PackedOperations {
   operands: Operand[];
   rows: OperationRow[];
-  variants: number[];
 }
 
 /** Gives each value that is equal to none before a number. */
@@ -126,18 +125,18 @@ export function unpackForms({ specs, features, rows }: PackedForms): Form[] {
 }
 
 /** What `unpackOperations` makes the same operations of. */
-export function packOperations({ list, variants }: MadeOperations): PackedOperations {
+export function packOperations(list: readonly Operation[]): PackedOperations {
   const numbered = new Numbered<Operand>();
   const rows = list.map(({ mnemonic, size, isMemory, operands, key }): OperationRow => {
     const numbers = operands.map((operand) => numbered.number(operand));
     return [mnemonic, size, isMemory ? 1 : 0, numbers, key];
   });
-  return { operands: numbered.list, rows, variants };
+  return { operands: numbered.list, rows };
 }
 
-/** The operations, and which one each form is. */
-export function unpackOperations({ operands, rows, variants }: PackedOperations): MadeOperations {
-  const list = rows.map((row, id) => ({
+/** The operations, by number. */
+export function unpackOperations({ operands, rows }: PackedOperations): Operation[] {
+  return rows.map((row, id) => ({
     id,
     mnemonic: row[0],
     size: row[1],
@@ -145,5 +144,4 @@ export function unpackOperations({ operands, rows, variants }: PackedOperations)
     operands: row[3].map((number) => operands[number]),
     key: row[4],
   }));
-  return { list, variants };
 }
