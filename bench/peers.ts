@@ -45,7 +45,8 @@ const ONLY_VARIANT = [{ name: "locore", arguments: [], judged: true }];
 const MIB = 1024 * 1024;
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** dist/bench → the compiled command line. */
-const CLI = path.join(path.dirname(HERE), "src/cli/main.js");
+/** What `locore` starts once it is installed. */
+const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
 /** Without ACPI this machine tells its guest of one CPU only. */

@@ -7,5 +7,12 @@ export type { WasmEngineOptions } from "./vm.js";
 
 /** The built-in engine: it compiles what runs often, unless `options` or the host's compiler forbid it. */
 export function createWasmEngine(options: WasmEngineOptions = {}): Engine {
-  return new WasmEngine(options, regions);
+  const engine = new WasmEngine(options, regions);
+  // A plain object: callers make engines of their own of it.
+  return {
+    name: engine.name,
+    capabilities: engine.capabilities,
+    probe: () => engine.probe(),
+    createVm: (memory, host, events) => engine.createVm(memory, host, events),
+  };
 }
