@@ -140,7 +140,7 @@ export function buildPlan(
     protocol,
     memory: new RegionMap(ram),
     parts,
-    ...announcements(options, parts, types, protocol),
+    ...announcements(options, parts, types, { protocol, warn }),
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     words,
@@ -250,13 +250,13 @@ function announcements(
   { cpus = DEFAULT_CPUS, acpi = true, announce: asked }: BootOptions,
   parts: readonly PlanPart[],
   types: PartRegistry,
-  protocol: BootProtocol,
+  { protocol, warn }: { protocol: BootProtocol; warn: (text: string) => void },
 ): Pick<Prepared, "announced" | "virtioWords"> {
   const { hardware, ...told } = whileDoing("ask the parts of the machine", () =>
     announced(parts, types, cpus),
   );
   const system = protocol.defaultCommandLine?.system;
-  const { namespace, words } = announceVirtio(told.virtio, { system, asked, acpi });
+  const { namespace, words } = announceVirtio(told.virtio, { system, asked, acpi }, warn);
   return {
     announced: {
       ...told,

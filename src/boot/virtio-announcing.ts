@@ -13,10 +13,18 @@ import type { KernelSystem } from "../formats/elf/system.js";
 import type { AnnounceBy } from "./announce-ways.js";
 import { OptionError } from "./boot-error.js";
 
+/** Interrupts of an ISA bus. */
+const ISA_IRQS = 16;
+
 interface Dialect {
   /** How it finds devices where nobody says. */
   readonly by: Exclude<AnnounceBy, "both">;
   readonly words: (place: VirtioMmioPlace, ordinal: number) => string;
+}
+
+/** Whether its interrupt is none of the ISA bus, which every kernel knows by their numbers. */
+function isAboveIsa({ irq }: VirtioMmioPlace): boolean {
+  return irq >= ISA_IRQS;
 }
 
 function placeText({ start, size, irq }: VirtioMmioPlace): string {
@@ -48,10 +56,12 @@ export interface VirtioAnnounced {
  * What is told of the devices at `places`, in their order.
  * @param asked how; absent: as `system` finds them best.
  * @param acpi whether the machine has ACPI tables.
+ * @param warn is told of devices that words do not lead to.
  */
 export function announceVirtio(
   places: readonly VirtioMmioPlace[],
   { system, asked, acpi }: { system: KernelSystem | undefined; asked: AnnounceBy | undefined; acpi: boolean },
+  warn: (text: string) => void,
 ): VirtioAnnounced {
   if (!acpi && asked !== undefined && asked !== "cmdline")
     throw new OptionError(
@@ -61,7 +71,13 @@ export function announceVirtio(
       "Without tables words are the only way to tell of devices.",
     );
   const dialect = (system && DIALECTS[system]) ?? DIALECTS.Linux!;
-  const by = asked ?? (!acpi ? "cmdline" : system === undefined ? "acpi" : dialect.by);
+  const by: AnnounceBy = asked ?? (!acpi ? "cmdline" : system === undefined ? "acpi" : dialect.by);
+  const unreached = acpi && by === "cmdline" && system === "Linux" ? places.filter(isAboveIsa) : [];
+  if (unreached.length > 0)
+    warn(
+      `words lead to the first ${places.length - unreached.length} virtio devices: a Linux kernel that reads ACPI tables has ` +
+        `interrupt ${unreached[0].irq} and those above by ACPI only; --announce acpi, both, or --acpi off reach all ${places.length}`,
+    );
   return {
     namespace:
       by === "cmdline" ? [] : places.map((place, ordinal) => virtioMmioDevice(place, place.irq, ordinal)),

@@ -46,14 +46,14 @@ const WORDS = {
 
 for (const system of ["Linux", "FreeBSD"] as const) {
   test(`R3.5 the words of ${system}`, () => {
-    const told = announceVirtio(PLACES, { system, asked: "cmdline", acpi: true });
+    const told = announceVirtio(PLACES, { system, asked: "cmdline", acpi: true }, () => undefined);
     assert.deepEqual(told, { namespace: [], words: WORDS[system] });
   });
 }
 
 test("R3.5 without being asked, Linux is told by ACPI and FreeBSD by words; without ACPI everyone by words; both if asked", () => {
   const ways = (system: "Linux" | "FreeBSD" | undefined, acpi: boolean, asked?: "both"): number[] => {
-    const { namespace, words } = announceVirtio(PLACES, { system, asked, acpi });
+    const { namespace, words } = announceVirtio(PLACES, { system, asked, acpi }, assert.fail);
     return [namespace.length, words.length];
   };
   assert.deepEqual(ways("Linux", true), [3, 0]);
@@ -62,9 +62,32 @@ test("R3.5 without being asked, Linux is told by ACPI and FreeBSD by words; with
   assert.deepEqual(ways("Linux", false), [0, 3]);
   assert.deepEqual(ways("Linux", true, "both"), [3, 3]);
   assert.throws(
-    () => announceVirtio(PLACES, { system: "Linux", asked: "acpi", acpi: false }),
+    () => announceVirtio(PLACES, { system: "Linux", asked: "acpi", acpi: false }, assert.fail),
     (error) => error instanceof OptionError && /--acpi on/.test(error.message),
   );
+});
+
+test("R3.5 words that do not lead Linux to a device are warned of: with ACPI tables, an interrupt above those of ISA", () => {
+  const warnings = (
+    system: "Linux" | "FreeBSD",
+    acpi: boolean,
+    asked: "cmdline" | "both",
+    places = PLACES,
+  ) => {
+    const heard: string[] = [];
+    announceVirtio(places, { system, asked, acpi }, (text) => heard.push(text));
+    return heard;
+  };
+  const [warning, ...more] = warnings("Linux", true, "cmdline");
+  assert.match(
+    warning,
+    /first 2 virtio devices.*interrupt 16.*--announce acpi, both, or --acpi off reach all 3/,
+  );
+  assert.deepEqual(more, []);
+  assert.deepEqual(warnings("Linux", true, "cmdline", PLACES.slice(0, 2)), []);
+  assert.deepEqual(warnings("Linux", true, "both"), []);
+  assert.deepEqual(warnings("Linux", false, "cmdline"), []);
+  assert.deepEqual(warnings("FreeBSD", true, "cmdline"), []);
 });
 
 test("R3.5 the object of the DSDT: LNRO0005, its registers, its interrupt as a level", () => {
