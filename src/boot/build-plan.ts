@@ -24,9 +24,11 @@ import {
   announced,
   consoleOf,
   diskParts,
+  hasVirtioConsole,
   placeParts,
   TEST_PARTS,
   usualParts,
+  virtioParts,
   type Announced,
   type MachineKind,
 } from "./parts.js";
@@ -76,6 +78,7 @@ interface Prepared {
   /** Words that follow from a disk. */
   onDisk: OnDisk;
   serial: SerialConsole | undefined;
+  virtioConsole: boolean;
   warnings: string[];
 }
 
@@ -129,10 +132,11 @@ export function buildPlan(
   );
   const warnings: string[] = [];
   const serial = consoleOf(parts);
+  const virtioConsole = hasVirtioConsole(parts);
   const unsaid = options.commandLine === undefined ? protocol.defaultCommandLine : undefined;
   const warn = (text: string): void => void warnings.push(text);
   const features = announcedFeatures(options, engine, warn);
-  const words = wordsFor(unsaid, serial, warn);
+  const words = wordsFor(unsaid, { serial, virtioConsole }, warn);
   const system = protocol.defaultCommandLine?.system;
   const prepared: Prepared = {
     options,
@@ -144,8 +148,9 @@ export function buildPlan(
     cpuid: cpuidTable({ features, cpus, tscHz: TSC_HZ, apicHz: APIC_HZ }),
     vga,
     words,
-    onDisk: diskWords(options, { system, said: words?.text, serial, warn }),
+    onDisk: diskWords(options, { system, said: words?.text, serial, virtioConsole, warn }),
     serial,
+    virtioConsole,
     warnings,
   };
   const load = `load "${kernel.name}" with the ${loader.name} loader`;
@@ -241,8 +246,9 @@ function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   const { devices = usualParts(kind), moreDevices = [], testdev = false } = options;
   const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
   // A plan that was edited has them among its parts, or not any more.
-  const disks = options.devices === undefined ? diskParts(options.disks ?? []) : [];
-  return [...devices, ...disks, ...tested, ...moreDevices].map((request) => withVersion(request, options));
+  const asked =
+    options.devices === undefined ? [...diskParts(options.disks ?? []), ...virtioParts(options)] : [];
+  return [...devices, ...asked, ...tested, ...moreDevices].map((request) => withVersion(request, options));
 }
 
 /** What the parts tell, with what virtio devices are told of by. */
@@ -344,7 +350,7 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 }
 
 function loadContext(prepared: Prepared, rsdpAddress: number): LoadContext {
-  const { options, memory, vga, words, onDisk, serial, warnings } = prepared;
+  const { options, memory, vga, words, onDisk, serial, virtioConsole, warnings } = prepared;
   const said = [options.commandLine ?? words?.text ?? "", ...onDisk.words];
   const context: LoadContext = {
     memory,
@@ -353,6 +359,7 @@ function loadContext(prepared: Prepared, rsdpAddress: number): LoadContext {
     modules: options.modules ?? [],
     rsdpAddress,
     vga,
+    virtioConsole,
     warn: (text) => warnings.push(text),
   };
   if (serial !== undefined) context.serial = serial;

@@ -3,7 +3,7 @@ import type { KernelSystem } from "../formats/elf/system.js";
 import type { DiskRoots } from "./disk-root.js";
 import type { BootOptions } from "./options.js";
 import type { PlanAddition } from "./plan.js";
-import { namesRoot, SYSTEM_RULES, type SerialConsole } from "./systems.js";
+import { namesRoot, says, wordsAt, type ConsolePlaces } from "./systems.js";
 
 /** What is known of a disk. Plain data. */
 export interface DiskHints {
@@ -21,13 +21,11 @@ export interface DiskHints {
   };
 }
 
-interface Told {
+interface Told extends ConsolePlaces {
   /** The kernel's, where it is known. */
   system: KernelSystem | undefined;
   /** The command line where nobody gave one. */
   said: string | undefined;
-  /** Where the machine's console is. */
-  serial: SerialConsole | undefined;
   /** Is told of a root that is missing. */
   warn: (text: string) => void;
 }
@@ -44,7 +42,7 @@ export interface OnDisk {
 export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told): OnDisk {
   if (disk === undefined) return { words: [], added: [] };
   const { name, roots, own } = disk;
-  const { system, serial, warn } = told;
+  const { system, warn } = told;
   const line = commandLine ?? told.said ?? "";
   const words: [text: string, why: string][] = [];
   const root = system && roots[system];
@@ -55,9 +53,12 @@ export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told
       warn(`no root file system of ${system} was found on ${name}: the kernel is told none`);
     else words.push([root.text, root.why]);
   }
-  const console = system && own?.line === true && serial ? SYSTEM_RULES[system].words(serial) : undefined;
+  const console = system && own?.line === true ? wordsAt(system, told) : undefined;
   if (console !== undefined && !says(line, console))
-    words.push([console, "the disk's own command line shows no console on the serial port"]);
+    words.push([
+      console,
+      `the disk's own command line shows no console on ${told.virtioConsole === true ? "hvc0" : "the serial port"}`,
+    ]);
   const chosen: PlanAddition[] =
     own === undefined ? [] : [{ what: `kernel ${own.what}`, why: own.why, told: true }];
   const added = words.map(([text, why]): PlanAddition => ({
@@ -66,10 +67,4 @@ export function diskWords({ disk, commandLine, initrd }: BootOptions, told: Told
     told: true,
   }));
   return { words: words.map(([text]) => text), added: [...chosen, ...added] };
-}
-
-/** Whether a line has the first of some words, with or without values behind a comma. */
-function says(line: string, words: string): boolean {
-  const [first] = words.split(/[ ,]/);
-  return line.split(/\s+/).some((one) => one === first || one.startsWith(`${first},`));
 }

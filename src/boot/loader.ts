@@ -74,6 +74,8 @@ export interface LoadContext
   vga?: boolean;
   /** The serial port that is the machine's console. */
   serial?: SerialConsole;
+  /** Whether its console is hvc0, port 0 of a virtio console. */
+  virtioConsole?: boolean;
   /** For things a person should know. */
   warn(text: string): void;
 }

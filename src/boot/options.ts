@@ -69,6 +69,12 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   disks?: readonly BootDisk[];
   /** What is known of a disk that is booted from. */
   disk?: DiskHints;
+  /** Where the machine's console is: its serial port, or port 0 of a virtio console, hvc0 to Linux. Absent: the serial port. */
+  console?: ConsolePlace;
+  /** A virtio source of entropy. */
+  rng?: boolean;
+  /** A virtio balloon that asks the guest for so many bytes, a multiple of 4 KiB; with 0 it hears of free pages. Absent: none. */
+  balloon?: number;
   /** The device of suites of unit tests for hypervisors. */
   testdev?: boolean;
   /** How the kernel is told of virtio devices. Absent: as its system finds them best. */
@@ -82,6 +88,10 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   /** Loader options without their "loader." prefix: `{ name: "pvh", entry: "32" }`. */
   loader?: LoaderOptions;
 }
+
+/** What a machine's console can be. */
+export const CONSOLE_PLACES = ["serial", "hvc0"] as const;
+export type ConsolePlace = (typeof CONSOLE_PLACES)[number];
 
 export interface VirtioOptions {
   /** Of their registers: 2, or the legacy 1. Absent: 2. */

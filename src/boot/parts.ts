@@ -9,9 +9,15 @@ import { CONSOLE_CONFIG } from "../devices/serial/parts.js";
 import type { GeneralEvent, Hardware } from "../firmware/hardware.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
-import { diskName, type BootDisk } from "./options.js";
+import { SIZE_4K } from "../spec/x86-system.js";
+import { OptionError } from "./boot-error.js";
+import { diskName, type BootDisk, type BootOptions } from "./options.js";
 import type { SerialConsole } from "./systems.js";
 import { checkAnnouncement, checkPlaced } from "./placed-part.js";
+
+const VIRTIO_CONSOLE = "virtio-console";
+/** A balloon counts in 32 bits. */
+const MOST_BALLOON_PAGES = 2 ** 32 - 1;
 
 /** What decides which parts a machine has. */
 export interface MachineKind {
@@ -46,6 +52,29 @@ export function diskParts(disks: readonly BootDisk[]): PartRequest[] {
     const name = diskName(index);
     return { type: "virtio-blk", name, config: { disk: name, ...disk } };
   });
+}
+
+/**
+ * The virtio devices that are no disks. The serial port stays: what is printed there before hvc0 is found is shown, too; keys go to
+ * hvc0, which is connected behind it.
+ */
+export function virtioParts({ console, rng, balloon }: BootOptions): PartRequest[] {
+  const parts: PartRequest[] = [];
+  if (console === "hvc0") parts.push({ type: VIRTIO_CONSOLE, config: CONSOLE_CONFIG });
+  if (rng === true) parts.push({ type: "virtio-rng" });
+  if (balloon !== undefined) parts.push({ type: "virtio-balloon", config: { pages: balloonPages(balloon) } });
+  return parts;
+}
+
+function balloonPages(bytes: number): number {
+  const pages = bytes / SIZE_4K;
+  if (Number.isInteger(pages) && pages >= 0 && pages <= MOST_BALLOON_PAGES) return pages;
+  throw new OptionError(
+    "balloon",
+    `${bytes} bytes`,
+    "a multiple of 4 KiB",
+    "A guest gives away whole pages: 64M, or 0 for none at first.",
+  );
 }
 
 /** What suites of unit tests for hypervisors expect beside: their device, and the machine's facts without firmware. */
@@ -87,6 +116,13 @@ export function placeParts(
 function rank({ type, ports, mmio, irqs }: PartRequest, registry: PartRegistry): number {
   if (registry.isBuiltIn(type)) return 0;
   return ports !== undefined || mmio !== undefined || irqs !== undefined ? 1 : 2;
+}
+
+/** Whether the machine's console is hvc0. */
+export function hasVirtioConsole(parts: readonly PlanPart[]): boolean {
+  return parts.some(
+    ({ type, config }) => type === VIRTIO_CONSOLE && config?.["backend"] === CONSOLE_CONFIG.backend,
+  );
 }
 
 /** The serial port that is the machine's console; undefined where none is. */

@@ -35,10 +35,20 @@ const SPEED = "115200,8n1";
 /** Interrupts of COM1 and COM2, which Xen has built in; it knows no others by their numbers. */
 const XEN_IRQS: readonly (number | undefined)[] = [ISA_IRQ.com1, ISA_IRQ.com2];
 
+/** Where the machine's console is. */
+export interface ConsolePlaces {
+  /** The serial port that it is, if one is. */
+  readonly serial?: SerialConsole | undefined;
+  /** Whether it is hvc0, port 0 of a virtio console. */
+  readonly virtioConsole?: boolean;
+}
+
 /** What is known of one system. */
 interface SystemRules {
   /** Words that show its console on a serial port; undefined where no word can say that it is there, or none is known at all. */
   readonly words: (serial: SerialConsole) => string | undefined;
+  /** Words that show it on port 0 of a virtio console; absent where the kernel prints to none. */
+  readonly virtioWords?: string;
   /** Finds out whether a command line says where the console is. Absent: the kernel may know it by itself. */
   readonly console?: RegExp;
   /** Finds out whether a command line says where the root file system is; absent: by "root=". */
@@ -55,6 +65,7 @@ export const SYSTEM_RULES: Readonly<Record<KernelSystem, SystemRules>> = {
       const number = comNumber(port);
       return number === undefined ? `console=uart,io,${hex(port)},115200` : `console=ttyS${number - 1}`;
     },
+    virtioWords: "console=hvc0",
     console: /(^|\s)(console|earlyprintk|earlycon)(=|\s|$)/,
     kept: LINUX_COMMAND_LINE_SIZE - 1,
   },
@@ -105,17 +116,24 @@ export function consoleWords(mark: SystemMark | undefined): DefaultCommandLine |
   return { text, system, why: `a ${system} kernel (by ${by}) shows its console by these words` };
 }
 
+/** The words that show a system's console where it is; undefined where there are none. */
+export function wordsAt(system: KernelSystem, { serial, virtioConsole }: ConsolePlaces): string | undefined {
+  const { words, virtioWords } = SYSTEM_RULES[system];
+  return (virtioConsole === true ? virtioWords : undefined) ?? (serial && words(serial));
+}
+
 /**
- * The words that nobody gave, on a machine whose console is `serial`; undefined where it has none, or no words reach it.
+ * The words that nobody gave, on a machine whose console is there; undefined where it has none, or no words reach it.
  * `warn` is told of words that there are not.
  */
 export function wordsFor(
   usual: DefaultCommandLine | undefined,
-  serial: SerialConsole | undefined,
+  places: ConsolePlaces,
   warn: (text: string) => void,
 ): DefaultCommandLine | undefined {
   if (usual?.system === undefined) return usual;
-  const text = serial && SYSTEM_RULES[usual.system].words(serial);
+  const { serial } = places;
+  const text = wordsAt(usual.system, places);
   if (text !== undefined) return { ...usual, text };
   const missing =
     serial === undefined
@@ -128,16 +146,17 @@ export function wordsFor(
 /**
  * What is wrong with a command line for a kernel of this system, as warnings.
  * @param screen whether the machine has one: the console may be there then.
- * @param serial where its console is; absent: at COM1.
+ * @param places where its console is; its serial port, if nothing is said of one, is COM1.
  */
 export function commandLineWarnings(
   system: KernelSystem | undefined,
   commandLine: string,
   screen: boolean,
-  serial = COM1,
+  places: ConsolePlaces = {},
 ): string[] {
   if (system === undefined) return [];
-  const { words, console: tells, parsed, kept } = SYSTEM_RULES[system];
+  const { virtioWords, console: tells, parsed, kept } = SYSTEM_RULES[system];
+  const { serial = COM1, virtioConsole = false } = places;
   const encoded = new TextEncoder().encode(commandLine);
   const warnings: string[] = [];
   if (kept !== undefined && encoded.length > kept)
@@ -148,10 +167,24 @@ export function commandLineWarnings(
   if (!screen && tells !== undefined && !tells.test(read)) {
     const where = parsed === undefined ? "the command line" : `the first ${parsed} bytes of the command line`;
     warnings.push(
-      `${where} has no ${(words(serial) ?? "console=").split(" ")[0]}: what this ${system} kernel prints goes to a screen that is not there`,
+      `${where} has no ${(wordsAt(system, { serial, virtioConsole }) ?? "console=").split(" ")[0]}: what this ${system} kernel prints goes to a screen that is not there`,
+    );
+  } else if (virtioConsole && virtioWords === undefined) {
+    warnings.push(
+      `no words are known that show a virtio console to a ${system} kernel; keys go to it all the same`,
+    );
+  } else if (virtioConsole && !says(read, virtioWords!)) {
+    warnings.push(
+      `the command line has no ${virtioWords}: keys go to hvc0, this ${system} kernel's console is elsewhere`,
     );
   }
   return warnings;
+}
+
+/** Whether a line has the first of some words, with or without values behind a comma. */
+export function says(line: string, words: string): boolean {
+  const [first] = words.split(/[ ,]/);
+  return line.split(/\s+/).some((one) => one === first || one.startsWith(`${first},`));
 }
 
 /** Whether a command line says itself where the root file system is. */
@@ -162,8 +195,8 @@ export function namesRoot(system: KernelSystem, commandLine: string): boolean {
 /** Warns of a command line that leaves this system's kernel without a console of ours, or is cut off. */
 export function warnOfCommandLine(
   system: KernelSystem | undefined,
-  context: { commandLine: string; vga?: boolean; serial?: SerialConsole; warn(text: string): void },
+  context: ConsolePlaces & { commandLine: string; vga?: boolean; warn(text: string): void },
 ): void {
-  const { commandLine, vga = false, serial } = context;
-  for (const text of commandLineWarnings(system, commandLine, vga, serial)) context.warn(text);
+  const { commandLine, vga = false } = context;
+  for (const text of commandLineWarnings(system, commandLine, vga, context)) context.warn(text);
 }

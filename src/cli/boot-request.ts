@@ -3,7 +3,7 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
-import type { BootOptions, ClockOptions } from "../boot/options.js";
+import { CONSOLE_PLACES, type BootOptions, type ClockOptions, type ConsolePlace } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DISK_OPTION, parseDisk } from "./disk-option.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
@@ -11,7 +11,7 @@ import type { DiskRequest } from "../host/node/disk-request.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";
-import { parseModule, parsePairs } from "./values.js";
+import { parseModule, parsePairs, parseSize } from "./values.js";
 
 /** A boot module whose file is not read yet. */
 export interface ModulePath {
@@ -117,6 +117,19 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     help: "a VGA in text mode; its screen is printed when the machine has ended, and shown on a terminal as it changes",
   },
   {
+    name: "console",
+    value: "WHERE",
+    choices: CONSOLE_PLACES,
+    help: "serial: the serial port (the default); hvc0: a virtio console, faster, with the terminal's size, byte for byte; what is printed on the serial port is shown, too",
+  },
+  { name: "rng", help: "a virtio source of entropy, beside the CPU's RDRAND" },
+  {
+    name: "balloon",
+    value: "SIZE",
+    values: /^\d/,
+    help: "a virtio balloon that takes so much memory from the guest, 64M; with 0 it only hears of free pages, which snapshots leave out",
+  },
+  {
     name: "announce",
     value: ANNOUNCE_WAYS.join("|"),
     help: "how the kernel is told of virtio devices; without it as its system finds them best: FreeBSD and NetBSD by words of the command line, all others by ACPI",
@@ -168,6 +181,24 @@ function announceWay(text: string): AnnounceBy {
   const way = ANNOUNCE_WAYS.find((one) => one === text);
   if (way !== undefined) return way;
   throw new UsageError(`--announce ${text}: expected ${ANNOUNCE_WAYS.join(", ")}`);
+}
+
+function consolePlace(text: string): ConsolePlace {
+  const place = CONSOLE_PLACES.find((one) => one === text);
+  if (place !== undefined) return place;
+  throw new UsageError(`--console ${text}: expected ${CONSOLE_PLACES.join(", ")}`);
+}
+
+/** A size of none. */
+const NOTHING = /^0+[KMGT]?$/i;
+
+/** Virtio devices that are no disks. */
+function readVirtio(request: BootRequest, args: Arguments): void {
+  const console = args.value("console");
+  if (console !== undefined) request.console = consolePlace(console);
+  if (args.has("rng")) request.rng = true;
+  const balloon = args.value("balloon");
+  if (balloon !== undefined) request.balloon = NOTHING.test(balloon) ? 0 : parseSize("--balloon", balloon);
 }
 
 /** How devices are told of. */
@@ -267,6 +298,7 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (modules.length > 0) request.modules = modules;
   readFirmware(request, args);
   readAnnouncing(request, args);
+  readVirtio(request, args);
   const plugIns = { devices: args.values("device").map(parseDevice), loaders: [...args.values("loader")] };
   if (plugIns.devices.length + plugIns.loaders.length > 0) request.plugIns = plugIns;
   const diskFiles = args.values("disk").map(parseDisk);

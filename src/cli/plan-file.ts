@@ -170,9 +170,13 @@ class PlanFile {
       case "testdev":
         return this.#flag(value, path) ? [pair("testdev", "on")] : [];
       case "screen":
+      case "rng":
       case "deterministic":
         return this.#flag(value, path) ? [[key, ""]] : [];
+      case "balloon":
+        return [[key, typeof value === "number" ? `${value / MIB}M` : this.#text(value, path)]];
       case "announce":
+      case "console":
         return [[key, this.#text(value, path)]];
       case "acpi":
         return [[key, this.#flag(value, path) ? "on" : "off"]];
@@ -319,7 +323,7 @@ const HEX = /^0x[0-9a-f]{1,13}$/i;
 const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial", "root"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
-  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, loader, disks, deterministic, rtc, " +
+  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, deterministic, rtc, " +
   "devices, loaders";
 
 /** A value of JSON for people. */

@@ -48,7 +48,7 @@ function fileFacts({ name, bytes }: NamedBytes): Json {
 function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly NamedBytes[]): Json {
   const { kernel, initrd, modules, bios, vgaRom } = boot;
   const { commandLine, memory, cpus, features, testdev, screen, loader, clock, plugIns } = request;
-  const { announce, acpi, virtio, diskFiles } = request;
+  const { announce, acpi, virtio, diskFiles, console, rng, balloon } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
     // What a disk boots by itself is found on it again.
@@ -67,6 +67,9 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     announce,
     acpi,
     virtio,
+    console,
+    rng,
+    balloon,
     loader,
     disks: diskFiles,
     deterministic: clock.deterministic !== undefined,

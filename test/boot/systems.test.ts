@@ -204,6 +204,35 @@ describe("R1.6 the words follow the console's serial port where the system can s
     }
   });
 
+  it("R3.5 where hvc0 is the console, Linux is told so; a line that says otherwise, and a system that knows none, are warned of", () => {
+    const linux = makeBzImage();
+    const hvc0 = planOf(linux, { console: "hvc0" });
+    assert.deepEqual([hvc0.commandLine, hvc0.warnings], ["console=hvc0", []]);
+    const uarts = hvc0.devices.filter(({ type }) => type === "uart16550");
+    assert.equal(uarts.length, 1, "the serial port stays");
+    assert.match(planOf(linux, { console: "hvc0", commandLine: "quiet" }).warnings[0], /no console=hvc0/);
+    const elsewhere = planOf(linux, { console: "hvc0", commandLine: "console=ttyS0" });
+    assert.match(elsewhere.warnings[0], /no console=hvc0: keys go to hvc0/);
+    const netbsd = planOf(kernel([PVH], "The NetBSD Foundation, Inc."), { console: "hvc0" });
+    assert.match(netbsd.commandLine, /^console=com /);
+    assert.match(netbsd.warnings[0], /no words are known that show a virtio console to a NetBSD kernel/);
+    assert.deepEqual(planOf(linux, { console: "serial" }), planOf(linux));
+  });
+
+  it("R3.5 entropy and a balloon are parts behind the disks, and in no machine by themselves", () => {
+    const linux = makeBzImage();
+    const disk = { sectors: 8, readOnly: false, serial: "" };
+    const plan = planOf(linux, { disks: [disk], console: "hvc0", rng: true, balloon: 8192 });
+    const virtio = ({ devices }: Plan) => devices.filter(({ type }) => type.startsWith("virtio-"));
+    assert.deepEqual(
+      virtio(plan).map(({ type }) => type),
+      ["virtio-blk", "virtio-console", "virtio-rng", "virtio-balloon"],
+    );
+    assert.equal(virtio(plan)[3].config?.["pages"], 2);
+    assert.deepEqual(virtio(planOf(linux)), []);
+    assert.throws(() => planOf(linux, { balloon: 100 }), /multiple of 4 KiB/);
+  });
+
   it("R1.6 a command line that is given stays as it is; what it lacks is named by the port's name", () => {
     const plan = planOf(kernel([PVH, guestOs("linux")]), { devices: at(0x2f8, 3), commandLine: "quiet" });
     assert.equal(plan.commandLine, "quiet");

@@ -108,6 +108,8 @@ describe("R1.6 a plan that was written is the machine", () => {
       [kernel, "-o", "testdev=on", ...RTC],
       [kernel, "--announce", "both", "--acpi", "on", "-o", "virtio.version=1", ...RTC],
       [kernel, "--acpi", "off", ...RTC],
+      [kernel, "--console", "hvc0", "--rng", "--balloon", "64M", ...RTC],
+      [kernel, "--console", "serial", "--balloon", "0", ...RTC],
     ]) {
       const text = await planText(...args);
       assert.equal(await planText("--plan", saved(text)), text, args.join(" "));
