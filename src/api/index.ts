@@ -38,7 +38,14 @@ export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-e
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";
 export type { EngineOffer, PlugIns, Surroundings } from "../boot/index.js";
-export type { BootModule, BootOptions, ClockOptions, LoaderOptions, NamedBytes } from "../boot/options.js";
+export type {
+  BootModule,
+  BootOptions,
+  ClockOptions,
+  ConsolePlace,
+  LoaderOptions,
+  NamedBytes,
+} from "../boot/options.js";
 // For loaders of one's own, docs/loaders.md: what they implement, the memory they claim, the pieces that most
 // protocols share, and the states that a CPU can be entered in.
 export type { BootProtocol, LoadContext, Loader, LoaderOptionSpec } from "../boot/index.js";
@@ -137,3 +144,4 @@ export type { EndKind, MachineEnd } from "../machine/end.js";
 export { ConsoleWatch } from "../diagnose/console-watch.js";
 export { runToEnd } from "../host/run.js";
 export type { RunOptions, RunReport } from "../host/run.js";
+export type { ConsoleSize } from "../host/shared.js";

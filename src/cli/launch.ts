@@ -11,6 +11,7 @@ import type { MachineSource, StartMessage, StartSteps } from "../host/node/messa
 import type { SavingRequest } from "../host/node/saving.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
+import { watchSize } from "../host/node/terminal.js";
 import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
@@ -123,6 +124,7 @@ class Surroundings {
   #hinted = false;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
+  readonly #forgetSize: (() => void) | undefined;
   readonly #interrupt = new AbortController();
   /** How the guest came to its first instruction. */
   startSteps: StartSteps | undefined;
@@ -155,6 +157,9 @@ class Surroundings {
     this.#forgetSignals = onEndingSignal((signal) =>
       this.stop(machineEnd("interrupted", `signal ${signal}`)),
     );
+    // A run that repeats exactly sees nothing of the terminal.
+    if (options.input && process.stdout.isTTY)
+      this.#forgetSize = watchSize(process.stdout, (size) => this.session.resize(size));
     const { timeoutMs } = options;
     if (timeoutMs === undefined) return;
     const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
@@ -190,6 +195,7 @@ class Surroundings {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#forgetSignals();
+    this.#forgetSize?.();
     this.#input?.close();
     this.#log?.close();
     await this.session.dispose();

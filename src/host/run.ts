@@ -8,6 +8,7 @@ import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
 import { SaveError } from "../machine/state.js";
+import type { ConsoleSize } from "./shared.js";
 import { restoreSnapshot, type Snapshot } from "../snapshot/read.js";
 
 const NS_PER_MS = 1e6;
@@ -53,6 +54,8 @@ export interface RunOptions extends MachineOptions {
   pause?: () => boolean;
   /** Looked at between slices; an end it returns ends the machine. */
   poll?: () => MachineEnd | undefined;
+  /** Looked at between slices: how large the console is, when it has another size. */
+  consoleSize?: () => ConsoleSize | undefined;
   /**
    * Blocks until `milliseconds` have passed (fractions allowed, `undefined` is for ever), or something happened
    * that `poll` or the console will show. Coming back early is harmless.
@@ -191,6 +194,8 @@ function* stepToEnd(
     if (options.pause?.() === true) yield;
     const asked = options.poll?.();
     if (asked !== undefined) machine.finish(asked);
+    const size = options.consoleSize?.();
+    if (size !== undefined) machine.resizeConsole(size.columns, size.rows);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
     saver.look();
     if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));

@@ -10,6 +10,7 @@
  *                        2 output wanted main sets it to 1 when it found the output ring empty
  *                        3 space wanted  main sets it to 1 when it found the input ring full
  *                        4 save          main sets it to 1 to have the machine saved; the worker takes it back
+ *                        5 size          of the terminal, columns << 16 | rows; 0 while main knows none
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
@@ -23,7 +24,11 @@ const STOP = 1;
 const OUTPUT_WANTED = 2;
 const SPACE_WANTED = 3;
 const SAVE = 4;
-const CONTROL_WORDS = 5;
+const SIZE = 5;
+const CONTROL_WORDS = 6;
+/** Rows are the lower half of the size's word. */
+const ROW_BITS = 16;
+const MOST_CHARACTERS = 2 ** ROW_BITS - 1;
 
 /** A guest that prints faster than the terminal shows is held back after this many bytes. */
 const OUTPUT_CAPACITY = 1 << 18;
@@ -49,6 +54,12 @@ export function allocateShared(): SharedMemory {
 function ring(control: Int32Array): void {
   Atomics.add(control, BELL, 1);
   Atomics.notify(control, BELL);
+}
+
+/** How large a console is, 1 to 65535 each. */
+export interface ConsoleSize {
+  columns: number;
+  rows: number;
 }
 
 /**
@@ -114,6 +125,14 @@ export class MainSide {
     this.#ring();
   }
 
+  /** Tells how large the terminal is; a size that no terminal has is not passed on. */
+  resize({ columns, rows }: ConsoleSize): void {
+    if (!(columns > 0 && rows > 0)) return;
+    const [width, height] = [columns, rows].map((one) => Math.min(one, MOST_CHARACTERS));
+    Atomics.store(this.#control, SIZE, (width << ROW_BITS) | height);
+    this.#ring();
+  }
+
   #ring(): void {
     ring(this.#control);
   }
@@ -127,6 +146,7 @@ export class WorkerSide implements ConsoleEnd {
   readonly #wakeMain: () => void;
   /** Value of the bell when the rings and words were last looked at. */
   #heard = 0;
+  #size = 0;
 
   /** `wakeMain` makes main look at both rings; it must work from inside a long synchronous call. */
   constructor(shared: SharedMemory, wakeMain: () => void) {
@@ -145,6 +165,14 @@ export class WorkerSide implements ConsoleEnd {
   /** Whether main wants a snapshot; a request is answered once. */
   takeSaveRequest(): boolean {
     return Atomics.load(this.#control, SAVE) === 1 && Atomics.exchange(this.#control, SAVE, 0) === 1;
+  }
+
+  /** How large the terminal is, when that is another size than the last time. */
+  takeSize(): ConsoleSize | undefined {
+    const size = Atomics.load(this.#control, SIZE);
+    if (size === this.#size) return undefined;
+    this.#size = size;
+    return { columns: size >>> ROW_BITS, rows: size & MOST_CHARACTERS };
   }
 
   /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */

@@ -149,6 +149,8 @@ export class Machine {
   readonly #scheduler: Scheduler;
   readonly #context: BoardContext;
   #board: Board;
+  /** What the guest was told last; a reset makes its devices new, the terminal stays. */
+  #consoleSize: [columns: number, rows: number] | undefined;
   /** How the guest asked for the reset that is to come at the end of the slice. */
   #resetRoute: string | undefined;
   #resets: number;
@@ -363,6 +365,7 @@ export class Machine {
 
   /** Tells the guest how large its virtio console is, characters and lines, 1 to 65535; false where the machine has none. */
   resizeConsole(columns: number, rows: number): boolean {
+    this.#consoleSize = [columns, rows];
     const resize = this.#board.find(CONSOLE_SIZE);
     resize?.(columns, rows);
     return resize !== undefined;
@@ -488,6 +491,7 @@ export class Machine {
     for (const { start, size } of memory.ranges) memory.fill(start, size, 0);
     fillMemory(memory, this.plan);
     this.#board = this.#makeBoard(left);
+    if (this.#consoleSize !== undefined) this.resizeConsole(...this.#consoleSize);
     this.#enterCpus();
     this.#options.onReset?.(route);
   }

@@ -140,6 +140,7 @@ function runOptions({
       disks?.poll();
       return stopped ? machineEnd("interrupted", "host") : undefined;
     },
+    consoleSize: () => side.takeSize(),
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
       discard(start, plan);

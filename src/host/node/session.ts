@@ -8,7 +8,7 @@ import type { Worker } from "node:worker_threads";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
-import { allocateShared, MainSide } from "../shared.js";
+import { allocateShared, MainSide, type ConsoleSize } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import { machineThread } from "./machine-thread.js";
 import {
@@ -125,6 +125,11 @@ export class Session {
   /** Asks for a snapshot: `onSaved` or `onNotSaved` follows. Without `StartMessage.saving` nothing happens. */
   save(): void {
     this.#side.requestSave();
+  }
+
+  /** The terminal has this size, characters and lines. A machine with a virtio console is told. */
+  resize(size: ConsoleSize): void {
+    this.#side.resize(size);
   }
 
   /** The input has come to its end. */

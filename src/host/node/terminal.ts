@@ -1,9 +1,20 @@
 /**
  * The terminal of this process: raw mode while a guest owns it, restored on every way out that a program can
- * catch (normal end, exception, signal). Knows no machine.
+ * catch (normal end, exception, signal); and its size. Knows no machine.
  */
 import { spawnSync } from "node:child_process";
-import type { ReadStream } from "node:tty";
+import type { ReadStream, WriteStream } from "node:tty";
+
+/** Tells the size of a terminal now, and whenever it changes; gives what ends that. */
+export function watchSize(
+  stream: WriteStream,
+  tell: (size: { columns: number; rows: number }) => void,
+): () => void {
+  const changed = (): void => tell({ columns: stream.columns, rows: stream.rows });
+  changed();
+  stream.on("resize", changed);
+  return () => void stream.removeListener("resize", changed);
+}
 
 export class RawTerminal {
   readonly #stream: ReadStream;
