@@ -67,6 +67,9 @@ const NOTHING = [
   "-object memory-backend-memfd,id=m,size=512M,share=on",
   "-device isa-debug-exit",
   "-device isa-debug-exit,iobase=0xf4,iosize=0x04",
+  "-object rng-random,id=r,filename=/dev/urandom",
+  "-device virtio-serial-device,id=s",
+  "-balloon none",
   "-device vmgenid",
   "-device vmgenid,guid=auto",
   "-action panic=exit-failure,reboot=reset",
@@ -130,8 +133,11 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-nic user,model=virtio", /no network yet/, /leave it out/],
   ["-device nvme,drive=d", /virtio disks on MMIO/, /--disk FILE/],
   ["-device virtio-net-pci,netdev=n", /no network yet/, /leave it out/],
-  ["-device virtio-rng-pci", /no virtio devices yet/, /RDRAND/],
-  ["-device virtio-balloon", /no virtio devices yet/, /leave it out/],
+  ["-device virtio-rng-pci,max-bytes=1024", /max-bytes cannot be set/, /leave max-bytes= out/],
+  ["-device virtserialport,chardev=c,name=n", /no named port/, /docs\/virtio\.md/],
+  ["-device virtio-gpu-device", /no graphics/, /--screen/],
+  ["-device virtio-crypto-device", /no such virtio device/, /--console hvc0, --rng/],
+  ["-virtioconsole pty", /one serial port/, /-serial stdio/],
   ["-device VGA", /no graphics/, /--screen/],
   ["-device loader,file=f,addr=0x1000", /by address/, /--module/],
   ["-device vmgenid,guid=324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87", /another one in each run/, /guid=auto/],
@@ -142,7 +148,7 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-vga qxl", /no graphics/, /--screen/],
   ["-vnc :0", /no graphics/, /--screen/],
   ["-usb", /no USB/, /leave it out/],
-  ["-object rng-random,id=r,filename=/dev/urandom", /no objects/, /leave it out/],
+  ["-object iothread,id=t", /no objects/, /leave it out/],
   ["-global kvm-pit.lost_tick_policy=discard", /no properties/, /leave it out/],
   ["-smbios type=1,serial=1", /no SMBIOS/, /leave it out/],
   ["-fw_cfg name=opt/a,string=b", /fw_cfg/, /--append/],
@@ -194,6 +200,24 @@ for (const [line, why, hint] of REFUSED) {
         },
       );
     }
+  });
+}
+
+const VIRTIO: [string, Partial<BootRequest>][] = [
+  ["-object rng-builtin,id=r -device virtio-rng-device,rng=r", { rng: true }],
+  ["-device virtio-rng-pci", { rng: true }],
+  ["-device virtio-balloon-device,free-page-reporting=on", { balloon: 0 }],
+  ["-balloon virtio", { balloon: 0 }],
+  ["--balloon 64M", { balloon: 64 * 2 ** 20 }],
+  ["-virtioconsole stdio", { console: "hvc0" }],
+  [
+    "-chardev stdio,id=c,mux=on -device virtio-serial-device -device virtconsole,chardev=c",
+    { console: "hvc0" },
+  ],
+];
+for (const [line, asked] of VIRTIO) {
+  test(`R1.5 R3.5 ${line}: a virtio device of ours`, () => {
+    assert.deepEqual(request("-kernel", "vmlinuz", ...line.split(" ")), { ...request("vmlinuz"), ...asked });
   });
 }
 

@@ -2,7 +2,7 @@
 import { hex } from "../../bytes/hex.js";
 import { PC_PORTS } from "../../spec/pc-ports.js";
 import { parseSuboptions } from "../values.js";
-import { refuse, type Rule, type Ruling } from "./rules.js";
+import { refuse, take, type Rule, type Ruling } from "./rules.js";
 
 const INTO_INITRD = "files can go into the initrd: locore initramfs --add HOST:GUEST -o initrd.img";
 
@@ -55,6 +55,26 @@ const DISK_DEVICE: Rule = {
   },
 };
 
+/** A device of ours under QEMU's name; what its properties say is about QEMU's side of it, or so here anyway. */
+function virtioDevice(about: string, args: readonly string[], idle: readonly string[] = []): Rule {
+  return {
+    about: `the same as ${about}`,
+    judge(value) {
+      const [, ...properties] = parseSuboptions(value, "driver");
+      const known = [...IDLE_PROPERTIES, ...idle];
+      const other = properties.find(([name]) => !known.includes(name));
+      if (other === undefined) return { taken: true, args };
+      return { taken: false, why: `${other[0]} cannot be set here`, instead: `leave ${other[0]}= out` };
+    },
+  };
+}
+
+/** Where a device of QEMU's is plugged in, and what is behind it there. */
+const IDLE_PROPERTIES = ["id", "bus", "addr", "rng", "chardev", "name"];
+
+export const BALLOON = virtioDevice("--balloon 0", ["--balloon", "0"], ["free-page-reporting"]);
+export const CONSOLE = virtioDevice("--console hvc0", ["--console", "hvc0"], ["nr"]);
+
 /** Other devices by what their names tell: kinds of which there is something to say. */
 const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
   [/^virtio-blk-(device|pci)/, DISK_DEVICE],
@@ -64,9 +84,19 @@ const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
   ],
   [/^(virtio-(9p|fs)|vhost-user-fs)/, NO_SHARING],
   [/^(virtio-net|vhost-user-net|vhost-vdpa|e1000|rtl8139|ne2k|pcnet|vmxnet|usb-net|igb|i8255)/, NO_NETWORK],
-  [/^virtio-rng/, refuse("there are no virtio devices yet", "leave it out: the CPU has RDRAND and RDSEED")],
+  [/^virtio-rng(-device|-pci)?$/, virtioDevice("--rng", ["--rng"])],
+  [/^virtio-balloon(-device|-pci)?$/, BALLOON],
+  [/^virtio-serial(-device|-pci)?$/, take("virtconsole is what brings the console")],
+  [/^virtconsole$/, CONSOLE],
   [
-    /^(virtio-(serial|console)|virtconsole|virtserialport|isa-serial|pci-serial|sclp)/,
+    /^virtserialport$/,
+    refuse(
+      "no named port can be connected on the command line",
+      "leave it out; a program of your own can (docs/virtio.md)",
+    ),
+  ],
+  [
+    /^(isa-serial|pci-serial|sclp)/,
     refuse("there is one serial port, and it is there anyway", "leave it out; the guest's console is ttyS0"),
   ],
   [
@@ -84,7 +114,13 @@ const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
     /^loader$/,
     refuse("no files are laid into memory by address", "give the kernel's own: --initrd FILE, --module FILE"),
   ],
-  [/^virtio-/, refuse("there are no virtio devices yet", "leave it out")],
+  [
+    /^virtio-/,
+    refuse(
+      "there is no such virtio device",
+      "leave it out; there are --disk FILE, --console hvc0, --rng and --balloon SIZE",
+    ),
+  ],
 ];
 
 const OTHERS = refuse(
@@ -94,7 +130,7 @@ const OTHERS = refuse(
 
 /** -device: one driver, with its properties. */
 export const device: Rule = {
-  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; so is vmgenid; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; so is vmgenid; virtio-rng-device, virtio-balloon-device and virtconsole are --rng, --balloon 0 and --console hvc0; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
   judge(value, index) {
     const [[, driver], ...properties] = parseSuboptions(value, "driver");
     const named = new Map(properties);

@@ -6,7 +6,14 @@
  * Specification: QEMU's "Invocation" (qemu-options.hx), 7.2 to 10, and words that were dropped since 2.0.
  */
 import { DRIVE_OF_FILE, drive } from "./drives.js";
-import { device, NO_NETWORK, NO_OTHER_DISKS, NO_SHARING } from "./devices.js";
+import {
+  BALLOON,
+  CONSOLE as VIRTIO_CONSOLE,
+  device,
+  NO_NETWORK,
+  NO_OTHER_DISKS,
+  NO_SHARING,
+} from "./devices.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
 
@@ -128,7 +135,12 @@ const MACHINE: readonly QemuWord[] = [
     "object",
     "TYPE",
     among(
-      { "memory-backend-ram memory-backend-memfd": take("guest memory is what -m says") },
+      {
+        "memory-backend-ram memory-backend-memfd": take("guest memory is what -m says"),
+        "rng-random rng-builtin": take(
+          "entropy is the host's, or with --deterministic the same in every run",
+        ),
+      },
       refuse("there are no objects to make", LEAVE_OUT),
     ),
   ),
@@ -156,7 +168,7 @@ const CONSOLE: readonly QemuWord[] = [
   word("mon", "CHARDEV", MON),
   word("qmp qmp-pretty", "DEV", among({ none: NONE }, NO_MONITOR)),
   word("chardev", "BACKEND", among({ stdio: take("it is what the console is") }, ONE_PORT)),
-  word("virtioconsole", "DEV", ONE_PORT),
+  word("virtioconsole", "DEV", among({ stdio: VIRTIO_CONSOLE }, ONE_PORT)),
   word(
     "debugcon",
     "DEV",
@@ -189,7 +201,11 @@ const DEVICES: readonly QemuWord[] = [
   word("audio audiodev soundhw", "KIND", among({ none: NONE }, NO_SOUND)),
   word("audio-help", undefined, NO_SOUND),
   word("tpmdev", "KIND", refuse("there is no TPM", LEAVE_OUT)),
-  word("balloon", "KIND", among({ none: NONE }, refuse("there are no virtio devices yet", LEAVE_OUT))),
+  word(
+    "balloon",
+    "KIND",
+    among({ none: NONE, virtio: BALLOON }, refuse("there is no other balloon", "write --balloon SIZE")),
+  ),
   word("watchdog", "MODEL", refuse("there is no watchdog", "--timeout T ends a machine that hangs")),
   word("watchdog-action", "ACTION", take("there is no watchdog")),
   word("nodefaults", undefined, take("there are no devices beyond the machine's own")),
