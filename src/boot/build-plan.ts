@@ -44,7 +44,7 @@ import { LoaderRegistry } from "./registry.js";
 import { diskWords, type OnDisk } from "./disk-words.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
 import { announceVirtio } from "./virtio-announcing.js";
-import { wordsFor, type DefaultCommandLine, type SerialConsole } from "./systems.js";
+import { endsBefore, wordsFor, type DefaultCommandLine, type SerialConsole } from "./systems.js";
 
 /** How a machine starts, when that is not in the kernel itself. */
 interface Platform {
@@ -352,6 +352,12 @@ function entryOf(protocol: BootProtocol, { bootCpu, handOver }: Start): string {
 function loadContext(prepared: Prepared, rsdpAddress: number): LoadContext {
   const { options, memory, vga, words, onDisk, serial, virtioConsole, warnings } = prepared;
   const said = [options.commandLine ?? words?.text ?? "", ...onDisk.words];
+  const behind = partWords(prepared).length + onDisk.words.length;
+  if (behind > 0 && endsBefore(prepared.protocol.defaultCommandLine?.system, said[0]))
+    warnings.push(
+      `the command line has "--", behind which the kernel takes no word for itself: ${behind} of ours stand there; ` +
+        "leave it out, or --announce acpi",
+    );
   const context: LoadContext = {
     memory,
     kernelName: options.kernel.name,

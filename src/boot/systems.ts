@@ -187,6 +187,11 @@ export function says(line: string, words: string): boolean {
   return line.split(/\s+/).some((one) => one === first || one.startsWith(`${first},`));
 }
 
+/** Whether a command line ends before what stands behind it: what follows "--" is init's. */
+export function endsBefore(system: KernelSystem | undefined, commandLine: string): boolean {
+  return system === "Linux" && /(^|\s)--(\s|$)/.test(commandLine);
+}
+
 /** Whether a command line says itself where the root file system is. */
 export function namesRoot(system: KernelSystem, commandLine: string): boolean {
   return (SYSTEM_RULES[system].root ?? /(^|\s)root=/).test(commandLine);

@@ -219,6 +219,15 @@ describe("R1.6 the words follow the console's serial port where the system can s
     assert.deepEqual(planOf(linux, { console: "serial" }), planOf(linux));
   });
 
+  it("R3.5 words that stand behind Linux's -- lead nowhere: a warning", () => {
+    const linux = makeBzImage();
+    const behind = { commandLine: "console=ttyS0 -- single", rng: true };
+    assert.match(planOf(linux, { ...behind, announce: "cmdline" }).warnings[0], /has "--".*1 of ours/);
+    assert.deepEqual(planOf(linux, behind).warnings, []);
+    const before = { ...behind, commandLine: "console=ttyS0 a--b", announce: "cmdline" } as const;
+    assert.deepEqual(planOf(linux, before).warnings, []);
+  });
+
   it("R3.5 entropy and a balloon are parts behind the disks, and in no machine by themselves", () => {
     const linux = makeBzImage();
     const disk = { sectors: 8, readOnly: false, serial: "" };
