@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { gzipSync } from "node:zlib";
 import { readAr } from "../../src/guests/archives/ar.js";
-import { filesFromDeb } from "../../src/guests/archives/deb.js";
+import { controlOfDeb, filesFromDeb } from "../../src/guests/archives/deb.js";
 import { GuestError } from "../../src/guests/errors.js";
 import { readTar } from "../../src/guests/archives/tar.js";
 import { arOf, concat, debOf, tarHeader, tarOf } from "../support/archives.js";
@@ -46,19 +46,28 @@ test("ar: a member that claims more than the file holds is refused at its offset
   assert.throws(() => [...readAr(archive)], /member at offset 8 claims 9999999999 bytes of 4/);
 });
 
-test("tar: files, folders, links, prefixes, permissions", () => {
+test("tar: files, folders, links, prefixes, permissions, owners", () => {
   const archive = tarOf([
     { name: "./", type: "5", mode: 0o755 },
-    { name: "./boot/kernel", text: "bytes", mode: 0o4600 },
+    { name: "./boot/kernel", text: "bytes", mode: 0o4600, user: 1000, group: 42 },
     { name: "./link", type: "2", linkName: "boot/kernel" },
     { name: "name", prefix: "very/long", text: "x".repeat(513) },
   ]);
   const entries = [...readTar(archive)].map((entry) => ({ ...entry, bytes: entry.bytes.length }));
+  const owner = { user: 0, group: 0 };
+  const linkName = "";
   assert.deepEqual(entries, [
-    { path: "./", kind: "directory", mode: 0o755, linkName: "", bytes: 0 },
-    { path: "./boot/kernel", kind: "file", mode: 0o4600, linkName: "", bytes: 5 },
-    { path: "./link", kind: "symlink", mode: 0o644, linkName: "boot/kernel", bytes: 0 },
-    { path: "very/long/name", kind: "file", mode: 0o644, linkName: "", bytes: 513 },
+    { path: "./", kind: "directory", mode: 0o755, owner, linkName, bytes: 0 },
+    {
+      path: "./boot/kernel",
+      kind: "file",
+      mode: 0o4600,
+      owner: { user: 1000, group: 42 },
+      linkName,
+      bytes: 5,
+    },
+    { path: "./link", kind: "symlink", mode: 0o644, owner, linkName: "boot/kernel", bytes: 0 },
+    { path: "very/long/name", kind: "file", mode: 0o644, owner, linkName, bytes: 513 },
   ]);
 });
 
@@ -167,4 +176,15 @@ test("deb: a damaged or unknown compression is named", () => {
   assert.throws(() => filesFromDeb(deb, { kernel: /^boot/ }), /data\.tar\.xz: .*offset/);
   const unknown = arOf([{ name: "data.tar.br", bytes: utf8.encode("x") }]);
   assert.throws(() => filesFromDeb(unknown, { kernel: /^boot/ }), /data\.tar\.br cannot be read/);
+});
+
+test("deb: what a package tells dpkg is read from its control.tar", () => {
+  const member = {
+    name: "control.tar.gz",
+    bytes: gzipSync(tarOf([{ name: "./postinst", text: "exit 0", mode: 0o755 }])),
+  };
+  const deb = arOf([{ name: "data.tar", bytes: tarOf([{ name: "./file" }]) }, member]);
+  const entries = [...controlOfDeb(deb)].map(({ path, mode, bytes }) => [path, mode, text(bytes)]);
+  assert.deepEqual(entries, [["./postinst", 0o755, "exit 0"]]);
+  assert.throws(() => [...controlOfDeb(arOf([]))], /the package holds no control\.tar/);
 });

@@ -78,6 +78,22 @@ test("package files: hard links are files of their own, documentation stays away
   );
 });
 
+test("package files: whose a file, a folder and a link are is kept", async (t) => {
+  const tree = new FileTree();
+  const own = { user: 6, group: 42 };
+  const files = [
+    { ...folder("./var/"), ...own },
+    { name: "./var/a", text: "1", mode: 0o2755, ...own },
+    { ...link("./var/b", "a"), ...own },
+    { name: "./var/c", type: "1", linkName: "./var/a", mode: 0o2755, ...own },
+  ];
+  await addPackages(tree, await setOf(t, { one: files }));
+  assert.deepEqual(
+    tree.sorted().map(({ path, owner }) => [path, owner]),
+    ["var", "var/a", "var/b", "var/c"].map((path) => [path, own]),
+  );
+});
+
 test("package files: packages may share folders and links, and no file", async (t) => {
   const shared = [folder("./usr/"), link("./usr/link", "target")];
   assert.deepEqual(await lines(t, { one: shared, two: shared }), [

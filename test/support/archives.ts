@@ -13,6 +13,8 @@ export interface TarSource {
   text?: string;
   type?: string;
   mode?: number;
+  user?: number;
+  group?: number;
   linkName?: string;
   prefix?: string;
 }
@@ -38,8 +40,8 @@ export function tarHeader(entry: TarSource, size: number): Uint8Array {
   const put = (offset: number, text: string): void => block.set(utf8.encode(text), offset);
   put(0, entry.name);
   put(100, octal(entry.mode ?? 0o644, 7));
-  put(108, octal(0, 7));
-  put(116, octal(0, 7));
+  put(108, octal(entry.user ?? 0, 7));
+  put(116, octal(entry.group ?? 0, 7));
   put(124, octal(size, 11));
   put(136, octal(0, 11));
   put(148, "        ");

@@ -1,7 +1,7 @@
 /**
  * Writes cpio archives in the "newc" format, as Linux unpacks them into its first root file system. Streams: an
- * archive's size is bounded by the disk, not by memory. Reproducible: times and owners are zero, inode numbers
- * count up. Knows nothing of what an initramfs needs.
+ * archive's size is bounded by the disk, not by memory. Reproducible: times are zero, inode numbers count
+ * up. Knows nothing of what an initramfs needs.
  *
  * Format: Linux, Documentation/driver-api/early-userspace/buffer-format.rst; cpio(5) "New ASCII Format".
  *
@@ -36,8 +36,14 @@ const TYPE_BITS = {
   symlink: 0o120000,
 };
 
-/** What an archive holds at one path. Paths have no leading slash; `mode` is permission bits. */
-export type CpioEntry = { path: string; mode: number } & (
+/** Numbers of a user and a group. */
+export interface FileOwner {
+  user: number;
+  group: number;
+}
+
+/** What an archive holds at one path. Paths have no leading slash; `mode` is permission bits; no owner is root. */
+export type CpioEntry = { path: string; mode: number; owner?: FileOwner | undefined } & (
   | { kind: "directory" | "fifo" }
   | { kind: "file"; size: number; content: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array> }
   | { kind: "symlink"; target: string }
@@ -50,9 +56,12 @@ function padding(size: number): Uint8Array {
   return new Uint8Array((NEWC_ALIGNMENT - (size % NEWC_ALIGNMENT)) % NEWC_ALIGNMENT);
 }
 
+const ROOT: FileOwner = { user: 0, group: 0 };
+
 interface Header {
   inode: number;
   mode: number;
+  owner?: FileOwner | undefined;
   links: number;
   size: number;
   major: number;
@@ -61,7 +70,7 @@ interface Header {
 }
 
 /** A header with its name, padded. */
-function headerBytes({ inode, mode, links, size, major, minor, name }: Header): Uint8Array {
+function headerBytes({ inode, mode, owner = ROOT, links, size, major, minor, name }: Header): Uint8Array {
   const nameBytes = utf8.encode(`${name}\0`);
   if (nameBytes.length > MAX_NAME_SIZE || name.includes("\0")) {
     throw new GuestError(
@@ -69,7 +78,8 @@ function headerBytes({ inode, mode, links, size, major, minor, name }: Header): 
       `initramfs: the path ${JSON.stringify(name.slice(0, 80))} cannot be stored`,
     );
   }
-  const numbers = [inode, mode, 0, 0, links, 0, size, 0, 0, major, minor, nameBytes.length, 0];
+  const { user, group } = owner;
+  const numbers = [inode, mode, user, group, links, 0, size, 0, 0, major, minor, nameBytes.length, 0];
   const text = NEWC_MAGIC + numbers.map((value) => value.toString(16).padStart(8, "0")).join("");
   const unpadded = NEWC_HEADER_SIZE + nameBytes.length;
   const bytes = new Uint8Array(unpadded + padding(unpadded).length);
@@ -118,8 +128,9 @@ export async function* writeCpio(
     inode += 1;
     const links = entry.kind === "directory" ? 2 : 1;
     const mode = TYPE_BITS[entry.kind] | entry.mode;
+    const { path: name, owner } = entry;
     yield counted(
-      headerBytes({ inode, mode, links, size, major: device.major, minor: device.minor, name: entry.path }),
+      headerBytes({ inode, mode, owner, links, size, major: device.major, minor: device.minor, name }),
     );
     if (target) yield counted(target);
     if (entry.kind === "file") for await (const chunk of fileChunks(entry)) yield counted(chunk);

@@ -12,7 +12,7 @@ import { GuestError } from "../errors.js";
 import { readTar } from "./tar.js";
 import type { TarEntry } from "./tar.js";
 
-const DATA_MEMBER = /^data\.tar(?:\.(\w+))?$/;
+const MEMBER = /^(data|control)\.tar(?:\.(\w+))?$/;
 /** Member name endings of deb(5), and the codecs that read them. */
 const CODECS: Readonly<Record<string, CodecName>> = { gz: "gzip", xz: "xz", zst: "zstd", lzma: "lzma" };
 /** Kernel packages hold /boot first: unpacking this much usually does, and saves seconds and the memory. */
@@ -26,16 +26,20 @@ export interface PackageFile {
   bytes: Uint8Array;
 }
 
+/** One of the archives in a package. */
+interface Member {
+  bytes: Uint8Array;
+  name: "data" | "control";
+  /** How it is compressed. */
+  ending: string | undefined;
+}
+
 /** The member unpacked, or as much of its beginning as `limit` allows; `whole` says which. */
-function unpack(
-  bytes: Uint8Array,
-  ending: string | undefined,
-  limit: number,
-): { bytes: Uint8Array; whole: boolean } {
+function unpack({ bytes, name, ending }: Member, limit: number): { bytes: Uint8Array; whole: boolean } {
   if (ending === undefined) return { bytes, whole: true };
   const codec = CODECS[ending];
   if (codec === undefined)
-    throw new GuestError("damaged", `the package's data.tar.${ending} cannot be read here`);
+    throw new GuestError("damaged", `the package's ${name}.tar.${ending} cannot be read here`);
   let beginning: Uint8Array | undefined;
   const onLimit = (unpacked: Uint8Array): void => {
     beginning = unpacked;
@@ -45,7 +49,9 @@ function unpack(
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     if (error.kind === "too-large" && beginning) return { bytes: beginning, whole: false };
-    throw new GuestError("damaged", `the package's data.tar.${ending}: ${error.message}`, { cause: error });
+    throw new GuestError("damaged", `the package's ${name}.tar.${ending}: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -82,17 +88,26 @@ function filesFromBeginning<Role extends string>(
   }
 }
 
-/** The package's data.tar and how it is compressed. */
-function dataMember(bytes: Uint8Array): { bytes: Uint8Array; ending: string | undefined } {
-  const member = [...readAr(bytes)].find(({ name }) => DATA_MEMBER.test(name));
-  if (!member) throw new GuestError("damaged", "the package holds no data.tar");
-  return { bytes: member.bytes, ending: DATA_MEMBER.exec(member.name)?.[1] };
+function memberOf(bytes: Uint8Array, name: Member["name"]): Member {
+  for (const member of readAr(bytes)) {
+    const [, found, ending] = MEMBER.exec(member.name) ?? [];
+    if (found === name) return { bytes: member.bytes, name, ending };
+  }
+  throw new GuestError("damaged", `the package holds no ${name}.tar`);
 }
 
 /** Everything a package installs, in its order, as views into the unpacked archive. Throws GuestError "damaged". */
-export function* entriesOfDeb(bytes: Uint8Array): Generator<TarEntry> {
-  const member = dataMember(bytes);
-  const { bytes: tar, whole } = unpack(member.bytes, member.ending, MAX_UNPACKED);
+export function entriesOfDeb(bytes: Uint8Array): Generator<TarEntry> {
+  return allEntries(memberOf(bytes, "data"));
+}
+
+/** What a package tells dpkg: `control`, maintainer scripts, lists. Throws GuestError "damaged". */
+export function controlOfDeb(bytes: Uint8Array): Generator<TarEntry> {
+  return allEntries(memberOf(bytes, "control"));
+}
+
+function* allEntries(member: Member): Generator<TarEntry> {
+  const { bytes: tar, whole } = unpack(member, MAX_UNPACKED);
   if (!whole) throw new GuestError("damaged", `the package unpacks to more than ${MAX_UNPACKED} bytes`);
   yield* readTar(tar);
 }
@@ -106,16 +121,16 @@ export function filesFromDeb<Role extends string>(
   wanted: Readonly<Record<Role, RegExp>>,
   firstTry = FIRST_UNPACKED,
 ): Record<Role, PackageFile> {
-  const member = dataMember(bytes);
+  const member = memberOf(bytes, "data");
   const roles = Object.keys(wanted) as Role[];
   const complete = (files: Found<Role>): files is Record<Role, PackageFile> =>
     roles.every((role) => files[role]);
-  const first = unpack(member.bytes, member.ending, firstTry);
+  const first = unpack(member, firstTry);
   if (!first.whole) {
     const early = filesFromBeginning(first.bytes, wanted);
     if (complete(early)) return early;
   }
-  const all = first.whole ? first : unpack(member.bytes, member.ending, MAX_UNPACKED);
+  const all = first.whole ? first : unpack(member, MAX_UNPACKED);
   if (!all.whole) throw new GuestError("damaged", `the package unpacks to more than ${MAX_UNPACKED} bytes`);
   const found = filesFromTar(all.bytes, wanted);
   if (complete(found)) return found;

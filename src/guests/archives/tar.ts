@@ -6,12 +6,15 @@
  * Format".
  */
 import { GuestError } from "../errors.js";
+import type { FileOwner } from "./cpio.js";
 
 const BLOCK = 512;
 /** Fields of the ustar header block, bytes. */
 const FIELD = {
   name: { offset: 0, size: 100 },
   mode: { offset: 100, size: 8 },
+  user: { offset: 108, size: 8 },
+  group: { offset: 116, size: 8 },
   size: { offset: 124, size: 12 },
   checksum: { offset: 148, size: 8 },
   type: { offset: 156, size: 1 },
@@ -49,6 +52,8 @@ export interface TarEntry {
   kind: TarKind;
   /** Permission bits, 0–0o7777. */
   mode: number;
+  /** Numbers; 0 is root. */
+  owner: FileOwner;
   /** What a link points to, as stored; "" for everything else. */
   linkName: string;
   bytes: Uint8Array;
@@ -157,6 +162,7 @@ export function* readTar(bytes: Uint8Array): Generator<TarEntry> {
         path: pending.path ?? headerPath(block),
         kind: KINDS[type] ?? "other",
         mode: fieldNumber(block, FIELD.mode) & PERMISSIONS,
+        owner: { user: fieldNumber(block, FIELD.user) || 0, group: fieldNumber(block, FIELD.group) || 0 },
         linkName: pending.linkName ?? fieldText(block, FIELD.linkName),
         bytes: data,
       };

@@ -54,15 +54,15 @@ class PackageReader {
   entry(entry: TarEntry): CpioEntry | undefined {
     const path = insidePath(entry.path, this.name);
     if (path === "" || isMergeLink(entry)) return undefined;
-    const { mode } = entry;
+    const { mode, owner } = entry;
     switch (entry.kind) {
       case "directory":
-        return { kind: "directory", path, mode };
+        return { kind: "directory", path, mode, owner };
       case "symlink":
-        return { kind: "symlink", path, mode: LINK_MODE, target: entry.linkName };
+        return { kind: "symlink", path, mode: LINK_MODE, owner, target: entry.linkName };
       case "file":
         this.#files.set(path, entry.bytes);
-        return { kind: "file", path, mode, size: entry.bytes.length, content: () => [entry.bytes] };
+        return { kind: "file", path, mode, owner, size: entry.bytes.length, content: () => [entry.bytes] };
       case "hardlink":
         return this.#hardLink(entry, path);
       case "other":
@@ -79,7 +79,8 @@ class PackageReader {
       );
     }
     this.#files.set(path, bytes);
-    return { kind: "file", path, mode: entry.mode, size: bytes.length, content: () => [bytes] };
+    const { mode, owner } = entry;
+    return { kind: "file", path, mode, owner, size: bytes.length, content: () => [bytes] };
   }
 }
 
