@@ -8,6 +8,7 @@ import path from "node:path";
 import { snapshotVerdicts, verdicts } from "./bars.js";
 import { bootCases } from "./boot-cases.js";
 import type { Case } from "./case.js";
+import { diskCases } from "./disk-cases.js";
 import { computeCases, instructionCases } from "./compute-cases.js";
 import { runCases } from "./harness.js";
 import { killAll } from "./measure.js";
@@ -43,7 +44,7 @@ function selectedCases({ only, scale }: Options): Case[] {
   const wants = (name: string): boolean => only.length === 0 || only.includes(name);
   const asked = (c: Case): boolean => only.includes(c.name) || only.includes(c.group);
   return [
-    ...[...computeCases(scale), ...bootCases(), ...smpCases(scale)].filter(
+    ...[...computeCases(scale), ...bootCases(), ...smpCases(scale), ...diskCases(scale)].filter(
       (c) => only.length === 0 || asked(c),
     ),
     ...instructionCases().filter(asked),

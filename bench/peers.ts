@@ -18,6 +18,8 @@ export interface Boot {
   memoryMib: number;
   /** Default: one. */
   cpus?: number;
+  /** A raw image that is read and written. */
+  disk?: string;
 }
 
 export interface Peer {
@@ -49,8 +51,12 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
-/** Without ACPI this machine tells its guest of one CPU only. */
-const qemuMachine = (cpus = 1): string => `microvm,acpi=${cpus > 1 ? "on" : "off"},pit=on,pic=on,rtc=on`;
+/** Without ACPI this machine tells its guest of one CPU only, and Debian's kernel of no disk. */
+const qemuMachine = ({ cpus = 1, disk }: Boot): string =>
+  `microvm,acpi=${cpus > 1 || disk !== undefined ? "on" : "off"},pit=on,pic=on,rtc=on`;
+const qemuDisk = (disk: string): string[] => [
+  ...["-drive", `if=none,id=disk,format=raw,file=${disk}`, "-device", "virtio-blk-device,drive=disk"],
+];
 const QEMU_ARGUMENTS = [
   ...["-accel", "tcg", "-cpu", "max"],
   ...["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
@@ -76,6 +82,7 @@ function hasSwitch(node: string, name: string): boolean {
 function locoreCommand(node: string, variant: readonly string[], boot: Boot): Command {
   const args = [CLI, "boot", boot.kernel, "-m", `${boot.memoryMib}M`, "--stats", "--json", ...variant];
   if (boot.cpus !== undefined) args.push("--smp", String(boot.cpus));
+  if (boot.disk !== undefined) args.push("--disk", `${boot.disk},rw`);
   args.push(...optional("--initrd", boot.initrd), ...optional("--append", boot.append));
   return { program: node, args, guestBytes: boot.memoryMib * MIB };
 }
@@ -144,10 +151,11 @@ function qemuPeer(): Peer {
     command: (boot) => ({
       program: QEMU,
       args: [
-        ...["-M", qemuMachine(boot.cpus)],
+        ...["-M", qemuMachine(boot)],
         ...QEMU_ARGUMENTS,
         ...["-m", `${boot.memoryMib}M`, "-kernel", boot.kernel],
         ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
+        ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
         ...optional("-initrd", boot.initrd),
         ...optional("-append", boot.append),
       ],

@@ -16,6 +16,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   instruction: "Kinds of instructions: seconds of the loop itself",
   workload: "Busybox workloads in a guest: seconds of the program itself",
   smp: "Several CPUs",
+  disk: "A virtio disk under fio: seconds of the job itself",
 };
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
@@ -57,7 +58,7 @@ function groupTable(group: Group, all: readonly Series[]): string[] {
   const peers = unique(own.map((s) => s.peer));
   const ours = peers.filter((p) => own.some((s) => s.peer === p && s.monitor === "locore"));
   // A workload shares its run with the others: instructions are known of the run only.
-  const withMips = group !== "workload";
+  const withMips = group !== "workload" && group !== "disk";
   const head = [
     "program",
     "what",
@@ -101,7 +102,8 @@ function barTable(found: readonly Verdict[]): string[] {
 }
 
 /** Workloads share one process. */
-const where = (s: Series): string => (s.group === "workload" ? "workloads" : s.name);
+const where = (s: Series): string =>
+  s.group === "workload" ? "workloads" : s.group === "disk" ? "disk" : s.name;
 
 /** Memory beyond guest RAM by peer: the largest seen, and in which program. */
 function memoryTable(all: readonly Series[]): string[] {
@@ -127,7 +129,7 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp"];
+  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk"];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),
