@@ -137,6 +137,48 @@ for (const layout of [
   });
 }
 
+test("R3.6 a request in many pieces is one access of the disk for each 256 KiB, whatever the pieces are", () => {
+  const size = 320 * 1024;
+  const accesses: [what: string, offset: number, length: number][] = [];
+  const disk = new (class extends MemoryDisk {
+    override read(offset: number, into: Uint8Array): void {
+      accesses.push(["read", offset, into.length]);
+      super.read(offset, into);
+    }
+    override write(offset: number, from: Uint8Array): void {
+      accesses.push(["write", offset, from.length]);
+      super.write(offset, from);
+    }
+  })(randomBytes(8, 1024 * 1024));
+  const one = bench(disk, {}, { sectors: disk.size / 512 });
+  const queue = started(one, { features: [F.FLUSH], indirect: true });
+  // Pieces of which none ends with a sector, behind one another in memory but for the first.
+  const piece = 5000;
+  const pieces: Piece[] = [{ address: DATA, length: piece }];
+  for (let at = piece; at < size; at += piece)
+    pieces.push({ address: 0x3_0000 + at, length: Math.min(piece, size - at) });
+  const inMemory = (): Buffer =>
+    Buffer.concat(pieces.map(({ address, length }) => bytesAt(one, address, length)));
+
+  ask(one, queue, {
+    type: VIRTIO_BLK_T.IN,
+    sector: 1,
+    data: pieces.map((each) => ({ ...each, write: true })),
+  });
+  assert.equal(statusOf(one), OK);
+  assert.ok(inMemory().equals(disk.bytes.subarray(512, 512 + size)));
+  ask(one, queue, { type: VIRTIO_BLK_T.OUT, sector: 801, data: pieces });
+  assert.equal(statusOf(one), OK);
+  assert.ok(inMemory().equals(disk.bytes.subarray(801 * 512, 801 * 512 + size)));
+  const staged = 256 * 1024;
+  assert.deepEqual(accesses, [
+    ["read", 512, staged],
+    ["read", 512 + staged, size - staged],
+    ["write", 801 * 512, staged],
+    ["write", 801 * 512 + staged, size - staged],
+  ]);
+});
+
 test("R3.6 what lies behind the disk, or is no multiple of a sector, is an error of the request", () => {
   const one = bench(newDisk());
   const queue = started(one);
