@@ -1,8 +1,6 @@
 /** A disk with Debian, which dpkg has configured in a guest of ours, to `login:` and back (R3.6), as a person types it. */
 import { test } from "node:test";
 import assert from "node:assert/strict";
-import { constants, copyFileSync } from "node:fs";
-import path from "node:path";
 import { debianImage } from "../support/debian-image.js";
 import { scratch } from "../support/disk-tools.js";
 import { loginSessions } from "../support/login-session.js";
@@ -17,10 +15,8 @@ const MORE = [
 ] as const;
 
 test("R3.6 locore boot debian.img: to login:, a second disk, reboot, a second login:, poweroff; raw, and qcow2 over it", async (t) => {
-  const made = await debianImage(t);
-  if (made === undefined) return;
-  const image = path.join(scratch(t), "debian.img");
-  copyFileSync(made, image, constants.COPYFILE_FICLONE);
-  for (const console of await loginSessions(t, image, { limit: LIMIT_S, more: MORE }))
+  const image = await debianImage(t);
+  if (image === undefined) return;
+  for (const console of await loginSessions(t, image, scratch(t), { limit: LIMIT_S, more: MORE }))
     assert.match(console, /\/dev\/vda1: clean, /, "its own fsck looks at the root in both boots");
 });

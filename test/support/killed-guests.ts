@@ -3,13 +3,16 @@
  * system be one that its journal makes whole (R3.6).
  */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import path from "node:path";
 import type { TestContext } from "node:test";
 import { filesOf, readDisk } from "../../src/disk/disk.js";
 import type { FileTree } from "../../src/disk/files/tree.js";
 import { locore } from "./kernel-files.js";
-import { checkFileSystem, recordsLine, recordText, smallLoginImage } from "./login-image.js";
+import { checkFileSystem, RECORDS_BEGIN, RECORDS_LINE, recordText, smallLoginImage } from "./login-image.js";
 import { Random } from "./random.js";
+import { requireTool } from "./requires.js";
 
 /** Records that a guest has flushed at most before it is killed. */
 const MOST_RECORDS = 12;
@@ -18,12 +21,39 @@ const LONGEST_WAIT = 40;
 const FLUSHED = /^flushed (\d+)\r?$/gm;
 const LARGEST_RECORD = 2 ** 16;
 
-/** Boots, kills the process at a random moment, and gives the last number that the guest saw flushed. */
-async function killedRun(t: TestContext, image: string, from: number, random: Random): Promise<number> {
-  const machine = locore(["boot", `${image},rw`, "--append", recordsLine(from), "--timeout", "120"]).during(
-    t,
-  );
-  await machine.shows(`flushed ${from + random.below(MOST_RECORDS)}`);
+/** A disk and a machine that was saved when its guest began to write to it. */
+interface Beginning {
+  image: string;
+  snapshot: string;
+  cp: string;
+}
+
+/** Boots to where the guest begins; undefined after the test was skipped. */
+async function begun(t: TestContext): Promise<Beginning | undefined> {
+  const image = await smallLoginImage(t);
+  const cp = requireTool(t, "cp");
+  if (image === undefined || cp === undefined) return undefined;
+  const snapshot = path.join(path.dirname(image), "begun.snap");
+  const machine = locore([
+    ...["boot", `${image},rw`, "--append", RECORDS_LINE, "--timeout", "120"],
+    ...["--snapshot-at", RECORDS_BEGIN, "--snapshot", snapshot],
+  ]).during(t);
+  const { status, out, err } = await machine.ended;
+  assert.equal(status, 0, `${out}${err}`);
+  return { image, snapshot, cp };
+}
+
+/** Goes on with a copy of the disk, kills the process at a random moment, and gives the last number that the guest saw flushed. */
+async function killedRun(
+  t: TestContext,
+  { image, snapshot, cp }: Beginning,
+  copy: string,
+  random: Random,
+): Promise<number> {
+  // The machine takes no disk whose time is another one, to the nanosecond.
+  assert.equal(spawnSync(cp, ["--preserve=timestamps", image, copy]).status, 0);
+  const machine = locore(["restore", snapshot, "--disk", `${copy},rw`, "--timeout", "120"]).during(t);
+  await machine.shows(`flushed ${1 + random.below(MOST_RECORDS)}`);
   await new Promise((resolve) => setTimeout(resolve, random.below(LONGEST_WAIT)));
   machine.child.kill("SIGKILL");
   const { signal, out } = await machine.ended;
@@ -48,26 +78,25 @@ function withFiles(image: string, use: (files: FileTree) => void): void {
 }
 
 /**
- * Kills machines on one image, one after another, each at a random moment; the next goes on with what the last one left behind. In
- * between e2fsck replays the journal and must find nothing else to do.
+ * Kills machines at random moments behind one beginning, each on a disk of its own. Each time e2fsck replays the journal and must find
+ * nothing else to do.
  */
 export async function killGuests(t: TestContext, kills: number, seed: number): Promise<void> {
-  const image = await smallLoginImage(t);
-  if (image === undefined) return;
+  const beginning = await begun(t);
+  if (beginning === undefined) return;
+  const copy = path.join(path.dirname(beginning.image), "copy.img");
   const random = new Random(seed);
-  const flushed: number[] = [];
-  let from = 1;
+  let flushed = 0;
   for (let kill = 1; kill <= kills; kill++) {
-    const last = await killedRun(t, image, from, random);
-    for (let number = from; number <= last; number++) flushed.push(number);
-    // The one behind it may be there or not, whole or not.
-    from = last + 2;
-    const replayed = checkFileSystem(t, image, ["-p", "-E", "journal_only"]);
-    const checked = checkFileSystem(t, image, ["-fn"]);
+    const last = await killedRun(t, beginning, copy, random);
+    flushed += last;
+    const replayed = checkFileSystem(t, copy, ["-p", "-E", "journal_only"]);
+    const checked = checkFileSystem(t, copy, ["-fn"]);
     if (replayed === undefined || checked === undefined) return;
     assert.equal(checked.status, 0, `kill ${kill}: ${replayed.text}${checked.text}`);
-    withFiles(image, (files) => {
-      for (const number of flushed) {
+    withFiles(copy, (files) => {
+      // The one behind the last may be there or not, whole or not.
+      for (let number = 1; number <= last; number++) {
         const record = files.open(`/records/${number}`)?.read(LARGEST_RECORD);
         assert.equal(
           record && Buffer.from(record).toString(),
@@ -77,5 +106,5 @@ export async function killGuests(t: TestContext, kills: number, seed: number): P
       }
     });
   }
-  t.diagnostic(`${flushed.length} records flushed by ${kills} machines`);
+  t.diagnostic(`${flushed} records flushed by ${kills} machines`);
 }

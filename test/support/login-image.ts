@@ -63,9 +63,11 @@ ttyS0::respawn:/sbin/getty -L 115200 ttyS0 vt100
 ::shutdown:/bin/umount -a -r
 `;
 
+export const RECORDS_BEGIN = "records begin";
 /** Writes records until it is killed; a number is on the console once its record is on the disk. */
 const RECORDS = `#!/bin/sh
-number=$from
+echo "${RECORDS_BEGIN}"
+number=1
 while :; do
   yes "record $number" | head -n $((number % 200 + 1)) | dd of=/records/$number conv=fsync 2>/dev/null && echo "flushed $number"
   number=$((number + 1))
@@ -97,11 +99,8 @@ export function recordText(number: number): string {
 /** The kernel's words on this disk, but for the console, which is up to the monitor. */
 const WORDS = `rw quiet ${WITHOUT_CRYPTO_TESTS}`;
 
-/** Words for --append with which the guest does nothing but write records from a number on, read-write on its root. */
-export function recordsLine(from: number): string {
-  // A word that the kernel does not know is in the environment of its first program.
-  return `console=ttyS0 ${WORDS} init=/sbin/records from=${from}`;
-}
+/** Words for --append with which the guest does nothing but write records, read-write on its root, behind the line `RECORDS_BEGIN`. */
+export const RECORDS_LINE = `console=ttyS0 ${WORDS} init=/sbin/records`;
 
 function writeTree(
   folder: string,
