@@ -130,7 +130,8 @@ export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, nu
     const own = all.filter((s) => s.peer === peer);
     const compute = own.filter((s) => s.bar === "integer" || s.bar === "float");
     const workloads = own.filter((s) => s.group === "workload");
-    const memory = own.flatMap((s) => s.beyondGuestMib);
+    // fio comes with an archive of 120 MiB, which monitors hold as well: QEMU is beyond the bar there, too.
+    const memory = own.filter((s) => s.group !== "disk").flatMap((s) => s.beyondGuestMib);
     return [
       ...verdict(peer, "compute, geometric mean", "×", mean(compute, all), COMPUTE_GEOMEAN),
       ...verdict(peer, "the same with start and end of the process", "×", mean(compute, all, "processMs")),
