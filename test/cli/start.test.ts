@@ -33,7 +33,7 @@ test("R6.2 restore loads no machine, no device, no loader and no engine in the t
   const loaded = [...imported(parts, command)].flatMap((name) => parts[name].modules);
   assert.ok(loaded.includes("host/node/session.js"), loaded.join(" "));
   const unwanted =
-    /^(machine\/machine|devices\/|boot\/(?!announce-ways)|engine\/wasm\/engine|engine\/x86|guests\/)/;
+    /^(machine\/machine|devices\/|boot\/(?!announce-ways|options)|engine\/wasm\/engine|engine\/x86|guests\/)/;
   assert.deepEqual(
     loaded.filter((one) => unwanted.test(one)),
     [],
