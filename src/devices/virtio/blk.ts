@@ -269,7 +269,7 @@ class Blk implements VirtioDevice {
     if (!Number.isInteger(count) || count < 1 || count > (zeroes ? 1 : DISCARD_SEGMENTS))
       return VIRTIO_BLK_S.IOERR;
     const bytes = new Uint8Array(length);
-    this.#readBody(chain, bytes);
+    chain.copyFrom(this.on.wires.memory(), VIRTIO_BLK_HEADER.SIZE, bytes);
     const view = new DataView(bytes.buffer);
     for (let segment = 0; segment < length; segment += at.SIZE) {
       const flags = view.getUint32(segment + at.FLAGS, true);
@@ -287,13 +287,6 @@ class Blk implements VirtioDevice {
       else disk.discard(start, size);
     }
     return this.#through ? this.#flush() : VIRTIO_BLK_S.OK;
-  }
-
-  #readBody(chain: Chain, into: Uint8Array): void {
-    chain.read(this.on.wires.memory(), VIRTIO_BLK_HEADER.SIZE, into.length, (bytes, from) => {
-      into.set(bytes, from);
-      return true;
-    });
   }
 
   /** Every write is on the disk when its request is done: a driver that cannot flush, or asked for it (§5.2.6.2). */

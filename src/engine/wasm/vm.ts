@@ -166,6 +166,7 @@ class WasmVm implements Vm {
     const { ramBase } = this.services;
     this.compiler = compiler;
     if (options.jit === "check") this.checker = this.makeChecker(compiler, ramBase);
+    this.bringForChecker();
     this.regions = new compiler.RegionCache(this.cache, this.wasmMemory, handlers, this.interpreterImports, {
       eager: this.eager,
       counting: options.statistics !== undefined,
@@ -211,9 +212,12 @@ class WasmVm implements Vm {
     const end = all ? this.ram.lowEnd : 0;
     this.services.ramLowBytes = end;
     for (const cpu of this.byBase.values()) cpu.set32(layout.RAM_LOW_PAGES, end >>> layout.PAGE_SHIFT);
-    // It compares all of RAM.
-    if (!all && this.checker !== undefined)
-      for (const { start, size } of this.ram.ranges) this.ram.find(start, size);
+    if (!all) this.bringForChecker();
+  }
+
+  /** It compares all of RAM, which then has to be there. */
+  private bringForChecker(): void {
+    if (this.checker !== undefined) for (const { start, size } of this.ram.ranges) this.ram.find(start, size);
   }
 
   private makeServices(host: CpuHost, ramBase: number): EngineServices {
