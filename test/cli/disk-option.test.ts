@@ -64,7 +64,15 @@ test("R1.6 plan --json names the disks, and --plan makes the same machine of the
     writeFileSync(at("a,b.img"), new Uint8Array(4 * 512));
     writeFileSync(at("c.img"), new Uint8Array(8 * 512));
     const disks = [`${at("a,,b.img")},ro,serial=S1`, `file=${at("c.img")},overlay=${at("o.qcow2")}`];
-    const made = await locore("plan", at("kernel"), "--json", ...disks.flatMap((disk) => ["--disk", disk]));
+    // A fixed clock: with "now" the two plans differ when a second passes between them.
+    const clock = ["--rtc", "2024-02-29T12:00:00Z"];
+    const made = await locore(
+      "plan",
+      at("kernel"),
+      "--json",
+      ...clock,
+      ...disks.flatMap((disk) => ["--disk", disk]),
+    );
     assert.equal(made.status, 0, made.err);
     const plan = JSON.parse(made.out) as {
       request: { disks: DiskRequest[] };
