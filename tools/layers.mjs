@@ -8,6 +8,7 @@ export const LAYERS = [
   { folders: ["spec"] },
   { folders: ["codecs"] },
   { folders: ["block"] },
+  { folders: ["share"], only: ["bytes", "spec"] },
   { folders: ["disk"], only: ["bytes", "spec", "codecs", "block"] },
   { folders: ["formats"], not: ["block", "disk"] },
   { folders: ["verdicts"] },
