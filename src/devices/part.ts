@@ -118,6 +118,8 @@ export interface Channel {
   write(bytes: Uint8Array): void;
   /** At most `limit` bytes for the guest; an empty array when there is none now. */
   read(limit: number): Uint8Array;
+  /** Whether more may come; the guest is told of the end. While more may come, that keeps a sleeping machine alive. Absent: it never ends, and nobody waits. */
+  inputOpen?(): boolean;
 }
 
 /** What a part is connected to. */

@@ -6,7 +6,7 @@
  *  word 0   written   bytes ever written, modulo 2^32; stored by the writer only
  *  word 1   read      bytes ever read, modulo 2^32; stored by the reader only
  *  word 2   closed    1 once the writer will write no more
- *  word 3   —         reserved
+ *  word 3   wanted    1 once one side wants to be woken when the other has written or read
  *  byte 16  data      `capacity` bytes, a power of two; byte n of the stream is at n modulo capacity
  * ```
  * The writer stores the bytes, then `written`; the reader loads `written`, then the bytes, then stores `read`.
@@ -19,6 +19,7 @@ const HEADER_BYTES = HEADER_WORDS * Int32Array.BYTES_PER_ELEMENT;
 const WRITTEN = 0;
 const READ = 1;
 const CLOSED = 2;
+const WANTED = 3;
 
 export class Ring {
   readonly buffer: SharedArrayBuffer;
@@ -58,6 +59,16 @@ export class Ring {
   /** Writer: no more will come. */
   close(): void {
     Atomics.store(this.#words, CLOSED, 1);
+  }
+
+  /** The side that must not block, before it looks a last time: it wants to be woken. */
+  want(): void {
+    Atomics.store(this.#words, WANTED, 1);
+  }
+
+  /** The other side, once it has written or read: whether that is wanted; answered once. */
+  takeWanted(): boolean {
+    return Atomics.load(this.#words, WANTED) === 1 && Atomics.exchange(this.#words, WANTED, 0) === 1;
   }
 
   /** Writer: stores as many bytes as there is room for and returns their number. */

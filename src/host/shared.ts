@@ -3,29 +3,26 @@
  * they wake each other. Knows no host API: how main is woken is handed in.
  *
  * ```
- *  console out   ring, worker → main
- *  console in    ring, main → worker
- *  control       words:  0 bell          main rings it: adds 1, then notifies; the worker waits on it
- *                        1 stop          main sets it to 1 to end the machine
- *                        2 output wanted main sets it to 1 when it found the output ring empty
- *                        3 space wanted  main sets it to 1 when it found the input ring full
- *                        4 save          main sets it to 1 to have the machine saved; the worker takes it back
- *                        5 size          of the terminal, columns << 16 | rows; 0 while main knows none
+ *  console       a ring each way: worker → main, main → worker
+ *  channels      likewise, one pair for each named port of the machine
+ *  control       words:  0 bell   main rings it: adds 1, then notifies; the worker waits on it
+ *                        1 stop   main sets it to 1 to end the machine
+ *                        2 save   main sets it to 1 to have the machine saved; the worker takes it back
+ *                        3 size   of the terminal, columns << 16 | rows; 0 while main knows none
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
- * time it set a "wanted" word, and looks at the ring once more after setting it.
+ * time it found a ring empty or full and set its "wanted" word, and looks at the ring once more after setting it.
  */
 import type { ConsoleEnd } from "../machine/console.js";
+import type { Channel } from "../devices/part.js";
 import { Ring } from "./ring.js";
 
 const BELL = 0;
 const STOP = 1;
-const OUTPUT_WANTED = 2;
-const SPACE_WANTED = 3;
-const SAVE = 4;
-const SIZE = 5;
-const CONTROL_WORDS = 6;
+const SAVE = 2;
+const SIZE = 3;
+const CONTROL_WORDS = 4;
 /** Rows are the lower half of the size's word. */
 const ROW_BITS = 16;
 const MOST_CHARACTERS = 2 ** ROW_BITS - 1;
@@ -35,19 +32,31 @@ const OUTPUT_CAPACITY = 1 << 18;
 /** Pasted input waits here until the guest has read it. */
 const INPUT_CAPACITY = 1 << 16;
 
-/** What crosses to the worker: three pieces of shared memory. */
-export interface SharedMemory {
+/** A ring each way. */
+export interface SharedStream {
+  /** Worker → main. */
   output: SharedArrayBuffer;
+  /** Main → worker. */
   input: SharedArrayBuffer;
+}
+
+/** What crosses to the worker: pieces of shared memory. */
+export interface SharedMemory extends SharedStream {
   control: SharedArrayBuffer;
+  /** The host's ends of named ports, by their names. */
+  channels: ReadonlyMap<string, SharedStream>;
+}
+
+function allocateStream(): SharedStream {
+  return { output: Ring.allocate(OUTPUT_CAPACITY).buffer, input: Ring.allocate(INPUT_CAPACITY).buffer };
 }
 
 /** Makes the memory of one machine: empty rings, a bell that never rang. */
-export function allocateShared(): SharedMemory {
+export function allocateShared(channels: readonly string[] = []): SharedMemory {
   return {
-    output: Ring.allocate(OUTPUT_CAPACITY).buffer,
-    input: Ring.allocate(INPUT_CAPACITY).buffer,
+    ...allocateStream(),
     control: new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
+    channels: new Map(channels.map((name) => [name, allocateStream()])),
   };
 }
 
@@ -70,47 +79,62 @@ export function ringBell(shared: SharedMemory): void {
   ring(new Int32Array(shared.control));
 }
 
-/** Main's side. No call blocks. */
-export class MainSide {
+/** Main's end of a stream. No call blocks. */
+export class MainStream {
   readonly #output: Ring;
   readonly #input: Ring;
-  readonly #control: Int32Array;
+  readonly #changed: () => void;
 
-  constructor(shared: SharedMemory) {
-    this.#output = new Ring(shared.output);
-    this.#input = new Ring(shared.input);
-    this.#control = new Int32Array(shared.control);
+  /** `changed`: tells the worker that it may go on. */
+  constructor({ output, input }: SharedStream, changed: () => void) {
+    this.#output = new Ring(output);
+    this.#input = new Ring(input);
+    this.#changed = changed;
   }
 
   /**
-   * Takes console output, at most `limit` bytes. When there is none, the answer is empty and the worker will
-   * call back at the next byte.
+   * Takes output, at most `limit` bytes. When there is none, the answer is empty and the worker will call back at the next
+   * byte.
    */
   takeOutput(limit: number): Uint8Array {
     if (this.#output.available === 0) {
-      Atomics.store(this.#control, OUTPUT_WANTED, 1);
+      this.#output.want();
       if (this.#output.available === 0) return new Uint8Array(0);
     }
     const bytes = this.#output.read(limit);
-    this.#ring();
+    this.#changed();
     return bytes;
   }
 
-  /** Gives console input; returns how much was taken. If that is not all, the worker will call back. */
+  /** Gives input; returns how much was taken. If that is not all, the worker will call back. */
   giveInput(bytes: Uint8Array): number {
     let taken = this.#input.write(bytes);
     if (taken < bytes.length) {
-      Atomics.store(this.#control, SPACE_WANTED, 1);
+      this.#input.want();
       taken += this.#input.write(bytes.subarray(taken));
     }
-    this.#ring();
+    this.#changed();
     return taken;
   }
 
   /** No more input will come. */
   closeInput(): void {
     this.#input.close();
-    this.#ring();
+    this.#changed();
+  }
+}
+
+/** Main's side: the machine's console, its channels, and what it asks of the machine. No call blocks. */
+export class MainSide extends MainStream {
+  readonly channels: ReadonlyMap<string, MainStream>;
+  readonly #control: Int32Array;
+
+  constructor(shared: SharedMemory) {
+    const control = new Int32Array(shared.control);
+    const changed = (): void => ring(control);
+    super(shared, changed);
+    this.#control = control;
+    this.channels = new Map([...shared.channels].map(([name, one]) => [name, new MainStream(one, changed)]));
   }
 
   /** Asks the machine to end. */
@@ -138,22 +162,59 @@ export class MainSide {
   }
 }
 
-/** The worker's side: the machine's console, the stop word, and the only place where the worker sleeps. */
-export class WorkerSide implements ConsoleEnd {
+/** The worker's end of a stream: a console's, or a channel's. */
+class WorkerStream implements ConsoleEnd, Channel {
   readonly #output: Ring;
   readonly #input: Ring;
   readonly #control: Int32Array;
   readonly #wakeMain: () => void;
+
+  constructor({ output, input }: SharedStream, control: Int32Array, wakeMain: () => void) {
+    this.#output = new Ring(output);
+    this.#input = new Ring(input);
+    this.#control = control;
+    this.#wakeMain = wakeMain;
+  }
+
+  /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */
+  write(bytes: Uint8Array): void {
+    let rest = bytes;
+    for (;;) {
+      const bell = Atomics.load(this.#control, BELL);
+      rest = rest.subarray(this.#output.write(rest));
+      if (this.#output.takeWanted()) this.#wakeMain();
+      if (rest.length === 0 || Atomics.load(this.#control, STOP) === 1) return;
+      Atomics.wait(this.#control, BELL, bell);
+    }
+  }
+
+  read(limit: number): Uint8Array {
+    const bytes = this.#input.read(limit);
+    if (bytes.length > 0 && this.#input.takeWanted()) this.#wakeMain();
+    return bytes;
+  }
+
+  inputOpen(): boolean {
+    return !this.#input.closed || this.#input.available > 0;
+  }
+}
+
+/** The worker's side: the machine's console and channels, the stop word, and the only place where the worker sleeps. */
+export class WorkerSide extends WorkerStream {
+  readonly channels: ReadonlyMap<string, Channel>;
+  readonly #control: Int32Array;
   /** Value of the bell when the rings and words were last looked at. */
   #heard = 0;
   #size = 0;
 
-  /** `wakeMain` makes main look at both rings; it must work from inside a long synchronous call. */
+  /** `wakeMain` makes main look at all rings; it must work from inside a long synchronous call. */
   constructor(shared: SharedMemory, wakeMain: () => void) {
-    this.#output = new Ring(shared.output);
-    this.#input = new Ring(shared.input);
-    this.#control = new Int32Array(shared.control);
-    this.#wakeMain = wakeMain;
+    const control = new Int32Array(shared.control);
+    super(shared, control, wakeMain);
+    this.#control = control;
+    this.channels = new Map(
+      [...shared.channels].map(([name, one]) => [name, new WorkerStream(one, control, wakeMain)]),
+    );
   }
 
   /** Whether main wants the machine to end. Looked at once a slice; also marks the bell as heard. */
@@ -173,28 +234,6 @@ export class WorkerSide implements ConsoleEnd {
     if (size === this.#size) return undefined;
     this.#size = size;
     return { columns: size >>> ROW_BITS, rows: size & MOST_CHARACTERS };
-  }
-
-  /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */
-  write(bytes: Uint8Array): void {
-    let rest = bytes;
-    for (;;) {
-      const bell = Atomics.load(this.#control, BELL);
-      rest = rest.subarray(this.#output.write(rest));
-      if (Atomics.exchange(this.#control, OUTPUT_WANTED, 0) === 1) this.#wakeMain();
-      if (rest.length === 0 || Atomics.load(this.#control, STOP) === 1) return;
-      Atomics.wait(this.#control, BELL, bell);
-    }
-  }
-
-  read(limit: number): Uint8Array {
-    const bytes = this.#input.read(limit);
-    if (bytes.length > 0 && Atomics.exchange(this.#control, SPACE_WANTED, 0) === 1) this.#wakeMain();
-    return bytes;
-  }
-
-  inputOpen(): boolean {
-    return !this.#input.closed || this.#input.available > 0;
   }
 
   /** Sleeps until main rings or `milliseconds` have passed; `undefined` is for ever. */

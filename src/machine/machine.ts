@@ -145,6 +145,7 @@ export class Machine {
   readonly #clock: MachineClock;
   readonly #timers: TimerQueue;
   readonly #console: MachineConsole;
+  readonly #wake: WakeSources;
   readonly #completions: Completions;
   readonly #scheduler: Scheduler;
   readonly #context: BoardContext;
@@ -182,7 +183,7 @@ export class Machine {
     );
     this.#console = new MachineConsole(options.console, state?.input, () => this.#clock.catchingUp);
     this.#timers = new TimerQueue(() => this.#scheduler.cut());
-    const wake = new WakeSources();
+    const wake = (this.#wake = new WakeSources());
     wake.stand({ possible: () => this.#timers.size > 0, missing: "no timer is armed" });
     wake.stand({ possible: () => this.#console.inputPossible, missing: "no input can come" });
     this.#completions = new Completions(wake, options.completions, state?.requests);
@@ -487,6 +488,7 @@ export class Machine {
     const left = afterReset(this.#context, this.#board.save());
     this.#timers.clear();
     this.#completions.clear();
+    this.#wake.clear();
     const { memory } = this.#vm;
     for (const { start, size } of memory.ranges) memory.fill(start, size, 0);
     fillMemory(memory, this.plan);

@@ -24,6 +24,8 @@ export class WakeSources implements Waking {
   readonly #standing: StandingSource[] = [];
   /** By name; a name that was held once stays, with 0. */
   readonly #held = new Map<string, number>();
+  /** Counts lives of the machine: what an earlier one held is nobody's. */
+  #life = 0;
 
   /** Adds a source that is asked. */
   stand(source: StandingSource): void {
@@ -33,13 +35,20 @@ export class WakeSources implements Waking {
   /** Counts something that may wake the machine until it is released. `name` is for people: "disk read". */
   hold(name: string): Hold {
     this.#held.set(name, this.held(name) + 1);
+    const life = this.#life;
     let holds = true;
     return {
       release: () => {
-        if (holds) this.#held.set(name, this.held(name) - 1);
+        if (holds && life === this.#life) this.#held.set(name, this.held(name) - 1);
         holds = false;
       },
     };
+  }
+
+  /** The machine was reset: what its parts held is released. */
+  clear(): void {
+    this.#life++;
+    for (const name of this.#held.keys()) this.#held.set(name, 0);
   }
 
   /** How many of a name are held. */

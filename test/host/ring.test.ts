@@ -86,3 +86,22 @@ test("a bell that rang between a look and the sleep is not lost", () => {
   worker.wait(undefined);
   assert.equal(worker.stopRequested, true);
 });
+
+test("R1.10 each channel is a stream of its own: bytes both ways, main called when it waits, an end", () => {
+  let woken = 0;
+  const shared = allocateShared(["in", "out"]);
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => woken++);
+  const [input, output] = ["in", "out"].map((name) => worker.channels.get(name)!);
+  assert.equal(main.channels.get("out")!.takeOutput(10).length, 0);
+  output.write(Uint8Array.of(1, 2));
+  assert.equal(woken, 1);
+  assert.deepEqual([...main.channels.get("out")!.takeOutput(10)], [1, 2]);
+  assert.equal(main.takeOutput(10).length, 0, "the console has none of it");
+  main.channels.get("in")!.giveInput(Uint8Array.of(3));
+  main.channels.get("in")!.closeInput();
+  assert.equal(input.inputOpen!(), true);
+  assert.deepEqual([...input.read(10)], [3]);
+  assert.equal(input.inputOpen!(), false);
+  assert.equal(output.inputOpen!(), true);
+});

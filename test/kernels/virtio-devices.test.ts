@@ -1,5 +1,6 @@
 /** Linux's own drivers on the virtio devices that are no disks: entropy, console and named ports, balloon (R3.5). */
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import test from "node:test";
 import type { Channel } from "../../src/devices/part.js";
 import { kernelModules, VIRTIO_MODULES } from "../support/kernel-modules.js";
@@ -81,6 +82,49 @@ test("R3.5 a named port of virtio-console carries every byte, both ways", async 
   assert.equal(guestValue(boot.console, "name"), "org.locore.test");
   assert.equal(guestValue(boot.console, "console"), "25 80");
   assert.deepEqual(Buffer.concat(got), Buffer.from(sent));
+});
+
+test("R1.10 who reads a named port finds the end of its input, also behind none at all; a terminal is hvc0", async (t) => {
+  const ended = (bytes: Uint8Array): Channel => {
+    let rest = bytes;
+    return {
+      write: () => undefined,
+      read: (limit) => {
+        const now = rest.subarray(0, limit);
+        rest = rest.subarray(now.length);
+        return now;
+      },
+      inputOpen: () => rest.length > 0,
+    };
+  };
+  const shown: Uint8Array[] = [];
+  const text = randomBytes(6, 1_000_000);
+  const boot = await bootWith(
+    t,
+    "virtio_console",
+    `port() { for each in /sys/class/virtio-ports/*; do [ "$(cat $each/name 2>/dev/null)" = $1 ] && echo /dev/\${each##*/}; done; }
+     until [ -n "$(port empty)" -a -n "$(port text)" ]; do sleep 0.1; done
+     echo "empty=$(cat $(port empty) | wc -c)"
+     echo "text=$(cat $(port text) | sha256sum | cut -d' ' -f1)"
+     echo "again=$(cat $(port text) | wc -c)"
+     echo shown > /dev/hvc0`,
+    {
+      more: {
+        moreDevices: [{ type: "virtio-console", config: { terminal: "screen", ports: ["empty", "text"] } }],
+      },
+      channels: new Map<string, Channel>([
+        ["empty", ended(new Uint8Array(0))],
+        ["text", ended(text)],
+        ["screen", { write: (bytes) => void shown.push(bytes.slice()), read: () => new Uint8Array(0) }],
+      ]),
+    },
+  );
+  if (boot === undefined) return;
+  assertEnd(boot, "off", "acpi-s5", 0);
+  assert.equal(guestValue(boot.console, "empty"), "0");
+  assert.equal(guestValue(boot.console, "text"), createHash("sha256").update(text).digest("hex"));
+  assert.equal(guestValue(boot.console, "again"), "0");
+  assert.equal(Buffer.concat(shown).toString("latin1"), "shown\r\n");
 });
 
 test("R3.5 hvc0 is a console: what is written to it is the machine's console", async (t) => {

@@ -4,7 +4,7 @@
  *
  * Specification: VIRTIO 1.2 §5.3.
  */
-import { bool, list, record, refine, u16, u32, u8, type Shape } from "../../bytes/shape.js";
+import { bool, bytes, list, record, refine, u16, u32, type Shape } from "../../bytes/shape.js";
 import {
   VIRTIO_CONSOLE_CONFIG,
   VIRTIO_CONSOLE_EVENT,
@@ -12,7 +12,7 @@ import {
   VIRTIO_CONSOLE_MESSAGE,
   VIRTIO_ID,
 } from "../../spec/virtio-devices.js";
-import type { AccessSize } from "../device.js";
+import type { AccessSize, Hold } from "../device.js";
 import type { Channel, PlanPart, Wires } from "../part.js";
 import { PartError } from "../resources.js";
 import { CONSOLE_CONFIG } from "../serial/parts.js";
@@ -43,7 +43,9 @@ interface PortState {
   /** Somebody in the guest has it open. */
   open: boolean;
   /** Input that the guest had no room for yet. */
-  held: number[];
+  held: Uint8Array;
+  /** The guest was told that no more will come. */
+  ended: boolean;
 }
 
 /** Tells the guest how large its console is: characters a line, and lines. */
@@ -54,7 +56,7 @@ const MOST_PORTS = 8;
 const CONTROL_IN = 2;
 const CONTROL_OUT = 3;
 /** Bytes of a named port's input that are taken from outside ahead of the guest. */
-const MOST_HELD = 4096;
+const MOST_HELD = 64 * 1024;
 /** Answers that wait for a driver which asks and does not listen. */
 const MOST_MESSAGES = 4 * MOST_PORTS;
 const MOST_OUTPUT = 2 ** 20;
@@ -65,6 +67,15 @@ const LONGEST_NAME = 64;
 /** A port's queues: what it receives, and what it sends. */
 function receiveQueue(port: number): number {
   return port === 0 ? 0 : 2 * port + 2;
+}
+
+const NOTHING = new Uint8Array(0);
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 function portOf(queue: number): number {
@@ -89,25 +100,47 @@ function namesOf({ name, config }: PlanPart): readonly string[] {
   );
 }
 
+/** By which channel port 0 is reached, where it is not the machine's console; undefined for none. */
+function terminalOf({ name, config }: PlanPart): string | undefined {
+  const terminal: unknown = config?.["terminal"];
+  const multiport = Array.isArray(config?.["ports"]) && config["ports"].length > 0;
+  if (terminal === undefined || (typeof terminal === "string" && multiport)) return terminal;
+  throw new PartError(
+    name,
+    `terminal ${JSON.stringify(terminal)}`,
+    "the name of a channel, beside named ports",
+    "A terminal of its own hears from its driver only where there are further ports.",
+  );
+}
+
 class VirtioConsole implements VirtioDevice {
   readonly features: number;
   readonly #channels: readonly (Channel | undefined)[];
   readonly #isConsole: boolean;
   /** Bytes of each port that were read and not delivered yet. */
   readonly #coming: number[];
+  /** What keeps the machine alive for each port from which more may come. */
+  readonly #holds: (Hold | undefined)[];
 
   constructor(
     private readonly names: readonly string[],
-    { config }: PlanPart,
+    part: PlanPart,
     private readonly wires: Wires,
     private readonly bus: VirtioBus,
     private readonly state: ConsoleState,
   ) {
     const F = VIRTIO_CONSOLE_FEATURE;
     this.features = (1 << F.SIZE) | (1 << F.EMERG_WRITE) | (names.length > 0 ? 1 << F.MULTIPORT : 0);
-    this.#isConsole = config?.["backend"] === CONSOLE_CONFIG.backend;
+    this.#isConsole = part.config?.["backend"] === CONSOLE_CONFIG.backend;
     this.#coming = new Array<number>(names.length + 1).fill(0);
-    this.#channels = [undefined, ...names.map((name) => wires.channel(name))];
+    const terminal = terminalOf(part);
+    this.#channels = [
+      terminal === undefined ? undefined : wires.channel(terminal),
+      ...names.map((name) => wires.channel(name)),
+    ];
+    this.#holds = this.#channels.map((channel, port) =>
+      channel?.inputOpen?.() === true ? wires.wake.hold(`input of port ${port}`) : undefined,
+    );
     if (this.#isConsole) wires.console.connect({ receive: (bytes) => this.#receive(0, bytes) });
     this.#channels.forEach((channel, port) => {
       if (channel !== undefined) wires.completions.attach(() => this.#poll(port, channel));
@@ -184,8 +217,9 @@ class VirtioConsole implements VirtioDevice {
   }
 
   #send(port: number, bytes: Uint8Array): void {
-    if (port > 0) this.#channels[port]?.write(bytes);
-    else if (this.#isConsole) for (const byte of bytes) this.wires.console.transmit(byte);
+    const channel = this.#channels[port];
+    if (channel !== undefined) channel.write(bytes);
+    else if (port === 0 && this.#isConsole) for (const byte of bytes) this.wires.console.transmit(byte);
   }
 
   /** Puts input into what the driver has for it; gives how many bytes had room. */
@@ -215,24 +249,46 @@ class VirtioConsole implements VirtioDevice {
 
   #roomFor(port: number): void {
     const state = this.state.ports[port];
-    if (port === 0) this.wires.console.receiveReady();
-    else if (state.held.length > 0) state.held.splice(0, this.#receive(port, Uint8Array.from(state.held)));
+    if (port === 0 && this.#isConsole) this.wires.console.receiveReady();
+    else if (state.held.length > 0) state.held = state.held.slice(this.#receive(port, state.held));
   }
 
-  /** Looks for input of a named port. */
+  /** Looks for input of a port. */
   #poll(port: number, channel: Channel): void {
     const state = this.state.ports[port];
     const room = MOST_HELD - state.held.length - this.#coming[port];
     if (!state.open || room <= 0) return;
     const bytes = channel.read(room);
-    if (bytes.length === 0) return;
+    if (bytes.length === 0) {
+      if (state.held.length + this.#coming[port] === 0 && channel.inputOpen?.() === false) this.#endOf(port);
+      return;
+    }
     const copy = bytes.slice();
     this.#coming[port] += copy.length;
-    this.wires.completions.announce(`port ${this.names[port - 1]}`, () => {
+    this.wires.completions.announce(this.#nameOf(port), () => {
       this.#coming[port] -= copy.length;
-      this.state.ports[port].held.push(...copy);
+      state.held = joined(state.held, copy);
       this.#roomFor(port);
     });
+  }
+
+  /** Everything was delivered, and no more will come: who reads on finds the end. */
+  #endOf(port: number): void {
+    this.#holds[port]?.release();
+    this.#holds[port] = undefined;
+    const state = this.state.ports[port];
+    if (state.ended) return;
+    state.ended = true;
+    this.wires.completions.announce(this.#nameOf(port), () =>
+      this.bus.guarded(() => {
+        this.#tell(port, VIRTIO_CONSOLE_EVENT.PORT_OPEN, 0);
+        this.#sendControl();
+      }),
+    );
+  }
+
+  #nameOf(port: number): string {
+    return port === 0 ? "terminal" : `port ${this.names[port - 1]}`;
   }
 
   // ── Control messages ────────────────────────────────────────────────────────────────────────────────────
@@ -261,12 +317,14 @@ class VirtioConsole implements VirtioDevice {
     if (event !== E.PORT_READY) return;
     port.ready = value === 1;
     if (!port.ready) return;
+    // Who finds the port by its name finds somebody at its other end.
+    this.#tell(id, E.PORT_OPEN, 1);
+    port.ended = false;
     if (id > 0) this.#tell(id, E.PORT_NAME, 0);
     else {
       this.#tell(0, E.CONSOLE_PORT, 1);
       this.#tell(0, E.RESIZE, 0);
     }
-    this.#tell(id, E.PORT_OPEN, 1);
     this.#roomFor(id);
   }
 
@@ -312,7 +370,7 @@ function initialState(ports: number): ConsoleState {
     columns: 80,
     rows: 25,
     messages: [],
-    ports: Array.from({ length: ports }, () => ({ ready: false, open: false, held: [] })),
+    ports: Array.from({ length: ports }, () => ({ ready: false, open: false, held: NOTHING, ended: false })),
   };
 }
 
@@ -327,11 +385,17 @@ function shape(part: PlanPart): Shape<ConsoleState> {
     columns: u16,
     rows: u16,
     messages: list(message, { max: MOST_MESSAGES }),
-    ports: list(record<PortState>({ ready: bool, open: bool, held: list(u8, { max: MOST_HELD }) }), ports),
+    ports: list(
+      record<PortState>({ ready: bool, open: bool, held: bytes({ max: MOST_HELD }), ended: bool }),
+      ports,
+    ),
   });
 }
 
-/** A console, and ports beside it. `config.backend`: "console" for the machine's own; `config.ports`: names of further ones. */
+/**
+ * A console, and ports beside it. `config.backend`: "console" for the machine's own; `config.ports`: names of further ones;
+ * `config.terminal`: the channel that the console is connected to instead.
+ */
 export const virtioConsolePart = virtioPart<ConsoleState>({
   type: "virtio-console",
   summary: "virtio console",
@@ -341,7 +405,7 @@ export const virtioConsolePart = virtioPart<ConsoleState>({
     const { length } = namesOf(part);
     return Array.from({ length: length === 0 ? 2 : 2 * length + 4 }, () => QUEUE_SIZE);
   },
-  check: (part) => void namesOf(part),
+  check: (part) => void [namesOf(part), terminalOf(part)],
   shape,
   initial: (part) => initialState(namesOf(part).length + 1),
   create(part, wires, bus, state) {

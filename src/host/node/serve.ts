@@ -155,6 +155,7 @@ function runOptions({
     options.onUnseenText = (line) => tell({ kind: "unseen-text", line });
   if (start.generation !== undefined) options.generation = start.generation;
   if (disks !== undefined) options.disks = disks.backends;
+  if (side.channels.size > 0) options.channels = side.channels;
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;

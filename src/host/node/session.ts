@@ -8,7 +8,7 @@ import type { Worker } from "node:worker_threads";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
-import { allocateShared, MainSide, type ConsoleSize } from "../shared.js";
+import { allocateShared, MainSide, type ConsoleSize, type MainStream } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import { machineThread } from "./machine-thread.js";
 import {
@@ -48,6 +48,14 @@ function threadError(message: string, stack?: string): SessionError {
   return new SessionError({ what: "internal", name: "ThreadError", message, stack, facts: {} });
 }
 
+/** The host's end of a named port. */
+export interface SessionChannel {
+  /** Takes what the guest writes. */
+  output: OutputSink;
+  /** Called when there is room again after `give` took less than it was given. */
+  onRoom?: () => void;
+}
+
 export interface SessionOptions {
   engine: string;
   engineOptions?: EngineOptions;
@@ -56,6 +64,8 @@ export interface SessionOptions {
   output: OutputSink;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
   onInputRoom?: () => void;
+  /** The host's ends of the machine's named ports. */
+  channels?: ReadonlyMap<string, SessionChannel>;
   /** Told when there is a plan, with its warnings and what else a person is to know, before anything runs. */
   onPlanned?: (warnings: readonly string[], told: readonly string[]) => void;
   /** Told when the first instruction runs. */
@@ -74,6 +84,41 @@ export interface SessionOptions {
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
 
+/** Carries what the guest writes to one stream. */
+class Pumped {
+  readonly #stream: MainStream;
+  readonly #channel: SessionChannel;
+  #pumping: Promise<void> | undefined;
+
+  constructor(stream: MainStream, channel: SessionChannel) {
+    this.#stream = stream;
+    this.#channel = channel;
+  }
+
+  /** There may be room for input. */
+  room(): void {
+    this.#channel.onRoom?.();
+  }
+
+  /** Carries output until there is none; the worker calls again at the next byte. */
+  pump(): void {
+    this.#pumping ??= this.#carry().finally(() => (this.#pumping = undefined));
+  }
+
+  /** Resolves once everything that was written has left. */
+  drained(): Promise<void> {
+    return (this.#pumping ?? Promise.resolve()).then(() => this.#carry());
+  }
+
+  async #carry(): Promise<void> {
+    for (;;) {
+      const bytes = this.#stream.takeOutput(OUTPUT_BLOCK);
+      if (bytes.length === 0) return;
+      await this.#channel.output(bytes);
+    }
+  }
+}
+
 export class Session {
   readonly #options: SessionOptions;
   readonly #worker: Worker;
@@ -83,13 +128,18 @@ export class Session {
   #stop: MachineEnd | undefined;
   #running = false;
   #stopTimer: NodeJS.Timeout | undefined;
-  #pumping: Promise<void> | undefined;
+  readonly #streams: readonly Pumped[];
 
   /** Starts the thread and lets it load the engine; the machine waits for `run`. */
   constructor(options: SessionOptions) {
     this.#options = options;
-    const shared = allocateShared();
+    const channels = options.channels ?? new Map<string, SessionChannel>();
+    const shared = allocateShared([...channels.keys()]);
     this.#side = new MainSide(shared);
+    this.#streams = [
+      new Pumped(this.#side, { output: options.output, onRoom: () => options.onInputRoom?.() }),
+      ...[...channels].map(([name, channel]) => new Pumped(this.#side.channels.get(name)!, channel)),
+    ];
     const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
@@ -120,6 +170,22 @@ export class Session {
   /** Offers input; returns how many bytes were taken. `onInputRoom` follows if that is not all. */
   giveInput(bytes: Uint8Array): number {
     return this.#side.giveInput(bytes);
+  }
+
+  /** Offers input to the named port; returns how many bytes were taken. The channel's `onRoom` follows if that is not all. */
+  give(channel: string, bytes: Uint8Array): number {
+    return this.#channel(channel).giveInput(bytes);
+  }
+
+  /** The input of the named port has come to its end: its reader finds it behind what was given. */
+  closeChannel(channel: string): void {
+    this.#channel(channel).closeInput();
+  }
+
+  #channel(name: string): MainStream {
+    const channel = this.#side.channels.get(name);
+    if (channel === undefined) throw new RangeError(`no channel ${name}`);
+    return channel;
   }
 
   /** Asks for a snapshot: `onSaved` or `onNotSaved` follows. Without `StartMessage.saving` nothing happens. */
@@ -159,7 +225,7 @@ export class Session {
     switch (message.kind) {
       case "wake":
         this.#pump();
-        this.#options.onInputRoom?.();
+        for (const stream of this.#streams) stream.room();
         return;
       case "planned":
         this.#options.onPlanned?.(message.warnings, message.told);
@@ -211,23 +277,17 @@ export class Session {
     else this.#fail(threadError("the machine's thread ended without a report"));
   }
 
-  /** Carries output until there is none; the worker calls again at the next byte. */
   #pump(): void {
-    this.#pumping ??= this.#carry().finally(() => (this.#pumping = undefined));
+    for (const stream of this.#streams) stream.pump();
   }
 
-  async #carry(): Promise<void> {
-    for (;;) {
-      const bytes = this.#side.takeOutput(OUTPUT_BLOCK);
-      if (bytes.length === 0) return;
-      await this.#options.output(bytes);
-    }
-  }
-
-  /** Everything the guest printed leaves; if the machine was asked to end, only what leaves soon. */
+  /** Everything the guest wrote leaves; if the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
-    const drained = (this.#pumping ?? Promise.resolve()).then(() => this.#carry());
-    if (this.#stop === undefined) return drained;
+    const drained = Promise.all(this.#streams.map((stream) => stream.drained()));
+    if (this.#stop === undefined) {
+      await drained;
+      return;
+    }
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, DRAIN_PATIENCE_MS)));
     await Promise.race([drained, patience]);

@@ -5,6 +5,7 @@ import type { Channel, PartType, Wires } from "../../../src/devices/part.js";
 import { BALLOON_TARGET, virtioBalloonPart } from "../../../src/devices/virtio/balloon.js";
 import { CONSOLE_SIZE, virtioConsolePart } from "../../../src/devices/virtio/console.js";
 import { virtioRngPart } from "../../../src/devices/virtio/rng.js";
+import { PartError } from "../../../src/devices/resources.js";
 import type { Socket } from "../../../src/devices/socket.js";
 import { VIRTIO_INTERRUPT, VIRTIO_MMIO } from "../../../src/spec/virtio.js";
 import { VIRTIO_CONSOLE_EVENT as E, VIRTIO_CONSOLE_FEATURE } from "../../../src/spec/virtio-devices.js";
@@ -114,13 +115,21 @@ test("R3.5 virtio-console: bytes both ways, no more than there is room for, and 
 });
 
 /** A driver of control messages. */
-function controlled(channel: Channel) {
+function controlled(channel: Channel, terminal?: Channel) {
+  const held = { count: 0 };
   const wires = {
-    channel: (name: string) => (name === "a.port" ? channel : undefined),
+    wake: {
+      hold: () => {
+        held.count++;
+        return { release: () => void held.count-- };
+      },
+    },
+    channel: (name: string) => ({ "a.port": channel, "a.terminal": terminal })[name],
     console: consoleWire().wire,
   };
-  const { bench } = benchOf(virtioConsolePart, { ports: ["a.port"] }, wires);
-  started(bench, { features: [VIRTIO_CONSOLE_FEATURE.MULTIPORT] });
+  const config = { ports: ["a.port"], ...(terminal && { terminal: "a.terminal" }) };
+  const { bench } = benchOf(virtioConsolePart, config, wires);
+  const keys = started(bench, { features: [VIRTIO_CONSOLE_FEATURE.MULTIPORT] });
   const control = driverQueue(bench, { queue: 2, base: 0x1_0000, size: 16 });
   const answer = driverQueue(bench, { queue: 3, base: 0x2_0000 });
   const input = driverQueue(bench, { queue: 4, base: 0x3_0000 });
@@ -129,6 +138,8 @@ function controlled(channel: Channel) {
   let heard = 0;
   return {
     bench,
+    held,
+    keys,
     input,
     output,
     say(id: number, event: number, value: number): void {
@@ -162,14 +173,14 @@ test("R3.5 virtio-console: ports are announced, named and opened by control mess
   ]);
   one.say(1, E.PORT_READY, 1);
   assert.deepEqual(one.messages(), [
-    [1, E.PORT_NAME, 0, "a.port"],
     [1, E.PORT_OPEN, 1, ""],
+    [1, E.PORT_NAME, 0, "a.port"],
   ]);
   one.say(0, E.PORT_READY, 1);
   assert.deepEqual(one.messages(), [
+    [0, E.PORT_OPEN, 1, ""],
     [0, E.CONSOLE_PORT, 1, ""],
     [0, E.RESIZE, 0, "\x50\x00\x19\x00"],
-    [0, E.PORT_OPEN, 1, ""],
   ]);
   one.bench.settle();
   assert.equal(input.length, 1, "nobody has it open");
@@ -185,13 +196,58 @@ test("R3.5 virtio-console: ports are announced, named and opened by control mess
   assert.deepEqual(output, [7, 8, 9]);
 });
 
+test("R1.10 virtio-console: the end of a port's input is told once, behind the last byte, and again to who starts anew", () => {
+  const input = [Uint8Array.of(7)];
+  let open = true;
+  const one = controlled({
+    write: () => undefined,
+    read: () => input.shift() ?? new Uint8Array(0),
+    inputOpen: () => open,
+  });
+  for (const id of [0, 1]) one.say(id, E.PORT_READY, 1);
+  one.say(1, E.PORT_OPEN, 1);
+  one.messages();
+  assert.equal(one.held.count, 1, "the machine waits for it");
+  open = false;
+  for (let i = 0; i < 3; i++) one.bench.settle();
+  assert.deepEqual(one.messages(), [], "a byte is held");
+  one.input.add([{ address: DATA, length: 16, write: true }]);
+  one.bench.notify(4);
+  for (let i = 0; i < 3; i++) one.bench.settle();
+  assert.deepEqual(one.input.used(), [{ id: 0, length: 1 }]);
+  assert.deepEqual(one.messages(), [[1, E.PORT_OPEN, 0, ""]]);
+  assert.equal(one.held.count, 0);
+});
+
+test("R1.10 virtio-console: port 0 may be a channel of its own instead of the machine's console", () => {
+  const typed = [Uint8Array.of(3)];
+  const shown: number[] = [];
+  const silent = { write: () => undefined, read: () => new Uint8Array(0) };
+  const one = controlled(silent, {
+    write: (bytes) => shown.push(...bytes),
+    read: () => typed.shift() ?? new Uint8Array(0),
+  });
+  const screen = driverQueue(one.bench, { queue: 1, base: 0x9_0000 });
+  one.say(0, E.PORT_READY, 1);
+  one.say(0, E.PORT_OPEN, 1);
+  one.keys.add([{ address: DATA, length: 16, write: true }]);
+  one.bench.settle();
+  assert.deepEqual(one.keys.used(), [{ id: 0, length: 1 }]);
+  assert.deepEqual([...one.bench.memory.view(DATA, 1)!], [3]);
+  screen.add([{ address: DATA, length: 1 }]);
+  one.bench.notify(1);
+  assert.deepEqual(shown, [3]);
+  const alone = { terminal: "a.terminal" };
+  assert.throws(() => benchOf(virtioConsolePart, alone, { console: consoleWire().wire }), PartError);
+});
+
 test("R3.5 virtio-console: who asks without end and never listens costs no memory", () => {
   const one = controlled({ write: () => undefined, read: (limit) => new Uint8Array(limit) });
   for (let i = 0; i < 1000; i++) one.say(i % 3, E.PORT_READY, 1);
   one.say(1, E.PORT_OPEN, 1);
   for (let i = 0; i < 100; i++) one.bench.settle();
-  const { device } = one.bench.state as { device: { messages: object[]; ports: { held: number[] }[] } };
+  const { device } = one.bench.state as { device: { messages: object[]; ports: { held: Uint8Array }[] } };
   assert.ok(device.messages.length <= 32);
-  assert.equal(device.ports[1].held.length, 4096);
+  assert.equal(device.ports[1].held.length, 65_536);
   assert.equal(one.bench.needsReset, false);
 });
