@@ -21,6 +21,7 @@ import { soak, soakReport } from "./soak.js";
 import { SNAPSHOT, measureSnapshots } from "./snapshot.js";
 import type { SnapshotSamples } from "./snapshot.js";
 import { START_UP, measureStartUp } from "./start-up.js";
+import { shareCases } from "./share-cases.js";
 import { smpCases } from "./smp-cases.js";
 import { missingWorkloads, workloadCases } from "./workload-cases.js";
 
@@ -44,9 +45,13 @@ function selectedCases({ only, scale }: Options): Case[] {
   const wants = (name: string): boolean => only.length === 0 || only.includes(name);
   const asked = (c: Case): boolean => only.includes(c.name) || only.includes(c.group);
   return [
-    ...[...computeCases(scale), ...bootCases(), ...smpCases(scale), ...diskCases(scale)].filter(
-      (c) => only.length === 0 || asked(c),
-    ),
+    ...[
+      ...computeCases(scale),
+      ...bootCases(),
+      ...smpCases(scale),
+      ...diskCases(scale),
+      ...shareCases(scale),
+    ].filter((c) => only.length === 0 || asked(c)),
     ...instructionCases().filter(asked),
     ...workloadCases(scale, (name) => wants(name) || only.includes("workload")),
   ];

@@ -20,6 +20,8 @@ export interface Boot {
   cpus?: number;
   /** A raw image that is read and written. */
   disk?: string;
+  /** A folder that is read and written, by virtio-fs. */
+  share?: string;
 }
 
 export interface Peer {
@@ -52,11 +54,31 @@ const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
 /** Without ACPI this machine tells its guest of one CPU only, and Debian's kernel of no disk. */
-const qemuMachine = ({ cpus = 1, disk }: Boot): string =>
-  `microvm,acpi=${cpus > 1 || disk !== undefined ? "on" : "off"},pit=on,pic=on,rtc=on`;
+const qemuMachine = ({ cpus = 1, disk, share }: Boot): string =>
+  `microvm,acpi=${cpus > 1 || disk !== undefined || share !== undefined ? "on" : "off"},pit=on,pic=on,rtc=on`;
 const qemuDisk = (disk: string): string[] => [
   ...["-drive", `if=none,id=disk,format=raw,file=${disk}`, "-device", "virtio-blk-device,drive=disk"],
 ];
+/** By what a guest mounts the share. */
+export const SHARE_TAG = "bench";
+const VIRTIOFSD = process.env.LOCORE_VIRTIOFSD ?? "/usr/lib/qemu/virtiofsd";
+const qemuShare = (boot: Boot): string[] => [
+  ...["-object", `memory-backend-memfd,id=ram,size=${boot.memoryMib}M,share=on`],
+  ...["-machine", "memory-backend=ram", "-chardev", `socket,id=share,path=${boot.share!}.socket`],
+  ...["-device", `vhost-user-fs-device,chardev=share,tag=${SHARE_TAG}`],
+];
+
+/** QEMU with the daemon that has its share; both end together. In a container the daemon has no namespaces of its own. */
+function withDaemon(command: Command, share: string): Command {
+  const daemon = `"${VIRTIOFSD}" --socket-path="$0.socket" -o source="$0" -o sandbox=chroot -o xattr >/dev/null 2>&1 &`;
+  const wait = 'while [ ! -S "$0.socket" ]; do sleep 0.01; done';
+  return {
+    ...command,
+    program: "sh",
+    args: ["-c", `${daemon} ${wait}; exec "$@"`, share, command.program, ...command.args],
+  };
+}
+
 const QEMU_ARGUMENTS = [
   ...["-accel", "tcg", "-cpu", "max"],
   ...["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
@@ -83,6 +105,7 @@ function locoreCommand(node: string, variant: readonly string[], boot: Boot): Co
   const args = [CLI, "boot", boot.kernel, "-m", `${boot.memoryMib}M`, "--stats", "--json", ...variant];
   if (boot.cpus !== undefined) args.push("--smp", String(boot.cpus));
   if (boot.disk !== undefined) args.push("--disk", `${boot.disk},rw`);
+  if (boot.share !== undefined) args.push("--share", `${boot.share}:${SHARE_TAG},rw`);
   args.push(...optional("--initrd", boot.initrd), ...optional("--append", boot.append));
   return { program: node, args, guestBytes: boot.memoryMib * MIB };
 }
@@ -141,6 +164,23 @@ function v86Peer(node: string, version: string, suffix: string): Peer {
   };
 }
 
+function qemuCommand(boot: Boot): Command {
+  return {
+    program: QEMU,
+    args: [
+      ...["-M", qemuMachine(boot)],
+      ...QEMU_ARGUMENTS,
+      ...["-m", `${boot.memoryMib}M`, "-kernel", boot.kernel],
+      ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
+      ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
+      ...(boot.share === undefined ? [] : qemuShare(boot)),
+      ...optional("-initrd", boot.initrd),
+      ...optional("-append", boot.append),
+    ],
+    guestBytes: boot.memoryMib * MIB,
+  };
+}
+
 function qemuPeer(): Peer {
   return {
     name: "QEMU",
@@ -148,19 +188,8 @@ function qemuPeer(): Peer {
     kind: "qemu",
     judged: false,
     missing: qemuVersion() === undefined ? `${QEMU} is not installed` : undefined,
-    command: (boot) => ({
-      program: QEMU,
-      args: [
-        ...["-M", qemuMachine(boot)],
-        ...QEMU_ARGUMENTS,
-        ...["-m", `${boot.memoryMib}M`, "-kernel", boot.kernel],
-        ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
-        ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
-        ...optional("-initrd", boot.initrd),
-        ...optional("-append", boot.append),
-      ],
-      guestBytes: boot.memoryMib * MIB,
-    }),
+    command: (boot) =>
+      boot.share === undefined ? qemuCommand(boot) : withDaemon(qemuCommand(boot), boot.share),
   };
 }
 

@@ -17,6 +17,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   workload: "Busybox workloads in a guest: seconds of the program itself",
   smp: "Several CPUs",
   disk: "A virtio disk under fio: seconds of the job itself",
+  share: "Shared folders: a build, a large work tree and a copy on a folder of the host, by virtio-fs",
 };
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
