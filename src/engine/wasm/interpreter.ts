@@ -8,6 +8,7 @@
 import { VECTOR_GP, VECTOR_NM } from "../../spec/x86-privileged.js";
 import type { Label, Value } from "../ir/ir.js";
 import { INFO_ADDEND } from "../x86/call-info.js";
+import { constantTables } from "../x86/constant-tables.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS, type Operation } from "../x86/operands.js";
 import { PSEUDO } from "../x86/pseudo-operations.js";
@@ -95,6 +96,7 @@ class InterpreterGenerator {
     this.module.export("translate");
     this.module.export("fetch");
     this.module.exportTable("handlers");
+    this.module.addData(layout.AES_ENCRYPT, constantTables());
     return this.module.build();
   }
 

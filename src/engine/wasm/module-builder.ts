@@ -26,6 +26,7 @@ export class ModuleBuilder implements ModuleNames {
   private elements: string[] = [];
   private exportedTable: string | undefined;
   private importedTable: string | undefined;
+  private readonly data: { at: number; bytes: Uint8Array }[] = [];
 
   /** Names a signature for indirect calls. */
   defineType(name: string, signature: Signature): void {
@@ -61,6 +62,11 @@ export class ModuleBuilder implements ModuleNames {
   /** The functions of table 0, in order. */
   setTable(names: readonly string[]): void {
     this.elements = [...names];
+  }
+
+  /** Has these bytes be at this address of the memory whenever the module is made an instance. */
+  addData(at: number, bytes: Uint8Array): void {
+    this.data.push({ at, bytes });
   }
 
   /** Exports table 0. */
@@ -118,6 +124,7 @@ export class ModuleBuilder implements ModuleNames {
       w.raw(bytes);
     });
     out.section(10, code);
+    if (this.data.length > 0) out.section(11, this.dataSection());
     return out.bytes().slice();
   }
 
@@ -182,6 +189,17 @@ export class ModuleBuilder implements ModuleNames {
     w.byte(0x0b);
     w.raw(vector(this.elements, (v, name) => v.unsigned(this.functionIndex(name))).bytes());
     return w;
+  }
+
+  private dataSection(): BinaryWriter {
+    return vector(this.data, (w, { at, bytes }) => {
+      w.unsigned(0);
+      w.byte(0x41);
+      w.signed(at);
+      w.byte(0x0b);
+      w.unsigned(bytes.length);
+      w.raw(bytes);
+    });
   }
 
   /**

@@ -16,7 +16,6 @@ import type {
   Vm,
 } from "../contract.js";
 import { EngineLimit } from "../contract.js";
-import { writeConstantTables } from "../x86/constant-tables.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
 import * as layout from "../x86/layout.js";
 import { REC_OFFSET } from "../x86/record.js";
@@ -123,7 +122,6 @@ class WasmVm implements Vm {
     this.wasmMemory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.dataView = new DataView(this.wasmMemory.buffer);
     this.bytes = new Uint8Array(this.wasmMemory.buffer);
-    writeConstantTables(this.dataView);
     this.monitored = new MonitoredLines(
       this.wasmMemory,
       (offset) => this.ram.addressOf(offset),

@@ -82,8 +82,10 @@ function writeCrc(view: DataView): void {
   }
 }
 
-/** Writes the tables into an engine's new memory. */
-export function writeConstantTables(view: DataView): void {
+/** The tables, as they lie in an engine's memory from `AES_ENCRYPT` on. */
+export function constantTables(): Uint8Array {
+  const view = new DataView(new ArrayBuffer(layout.CRC32C + 4 * layout.CRC32C_STRIDE));
   writeAes(view);
   writeCrc(view);
+  return new Uint8Array(view.buffer, layout.AES_ENCRYPT);
 }

@@ -22,7 +22,7 @@ export const PAGE_SHIFT = SHIFT_4K;
 export const PAGES_4G = 2 ** (32 - PAGE_SHIFT);
 
 // ── constant tables ────────────────────────────────────────────────────────────────────────────────────────
-// Absolute addresses in the reserved page; constant-tables.ts writes them.
+// Absolute addresses in the reserved page; the interpreter's module brings them (constant-tables.ts).
 
 /** What a byte adds to its column in an AES round: 256 dwords; byte 1 is the substituted byte. */
 export const AES_ENCRYPT = 0x1000;

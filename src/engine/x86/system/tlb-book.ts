@@ -100,6 +100,13 @@ class EntryLists {
   }
 }
 
+/** Makes `count` things of what is the first; in few steps, as this is on the way to the first instruction. */
+function repeat(words: Int32Array, first: number, size: number, count: number): void {
+  const end = first + count * size;
+  for (let at = first + size; at < end; at += at - first)
+    words.copyWithin(at, first, Math.min(at, first + end - at));
+}
+
 export class TlbBook {
   private readonly dataWord: number;
   private readonly codeWord: number;
@@ -134,8 +141,10 @@ export class TlbBook {
       counts: ((cpuBase + L.TLB_LISTED) >>> 2) + 2,
       lists: (cpuBase + L.ITLB_LISTS) >>> 1,
     });
-    for (let i = 0; i < DATA_ENTRIES; i++) this.emptyData(this.dataWord + i * ENTRY_WORDS);
-    for (let i = 0; i < L.ITLB_ENTRIES; i++) this.emptyCode(this.codeWord + i * ITLB_WORDS);
+    this.emptyData(this.dataWord);
+    repeat(words, this.dataWord, ENTRY_WORDS, DATA_ENTRIES);
+    this.emptyCode(this.codeWord);
+    repeat(words, this.codeWord, ITLB_WORDS, L.ITLB_ENTRIES);
   }
 
   /** First word of the data entry for a linear page in an access mode. */
