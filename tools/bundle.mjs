@@ -1,6 +1,7 @@
 // Puts what the compiler made of the program together into few files, in dist/run: a start loads a dozen of them instead of
 // hundreds (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
 // stack trace says what it said; what is imported when it is needed stays so.
+import { createHash } from "node:crypto";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -16,6 +17,13 @@ const THREADS = {
   jobs: ["guests/thread-jobs"],
   disks: ["host/node/disk-flush-thread"],
 };
+/** The thread that runs from one script, so that what was compiled of it can be kept; and what it is started with. */
+const ONE_SCRIPT = { thread: "machine", entry: "worker", starter: "host/node/kept-script" };
+const SCRIPT_NAME = "parts.cjs";
+/** What the entry is called in there: the file of its own name runs the script. */
+const ENTRY_PART = "./entry.cjs";
+/** Characters of a script's id. */
+const ID_LENGTH = 16;
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");
 
@@ -130,6 +138,54 @@ function partsOf({ outputs }) {
   return Object.fromEntries(parts);
 }
 
+/** A part and all that it imports at once, each behind what it imports. */
+function importedBy(parts, name, found = new Set()) {
+  if (!found.has(name)) {
+    for (const one of parts[name].imports) importedBy(parts, one, found);
+    found.add(name);
+  }
+  return found;
+}
+
+/** A text of which each character is a byte, so that V8 holds it as bytes; esbuild leaves others in comments only. */
+const ascii = (text) =>
+  text.replace(/[\u0080-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/**
+ * One script of what a thread loads at once (src/host/node/kept-script.ts), instead of its entry a file that runs it, and instead of the
+ * others' files something that says where they are.
+ */
+async function writeScript({ build }, parts) {
+  const folder = path.join(TO, ONE_SCRIPT.thread);
+  const texts = [];
+  for (const name of importedBy(parts, ONE_SCRIPT.entry)) {
+    const file = `${name}.cjs`;
+    const called = name === ONE_SCRIPT.entry ? ENTRY_PART : `./${file}`;
+    const text = await readFile(path.join(folder, file), "utf8");
+    if (/\bimport\(/.test(text)) throw new Error(`${file}: a script cannot import()`);
+    texts.push(`"${called}": function (require, module, __filename, __dirname) {\n${ascii(text)}\n}`);
+    await writeFile(path.join(folder, file), `throw new Error("it is in ${SCRIPT_NAME}");\n`);
+  }
+  const script = `({\n${texts.join(",\n")}\n})\n`;
+  const id = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
+  await writeFile(path.join(folder, SCRIPT_NAME), script);
+  const { outputFiles } = await build({
+    entryPoints: [path.join(FROM, `${ONE_SCRIPT.starter}.js`)],
+    bundle: true,
+    format: "cjs",
+    platform: "node",
+    target: "node20",
+    write: false,
+  });
+  const what = `{ folder: __dirname, name: "${SCRIPT_NAME}", id: "${id}", entry: "${ENTRY_PART}", purpose }`;
+  const start = [
+    outputFiles[0].text,
+    `const purpose = require("node:worker_threads").workerData ?? "any";`,
+    `module.exports.runScriptOfParts(${what}, require);\n`,
+  ];
+  await writeFile(path.join(folder, `${ONE_SCRIPT.entry}.cjs`), start.join("\n"));
+}
+
 /** The program's own file: what is started by its name. */
 async function writeProgram() {
   const file = path.join(TO, "locore.cjs");
@@ -137,8 +193,8 @@ async function writeProgram() {
   await chmod(file, EXECUTABLE);
 }
 
-async function bundleThread({ build }, thread) {
-  const { outputFiles, metafile } = await build({
+async function bundleThread(esbuild, thread) {
+  const { outputFiles, metafile } = await esbuild.build({
     entryPoints: THREADS[thread].map((entry) => ({
       in: path.join(FROM, `${entry}.js`),
       out: path.basename(entry),
@@ -158,10 +214,12 @@ async function bundleThread({ build }, thread) {
   await mkdir(path.join(TO, thread));
   for (const { path: file, text } of outputFiles)
     await writeFile(file.replace(/\.js$/, ".cjs"), converted(text));
-  await writeFile(path.join(TO, thread, "parts.json"), JSON.stringify(partsOf(metafile), undefined, 1));
+  const parts = partsOf(metafile);
+  await writeFile(path.join(TO, thread, "parts.json"), JSON.stringify(parts, undefined, 1));
   const part = `dist/run/${thread}/${path.basename(LIBRARY)}.js`;
   if (part in metafile.outputs)
     await writeFile(path.join(TO, nameOf(thread, LIBRARY)), library(thread, metafile.outputs[part].exports));
+  if (thread === ONE_SCRIPT.thread) await writeScript(esbuild, parts);
 }
 
 /** Makes dist/run of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */

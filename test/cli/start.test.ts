@@ -2,11 +2,14 @@
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import zlib from "node:zlib";
+import { al, Assembler, eax, edx } from "../support/asm/index.js";
+import { pvhElf } from "../support/qemu/pvh-elf.js";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 const PARTS = fileURLToPath(new URL("../../run/main/parts.json", import.meta.url));
@@ -60,4 +63,48 @@ test("R6.2 what was compiled is kept where Node can, unless it is told not to; w
   assert.deepEqual(start(home), refused, "the second time");
   const file = path.join(folder, "text");
   assert.deepEqual(start(path.join(file, "below")), refused, "a folder that cannot be made");
+});
+
+/** What of V8's flags a machine's thread changes for good before that would keep nothing: Node 20. Others have the checksum. */
+const KEEPS = "crc32" in zlib && Number.parseInt(process.versions.v8, 10) >= 12;
+const LOAD = 0x100000;
+const kernel = path.join(folder, "prints");
+{
+  const a = new Assembler(LOAD, 32).mov(edx, 0x3f8).mov(al, "!".charCodeAt(0)).out(8, "dx");
+  writeFileSync(kernel, pvhElf(LOAD, a.mov(eax, 3).out(32, 0xf4).cli().hlt().link()[0].bytes, LOAD));
+}
+
+/** A whole run, with what was compiled to be kept in `home`. */
+function run(home: string, env: Record<string, string> = {}): unknown[] {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, "boot", kernel, "-m", "8M"], {
+    input: "",
+    env: { ...process.env, NODE_COMPILE_CACHE: undefined, XDG_CACHE_HOME: home, ...env },
+  });
+  return [status, stdout.toString(), stderr.toString()];
+}
+
+test("R6.2 what the machine's thread called is kept, used as long as it is right, and made anew where it is not", () => {
+  const home = path.join(folder, "scripts");
+  const folderOfScripts = path.join(home, "locore", "compiled");
+  const refused = run(home, { NODE_DISABLE_COMPILE_CACHE: "1" });
+  assert.deepEqual(refused.slice(0, 2), [7, "!"], String(refused[2]));
+  assert.equal(existsSync(home), false, "not wanted");
+  assert.deepEqual(run(home), refused, "without anything kept");
+  const names = existsSync(folderOfScripts) ? readdirSync(folderOfScripts) : [];
+  const [name, ...others] = names.filter((one) => one.startsWith("parts-"));
+  assert.deepEqual([name !== undefined, others], [KEEPS, []]);
+  if (!KEEPS) return;
+  const file = path.join(folderOfScripts, name);
+  const written = statSync(file).mtimeMs;
+  const good = readFileSync(file);
+  assert.deepEqual(run(home), refused, "with what was kept");
+  assert.equal(statSync(file).mtimeMs, written, "it was used");
+  const flipped = Buffer.from(good);
+  flipped[good.length >> 1] ^= 0x55;
+  for (const damaged of [flipped, good.subarray(0, good.length >> 1), good.subarray(0, 8), Buffer.alloc(0)]) {
+    writeFileSync(file, damaged);
+    assert.deepEqual(run(home), refused, `${damaged.length} bytes of ${good.length}`);
+    assert.notDeepEqual(readFileSync(file), damaged, "made anew");
+  }
+  assert.deepEqual(run(path.join(file, "below")), refused, "a folder that cannot be made");
 });

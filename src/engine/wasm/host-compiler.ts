@@ -8,6 +8,8 @@
  * large region do; the compiler's garbage would then wait for a full collection, 40 MiB of it.
  */
 const YOUNG_STAYS_YOUNG = "--no-allocation-site-pretenuring";
+/** V8's own way. */
+const YOUNG_AS_EVER = "--allocation-site-pretenuring";
 
 /**
  * Node 20's V8 11.3 joins and shortens moves without asking whether a stack slot holds 32 or 64 bits, and a guest's
@@ -41,8 +43,26 @@ export function hostCompiler(): HostCompiler {
 /** Tells a compiler what it must know. False when its code would be wrong and nothing can be done about it. */
 export function prepareCompiler({ v8, setFlag }: HostCompiler): boolean {
   if (v8 === undefined) return true;
-  setFlag?.(YOUNG_STAYS_YOUNG);
   if (Number.parseInt(v8, 10) >= FIRST_SOUND_V8) return true;
   setFlag?.(MOVES_STAY_APART);
   return setFlag !== undefined;
+}
+
+/**
+ * Tells it that regions will be compiled. Not before: with other flags than its own, V8 refuses what it compiled with those, and has to
+ * compile Node's modules anew that are loaded from then on.
+ */
+export function expectRegions({ v8, setFlag }: HostCompiler): void {
+  if (v8 !== undefined) setFlag?.(YOUNG_STAYS_YOUNG);
+}
+
+/** What `make` makes as if `expectRegions` had not been called. */
+export function unexpectingRegions<T>({ v8, setFlag }: HostCompiler, make: () => T): T {
+  if (v8 === undefined) return make();
+  setFlag?.(YOUNG_AS_EVER);
+  try {
+    return make();
+  } finally {
+    setFlag?.(YOUNG_STAYS_YOUNG);
+  }
 }

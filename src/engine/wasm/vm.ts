@@ -49,7 +49,7 @@ import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
-import { hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
+import { expectRegions, hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { MonitoredLines } from "./monitored-lines.js";
 import { memoryPages } from "./limits.js";
@@ -444,6 +444,7 @@ export class WasmEngine implements Engine {
   readonly name = "wasm";
   readonly capabilities = CAPABILITIES;
   readonly #options: WasmEngineOptions & { jit: JitMode };
+  readonly #host: HostCompiler;
   /** Machines that have no compiler yet. */
   readonly #interpreting = new Set<WasmVm>();
   #compiler: RegionCompiler | undefined;
@@ -453,7 +454,8 @@ export class WasmEngine implements Engine {
     const { jit: wanted = "on", compiler: host = hostCompiler() } = options;
     const jit = wanted === "off" || prepareCompiler(host) ? wanted : "off";
     this.#options = { ...options, jit };
-    this.#compiler = compiler;
+    this.#host = host;
+    if (compiler !== undefined) this.compileWith(compiler);
   }
 
   /** Whether a machine runs what a compiler would look at, and there is none. */
@@ -463,6 +465,7 @@ export class WasmEngine implements Engine {
 
   /** Every machine compiles from now on, unless the options say otherwise. Between runs only. */
   compileWith(compiler: RegionCompiler): void {
+    if (this.#options.jit !== "off") expectRegions(this.#host);
     this.#compiler = compiler;
     for (const vm of this.#interpreting) vm.compileWith(compiler);
     this.#interpreting.clear();

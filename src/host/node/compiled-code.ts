@@ -10,10 +10,14 @@ type Enable = (folder: string) => { directory?: string };
 
 const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
 
-/** Where it is kept: Node's own variable says, or the user's cache. Undefined where this Node keeps nothing. */
-function folder(): string | undefined {
-  if (enableCompileCache === undefined) return undefined;
-  const { XDG_CACHE_HOME: base = "", NODE_COMPILE_CACHE: given } = process.env;
+/** Where compiled code is kept: Node's own variables say, or the user's cache. Undefined where none is to be. */
+export function keptFolder(): string | undefined {
+  const {
+    XDG_CACHE_HOME: base = "",
+    NODE_COMPILE_CACHE: given,
+    NODE_DISABLE_COMPILE_CACHE: not,
+  } = process.env;
+  if (not !== undefined) return undefined;
   if (given !== undefined) return given;
   try {
     return path.join(path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "locore", "compiled");
@@ -22,14 +26,14 @@ function folder(): string | undefined {
   }
 }
 
-/** What a thread is to have in its environment, so that it keeps what it compiles; NODE_DISABLE_COMPILE_CACHE still says no. */
+/** What a thread is to have in its environment, so that it keeps what it compiles. */
 export function keepingVariables(): Record<string, string> {
-  const kept = folder();
+  const kept = enableCompileCache === undefined ? undefined : keptFolder();
   return kept === undefined ? {} : { NODE_COMPILE_CACHE: kept };
 }
 
 /** This thread keeps what it compiles from here on. */
 export function keepCompiledCode(): void {
-  const kept = folder();
+  const kept = keptFolder();
   if (kept !== undefined) enableCompileCache?.(kept);
 }

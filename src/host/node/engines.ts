@@ -11,6 +11,7 @@ import {
   type EngineVerdict,
   type JitMode,
 } from "../../engine/contract.js";
+import type { HostCompiler } from "../../engine/wasm/host-compiler.js";
 import type { WasmEngine } from "../../engine/wasm/vm.js";
 
 /** Environment variable that says whether to compile, where nobody else does. */
@@ -43,6 +44,9 @@ export interface EngineOptions {
 /** What `--engine` accepts. */
 export const ENGINE_NAMES = ["auto", "wasm"] as const;
 
+/** What compiles WebAssembly here. */
+export const HOST_COMPILER: HostCompiler = { v8: process.versions.v8, setFlag: setFlagsFromString };
+
 async function wasmEngine({
   jit = jitOfEnvironment(),
   statistics = false,
@@ -51,7 +55,7 @@ async function wasmEngine({
   const dumpRegion = jit === "off" ? undefined : await dumpOfEnvironment();
   return new WasmEngine({
     jit,
-    compiler: { v8: process.versions.v8, setFlag: setFlagsFromString },
+    compiler: HOST_COMPILER,
     ...(statistics && { statistics: { now: () => performance.now() } }),
     ...(dumpRegion && { dumpRegion }),
   });

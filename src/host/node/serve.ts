@@ -87,6 +87,8 @@ export interface WorkerParts {
   restore?: (source: SnapshotToRestore) => Promise<Planned>;
   startEngine: (name: string, options: EngineOptions) => Promise<StartedEngine>;
   board: RunOptions["board"];
+  /** Called when a machine has run for a while, or has ended: what its thread needed until then was loaded and called. */
+  keepCode?: () => void;
 }
 
 /** The two messages of main's: what the thread is told first, and what to run. */
@@ -200,25 +202,36 @@ async function openDisks(
   }
 }
 
+/** Looks between slices, of about 1 ms each, until what a machine needs was called once. */
+const SETTLED = 256;
+
 /** Runs the machine, and makes its engine whole when that wants to be. */
-async function completing(options: RunOptions, { wantsMore, complete }: StartedEngine): Promise<RunReport> {
-  const run = runInParts({ ...options, pause: wantsMore });
+async function completing(
+  options: RunOptions,
+  { wantsMore, complete }: StartedEngine,
+  keepCode: WorkerParts["keepCode"],
+): Promise<RunReport> {
+  let looks = 0;
+  const pause = (): boolean => {
+    if (++looks === SETTLED) keepCode?.();
+    return wantsMore();
+  };
+  const run = runInParts({ ...options, pause });
   for (;;) {
     const part = run.next();
-    if (part.done === true) return part.value;
+    if (part.done === true) {
+      keepCode?.();
+      return part.value;
+    }
     await complete();
   }
 }
 
 /** Disks are written out and closed whatever happened. */
-async function runWithDisks(
-  options: RunOptions,
-  started: StartedEngine,
-  disks: Disks | undefined,
-): Promise<RunReport> {
+async function withDisks(disks: Disks | undefined, run: Promise<RunReport>): Promise<RunReport> {
   let report: RunReport;
   try {
-    report = await completing(options, started);
+    report = await run;
   } catch (error) {
     disks?.abandon();
     throw error;
@@ -254,11 +267,8 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const steps = { thread, told, planned, engine: now() };
     const { board } = parts;
     const disks = await openDisks(start.source, made, setup.shared);
-    const report = await runWithDisks(
-      runOptions({ start, ...made, engine, side, tell, board, disks, steps }),
-      beginning,
-      disks,
-    );
+    const options = runOptions({ start, ...made, engine, side, tell, board, disks, steps });
+    const report = await withDisks(disks, completing(options, beginning, parts.keepCode));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

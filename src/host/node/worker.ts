@@ -2,7 +2,9 @@
 import { parentPort, workerData } from "node:worker_threads";
 // Every machine needs it: it comes in the same few files as the rest.
 import "../../engine/wasm/vm.js";
-import { startEngine } from "./engines.js";
+import { unexpectingRegions } from "../../engine/wasm/host-compiler.js";
+import { HOST_COMPILER, startEngine } from "./engines.js";
+import { keepScript } from "./kept-script.js";
 import type { PlannedSource } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
 import { restore } from "./restoring.js";
@@ -20,7 +22,11 @@ function expect(expectation: Expectation | undefined): void {
     loading.catch(() => undefined);
 }
 
+function keepCode(): void {
+  keepScript((make) => unexpectingRegions(HOST_COMPILER, make));
+}
+
 if (parentPort !== null) {
   expect(workerData as Expectation | undefined);
-  void serveMachine(parentPort, { startEngine, makePlan, restore, board: undefined });
+  void serveMachine(parentPort, { startEngine, makePlan, restore, board: undefined, keepCode });
 }
