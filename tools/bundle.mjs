@@ -147,6 +147,14 @@ function importedBy(parts, name, found = new Set()) {
   return found;
 }
 
+/** The same with those that are loaded later and only hand on what is there then. */
+function heldBy(parts, name) {
+  const held = importedBy(parts, name);
+  for (const [one, { modules, imports }] of Object.entries(parts))
+    if (modules.length === 0 && imports.every((other) => held.has(other))) held.add(one);
+  return held;
+}
+
 /** A text of which each character is a byte, so that V8 holds it as bytes; esbuild leaves others in comments only. */
 const ascii = (text) =>
   text.replace(/[\u0080-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
@@ -158,7 +166,7 @@ const ascii = (text) =>
 async function writeScript({ build }, parts) {
   const folder = path.join(TO, ONE_SCRIPT.thread);
   const texts = [];
-  for (const name of importedBy(parts, ONE_SCRIPT.entry)) {
+  for (const name of heldBy(parts, ONE_SCRIPT.entry)) {
     const file = `${name}.cjs`;
     const called = name === ONE_SCRIPT.entry ? ENTRY_PART : `./${file}`;
     const text = await readFile(path.join(folder, file), "utf8");

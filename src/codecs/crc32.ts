@@ -5,7 +5,8 @@
 
 const POLYNOMIAL = 0xedb88320;
 const LANES = 8;
-const TABLE = makeTable();
+/** Made when it is first needed: few starts need it. */
+let made: Int32Array | undefined;
 
 /** CRC-32 of bytes, going on from that of what went before. */
 export type Checksum = (bytes: Uint8Array, previous: number) => number;
@@ -30,7 +31,7 @@ function makeTable(): Int32Array {
  * @param previous the CRC of what went before, to continue it
  */
 export function crc32(bytes: Uint8Array, previous = 0): number {
-  const t = TABLE;
+  const t = (made ??= makeTable());
   let crc = ~previous;
   let i = 0;
   for (const end = bytes.length - (bytes.length % LANES); i < end; i += LANES) {

@@ -27,8 +27,7 @@ const OTHER_NAMES: Partial<Record<FeatureName, readonly string[]>> = {
 const LACKED_FAMILIES = /^(avx512|avx10|amx|sgx|vmx|svm|sev|kvm|hv|hwp|cqm|tdx)/;
 
 /** The other features that Linux or QEMU have a name for and the CPU does not have. */
-const LACKED = new Set(
-  `3dnow 3dnowext acc_power ace ace2 ace2_en ace_en acpi amd_dcm amd_lbr_pmc_freeze amd_lbr_v2 amd_ppin amd-no-ssb
+const LACKED = `3dnow 3dnowext acc_power ace ace2 ace2_en ace_en acpi amd_dcm amd_lbr_pmc_freeze amd_lbr_v2 amd_ppin amd-no-ssb
   amd-psfd amd-ssbd amd-stibp aperfmperf arch_lbr arch_perfmon art auto-ibrs avic avx_vnni avx-ifma avx-ne-convert
   avx-vnni-int16 avx-vnni-int8 bhi-ctrl bpext brs bts bus_lock_detect cat_l2 cat_l3 cdp_l2 cdp_l3 centaur_mcr cid
   cldemote clzero cmp_legacy cmpccxadd core-capability cpb cppc cpuid_fault cr8_legacy cxmmx cyrix_arr dca ddpd-u
@@ -43,10 +42,9 @@ const LACKED = new Set(
   skip-l1dfl-vmentry sm3 sm4 smca sme smx split_lock_detect ss ssb-no ssbd sse4a stibp stibp-always-on succor taa-no tbm
   tce tm tm2 tme topoext tpr_shadow tsc_reliable tsc_scale tsx-ctrl tsx-ldtrk user_shstk v_spec_ctrl v_vmsave_vmload vaes
   vgif virt_ssbd vmcb_clean vmmcall vnmi vpclmulqdq vpid waitpkg wbnoinvd wdt wrmsrns x2avic xcrypt xcrypt-en xfd xop
-  xsaveerptr xsaves xstore xstore-en xtpr zero-fcs-fds`
-    .split(/\s+/)
-    .map(plain),
-);
+  xsaveerptr xsaves xstore xstore-en xtpr zero-fcs-fds`;
+/** Made when it is first needed: few starts need it. */
+let lacked: ReadonlySet<string> | undefined;
 
 const CONCLUDED = "Linux concludes it from other features";
 /** Words of /proc/cpuinfo that are no feature of a CPU, and where they come from. */
@@ -85,7 +83,8 @@ export function featureNamed(name: string): NamedFeature {
   const key = plain(name);
   const feature = BY_NAME.get(key);
   if (feature !== undefined) return { kind: "ours", feature };
-  if (LACKED.has(key) || LACKED_FAMILIES.test(key)) return { kind: "lacked" };
+  lacked ??= new Set(LACKED.split(/\s+/).map(plain));
+  if (lacked.has(key) || LACKED_FAMILIES.test(key)) return { kind: "lacked" };
   const reason = NO_FEATURES.get(key);
   return reason === undefined ? { kind: "unknown" } : { kind: "no feature", reason };
 }

@@ -1,7 +1,7 @@
 /** `locore restore FILE`: goes on with a machine that was saved. */
 import { readAbout } from "../../snapshot/file.js";
 import type { SnapshotAbout } from "../../snapshot/about.js";
-import { FAST_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
+import { ABOUT_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
@@ -17,7 +17,7 @@ const AGAIN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device" || nam
 /** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
 export function aboutFile(file: string): SnapshotAbout {
   try {
-    return readSnapshotFile(file, (source) => readAbout(source, FAST_READING));
+    return readSnapshotFile(file, (source) => readAbout(source, ABOUT_READING));
   } catch (error) {
     if (error instanceof SnapshotError) throw error;
     throw new InputFileError("snapshot", file, error);

@@ -2,8 +2,8 @@
  * Which engines exist, whether they work here, and how one is loaded by name. Loading is lazy: a command that
  * runs nothing pays for nothing.
  */
-import { setFlagsFromString } from "node:v8";
 import type { DumpRegion } from "./jit-dump.js";
+import { lateBuiltin } from "./late-builtin.js";
 import {
   JIT_MODES,
   type Engine,
@@ -45,7 +45,10 @@ export interface EngineOptions {
 export const ENGINE_NAMES = ["auto", "wasm"] as const;
 
 /** What compiles WebAssembly here. */
-export const HOST_COMPILER: HostCompiler = { v8: process.versions.v8, setFlag: setFlagsFromString };
+export const HOST_COMPILER: HostCompiler = {
+  v8: process.versions.v8,
+  setFlag: (flag) => lateBuiltin("node:v8").setFlagsFromString(flag),
+};
 
 async function wasmEngine({
   jit = jitOfEnvironment(),

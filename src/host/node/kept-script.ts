@@ -6,10 +6,9 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { Module } from "node:module";
 import path from "node:path";
-import { cachedDataVersionTag } from "node:v8";
 import { Script } from "node:vm";
-import zlib from "node:zlib";
 import { keptFolder } from "./compiled-code.js";
+import { lateBuiltin } from "./late-builtin.js";
 
 /** What was kept: the script's id, the CRC-32 of the rest, the rest. V8 itself does not look whether that is damaged. */
 const ID_LENGTH = 16;
@@ -19,7 +18,7 @@ const OWNER_ONLY = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
 
 /** In Node 20.15 and later; before, nothing is kept. */
-const { crc32 } = zlib as { crc32?: (bytes: Uint8Array) => number };
+const { crc32 } = lateBuiltin("node:zlib");
 
 /** Where the two copies of this file in a thread, the one that starts it and the thread's own, find each other. */
 const HOOK = Symbol.for("locore: keeps what was compiled");
@@ -79,7 +78,9 @@ function writeKept({ file, id }: Kept, data: Buffer): void {
 }
 
 /** Has `keepScript` write what was compiled of a script. */
-function offerToKeep(kept: Kept, script: Script, tag: number): void {
+function offerToKeep(kept: Kept, script: Script): void {
+  const { cachedDataVersionTag } = lateBuiltin("node:v8");
+  const tag = cachedDataVersionTag();
   (globalThis as Global)[HOOK] = (asAtFirst) => {
     delete (globalThis as Global)[HOOK];
     asAtFirst(() => {
@@ -95,10 +96,9 @@ function compiled(file: string, { name, id, purpose }: ScriptOfParts): Script {
   if (folder === undefined) return new Script(source, { filename: file });
   const { version, arch } = process;
   const kept = { file: path.join(folder, `${path.parse(name).name}-${purpose}-${version}-${arch}`), id };
-  const tag = cachedDataVersionTag();
   const cachedData = readKept(kept);
   const script = new Script(source, { filename: file, ...(cachedData && { cachedData }) });
-  if (cachedData === undefined || script.cachedDataRejected === true) offerToKeep(kept, script, tag);
+  if (cachedData === undefined || script.cachedDataRejected === true) offerToKeep(kept, script);
   return script;
 }
 

@@ -108,7 +108,7 @@ export interface WorkerFailure extends ErrorData {
   what: "engine" | "refused" | "internal";
 }
 
-/** When the machine's thread had come how far, ms since 1970 (fractions). */
+/** When the machine's thread had come how far, in the host's time (host-time.ts), ns. */
 export interface StartSteps {
   /** The thread ran, and what it begins with was loaded. */
   thread: number;

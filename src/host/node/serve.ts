@@ -21,6 +21,7 @@ import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { DiskError } from "./disk-error.js";
 import type { DiskRequest } from "./disk-request.js";
 import type { Disks } from "./disks.js";
+import { hostNs } from "./host-time.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
@@ -35,8 +36,6 @@ import {
   type WorkerMessage,
   type WorkerSetup,
 } from "./messages.js";
-
-const NS_PER_MS = 1e6;
 
 /** Turns whatever was thrown into data that names its source. */
 function failureOf(error: unknown): WorkerFailure {
@@ -114,9 +113,6 @@ interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   steps: Omit<StartSteps, "first">;
 }
 
-/** Ms since 1970. */
-const now = (): number => performance.timeOrigin + performance.now();
-
 function runOptions({
   start,
   plan,
@@ -134,7 +130,7 @@ function runOptions({
     engine,
     board,
     console: side,
-    hostNow: () => performance.now() * NS_PER_MS,
+    hostNow: hostNs,
     random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     poll: () => {
       // The bell is heard first, so that nothing that rings it now is missed.
@@ -146,7 +142,7 @@ function runOptions({
     wait: (milliseconds) => side.wait(milliseconds),
     onStart: () => {
       discard(start, plan);
-      tell({ kind: "started", steps: { ...steps, first: now() } });
+      tell({ kind: "started", steps: { ...steps, first: hostNs() } });
     },
     events: {
       unimplemented: (cpu, rip, bytes, text) => tell({ kind: "unimplemented", cpu, rip, bytes, text }),
@@ -248,7 +244,7 @@ function toldOf({ added }: Plan): string[] {
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
-  const thread = now();
+  const thread = hostNs();
   const { setup, started } = await heard(port);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   try {
@@ -256,15 +252,15 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     // Whatever is wrong with it is said once it is needed.
     loading.catch(() => undefined);
     const start = await started;
-    const told = now();
+    const told = hostNs();
     const made = await plannedFrom(start.source, setup.engine, parts);
     tell({ kind: "planned", warnings: made.plan.warnings, told: toldOf(made.plan) });
-    const planned = now();
+    const planned = hostNs();
     const beginning = await loading;
     // A kernel that boots runs the same code soon, and what it needs was loaded while it was planned.
     if (made.from === undefined) await beginning.complete();
     const { engine } = beginning;
-    const steps = { thread, told, planned, engine: now() };
+    const steps = { thread, told, planned, engine: hostNs() };
     const { board } = parts;
     const disks = await openDisks(start.source, made, setup.shared);
     const options = runOptions({ start, ...made, engine, side, tell, board, disks, steps });

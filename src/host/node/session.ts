@@ -11,6 +11,7 @@ import type { RunReport } from "../run.js";
 import { allocateShared, MainSide, type ConsoleSize, type MainStream } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import { machineThread } from "./machine-thread.js";
+import { randomBytes } from "./random-bytes.js";
 import {
   transferable,
   type StartMessage,
@@ -155,7 +156,7 @@ export class Session {
    * afterwards. Resolves after the last byte of console output was taken.
    */
   async run(start: StartMessage): Promise<RunReport> {
-    const generation = crypto.getRandomValues(new Uint8Array(GENERATION_BYTES));
+    const generation = randomBytes(GENERATION_BYTES);
     this.#worker.postMessage({ ...start, generation }, transferable(start.source));
     this.#pump();
     try {

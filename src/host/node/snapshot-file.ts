@@ -16,12 +16,12 @@ import {
   writevSync,
 } from "node:fs";
 import path from "node:path";
-import zlib from "node:zlib";
 import { crc32 as ownCrc32, type Checksum } from "../../codecs/crc32.js";
 import { snapshotPieces, type SnapshotOptions } from "../../snapshot/write.js";
 import { MAGIC } from "../../snapshot/format.js";
 import { isSnapshot, type FileOptions, type SnapshotSource } from "../../snapshot/file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
+import { lateBuiltin } from "./late-builtin.js";
 import type { Machine } from "../../machine/machine.js";
 
 /** Of whoever runs this program, and nobody else. */
@@ -31,14 +31,33 @@ const PIECES_AT_ONCE = 512;
 /** Packing is for files that are kept: it takes a second for 100 MB, and more would not pay. */
 const GZIP_LEVEL = 1;
 
-/** zlib's, where this Node has it (20.15 and later): several times as fast as ours. */
-const { crc32 } = zlib as { crc32?: (bytes: Uint8Array, previous: number) => number };
-const CHECKSUM: { checksum: Checksum } = { checksum: crc32 ?? ownCrc32 };
+/** Bytes for which zlib is worth being loaded, which takes 2 ms: what a snapshot says of itself has fewer. */
+const WORTH_ZLIB = 4096;
+
+let loaded: ReturnType<typeof lateBuiltin<"node:zlib">> | undefined;
+
+function zlib(): NonNullable<typeof loaded> {
+  loaded ??= lateBuiltin("node:zlib");
+  return loaded;
+}
+
+/** Zlib's, where this Node has it (20.15 and later): several times as fast as ours. */
+const CHECKSUM: { checksum: Checksum } = {
+  checksum: (bytes, previous) => (zlib().crc32 ?? ownCrc32)(bytes, previous),
+};
 
 /** How files are read fast here. */
 export const FAST_READING: Required<FileOptions> = {
   ...CHECKSUM,
-  gunzip: (packed, most) => zlib.gunzipSync(packed, { maxOutputLength: Math.max(1, most) }),
+  gunzip: (packed, most) => zlib().gunzipSync(packed, { maxOutputLength: Math.max(1, most) }),
+};
+
+/** How as little of a file is read as what it says of itself, before anything else is. */
+export const ABOUT_READING: FileOptions = {
+  checksum: (bytes, previous) => {
+    const { checksum } = bytes.length < WORTH_ZLIB ? { checksum: ownCrc32 } : CHECKSUM;
+    return checksum(bytes, previous);
+  },
 };
 
 /**
@@ -52,7 +71,7 @@ export function saveToFile(
 ): number {
   const { compress, ...others } = options;
   const gzip = (pieces: readonly Uint8Array[]): Uint8Array =>
-    zlib.gzipSync(Buffer.concat(pieces), { level: GZIP_LEVEL });
+    zlib().gzipSync(Buffer.concat(pieces), { level: GZIP_LEVEL });
   const pieces = snapshotPieces(machine, { ...others, ...CHECKSUM, ...(compress && { gzip }) });
   writeWhole(file, pieces);
   return pieces.reduce((sum, { length }) => sum + length, 0);

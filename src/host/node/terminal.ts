@@ -2,8 +2,8 @@
  * The terminal of this process: raw mode while a guest owns it, restored on every way out that a program can
  * catch (normal end, exception, signal); and its size. Knows no machine.
  */
-import { spawnSync } from "node:child_process";
 import type { ReadStream, WriteStream } from "node:tty";
+import { lateBuiltin } from "./late-builtin.js";
 
 /** Tells the size of a terminal now, and whenever it changes; gives what ends that. */
 export function watchSize(
@@ -33,6 +33,7 @@ export class RawTerminal {
     this.#stream.setRawMode(true);
     // Node's raw mode still turns LF into CR LF, which full-screen programs of the guest do not expect. Without
     // stty they are merely less pretty. What it changes is undone with the rest of raw mode.
+    const { spawnSync } = lateBuiltin("node:child_process");
     spawnSync("stty", ["-opost"], { stdio: ["inherit", "ignore", "ignore"] });
   }
 
