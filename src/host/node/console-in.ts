@@ -25,6 +25,9 @@ function isTerminal(stream: Readable): stream is ReadStream {
   return (stream as Partial<ReadStream>).isTTY === true;
 }
 
+/** Whoever reads a stream no more does not care how it ends, and Node must not either. */
+const ignored = (): void => undefined;
+
 /** Connects `stream` to `target` and begins to read. */
 export function connectInput(stream: Readable, target: InputTarget, onCommand: CommandHandler): ConsoleInput {
   const terminal = isTerminal(stream) ? new RawTerminal(stream) : undefined;
@@ -58,6 +61,7 @@ export function connectInput(stream: Readable, target: InputTarget, onCommand: C
   stream.on("data", onData);
   stream.on("end", onEnd);
   stream.on("error", onEnd);
+  if (!stream.listeners("error").includes(ignored)) stream.on("error", ignored);
   return {
     resume: () => {
       if (held.length > 0) offer();
@@ -65,6 +69,7 @@ export function connectInput(stream: Readable, target: InputTarget, onCommand: C
     close: () => {
       stream.removeListener("data", onData);
       stream.removeListener("end", onEnd);
+      stream.removeListener("error", onEnd);
       stream.pause();
       terminal?.leave();
     },
