@@ -219,7 +219,12 @@ async function completing(
       keepCode?.();
       return part.value;
     }
-    await complete();
+    try {
+      await complete();
+    } catch (error) {
+      // The run frees its machine, and throws it on.
+      run.throw(error);
+    }
   }
 }
 
