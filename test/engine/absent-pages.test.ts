@@ -1,7 +1,9 @@
 /** RAM that is fetched when somebody looks at it (R6.2): everybody finds what the source has, and each block is asked for once. */
 import assert from "node:assert/strict";
 import test from "node:test";
-import type { PageSource } from "../../src/engine/contract.js";
+import type { CpuHost, JitMode, PageSource } from "../../src/engine/contract.js";
+import * as regions from "../../src/engine/region/index.js";
+import { WasmEngine } from "../../src/engine/wasm/vm.js";
 import { plainMemory } from "../support/guest-memory.js";
 
 const PAGE = 0x1000;
@@ -97,4 +99,21 @@ test("what the source throws comes out, and the page is asked for again", () => 
   assert.throws(() => memory.readU8(2 * PAGE), /damaged/);
   broken = false;
   assert.equal(memory.readU8(2 * PAGE), 1);
+});
+
+test("R6.2 a checker that is loaded late has all of RAM fetched, as it compares all; a compiler alone has none", () => {
+  const cases: [jit: JitMode, asked: number[]][] = [
+    ["check", [0, 1, 2]],
+    ["on", []],
+  ];
+  for (const [jit, asked] of cases) {
+    const engine = new WasmEngine({ jit });
+    const { memory } = engine.createVm({ ranges: RANGES }, {} as CpuHost);
+    const pages = source(RUNS);
+    memory.fetchLater!(pages);
+    assert.deepEqual(pages.asked, [], jit);
+    engine.compileWith(regions);
+    assert.deepEqual(pages.asked.sort(), asked, jit);
+    assert.equal(memory.fetchMore!(1), jit === "on", jit);
+  }
 });
