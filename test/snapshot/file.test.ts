@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { FAST_READING, openSnapshotFile, saveToFile } from "../../src/host/node/snapshot-file.js";
 import type { Machine } from "../../src/machine/machine.js";
 import { bytesSource } from "../../src/snapshot/file.js";
+import { PAGE } from "../../src/snapshot/format.js";
 import { openSnapshot } from "../../src/snapshot/read.js";
 import { TestConsole } from "../support/fake-machine.js";
 import { Running } from "../support/pseudo-terminal.js";
@@ -101,6 +103,32 @@ test("R6.2 a link stays a link: what it leads to becomes the snapshot", LIMIT, (
   assert.deepEqual(readdirSync(at("elsewhere")), ["target"], "nothing is left beside it");
   machine.dispose();
 });
+
+/** A file system in memory, where Linux has it: others take pages from a program's memory, this one may not. */
+const SHARED_MEMORY = "/dev/shm";
+
+test(
+  "R6.2 a file of many pages is the same on every file system, however its pages are written",
+  LIMIT,
+  () => {
+    const machine = someMachine();
+    const size = machine.memory.ranges[0].size;
+    // 1 page to 40 of 41, so that the runs are more than one call takes.
+    for (let page = 256, run = 1; (page + run) * PAGE < size; page += run + 1, run = (run % 40) + 1)
+      machine.memory.write(page * PAGE, new Uint8Array(run * PAGE).fill(page));
+    const expected = fileOf(machine);
+    for (const place of [folder, SHARED_MEMORY].filter((one) => existsSync(one))) {
+      const file = path.join(place, `locore-pages-${process.pid}.snap`);
+      try {
+        saveToFile(file, machine, { ...SAVED, compress: false });
+        assert.ok(readFileSync(file).equals(expected), place);
+      } finally {
+        rmSync(file, { force: true });
+      }
+    }
+    machine.dispose();
+  },
+);
 
 test("R6.2 a packed snapshot is smaller and the same machine", LIMIT, () => {
   const machine = someMachine();

@@ -18,7 +18,7 @@ import {
 import path from "node:path";
 import { crc32 as ownCrc32, type Checksum } from "../../codecs/crc32.js";
 import { snapshotPieces, type SnapshotOptions } from "../../snapshot/write.js";
-import { MAGIC } from "../../snapshot/format.js";
+import { MAGIC, PAGE } from "../../snapshot/format.js";
 import { isSnapshot, type FileOptions, type SnapshotSource } from "../../snapshot/file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
 import { lateBuiltin } from "./late-builtin.js";
@@ -28,6 +28,8 @@ import type { Machine } from "../../machine/machine.js";
 const OWNER_ONLY = 0o600;
 /** Pieces in one call: what every system takes. */
 const PIECES_AT_ONCE = 512;
+/** Bytes of pages that are worth a second way to write them. */
+const WORTH_DIRECT = 1 << 20;
 /** Packing is for files that are kept: it takes a second for 100 MB, and more would not pay. */
 const GZIP_LEVEL = 1;
 
@@ -74,7 +76,7 @@ export function saveToFile(
     zlib().gzipSync(Buffer.concat(pieces), { level: GZIP_LEVEL });
   const pieces = snapshotPieces(machine, { ...others, ...CHECKSUM, ...(compress && { gzip }) });
   writeWhole(file, pieces);
-  return pieces.reduce((sum, { length }) => sum + length, 0);
+  return sizeOf(pieces);
 }
 
 /** Writes a file that is either not there or complete, even after a crash; a link stays a link. */
@@ -85,7 +87,10 @@ function writeWhole(file: string, pieces: readonly Uint8Array[]): void {
   const descriptor = openSync(partial, flags, OWNER_ONLY);
   try {
     try {
-      writeAll(descriptor, pieces);
+      const { head, headLength, pages } = inTwo(pieces);
+      writeAll(descriptor, head, 0);
+      const left = writeDirectly(partial, pages, headLength);
+      writeAll(descriptor, left, headLength + sizeOf(pages) - sizeOf(left));
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -97,10 +102,59 @@ function writeWhole(file: string, pieces: readonly Uint8Array[]): void {
   }
 }
 
-function writeAll(descriptor: number, pieces: readonly Uint8Array[]): void {
-  for (let at = 0; at < pieces.length; at += PIECES_AT_ONCE) {
-    let rest = pieces.slice(at, at + PIECES_AT_ONCE);
-    while (rest.length > 0) rest = behind(rest, writevSync(descriptor, rest));
+function sizeOf(pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** What comes before the pages that begin at a page of the file, and these. */
+function inTwo(pieces: readonly Uint8Array[]): {
+  head: readonly Uint8Array[];
+  headLength: number;
+  pages: readonly Uint8Array[];
+} {
+  let first = pieces.length;
+  while (first > 0 && pieces[first - 1].length % PAGE === 0) first--;
+  const head = pieces.slice(0, first);
+  const headLength = sizeOf(head);
+  return headLength % PAGE === 0
+    ? { head, headLength, pages: pieces.slice(first) }
+    : { head: pieces, headLength: sizeOf(pieces), pages: [] };
+}
+
+/**
+ * Writes pages from memory to the disk at once, where the system can do that, and gives what of them is still to be written. What goes
+ * through the system's cache takes memory for every page, which may cost several times what the disk does.
+ */
+function writeDirectly(file: string, pages: readonly Uint8Array[], position: number): readonly Uint8Array[] {
+  const direct = constants.O_DIRECT as number | undefined;
+  const size = sizeOf(pages);
+  if (direct === undefined || size < WORTH_DIRECT) return pages;
+  let left = pages;
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(file, constants.O_WRONLY | direct);
+    while (left.length > 0) {
+      const some = left.slice(0, PIECES_AT_ONCE);
+      const written = writevSync(descriptor, some, position + size - sizeOf(left));
+      left = [...behind(some, written), ...left.slice(PIECES_AT_ONCE)];
+    }
+  } catch {
+    // Not every file system can, or not from this place; what is really wrong is found again without.
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+  return left;
+}
+
+function writeAll(descriptor: number, pieces: readonly Uint8Array[], position: number): void {
+  let at = position;
+  for (let i = 0; i < pieces.length; i += PIECES_AT_ONCE) {
+    let rest = pieces.slice(i, i + PIECES_AT_ONCE);
+    while (rest.length > 0) {
+      const written = writevSync(descriptor, rest, at);
+      at += written;
+      rest = behind(rest, written);
+    }
   }
 }
 
