@@ -20,6 +20,12 @@ const THREADS = {
 /** The thread that runs from one script, so that what was compiled of it can be kept; and what it is started with. */
 const ONE_SCRIPT = { thread: "machine", entry: "worker", starter: "host/node/kept-script" };
 const SCRIPT_NAME = "parts.cjs";
+/** What the other thread needs for a machine that goes on is in one file too: its entry, and what is loaded then. */
+const ONE_FILE = {
+  thread: "main",
+  entry: "program",
+  modules: ["cli/command-line.js", "cli/commands/restore.js"],
+};
 /** What the entry is called in there: the file of its own name runs the script. */
 const ENTRY_PART = "./entry.cjs";
 /** Characters of a script's id. */
@@ -147,9 +153,10 @@ function importedBy(parts, name, found = new Set()) {
   return found;
 }
 
-/** The same with those that are loaded later and only hand on what is there then. */
-function heldBy(parts, name) {
-  const held = importedBy(parts, name);
+/** The same of several, with those that are loaded later and only hand on what is there then. */
+function heldBy(parts, names) {
+  const held = new Set();
+  for (const name of names) importedBy(parts, name, held);
   for (const [one, { modules, imports }] of Object.entries(parts))
     if (modules.length === 0 && imports.every((other) => held.has(other))) held.add(one);
   return held;
@@ -159,22 +166,32 @@ function heldBy(parts, name) {
 const ascii = (text) =>
   text.replace(/[\u0080-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
+/** Parts as functions, by the names that they call each other by; what stands in their own files from then on says `stub`. */
+async function takenTogether(folder, names, { nameOf: nameOfPart, stub }) {
+  const taken = [];
+  for (const name of names) {
+    const file = path.join(folder, `${name}.cjs`);
+    const text = await readFile(file, "utf8");
+    if (/\bimport\(/.test(text)) throw new Error(`${name}: what is taken together cannot import()`);
+    // In parentheses V8 compiles a function at once, and Node keeps it.
+    const start = "(function (require, module, __filename, __dirname) {";
+    taken.push(`"${nameOfPart(name)}": ${start}\n${ascii(text)}\n})`);
+    await writeFile(file, stub(name));
+  }
+  return `{\n${taken.join(",\n")}\n}`;
+}
+
 /**
  * One script of what a thread loads at once (src/host/node/kept-script.ts), instead of its entry a file that runs it, and instead of the
  * others' files something that says where they are.
  */
 async function writeScript({ build }, parts) {
   const folder = path.join(TO, ONE_SCRIPT.thread);
-  const texts = [];
-  for (const name of heldBy(parts, ONE_SCRIPT.entry)) {
-    const file = `${name}.cjs`;
-    const called = name === ONE_SCRIPT.entry ? ENTRY_PART : `./${file}`;
-    const text = await readFile(path.join(folder, file), "utf8");
-    if (/\bimport\(/.test(text)) throw new Error(`${file}: a script cannot import()`);
-    texts.push(`"${called}": function (require, module, __filename, __dirname) {\n${ascii(text)}\n}`);
-    await writeFile(path.join(folder, file), `throw new Error("it is in ${SCRIPT_NAME}");\n`);
-  }
-  const script = `({\n${texts.join(",\n")}\n})\n`;
+  const table = await takenTogether(folder, heldBy(parts, [ONE_SCRIPT.entry]), {
+    nameOf: (name) => (name === ONE_SCRIPT.entry ? ENTRY_PART : `./${name}.cjs`),
+    stub: () => `throw new Error("it is in ${SCRIPT_NAME}");\n`,
+  });
+  const script = `(${table})\n`;
   const id = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
   await writeFile(path.join(folder, SCRIPT_NAME), script);
   const { outputFiles } = await build({
@@ -192,6 +209,35 @@ async function writeScript({ build }, parts) {
     `module.exports.runScriptOfParts(${what}, require);\n`,
   ];
   await writeFile(path.join(folder, `${ONE_SCRIPT.entry}.cjs`), start.join("\n"));
+}
+
+/** Gives a part of the file that it is in; where it is not, Node does. */
+const LOAD = `
+const path = require("node:path");
+const made = new Map();
+module.exports = function load(name) {
+  const part = parts[name];
+  if (part === undefined) return require(name);
+  const known = made.get(name);
+  if (known !== undefined) return known.exports;
+  const own = { exports: {} };
+  made.set(name, own);
+  part(load, own, path.join(__dirname, name), __dirname);
+  return own.exports;
+};
+`;
+
+/** One file of what a thread loads, one behind the other, on its way; the files of these parts hand on what is in it. */
+async function writeOneFile(parts) {
+  const folder = path.join(TO, ONE_FILE.thread);
+  const partOf = (module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
+  const before = importedBy(parts, ONE_FILE.entry);
+  const names = [...heldBy(parts, ONE_FILE.modules.map(partOf))].filter((name) => !before.has(name));
+  const table = await takenTogether(folder, names, {
+    nameOf: (name) => `./${name}.cjs`,
+    stub: (name) => `module.exports = require("./${SCRIPT_NAME}")("./${name}.cjs");\n`,
+  });
+  await writeFile(path.join(folder, SCRIPT_NAME), `"use strict";\nconst parts = ${table};\n${LOAD}`);
 }
 
 /** The program's own file: what is started by its name. */
@@ -228,6 +274,7 @@ async function bundleThread(esbuild, thread) {
   if (part in metafile.outputs)
     await writeFile(path.join(TO, nameOf(thread, LIBRARY)), library(thread, metafile.outputs[part].exports));
   if (thread === ONE_SCRIPT.thread) await writeScript(esbuild, parts);
+  if (thread === ONE_FILE.thread) await writeOneFile(parts);
 }
 
 /** Makes dist/run of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */
