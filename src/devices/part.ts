@@ -6,6 +6,7 @@
  */
 import type { BlockBackend } from "../block/backend.js";
 import type { Shape } from "../bytes/shape.js";
+import type { FileBackend } from "../share/file-backend.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
 import type { FixedHardware, GeneralEvent } from "../firmware/hardware.js";
@@ -133,6 +134,8 @@ export interface Wires {
   readonly console: ConsoleWire;
   /** The disk of this name that the machine was given. Throws PartError where there is none. */
   disk(name: string): BlockBackend;
+  /** The shared folder of this name that the machine was given. Throws PartError where there is none. */
+  share(name: string): FileBackend;
   /** What the world has at the other end of a named port; undefined where nothing is. */
   channel(name: string): Channel | undefined;
   /** 32 random bits: the host's entropy, or what is the same in every run where runs repeat exactly. */
@@ -179,6 +182,8 @@ export interface PartType<State extends object = object> {
    * that passes again. Absent: such a state is handed to `create` as it is.
    */
   state?(part: PlanPart, machine: MachineFacts): Shape<State>;
+  /** What of this part keeps its machine from being saved. Absent: nothing. */
+  unsaved?(part: PlanPart): string;
   /** Makes the part: as at power-on, or with a state that `save` gave, which it may keep and change. */
   create(part: PlanPart, wires: Wires, state?: State): Part<State>;
 }

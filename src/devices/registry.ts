@@ -12,6 +12,7 @@ import { testdevPart } from "./testing/testdev.js";
 import { virtioBalloonPart } from "./virtio/balloon.js";
 import { virtioBlkPart } from "./virtio/blk.js";
 import { virtioConsolePart } from "./virtio/console.js";
+import { virtioFsPart } from "./virtio/fs.js";
 import { virtioRngPart } from "./virtio/rng.js";
 import { i8254Part, mc146818Part } from "./time/parts.js";
 
@@ -35,6 +36,7 @@ const BUILT_IN = [
   virtioConsolePart,
   virtioRngPart,
   virtioBalloonPart,
+  virtioFsPart,
   testdevPart,
 ] as const;
 

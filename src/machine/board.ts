@@ -3,6 +3,7 @@
  * is saved as what its parts save, by name; made from that it goes on, made from nothing it is the machine after reset.
  */
 import type { BlockBackend } from "../block/backend.js";
+import type { FileBackend } from "../share/file-backend.js";
 import { MmioBus } from "../devices/bus/mmio-bus.js";
 import { PortBus } from "../devices/bus/port-bus.js";
 import type { Clock, InterruptLine, PowerControl, Timers, BackEnds, Waking } from "../devices/device.js";
@@ -42,6 +43,8 @@ export interface BoardContext {
   random32?: () => number;
   /** By the names that parts have for them. */
   disks?: ReadonlyMap<string, BlockBackend> | undefined;
+  /** By the names that parts have for them. */
+  shares?: ReadonlyMap<string, FileBackend> | undefined;
   /** 16 bytes that this run has and no other; undefined where runs repeat exactly. */
   generation: Uint8Array | undefined;
   /** Guest memory; there once the parts are made. */
@@ -169,20 +172,21 @@ interface Shared {
   levels: Map<number, SharedLine>;
 }
 
-/** The disk that a part asks for. */
-function diskOf(
+/** The disk or the share that a part asks for. */
+function handedIn<T>(
   part: string,
+  what: "disk" | "share",
   name: string,
-  disks: ReadonlyMap<string, BlockBackend> = new Map<string, BlockBackend>(),
-): BlockBackend {
-  const found = disks.get(name);
+  given: ReadonlyMap<string, T> = new Map<string, T>(),
+): T {
+  const found = given.get(name);
   if (found !== undefined) return found;
-  const known = [...disks.keys()].map((one) => `"${one}"`).join(", ");
+  const known = [...given.keys()].map((one) => `"${one}"`).join(", ");
   throw new PartError(
     part,
-    `a disk "${name}" that nobody handed in`,
-    known === "" ? "a machine with disks" : `one of ${known}`,
-    "The plan names it: give the machine a disk of this name, or take the part out.",
+    `a ${what} "${name}" that nobody handed in`,
+    known === "" ? `a machine with ${what}s` : `one of ${known}`,
+    `The plan names it: give the machine a ${what} of this name, or take the part out.`,
   );
 }
 
@@ -227,7 +231,8 @@ function wiresOf(
     wake,
     completions,
     console,
-    disk: (name) => diskOf(part.name, name, context.disks),
+    disk: (name) => handedIn(part.name, "disk", name, context.disks),
+    share: (name) => handedIn(part.name, "share", name, context.shares),
     channel: (name) => context.channels?.get(name),
     random32: () => context.random32?.() ?? 0,
     generation: context.generation?.slice(),

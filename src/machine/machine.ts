@@ -4,6 +4,7 @@
  * says until when the caller may.
  */
 import type { BlockBackend } from "../block/backend.js";
+import type { FileBackend } from "../share/file-backend.js";
 import type { Channel } from "../devices/part.js";
 import type { PowerEvent } from "../devices/device.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
@@ -14,6 +15,7 @@ import { BALLOON_TARGET } from "../devices/virtio/balloon.js";
 import { CONSOLE_SIZE } from "../devices/virtio/console.js";
 import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
+import { PartError } from "../devices/resources.js";
 import type { Plan } from "../boot/plan.js";
 import type { CpuHost, Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
@@ -69,6 +71,8 @@ export interface MachineOptions {
   channels?: ReadonlyMap<string, Channel>;
   /** The disks that parts of the plan name (`config.disk`). They stay the caller's: nobody closes them here. */
   disks?: ReadonlyMap<string, BlockBackend>;
+  /** The shared folders that parts name (`config.share`), likewise. */
+  shares?: ReadonlyMap<string, FileBackend>;
 }
 
 /** A machine that goes on. */
@@ -224,10 +228,11 @@ export class Machine {
 
   /**
    * The whole state but RAM, which `memory` shows, between two steps. What the guest has printed is handed on before. Throws
-   * SaveError where the machine has ended, or a back end owes it an answer: then later.
+   * SaveError where the machine has ended, or a back end owes it an answer: then later; PartError for a part that is never saved.
    */
   save(): MachineState {
     if (this.end !== undefined) throw new SaveError(`the machine has ended (${this.end.route})`);
+    this.#expectSaved();
     const { inFlight, waiting } = this.#completions;
     if (inFlight + waiting > 0)
       throw new SaveError(`${Math.max(inFlight, waiting)} requests to back ends are in flight`);
@@ -245,6 +250,19 @@ export class Machine {
       requests: this.#completions.ordinals,
       resets: this.#resets,
     };
+  }
+
+  #expectSaved(): void {
+    for (const part of this.plan.devices) {
+      const why = this.#context.types.get(part.type)?.unsaved?.(part);
+      if (why !== undefined)
+        throw new PartError(
+          part.name,
+          why,
+          "a machine that is saved whole",
+          "Save a machine without this part.",
+        );
+    }
   }
 
   /**
@@ -422,6 +440,7 @@ export class Machine {
       },
       channels: this.#options.channels,
       disks: this.#options.disks,
+      shares: this.#options.shares,
       random32,
       generation,
       memory: () => this.#vm.memory,

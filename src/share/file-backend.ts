@@ -102,6 +102,9 @@ export interface FileBackend {
   /** The folder itself; it is never forgotten. */
   readonly root: FileNode;
 
+  /** Nothing is looked up and nothing open any more, as at the beginning: a guest starts anew. Never throws. */
+  startAgain(): void;
+
   /** Looks a name up; its count of lookups grows by one. Never follows a link. */
   lookup(parent: FileNode, name: Uint8Array): FoundNode;
   /** Takes back `count` lookups; the node is gone when none is left. Never throws. */

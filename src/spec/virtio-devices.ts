@@ -1,7 +1,14 @@
 /** Numbers of single virtio devices. Specification: VIRTIO 1.2 §5. */
 
 /** §5 */
-export const VIRTIO_ID = { NET: 1, BLOCK: 2, CONSOLE: 3, ENTROPY: 4, BALLOON: 5 } as const;
+export const VIRTIO_ID = {
+  NET: 1,
+  BLOCK: 2,
+  CONSOLE: 3,
+  ENTROPY: 4,
+  BALLOON: 5,
+  FILE_SYSTEM: 26,
+} as const;
 
 /** Features of a block device, by bit number, §5.2.3. */
 export const VIRTIO_BLK_FEATURE = {
@@ -63,3 +70,6 @@ export const VIRTIO_CONSOLE_EVENT = {
 export const VIRTIO_BALLOON_FEATURE = { DEFLATE_ON_OOM: 2, REPORTING: 5 } as const;
 export const VIRTIO_BALLOON_CONFIG = { PAGES: 0, ACTUAL: 4, SIZE: 8 } as const;
 export const VIRTIO_BALLOON_PAGE = 4096;
+
+/** Configuration of a file system, §5.11.4: its tag, padded with NULs, and a number. */
+export const VIRTIO_FS_CONFIG = { TAG: 0, TAG_BYTES: 36, REQUEST_QUEUES: 36, SIZE: 40 } as const;

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import type { BlockBackend } from "../../src/block/backend.js";
+import type { FileBackend } from "../../src/share/file-backend.js";
 import { buildPlan } from "../../src/boot/index.js";
 import type { BootOptions, LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
@@ -60,6 +61,7 @@ export interface KernelBootOptions {
   more?: Partial<BootOptions>;
   /** By the names that parts of the plan have for them. */
   disks?: ReadonlyMap<string, BlockBackend>;
+  shares?: ReadonlyMap<string, FileBackend>;
   /** By the names that ports have. */
   channels?: ReadonlyMap<string, Channel>;
   /** Changes the plan before it runs, where a test wants a machine that nobody can ask for. */
@@ -133,8 +135,9 @@ export async function runPlan(
     maxInstructions = INSTRUCTION_LIMIT,
     maxResets,
     disks,
+    shares,
     channels,
-  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets" | "disks" | "channels"> = {},
+  }: Pick<KernelBootOptions, "maxInstructions" | "maxResets" | "disks" | "shares" | "channels"> = {},
 ): Promise<KernelBoot> {
   const blocks: Buffer[] = [];
   const missing: string[] = [];
@@ -150,6 +153,7 @@ export async function runPlan(
     wait: () => assert.fail("deterministic time never waits"),
     maxInstructions,
     ...(disks && { disks }),
+    ...(shares && { shares }),
     ...(channels && { channels }),
     ...(maxResets === undefined ? {} : { maxResets, tripleFault: "reset" as const }),
     events: { unimplemented: (_cpu, rip, _bytes, text) => missing.push(`${text} at 0x${rip.toString(16)}`) },

@@ -1,5 +1,6 @@
 /** Virtio devices as tests ask for them. */
 import type { BlockBackend } from "../../src/block/backend.js";
+import type { FileBackend } from "../../src/share/file-backend.js";
 import type { PartRequest, PartValue } from "../../src/devices/part.js";
 
 export const SECTOR = 512;
@@ -16,4 +17,13 @@ export function diskPart(
     type: "virtio-blk",
     config: { disk: name, sectors, readOnly: disk.readOnly, serial: `serial-${name}`, ...more },
   };
+}
+
+/** A folder that the machine knows as `name`, and the guest mounts by that. */
+export function sharePart(
+  { readOnly }: FileBackend,
+  name = "share0",
+  more: Record<string, PartValue> = {},
+): PartRequest {
+  return { name, type: "virtio-fs", config: { share: name, tag: name, readOnly, cache: "auto", ...more } };
 }

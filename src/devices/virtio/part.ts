@@ -64,6 +64,7 @@ export function virtioPart<State extends object>(kind: VirtioKind<State>): PartT
       virtioMmio: { start: mmio![0].start, size: mmio![0].size, irq: irqs![0] },
       levelIrqs: irqs!,
     }),
+    ...(kind.unsaved && { unsaved: (part: PlanPart) => kind.unsaved!(part) }),
     state(part) {
       const device: Shape<object> = kind.shape(part);
       const shape = record<VirtioState<object>>({ transport: transportShape(kind.queues(part)), device });

@@ -82,6 +82,8 @@ export interface VirtioKind<State extends object> {
   queues(part: PlanPart): readonly number[];
   /** Throws PartError for a configuration that makes no sense. */
   check?(part: PlanPart): void;
+  /** See `PartType.unsaved`. */
+  unsaved?(part: PlanPart): string;
   shape(part: PlanPart): Shape<State>;
   initial(part: PlanPart): State;
   create(part: PlanPart, wires: Wires, bus: VirtioBus, state: State): VirtioDevice;
