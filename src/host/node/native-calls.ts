@@ -5,6 +5,7 @@
  * Sources: fcntl(2), fallocate(2), <asm-generic/fcntl.h>; the numbers are those of 64-bit Linux.
  */
 import { endianness } from "node:os";
+import type { HostCalls } from "./share/host-calls.js";
 
 /** A lock on a byte, of an open file: closing the file, or the end of the process, gives it back. */
 export type ByteLock = "read" | "write" | "none";
@@ -16,6 +17,8 @@ export interface NativeCalls {
   isByteLocked(descriptor: number, at: number, lock: "read" | "write"): boolean;
   /** Gives back what these bytes of a file took; they read as zeros. False where the file's system cannot. */
   punchHole(descriptor: number, offset: number, length: number): boolean;
+  /** What shared folders ask of the host; bound when it is first asked for. Rejects where its C library lacks a call. */
+  folderCalls(): Promise<HostCalls>;
 }
 
 /** A call that the host refuses. */
@@ -33,7 +36,7 @@ export class NativeCallError extends Error {
 export type NativeVerdict = { usable: true; detail: string } | { usable: false; reason: string };
 
 /** What of koffi is used. */
-interface Koffi {
+export interface Koffi {
   version: string;
   load(library: null): { func(prototype: string): (...args: unknown[]) => number };
   errno(): number;
@@ -65,7 +68,10 @@ function bind(koffi: Koffi): NativeCalls {
     if (fcntl(descriptor, command, "void *", bytes) >= 0) return view;
     throw new NativeCallError("fcntl", koffi.errno());
   };
+  let folders: Promise<HostCalls> | undefined;
   return {
+    folderCalls: () =>
+      (folders ??= import("./share/file-calls.js").then(({ FileCalls }) => new FileCalls(koffi))),
     lockByte(descriptor, at, lock) {
       try {
         ask(descriptor, F_OFD_SETLK, at, lock);

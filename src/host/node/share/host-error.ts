@@ -1,0 +1,16 @@
+/** What Node says of a call that the host refuses, as a FileError with Linux's number. */
+import { FileError } from "../../../share/file-backend.js";
+import { ERRNO } from "./linux-numbers.js";
+
+/** Makes a call of Node's; its errors become FileErrors. */
+export function hostCall<T>(what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const { code, errno } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    // Node has Linux's numbers on Linux only; names it has everywhere.
+    const linux = process.platform === "linux" && errno !== undefined ? -errno : ERRNO[code];
+    throw new FileError(linux ?? ERRNO.EIO, what);
+  }
+}
