@@ -374,10 +374,15 @@ export class HostFolder implements FileBackend {
     changing.removeXattr(this.#withAttributes(node), attributeName(name));
   }
 
-  /** Closes everything; nothing is to be called after it. */
-  close(): void {
+  startAgain(): void {
     for (const handle of [...this.#files.keys()]) this.release(handle);
     for (const handle of [...this.#folders.keys()]) this.releaseFolder(handle);
+    this.#table.forgetAll();
+  }
+
+  /** Closes everything; nothing is to be called after it. */
+  close(): void {
+    this.startAgain();
     this.#table.close();
   }
 

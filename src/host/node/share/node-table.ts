@@ -233,6 +233,11 @@ export class NodeTable {
     this.#dropUnused(node);
   }
 
+  /** Takes back every lookup. */
+  forgetAll(): void {
+    for (const { id, lookups } of [...this.#nodes.values()]) this.forget(id, lookups);
+  }
+
   /** Closes descriptors that were not used for longest: half of those that may be, never the one used last. Whether there was one. */
   closeSome(): boolean {
     const most = Math.ceil(this.#listed / 2);

@@ -6,22 +6,8 @@ import { readFileSync } from "node:fs";
 import { FileError } from "../../../share/file-backend.js";
 import type { NativeCalls } from "../native-calls.js";
 import type { HostCalls } from "./host-calls.js";
+import { ShareError } from "./share-error.js";
 import { HostFolder, type HostFolderOptions, type ShareOwner } from "./host-folder.js";
-
-/** A folder that was asked for cannot be shared. */
-export class ShareError extends Error {
-  override readonly name = "ShareError";
-  constructor(
-    /** Its path. */
-    readonly folder: string,
-    readonly found: string,
-    readonly expected: string,
-    /** What to do. */
-    readonly meaning: string,
-  ) {
-    super(`share ${folder}: found ${found}; expected ${expected}. ${meaning}`);
-  }
-}
 
 export interface ShareFolderOptions {
   /** Whether the guest may change nothing. */

@@ -1,0 +1,12 @@
+/** A folder as somebody asks for it to be shared. */
+import type { ShareCache } from "../../share/share-options.js";
+
+/** Plain data. */
+export interface ShareRequest {
+  folder: string;
+  /** What the guest mounts it by; no two of a machine have the same. */
+  tag: string;
+  /** Whether the guest may change what is in it. */
+  access: "read" | "write";
+  cache: ShareCache;
+}

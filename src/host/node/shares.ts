@@ -1,0 +1,64 @@
+/** The folders that a machine shares, as the host has them: opened as they were asked for, each under the name that its part has for it. */
+import { statSync } from "node:fs";
+import { shareName, type BootShare } from "../../boot/options.js";
+import { ERRNO_WORDS } from "../../spec/errno.js";
+import type { FileBackend } from "../../share/file-backend.js";
+import type { NativeCalls } from "./native-calls.js";
+import type { ShareRequest } from "./share-request.js";
+import type { HostFolder } from "./share/host-folder.js";
+import { openHostFolder, ShareError } from "./share/share-folder.js";
+
+/** What there is to plan of shares. They are looked at only. Throws ShareError. */
+export function shareFacts(requests: readonly ShareRequest[]): BootShare[] {
+  return requests.map(({ folder, tag, access, cache }) => {
+    checkFolder(folder);
+    return { tag, readOnly: access === "read", cache };
+  });
+}
+
+function checkFolder(folder: string): void {
+  try {
+    if (statSync(folder).isDirectory()) return;
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new ShareError(folder, ERRNO_WORDS[code] ?? message, "a folder", "Correct its path.");
+  }
+  throw new ShareError(folder, "no folder", "one", "A single file can be a disk, or go into the initrd.");
+}
+
+/** The shares of a machine that runs. */
+export class Shares {
+  readonly backends: ReadonlyMap<string, FileBackend>;
+
+  private constructor(private readonly open: readonly HostFolder[]) {
+    this.backends = new Map(open.map((folder, index) => [shareName(index), folder]));
+  }
+
+  /** Opens all of them. Rejects with ShareError; none is open then. */
+  static async open(
+    requests: readonly ShareRequest[],
+    { native }: { native: NativeCalls | undefined },
+  ): Promise<Shares> {
+    const open: HostFolder[] = [];
+    try {
+      for (const { folder, access } of requests) {
+        open.push(await openHostFolder(folder, { readOnly: access === "read", native }));
+        if (access === "write" && open.at(-1)!.readOnly)
+          throw new ShareError(
+            folder,
+            "a host where folders can only be shared read-only",
+            "Linux, and koffi (an optional dependency)",
+            "Leave out rw.",
+          );
+      }
+      return new Shares(open);
+    } catch (error) {
+      for (const one of open) one.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const folder of this.open) folder.close();
+  }
+}
