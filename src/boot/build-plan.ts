@@ -24,6 +24,7 @@ import {
   announced,
   consoleOf,
   diskParts,
+  shareParts,
   hasVirtioConsole,
   placeParts,
   TEST_PARTS,
@@ -247,7 +248,9 @@ function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   const tested = TEST_PARTS.filter(({ type }) => testdev && devices.every((one) => one.type !== type));
   // A plan that was edited has them among its parts, or not any more.
   const asked =
-    options.devices === undefined ? [...diskParts(options.disks ?? []), ...virtioParts(options)] : [];
+    options.devices === undefined
+      ? [...diskParts(options.disks ?? []), ...virtioParts(options), ...shareParts(options.shares ?? [])]
+      : [];
   return [...devices, ...asked, ...tested, ...moreDevices].map((request) => withVersion(request, options));
 }
 

@@ -4,6 +4,7 @@
  */
 import type { PartRequest } from "../devices/part.js";
 import type { MmioVersion } from "../devices/virtio/mmio-transport.js";
+import type { ShareCache } from "../share/share-options.js";
 import type { FeatureName } from "../spec/cpuid.js";
 import type { AnnounceBy } from "./announce-ways.js";
 import type { DiskHints } from "./disk-words.js";
@@ -33,6 +34,20 @@ export interface BootDisk {
 /** The name of the `index`th disk. */
 export function diskName(index: number): string {
   return `disk${index}`;
+}
+
+/** A shared folder as a plan has it; what is in it is handed to the machine that runs (`MachineOptions.shares`). */
+export interface BootShare {
+  /** What the guest mounts it by: 1 to 36 bytes. */
+  tag: string;
+  readOnly: boolean;
+  /** What the guest may remember of it. */
+  cache: ShareCache;
+}
+
+/** The name of the `index`th share. */
+export function shareName(index: number): string {
+  return `share${index}`;
 }
 
 /**
@@ -67,6 +82,8 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   moreDevices?: readonly PartRequest[];
   /** Disks, in the order that the guest finds them: "disk0", "disk1", … */
   disks?: readonly BootDisk[];
+  /** Shared folders: "share0", "share1", … */
+  shares?: readonly BootShare[];
   /** What is known of a disk that is booted from. */
   disk?: DiskHints;
   /** Where the machine's console is: its serial port, or port 0 of a virtio console, hvc0 to Linux. Absent: the serial port. */

@@ -11,7 +11,7 @@ import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
 import { SIZE_4K } from "../spec/x86-system.js";
 import { OptionError } from "./boot-error.js";
-import { diskName, type BootDisk, type BootOptions } from "./options.js";
+import { diskName, shareName, type BootDisk, type BootOptions, type BootShare } from "./options.js";
 import type { SerialConsole } from "./systems.js";
 import { checkAnnouncement, checkPlaced } from "./placed-part.js";
 
@@ -51,6 +51,14 @@ export function diskParts(disks: readonly BootDisk[]): PartRequest[] {
   return disks.map((disk, index) => {
     const name = diskName(index);
     return { type: "virtio-blk", name, config: { disk: name, ...disk } };
+  });
+}
+
+/** The shares' parts. `config.share` is the name by which the machine's shares are handed in. */
+export function shareParts(shares: readonly BootShare[]): PartRequest[] {
+  return shares.map((share, index) => {
+    const name = shareName(index);
+    return { type: "virtio-fs", name, config: { share: name, ...share } };
   });
 }
 

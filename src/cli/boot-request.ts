@@ -6,8 +6,10 @@ import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from ".
 import { CONSOLE_PLACES, type BootOptions, type ClockOptions, type ConsolePlace } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DISK_OPTION, parseDisk } from "./disk-option.js";
+import { parseShares, SHARE_OPTION } from "./share-option.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
+import type { ShareRequest } from "../host/node/share-request.js";
 import type { PlugInFiles } from "../host/node/plug-ins.js";
 import { readCpuOption } from "./cpu-option.js";
 import { readCpuCount, readMemory, readStart } from "./machine-options.js";
@@ -30,6 +32,7 @@ export interface BootRequest extends BootOptions<string, ModulePath> {
   plugIns?: PlugInFiles;
   /** Disks by their files. */
   diskFiles?: readonly DiskRequest[];
+  sharedFolders?: readonly ShareRequest[];
   /** The guest's clock follows the host's: nobody gave a time. */
   rtcNow?: true;
   /** SHA-256 that files must have, in hex, by path. */
@@ -99,6 +102,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
     help: "loader.name, loader.kernel, loader.initrd, loader.module, loader.append, loader.bios=on|FILE, loader.vgabios=on|FILE, and the loader's own, such as loader.entry=32; testdev=on adds what suites of unit tests for hypervisors expect; virtio.version=1 gives virtio devices their legacy registers; a comma that loader. does not follow belongs to the value",
   },
   DISK_OPTION,
+  SHARE_OPTION,
   {
     name: "device",
     value: "FILE,KEY=VALUE,…",
@@ -305,6 +309,8 @@ export function readBootRequest(args: Arguments): BootRequest {
   const [, rootDisk] = args.operands;
   if (rootDisk !== undefined) diskFiles.unshift({ ...parseDisk(rootDisk), root: true });
   if (diskFiles.length > 0) request.diskFiles = diskFiles;
+  const sharedFolders = parseShares(args.values("share"));
+  if (sharedFolders.length > 0) request.sharedFolders = sharedFolders;
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

@@ -60,6 +60,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   PlanError: EXIT_STATUS.imageRefused,
   PartError: EXIT_STATUS.imageRefused,
   DiskError: EXIT_STATUS.imageRefused,
+  ShareError: EXIT_STATUS.imageRefused,
   PlugInError: EXIT_STATUS.imageRefused,
   SnapshotError: EXIT_STATUS.imageRefused,
   PlanFileError: EXIT_STATUS.imageRefused,

@@ -16,8 +16,13 @@ export async function machineSource(request: BootRequest, signal?: AbortSignal):
   const boot = await bootOptions(whole, signal, files);
   if (hints !== undefined) boot.disk = hints;
   if (request.digests !== undefined) await checkDigests(request, boot, request.digests);
-  const { plugIns, diskFiles } = whole;
-  return { boot, ...(plugIns && { plugIns }), ...(diskFiles && { disks: diskFiles }) };
+  const { plugIns, diskFiles, sharedFolders } = whole;
+  return {
+    boot,
+    ...(plugIns && { plugIns }),
+    ...(diskFiles && { disks: diskFiles }),
+    ...(sharedFolders && { shares: sharedFolders }),
+  };
 }
 
 /** The plan of a request. Throws what makes it impossible. */

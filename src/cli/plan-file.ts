@@ -154,6 +154,8 @@ class PlanFile {
         return [pair(`loader.${key}`, this.#file(value, path))];
       case "disks":
         return this.#each(value, path, (one, at) => ["disk", this.#disk(one, at)]);
+      case "shares":
+        return this.#each(value, path, (one, at) => ["share", this.#share(one, at)]);
       case "modules":
         return this.#each(value, path, (one, at) => ["module", this.#module(one, at)]);
       case "commandLine":
@@ -227,6 +229,19 @@ class PlanFile {
     const more = ["overlay", "format", "serial"].filter((key) => facts[key] !== undefined);
     const root = facts["root"] !== undefined && this.#flag(facts["root"], `${path}.root`) ? ",root" : "";
     return `file=${text("file")}${root}${overlaid ? "" : words[access]}${more.map((key) => `,${key}=${text(key)}`).join("")}`;
+  }
+
+  /** In the words of --share, likewise. */
+  #share(value: unknown, path: string): string {
+    const facts = this.#object(value, path);
+    this.#only(facts, path, SHARE_FIELDS);
+    const text = (key: string): string => this.#text(facts[key], `${path}.${key}`).replaceAll(",", ",,");
+    const access = facts["access"] === undefined ? "read" : text("access");
+    const words: Readonly<Record<string, string>> = { read: "", write: ",rw" };
+    if (!Object.hasOwn(words, access))
+      this.#refuse(`${path}.access`, shown(access), Object.keys(words).join(", "), "Correct it.");
+    const cache = facts["cache"] === undefined ? "" : `,cache=${text("cache")}`;
+    return `folder=${text("folder")}:${text("tag")}${words[access]}${cache}`;
   }
 
   #plugged(value: unknown, path: string): DeviceFile {
@@ -321,9 +336,10 @@ function depth(text: string): number {
 
 const HEX = /^0x[0-9a-f]{1,13}$/i;
 const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial", "root"];
+const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
-  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, deterministic, rtc, " +
+  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, shares, deterministic, rtc, " +
   "devices, loaders";
 
 /** A value of JSON for people. */

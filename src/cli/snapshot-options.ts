@@ -1,5 +1,6 @@
 /** The options by which a run is saved. */
 import type { SavingRequest } from "../host/node/saving.js";
+import type { ShareRequest } from "../host/node/share-request.js";
 import type { SnapshotPoint } from "../host/run.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
 import { packageVersion } from "./commands/version.js";
@@ -42,6 +43,19 @@ function readPoint(given: string): SnapshotPoint {
   const count = Number(text);
   if (Number.isSafeInteger(count)) return { kind: "instructions", count };
   throw new UsageError(`--snapshot-at ${text}: more instructions than any run has`, "text:… for a text");
+}
+
+/** Refuses a point at which a machine with shared folders would be saved. Throws UsageError. */
+export function refuseSavingShares(
+  { sharedFolders = [] }: { sharedFolders?: readonly ShareRequest[] },
+  { saving }: { saving?: SavingRequest },
+): void {
+  if (saving?.at === undefined || sharedFolders.length === 0) return;
+  const [{ folder, tag }] = sharedFolders;
+  throw new UsageError(
+    `--snapshot-at: a machine that shares a folder cannot be saved; found --share ${folder} (${tag})`,
+    "copy what the guest needs into the initrd, or onto a disk",
+  );
 }
 
 /** Reads `SNAPSHOT_OPTIONS`. Throws UsageError. */

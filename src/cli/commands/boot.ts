@@ -7,6 +7,7 @@ import { bootRequest } from "../plan-file.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
+import { refuseSavingShares } from "../snapshot-options.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 export const boot: Command = {
@@ -43,6 +44,7 @@ export const boot: Command = {
   async run(args, context) {
     const request = await bootRequest(args);
     const options = readRunOptions(args);
+    refuseSavingShares(request, options);
     const source: LaunchOptions["source"] = async (signal) => {
       const progress = progressLine(context.stderr);
       try {

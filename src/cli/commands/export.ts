@@ -22,7 +22,7 @@ import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
-  const flags = ["cpu", "screen", "deterministic", "rtc", "device", "loader"]
+  const flags = ["cpu", "screen", "deterministic", "rtc", "device", "loader", "share"]
     .filter((name) => args.has(name) && (name !== "cpu" || request.features !== undefined))
     .map((name) => `--${name}`);
   const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);
@@ -55,7 +55,7 @@ async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportR
 
 /** The other monitor opens them: here they need not be. */
 function withoutDisks(request: BootRequest): BootRequest {
-  const { diskFiles: _diskFiles, ...others } = request;
+  const { diskFiles: _diskFiles, sharedFolders: _sharedFolders, ...others } = request;
   return others;
 }
 

@@ -7,6 +7,7 @@ import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import type { DiskRequest } from "./disk-request.js";
+import type { ShareRequest } from "./share-request.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { SavingRequest } from "./saving.js";
 
@@ -50,6 +51,8 @@ export interface PlannedSource {
   plugIns?: PlugInFiles;
   /** In the order of their names; the boot options' `disks` are made of them. */
   disks?: readonly DiskRequest[];
+  /** Likewise. */
+  shares?: readonly ShareRequest[];
 }
 
 /** What a snapshot is restored from. */

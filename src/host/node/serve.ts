@@ -22,6 +22,9 @@ import { DiskError } from "./disk-error.js";
 import type { DiskRequest } from "./disk-request.js";
 import type { Disks } from "./disks.js";
 import { hostNs } from "./host-time.js";
+import type { Shares } from "./shares.js";
+import type { ShareRequest } from "./share-request.js";
+import { ShareError } from "./share/share-error.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
@@ -54,6 +57,7 @@ function isRefusal(thrown: unknown): boolean {
     PartError,
     PlanError,
     PlugInError,
+    ShareError,
     SnapshotError,
   ].some((type) => thrown instanceof type);
 }
@@ -110,6 +114,7 @@ interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   side: WorkerSide;
   tell: (message: WorkerMessage) => void;
   disks: Disks | undefined;
+  shares: Shares | undefined;
   steps: Omit<StartSteps, "first">;
 }
 
@@ -123,6 +128,7 @@ function runOptions({
   tell,
   board,
   disks,
+  shares,
   steps,
 }: RunParts): RunOptions {
   const options: RunOptions = {
@@ -154,6 +160,7 @@ function runOptions({
   if (start.generation !== undefined) options.generation = start.generation;
   if (disks !== undefined) options.disks = disks.backends;
   if (side.channels.size > 0) options.channels = side.channels;
+  if (shares !== undefined) options.shares = shares.backends;
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
@@ -201,6 +208,17 @@ async function openDisks(
 /** Looks between slices, of about 1 ms each, until what a machine needs was called once. */
 const SETTLED = 256;
 
+/** The folders that a machine shares, open. */
+async function openShares(source: MachineSource): Promise<Shares | undefined> {
+  const { shares = [] } = source as { shares?: readonly ShareRequest[] };
+  if (shares.length === 0) return undefined;
+  const [{ Shares }, { nativeCalls }] = await Promise.all([
+    import("./shares.js"),
+    import("./native-calls.js"),
+  ]);
+  return Shares.open(shares, { native: await nativeCalls() });
+}
+
 /** Runs the machine, and makes its engine whole when that wants to be. */
 async function completing(
   options: RunOptions,
@@ -228,14 +246,19 @@ async function completing(
   }
 }
 
-/** Disks are written out and closed whatever happened. */
-async function withDisks(disks: Disks | undefined, run: Promise<RunReport>): Promise<RunReport> {
+/** Disks are written out and closed whatever happened, and shares are closed. */
+async function withFiles(
+  { disks, shares }: { disks: Disks | undefined; shares: Shares | undefined },
+  run: Promise<RunReport>,
+): Promise<RunReport> {
   let report: RunReport;
   try {
     report = await run;
   } catch (error) {
     disks?.abandon();
     throw error;
+  } finally {
+    shares?.close();
   }
   const failure = disks?.close();
   return failure === undefined ? report : { ...report, end: machineEnd("io-error", "disk", failure.message) };
@@ -267,9 +290,10 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const { engine } = beginning;
     const steps = { thread, told, planned, engine: hostNs() };
     const { board } = parts;
+    const shares = await openShares(start.source);
     const disks = await openDisks(start.source, made, setup.shared);
-    const options = runOptions({ start, ...made, engine, side, tell, board, disks, steps });
-    const report = await withDisks(disks, completing(options, beginning, parts.keepCode));
+    const options = runOptions({ start, ...made, engine, side, tell, board, disks, shares, steps });
+    const report = await withFiles({ disks, shares }, completing(options, beginning, parts.keepCode));
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

@@ -6,7 +6,8 @@ import type { FileBackend } from "../../share/file-backend.js";
 import type { NativeCalls } from "./native-calls.js";
 import type { ShareRequest } from "./share-request.js";
 import type { HostFolder } from "./share/host-folder.js";
-import { openHostFolder, ShareError } from "./share/share-folder.js";
+import { ShareError } from "./share/share-error.js";
+import { openHostFolder } from "./share/share-folder.js";
 
 /** What there is to plan of shares. They are looked at only. Throws ShareError. */
 export function shareFacts(requests: readonly ShareRequest[]): BootShare[] {
