@@ -25,8 +25,8 @@ const EXCHANGE = 2;
 const XATTR_CREATE = 1;
 const XATTR_REPLACE = 2;
 const KEEP_SIZE = 1;
-/** Files are arrays: larger ones are refused. */
-const LARGEST = 2 ** 24;
+/** Files are arrays: larger ones are refused; and so many of them. */
+const LIMITS = { bytes: 2 ** 24, files: 2 ** 16 };
 const LINK = 0o120000;
 const PERMITTED_NODES = [0, LINUX_MODE.REGULAR, 0o010000, 0o140000];
 
@@ -77,7 +77,10 @@ export class MemoryFolder implements FileBackend {
   /** Calls by the names of the methods. */
   readonly calls = new Map<string, number>();
 
-  constructor(readonly readOnly = false) {
+  constructor(
+    readonly readOnly = false,
+    private readonly most = LIMITS,
+  ) {
     this.#top = this.#newInode(LINUX_MODE.FOLDER | 0o755, 0, 0);
   }
 
@@ -374,7 +377,7 @@ export class MemoryFolder implements FileBackend {
     if (flags === XATTR_CREATE && xattrs.has(text(name))) fail(E.EEXIST, text(name));
     if (flags === XATTR_REPLACE && !xattrs.has(text(name))) fail(E.ENODATA, text(name));
     const held = [...xattrs.values()].reduce((all, one) => all + one.length, value.length);
-    if (held > LARGEST) fail(E.ENOSPC, text(name));
+    if (held > this.most.bytes) fail(E.ENOSPC, text(name));
     xattrs.set(text(name), value.slice());
   }
 
@@ -472,6 +475,7 @@ export class MemoryFolder implements FileBackend {
     const folder = this.#folder(parent);
     if (folder.children.has(this.#name(name))) fail(E.EEXIST, text(name));
     if (folder.links === 0) fail(E.ENOENT, text(name));
+    if (this.#nextIno > this.most.files) fail(E.ENOSPC, text(name));
     const inode = this.#newInode(mode, uid, gid);
     this.#enter(folder, text(name), inode);
     folder.modified = folder.changed = this.#now;
@@ -491,9 +495,9 @@ export class MemoryFolder implements FileBackend {
   }
 
   #resize(inode: Inode, size: number): void {
-    if (size > LARGEST) fail(E.EFBIG, `${size} bytes`);
+    if (size > this.most.bytes) fail(E.EFBIG, `${size} bytes`);
     if (size > inode.data.length) {
-      const grown = new Uint8Array(Math.max(size, Math.min(2 * inode.data.length, LARGEST)));
+      const grown = new Uint8Array(Math.max(size, Math.min(2 * inode.data.length, this.most.bytes)));
       grown.set(inode.data.subarray(0, inode.size));
       inode.data = grown;
     } else inode.data.fill(0, size, inode.size);
