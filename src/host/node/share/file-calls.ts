@@ -8,6 +8,8 @@
 import { constants, fdatasyncSync, fsyncSync, readSync } from "node:fs";
 import type { FileTime, FolderEntry } from "../../../share/file-backend.js";
 import type { Koffi } from "../native-calls.js";
+import { encodeDevice } from "./device-number.js";
+import { isDots } from "./file-name.js";
 import type { ChangingCalls, FolderReader, HostCalls, HostFileSystem, HostStat } from "./host-calls.js";
 import { hostCall } from "./host-error.js";
 import { Libc, type LibcCall } from "./libc.js";
@@ -220,15 +222,6 @@ function timeAt(view: DataView, at: number): FileTime {
   };
 }
 
-const LOW_MINOR = 0xff;
-const MAJOR_SHIFT = 8;
-const HIGH_MINOR_SHIFT = 12;
-
-/** A device's number in 32 bits, as `new_encode_dev` of Linux has it. */
-export function encodeDevice(major: number, minor: number): number {
-  return ((minor & LOW_MINOR) | (major << MAJOR_SHIFT) | ((minor & ~LOW_MINOR) << HIGH_MINOR_SHIFT)) >>> 0;
-}
-
 function statOf(view: DataView): HostStat {
   const born = timeAt(view, STATX.born);
   return {
@@ -280,9 +273,4 @@ function entriesOf(block: Uint8Array, length: number): { entries: FolderEntry[];
     });
   }
   return { entries, next };
-}
-
-/** Whether it is "." or "..". */
-export function isDots(name: Uint8Array): boolean {
-  return name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT));
 }

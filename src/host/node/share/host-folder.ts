@@ -17,7 +17,7 @@ import {
   type OpenFlags,
 } from "../../../share/file-backend.js";
 import type { ChangingCalls, HostCalls, HostStat } from "./host-calls.js";
-import { isDots } from "./file-calls.js";
+import { checkedName } from "./file-name.js";
 import { InodeNumbers } from "./inode-numbers.js";
 import {
   ERRNO,
@@ -55,7 +55,6 @@ interface OpenFolderOf {
   readonly folder: OpenFolder;
 }
 
-const SLASH = 0x2f;
 /** Extended attributes of this name space only are a guest's. */
 const USER_NAMES = "user.";
 /** rename(2): not over another, exchange, leave a whiteout. */
@@ -91,7 +90,7 @@ export class HostFolder implements FileBackend {
     this.#inodes = new InodeNumbers(calls.stat(descriptor).dev);
     this.#table = new NodeTable(calls, descriptor, limits);
     this.root = this.#table.root.id;
-    if (this.#table.isKernels) throw new FileError(ERRNO.EACCES, "the kernel's own files");
+    if (this.#table.isKernels) throw new FileError(ERRNO.EINVAL, "files that are the kernel's own");
   }
 
   /** Nodes that the guest knows, the root and folders above them; for tests. */
@@ -100,7 +99,7 @@ export class HostFolder implements FileBackend {
   }
 
   lookup(parent: FileNode, name: Uint8Array): FoundNode {
-    return this.#found(this.#table.lookup(this.#table.find(parent), nameOf(name)));
+    return this.#found(this.#table.lookup(this.#table.find(parent), checkedName(name)));
   }
 
   forget(node: FileNode, count: number): void {
@@ -176,7 +175,7 @@ export class HostFolder implements FileBackend {
   ): FoundNode & { readonly handle: FileHandle } {
     const changing = this.#changing();
     const folder = this.#table.find(parent);
-    const own = nameOf(name);
+    const own = checkedName(name);
     const host = hostFlags(flags);
     for (let tries = 1; ; tries++) {
       try {
@@ -293,8 +292,8 @@ export class HostFolder implements FileBackend {
     const changing = this.#changing();
     const from = this.#table.find(parent);
     const to = this.#table.find(newParent);
-    const own = nameOf(name);
-    const newOwn = nameOf(newName);
+    const own = checkedName(name);
+    const newOwn = checkedName(newName);
     if ((flags & ~RENAME_FLAGS) !== 0) throw new FileError(ERRNO.EINVAL, "renameat2");
     this.#holding(from, (folder) =>
       this.#holding(to, (newFolder) => changing.rename(folder, own, newFolder, newOwn, flags)),
@@ -307,7 +306,7 @@ export class HostFolder implements FileBackend {
     const changing = this.#changing();
     const known = this.#notKernels(this.#table.find(node));
     const folder = this.#table.find(newParent);
-    const own = nameOf(newName);
+    const own = checkedName(newName);
     this.#holding(folder, (descriptor) => changing.link(this.#table.descriptor(known), descriptor, own));
     return this.#found(this.#table.lookup(folder, own));
   }
@@ -466,10 +465,21 @@ export class HostFolder implements FileBackend {
 
   #attributesOf(facts: HostStat): FileAttributes {
     const { uid, gid } = this.#owner === "host" ? facts : this.#owner;
-    const { mode, links, rdev, size, blocks, blockSize, accessed, modified, changed } = facts;
-    const ino = this.#inodes.of(facts.dev, facts.ino);
-    const what = { ino, mode, links, uid, gid, rdev, size, blocks, blockSize };
-    return { ...what, accessed, modified, changed };
+    // One literal: a spread takes longer than the system call.
+    return {
+      ino: this.#inodes.of(facts.dev, facts.ino),
+      mode: facts.mode,
+      links: facts.links,
+      uid,
+      gid,
+      rdev: facts.rdev,
+      size: facts.size,
+      blocks: facts.blocks,
+      blockSize: facts.blockSize,
+      accessed: facts.accessed,
+      modified: facts.modified,
+      changed: facts.changed,
+    };
   }
 
   /** Takes S_ISUID and S_ISGID of a file that is about to be written: where root writes, the host does not. */
@@ -510,7 +520,7 @@ export class HostFolder implements FileBackend {
   ): FoundNode {
     const changing = this.#changing();
     const folder = this.#table.find(parent);
-    const own = nameOf(name);
+    const own = checkedName(name);
     const seen = this.#holding(folder, (descriptor) => {
       this.#as(changing, made, () => make(changing, descriptor, own));
       return this.#table.lookup(folder, own);
@@ -564,17 +574,8 @@ export class HostFolder implements FileBackend {
   #remove(parent: FileNode, name: Uint8Array, isFolder: boolean): void {
     const changing = this.#changing();
     const folder = this.#table.find(parent);
-    changing.remove(this.#table.folderDescriptor(folder), nameOf(name), isFolder);
+    changing.remove(this.#table.folderDescriptor(folder), checkedName(name), isFolder);
   }
-}
-
-/** A name of one file, in bytes that nobody changes any more. Throws FileError. */
-function nameOf(name: Uint8Array): Uint8Array {
-  if (name.length > NAME_MAX) throw new FileError(ERRNO.ENAMETOOLONG, "name");
-  const own = new Uint8Array(name);
-  if (own.length === 0 || isDots(own) || own.includes(SLASH) || own.includes(0))
-    throw new FileError(ERRNO.EINVAL, "name");
-  return own;
 }
 
 /** A name of an attribute that a guest may have. Throws FileError. */

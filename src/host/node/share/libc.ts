@@ -4,6 +4,7 @@
  */
 import { FileError } from "../../../share/file-backend.js";
 import type { Koffi } from "../native-calls.js";
+import { hostError } from "./host-error.js";
 import { ERRNO, PATH_MAX } from "./linux-numbers.js";
 
 /** A function of the library. */
@@ -49,7 +50,7 @@ export class Libc {
       const result = make();
       if (result >= 0) return result;
       const errno = this.#koffi.errno();
-      if (errno !== ERRNO.EINTR || again === MOST_INTERRUPTIONS) throw new FileError(errno, what);
+      if (errno !== ERRNO.EINTR || again === MOST_INTERRUPTIONS) throw hostError(errno, what);
     }
   }
 }

@@ -4,10 +4,14 @@
  */
 import { readFileSync } from "node:fs";
 import { FileError } from "../../../share/file-backend.js";
+import { ERRNO_WORDS } from "../../../spec/errno.js";
 import type { NativeCalls } from "../native-calls.js";
 import type { HostCalls } from "./host-calls.js";
 import { ShareError } from "./share-error.js";
 import { HostFolder, type HostFolderOptions, type ShareOwner } from "./host-folder.js";
+import { ERRNO } from "./linux-numbers.js";
+import { NodeCalls } from "./node-calls.js";
+import { PathCalls } from "./path-calls.js";
 
 export interface ShareFolderOptions {
   /** Whether the guest may change nothing. */
@@ -45,14 +49,41 @@ function usualLimits(): HostFolderOptions["limits"] {
   };
 }
 
-/** Opens a folder of the host. Rejects with ShareError for what cannot be shared so. */
+/** The best calls that there are here. */
+async function callsHere(native: NativeCalls | undefined): Promise<HostCalls> {
+  try {
+    if (native !== undefined) return await native.folderCalls();
+  } catch {
+    // A C library that lacks a call of them: Node's own are left.
+  }
+  return process.platform === "linux" ? new NodeCalls() : new PathCalls();
+}
+
+/**
+ * Opens a folder of the host. Rejects with ShareError for what cannot be shared so: no folder, one of the kernel's own, or one that is to be
+ * changed where the host has no calls for it.
+ */
 export async function openHostFolder(
   folder: string,
   { readOnly, native, owner = "host", limits }: ShareFolderOptions,
 ): Promise<HostFolder> {
-  const calls = await native?.folderCalls();
-  if (calls === undefined) throw new ShareError(folder, "no koffi", "it", "Install it: npm install koffi.");
+  const calls = await callsHere(native);
+  if (!readOnly && calls.changing === undefined)
+    throw new ShareError(
+      folder,
+      "no system calls but Node's own",
+      "koffi, to let a guest change it safely",
+      process.platform === "linux"
+        ? "Install it (npm install koffi), or share the folder read-only."
+        : "Share it read-only: a folder can be changed on Linux only.",
+    );
   return open(folder, calls, { readOnly, owner, limits: { ...usualLimits(), ...limits } });
+}
+
+/** What the host said, in plain words where there are some. */
+function reasonOf({ errno, message }: FileError): string {
+  const [name = ""] = Object.entries(ERRNO).find(([, number]) => number === errno) ?? [];
+  return ERRNO_WORDS[name] ?? message;
 }
 
 function open(folder: string, calls: HostCalls, options: HostFolderOptions): HostFolder {
@@ -65,7 +96,7 @@ function open(folder: string, calls: HostCalls, options: HostFolderOptions): Hos
     if (!(error instanceof FileError)) throw error;
     throw new ShareError(
       folder,
-      error.message,
+      reasonOf(error),
       "a folder that can be read",
       "Look at its path and its rights.",
     );
