@@ -127,7 +127,7 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-pflash OVMF.fd", /no flash memory/, /-bios FILE/],
   ["-cdrom cd.iso", /^-cdrom cd\.iso: disks are virtio disks on MMIO/, /--disk FILE/],
   ["-blockdev driver=file,filename=d", /virtio disks on MMIO/, /--disk FILE/],
-  ["-virtfs local,path=.,mount_tag=t", /no folder of the host/, /locore initramfs --add/],
+  ["-virtfs local,path=.,mount_tag=t", /shared by virtio-fs/, /--share DIR:TAG/],
   ["-netdev user,id=n", /no network yet/, /leave it out/],
   ["-net user", /no network yet/, /leave it out/],
   ["-nic user,model=virtio", /no network yet/, /leave it out/],

@@ -11,7 +11,10 @@ export const NO_OTHER_DISKS = refuse(
   "disks are virtio disks on MMIO",
   "locore boot … --disk FILE, or -drive file=FILE,if=virtio",
 );
-export const NO_SHARING = refuse("no folder of the host can be shared yet", INTO_INITRD);
+export const NO_SHARING = refuse(
+  "folders are shared by virtio-fs, in words of our own",
+  "locore boot … --share DIR:TAG[,rw], and in the guest: mount -t virtiofs TAG /mnt",
+);
 export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);
 
 const EXIT_PORTS: readonly number[] = [PC_PORTS.debugExit.start, PC_PORTS.debugExitAlias.start];
@@ -118,7 +121,7 @@ const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
     /^virtio-/,
     refuse(
       "there is no such virtio device",
-      "leave it out; there are --disk FILE, --console hvc0, --rng and --balloon SIZE",
+      "leave it out; there are --disk FILE, --share DIR, --console hvc0, --rng and --balloon SIZE",
     ),
   ],
 ];

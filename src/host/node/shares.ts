@@ -42,16 +42,8 @@ export class Shares {
   ): Promise<Shares> {
     const open: HostFolder[] = [];
     try {
-      for (const { folder, access } of requests) {
+      for (const { folder, access } of requests)
         open.push(await openHostFolder(folder, { readOnly: access === "read", native }));
-        if (access === "write" && open.at(-1)!.readOnly)
-          throw new ShareError(
-            folder,
-            "a host where folders can only be shared read-only",
-            "Linux, and koffi (an optional dependency)",
-            "Leave out rw.",
-          );
-      }
       return new Shares(open);
     } catch (error) {
       for (const one of open) one.close();
