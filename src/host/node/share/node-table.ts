@@ -157,6 +157,7 @@ export class NodeTable {
 
   /** As `descriptor`, of a folder whose names are asked for: none of the kernel's own. */
   folderDescriptor(node: Node): number {
+    if (node.type !== MODE.folder) throw new FileError(ERRNO.ENOTDIR, "no folder");
     if (node.mount.isKernels) throw new FileError(ERRNO.EACCES, "the kernel's own files");
     return this.descriptor(node);
   }
