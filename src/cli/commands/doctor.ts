@@ -8,6 +8,7 @@ import { JSON_OPTION, printLines, type Command } from "../command.js";
 const WITHOUT_NATIVE = [
   "disks are locked by files beside them, which keep away other machines of locore only, not QEMU",
   "what a guest discards stays in the disk's file",
+  "folders are shared read-only, without extended attributes",
 ];
 
 export const doctor: Command = {

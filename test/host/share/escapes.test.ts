@@ -1,15 +1,7 @@
 /** R3.1: no name, link, mount or race leads a guest out of the folder that it is given. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import {
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -169,19 +161,28 @@ test("R3.1 mounts below are followed with numbers of their own, but for the kern
   }
 });
 
+/** A name in memory that a guest has too, and changes the moment after it was found to be one. */
+class ShiftyName extends Uint8Array {
+  override includes(byte: number): boolean {
+    const found = super.includes(byte);
+    if (byte === 0) this.set(bytes(".."));
+    return found;
+  }
+}
+
 test("R3.1 a name whose bytes change after it was looked at is the one that was looked at", async (t) => {
   const folder = temporaryFolder();
-  mkdirSync(path.join(folder, "a"));
   const share = await shared(t, folder);
   if (share === undefined) return;
-  // A name in memory that a guest shares: each read of a byte gives another.
+  const shifty = (): Uint8Array => new ShiftyName(bytes("ab"));
+  refused("ENOENT", () => share.lookup(share.root, shifty()));
+  const { node } = share.makeFolder(share.root, shifty(), made(0o755));
+  assert.deepEqual(readdirSync(folder), ["ab"]);
+  assert.equal(share.lookup(share.root, shifty()).node, node);
+  refused("ENOENT", () => share.rename(share.root, bytes("x"), share.root, shifty(), 0));
+  share.removeFolder(share.root, shifty());
+  assert.deepEqual(readdirSync(folder), []);
   const ring = new Uint8Array(new SharedArrayBuffer(4));
   ring.set(bytes("a/.."));
   refused("EINVAL", () => share.lookup(share.root, ring));
-  ring.set(bytes("aaaa"));
-  const { node } = share.makeFolder(share.root, ring, made(0o755));
-  ring.set(bytes("../."));
-  assert.equal(share.lookup(share.root, bytes("aaaa")).node, node);
-  assert.deepEqual(readdirSync(folder).sort(), ["a", "aaaa"]);
-  assert.ok(readFileSync("/etc/passwd").length > 0);
 });
