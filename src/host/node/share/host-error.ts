@@ -1,4 +1,4 @@
-/** What the host says of a call that the host refuses, as a FileError with Linux's number. */
+/** What the host says of a call that it refuses, as a FileError with Linux's number. */
 import { FileError } from "../../../share/file-backend.js";
 import { ERRNO } from "./linux-numbers.js";
 

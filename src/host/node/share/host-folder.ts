@@ -252,9 +252,10 @@ export class HostFolder implements FileBackend {
   }
 
   symlink(parent: FileNode, name: Uint8Array, target: Uint8Array, made: NewFile): FoundNode {
+    if (target.length === 0) throw new FileError(ERRNO.ENOENT, "symlink");
+    if (target.length >= PATH_MAX) throw new FileError(ERRNO.ENAMETOOLONG, "symlink");
+    // Copied before it is looked at, as names are.
     const own = new Uint8Array(target);
-    if (own.length === 0) throw new FileError(ERRNO.ENOENT, "symlink");
-    if (own.length >= PATH_MAX) throw new FileError(ERRNO.ENAMETOOLONG, "symlink");
     if (own.includes(0)) throw new FileError(ERRNO.EINVAL, "symlink");
     return this.#make(parent, name, { ...made, mode: MODE.link }, (changing, folder, named) =>
       changing.symlink(own, folder, named),

@@ -146,4 +146,7 @@ export const KERNEL_FILE_SYSTEMS: ReadonlyMap<number, string> = new Map([
   [0x65735543, "fusectl"],
   [0x42494e4d, "binfmt_misc"],
   [0x1cd1, "devpts"],
+  [0x6e667364, "nfsd"],
+  [0x67596969, "rpc_pipefs"],
+  [0x7655821, "resctrl"],
 ]);

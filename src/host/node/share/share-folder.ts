@@ -49,14 +49,15 @@ function usualLimits(): HostFolderOptions["limits"] {
   };
 }
 
-/** The best calls that there are here. */
-async function callsHere(native: NativeCalls | undefined): Promise<HostCalls> {
+/** The best calls that there are here, and why there are no better. */
+async function callsHere(native: NativeCalls | undefined): Promise<{ calls: HostCalls; without: string }> {
+  const plain = process.platform === "linux" ? new NodeCalls() : new PathCalls();
+  if (native === undefined) return { calls: plain, without: "no system calls but Node's own" };
   try {
-    if (native !== undefined) return await native.folderCalls();
-  } catch {
-    // A C library that lacks a call of them: Node's own are left.
+    return { calls: await native.folderCalls(), without: "" };
+  } catch (error) {
+    return { calls: plain, without: `a C library that lacks calls: ${(error as Error).message}` };
   }
-  return process.platform === "linux" ? new NodeCalls() : new PathCalls();
 }
 
 /**
@@ -67,11 +68,11 @@ export async function openHostFolder(
   folder: string,
   { readOnly, native, owner = "host", limits }: ShareFolderOptions,
 ): Promise<HostFolder> {
-  const calls = await callsHere(native);
+  const { calls, without } = await callsHere(native);
   if (!readOnly && calls.changing === undefined)
     throw new ShareError(
       folder,
-      "no system calls but Node's own",
+      without,
       "koffi, to let a guest change it safely",
       process.platform === "linux"
         ? "Install it (npm install koffi), or share the folder read-only."
