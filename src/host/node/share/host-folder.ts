@@ -65,7 +65,7 @@ const ALLOCATE_MODES = 0b1111011;
 const XATTR_FLAGS = 0b11;
 /** A file that comes and goes while it is made: so often it is looked at again. */
 const MOST_TRIES = 8;
-/** No number of a user: "leave it". */
+/** Users and groups have numbers below this, which says "leave it". */
 const NO_USER = 0xffffffff;
 
 export class HostFolder implements FileBackend {
@@ -497,7 +497,8 @@ export class HostFolder implements FileBackend {
     uid: number | undefined,
     gid: number | undefined,
   ): void {
-    if (uid === NO_USER || gid === NO_USER) throw new FileError(ERRNO.EINVAL, "chown");
+    checkUser(uid);
+    checkUser(gid);
     const owner = this.#owner === "host" ? this.#calls.stat(descriptor) : this.#owner;
     const newUid = uid === owner.uid ? undefined : uid;
     const newGid = gid === owner.gid ? undefined : gid;
@@ -509,7 +510,8 @@ export class HostFolder implements FileBackend {
   /** Makes something as who asks for it: where locore is root and owners are the host's. */
   #as<T>(changing: ChangingCalls, { uid, gid }: NewFile, make: () => T): T {
     if (!this.#isRoot || this.#owner !== "host") return make();
-    if (uid === NO_USER || gid === NO_USER) throw new FileError(ERRNO.EINVAL, "owner");
+    checkUser(uid);
+    checkUser(gid);
     return changing.actingAs(uid, gid, make);
   }
 
@@ -617,11 +619,16 @@ function checkNumber(value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) throw new FileError(ERRNO.EINVAL, "a number");
 }
 
+function checkUser(id: number | undefined): void {
+  if (id !== undefined && (!Number.isInteger(id) || id < 0 || id >= NO_USER))
+    throw new FileError(ERRNO.EINVAL, "an owner");
+}
+
 const NANOSECONDS = 10 ** 9;
 
 function checkTime(time: FileChanges["accessed"]): void {
   if (typeof time !== "object") return;
   const { seconds, nanoseconds } = time;
-  if (!Number.isSafeInteger(seconds) || !(nanoseconds >= 0 && nanoseconds < NANOSECONDS))
-    throw new FileError(ERRNO.EINVAL, "a time");
+  const isPart = Number.isInteger(nanoseconds) && nanoseconds >= 0 && nanoseconds < NANOSECONDS;
+  if (!Number.isSafeInteger(seconds) || !isPart) throw new FileError(ERRNO.EINVAL, "a time");
 }
