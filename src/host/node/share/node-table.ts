@@ -100,6 +100,8 @@ export class NodeTable {
   readonly #calls: HostCalls;
   readonly #limits: NodeLimits;
   #nextId: FileNode = 1;
+  /** Whether the name looked up last was opened for it: the next, which is often beside it, is opened at once, without a look before. */
+  #wasNew = false;
   /** Descriptors that may be closed: how many, and both ends of their list. */
   #listed = 0;
   #newest: Node | undefined;
@@ -165,14 +167,17 @@ export class NodeTable {
   /** What a folder has by a name, looked up once more. Throws FileError. */
   lookup(parent: Node, name: Uint8Array): SeenNode {
     const folder = this.folderDescriptor(parent);
-    const facts = this.#calls.statName(folder, name);
-    const known = this.#known(facts);
-    // A node with a descriptor keeps its number: this is the very file.
-    if (known === undefined || known.descriptor === CLOSED)
-      return this.adopt(parent, name, this.#open(folder, name));
-    this.#place(known, parent, name);
-    known.lookups++;
-    return { node: known, facts };
+    if (!this.#wasNew) {
+      const facts = this.#calls.statName(folder, name);
+      const known = this.#known(facts);
+      // A node with a descriptor keeps its number: this is the very file.
+      if (known !== undefined && known.descriptor !== CLOSED) {
+        this.#place(known, parent, name);
+        known.lookups++;
+        return { node: known, facts };
+      }
+    }
+    return this.adopt(parent, name, this.#open(folder, name));
   }
 
   /** A node of what a descriptor names, which is the table's from now on, seen at a place and looked up once more. Throws FileError. */
@@ -195,6 +200,7 @@ export class NodeTable {
         node = this.#add(facts, descriptor);
         isOurs = true;
       }
+      this.#wasNew = isOurs;
       node.lookups++;
       this.#place(node, parent, name);
       return { node, facts };
