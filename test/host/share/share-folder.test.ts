@@ -26,7 +26,8 @@ import {
 import path from "node:path";
 import { test } from "node:test";
 import type { HostFolder } from "../../../src/host/node/share/host-folder.js";
-import { ShareError, openHostFolder } from "../../../src/host/node/share/share-folder.js";
+import { ShareError } from "../../../src/host/node/share/share-error.js";
+import { openHostFolder } from "../../../src/host/node/share/share-folder.js";
 import { PathCalls } from "../../../src/host/node/share/path-calls.js";
 import { HostFolder as Folder } from "../../../src/host/node/share/host-folder.js";
 import type { FileAttributes } from "../../../src/share/file-backend.js";
