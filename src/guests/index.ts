@@ -15,3 +15,11 @@ export type { FetchedPackage, PackageRequest, PackageSet } from "./initramfs/pac
 export type { PackageFilesOptions } from "./initramfs/package-files.js";
 export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./initramfs/init-script.js";
 export type { GuestEnd } from "./initramfs/init-script.js";
+export { moduleFolder } from "./kernel-modules/module-folder.js";
+export { moduleSet } from "./kernel-modules/module-set.js";
+export type { KernelModule, ModuleSet, ModuleSource } from "./kernel-modules/module-set.js";
+export { pullModules } from "./kernel-modules/pull-modules.js";
+export { runInitramfs } from "./initramfs/run-initramfs.js";
+export type { RunInitramfsOptions } from "./initramfs/run-initramfs.js";
+export { RUN_FAILED, RUN_PORTS } from "./initramfs/run-init.js";
+export type { RunInitOptions, RunMount, RunRoot } from "./initramfs/run-init.js";

@@ -4,7 +4,7 @@
 import { readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { PrivateApt } from "./apt/apt.js";
-import type { SizedVersion } from "./apt/apt.js";
+import type { AptTarget, SizedVersion } from "./apt/apt.js";
 import { defaultCacheFolder, GuestCache, sha256 } from "./cache/cache.js";
 import type { GuestRecord } from "./cache/cache.js";
 import { CATALOGUE } from "./catalogue/catalogue.js";
@@ -72,6 +72,11 @@ function entryNamed(name: string): CatalogueEntry {
   if (entry) return entry;
   const known = guestNames().join(", ");
   throw new GuestError("unknown", `there is no guest "${name}"; the catalogue has ${known}`);
+}
+
+/** Of which release and architecture a guest is. Throws GuestError for an unknown name. */
+export function targetOf(name: string): AptTarget {
+  return entryNamed(name).target;
 }
 
 function asPulled(

@@ -7,12 +7,14 @@ import { filesFromDeb } from "./archives/deb.js";
 import type { PackageFile } from "./archives/deb.js";
 import { initramfsBytes } from "./initramfs/initramfs.js";
 import type { InitramfsOptions } from "./initramfs/initramfs.js";
+import { modulesFromDebs } from "./kernel-modules/modules-from-debs.js";
 
 /** The computations by their names. What they take and return can be cloned. */
 const JOBS = {
   filesFromDeb: (bytes: Uint8Array, wanted: Readonly<Record<string, RegExp>>): Record<string, PackageFile> =>
     filesFromDeb(bytes, wanted),
   initramfsBytes: (options: InitramfsOptions): Promise<Uint8Array> => initramfsBytes(options),
+  modulesFromDebs,
 };
 export type Jobs = typeof JOBS;
 

@@ -1,0 +1,311 @@
+/**
+ * The text of /init for `locore run`: loads the modules, finds the streams, puts the root together, runs one command, and tells
+ * the host what became of it. Text only; `run-initramfs.ts` packs it.
+ *
+ * The streams are named ports of a virtio console (`RUN_PORTS`). On the control port each side writes lines:
+ *   host   `signal NAME`   to the command and its process group
+ *   guest  `ready`         the command is about to be started
+ *   guest  `failed WHY`    it cannot be: what is missing is said for people
+ *   guest  `status N`      it has ended, as a shell has its status; all it wrote was sent before
+ *
+ * Process 1 keeps the initramfs as its root, whatever root the command gets: it needs nothing from there. A port can be opened
+ * once only and a program may open /dev/stderr anew, so that each stream is a pipe with `cat` between it and its port.
+ */
+import { shellQuote } from "./init-script.js";
+
+/** Names of the ports. */
+export const RUN_PORTS = {
+  control: "locore.control",
+  stdin: "locore.stdin",
+  stdout: "locore.stdout",
+  stderr: "locore.stderr",
+} as const;
+
+/** What the guest's console says where there is no control port to say it on; the reason follows. */
+export const RUN_FAILED = "locore: failed ";
+
+/** A folder of the host as the guest mounts it. */
+export interface RunMount {
+  /** The tag of the share. */
+  tag: string;
+  /** Absolute path in the guest. */
+  at: string;
+  /** What the guest writes reaches the host; otherwise it stays in the guest's memory. */
+  writable: boolean;
+}
+
+/** Where the command's root is. */
+export type RunRoot =
+  /** The initramfs itself. */
+  | { kind: "initramfs" }
+  /** A shared folder, by its tag. */
+  | { kind: "share"; tag: string; writable: boolean }
+  /** A disk: its device, and the name of its file system where it is known. */
+  | { kind: "disk"; device: string; type: string | undefined };
+
+export interface RunInitOptions {
+  /** The command and its arguments. */
+  command: readonly string[];
+  /** Of the environment, besides what every command has. */
+  environment: readonly (readonly [name: string, value: string])[];
+  /** Absolute. */
+  folder: string;
+  /** `NAME`, or numbers as `UID` or `UID:GID`. Absent: root. */
+  user: string | undefined;
+  hostname: string;
+  root: RunRoot;
+  mounts: readonly RunMount[];
+  /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
+  terminal: boolean;
+  /** On a terminal: standard error is a stream of its own all the same. */
+  separateErrors: boolean;
+}
+
+export const RUN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** Where the initramfs has what is ours. */
+export const RUN_FOLDER = "/locore";
+export const MODULES_FOLDER = `${RUN_FOLDER}/modules`;
+
+/**
+ * Starts the command in its own root, folder and environment: the last thing that runs before it. A name without a slash is looked
+ * for here, since busybox would take its own program of that name.
+ */
+const LAUNCH = `
+cd "$LOCORE_FOLDER" 2>/dev/null || { echo "locore: folder $LOCORE_FOLDER: not there" >&2; exit 125; }
+user=$LOCORE_USER
+unset LOCORE_FOLDER LOCORE_USER
+name=$1
+shift
+path=
+case $name in
+*/*) path=$name ;;
+*)
+  IFS=:
+  for folder in $PATH; do
+    if [ -f "$folder/$name" ]; then
+      [ -x "$folder/$name" ] && { path=$folder/$name; break; }
+      path=\${path:-$folder/$name}
+    fi
+  done
+  unset IFS folder
+  ;;
+esac
+if [ ! -e "$path" ]; then
+  echo "locore: $name: not found" >&2
+  exit 127
+fi
+if [ -d "$path" ] || [ ! -x "$path" ]; then
+  echo "locore: $name: cannot be executed" >&2
+  exit 126
+fi
+if [ -n "$user" ]; then
+  exec su -p -s "$path" "$user" "$@"
+fi
+exec -a "$name" "$path" "$@"
+`;
+
+const MOUNT_FUNCTIONS = `
+# A folder of the host; what is written stays in memory unless it is writable.
+share() {
+  mkdir -p "$2"
+  if [ "$3" = rw ]; then
+    mount -t virtiofs "$1" "$2" || fail "share: the host's folder for $2 cannot be mounted"
+    writable=1
+    return
+  fi
+  mkdir -p "/locore/lower/$1" "/locore/upper"
+  [ -n "$upper" ] || mount -t tmpfs -o mode=755 tmpfs /locore/upper
+  upper=mounted
+  mkdir -p "/locore/upper/$1/new" "/locore/upper/$1/work"
+  mount -t virtiofs -o ro "$1" "/locore/lower/$1" || fail "share: the host's folder for $2 cannot be mounted"
+  mount -t overlay -o "lowerdir=/locore/lower/$1,upperdir=/locore/upper/$1/new,workdir=/locore/upper/$1/work" overlay "$2" ||
+    fail "share: no overlay over $2"
+}
+# What every program expects, in a root that is not the initramfs.
+system() {
+  for each in proc sys dev run tmp; do mkdir -p "$1/$each"; done
+  mount -t proc proc "$1/proc"
+  mount -t sysfs sysfs "$1/sys"
+  mount -t devtmpfs devtmpfs "$1/dev"
+  mount -t tmpfs -o mode=755 tmpfs "$1/run"
+  mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
+}
+`;
+
+function rootLines({ root, mounts }: RunInitOptions): string[] {
+  const top = root.kind === "initramfs" ? "" : "/locore/root";
+  const lines: string[] = [];
+  if (root.kind === "share")
+    lines.push(`share ${shellQuote(root.tag)} ${top} ${root.writable ? "rw" : "ro"}`);
+  if (root.kind === "disk") {
+    const type = root.type === undefined ? "" : `-t ${shellQuote(root.type)} `;
+    lines.push(
+      `mkdir -p ${top}`,
+      `mount ${type}${shellQuote(root.device)} ${top} || fail "root: no file system that this kernel reads on ${root.device}"`,
+      "writable=1",
+    );
+  }
+  if (top !== "") lines.push(`system ${top}`);
+  for (const { tag, at, writable } of mounts)
+    lines.push(`share ${shellQuote(tag)} ${shellQuote(top + at)} ${writable ? "rw" : "ro"}`);
+  return lines;
+}
+
+function accountLines({ user, root }: RunInitOptions): string[] {
+  const numbers = /^(\d+)(?::(\d+))?$/.exec(user ?? "");
+  const top = root.kind === "initramfs" ? "" : "/locore/root";
+  if (user === undefined) return [`account= home=/root`];
+  if (numbers === null)
+    return [
+      `account=${shellQuote(user)}`,
+      `home=$(grep "^$account:" ${top}/etc/passwd | cut -d: -f6)`,
+      `[ -n "$home" ] || fail "user: there is no user $account in the root's /etc/passwd"`,
+    ];
+  const [, uid, gid = uid] = numbers;
+  return [
+    `account=$(grep -m1 "^[^:]*:[^:]*:${uid}:${gid}:" ${top}/etc/passwd | cut -d: -f1)`,
+    `home=$(grep -m1 "^[^:]*:[^:]*:${uid}:${gid}:" ${top}/etc/passwd | cut -d: -f6)`,
+    `if [ -z "$account" ]; then`,
+    `  account=locore-${uid} home=/`,
+    `  echo "$account:x:${uid}:${gid}::/:/bin/sh" >>${top}/etc/passwd`,
+    "fi",
+  ];
+}
+
+function startLines(options: RunInitOptions): string[] {
+  const { terminal, separateErrors, root, folder, command, environment } = options;
+  const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
+  const session = terminal ? "setsid -c" : "setsid";
+  const errors = terminal && !separateErrors ? "2>&1" : "2>/locore/stderr";
+  const streams = terminal
+    ? `</dev/hvc0 >/dev/hvc0 ${errors}`
+    : "</locore/stdin >/locore/stdout 2>/locore/stderr";
+  const chroot = root.kind === "initramfs" ? "" : "chroot . ";
+  return [
+    "(",
+    "  read -r pid _ </proc/self/stat",
+    '  echo "$pid" >/locore/pid',
+    ...(chroot === "" ? [] : ["  cd /locore/root && mount --move . / || exit 125"]),
+    `  export PATH=${RUN_PATH} HOME="$home" USER="\${account:-root}" LOGNAME="\${account:-root}"`,
+    ...exports,
+    `  export LOCORE_FOLDER=${shellQuote(folder)} LOCORE_USER="$account"`,
+    `  exec ${session} ${chroot}sh -c "$launch" sh ${command.map(shellQuote).join(" ")} ${streams} 9>&-`,
+    ")",
+    "status=$?",
+  ];
+}
+
+/** Between the streams and their ports. */
+function relayLines({ terminal, separateErrors }: RunInitOptions): string[] {
+  const lines: string[] = [];
+  const output = (name: string): string => `cat </locore/${name} >"$${name}" 9>&- & relays="$relays $!"`;
+  if (!terminal) lines.push('cat "$stdin" >/locore/stdin 9>&- & input=$!', output("stdout"));
+  if (!terminal || separateErrors) lines.push(output("stderr"));
+  return lines;
+}
+
+/** Mounts, and what ends the machine. */
+const BEGIN = `#!/bin/busybox sh
+export PATH=${RUN_PATH}
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+control= relays= input= writable= upper=
+end() { poweroff -f; }
+fail() {
+  echo "${RUN_FAILED}$1" >/dev/console
+  [ -z "$control" ] || echo "failed $1" >&9
+  end
+}
+# Another init that was asked for takes the place of this one.
+read -r line </proc/cmdline
+for word in $line; do
+  case $word in init=*) exec "\${word#init=}" ;; esac
+done
+for each in ${MODULES_FOLDER}/*; do
+  [ -e "$each" ] || break
+  insmod "$each" || fail "module \${each##*/}: the kernel does not take it"
+done
+`;
+
+/** Finds the ports by their names; `NEEDED` is what has to be there. */
+const PORTS = `
+ports() {
+  for each in /sys/class/virtio-ports/*/name; do
+    read -r name 2>/dev/null <"$each" || continue
+    each=\${each%/name}
+    each=/dev/\${each##*/}
+    case $name in
+${Object.entries(RUN_PORTS)
+  .map(([role, name]) => `    ${name}) ${role}=$each ;;`)
+  .join("\n")}
+    esac
+  done
+}
+[ -d /sys/bus/virtio ] || fail 'virtio: this kernel has no virtio, neither built in nor as a module'
+tries=0
+until ports; NEEDED; do
+  tries=$((tries + 1))
+  [ $tries -lt 1000 ] || fail 'virtio: this kernel finds no virtio console (it needs virtio_mmio and virtio_console)'
+  usleep 2000
+done
+exec 9<>"$control"
+control=open
+`;
+const NEEDED_STREAMS = '[ -n "$control" ] && [ -n "$stdin" ] && [ -n "$stdout" ] && [ -n "$stderr" ]';
+const NEEDED_TERMINAL = `${NEEDED_STREAMS} && [ -c /dev/hvc0 ]`;
+
+const SIGNALS = `
+# Signals from the host, until it closes.
+while read -r word signal <&9; do
+  [ "$word" = signal ] || continue
+  until [ -s /locore/pid ]; do usleep 1000; done
+  read -r pid </locore/pid
+  kill "-$signal" "-$pid" || kill "-$signal" "$pid"
+done 2>/dev/null &
+listener=$!
+`;
+
+const END = `
+# What is still running ends with the command, as in a container. All are stopped first, so that none can multiply meanwhile.
+others() {
+  for child in $children; do
+    case " $listener $relays $input " in *" $child "*) ;; *) return 0 ;; esac
+  done
+  return 1
+}
+children=all
+read -r children 2>/dev/null </proc/1/task/1/children
+if others; then
+  kill -STOP -1
+  for each in /proc/[0-9]*; do
+    each=\${each#/proc/}
+    case " 1 $listener $relays " in *" $each "*) ;; *) kill -9 "$each" ;; esac
+  done 2>/dev/null
+  kill -CONT -1
+fi
+[ -z "$relays" ] || wait $relays
+[ -z "$writable" ] || sync
+echo "status $status" >&9
+end
+`;
+
+/** The script. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
+export function runInitScript(options: RunInitOptions): string {
+  return [
+    BEGIN,
+    PORTS.replace("NEEDED", options.terminal ? NEEDED_TERMINAL : NEEDED_STREAMS),
+    MOUNT_FUNCTIONS,
+    `hostname ${shellQuote(options.hostname)}`,
+    "ifconfig lo up 2>/dev/null",
+    ...rootLines(options),
+    ...accountLines(options),
+    "mkfifo /locore/stdin /locore/stdout /locore/stderr",
+    SIGNALS,
+    ...relayLines(options),
+    `launch=${shellQuote(LAUNCH)}`,
+    "echo ready >&9",
+    ...startLines(options),
+    END,
+  ].join("\n");
+}
