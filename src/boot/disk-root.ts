@@ -20,7 +20,7 @@ export interface RootWords {
 /** By system; one whose root is not on the disk is not there. */
 export type DiskRoots = Partial<Record<KernelSystem, RootWords>>;
 
-interface Choice {
+export interface Choice {
   readonly volume: Volume;
   readonly why: string;
 }
@@ -60,7 +60,8 @@ function typed(disk: Disk, types: readonly FileSystemType[]): Volume[] {
   return disk.volumes.filter(({ fileSystem }) => fileSystem !== undefined && types.includes(fileSystem.type));
 }
 
-function linuxRoot(disk: Disk): Choice | undefined {
+/** Where Linux's root is on a disk; undefined where nothing looks like one. */
+export function linuxRoot(disk: Disk): Choice | undefined {
   const volumes = typed(disk, LINUX_TYPES);
   const byType = volumes.find(({ partition }) => partition?.type === GPT_TYPE.LINUX_ROOT_X86_64);
   if (byType !== undefined) return of({ volume: byType, why: "its type is Linux root (x86-64)" });

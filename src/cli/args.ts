@@ -69,13 +69,17 @@ export class Arguments {
   readonly operands: readonly string[];
   /** What words of another program do not do here. */
   readonly notes: readonly string[];
+  /** How many of the operands stood before the first `--`; all of them where there is none. */
+  readonly before: number;
   readonly #values: ReadonlyMap<string, string[]>;
 
   constructor(
     operands: readonly string[],
     values: ReadonlyMap<string, string[]>,
     notes: readonly string[] = [],
+    before = operands.length,
   ) {
+    this.before = before;
     this.operands = operands;
     this.#values = values;
     this.notes = notes;
@@ -186,6 +190,7 @@ export function checkOperands(given: readonly string[], specs: readonly OperandS
 /** What was given, as it stands: words of ours, words of another program, operands. */
 class Given {
   readonly operands: string[] = [];
+  before: number | undefined;
   readonly values = new Map<string, string[]>();
   readonly foreign = new Map<ForeignWord, ForeignUse[]>();
   readonly #byName: Map<string, Word>;
@@ -200,6 +205,7 @@ class Given {
     for (let at = 0; at < args.length;) {
       const text = args[at];
       if (text === "--") {
+        this.before ??= this.operands.length;
         this.operands.push(...args.slice(at + 1));
         break;
       }
@@ -244,5 +250,5 @@ export function parseArguments(
     if (own !== undefined) given.read(own);
     if (note !== undefined) notes.push(note);
   }
-  return new Arguments(given.operands, given.values, notes);
+  return new Arguments(given.operands, given.values, notes, given.before);
 }

@@ -15,11 +15,13 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
     return await dispatch(args, context);
   } catch (error) {
     const { explain, failureJson } = await import("./failure.js");
+    const explained = explain(error);
+    const status = (await failureStatus(args)) ?? explained.status;
     if (args.includes("--json")) {
-      context.stderr.write(`${failureJson(error)}\n`);
-      return explain(error).status;
+      context.stderr.write(`${failureJson(error, status)}\n`);
+      return status;
     }
-    const { lines, status } = explain(error);
+    const { lines } = explained;
     const command = COMMANDS.find(({ name }) => name === args[0])?.name ?? "";
     const more = error instanceof UsageError ? [`        locore help ${command}`.trimEnd()] : [];
     printLines(
@@ -28,6 +30,11 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
     );
     return status;
   }
+}
+
+/** What a command has instead of the usual statuses. */
+async function failureStatus([name]: readonly string[]): Promise<number | undefined> {
+  return (await COMMANDS.find((row) => row.name === name)?.load())?.failureStatus;
 }
 
 async function dispatch(args: readonly string[], context: CommandContext): Promise<number> {

@@ -21,6 +21,8 @@ export interface Command {
   foreign?: readonly ForeignWord[];
   /** Complete command lines with what they do. */
   examples?: readonly (readonly [line: string, what: string])[];
+  /** The status of a wrong command line, where the usual one could be taken for something else. */
+  failureStatus?: number;
   /** Runs it and returns the exit status. May throw `UsageError` and the typed errors of `failure.ts`. */
   run(args: Arguments, context: CommandContext): Promise<number>;
 }

@@ -8,6 +8,7 @@ export interface CommandRow {
 
 export const COMMANDS: readonly CommandRow[] = [
   { name: "boot", load: async () => (await import("./commands/boot.js")).boot },
+  { name: "run", load: async () => (await import("./commands/run.js")).run },
   { name: "restore", load: async () => (await import("./commands/restore.js")).restore },
   { name: "plan", load: async () => (await import("./commands/plan.js")).plan },
   { name: "inspect", load: async () => (await import("./commands/inspect.js")).inspect },

@@ -65,6 +65,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   SnapshotError: EXIT_STATUS.imageRefused,
   PlanFileError: EXIT_STATUS.imageRefused,
   ChangedFileError: EXIT_STATUS.imageRefused,
+  RunRefused: EXIT_STATUS.imageRefused,
   EngineLimit: EXIT_STATUS.engineUnavailable,
   OutputFileError: EXIT_STATUS.ioFailed,
   AbortError: EXIT_STATUS.interrupted,
@@ -102,8 +103,8 @@ const FACT_FIELDS = [
 ] as const;
 
 /** An error as one line of JSON: the status, the message, and the facts the error carries. */
-export function failureJson(error: unknown): string {
-  const { lines, status } = explain(error);
+export function failureJson(error: unknown, status = explain(error).status): string {
+  const { lines } = explain(error);
   if (!(error instanceof Error)) return JSON.stringify({ status, error: lines.join("\n") });
   const facts = error as Error & Partial<Record<(typeof FACT_FIELDS)[number], unknown>>;
   const known = FACT_FIELDS.filter((name) => facts[name] !== undefined).map((name) => [name, facts[name]]);

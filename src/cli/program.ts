@@ -9,9 +9,11 @@ const HELP = ["--help", "-h", "-?"];
 
 /** What a command line will ask the thread for, if it is right; one that is not ends the thread with the process. */
 function expected([command, ...words]: readonly string[]): Expectation | undefined {
-  if (words.some((word) => HELP.includes(word))) return undefined;
+  // What stands behind -- is another program's.
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  if (own.some((word) => HELP.includes(word))) return undefined;
   if (command === "restore") return "restore";
-  return command === "boot" || command === "demo" ? "boot" : undefined;
+  return command === "boot" || command === "run" || command === "demo" ? "boot" : undefined;
 }
 
 const expectation = expected(process.argv.slice(2));

@@ -28,9 +28,14 @@ function isTerminal(stream: Readable): stream is ReadStream {
 /** Whoever reads a stream no more does not care how it ends, and Node must not either. */
 const ignored = (): void => undefined;
 
-/** Connects `stream` to `target` and begins to read. */
-export function connectInput(stream: Readable, target: InputTarget, onCommand: CommandHandler): ConsoleInput {
-  const terminal = isTerminal(stream) ? new RawTerminal(stream) : undefined;
+/** Connects `stream` to `target` and begins to read. `raw`: whether a terminal becomes raw and has the escape key. */
+export function connectInput(
+  stream: Readable,
+  target: InputTarget,
+  onCommand: CommandHandler,
+  raw = true,
+): ConsoleInput {
+  const terminal = raw && isTerminal(stream) ? new RawTerminal(stream) : undefined;
   const escape = new EscapeKey();
   let held: Uint8Array = new Uint8Array(0);
   let ended = false;

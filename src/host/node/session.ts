@@ -127,6 +127,7 @@ export class Session {
   readonly #result: Promise<RunReport>;
   #settle: { resolve: (report: RunReport) => void; reject: (error: Error) => void } | undefined;
   #stop: MachineEnd | undefined;
+  #patient = false;
   #running = false;
   #stopTimer: NodeJS.Timeout | undefined;
   readonly #streams: readonly Pumped[];
@@ -206,11 +207,12 @@ export class Session {
 
   /**
    * Ends the machine with `end`; if its thread does not answer, or has nothing running yet that could, ends the thread.
-   * The first stop counts.
+   * The first stop counts. `patient`: all that the guest has written leaves nevertheless, however long its readers take.
    */
-  stop(end: MachineEnd): void {
+  stop(end: MachineEnd, patient = false): void {
     if (this.#stop !== undefined) return;
     this.#stop = end;
+    this.#patient = patient;
     this.#side.requestStop();
     const patience = this.#running ? STOP_PATIENCE_MS : 0;
     this.#stopTimer = setTimeout(() => void this.#worker.terminate(), patience);
@@ -285,7 +287,7 @@ export class Session {
   /** Everything the guest wrote leaves; if the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
     const drained = Promise.all(this.#streams.map((stream) => stream.drained()));
-    if (this.#stop === undefined) {
+    if (this.#stop === undefined || this.#patient) {
       await drained;
       return;
     }

@@ -1,0 +1,122 @@
+/** `locore run [KERNEL] -- COMMAND`: runs one command in a guest: its streams are this process's, its status is ours. */
+import { RUN_STATUS, type Outcome } from "../run/outcome.js";
+import { printLines, type Command, type CommandContext } from "../command.js";
+import { progressLine } from "../progress.js";
+import { readRunRequest, RUN_COMMAND_OPTIONS, RUN_OPERANDS, type RunRequest } from "../run/request.js";
+import type { StreamKinds } from "../run/guest.js";
+import type { RunResult } from "../run/run-guest.js";
+import { RunRefused } from "../run/refused.js";
+import type { Arguments } from "../args.js";
+
+/** How many of the kernel's last lines are shown when a run fails. */
+const SHOWN_LINES = 60;
+
+function streamKinds(): StreamKinds {
+  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  return { terminal, separateErrors: terminal && !process.stderr.isTTY };
+}
+
+function jsonLine(outcome: Outcome, result?: RunResult): string {
+  const { end, stats } = result?.report ?? {};
+  return JSON.stringify({
+    ...outcome,
+    ...(end && { machine: { kind: end.kind, route: end.route }, instructions: stats?.instructions }),
+    ...(result && { hostMs: Math.round(result.report.hostMs) }),
+  });
+}
+
+function report(result: RunResult, request: RunRequest, { stderr }: CommandContext): void {
+  const { outcome, lines } = result;
+  const { status, reason, message } = outcome;
+  const ours = status === RUN_STATUS.ours;
+  if (ours && lines.length > 0)
+    printLines(stderr, [
+      "locore: the kernel's last messages:",
+      ...lines.slice(-SHOWN_LINES).map((line) => `  ${line}`),
+    ]);
+  if (request.json) stderr.write(`${jsonLine(outcome, result)}\n`);
+  else if (message !== undefined) printLines(stderr, [`locore: ${reason}: ${message} (status ${status})`]);
+}
+
+async function dryRun(
+  request: RunRequest,
+  kinds: StreamKinds,
+  { stdout, stderr }: CommandContext,
+): Promise<number> {
+  const [{ makeGuest }, { showingProgress }, { makePlan }, { planSections }] = await Promise.all([
+    import("../run/guest.js"),
+    import("../progress.js"),
+    import("../../host/node/make-plan.js"),
+    import("../render/plan.js"),
+  ]);
+  const { source } = await showingProgress(stderr, (pulling) => makeGuest(request, kinds, pulling));
+  const { plan } = await makePlan(source);
+  const summary = planSections(plan).find(({ name }) => name === "summary")?.lines ?? [];
+  printLines(stdout, summary);
+  return 0;
+}
+
+async function runCommand(args: Arguments, context: CommandContext): Promise<number> {
+  const request = readRunRequest(args);
+  const kinds = streamKinds();
+  if (request.dryRun) return dryRun(request, kinds, context);
+  const [{ makeGuest }, { runGuest }] = await Promise.all([
+    import("../run/guest.js"),
+    import("../run/run-guest.js"),
+  ]);
+  const result = await runGuest(request, kinds, context, async (signal) => {
+    const progress = progressLine(context.stderr);
+    try {
+      return await makeGuest(request, kinds, { progress: progress.show, signal });
+    } finally {
+      progress.done();
+    }
+  });
+  report(result, request, context);
+  return result.outcome.status;
+}
+
+export const run: Command = {
+  summary: "run one command in a guest: its output is your output, its status your status",
+  description: [
+    "Without KERNEL the guest is Debian's cloud kernel, without --root it has busybox. Standard input, output and error are the " +
+      "command's, byte for byte; on a terminal it has one of its own, with the size of yours. Ctrl-C and other signals go to the " +
+      "command; a second one ends the guest, as Ctrl-A x does on a terminal.",
+    "The status is the command's: its own, 128 and the number of the signal that ended it, 126 if it cannot be executed, 127 if it " +
+      "is not found. 125 is ours: a kernel that panics, a file that is not there; 124 is --timeout. With --json a line on standard error says why: " +
+      '{"status","reason","signal","message"}. The kernel\'s messages go to --log; the last ones are shown when it fails.',
+  ],
+  operands: RUN_OPERANDS,
+  options: RUN_COMMAND_OPTIONS,
+  failureStatus: RUN_STATUS.ours,
+  examples: [
+    ["locore run -- uname -a", "a command in Debian's kernel"],
+    ["locore run . --share .:/src -- make -C /src test", "the kernel that was just built here, and a folder"],
+    ["locore run --root debian:gcc,libc6-dev -- gcc --version", "Debian packages as the root"],
+    [
+      "locore run bzImage --root disk.img --smp 2 --timeout 5m -- /test.sh",
+      "the root on a disk, which stays as it is",
+    ],
+  ],
+  async run(args, context) {
+    try {
+      return await runCommand(args, context);
+    } catch (error) {
+      const { explain } = await import("../failure.js");
+      const { lines } = explain(error);
+      const reason = error instanceof RunRefused ? error.reason : "not-started";
+      const outcome: Outcome = {
+        status: RUN_STATUS.ours,
+        reason,
+        message: lines.join("\n").replace(/^locore: /, ""),
+      };
+      if (args.has("json")) context.stderr.write(`${jsonLine(outcome)}\n`);
+      else
+        printLines(
+          context.stderr,
+          lines.flatMap((line) => line.split("\n")),
+        );
+      return outcome.status;
+    }
+  },
+};

@@ -1,0 +1,38 @@
+/** The host's end of a run's control port: lines of /init in, signals out. Knows no session. */
+import { StringDecoder } from "node:string_decoder";
+
+/** What /init said. */
+export interface GuestWords {
+  /** The command is about to be started. */
+  ready: () => void;
+  /** What it cannot do; the machine ends. */
+  failed: (why: string) => void;
+  /** The command's status; everything it wrote was written before. */
+  status: (status: number) => void;
+}
+
+/** A guest that says more without ending a line is not ours. */
+const LONGEST_LINE = 4096;
+const STATUS = /^status (\d{1,3})$/;
+
+/** A sink for the port. What is no word of /init is not heard: the guest may be anything. */
+export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<void> {
+  const decoder = new StringDecoder("utf8");
+  let rest = "";
+  return (bytes) => {
+    const lines = (rest + decoder.write(Buffer.from(bytes))).split("\n");
+    rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
+    for (const line of lines) {
+      const status = STATUS.exec(line)?.[1];
+      if (line === "ready") words.ready();
+      else if (line.startsWith("failed ")) words.failed(line.slice("failed ".length));
+      else if (status !== undefined) words.status(Number(status));
+    }
+    return Promise.resolve();
+  };
+}
+
+/** What the host says to have the command get a signal, by its name without SIG. */
+export function signalLine(name: string): Uint8Array {
+  return new TextEncoder().encode(`signal ${name}\n`);
+}

@@ -1,0 +1,122 @@
+/**
+ * The kernel of a run and where its modules are: a file, a folder in which one was built, or a guest of the catalogue. Loads
+ * nothing but the kernel itself.
+ */
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { moduleFolder, pullModules, type ModuleSource } from "../../guests/index.js";
+import { recognise } from "../../formats/index.js";
+import { InputFileError } from "../failure.js";
+import { readInput } from "../files.js";
+import { closest } from "../closest.js";
+import type { Pulling } from "../guest-files.js";
+
+export const DEFAULT_KERNEL = "debian-cloud";
+
+/** A kernel that is to be run. */
+export interface RunKernel {
+  /** For people. */
+  name: string;
+  bytes: Uint8Array;
+  /** `uname -r`, where the image says so. */
+  version: string | undefined;
+  /** Undefined where no modules were found: what is needed has to be built in. */
+  modules: ModuleSource | undefined;
+  /** Where symbols may lie, by their paths: System.map and vmlinux. */
+  folder: string;
+}
+
+/** What a build of Linux makes, the best first. */
+const BUILT = ["arch/x86/boot/bzImage", "arch/x86_64/boot/bzImage", "vmlinux"];
+
+async function kindOf(file: string): Promise<"file" | "folder" | undefined> {
+  try {
+    return (await stat(file)).isDirectory() ? "folder" : "file";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    return "file";
+  }
+}
+
+/** "6.1.0-56-cloud-amd64 (debian-kernel@…) #1 SMP …": the first word. */
+function versionOf(bytes: Uint8Array): string | undefined {
+  try {
+    const image = recognise(bytes);
+    return image.format === "bzimage" ? image.version?.split(" ")[0] : undefined;
+  } catch {
+    // What is wrong with an image is said when it is planned.
+    return undefined;
+  }
+}
+
+/** Modules of a kernel that lies in a file: beside it, or where the host has those of its own kernels. */
+async function modulesOf(file: string, version: string | undefined): Promise<ModuleSource | undefined> {
+  const folder = path.dirname(path.resolve(file));
+  const places =
+    version === undefined
+      ? []
+      : [folder, path.dirname(folder), "/"].map((place) => path.join(place, "lib/modules", version));
+  for (const place of [...(path.basename(folder) === version ? [folder] : []), ...places]) {
+    if ((await kindOf(place)) !== "folder") continue;
+    const source = await moduleFolder(place);
+    if (source !== undefined) return source;
+  }
+  return undefined;
+}
+
+async function fromTree(folder: string, signal: AbortSignal | undefined): Promise<RunKernel> {
+  for (const built of BUILT) {
+    const file = path.join(folder, built);
+    if ((await kindOf(file)) !== "file") continue;
+    const bytes = await readInput("kernel", file, signal);
+    return { name: file, bytes, version: versionOf(bytes), modules: await moduleFolder(folder), folder };
+  }
+  throw new InputFileError(
+    "kernel",
+    folder,
+    new Error(`a folder without a kernel: there is none of ${BUILT.join(", ")}`),
+  );
+}
+
+async function fromCatalogue(name: string, pulling: Pulling): Promise<RunKernel> {
+  const { GuestError, pullGuest } = await import("../../guests/index.js");
+  const guest = await pullGuest(name, pulling);
+  if (!Object.hasOwn(guest.files, "kernel"))
+    throw new GuestError(
+      "usage",
+      `the guest ${name} has no kernel: it has ${Object.keys(guest.files).join(", ")}`,
+    );
+  const file = guest.files["kernel"];
+  const bytes = await readInput("kernel", file, pulling.signal);
+  // Of other systems nothing can be loaded: that is said by who finds no virtio.
+  const linux = guest.package.startsWith("linux-");
+  const modules = linux ? await pullModules(guest, pulling) : undefined;
+  return { name: file, bytes, version: versionOf(bytes), modules, folder: path.dirname(file) };
+}
+
+/** Finds and reads the kernel. Throws InputFileError and GuestError, and the reason of `pulling.signal`. */
+export async function findKernel(given: string | undefined, pulling: Pulling): Promise<RunKernel> {
+  if (given === undefined) return fromCatalogue(DEFAULT_KERNEL, pulling);
+  const kind = await kindOf(given);
+  if (kind === "folder") return fromTree(given, pulling.signal);
+  if (kind === undefined && !given.includes("/")) {
+    const { guestNames } = await import("../../guests/index.js");
+    if (guestNames().includes(given)) return fromCatalogue(given, pulling);
+    const guess = closest(given, guestNames());
+    const meant = guess === undefined ? "" : `\n        did you mean the guest ${guess}?`;
+    throw new InputFileError(
+      "kernel",
+      given,
+      new Error(`no such file or folder, and no guest of that name${meant}`),
+    );
+  }
+  const bytes = await readInput("kernel", given, pulling.signal);
+  const version = versionOf(bytes);
+  return {
+    name: given,
+    bytes,
+    version,
+    modules: await modulesOf(given, version),
+    folder: path.dirname(given),
+  };
+}

@@ -1,0 +1,200 @@
+/**
+ * Runs the machine of a run with this process's streams, signals and files around it, and says what it came to. The serial console
+ * has the kernel's messages only; what the command reads and writes goes through named ports.
+ */
+import { RUN_FAILED, RUN_PORTS } from "../../guests/index.js";
+import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
+import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
+import type { StartSteps } from "../../host/node/messages.js";
+import { Session, type SessionChannel } from "../../host/node/session.js";
+import { watchSize } from "../../host/node/terminal.js";
+import type { RunReport } from "../../host/run.js";
+import { machineEnd, type MachineEnd } from "../../machine/end.js";
+import type { CommandContext } from "../command.js";
+import { fileReason, OutputFileError } from "../failure.js";
+import { forwardSignals, signalStatus } from "./forwarded-signals.js";
+import { guestControl, signalLine } from "./guest-control.js";
+import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
+import { KernelLog } from "./kernel-log.js";
+import { outcomeOf, type Outcome } from "./outcome.js";
+import type { RunRequest } from "./request.js";
+
+/** What a run came to, and what was seen of it. */
+export interface RunResult {
+  outcome: Outcome;
+  lines: readonly string[];
+  report: RunReport;
+  steps: StartSteps | undefined;
+}
+
+/** The command has ended: nothing the machine does any more counts. */
+const ENDED = machineEnd("off", "the command's end");
+
+/** All that surrounds one run; `close` undoes it in any order of events. */
+class RunSurroundings {
+  readonly #session: Session;
+  readonly #log: ConsoleLog | undefined;
+  readonly #kernel: KernelLog;
+  readonly #interrupt = new AbortController();
+  readonly #closing: (() => void)[] = [];
+  #input: ConsoleInput | undefined;
+  #ready = false;
+  #status: number | undefined;
+  #failed: string | undefined;
+  #steps: StartSteps | undefined;
+
+  constructor(
+    readonly request: RunRequest,
+    readonly kinds: StreamKinds,
+    readonly context: CommandContext,
+  ) {
+    this.#log = this.#openLog();
+    this.#kernel = new KernelLog(this.#log);
+    this.#session = new Session({
+      engine: request.engine,
+      engineOptions: { jit: request.jit, statistics: false },
+      output: (bytes) => {
+        this.#kernel.take(bytes);
+        return Promise.resolve();
+      },
+      channels: this.#channels(),
+      onStart: (steps) => (this.#steps = steps),
+      onPlanned: (warnings) => {
+        for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
+      },
+    });
+    this.#closing.push(
+      forwardSignals(
+        (name) => this.#forward(name),
+        (signal) =>
+          this.stop({ ...machineEnd("interrupted", `signal ${signal}`), status: signalStatus(signal) }),
+      ),
+    );
+    const { timeoutMs } = request;
+    if (timeoutMs === undefined) return;
+    const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
+    const timer = setTimeout(() => this.stop(end), timeoutMs);
+    this.#closing.push(() => clearTimeout(timer));
+  }
+
+  /** Aborted when the run is to end before there is a machine; the reason is its end. */
+  get interrupted(): AbortSignal {
+    return this.#interrupt.signal;
+  }
+
+  stop(end: MachineEnd): void {
+    this.#session.stop(end);
+    this.#interrupt.abort(end);
+  }
+
+  async run(guest: RunGuest): Promise<RunResult> {
+    this.interrupted.throwIfAborted();
+    return this.result(await this.#session.run({ source: guest.source, maxResets: 0 }));
+  }
+
+  /** What `report` means, with all that the guest said. */
+  result(report: RunReport): RunResult {
+    const lines = this.#kernel.lines;
+    const unsaid = lines.find((line) => line.includes(RUN_FAILED));
+    const failed = this.#failed ?? unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
+    const facts = { status: this.#status, failed, started: this.#ready, end: report.end, lines };
+    return { outcome: outcomeOf(facts), lines, report, steps: this.#steps };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing) close();
+    this.#input?.close();
+    this.#log?.close();
+    await this.#session.dispose();
+  }
+
+  #openLog(): ConsoleLog | undefined {
+    const { log } = this.request;
+    if (log === undefined) return undefined;
+    try {
+      return new ConsoleLog(log, (error) => this.#ioFailed(`log file ${log}`, error));
+    } catch (cause) {
+      throw new OutputFileError("log file", log, cause);
+    }
+  }
+
+  #channels(): Map<string, SessionChannel> {
+    const { stdout, stderr } = this.context;
+    const out = consoleOutput(stdout, undefined, (error) => this.#gone("standard output", error)).sink;
+    const err = consoleOutput(stderr, undefined, (error) => this.#gone("standard error", error)).sink;
+    const resume = (): void => this.#input?.resume();
+    const control = guestControl({
+      ready: () => this.#begin(),
+      failed: (why) => (this.#failed = why),
+      status: (status) => {
+        this.#status ??= status;
+        this.#session.stop(ENDED, true);
+      },
+    });
+    const nothing = (): Promise<void> => Promise.resolve();
+    const channels: [string, SessionChannel][] = [
+      [RUN_PORTS.control, { output: control }],
+      [RUN_PORTS.stdin, { output: nothing, onRoom: resume }],
+      [RUN_PORTS.stdout, { output: out }],
+      [RUN_PORTS.stderr, { output: err }],
+    ];
+    if (this.kinds.terminal) channels.push([TERMINAL_CHANNEL, { output: out, onRoom: resume }]);
+    return new Map(channels);
+  }
+
+  /** The command is about to be started: keys and signals are its own from here on. */
+  #begin(): void {
+    if (this.#ready || this.interrupted.aborted) return;
+    this.#ready = true;
+    const { terminal } = this.kinds;
+    const channel = terminal ? TERMINAL_CHANNEL : RUN_PORTS.stdin;
+    const target = {
+      giveInput: (bytes: Uint8Array) => this.#session.give(channel, bytes),
+      closeInput: () => this.#session.closeChannel(channel),
+    };
+    this.#input = connectInput(
+      process.stdin,
+      target,
+      (command) => {
+        if (command === "quit") this.stop(machineEnd("interrupted", "Ctrl-A x"));
+      },
+      terminal,
+    );
+    if (terminal) this.#closing.push(watchSize(process.stdout, (size) => this.#session.resize(size)));
+  }
+
+  #forward(name: string): boolean {
+    if (!this.#ready || this.#status !== undefined) return false;
+    this.#session.give(RUN_PORTS.control, signalLine(name));
+    return true;
+  }
+
+  /** A reader that went away is the command's affair, as in a pipe of its own. */
+  #gone(what: string, error: NodeJS.ErrnoException): void {
+    if (error.code !== "EPIPE") this.#ioFailed(what, error);
+    else if (!this.#forward("PIPE")) this.stop(machineEnd("interrupted", `${what} closed (EPIPE)`));
+  }
+
+  #ioFailed(what: string, error: Error): void {
+    this.stop(machineEnd("io-error", what, fileReason(error)));
+  }
+}
+
+/** Makes the guest and runs it. Throws what makes a run impossible. */
+export async function runGuest(
+  request: RunRequest,
+  kinds: StreamKinds,
+  context: CommandContext,
+  make: (signal: AbortSignal) => Promise<RunGuest>,
+): Promise<RunResult> {
+  const around = new RunSurroundings(request, kinds, context);
+  try {
+    return await around.run(await make(around.interrupted));
+  } catch (error) {
+    if (!around.interrupted.aborted) throw error;
+    const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
+    return around.result({ end: around.interrupted.reason as MachineEnd, stats, hostMs: 0, executed: 0 });
+  } finally {
+    await around.close();
+  }
+}
