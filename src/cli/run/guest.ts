@@ -6,9 +6,16 @@ import { existsSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import type { BootOptions } from "../../boot/options.js";
-import { RUN_PORTS, type KernelModule, type RunInitOptions, type RunRoot } from "../../guests/index.js";
+import {
+  RUN_PORTS,
+  type KernelModule,
+  type RunMount,
+  type RunInitOptions,
+  type RunRoot,
+} from "../../guests/index.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
 import type { PlannedSource } from "../../host/node/messages.js";
+import type { ShareRequest } from "../../host/node/share-request.js";
 import { UsageError } from "../args.js";
 import { InputFileError } from "../failure.js";
 import type { Pulling } from "../guest-files.js";
@@ -16,7 +23,7 @@ import { parseDisk } from "../disk-option.js";
 import { diskRoot } from "./disk-root.js";
 import { findKernel, type RunKernel } from "./kernel.js";
 import { RunRefused } from "./refused.js";
-import type { RootRequest, RunRequest } from "./request.js";
+import type { RootRequest, RunRequest, SharedFolder } from "./request.js";
 
 /** The channel that the guest's console hvc0 is connected to, on a terminal. */
 export const TERMINAL_CHANNEL = "locore.terminal";
@@ -37,6 +44,8 @@ export interface RunGuest {
 
 const CONSOLE_MODULES = ["virtio_mmio", "virtio_console"];
 const DISK_MODULES = ["virtio_blk"];
+/** A folder that the guest must not write to has an overlay. */
+const FOLDER_MODULES = ["fuse", "virtiofs", "overlay"];
 /** What a file system needs beside its own module. */
 const WITH_FILE_SYSTEM: Readonly<Record<string, readonly string[]>> = { ext4: ["crc32c_generic"] };
 
@@ -81,73 +90,130 @@ function settledRoot(root: RootRequest): RootRequest {
   throw new InputFileError("root", from, Object.assign(new Error("no such folder"), { code: "ENOENT" }));
 }
 
+interface PlacedFolder {
+  /** On the host, absolute. */
+  from: string;
+  /** In the guest, absolute. */
+  place: string;
+  writable: boolean;
+  /** Nobody asked for it. */
+  optional: boolean;
+}
+
+function placed({ from, at, writable }: SharedFolder): PlacedFolder {
+  const folder = path.resolve(from);
+  const place = path.posix.resolve("/", at ?? folder);
+  if (place === "/")
+    throw new UsageError(`--share ${from}: a folder cannot be shared as /`, `--root ${from}`);
+  return { from: folder, place, writable, optional: false };
+}
+
+/** What the guest is put together of. */
+class Assembly {
+  root: RunRoot = { kind: "initramfs" };
+  packages: readonly string[] | undefined;
+  /** Whether the guest has the current folder. */
+  hasFolder = false;
+  readonly modules = [...CONSOLE_MODULES];
+  /** Those of them without which it goes as well. */
+  readonly optional: string[] = [];
+  readonly disks: DiskRequest[] = [];
+  readonly shares: ShareRequest[] = [];
+  readonly mounts: RunMount[] = [];
+
+  /** A folder of the host gets a tag. */
+  share(folder: string, writable: boolean): string {
+    const tag = `locore${this.shares.length}`;
+    this.shares.push({ folder, tag, access: writable ? "write" : "read", cache: "auto" });
+    return tag;
+  }
+
+  /** Folders by their places in the guest; of two at one place the later counts, and one within another is mounted behind it. */
+  mountAll(folders: readonly PlacedFolder[]): void {
+    const byPlace = new Map(folders.map((folder) => [folder.place, folder]));
+    const inOrder = [...byPlace.values()].sort((a, b) => a.place.length - b.place.length);
+    for (const { from, place, writable, optional } of inOrder)
+      this.mounts.push({ tag: this.share(from, writable), at: place, writable, optional });
+  }
+
+  /** For what the guest can be without. */
+  mayNeed(modules: readonly string[]): void {
+    this.needs(modules);
+    this.optional.push(...modules);
+  }
+
+  needs(modules: readonly string[]): void {
+    for (const name of modules) if (!this.modules.includes(name)) this.modules.push(name);
+  }
+}
+
+async function assemble(request: RunRequest): Promise<Assembly> {
+  const made = new Assembly();
+  const { writable } = request;
+  const asked = settledRoot(request.root);
+  const folders = request.shares.map(placed);
+  if (asked.kind === "disk") {
+    const disk: DiskRequest = writable ? { ...asked.disk, access: "write" } : asked.disk;
+    const { device, type } = await diskRoot(disk);
+    made.disks.push(disk);
+    made.root = { kind: "disk", device, type };
+    if (type !== undefined) made.needs([type]);
+    if (type !== undefined) made.mayNeed(WITH_FILE_SYSTEM[type] ?? []);
+  } else if (asked.kind === "folder") {
+    const from = path.resolve(asked.from);
+    made.root = { kind: "share", tag: made.share(from, writable), writable };
+    made.hasFolder = from === "/";
+  } else {
+    if (asked.kind === "packages") made.packages = asked.packages;
+    made.hasFolder = process.cwd() !== "/";
+    if (made.hasFolder)
+      folders.unshift({ ...placed({ from: process.cwd(), writable }), optional: !writable });
+  }
+  made.mountAll(folders);
+  made.disks.push(...request.disks);
+  if (made.mounts.some(({ optional }) => !optional) || made.root.kind === "share") made.needs(FOLDER_MODULES);
+  else if (made.shares.length > 0) made.mayNeed(FOLDER_MODULES);
+  if (made.disks.length > 0) made.needs(DISK_MODULES);
+  return made;
+}
+
 /** What a kernel lacks is said with what each of it is for. */
 async function loaded(
   { name, modules }: RunKernel,
-  wanted: readonly string[],
+  { modules: wanted, optional }: Assembly,
 ): Promise<readonly KernelModule[]> {
   if (modules === undefined) return [];
   const { moduleSet } = await import("../../guests/index.js");
   const set = await moduleSet(modules, wanted);
-  const missing = set.missing.filter((one) => !OPTIONAL.includes(one));
+  const missing = set.missing.filter((one) => !optional.includes(one));
   if (missing.length > 0)
     throw new RunRefused(
       missing.some((one) => CONSOLE_MODULES.includes(one)) ? "no-virtio" : "no-module",
       `kernel ${name}: neither has ${missing.join(", ")} built in nor is it a module in ${modules.where}; ` +
-        "a run needs virtio_mmio and virtio_console, a folder fuse, virtiofs and overlay, a disk virtio_blk",
+        "a run needs virtio_mmio and virtio_console, a folder fuse, virtiofs and overlay (the current one is there unless --root is a disk), a disk virtio_blk",
     );
   return set.modules;
 }
 
-/** What a kernel may do without. */
-const OPTIONAL = Object.values(WITH_FILE_SYSTEM).flat();
-
-interface Assembled {
-  root: RunRoot;
-  wanted: string[];
-  packages: readonly string[] | undefined;
-  disks: DiskRequest[];
-}
-
-async function assemble(request: RunRequest): Promise<Assembled> {
-  const asked = settledRoot(request.root);
-  const wanted = [...CONSOLE_MODULES];
-  const disks = [...request.disks];
-  if (asked.kind === "disk") {
-    const disk: DiskRequest = request.writable ? { ...asked.disk, access: "write" } : asked.disk;
-    const { device, type } = await diskRoot(disk);
-    disks.unshift(disk);
-    wanted.push(...DISK_MODULES, ...(type === undefined ? [] : [type, ...(WITH_FILE_SYSTEM[type] ?? [])]));
-    return { root: { kind: "disk", device, type }, wanted, packages: undefined, disks };
-  }
-  if (disks.length > 0) wanted.push(...DISK_MODULES);
-  if (asked.kind === "folder")
-    throw new UsageError(
-      `--root ${asked.from}: folders cannot be shared yet`,
-      "--root debian:PACKAGE,… or a disk",
-    );
-  const packages = asked.kind === "packages" ? asked.packages : undefined;
-  return { root: { kind: "initramfs" }, wanted, packages, disks };
-}
-
 /** Where the command begins: what was asked for, else the current folder if the guest has it, else the root. */
 function folderOf({ folder }: RunRequest, has: boolean): string {
-  if (folder !== undefined) return path.posix.isAbsolute(folder) ? folder : path.resolve(folder);
+  if (folder !== undefined) return path.resolve(folder);
   return has ? process.cwd() : "/";
 }
 
-function initOptions(request: RunRequest, root: RunRoot, kinds: StreamKinds): RunInitOptions {
+function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunInitOptions {
   const terminal = process.env["TERM"];
   const environment = [...request.environment];
   if (kinds.terminal && terminal !== undefined) environment.unshift(["TERM", terminal]);
   return {
     command: request.command.length > 0 ? request.command : ["sh"],
     environment,
-    folder: folderOf(request, false),
+    folder: folderOf(request, made.hasFolder),
+    folderMayMiss: request.folder === undefined,
     user: request.user,
     hostname: hostname(),
-    root,
-    mounts: [],
+    root: made.root,
+    mounts: made.mounts,
     ...kinds,
   };
 }
@@ -162,14 +228,15 @@ export async function makeGuest(
   pulling: Pulling,
 ): Promise<RunGuest> {
   const { fetchPackages, pullGuest, runInitramfs } = await import("../../guests/index.js");
-  const [kernel, busybox, { root, wanted, packages: names, disks }] = await Promise.all([
+  const [kernel, busybox, made] = await Promise.all([
     findKernel(request.kernel, pulling),
     pullGuest("busybox", pulling),
     assemble(request),
   ]);
-  const modules = await loaded(kernel, wanted);
-  const packages = names && (await fetchPackages({ packages: names }, pulling));
-  const init = initOptions(request, root, kinds);
+  const { disks, shares } = made;
+  const modules = await loaded(kernel, made);
+  const packages = made.packages && (await fetchPackages({ packages: made.packages }, pulling));
+  const init = initOptions(request, made, kinds);
   const initrd = await runInitramfs({ busybox: busybox.files["busybox"], modules, packages, init });
   const memory =
     request.memory ??
@@ -193,5 +260,8 @@ export async function makeGuest(
     loader: {},
     ...(request.cpus !== undefined && { cpus: request.cpus }),
   };
-  return { source: { boot, ...(disks.length > 0 && { disks }) }, kernel };
+  return {
+    source: { boot, ...(disks.length > 0 && { disks }), ...(shares.length > 0 && { shares }) },
+    kernel,
+  };
 }

@@ -32,6 +32,8 @@ export interface RunMount {
   at: string;
   /** What the guest writes reaches the host; otherwise it stays in the guest's memory. */
   writable: boolean;
+  /** A kernel that cannot mount it goes without. */
+  optional: boolean;
 }
 
 /** Where the command's root is. */
@@ -50,6 +52,8 @@ export interface RunInitOptions {
   environment: readonly (readonly [name: string, value: string])[];
   /** Absolute. */
   folder: string;
+  /** Where it is not there, the root is. */
+  folderMayMiss: boolean;
   /** `NAME`, or numbers as `UID` or `UID:GID`. Absent: root. */
   user: string | undefined;
   hostname: string;
@@ -71,9 +75,9 @@ export const MODULES_FOLDER = `${RUN_FOLDER}/modules`;
  * for here, since busybox would take its own program of that name.
  */
 const LAUNCH = `
-cd "$LOCORE_FOLDER" 2>/dev/null || { echo "locore: folder $LOCORE_FOLDER: not there" >&2; exit 125; }
+cd "$LOCORE_FOLDER" 2>/dev/null || [ -n "$LOCORE_MAY_MISS" ] || { echo "locore: folder $LOCORE_FOLDER: not there" >&2; exit 125; }
 user=$LOCORE_USER
-unset LOCORE_FOLDER LOCORE_USER
+unset LOCORE_FOLDER LOCORE_MAY_MISS LOCORE_USER
 name=$1
 shift
 path=
@@ -113,9 +117,7 @@ share() {
     writable=1
     return
   fi
-  mkdir -p "/locore/lower/$1" "/locore/upper"
-  [ -n "$upper" ] || mount -t tmpfs -o mode=755 tmpfs /locore/upper
-  upper=mounted
+  mkdir -p "/locore/lower/$1"
   mkdir -p "/locore/upper/$1/new" "/locore/upper/$1/work"
   mount -t virtiofs -o ro "$1" "/locore/lower/$1" || fail "share: the host's folder for $2 cannot be mounted"
   mount -t overlay -o "lowerdir=/locore/lower/$1,upperdir=/locore/upper/$1/new,workdir=/locore/upper/$1/work" overlay "$2" ||
@@ -135,6 +137,8 @@ system() {
 function rootLines({ root, mounts }: RunInitOptions): string[] {
   const top = root.kind === "initramfs" ? "" : "/locore/root";
   const lines: string[] = [];
+  if (root.kind === "share" || mounts.length > 0)
+    lines.push("mkdir -p /locore/upper", "mount -t tmpfs -o mode=755 tmpfs /locore/upper");
   if (root.kind === "share")
     lines.push(`share ${shellQuote(root.tag)} ${top} ${root.writable ? "rw" : "ro"}`);
   if (root.kind === "disk") {
@@ -146,8 +150,10 @@ function rootLines({ root, mounts }: RunInitOptions): string[] {
     );
   }
   if (top !== "") lines.push(`system ${top}`);
-  for (const { tag, at, writable } of mounts)
-    lines.push(`share ${shellQuote(tag)} ${shellQuote(top + at)} ${writable ? "rw" : "ro"}`);
+  for (const { tag, at, writable, optional } of mounts) {
+    const call = `share ${shellQuote(tag)} ${shellQuote(top + at)} ${writable ? "rw" : "ro"}`;
+    lines.push(optional ? `(fail() { exit 1; }; ${call}) 2>/dev/null` : call);
+  }
   return lines;
 }
 
@@ -173,7 +179,7 @@ function accountLines({ user, root }: RunInitOptions): string[] {
 }
 
 function startLines(options: RunInitOptions): string[] {
-  const { terminal, separateErrors, root, folder, command, environment } = options;
+  const { terminal, separateErrors, root, folder, folderMayMiss, command, environment } = options;
   const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
   const session = terminal ? "setsid -c" : "setsid";
   const errors = terminal && !separateErrors ? "2>&1" : "2>/locore/stderr";
@@ -188,7 +194,7 @@ function startLines(options: RunInitOptions): string[] {
     ...(chroot === "" ? [] : ["  cd /locore/root && mount --move . / || exit 125"]),
     `  export PATH=${RUN_PATH} HOME="$home" USER="\${account:-root}" LOGNAME="\${account:-root}"`,
     ...exports,
-    `  export LOCORE_FOLDER=${shellQuote(folder)} LOCORE_USER="$account"`,
+    `  export LOCORE_FOLDER=${shellQuote(folder)} LOCORE_MAY_MISS=${folderMayMiss ? "1" : ""} LOCORE_USER="$account"`,
     `  exec ${session} ${chroot}sh -c "$launch" sh ${command.map(shellQuote).join(" ")} ${streams} 9>&-`,
     ")",
     "status=$?",
@@ -210,7 +216,7 @@ export PATH=${RUN_PATH}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
-control= relays= input= writable= upper=
+control= relays= input= writable=
 end() { poweroff -f; }
 fail() {
   echo "${RUN_FAILED}$1" >/dev/console
