@@ -128,7 +128,7 @@ system() {
   for each in proc sys dev run tmp; do mkdir -p "$1/$each"; done
   mount -t proc proc "$1/proc"
   mount -t sysfs sysfs "$1/sys"
-  mount -t devtmpfs devtmpfs "$1/dev"
+  devices "$1"
   mount -t tmpfs -o mode=755 tmpfs "$1/run"
   mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
 }
@@ -215,7 +215,17 @@ const BEGIN = `#!/bin/busybox sh
 export PATH=${RUN_PATH}
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev
+devices() {
+  mount -t devtmpfs devtmpfs "$1/dev"
+  mkdir -p "$1/dev/pts" "$1/dev/shm"
+  mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts "$1/dev/pts"
+  mount -t tmpfs -o mode=1777 tmpfs "$1/dev/shm"
+}
+devices ''
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 control= relays= input= writable=
 end() { poweroff -f; }
 fail() {

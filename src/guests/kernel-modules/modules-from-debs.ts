@@ -1,7 +1,7 @@
 /** Takes modules out of Debian packages of a kernel, with what they need. */
 import { readFile } from "node:fs/promises";
 import { entriesOfDeb } from "../archives/deb.js";
-import { moduleName } from "./module-file.js";
+import { moduleName, withoutTypes } from "./module-file.js";
 import { moduleSet, type KernelModule } from "./module-set.js";
 
 const MODULES = /^(usr\/)?lib\/modules\//;
@@ -26,6 +26,6 @@ export async function modulesFromDebs(
   const read = (name: string): Promise<Uint8Array | undefined> => Promise.resolve(stored.get(name));
   const { modules } = await moduleSet({ where: "", builtIn, read }, wanted);
   // Each has bytes of its own: they are sent to another thread.
-  const own = modules.map(({ name, bytes }) => ({ name, bytes: bytes.slice() }));
+  const own = modules.map(({ name, bytes }) => ({ name, bytes: withoutTypes(bytes.slice()).slice() }));
   return { modules: own, builtIn: [...builtIn] };
 }

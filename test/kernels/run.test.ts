@@ -1,0 +1,193 @@
+/** `locore run` with Debian's cloud kernel, as a script and a person have it: streams, status, signals, and each way to fail by its name. */
+import assert from "node:assert/strict";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, test, type TestContext } from "node:test";
+import { childrenOf, NO_TERMINAL, Running } from "../support/pseudo-terminal.js";
+import { requireGuest } from "../support/requires.js";
+import { hasRunGuests, PROGRAM, runToEnd, startRun } from "../support/run-command.js";
+
+const LIMIT = { timeout: 280_000 };
+const MEGABYTES = 4_000_000;
+
+function scratch(t: TestContext): string {
+  const folder = mkdtempSync(path.join(tmpdir(), "locore-run-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Bytes of every value, in no order that a device could make by itself. */
+function noise(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (let i = 0, word = 1; i < length; i++) {
+    word = (Math.imul(word, 1_664_525) + 1_013_904_223) | 0;
+    bytes[i] = word >>> 24;
+  }
+  return bytes;
+}
+
+describe("R1.10 run: four at once, each with streams of its own", { concurrency: 4 }, () => {
+  test(
+    "R1.10 run: stdin, stdout and stderr byte for byte, arguments, environment; the current folder, of which nothing changes here; its status",
+    LIMIT,
+    async (t) => {
+      if (!(await hasRunGuests(t))) return;
+      const folder = scratch(t);
+      for (const name of ["one", "two"]) writeFileSync(path.join(folder, name), `${name}\n`);
+      const input = noise(MEGABYTES);
+      const script = [
+        'echo "$1|$2|$VALUE|$(id -u):$(id -g)|$(pwd)|$(ls | wc -l)|$(cat one)|$(hostname)" >&2',
+        "echo new >three && cat three >&2",
+        "sleep 1000 &",
+        "cat",
+        "echo last >/dev/stderr",
+        "exit 7",
+      ].join("\n");
+      const words = ["--env", "VALUE=a 'b'", "--", "sh", "-c", script, "sh", "x y", "*"];
+      const run = await runToEnd(t, words, { input, cwd: folder });
+      assert.equal(run.status, 7, run.err);
+      assert.ok(run.out.equals(input), `${run.out.length} bytes of ${input.length}`);
+      const [first, ...others] = run.err.split("\n");
+      assert.match(first, new RegExp(`^x y\\|\\*\\|a 'b'\\|0:0\\|${folder}\\|2\\|one\\|`));
+      assert.deepEqual(others.slice(0, 2), ["new", "last"]);
+      assert.deepEqual([run.json.status, run.json.reason], [7, "exited"]);
+      assert.deepEqual(readdirSync(folder).sort(), ["one", "two"]);
+    },
+  );
+
+  test(
+    "R1.10 run --share DIR:AT,rw: what the guest writes is here; a signal that ends the command is 128 and its number",
+    LIMIT,
+    async (t) => {
+      if (!(await hasRunGuests(t))) return;
+      const folder = scratch(t);
+      const words = [
+        "--share",
+        `${folder}:/mnt/shared,rw`,
+        "--cwd",
+        "/mnt/shared",
+        "--exec",
+        "echo $(id -u) >by-guest; kill -9 $$",
+      ];
+      const run = await runToEnd(t, words);
+      assert.equal(run.status, 137, run.err);
+      assert.deepEqual([run.json.reason, run.json.signal], ["signal", 9]);
+      assert.equal(readFileSync(path.join(folder, "by-guest"), "utf8"), "0\n");
+    },
+  );
+
+  test(
+    "R1.10 run: a kernel that panics is 125 and said so; --log has its messages, standard output none",
+    LIMIT,
+    async (t) => {
+      if (!(await hasRunGuests(t))) return;
+      const log = path.join(scratch(t), "kernel.log");
+      const words = ["--log", log, "--", "sh", "-c", "echo before; echo c >/proc/sysrq-trigger; echo after"];
+      const run = await runToEnd(t, words);
+      assert.deepEqual([run.status, run.json.reason], [125, "panic"], run.err);
+      assert.match(run.json.message ?? "", /sysrq triggered crash/);
+      assert.equal(run.out.toString(), "before\n");
+      assert.match(run.err, /the kernel's last messages:[^]*Call Trace/);
+      assert.match(readFileSync(log, "utf8"), /Linux version 6[^]*Kernel panic/);
+    },
+  );
+
+  test("R1.10 run --append init=/bin/nothing: 125, no-init", LIMIT, async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const run = await runToEnd(t, ["--append", "init=/bin/nothing", "--", "true"]);
+    assert.deepEqual([run.status, run.json.reason], [125, "no-init"], run.err);
+  });
+});
+
+test("R1.10 run: a signal of this process is the command's; --user is who runs it", LIMIT, async (t) => {
+  if (!(await hasRunGuests(t))) return;
+  const script = 'trap "echo heard; exit 9" TERM; id -u; echo begun >&2; while :; do sleep 0.1; done';
+  const run = startRun(t, ["--user", "1234:56", "--", "sh", "-c", script]);
+  await run.shows("begun");
+  process.kill(run.pid, "SIGTERM");
+  const { status, out } = await run.ended;
+  assert.equal(out.toString(), "1234\nheard\n");
+  assert.equal(status, 9);
+});
+
+test(
+  "R1.10 run on a terminal: one of its own, with the size of ours, job control and Ctrl-C",
+  { ...LIMIT, skip: NO_TERMINAL },
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const command = `stty cols 101 rows 33; '${process.execPath}' '${PROGRAM}' run --timeout 150s; echo "status=$?"; stty -a | grep -o -e '-*icanon'`;
+    const run = new Running("script", ["-qec", command, "/dev/null"]).during(t);
+    const type = async (text: string, answer: string): Promise<void> => {
+      const from = run.out.length;
+      run.child.stdin.write(text);
+      await run.shows(answer, from);
+    };
+    await run.shows("# ");
+    await type("stty size; tty\r", "33 101\r\n/dev/hvc0\r\n");
+    await type("sh -c 'echo begun; sleep 99'\r", "begun\r\n");
+    await type("\x03", "# ");
+    await type("sleep 98 & jobs\r", "Running");
+    run.child.stdin.write("exit 3\r");
+    const { out } = await run.ended;
+    assert.match(out, /status=3\s+icanon/);
+  },
+);
+
+test(
+  "R1.10 run --timeout: 124 whatever the guest does, a fork bomb too; nothing is left",
+  LIMIT,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const run = await runToEnd(t, ["--timeout", "12s", "--", "sh", "-c", "f() { f | f & }; f; sleep 1000"]);
+    assert.deepEqual([run.status, run.json.reason], [124, "timeout"], run.err);
+  },
+);
+
+test(
+  "R1.10 run: a kernel without virtio is refused before it boots where its modules say so, and by the guest otherwise",
+  LIMIT,
+  async (t) => {
+    const guest = await requireGuest(t, "debian-cloud");
+    if (guest === undefined || !(await hasRunGuests(t))) return;
+    const folder = scratch(t);
+    const kernel = path.join(folder, "vmlinuz");
+    copyFileSync(guest.files["kernel"], kernel);
+    const unknown = await runToEnd(t, [kernel, "--", "true"]);
+    assert.deepEqual([unknown.status, unknown.json.reason], [125, "no-virtio"], unknown.err);
+    assert.match(unknown.json.message ?? "", /this kernel has no virtio/);
+    const version = path.basename(guest.files["kernel"]).replace("vmlinuz-", "");
+    const modules = path.join(folder, "lib/modules", version);
+    mkdirSync(modules, { recursive: true });
+    writeFileSync(path.join(modules, "modules.builtin"), "kernel/fs/ext4/ext4.ko\n");
+    const refused = await runToEnd(t, [kernel, "--", "true"]);
+    assert.deepEqual([refused.status, refused.json.reason], [125, "no-virtio"], refused.err);
+    assert.match(refused.json.message ?? "", /neither has virtio_mmio, virtio_console built in/);
+    assert.doesNotMatch(refused.err, /last messages/);
+  },
+);
+
+test("R1.10 run: kill -9 leaves no process and no file", LIMIT, async (t) => {
+  if (!(await hasRunGuests(t))) return;
+  const before = new Set(readdirSync(tmpdir()));
+  const killed = startRun(t, ["--", "sh", "-c", "echo begun; sleep 1000"]);
+  await killed.shows("begun");
+  assert.deepEqual(childrenOf(killed.pid), []);
+  process.kill(killed.pid, "SIGKILL");
+  await killed.ended;
+  assert.ok(!existsSync(`/proc/${killed.pid}`));
+  const others = /^(locore|node)-/;
+  assert.deepEqual(
+    readdirSync(tmpdir()).filter((name) => !before.has(name) && !others.test(name)),
+    [],
+  );
+});
