@@ -51,7 +51,7 @@ export interface RunFacts {
 }
 
 /** As docker has it: what is not the command's. */
-export const RUN_STATUS = { ours: 125, timeout: 124, interrupted: 130 } as const;
+export const RUN_STATUS = { ours: 125, timeout: 124 } as const;
 
 const SIGNAL_BASE = 128;
 const LAST_SIGNAL = 64;
@@ -116,8 +116,7 @@ export function outcomeOf({ status, failed, end, lines }: RunFacts): Outcome {
   if (status !== undefined) return ended(status, lines);
   if (end.kind === "timeout")
     return { status: RUN_STATUS.timeout, reason: "timeout", message: `the time limit of ${end.reason}` };
-  if (end.kind === "interrupted")
-    return { status: RUN_STATUS.interrupted, reason: "interrupted", message: end.route };
+  if (end.kind === "interrupted") return { status: end.status, reason: "interrupted", message: end.route };
   if (failed !== undefined) return { status: RUN_STATUS.ours, reason: failure(failed), message: failed };
   const found = sign(lines);
   if (found !== undefined) return { status: RUN_STATUS.ours, reason: found.reason, message: found.line };

@@ -6,9 +6,10 @@
 import { CodecError } from "../../codecs/codec-error.js";
 import { decompress } from "../../codecs/decompress.js";
 import { identifyCodec } from "../../codecs/identify.js";
-import { FormatError } from "../../formats/format-error.js";
-import { readElfHeader } from "../../formats/elf/header.js";
-import { readSections, sectionView } from "../../formats/elf/sections.js";
+import { FormatError, reading } from "../../formats/format-error.js";
+import { ELF, readElfHeader, type ElfFile } from "../../formats/elf/header.js";
+import { readSections, sectionView, type ElfSection } from "../../formats/elf/sections.js";
+import { ELF_MAGIC } from "../../spec/elf.js";
 import { GuestError } from "../errors.js";
 
 /** The largest modules are some ten MiB; with all their debug data some hundreds. */
@@ -40,6 +41,27 @@ export function unpackedModule(name: string, stored: Uint8Array): Uint8Array {
   }
 }
 
+/** What `look` finds in a module's sections. Throws GuestError "damaged" for what is no module. */
+function inModule<T>(name: string, module: Uint8Array, look: (elf: ModuleElf) => T): T {
+  try {
+    return reading(ELF, `module ${name}`, () => {
+      if (!ELF_MAGIC.every((byte, at) => module[at] === byte))
+        throw new GuestError("damaged", `module ${name}: no ELF file, which every module is`);
+      const { file, header } = readElfHeader(module);
+      const { sections } = readSections(file, header);
+      return look({ file, section: (wanted) => sections.find((section) => section.name === wanted) });
+    });
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new GuestError("damaged", `module ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+interface ModuleElf {
+  file: ElfFile;
+  section: (name: string) => ElfSection | undefined;
+}
+
 /** How a signed module ends, and how long what stands before that is (kernel/module_signature.c). */
 const SIGNED = "~Module signature appended~\n";
 const SIGNATURE_RECORD = 12;
@@ -48,14 +70,15 @@ const SIGNATURE_RECORD = 12;
  * The module without its type information (BTF), for which the kernel would have to read all of its own: a fifth of a boot.
  * Its signature goes as well, as it covers that; the kernel counts the module as unsigned. Changes `module`.
  */
-export function withoutTypes(module: Uint8Array): Uint8Array {
-  const { file, header } = readElfHeader(module);
-  const types = readSections(file, header).sections.find((section) => section.name === ".BTF");
-  if (types === undefined) return module;
+export function withoutTypes(name: string, module: Uint8Array): Uint8Array {
+  const place = inModule(name, module, ({ file, section }) => {
+    const types = section(".BTF");
+    return types && types.headerOffset + file.layout.shdr.name;
+  });
+  if (place === undefined) return module;
   const data = new DataView(module.buffer, module.byteOffset, module.byteLength);
   // Without its first letter the name says nothing to the kernel.
-  const name = types.headerOffset + file.layout.shdr.name;
-  data.setUint32(name, data.getUint32(name, true) + 1, true);
+  data.setUint32(place, data.getUint32(place, true) + 1, true);
   const marked = module.length - SIGNED.length;
   if (String.fromCharCode(...module.subarray(marked)) !== SIGNED) return module;
   const length = data.getUint32(marked - Uint32Array.BYTES_PER_ELEMENT);
@@ -64,9 +87,8 @@ export function withoutTypes(module: Uint8Array): Uint8Array {
 
 /** Names of the modules that have to be loaded before this one. Throws GuestError "damaged" for what is no module. */
 export function moduleDependencies(name: string, module: Uint8Array): string[] {
-  try {
-    const { file, header } = readElfHeader(module);
-    const found = readSections(file, header).sections.find((section) => section.name === MODINFO);
+  return inModule(name, module, ({ file, section }) => {
+    const found = section(MODINFO);
     if (found === undefined)
       throw new GuestError(
         "damaged",
@@ -79,8 +101,5 @@ export function moduleDependencies(name: string, module: Uint8Array): string[] {
       .flatMap((word) => word.slice("depends=".length).split(","))
       .filter((each) => each !== "")
       .map(moduleName);
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new GuestError("damaged", `module ${name}: ${error.message}`, { cause: error });
-  }
+  });
 }

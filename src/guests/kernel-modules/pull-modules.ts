@@ -38,7 +38,7 @@ function sourceOf(folder: string, record: GuestRecord, where: string, builtIn: s
 /** The package that holds the modules: the kernel's own, or since Linux 7 the one beside it. */
 async function kernelPackages(kernel: PulledGuest, options: PullOptions): Promise<readonly FetchedPackage[]> {
   const { release, architecture } = targetOf(kernel.name);
-  const packages = [`${kernel.package}=${kernel.version}`];
+  const packages = [`${kernel.package.replace(/^linux-binary-/, "linux-modules-")}=${kernel.version}`];
   const set = await fetchPackages({ packages, release, architecture, assume: INSTALLATION }, options);
   return set.packages.filter(({ name }) => name.startsWith("linux-"));
 }

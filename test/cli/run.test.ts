@@ -1,0 +1,153 @@
+/** `locore run` without a guest: its words, what a run came to by what was seen of it, and what a guest may say (R1.10). */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseArguments } from "../../src/cli/args.js";
+import { guestControl, signalLine } from "../../src/cli/run/guest-control.js";
+import { KernelLog } from "../../src/cli/run/kernel-log.js";
+import { outcomeOf, type RunFacts } from "../../src/cli/run/outcome.js";
+import {
+  parseShare,
+  readRunRequest,
+  RUN_COMMAND_OPTIONS,
+  type RunRequest,
+} from "../../src/cli/run/request.js";
+import { machineEnd } from "../../src/machine/end.js";
+import { locore } from "../support/cli.js";
+
+function request(...words: string[]): RunRequest {
+  return readRunRequest(parseArguments(words, RUN_COMMAND_OPTIONS));
+}
+
+test("R1.10 run: the kernel stands before --, the command behind it with words of its own", () => {
+  const { kernel, command } = request("bzImage", "--smp", "2", "--", "make", "-j2", "--", "test");
+  assert.deepEqual([kernel, command], ["bzImage", ["make", "-j2", "--", "test"]]);
+  assert.equal(request("--", "true").kernel, undefined);
+  assert.deepEqual(request().command, []);
+  assert.deepEqual(request("--exec", "a; b").command, ["sh", "-c", "a; b"]);
+});
+
+test("R1.10 run: virtme-ng's words mean the same", () => {
+  const ours = request("--smp", "2", "-m", "1G", "--share", "/a,rw", "--append", "x y", "--append", "z");
+  const theirs = request("--cpus", "2", "--memory", "1G", "--rwdir", "/a", "-a", "x y", "-a", "z");
+  assert.deepEqual(theirs, ours);
+  assert.deepEqual([ours.cpus, ours.memory, ours.append], [2, 2 ** 30, "x y z"]);
+  assert.deepEqual(ours.shares, [{ from: "/a", writable: true }]);
+});
+
+test("R1.10 run: folders, roots and variables as they are written", () => {
+  assert.deepEqual(parseShare("--share", "a:b:/c,rw"), { from: "a:b", at: "/c", writable: true });
+  assert.deepEqual(parseShare("--share", "../x"), { from: "../x", writable: false });
+  assert.deepEqual(request("--root", "host").root, { kind: "folder", from: "/" });
+  assert.deepEqual(request("--root", "debian:gcc,make").root, {
+    kind: "packages",
+    packages: ["gcc", "make"],
+  });
+  assert.deepEqual(request("--env", "A=b=c", "--env", "LOCORE_NOT_SET").environment, [
+    ["A", "b=c"],
+    ["LOCORE_NOT_SET", ""],
+  ]);
+  for (const words of [
+    ["--share", ",rw"],
+    ["--root", "debian:"],
+    ["--env", "a.b=c"],
+    ["a", "b"],
+    ["--exec", "a", "--", "b"],
+  ])
+    assert.throws(() => request(...words), { name: "UsageError" }, words.join(" "));
+});
+
+test("R1.10 run --net is refused by name; a wrong command line is 125, which no command's status is", async () => {
+  for (const [words, said] of [
+    [["--net", "user", "--", "true"], /--net: there is no network yet/],
+    [["--nosuch", "--", "true"], /unknown option --nosuch/],
+    [["/no/such/kernel", "--", "true"], /kernel \/no\/such\/kernel: no such file/],
+  ] as const) {
+    const { status, err, out } = await locore("run", ...words);
+    assert.equal(status, 125, err);
+    assert.match(err, said);
+    assert.equal(out, "");
+  }
+});
+
+const RESET = machineEnd("reset", "port-cf9");
+const facts = (about: Partial<RunFacts>): RunFacts => ({
+  status: undefined,
+  failed: undefined,
+  started: true,
+  end: RESET,
+  lines: [],
+  ...about,
+});
+
+test("R1.10 run: what it came to, from the command's status, the kernel's words and the machine's end", () => {
+  const table: [Partial<RunFacts>, status: number, reason: string][] = [
+    [{ status: 0 }, 0, "exited"],
+    [{ status: 127, lines: ["Kernel panic - not syncing: x"] }, 127, "exited"],
+    [{ status: 139 }, 139, "signal"],
+    [{ status: 255 }, 255, "exited"],
+    [{ status: 137, lines: ["[ 1.0] Out of memory: Killed process 42 (tail)"] }, 137, "out-of-memory"],
+    [{ lines: ["[ 1.0] Kernel panic - not syncing: sysrq triggered crash"] }, 125, "panic"],
+    [
+      {
+        lines: [
+          "BUG: kernel NULL pointer dereference, address: 0",
+          "Kernel panic - not syncing: Fatal exception",
+        ],
+      },
+      125,
+      "oops",
+    ],
+    [
+      {
+        lines: [
+          "watchdog: BUG: soft lockup - CPU#0 stuck for 61s!",
+          "Kernel panic - not syncing: softlockup: hung tasks",
+        ],
+      },
+      125,
+      "lockup",
+    ],
+    [{ lines: ["Kernel panic - not syncing: Attempted to kill init! exitcode=0x00007f00"] }, 125, "no-init"],
+    [{ lines: ["Kernel panic - not syncing: System is deadlocked on memory"] }, 125, "out-of-memory"],
+    [{ failed: "virtio: this kernel has no virtio" }, 125, "no-virtio"],
+    [{ failed: "module 3-fuse.ko: the kernel does not take it" }, 125, "no-module"],
+    [{ failed: "user: there is no user x" }, 125, "setup"],
+    [{ end: machineEnd("timeout", "time limit", "5 ms") }, 124, "timeout"],
+    [{ end: machineEnd("interrupted", "Ctrl-A x") }, 130, "interrupted"],
+    [{ end: { ...machineEnd("interrupted", "signal SIGTERM"), status: 143 } }, 143, "interrupted"],
+    [{ end: machineEnd("off", "acpi-s5") }, 125, "machine-off"],
+    [{ end: machineEnd("stuck", "halted without interrupts") }, 125, "lockup"],
+    [{ end: machineEnd("crashed", "triple-fault") }, 125, "machine-error"],
+  ];
+  for (const [about, status, reason] of table) {
+    const outcome = outcomeOf(facts(about));
+    assert.deepEqual([outcome.status, outcome.reason], [status, reason], JSON.stringify(about));
+    // What is not the command's own affair is said.
+    assert.equal(outcome.message !== undefined, !["exited", "signal"].includes(reason));
+  }
+});
+
+test("R1.10 run: what a guest says on the control port is heard in pieces, and nonsense is not", async () => {
+  const heard: unknown[] = [];
+  const take = guestControl({
+    ready: () => heard.push("ready"),
+    failed: (why) => heard.push(why),
+    status: (status) => heard.push(status),
+  });
+  const say = (text: string): Promise<void> => take(new TextEncoder().encode(text));
+  await say("rea");
+  await say("dy\nstatus 1x\nstatus 9999\nstatus -1\nfailed no ro");
+  await say(`ot\n${"x".repeat(1e6)}`);
+  await say("\nready now\nstatus 42\n");
+  assert.deepEqual(heard, ["ready", "no root", 42]);
+  assert.equal(new TextDecoder().decode(signalLine("INT")), "signal INT\n");
+});
+
+test("R1.10 run: of the kernel's messages the last lines are kept, however long they are", () => {
+  const log = new KernelLog(undefined);
+  for (let line = 0; line < 1000; line++) log.take(new TextEncoder().encode(`line ${line}\r\n`));
+  assert.equal(log.lines.length, 120);
+  assert.equal(log.lines.at(-1), "line 999");
+  log.take(new Uint8Array(1e6).fill(0x41));
+  assert.ok((log.lines.at(-1) ?? "").length <= 2048);
+});
