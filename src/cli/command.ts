@@ -16,6 +16,8 @@ export interface Command {
   /** Paragraphs below the usage line. */
   description?: readonly string[];
   operands: readonly OperandSpec[];
+  /** The usage line behind the command's name; absent: operands, then options. */
+  usage?: string;
   options: readonly OptionSpec[];
   /** Words of other programs that are understood besides. */
   foreign?: readonly ForeignWord[];

@@ -35,9 +35,8 @@ function section(title: string, lines: readonly string[]): string[] {
 /** Help of one command. */
 export function commandHelp(name: string, command: Command): string[] {
   const operands = command.operands.map(operandText).join(" ");
-  const usage = ["locore", name, operands, command.options.length > 0 ? "[options]" : ""]
-    .filter(Boolean)
-    .join(" ");
+  const words = [operands, command.options.length > 0 ? "[options]" : ""].filter(Boolean).join(" ");
+  const usage = `locore ${name} ${command.usage ?? words}`.trimEnd();
   return [
     `usage: ${usage}`,
     "",

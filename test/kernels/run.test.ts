@@ -14,6 +14,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { childrenOf, NO_TERMINAL, Running } from "../support/pseudo-terminal.js";
+import { gzipSync } from "node:zlib";
+import { moduleSet, pullModules, type PulledGuest } from "../../src/guests/index.js";
 import { requireGuest } from "../support/requires.js";
 import { hasRunGuests, PROGRAM, runToEnd, startRun } from "../support/run-command.js";
 
@@ -23,6 +25,29 @@ const MEGABYTES = 4_000_000;
 function scratch(t: TestContext): string {
   const folder = mkdtempSync(path.join(tmpdir(), "locore-run-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A folder as a build of Linux leaves it, of Debian's kernel and modules. */
+async function builtTree(t: TestContext, guest: PulledGuest): Promise<string> {
+  const folder = scratch(t);
+  const put = (name: string, bytes: string | Uint8Array): void => {
+    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
+    writeFileSync(path.join(folder, name), bytes);
+  };
+  const source = await pullModules(guest);
+  const { modules } = await moduleSet(source, [
+    "virtio_mmio",
+    "virtio_console",
+    "fuse",
+    "virtiofs",
+    "overlay",
+  ]);
+  put("arch/x86/boot/bzImage", readFileSync(guest.files["kernel"]));
+  put("modules.builtin", [...(source.builtIn ?? [])].map((name) => `drivers/${name}.ko\n`).join(""));
+  // A list of before the modules were packed: they are found all the same.
+  put("modules.order", modules.map(({ name }) => `drivers/${name}.o\n`).join(""));
+  for (const { name, bytes } of modules) put(`drivers/${name}.ko.gz`, gzipSync(bytes));
   return folder;
 }
 
@@ -92,7 +117,7 @@ describe("R1.10 run: four at once, each with streams of its own", { concurrency:
     async (t) => {
       if (!(await hasRunGuests(t))) return;
       const log = path.join(scratch(t), "kernel.log");
-      const words = ["--log", log, "--", "sh", "-c", "echo before; echo c >/proc/sysrq-trigger; echo after"];
+      const words = ["--log", log, "--", "sh", "-c", "echo before; sleep 1; echo c >/proc/sysrq-trigger; echo after"];
       const run = await runToEnd(t, words);
       assert.deepEqual([run.status, run.json.reason], [125, "panic"], run.err);
       assert.match(run.json.message ?? "", /sysrq triggered crash/);
@@ -109,16 +134,22 @@ describe("R1.10 run: four at once, each with streams of its own", { concurrency:
   });
 });
 
-test("R1.10 run: a signal of this process is the command's; --user is who runs it", LIMIT, async (t) => {
-  if (!(await hasRunGuests(t))) return;
-  const script = 'trap "echo heard; exit 9" TERM; id -u; echo begun >&2; while :; do sleep 0.1; done';
-  const run = startRun(t, ["--user", "1234:56", "--", "sh", "-c", script]);
-  await run.shows("begun");
-  process.kill(run.pid, "SIGTERM");
-  const { status, out } = await run.ended;
-  assert.equal(out.toString(), "1234\nheard\n");
-  assert.equal(status, 9);
-});
+test(
+  "R1.10 run FOLDER: the kernel that was built there, with its modules, packed; a signal of this process is the command's; --user is who runs it",
+  LIMIT,
+  async (t) => {
+    const guest = await requireGuest(t, "debian-cloud");
+    if (guest === undefined || !(await hasRunGuests(t))) return;
+    const tree = await builtTree(t, guest);
+    const script = 'trap "echo heard; exit 9" TERM; id -u; echo begun >&2; while :; do sleep 0.1; done';
+    const run = startRun(t, [tree, "--user", "1234:56", "--", "sh", "-c", script]);
+    await run.shows("begun");
+    process.kill(run.pid, "SIGTERM");
+    const { status, out } = await run.ended;
+    assert.equal(out.toString(), "1234\nheard\n");
+    assert.equal(status, 9);
+  },
+);
 
 test(
   "R1.10 run on a terminal: one of its own, with the size of ours, job control and Ctrl-C",

@@ -87,6 +87,7 @@ export const run: Command = {
       '{"status","reason","signal","message"}. The kernel\'s messages go to --log; the last ones are shown when it fails.',
   ],
   operands: RUN_OPERANDS,
+  usage: "[KERNEL] [options] -- COMMAND…",
   options: RUN_COMMAND_OPTIONS,
   failureStatus: RUN_STATUS.ours,
   examples: [

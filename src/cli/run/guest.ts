@@ -49,6 +49,9 @@ const FOLDER_MODULES = ["fuse", "virtiofs", "overlay"];
 /** What a file system needs beside its own module. */
 const WITH_FILE_SYSTEM: Readonly<Record<string, readonly string[]>> = { ext4: ["crc32c_generic"] };
 
+/** Of a root of this host's, what the guest has its own of. */
+const OWN_FOLDERS = ["/tmp", "/run"];
+
 const MIB = 2 ** 20;
 const LEAST_MEMORY = 256 * MIB;
 /** Linux keeps the archive and what it unpacks to at the same time. */
@@ -163,6 +166,9 @@ async function assemble(request: RunRequest): Promise<Assembly> {
     const from = path.resolve(asked.from);
     made.root = { kind: "share", tag: made.share(from, writable), writable };
     made.hasFolder = from === "/";
+    // There the guest has something else.
+    if (made.hasFolder && OWN_FOLDERS.some((own) => `${process.cwd()}/`.startsWith(`${own}/`)))
+      folders.unshift(placed({ from: process.cwd(), writable }));
   } else {
     if (asked.kind === "packages") made.packages = asked.packages;
     made.hasFolder = process.cwd() !== "/";

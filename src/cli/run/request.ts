@@ -54,7 +54,7 @@ export const RUN_OPERANDS: readonly OperandSpec[] = [
     help: "a kernel, a folder in which one was built, or a guest of the catalogue; without it debian-cloud",
   },
   {
-    name: "-- COMMAND…",
+    name: "COMMAND…",
     required: false,
     help: "what runs in the guest, with its arguments; without it a shell",
   },
