@@ -1,5 +1,6 @@
 /** A temporary folder that is shared, and short ways to say what a guest asks of it. */
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,7 +14,13 @@ import { FileError, type FileNode, type FolderEntry, type NewFile } from "../../
 import { missing } from "../../support/requires.js";
 
 const folders: string[] = [];
-after(() => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
+after(() => {
+  for (const folder of folders) {
+    // A guest may have taken rights from folders that their owner needs to remove them.
+    spawnSync("chmod", ["-R", "u+rwX", folder]);
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 
 /** A new folder that goes when the tests are done. */
 export function temporaryFolder(inFolder = tmpdir()): string {
