@@ -13,27 +13,32 @@ export const SHARE_OPTION: OptionSpec = {
   value: "DIR:TAG,…",
   repeats: true,
   help:
-    'a folder of the host, which the guest mounts by its tag: mount -t virtiofs TAG /mnt; the tag is what is behind the last colon, else share0, share1, …; the guest reads, with rw it writes; ' +
+    "a folder of the host, which the guest mounts by its tag: mount -t virtiofs TAG /mnt; the tag is what is behind the last colon, else share0, share1, …; the guest reads, with rw it writes; " +
     "cache=none: it sees every change of the host's at once, auto: after a second at most (the default), always: nobody else changes the folder; two commas are one of a name",
 };
 
 /** Whether the guest may write: rw or ro, each alone. */
 function readAccess(key: "rw" | "ro", value: string): "read" | "write" {
-  if (value !== "on" && value !== "off") throw new UsageError(`--share ${key}=${value}: expected ${key} alone`, USAGE);
+  if (value !== "on" && value !== "off")
+    throw new UsageError(`--share ${key}=${value}: expected ${key} alone`, USAGE);
   return (key === "rw") === (value === "on") ? "write" : "read";
 }
 
 function readTag(text: string, tag: string): string {
   const length = new TextEncoder().encode(tag).length;
   if (length > 0 && length <= VIRTIO_FS_CONFIG.TAG_BYTES && !tag.includes("\0")) return tag;
-  throw new UsageError(`--share ${text}: expected a tag of 1 to ${VIRTIO_FS_CONFIG.TAG_BYTES} bytes behind the colon`, USAGE);
+  throw new UsageError(
+    `--share ${text}: expected a tag of 1 to ${VIRTIO_FS_CONFIG.TAG_BYTES} bytes behind the colon`,
+    USAGE,
+  );
 }
 
 function parseShare(text: string, index: number): ShareRequest {
   const [[first, where], ...pairs] = parseSuboptions(text, "folder");
   const colon = where.lastIndexOf(":");
   const folder = colon < 0 ? where : where.slice(0, colon);
-  if (first !== "folder" || folder === "") throw new UsageError(`--share ${text}: expected a folder first`, USAGE);
+  if (first !== "folder" || folder === "")
+    throw new UsageError(`--share ${text}: expected a folder first`, USAGE);
   const tag = colon < 0 ? shareName(index) : readTag(text, where.slice(colon + 1));
   const share: ShareRequest = { folder, tag, access: "read", cache: "auto" };
   for (const [key, value] of pairs) {

@@ -5,6 +5,7 @@ import { holds, newcomer, prepare, useBlocks, type Expected } from "./readme.js"
 const UNAME = /^Linux locore 6\.1\.\S+-cloud-amd64 .* x86_64 GNU\/Linux\r?$/m;
 
 const FIRST: readonly Expected[] = [
+  { command: "run --", shows: /^Linux vm 6\.1\.\S+-cloud-amd64 .* x86_64 GNU\/Linux$/m },
   { command: "initramfs", shows: /^initrd\.img: [\d.]+ MiB/m },
   { command: "boot debian-cloud", shows: UNAME },
   { command: "boot -M microvm", shows: UNAME },
@@ -16,8 +17,8 @@ const FIRST: readonly Expected[] = [
 ];
 
 test("R3.1 the README's first commands run as they stand, from an empty folder and an empty cache", async (t) => {
-  const [[pull, ...others]] = useBlocks();
+  const [[run, pull, ...others]] = useBlocks();
   const folder = await newcomer(t);
-  if (folder === undefined || !(await prepare(t, folder, [pull]))) return;
-  await holds(folder, others, FIRST);
+  if (folder === undefined || !(await prepare(t, folder, [run, pull]))) return;
+  await holds(folder, [run, ...others], FIRST);
 });

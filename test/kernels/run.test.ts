@@ -117,7 +117,14 @@ describe("R1.10 run: four at once, each with streams of its own", { concurrency:
     async (t) => {
       if (!(await hasRunGuests(t))) return;
       const log = path.join(scratch(t), "kernel.log");
-      const words = ["--log", log, "--", "sh", "-c", "echo before; sleep 1; echo c >/proc/sysrq-trigger; echo after"];
+      const words = [
+        "--log",
+        log,
+        "--",
+        "sh",
+        "-c",
+        "echo before; sleep 1; echo c >/proc/sysrq-trigger; echo after",
+      ];
       const run = await runToEnd(t, words);
       assert.deepEqual([run.status, run.json.reason], [125, "panic"], run.err);
       assert.match(run.json.message ?? "", /sysrq triggered crash/);
