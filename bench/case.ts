@@ -28,6 +28,8 @@ export interface Case {
   name: string;
   spans: readonly Span[];
   monitors: readonly Monitor[];
+  /** Of locore's variants only the product as it comes: the others would tell nothing more, slowly. */
+  productOnly?: boolean;
   /** The console line at which a run is over; absent where the guest ends its machine. */
   until?: string;
   /** Writes the files into `folder`. */

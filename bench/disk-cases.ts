@@ -15,7 +15,9 @@ import type { Boot } from "./peers.js";
 const MIB = 1024 * 1024;
 const MEMORY_MIB = 512;
 const DISK_MIB = 256;
-const RANDOM_ACCESSES = 20_000;
+/** In order, the disk is passed over four times: one pass takes 0.3 s, of which starting the job is a third. */
+const ORDERED_MIB = 4 * DISK_MIB;
+const RANDOM_ACCESSES = 10_000;
 const RANDOM_SIZE_KIB = 4;
 const ORDERED_SIZE_KIB = 256;
 /** In the order in which they are loaded. */
@@ -47,7 +49,7 @@ const isRandom = ({ rw }: Job): boolean => rw.startsWith("rand");
 function what(job: Job, scale: number): string {
   return isRandom(job)
     ? `${scaled(RANDOM_ACCESSES, scale)} × ${RANDOM_SIZE_KIB} KiB`
-    : `${scaled(DISK_MIB, scale)} MiB by ${ORDERED_SIZE_KIB} KiB`;
+    : `${scaled(ORDERED_MIB, scale)} MiB by ${ORDERED_SIZE_KIB} KiB`;
 }
 
 /** fio's job file; each job says on the console when it begins and has ended. */
@@ -60,7 +62,7 @@ function jobFile(scale: number): string {
     `rw=${job.rw}`,
     ...(isRandom(job)
       ? [`bs=${RANDOM_SIZE_KIB}k`, `number_ios=${scaled(RANDOM_ACCESSES, scale)}`, "norandommap"]
-      : [`bs=${ORDERED_SIZE_KIB}k`, `io_size=${scaled(DISK_MIB, scale)}m`]),
+      : [`bs=${ORDERED_SIZE_KIB}k`, `io_size=${scaled(ORDERED_MIB, scale)}m`]),
     ...(job.rw.endsWith("write") ? ["end_fsync=1"] : []),
     `exec_prerun=${say(beginLine(job.name))}`,
     `exec_postrun=${say(endLine(job.name))}`,
@@ -123,6 +125,7 @@ export function diskCases(scale: number): Case[] {
         bar: "disk",
       })),
       monitors: ["locore", "qemu"],
+      productOnly: true,
       until: RIGHT,
       prepare: (folder) => diskBoot(scale, folder),
       wrong: ({ lines }) => {

@@ -4,11 +4,18 @@
  */
 import type { Case, Group, Span } from "./case.js";
 import { isLine, measure } from "./measure.js";
-import type { Run } from "./measure.js";
+import type { Command, Run, Watch } from "./measure.js";
 import type { Boot, Monitor, Peer } from "./peers.js";
 
 const MIB = 1024 * 1024;
 const TAIL = 600;
+/**
+ * How long a run may show nothing. On a busy host QEMU 7.2's timer interrupts stop now and then: Linux then waits in
+ * calibrate_delay for a tick that never comes, before its first line.
+ */
+const SILENT_MS = 60_000;
+/** Runs until one that shows nothing counts as a failure. */
+const ATTEMPTS = 3;
 
 /** All that was measured of one span on one peer. */
 export interface Series {
@@ -44,6 +51,8 @@ export interface Skip {
 export interface HarnessOptions {
   runs: number;
   timeoutMs: number;
+  /** How long a run may show nothing, ms; default: a minute. */
+  silentMs?: number;
   folder: string;
   /** Told before each run. */
   onRun(caseName: string, peer: string, round: number): void;
@@ -107,8 +116,9 @@ function lastWords(run: Run): string {
 function record(series: Series, run: Run, span: Span, wrong: string | undefined): void {
   const ms = spanTime(run, span);
   if (run.timedOut) series.failed.push("timed out");
+  else if (run.silent) series.failed.push(`showed nothing, ${ATTEMPTS} times`);
   else if (ms === undefined) series.failed.push(`ended early, ${lastWords(run)}`);
-  if (run.timedOut || ms === undefined) return;
+  if (run.timedOut || run.silent || ms === undefined) return;
   if (wrong !== undefined) {
     series.wrong.push(wrong);
     return;
@@ -123,6 +133,18 @@ function record(series: Series, run: Run, span: Span, wrong: string | undefined)
   series.engine = report.engine;
 }
 
+/** Whether a peer runs a case at all. */
+export const takesPart = (peer: Peer, { monitors, productOnly }: Case): boolean =>
+  monitors.includes(peer.monitor) && (productOnly !== true || peer.monitor !== "locore" || peer.judged);
+
+/** A run, or what came of the last attempt at one. */
+async function measureSpeaking(command: Command, watch: Watch): Promise<Run> {
+  for (let attempt = 1; ; attempt++) {
+    const run = await measure(command, watch);
+    if (!run.silent || attempt === ATTEMPTS) return run;
+  }
+}
+
 /** One case on every peer that takes part. */
 async function runCase(
   benchmark: Case,
@@ -130,7 +152,7 @@ async function runCase(
   peers: readonly Peer[],
   options: HarnessOptions,
 ): Promise<Series[]> {
-  const taking = peers.filter((p) => benchmark.monitors.includes(p.monitor));
+  const taking = peers.filter((p) => takesPart(p, benchmark));
   const rows = taking.map((peer) => ({
     peer,
     series: benchmark.spans.map((span) => emptySeries(benchmark.group, span, peer)),
@@ -139,12 +161,13 @@ async function runCase(
     marks: benchmark.until === undefined ? [] : benchmark.spans.map((span) => span.to),
     until: benchmark.until,
     timeoutMs: options.timeoutMs,
+    silentMs: options.silentMs ?? SILENT_MS,
   };
   for (let round = 1; round <= options.runs; round++) {
     for (const { peer, series } of rows) {
       options.onRun(benchmark.name, peer.name, round);
-      const run = await measure(peer.command(boot), watch);
-      const wrong = run.timedOut ? new Map<string, string>() : benchmark.wrong(run);
+      const run = await measureSpeaking(peer.command(boot), watch);
+      const wrong = run.timedOut || run.silent ? new Map<string, string>() : benchmark.wrong(run);
       series.forEach((s, i) => record(s, run, benchmark.spans[i], wrong.get(s.name)));
     }
   }

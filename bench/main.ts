@@ -10,7 +10,7 @@ import { bootCases } from "./boot-cases.js";
 import type { Case } from "./case.js";
 import { diskCases } from "./disk-cases.js";
 import { computeCases, instructionCases } from "./compute-cases.js";
-import { runCases } from "./harness.js";
+import { runCases, takesPart } from "./harness.js";
 import { killAll } from "./measure.js";
 import { USAGE, parseOptions } from "./options.js";
 import type { Options } from "./options.js";
@@ -114,9 +114,7 @@ async function bench(options: Options, folder: string): Promise<number> {
   const facts = hostFacts(options);
   const { runs, scale } = options;
   console.log(`${Object.values(facts).join("; ")}; medians of ${runs}, interleaved, scale ${scale}`);
-  const runsPlanned = cases.map(
-    (c) => peers.filter((p) => !p.missing && c.monitors.includes(p.monitor)).length,
-  );
+  const runsPlanned = cases.map((c) => peers.filter((p) => !p.missing && takesPart(p, c)).length);
   const onRun = progress(runs * runsPlanned.reduce((a, b) => a + b, 0));
   const { series, skipped } = await runCases(cases, peers, { ...options, folder, onRun });
   const startUp = startUpWanted ? await measureStartUp(peers, options, folder) : new Map<string, number[]>();

@@ -21,6 +21,8 @@ export interface Watch {
   /** The console line at which the run is over; without it the process must end by itself. */
   until?: string | undefined;
   timeoutMs: number;
+  /** Gives up a run whose console has shown no line by then. */
+  silentMs?: number;
   /** Looks at memory this often besides. */
   sampleEveryMs?: number;
   /** Ends the run after this time, as if the last line had come. */
@@ -40,6 +42,8 @@ export interface Run {
   status: number | null;
   stderr: string;
   timedOut: boolean;
+  /** It was given up because it showed nothing. */
+  silent: boolean;
   /** Host memory that is not guest RAM, at marks and at intervals; empty where /proc is missing. */
   memory: MemorySample[];
 }
@@ -105,7 +109,15 @@ class LineReader {
 
 /** One process under measurement. */
 class Measurement {
-  readonly run: Run = { lines: [], wallMs: 0, status: null, stderr: "", timedOut: false, memory: [] };
+  readonly run: Run = {
+    lines: [],
+    wallMs: 0,
+    status: null,
+    stderr: "",
+    timedOut: false,
+    silent: false,
+    memory: [],
+  };
   private readonly start = performance.now();
   private readonly child: ChildProcess;
   private readonly timers: NodeJS.Timeout[] = [];
@@ -131,15 +143,22 @@ class Measurement {
   }
 
   private setTimers(): void {
-    const { timeoutMs, sampleEveryMs, stopAfterMs } = this.watch;
+    const { timeoutMs, silentMs, sampleEveryMs, stopAfterMs } = this.watch;
     this.timers.push(
       setTimeout(() => {
         this.run.timedOut = true;
         this.child.kill("SIGKILL");
       }, timeoutMs),
     );
+    if (silentMs !== undefined) this.timers.push(setTimeout(() => this.endIfSilent(), silentMs));
     if (sampleEveryMs !== undefined) this.timers.push(setInterval(() => this.sampleMemory(), sampleEveryMs));
     if (stopAfterMs !== undefined) this.timers.push(setTimeout(() => this.stop(), stopAfterMs));
+  }
+
+  private endIfSilent(): void {
+    if (this.run.lines.length > 0 || this.run.timedOut) return;
+    this.run.silent = true;
+    this.child.kill("SIGKILL");
   }
 
   private onLine(line: ConsoleLine): void {

@@ -3,6 +3,7 @@
  * wrong results and of bars.
  */
 import assert from "node:assert/strict";
+import path from "node:path";
 import test from "node:test";
 import { verdicts } from "../../bench/bars.js";
 import type { Case, Span } from "../../bench/case.js";
@@ -14,6 +15,7 @@ import { report } from "../../bench/report.js";
 import { figure, geometricMean, table } from "../../bench/statistics.js";
 import { WORKLOADS } from "../../bench/workloads.js";
 import { workloadScript } from "../../bench/workload-cases.js";
+import { scratch } from "../support/disk-tools.js";
 
 const SPAN: Span = { name: "work", what: "", from: "begin", to: "end", bar: "integer" };
 const WORK_MS = 60;
@@ -28,7 +30,9 @@ interface Setting {
   until?: string;
   wrong?: Map<string, string>;
   timeoutMs?: number;
+  silentMs?: number;
   runs?: number;
+  productOnly?: boolean;
 }
 
 async function run(peers: Peer[], setting: Setting = {}): Promise<{ series: Series[]; rounds: string[] }> {
@@ -40,11 +44,13 @@ async function run(peers: Peer[], setting: Setting = {}): Promise<{ series: Seri
     prepare: () => Promise.resolve({ kernel: "none", memoryMib: 1 }),
     wrong: () => setting.wrong ?? new Map<string, string>(),
     ...(setting.until === undefined ? {} : { until: setting.until }),
+    ...(setting.productOnly === undefined ? {} : { productOnly: setting.productOnly }),
   };
   const rounds: string[] = [];
   const { series } = await runCases([benchmark], peers, {
     runs: setting.runs ?? 1,
     timeoutMs: setting.timeoutMs ?? 60_000,
+    ...(setting.silentMs === undefined ? {} : { silentMs: setting.silentMs }),
     folder: "",
     onRun: (_name, name, round) => rounds.push(`${name} ${round}`),
   });
@@ -75,6 +81,22 @@ test("R3.10 a run that hangs is killed and is no sample", async () => {
   const [series] = (await run([peer("locore", "console.log('begin'); for (;;);")], { timeoutMs: 1_000 }))
     .series;
   assert.deepEqual([series.failed, series.ms], [["timed out"], []]);
+});
+
+test("R3.10 a run that shows nothing is tried again, and is no sample after three times", async (t) => {
+  const mark = path.join(scratch(t), "mark");
+  const once = `const fs = require("node:fs"); const known = fs.existsSync(${JSON.stringify(mark)});
+    fs.writeFileSync(${JSON.stringify(mark)}, ""); if (!known) for (;;); ${WORK}`;
+  const [second] = (await run([peer("qemu", once)], { silentMs: 2_000 })).series;
+  assert.deepEqual([second.failed, second.ms.length], [[], 1]);
+  const [never] = (await run([peer("qemu", "for (;;);")], { silentMs: 500 })).series;
+  assert.deepEqual([never.failed, never.ms], [["showed nothing, 3 times"], []]);
+});
+
+test("R3.10 a case may leave out the variants of locore that are not the product", async () => {
+  const variant = { ...peer("locore", WORK), name: "interpreter", judged: false };
+  const { rounds } = await run([peer("qemu", WORK), peer("locore", WORK), variant], { productOnly: true });
+  assert.deepEqual(rounds, ["qemu 1", "locore 1"]);
 });
 
 test("R3.10 a run that ends early says its last words", async () => {
