@@ -13,7 +13,7 @@ const TAIL = 600;
  * How long a run may show nothing. On a busy host QEMU 7.2's timer interrupts stop now and then: Linux then waits in
  * calibrate_delay for a tick that never comes, before its first line.
  */
-const SILENT_MS = 60_000;
+const SILENT_MS = 30_000;
 /** Runs until one that shows nothing counts as a failure. */
 const ATTEMPTS = 3;
 
@@ -51,7 +51,7 @@ export interface Skip {
 export interface HarnessOptions {
   runs: number;
   timeoutMs: number;
-  /** How long a run may show nothing, ms; default: a minute. */
+  /** How long a run may show nothing, ms; default: half a minute. */
   silentMs?: number;
   folder: string;
   /** Told before each run. */
