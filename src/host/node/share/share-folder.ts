@@ -13,8 +13,6 @@ import { ERRNO } from "./linux-numbers.js";
 import { NodeCalls } from "./node-calls.js";
 import { PathCalls } from "./path-calls.js";
 
-export { ShareError };
-
 export interface ShareFolderOptions {
   /** Whether the guest may change nothing. */
   readonly readOnly: boolean;
