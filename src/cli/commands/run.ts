@@ -1,5 +1,5 @@
 /** `locore run [KERNEL] -- COMMAND`: runs one command in a guest: its streams are this process's, its status is ours. */
-import { RUN_STATUS, type Outcome } from "../run/outcome.js";
+import { RUN_STATUS, type Outcome, type RunReason } from "../run/outcome.js";
 import { printLines, type Command, type CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { readRunRequest, RUN_COMMAND_OPTIONS, RUN_OPERANDS, type RunRequest } from "../run/request.js";
@@ -10,6 +10,16 @@ import type { Arguments } from "../args.js";
 
 /** How many of the kernel's last lines are shown when a run fails. */
 const SHOWN_LINES = 60;
+
+/** Ends at which the kernel had no part. */
+const WITHOUT_MESSAGES: readonly RunReason[] = [
+  "exited",
+  "signal",
+  "setup",
+  "timeout",
+  "interrupted",
+  "not-started",
+];
 
 function streamKinds(): StreamKinds {
   const terminal = process.stdin.isTTY && process.stdout.isTTY;
@@ -28,8 +38,7 @@ function jsonLine(outcome: Outcome, result?: RunResult): string {
 function report(result: RunResult, request: RunRequest, { stderr }: CommandContext): void {
   const { outcome, lines } = result;
   const { status, reason, message } = outcome;
-  const ours = status === RUN_STATUS.ours;
-  if (ours && lines.length > 0)
+  if (!WITHOUT_MESSAGES.includes(reason) && lines.length > 0)
     printLines(stderr, [
       "locore: the kernel's last messages:",
       ...lines.slice(-SHOWN_LINES).map((line) => `  ${line}`),
@@ -84,7 +93,7 @@ export const run: Command = {
       "command; a second one ends the guest, as Ctrl-A x does on a terminal.",
     "The status is the command's: its own, 128 and the number of the signal that ended it, 126 if it cannot be executed, 127 if it " +
       "is not found. 125 is ours: a kernel that panics, a file that is not there; 124 is --timeout. With --json a line on standard error says why: " +
-      '{"status","reason","signal","message"}. The kernel\'s messages go to --log; the last ones are shown when it fails.',
+      '{"status","reason","signal","message"}. The kernel\'s messages go to --log; the last ones are shown when it goes wrong.',
   ],
   operands: RUN_OPERANDS,
   usage: "[KERNEL] [options] -- COMMAND…",
