@@ -3,6 +3,7 @@
  * locore appears once for every way to execute and every Node.
  */
 import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Command } from "./measure.js";
@@ -47,6 +48,7 @@ const VARIANTS = [
 const ONLY_VARIANT = [{ name: "locore", arguments: [], judged: true }];
 
 const MIB = 1024 * 1024;
+const KHZ_PER_MHZ = 1000;
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 /** dist/bench → the compiled command line. */
 /** What `locore` starts once it is installed. */
@@ -59,12 +61,29 @@ const qemuMachine = ({ cpus = 1, disk, share }: Boot): string =>
 const qemuDisk = (disk: string): string[] => [
   ...["-drive", `if=none,id=disk,format=raw,file=${disk}`, "-device", "virtio-blk-device,drive=disk"],
 ];
+/** Of this host, kHz; QEMU's guests count the same. 0 where nobody says. */
+function tscKhz(): number {
+  try {
+    const speed = /^cpu MHz\s*: ([\d.]+)$/m.exec(readFileSync("/proc/cpuinfo", "latin1"));
+    return Math.round(KHZ_PER_MHZ * Number(speed?.[1] ?? 0));
+  } catch {
+    return 0;
+  }
+}
+
+/** With a share Linux takes the timers from ACPI; on a busy host it measures none of them, and waits for good. */
+const qemuAppend = ({ append, share }: Boot): string | undefined =>
+  append === undefined || share === undefined || tscKhz() === 0
+    ? append
+    : `${append} tsc_early_khz=${tscKhz()}`;
 /** By what a guest mounts the share. */
 export const SHARE_TAG = "bench";
 const VIRTIOFSD = process.env.LOCORE_VIRTIOFSD ?? "/usr/lib/qemu/virtiofsd";
 const qemuShare = (boot: Boot): string[] => [
   ...["-object", `memory-backend-memfd,id=ram,size=${boot.memoryMib}M,share=on`],
   ...["-machine", "memory-backend=ram", "-chardev", `socket,id=share,path=${boot.share!}.socket`],
+  // virtiofsd serves no legacy device, which those on MMIO are unless told otherwise.
+  ...["-global", "virtio-mmio.force-legacy=off"],
   ...["-device", `vhost-user-fs-device,chardev=share,tag=${SHARE_TAG}`],
 ];
 
@@ -175,7 +194,7 @@ function qemuCommand(boot: Boot): Command {
       ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
       ...(boot.share === undefined ? [] : qemuShare(boot)),
       ...optional("-initrd", boot.initrd),
-      ...optional("-append", boot.append),
+      ...optional("-append", qemuAppend(boot)),
     ],
     guestBytes: boot.memoryMib * MIB,
   };
