@@ -85,6 +85,19 @@ test(
       "ls --version | head -1",
     ]);
     assert.match(packages.out.toString(), /^ls \(GNU coreutils\)/, packages.err);
+    const shell = await runToEnd(t, [
+      "--root",
+      "debian:coreutils",
+      "--",
+      "sh",
+      "-c",
+      "ls --version | head -1",
+    ]);
+    assert.match(
+      shell.out.toString(),
+      /^ls \(GNU coreutils\)/,
+      "sh takes the package's program, not busybox's",
+    );
   },
 );
 

@@ -52,6 +52,9 @@ const WITH_FILE_SYSTEM: Readonly<Record<string, readonly string[]>> = { ext4: ["
 /** Of a root of this host's, what the guest has its own of. */
 const OWN_FOLDERS = ["/tmp", "/run"];
 
+/** Comes with every package: busybox's shell takes busybox's programs before those of the same name in PATH. */
+const SHELL = "dash";
+
 const MIB = 2 ** 20;
 const LEAST_MEMORY = 256 * MIB;
 /** Linux keeps the archive and what it unpacks to at the same time. */
@@ -241,7 +244,7 @@ export async function makeGuest(
   ]);
   const { disks, shares } = made;
   const modules = await loaded(kernel, made);
-  const packages = made.packages && (await fetchPackages({ packages: made.packages }, pulling));
+  const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
   const init = initOptions(request, made, kinds);
   const initrd = await runInitramfs({ busybox: busybox.files["busybox"], modules, packages, init });
   const memory =
