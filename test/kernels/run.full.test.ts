@@ -1,16 +1,23 @@
 /** `locore run` many times: in a row, at once, with much to carry, on other kernels, with other roots (R1.10). */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { test } from "node:test";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
 import { requireGuest } from "../support/requires.js";
-import { hasRunGuests, runToEnd } from "../support/run-command.js";
+import { hasRunGuests, runToEnd, startRun } from "../support/run-command.js";
 
 const AT_ONCE = 20;
-const IN_A_ROW = 500;
+const IN_A_ROW = Number(process.env["LOCORE_RUNS"] ?? 500);
+/** Before each of so many a further one is killed. */
+const KILLED_EACH = 20;
+/** Compiled parts of ourselves stay, and the guests. */
+const KEPT_IN_CACHE = ["compiled", "guests"];
 const MUCH = 100_000_000;
 const HOUR = { timeout: 3_600_000 };
+const LONG = { timeout: 4 * 3_600_000 };
 const KERNELS = ["debian-13-cloud", "debian-sid-cloud", "debian-amd64", "debian-rt"];
 
 function digest(bytes: Uint8Array): string {
@@ -38,15 +45,66 @@ test(`R1.10 run: ${AT_ONCE} at once, each with its own streams and status`, HOUR
   );
 });
 
-test(`R1.10 run: ${IN_A_ROW} in a row, and no file is left`, HOUR, async (t) => {
-  if (!(await hasRunGuests(t))) return;
-  const before = readdirSync(tmpdir()).length;
-  for (let n = 0; n < IN_A_ROW; n++) {
-    const run = await runToEnd(t, ["--", "sh", "-c", `cat; exit ${n % 100}`], { input: Buffer.from(`${n}`) });
-    assert.deepEqual([run.status, run.out.toString()], [n % 100, `${n}`], `run ${n}: ${run.err}`);
+/** Temporary files and a cache of one's own, so that what is left there was left by these runs. */
+class OwnPlace {
+  readonly #folder = mkdtempSync(path.join(tmpdir(), "locore-runs-"));
+  readonly env = {
+    TMPDIR: path.join(this.#folder, "tmp"),
+    XDG_CACHE_HOME: path.join(this.#folder, "cache"),
+  };
+
+  constructor(t: TestContext) {
+    t.after(() => rmSync(this.#folder, { recursive: true, force: true }));
+    mkdirSync(this.env.TMPDIR);
+    mkdirSync(path.join(this.env.XDG_CACHE_HOME, "locore"), { recursive: true });
+    symlinkSync(
+      path.join(defaultCacheFolder(), "guests"),
+      path.join(this.env.XDG_CACHE_HOME, "locore/guests"),
+    );
   }
-  assert.ok(readdirSync(tmpdir()).length <= before + 1);
-});
+
+  /** Files, a lock and unfinished work of the cache, sockets with a name, processes. */
+  left(): string[] {
+    const processes = readdirSync("/proc").filter((name) => {
+      try {
+        return readFileSync(`/proc/${name}/environ`, "latin1").includes(this.#folder);
+      } catch {
+        return false;
+      }
+    });
+    const cached = readdirSync(path.join(this.env.XDG_CACHE_HOME, "locore"));
+    return [
+      ...readdirSync(this.env.TMPDIR),
+      ...cached.filter((name) => !KEPT_IN_CACHE.includes(name)),
+      ...readFileSync("/proc/net/unix", "latin1")
+        .split("\n")
+        .filter((line) => line.includes(this.#folder)),
+      ...processes.map((name) => `process ${name}`),
+    ];
+  }
+}
+
+test(
+  `R1.10 run: ${IN_A_ROW} in a row, some of them killed by kill -9: no file, process, socket or lock is left`,
+  LONG,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const place = new OwnPlace(t);
+    for (let n = 0; n < IN_A_ROW; n++) {
+      const input = Buffer.from(`${n}`);
+      if (n % KILLED_EACH === 0) {
+        const killed = startRun(t, ["--", "sh", "-c", "echo begun; sleep 1000"], { env: place.env });
+        await killed.shows("begun");
+        process.kill(killed.pid, "SIGKILL");
+        await killed.ended;
+        assert.deepEqual(place.left(), [], `run ${n}, which was killed`);
+      }
+      const run = await runToEnd(t, ["--", "sh", "-c", `cat; exit ${n % 100}`], { input, env: place.env });
+      assert.deepEqual([run.status, run.out.toString()], [n % 100, `${n}`], `run ${n}: ${run.err}`);
+    }
+    assert.deepEqual(place.left(), []);
+  },
+);
 
 for (const kernel of KERNELS)
   test(
@@ -108,3 +166,16 @@ test("R1.10 run: neither found nor executable is 127 and 126", HOUR, async (t) =
     statuses.push((await runToEnd(t, ["--", command])).status);
   assert.deepEqual(statuses, [127, 126, 126, 0, 1]);
 });
+
+test(
+  "R1.10 run: a stuck CPU ends the run from the command on, not while the kernel unpacks; --append counts",
+  HOUR,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const command = ["--", "cat", "/proc/sys/kernel/softlockup_panic", "/proc/cmdline"];
+    const usual = await runToEnd(t, command);
+    assert.match(usual.out.toString(), /^1\n(?!.*softlockup_panic)/, usual.err);
+    const own = await runToEnd(t, ["--append", "softlockup_panic=0", ...command]);
+    assert.match(own.out.toString(), /^0\n/, own.err);
+  },
+);

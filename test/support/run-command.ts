@@ -34,11 +34,16 @@ export async function hasRunGuests(t: TestContext): Promise<boolean> {
 export function startRun(
   t: TestContext,
   words: readonly string[],
-  { input = new Uint8Array(0), cwd }: { input?: Uint8Array; cwd?: string } = {},
+  {
+    input = new Uint8Array(0),
+    cwd,
+    env = {},
+  }: { input?: Uint8Array; cwd?: string; env?: Record<string, string> } = {},
 ): RunningCommand {
   const limit = words.includes("--timeout") ? [] : ["--timeout", HANGING];
   const child = spawn(process.execPath, [PROGRAM, "run", "--json", ...limit, ...words], {
     cwd,
+    env: { ...process.env, ...env },
     stdio: "pipe",
   });
   t.after(() => child.kill("SIGKILL"));

@@ -19,7 +19,7 @@ const SOURCE_TAR = /^usr\/src\/linux-source-[\d.]+\.tar\.xz$/;
 const PACKAGE_SIZE = 2 ** 29;
 const COMPILER = "debian:gcc,libc6-dev";
 const COMPILE_TIME = "50m";
-const FLAGS = "-O2 -s -w -static -pthread -D_GNU_SOURCE -I.. -I../include -I../.. -I../../../include";
+const FLAGS = "-O2 -s -w -static -pthread -D_GNU_SOURCE -I.. -I../include -I../..";
 
 /** More than `NAME.c` is needed by these: further sources and flags. */
 const MORE: Readonly<Record<string, string>> = {

@@ -64,16 +64,10 @@ const SPARE_MEMORY = 192 * MIB;
 
 /**
  * A kernel that goes wrong ends the machine: it is not waited for. Ciphers test themselves for longer than everything else takes
- * until user space. A CPU that is stuck for a minute is stuck.
+ * until user space. A CPU that is stuck for a minute is stuck, from the command on (`run-init.ts`): a large archive is unpacked
+ * without a pause, which on a busy host takes as long.
  */
-const WORDS = [
-  "console=ttyS0",
-  "panic=-1",
-  "oops=panic",
-  "softlockup_panic=1",
-  "watchdog_thresh=30",
-  "cryptomgr.notests=1",
-];
+const WORDS = ["console=ttyS0", "panic=-1", "oops=panic", "watchdog_thresh=30", "cryptomgr.notests=1"];
 /** Every byte on the serial port takes time; errors and worse are shown all the same. */
 const QUIET = ["quiet", "loglevel=4"];
 const TALKATIVE = ["loglevel=7"];

@@ -235,9 +235,15 @@ fail() {
 }
 # Another init that was asked for takes the place of this one.
 read -r line </proc/cmdline
+lockup=1
 for word in $line; do
-  case $word in init=*) exec "\${word#init=}" ;; esac
+  case $word in
+    init=*) exec "\${word#init=}" ;;
+    softlockup_panic=*) lockup= ;;
+  esac
 done
+# From here on: the kernel may have unpacked this archive for longer than it lets a CPU be stuck.
+[ -z "$lockup" ] || echo 1 >/proc/sys/kernel/softlockup_panic
 for each in ${MODULES_FOLDER}/*; do
   [ -e "$each" ] || break
   insmod "$each" || fail "module \${each##*/}: the kernel does not take it"
