@@ -1,5 +1,5 @@
 /** A guest's side of FUSE: requests as its kernel writes them, in pieces, and what the server's replies say. */
-import type { FuseMessage } from "../../src/share/fuse/message.js";
+import type { ShareMessage } from "../../src/share/message.js";
 import type { FuseServer } from "../../src/share/fuse/server.js";
 import {
   FUSE_ENTRY_OUT,
@@ -38,7 +38,7 @@ function walk(
 }
 
 /** A request in memory of its own. */
-export class PieceMessage implements FuseMessage {
+export class PieceMessage implements ShareMessage {
   readonly #request: readonly Uint8Array[];
   readonly #room: readonly Uint8Array[];
   readonly readable: number;

@@ -1,36 +1,11 @@
-/** 64-bit fields of FUSE's structures as numbers, and what is written of a node. */
+/** Times as FUSE has them, and what is written of a node. */
 import { FUSE_ATTR, FUSE_ATTR_OUT, FUSE_ENTRY_OUT, FUSE_STATFS_OUT } from "../../spec/fuse.js";
-import { LINUX_ERRNO } from "../../spec/linux-errno.js";
-import { FileError, type FileAttributes, type FileSystemFacts, type FileTime } from "../file-backend.js";
-
-const HALF = 2 ** 32;
-const NS_PER_SECOND = 1e9;
-
-/** What is above 2^53 is rounded, and stays above it. */
-export function readU64(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * HALF;
-}
-
-/** A place in a file or a number of bytes. Throws FileError for one that no file has. */
-export function readSize(view: DataView, at: number): number {
-  const value = readU64(view, at);
-  if (value > Number.MAX_SAFE_INTEGER) throw new FileError(LINUX_ERRNO.EFBIG, `byte ${value} of a file`);
-  return value;
-}
-
-/** Signed values too; whole. */
-export function write64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % HALF, true);
-  view.setInt32(at + 4, Math.floor(value / HALF), true);
-}
+import type { FileAttributes, FileSystemFacts, FileTime } from "../file-backend.js";
+import { readS64, timeOf, write64 } from "../numbers.js";
 
 /** Seconds at `at`, nanoseconds at `atNs`. Throws FileError. */
 export function readTime(view: DataView, at: number, atNs: number): FileTime {
-  const seconds = view.getUint32(at, true) + view.getInt32(at + 4, true) * HALF;
-  const nanoseconds = view.getUint32(atNs, true);
-  if (!Number.isSafeInteger(seconds) || nanoseconds >= NS_PER_SECOND)
-    throw new FileError(LINUX_ERRNO.EINVAL, `a time of ${seconds} s and ${nanoseconds} ns`);
-  return { seconds, nanoseconds };
+  return timeOf(readS64(view, at), view.getUint32(atNs, true));
 }
 
 /** Every byte of the structure at `at` is written. */

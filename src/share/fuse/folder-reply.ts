@@ -10,7 +10,8 @@ import {
   type FoundNode,
 } from "../file-backend.js";
 import type { GuestNodes } from "../guest-nodes.js";
-import { write64, writeEntry, writeNoEntry } from "./fields.js";
+import { write64 } from "../numbers.js";
+import { writeEntry, writeNoEntry } from "./fields.js";
 
 /** The folder itself and the one above, which a back end leaves out; a guest finds them without asking. */
 const DOTS: readonly Uint8Array[] = [Uint8Array.of(0x2e), Uint8Array.of(0x2e, 0x2e)];

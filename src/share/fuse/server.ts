@@ -59,20 +59,14 @@ import {
   type FoundNode,
   type NewFile,
 } from "../file-backend.js";
+import { DataMover } from "../data-mover.js";
 import { GuestNodes, type GuestLimits } from "../guest-nodes.js";
+import type { ShareMessage } from "../message.js";
+import { readSize, readU64, write64 } from "../numbers.js";
+import { withoutPrivileges } from "../privileges.js";
 import { REMEMBERED_SECONDS, type ShareCache } from "../share-options.js";
-import {
-  readSize,
-  readTime,
-  readU64,
-  write64,
-  writeAttributesReply,
-  writeEntry,
-  writeFacts,
-  writeNoEntry,
-} from "./fields.js";
+import { readTime, writeAttributesReply, writeEntry, writeFacts, writeNoEntry } from "./fields.js";
 import { FolderReply } from "./folder-reply.js";
-import type { FuseMessage } from "./message.js";
 import { MOST_MOVED, negotiate, type Agreed } from "./negotiate.js";
 
 const BODY = FUSE_IN_HEADER.SIZE;
@@ -83,9 +77,9 @@ const LONGEST_REQUEST = BODY + FUSE_SETXATTR_IN.SIZE + LONGEST_NAME + 1 + LONGES
 const LONGEST_REPLY = REPLY + LONGEST_XATTR;
 /** What is looked at of a request first: all of a READ's, and of a WRITE's but its data. */
 const FIRST_BYTES = BODY + FUSE_WRITE_IN.SIZE;
-/** Data in so few pieces goes straight between guest and file; more are copied, which costs less than a call of the host each. */
-const PIECES_AT_ONCE = 2;
-const STAGING_BYTES = 256 * 1024;
+/** What Linux has before the data: the header of a READ's reply; that of a WRITE, and its fields. */
+const READ_HEAD_PIECES = 1;
+const WRITE_HEAD_PIECES = 2;
 /** Nodes are known to the guest by their number and this, so that none is 0 or the root's. */
 const FIRST_ID = FUSE_ROOT_ID + 1;
 /** Flags of open(2) that a back end is given; a guest's O_DIRECT is between it and its own kernel. */
@@ -118,10 +112,10 @@ export class FuseServer {
   readonly #operations: (Operation | undefined)[] = [];
   readonly #cache: ShareCache;
   readonly #seconds: number;
-  #staging: Uint8Array | undefined;
+  readonly #data: DataMover;
   /** Bytes of the request, and the request itself, while it is served. */
   #length = 0;
-  #message!: FuseMessage;
+  #message!: ShareMessage;
   /** The reply's body is in guest memory already. */
   #placed = false;
   #agreed: Agreed | undefined;
@@ -131,6 +125,7 @@ export class FuseServer {
     { cache, limits }: FuseOptions,
   ) {
     this.nodes = new GuestNodes(backend, limits);
+    this.#data = new DataMover(backend);
     this.#cache = cache;
     this.#seconds = REMEMBERED_SECONDS[cache];
     this.#addNames();
@@ -150,7 +145,7 @@ export class FuseServer {
    * Carries a request out. Gives the bytes of its reply, which stand in its room: 0 where none is wanted; -1 for a request that is
    * none, or has no room for a reply's header.
    */
-  serve(message: FuseMessage): number {
+  serve(message: ShareMessage): number {
     if (message.readable < BODY) return -1;
     const first = message.copyFrom(0, this.#in.subarray(0, FIRST_BYTES));
     const opcode = this.#request.getUint32(FUSE_IN_HEADER.OPCODE, true);
@@ -453,10 +448,7 @@ export class FuseServer {
 
   /** The permissions of a node without what a change of it by somebody else takes away; undefined where nothing is taken. */
   #withoutPrivileges(node: FileNode, handle: FileHandle | undefined): number | undefined {
-    const { mode } = this.backend.attributes(node, handle);
-    const { SET_UID, SET_GID, GROUP_EXECUTES, PERMISSIONS } = LINUX_MODE;
-    const taken = SET_UID | ((mode & GROUP_EXECUTES) !== 0 ? SET_GID : 0);
-    return (mode & taken) === 0 ? undefined : mode & PERMISSIONS & ~taken;
+    return withoutPrivileges(this.backend.attributes(node, handle).mode);
   }
 
   #killPrivileges(node: FileNode, handle: FileHandle): void {
@@ -571,34 +563,8 @@ export class FuseServer {
     const offset = this.#size(at.OFFSET);
     if (length > MOST_MOVED || length > this.#message.writable - REPLY)
       throw new FileError(LINUX_ERRNO.EINVAL, `a READ of ${length} bytes`);
-    const done =
-      this.#message.writablePieces > PIECES_AT_ONCE + 1
-        ? this.#readStaged(handle, offset, length)
-        : this.#readDirectly(handle, offset, length);
+    const done = this.#data.read(this.#message, REPLY, READ_HEAD_PIECES, handle, { offset, length });
     this.#placed = true;
-    return done;
-  }
-
-  #readDirectly(handle: FileHandle, offset: number, length: number): number {
-    let done = 0;
-    this.#message.write(REPLY, length, (into, at) => {
-      const read = this.backend.read(handle, offset + at, into);
-      done = at + read;
-      return read === into.length;
-    });
-    return done;
-  }
-
-  #readStaged(handle: FileHandle, offset: number, length: number): number {
-    const staging = (this.#staging ??= new Uint8Array(STAGING_BYTES));
-    let done = 0;
-    while (done < length) {
-      const bytes = staging.subarray(0, Math.min(STAGING_BYTES, length - done));
-      const read = this.backend.read(handle, offset + done, bytes);
-      this.#message.copyTo(REPLY + done, bytes.subarray(0, read));
-      done += read;
-      if (read < bytes.length) break;
-    }
     return done;
   }
 
@@ -611,46 +577,11 @@ export class FuseServer {
       throw new FileError(LINUX_ERRNO.EINVAL, `a WRITE of ${length} bytes`);
     if ((this.#u32(at.FLAGS) & at.KILL_SUIDGID) !== 0)
       this.#killPrivileges(this.nodes.nodeOf(handle, false), handle);
-    const done =
-      this.#message.readablePieces > PIECES_AT_ONCE + 2
-        ? this.#writeStaged(handle, offset, length)
-        : this.#writeDirectly(handle, offset, length);
+    const data = BODY + at.SIZE;
+    const done = this.#data.write(this.#message, data, WRITE_HEAD_PIECES, handle, { offset, length });
     this.#reply.setUint32(REPLY + FUSE_WRITE_OUT.BYTES, done, true);
     this.#reply.setUint32(REPLY + FUSE_WRITE_OUT.BYTES + 4, 0, true);
     return FUSE_WRITE_OUT.SIZE;
-  }
-
-  #writeDirectly(handle: FileHandle, offset: number, length: number): number {
-    let done = 0;
-    this.#message.read(BODY + FUSE_WRITE_IN.SIZE, length, (from, at) => {
-      const written = this.#written(handle, offset + at, from, at);
-      done = at + written;
-      return written === from.length;
-    });
-    return done;
-  }
-
-  #writeStaged(handle: FileHandle, offset: number, length: number): number {
-    const staging = (this.#staging ??= new Uint8Array(STAGING_BYTES));
-    let done = 0;
-    while (done < length) {
-      const bytes = staging.subarray(0, Math.min(STAGING_BYTES, length - done));
-      this.#message.copyFrom(BODY + FUSE_WRITE_IN.SIZE + done, bytes);
-      const written = this.#written(handle, offset + done, bytes, done);
-      done += written;
-      if (written < bytes.length) break;
-    }
-    return done;
-  }
-
-  /** Some of it may be written when the rest is refused: then that is the answer, and the next WRITE hears of it. */
-  #written(handle: FileHandle, offset: number, bytes: Uint8Array, before: number): number {
-    try {
-      return this.backend.write(handle, offset, bytes);
-    } catch (error) {
-      if (before === 0 || !(error instanceof FileError)) throw error;
-      return 0;
-    }
   }
 
   // --- Folders

@@ -1,7 +1,7 @@
-/** One FUSE request as whoever carries it hands it over: bytes to be read, then room for the reply, each in pieces. */
+/** One request of a guest's, as whoever carries it hands it over to the server of a share: bytes to be read, then room for the reply, each in pieces. */
 
-/** Valid until `FuseServer.serve` returns. */
-export interface FuseMessage {
+/** Valid until the server's `serve` returns. */
+export interface ShareMessage {
   /** Bytes of the request, and room for its reply. */
   readonly readable: number;
   readonly writable: number;
