@@ -7,6 +7,7 @@ export const VIRTIO_ID = {
   CONSOLE: 3,
   ENTROPY: 4,
   BALLOON: 5,
+  NINE_P: 9,
   FILE_SYSTEM: 26,
 } as const;
 
@@ -73,3 +74,8 @@ export const VIRTIO_BALLOON_PAGE = 4096;
 
 /** Configuration of a file system, §5.11.4: its tag, padded with NULs, and a number. */
 export const VIRTIO_FS_CONFIG = { TAG: 0, TAG_BYTES: 36, REQUEST_QUEUES: 36, SIZE: 40 } as const;
+
+/** Of 9P, which the specification only numbers: the device says its tag. Source: Linux, include/uapi/linux/virtio_9p.h. */
+export const VIRTIO_9P_FEATURE = { MOUNT_TAG: 0 } as const;
+/** Its configuration: the tag's length in 2 bytes, and the tag. */
+export const VIRTIO_9P_CONFIG = { TAG_LENGTH: 0, TAG: 2 } as const;

@@ -24,6 +24,7 @@ export function sharePart(
   { readOnly }: FileBackend,
   name = "share0",
   more: Record<string, PartValue> = {},
+  type: "virtio-fs" | "virtio-9p" = "virtio-fs",
 ): PartRequest {
-  return { name, type: "virtio-fs", config: { share: name, tag: name, readOnly, cache: "auto", ...more } };
+  return { name, type, config: { share: name, tag: name, readOnly, cache: "auto", ...more } };
 }
