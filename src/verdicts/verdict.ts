@@ -31,6 +31,10 @@ export interface LoaderFacts {
 export interface Verdict {
   readonly loader: LoaderFacts;
   readonly outcome: Outcome;
+  /** Name of the rule that decided, where the loader's rules have names: "firecracker/elf-class". */
+  readonly rule?: string;
+  /** The first version of the loader that does so; absent: all that were read. */
+  readonly since?: string;
   /** Where it goes and how it is entered, or why it does not. */
   readonly reason: string;
   /** For `refuses`, and where one is known for `blind`. */

@@ -196,8 +196,10 @@ test("R5.1 files packed with anything but gzip are refused by all that look", ()
 });
 
 test("R2.3 an x86 kernel has no verdicts of ARM loaders", () => {
-  assert.deepEqual(verdicts(recognise(makeBzImage())), []);
-  assert.deepEqual(verdicts(recognise(makeElf())), []);
+  for (const bytes of [makeBzImage(), makeElf()]) {
+    const names = verdicts(recognise(bytes)).map(({ loader }) => loader.name);
+    assert.ok(names.length > 0 && names.every((name) => !LOADERS.includes(name)), names.join());
+  }
 });
 
 test("R5.1 U-Boot's booti takes a file of a compression that it does not know for an Image", () => {

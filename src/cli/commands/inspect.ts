@@ -1,18 +1,25 @@
-/** `locore inspect FILE…`: what a file is, every fact with its offset; which loaders take an ARM kernel; what is on a disk. */
+/** `locore inspect FILE`: where a kernel boots and where not, what a file is, every fact with its offset; what is on a disk. */
 import type { Writable } from "node:stream";
-import { recognise } from "../../formats/index.js";
-import type { Fact } from "../../formats/image.js";
-import { verdicts } from "../../verdicts/index.js";
+import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js";
+import { FormatError } from "../../formats/format-error.js";
+import { recognise, type KnownImage } from "../../formats/index.js";
+import { isForArm, type Fact } from "../../formats/image.js";
+import { claimsX86, LOADERS, verdicts, x86Verdicts, type Verdict } from "../../verdicts/index.js";
 import { isSnapshotFile } from "../../host/node/snapshot-file.js";
 import { readInput } from "../files.js";
 import { aboutLines } from "../render/snapshot.js";
 import { aboutFile } from "./restore.js";
 import { diskImage } from "../disk-image.js";
 import { guestFile, KERNEL } from "../guest-files.js";
-import { JSON_OPTION, printLines, type Command } from "../command.js";
+import { UsageError, type Arguments } from "../args.js";
+import { closest } from "../closest.js";
+import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { toJson } from "../json.js";
 import { showingProgress } from "../progress.js";
-import { verdictLines } from "../render/verdicts.js";
+import { answerLines, answerOf } from "../render/answer.js";
+import { explainable, explanation } from "../render/explain.js";
+import { detailLines, verdictLines } from "../render/verdicts.js";
+import { EXIT_STATUS } from "../../machine/end.js";
 
 const FILE = { ...KERNEL, what: "file" };
 const OFFSET_DIGITS = 8;
@@ -55,50 +62,180 @@ async function showDisk(path: string, asJson: boolean, stdout: Writable): Promis
   }
 }
 
+/** What is said of a file: what it is, and what loaders do with it. */
+interface Report {
+  readonly path: string;
+  readonly image: KnownImage | undefined;
+  readonly where: readonly Verdict[];
+}
+
+/** The verdicts of other programs' loaders, and of this one's. */
+function allVerdicts(image: KnownImage): Verdict[] {
+  const others = verdicts(image);
+  const own =
+    isForArm(image) || image.format === "uimage" || image.format === "fit" ? [] : ownVerdicts(image);
+  return [...others, ...own];
+}
+
+/** The same of a broken kernel: loaders do not mind what our reader minds. Undefined for what claims to be no kernel. */
+function brokenVerdicts(bytes: Uint8Array, fault: FormatError): Verdict[] | undefined {
+  return claimsX86(bytes) ? [...x86Verdicts(bytes, undefined), ...ownRefusals(fault)] : undefined;
+}
+
+/** Loaders that a name means: itself, or all of a program's: "grub" is grub-linux and grub-multiboot. */
+function named(where: readonly Verdict[], name: string): Verdict[] {
+  return where.filter(({ loader }) => loader.name === name || loader.name.startsWith(`${name}-`));
+}
+
+function knownLoader(name: string): void {
+  const names = [...LOADERS, ...ownLoaders()].map((loader) => loader.name);
+  if (names.some((one) => one === name || one.startsWith(`${name}-`))) return;
+  const near = closest(name, names);
+  throw new UsageError(
+    `--for ${name}: there is no such loader`,
+    near === undefined ? `there are ${names.join(", ")}` : `did you mean ${near}?`,
+  );
+}
+
+const BOOTS = 0;
+const DOES_NOT = 1;
+
+/** `--for NAME`: that loader's verdict only, and a status that a script can use. */
+function showFor({ path, where }: Report, name: string, { args, stdout }: Shown): number {
+  const asked = named(where, name);
+  if (args.has("json")) stdout.write(`${toJson({ file: path, verdicts: asked }, 2)}\n`);
+  else {
+    printLines(
+      stdout,
+      asked.flatMap((verdict) => [
+        `${path}: ${verdict.loader.name} ${verdict.outcome === "takes" ? "boots it" : "does not boot it"}: ${verdict.reason}`,
+        ...detailLines(verdict).map((line) => `  ${line}`),
+      ]),
+    );
+    if (asked.length === 0) printLines(stdout, [`${path}: ${name} boots no such file`]);
+  }
+  return asked.some(({ outcome }) => outcome === "takes") ? BOOTS : DOES_NOT;
+}
+
+interface Shown {
+  readonly args: Arguments;
+  readonly stdout: Writable;
+}
+
+function wantsColour(stdout: Writable): boolean {
+  return (stdout as Partial<NodeJS.WriteStream>).isTTY === true && process.env["NO_COLOR"] === undefined;
+}
+
+/** The answer, then the facts, then the table. */
+function showText({ path, image, where }: Report, stdout: Writable): void {
+  const answer = answerLines(where, wantsColour(stdout));
+  const packed = image?.packedBy !== undefined;
+  printLines(stdout, [`${path}: ${image?.summary ?? "a broken kernel file"}`]);
+  if (answer.length > 0) stdout.write(`${answer.join("\n")}\n`);
+  const header = packed ? "  offset    field, in the unpacked file" : "  offset    field";
+  printLines(stdout, [
+    ...(image === undefined ? [] : ["", ...factLines(image.facts, header)]),
+    ...verdictLines(where),
+  ]);
+}
+
+function showJson({ path, image, where }: Report, stdout: Writable): void {
+  const { format, arch, summary, facts, packedBy, bytes } = image ?? {};
+  const about = { file: path, size: bytes?.length, format, arch, packedBy, summary, facts };
+  const verdictsToo = where.length > 0 ? { answer: answerOf(where), verdicts: where } : {};
+  stdout.write(`${toJson({ ...about, ...verdictsToo }, 2)}\n`);
+}
+
+/** A kernel's file: what it is and where it boots. Throws what its reader refuses it with, after the loaders' verdicts. */
+async function inspectKernel(path: string, shown: Shown): Promise<number> {
+  const { args, stdout } = shown;
+  const bytes = await readInput("file", path);
+  const asked = args.value("for");
+  let fault: FormatError | undefined;
+  const report = ((): Report => {
+    try {
+      const image = recognise(bytes);
+      return { path, image, where: args.has("facts") ? [] : allVerdicts(image) };
+    } catch (error) {
+      const where = error instanceof FormatError ? brokenVerdicts(bytes, error) : undefined;
+      if (where === undefined) throw error;
+      fault = error as FormatError;
+      return { path, image: undefined, where };
+    }
+  })();
+  if (asked !== undefined) return showFor(report, asked, shown);
+  if (args.has("json")) {
+    if (fault === undefined) showJson(report, stdout);
+  } else showText(report, stdout);
+  if (fault !== undefined) throw fault;
+  return EXIT_STATUS.ok;
+}
+
+function explain(name: string, stdout: Writable): number {
+  const lines = explanation(name, ownLoaders());
+  if (lines === undefined) {
+    const near = closest(name, explainable(ownLoaders()));
+    throw new UsageError(
+      `--explain ${name}: there is no such rule`,
+      near === undefined ? "the table of locore inspect FILE names them" : `did you mean ${near}?`,
+    );
+  }
+  printLines(stdout, lines);
+  return EXIT_STATUS.ok;
+}
+
+async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise<number> {
+  const rule = args.value("explain");
+  if (rule !== undefined) return explain(rule, stdout);
+  const [given] = args.operands as readonly (string | undefined)[];
+  if (given === undefined) throw new UsageError("FILE is missing", "locore inspect FILE");
+  const asked = args.value("for");
+  if (asked !== undefined) knownLoader(asked);
+  const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
+  if (isSnapshotFile(path)) {
+    const about = aboutFile(path);
+    if (args.has("json")) stdout.write(`${toJson({ file: path, format: "snapshot", ...about }, 2)}\n`);
+    else printLines(stdout, aboutLines(path, about));
+    return EXIT_STATUS.ok;
+  }
+  if (await showDisk(path, args.has("json"), stdout)) return EXIT_STATUS.ok;
+  return inspectKernel(path, { args, stdout });
+}
+
 export const inspect: Command = {
   summary:
-    "say what a file is: format, entry points, segments, notes, payload, each with its file offset; of an ARM kernel, which loaders take it; of a snapshot, which machine it is; of a disk, its partitions and what it boots",
+    "say where a kernel boots and where not, and at which byte that is decided; what a file is, with every fact's file offset; of a snapshot, which machine it is; of a disk, its partitions and what it boots",
+  description: [
+    "The answer comes first, then the facts, then a table: which loader takes the file and how, or which check fails, what is printed, what to do. Loaders are marked as run or read in --explain.",
+    "--for ends with status 0 if the loader boots the file, 1 if it does not, 2 if there is no such loader.",
+  ],
   operands: [
     {
       name: "FILE",
-      required: true,
+      required: false,
       help: "a kernel image, a snapshot, a disk's image, or a guest of the catalogue",
     },
   ],
-  options: [JSON_OPTION],
+  options: [
+    {
+      name: "for",
+      value: "NAME",
+      help: "only this loader, or all of one program (qemu, grub); the status is its answer",
+    },
+    {
+      name: "explain",
+      value: "RULE",
+      help: "what a rule or a loader of the table is, where it was read; no FILE",
+    },
+    { name: "facts", help: "facts only: no loader is asked, nothing is unpacked" },
+    JSON_OPTION,
+  ],
   examples: [
-    ["locore inspect /boot/vmlinuz", "the setup header of a Linux kernel, field by field"],
+    ["locore inspect /boot/vmlinuz", "where it boots, then the setup header field by field"],
+    ["locore inspect kernel --for firecracker", "would Firecracker take it? Status 0 or 1"],
+    ["locore inspect --explain qemu/elf-no-pvh", "what a rule is, what is printed, where it was read"],
     ["locore inspect shell.snap", "of a snapshot: which machine, when, which kernel"],
     ["locore inspect disk.img", "of a disk: partitions, file systems, and what it boots"],
-    ["locore inspect kernel.arm", "an ARM kernel: what Xen, QEMU, U-Boot and Firecracker do with it"],
   ],
-  async run(args, { stdout, stderr }) {
-    const [given] = args.operands;
-    const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
-    if (isSnapshotFile(path)) {
-      const about = aboutFile(path);
-      if (args.has("json")) stdout.write(`${toJson({ file: path, format: "snapshot", ...about }, 2)}\n`);
-      else printLines(stdout, aboutLines(path, about));
-      return 0;
-    }
-    if (await showDisk(path, args.has("json"), stdout)) return 0;
-    const image = recognise(await readInput("file", path));
-    const { format, arch, summary, facts, packedBy } = image;
-    const where = verdicts(image);
-    if (args.has("json")) {
-      const about = { file: path, size: image.bytes.length, format, arch, packedBy, summary, facts };
-      stdout.write(`${toJson(where.length > 0 ? { ...about, verdicts: where } : about, 2)}\n`);
-      return 0;
-    }
-    printLines(stdout, [
-      `${path}: ${summary}`,
-      "",
-      ...factLines(
-        facts,
-        packedBy === undefined ? "  offset    field" : "  offset    field, in the unpacked file",
-      ),
-      ...verdictLines(where),
-    ]);
-    return 0;
-  },
+  run,
 };

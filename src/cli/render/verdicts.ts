@@ -5,13 +5,16 @@ import type { Outcome, Verdict } from "../../verdicts/index.js";
 const OUTCOMES: Readonly<Record<Outcome, string>> = { takes: "yes", refuses: "no", blind: "unchecked" };
 const OUTCOME_WIDTH = 9;
 
-function detailLines({ check, prints, advice }: Verdict): string[] {
+/** What stands below a verdict's first line. */
+export function detailLines({ check, prints, advice, since, rule }: Verdict): string[] {
   const lines: string[] = [];
+  if (since !== undefined) lines.push(`since ${since}`);
   if (check !== undefined) {
     lines.push(`offset ${hex(check.offset)}: found ${check.found}; expected ${check.expected}`);
   }
   lines.push(...prints.map((text) => `prints: ${text}`));
   if (advice !== undefined) lines.push(advice);
+  if (rule !== undefined) lines.push(`rule ${rule}`);
   return lines;
 }
 

@@ -69,6 +69,9 @@ export function claimedSize(payload: Payload): number {
   return view.length < SIZE_TRAILER ? 0 : view.u32(view.length - SIZE_TRAILER);
 }
 
+/** What payloads came to: who asks where an image boots asks several times, and unpacking takes time. */
+const done = new WeakMap<Payload, Uint8Array>();
+
 /**
  * The kernel inside a bzImage, unpacked: an ELF file as a rule. Shares the image's bytes when it is not packed.
  * Throws FormatError with the file offset for a payload that is missing, damaged, too large or packed with
@@ -91,9 +94,13 @@ export function decompressPayload(
     });
   }
   if (payload.codec === undefined) return unpacked(payload);
+  const known = done.get(payload);
+  if (known !== undefined && known.length <= limit.maxOutput) return known;
   try {
     const sizeHint = claimedSize(payload);
-    return decompress(payload.codec, payload.bytes, { maxOutput: limit.maxOutput, sizeHint }).bytes;
+    const { bytes } = decompress(payload.codec, payload.bytes, { maxOutput: limit.maxOutput, sizeHint });
+    done.set(payload, bytes);
+    return bytes;
   } catch (error) {
     if (!(error instanceof CodecError)) throw error;
     throw new FormatError(
