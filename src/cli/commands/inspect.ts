@@ -4,7 +4,15 @@ import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js
 import { FormatError } from "../../formats/format-error.js";
 import { recognise, type KnownImage } from "../../formats/index.js";
 import { isForArm, type Fact } from "../../formats/image.js";
-import { claimsX86, LOADERS, verdicts, x86Verdicts, type Verdict } from "../../verdicts/index.js";
+import {
+  claimsX86,
+  LOADERS,
+  traps,
+  verdicts,
+  x86Verdicts,
+  type Trap,
+  type Verdict,
+} from "../../verdicts/index.js";
 import { isSnapshotFile } from "../../host/node/snapshot-file.js";
 import { readInput } from "../files.js";
 import { aboutLines } from "../render/snapshot.js";
@@ -18,7 +26,7 @@ import { toJson } from "../json.js";
 import { showingProgress } from "../progress.js";
 import { answerLines, answerOf } from "../render/answer.js";
 import { explainable, explanation } from "../render/explain.js";
-import { detailLines, verdictLines } from "../render/verdicts.js";
+import { detailLines, trapLines, verdictLines } from "../render/verdicts.js";
 import { EXIT_STATUS } from "../../machine/end.js";
 
 const FILE = { ...KERNEL, what: "file" };
@@ -67,6 +75,17 @@ interface Report {
   readonly path: string;
   readonly image: KnownImage | undefined;
   readonly where: readonly Verdict[];
+  /** Of the loaders that take it. */
+  readonly behind: readonly Trap[];
+}
+
+/** Traps of loaders that take the image; of the others the verdict says enough. */
+function trapsBehind(image: KnownImage, where: readonly Verdict[]): Trap[] {
+  const taking = new Set(answerOf(where).boots);
+  return traps(image).flatMap((trap) => {
+    const loaders = trap.loaders.filter((name) => taking.has(name));
+    return loaders.length === 0 ? [] : [{ ...trap, loaders }];
+  });
 }
 
 /** The verdicts of other programs' loaders, and of this one's. */
@@ -101,9 +120,11 @@ const BOOTS = 0;
 const DOES_NOT = 1;
 
 /** `--for NAME`: that loader's verdict only, and a status that a script can use. */
-function showFor({ path, where }: Report, name: string, { args, stdout }: Shown): number {
+function showFor({ path, where, behind }: Report, name: string, { args, stdout }: Shown): number {
   const asked = named(where, name);
-  if (args.has("json")) stdout.write(`${toJson({ file: path, verdicts: asked }, 2)}\n`);
+  const names = new Set(asked.map(({ loader }) => loader.name));
+  const waiting = behind.filter(({ loaders }) => loaders.some((one) => names.has(one)));
+  if (args.has("json")) stdout.write(`${toJson({ file: path, verdicts: asked, traps: waiting }, 2)}\n`);
   else {
     printLines(
       stdout,
@@ -112,6 +133,7 @@ function showFor({ path, where }: Report, name: string, { args, stdout }: Shown)
         ...detailLines(verdict).map((line) => `  ${line}`),
       ]),
     );
+    printLines(stdout, trapLines(waiting));
     if (asked.length === 0) printLines(stdout, [`${path}: ${name} boots no such file`]);
   }
   return asked.some(({ outcome }) => outcome === "takes") ? BOOTS : DOES_NOT;
@@ -127,7 +149,7 @@ function wantsColour(stdout: Writable): boolean {
 }
 
 /** The answer, then the facts, then the table. */
-function showText({ path, image, where }: Report, stdout: Writable): void {
+function showText({ path, image, where, behind }: Report, stdout: Writable): void {
   const answer = answerLines(where, wantsColour(stdout));
   const packed = image?.packedBy !== undefined;
   printLines(stdout, [`${path}: ${image?.summary ?? "a broken kernel file"}`]);
@@ -136,13 +158,14 @@ function showText({ path, image, where }: Report, stdout: Writable): void {
   printLines(stdout, [
     ...(image === undefined ? [] : ["", ...factLines(image.facts, header)]),
     ...verdictLines(where),
+    ...trapLines(behind),
   ]);
 }
 
-function showJson({ path, image, where }: Report, stdout: Writable): void {
+function showJson({ path, image, where, behind }: Report, stdout: Writable): void {
   const { format, arch, summary, facts, packedBy, bytes } = image ?? {};
   const about = { file: path, size: bytes?.length, format, arch, packedBy, summary, facts };
-  const verdictsToo = where.length > 0 ? { answer: answerOf(where), verdicts: where } : {};
+  const verdictsToo = where.length > 0 ? { answer: answerOf(where), verdicts: where, traps: behind } : {};
   stdout.write(`${toJson({ ...about, ...verdictsToo }, 2)}\n`);
 }
 
@@ -155,12 +178,13 @@ async function inspectKernel(path: string, shown: Shown): Promise<number> {
   const report = ((): Report => {
     try {
       const image = recognise(bytes);
-      return { path, image, where: args.has("facts") ? [] : allVerdicts(image) };
+      const where = args.has("facts") ? [] : allVerdicts(image);
+      return { path, image, where, behind: trapsBehind(image, where) };
     } catch (error) {
       const where = error instanceof FormatError ? brokenVerdicts(bytes, error) : undefined;
       if (where === undefined) throw error;
       fault = error as FormatError;
-      return { path, image: undefined, where };
+      return { path, image: undefined, where, behind: [] };
     }
   })();
   if (asked !== undefined) return showFor(report, asked, shown);

@@ -1,6 +1,6 @@
 /** Renders which loaders take an image, and of those that do not, the check that fails and what they print. */
 import { hex } from "../../bytes/hex.js";
-import type { Outcome, Verdict } from "../../verdicts/index.js";
+import type { Outcome, Trap, Verdict } from "../../verdicts/index.js";
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = { takes: "yes", refuses: "no", blind: "unchecked" };
 const OUTCOME_WIDTH = 9;
@@ -29,6 +29,21 @@ export function verdictLines(verdicts: readonly Verdict[]): string[] {
     ...verdicts.flatMap((verdict) => [
       `  ${verdict.loader.name.padEnd(width)}  ${OUTCOMES[verdict.outcome].padEnd(OUTCOME_WIDTH)}  ${verdict.reason}`,
       ...detailLines(verdict).map((line) => `${indent}${line}`),
+    ]),
+  ];
+}
+
+/** What waits behind a load that succeeds, below a line; nothing when there is none. */
+export function trapLines(traps: readonly Trap[]): string[] {
+  if (traps.length === 0) return [];
+  return [
+    "",
+    "  behind a load that succeeds",
+    ...traps.flatMap(({ id, what, loaders, evidence, offset, advice }) => [
+      `  ${id}: ${what}`,
+      `      in ${loaders.join(", ")}`,
+      `      known by ${evidence}${offset === undefined ? "" : `, offset ${hex(offset)}`}`,
+      `      ${advice}`,
     ]),
   ];
 }
