@@ -5,6 +5,7 @@
 import type { PartRequest } from "../devices/part.js";
 import { PartRegistry } from "../devices/registry.js";
 import { isFirmwareVolume } from "../formats/firmware/firmware.js";
+import { withUnifiedKernel } from "./unified-kernel.js";
 import { recogniseAny, type Image } from "../formats/index.js";
 import { deriveE820 } from "../memory/e820.js";
 import type { Span } from "../memory/layout.js";
@@ -113,9 +114,13 @@ export interface Surroundings extends PlugIns {
  * @throws BootError when the image cannot be booted as asked, its subclass OptionError for an option that makes no
  *   sense.
  */
-export function buildPlan(
+export function buildPlan(options: BootOptions, surroundings: Surroundings = {}): Plan {
+  return planOf(withUnifiedKernel(options), surroundings);
+}
+
+function planOf(
   options: BootOptions,
-  { loaders = new LoaderRegistry(), parts: types = new PartRegistry(), engine }: Surroundings = {},
+  { loaders = new LoaderRegistry(), parts: types = new PartRegistry(), engine }: Surroundings,
 ): Plan {
   const { kernel } = options;
   const cpus = checkCpus(options.cpus ?? DEFAULT_CPUS);

@@ -75,11 +75,65 @@ export const FILE_MAGICS: readonly FileMagic[] = [
     name: "a zip archive",
     advice: "Unpack it and give the kernel inside",
   },
+  {
+    offset: 0,
+    bytes: [0x00, ...text("asm")],
+    name: "a WebAssembly module",
+    advice: "It runs in a WebAssembly engine, not on a machine: give a kernel",
+  },
+  {
+    offset: 0,
+    bytes: [0xcf, 0xfa, 0xed, 0xfe],
+    name: "a Mach-O file, 64-bit (macOS)",
+    advice:
+      "macOS programs and kernels have no boot protocol that is known here: give an ELF kernel or a bzImage",
+  },
+  {
+    offset: 0,
+    bytes: [0xce, 0xfa, 0xed, 0xfe],
+    name: "a Mach-O file, 32-bit (macOS)",
+    advice:
+      "macOS programs and kernels have no boot protocol that is known here: give an ELF kernel or a bzImage",
+  },
+  {
+    offset: 0,
+    bytes: [0xca, 0xfe, 0xba, 0xbe],
+    name: "a universal Mach-O file (macOS) or a Java class",
+    advice: "Give an ELF kernel or a bzImage",
+  },
   { offset: 0, bytes: text("#!"), name: "a script", advice: "Run it, or give the kernel file itself" },
 ];
 
 /** DOS header of PE/COFF files, and where it points at "PE\0\0". */
 export const DOS = { MAGIC: text("MZ"), LFANEW: 0x3c, PE_MAGIC: text("PE\0\0"), PE_MACHINE: 4 } as const;
+/** PE/COFF §3.3, §3.4: offsets from "PE\0\0"; those of OPTIONAL from the optional header, which follows. */
+export const PE_HEADER = {
+  SIZE: 24,
+  SECTIONS: 6,
+  OPTIONAL_SIZE: 20,
+  /** As far as the subsystem, which PE32 and PE32+ have in one place. */
+  OPTIONAL_LEAST: 70,
+  OPTIONAL: { ENTRY: 16, SUBSYSTEM: 68 },
+} as const;
+export const PE_OPTIONAL_MAGIC = { PE32: 0x10b, PE32_PLUS: 0x20b } as const;
+/** §4: one row of the section table. */
+export const PE_SECTION = {
+  SIZE: 40,
+  NAME_SIZE: 8,
+  VIRTUAL_SIZE: 8,
+  VIRTUAL_ADDRESS: 12,
+  RAW_SIZE: 16,
+  RAW_OFFSET: 20,
+} as const;
+/** IMAGE_SUBSYSTEM_*. */
+export const PE_SUBSYSTEMS: Readonly<Record<number, string>> = {
+  1: "native",
+  2: "Windows, graphical",
+  3: "Windows, console",
+  10: "EFI application",
+  11: "EFI boot service driver",
+  12: "EFI run-time driver",
+};
 /** IMAGE_FILE_MACHINE_*. */
 export const PE_MACHINES: Readonly<Record<number, string>> = {
   0x014c: "i386",

@@ -22,7 +22,7 @@ import { repositoryRoot } from "../support/repository.js";
 const MAX_OUTPUT = 1 << 28;
 /** Names of facts that change with every build of a kernel. */
 const BUILD_FACTS =
-  /^(kernel|setup\.size|code\..*|setup_sects|syssize|kernel_version|heap_end_ptr|payload.*_(offset|length|size)|payload\.(offset|size|claimed_size)|init_size|handover_offset|kernel_info_offset|checksum|trailing|e_shnum|load\.range|pvh\.entry|program\[.*|note.*(GNU|Linux|ENTRY).*)$/;
+  /^(kernel|efi_stub|pe\..*|setup\.size|code\..*|setup_sects|syssize|kernel_version|heap_end_ptr|payload.*_(offset|length|size)|payload\.(offset|size|claimed_size)|init_size|handover_offset|kernel_info_offset|checksum|trailing|e_shnum|load\.range|pvh\.entry|program\[.*|note.*(GNU|Linux|ENTRY).*)$/;
 
 /** Facts that every build shares, without their offsets. */
 function golden(image: Image): string {

@@ -3,6 +3,7 @@ import type { Writable } from "node:stream";
 import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js";
 import { FormatError } from "../../formats/format-error.js";
 import { recognise, type KnownImage } from "../../formats/index.js";
+import { namedFile, type NamedFile } from "../../formats/named-file.js";
 import { isForArm, type Fact } from "../../formats/image.js";
 import {
   claimsX86,
@@ -169,10 +170,66 @@ function showJson({ path, image, where, behind }: Report, stdout: Writable): voi
   stdout.write(`${toJson({ ...about, ...verdictsToo }, 2)}\n`);
 }
 
+/** Facts of what is no kernel; why it does not boot is said by its refusal. */
+function showNamed(path: string, { summary, facts }: NamedFile, stdout: Writable): void {
+  printLines(stdout, [`${path}: ${summary}`, "", ...factLines(facts, "  offset    field")]);
+}
+
+/** A unified kernel image: what loaders do with the whole, then the kernel in it as if it were given. */
+function showUnified(path: string, file: NamedFile, whole: Uint8Array, shown: Shown): number {
+  const { args, stdout } = shown;
+  const kernel = recognise(file.kernel ?? whole);
+  const where = args.has("facts") ? [] : [...x86Verdicts(whole, undefined), ...ownVerdicts(kernel)];
+  const behind = trapsBehind(kernel, where);
+  const asked = args.value("for");
+  if (asked !== undefined) return showFor({ path, image: undefined, where, behind }, asked, shown);
+  const inside = args.has("facts") ? [] : x86Verdicts(kernel.bytes, kernel);
+  const { format, summary, facts } = file;
+  if (args.has("json")) {
+    const about = {
+      file: path,
+      size: whole.length,
+      format,
+      summary,
+      facts,
+      answer: answerOf(where),
+      verdicts: where,
+      traps: behind,
+    };
+    const { format: form, arch, summary: line, facts: fields } = kernel;
+    const linux = {
+      format: form,
+      arch,
+      summary: line,
+      facts: fields,
+      answer: answerOf(inside),
+      verdicts: inside,
+    };
+    stdout.write(`${toJson({ ...about, linux }, 2)}\n`);
+    return EXIT_STATUS.ok;
+  }
+  printLines(stdout, [`${path}: ${summary}`]);
+  stdout.write([...answerLines(where, wantsColour(stdout)), ""].join("\n"));
+  printLines(stdout, [
+    "",
+    ...factLines(facts, "  offset    field"),
+    ...verdictLines(where),
+    ...trapLines(behind),
+    "",
+  ]);
+  showText(
+    { path: `${path}, section .linux`, image: kernel, where: inside, behind: trapsBehind(kernel, inside) },
+    stdout,
+  );
+  return EXIT_STATUS.ok;
+}
+
 /** A kernel's file: what it is and where it boots. Throws what its reader refuses it with, after the loaders' verdicts. */
 async function inspectKernel(path: string, shown: Shown): Promise<number> {
   const { args, stdout } = shown;
   const bytes = await readInput("file", path);
+  const unified = namedFile(bytes);
+  if (unified?.kernel !== undefined) return showUnified(path, unified, bytes, shown);
   const asked = args.value("for");
   let fault: FormatError | undefined;
   const report = ((): Report => {
@@ -182,7 +239,11 @@ async function inspectKernel(path: string, shown: Shown): Promise<number> {
       return { path, image, where, behind: trapsBehind(image, where) };
     } catch (error) {
       const where = error instanceof FormatError ? brokenVerdicts(bytes, error) : undefined;
-      if (where === undefined) throw error;
+      if (where === undefined) {
+        if (unified !== undefined && !args.has("json") && asked === undefined)
+          showNamed(path, unified, stdout);
+        throw error;
+      }
       fault = error as FormatError;
       return { path, image: undefined, where, behind: [] };
     }

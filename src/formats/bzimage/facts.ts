@@ -6,6 +6,7 @@ import { crc32 } from "../../codecs/crc32.js";
 import { KERNEL_INFO, LOADFLAGS, PROTOCOL, SETUP_OFFSET, XLOADFLAGS } from "../../spec/linux-boot.js";
 import type { Fact } from "../image.js";
 import type { BzImage } from "./bzimage.js";
+import { peFacts, readPe } from "../pe/pe.js";
 import { SIZE_TRAILER, claimedSize } from "./payload.js";
 import { protocolName } from "./setup-header.js";
 import type { SetupField } from "./setup-header.js";
@@ -108,6 +109,14 @@ function checksumFact(image: Pick<BzImage, "bytes" | "setup" | "kernel" | "proto
   ];
 }
 
+/** The same bytes are a PE file where the kernel has an EFI stub. */
+function efiStubFacts({ bytes }: Pick<BzImage, "bytes">): Fact[] {
+  const pe = readPe(bytes);
+  if (pe === undefined) return [];
+  const meaning = '"MZ" at 0 leads firmware to the PE header; boot loaders read the setup header at 0x1f1';
+  return [{ name: "efi_stub", value: true, offset: 0, meaning }, ...peFacts(pe)];
+}
+
 /** All facts of the image, header fields first. */
 export function bzImageFacts(image: Omit<BzImage, "facts" | "summary">): Fact[] {
   const facts: Fact[] = [
@@ -130,6 +139,7 @@ export function bzImageFacts(image: Omit<BzImage, "facts" | "summary">): Fact[] 
     ...payloadFacts(image),
     ...kernelInfoFacts(image),
     ...checksumFact(image),
+    ...efiStubFacts(image),
   );
   const trailing = image.bytes.length - image.setup.length - image.kernel.length;
   if (trailing > 0) {

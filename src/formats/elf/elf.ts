@@ -11,6 +11,7 @@ import type { ImageBase } from "../image.js";
 import { elfFacts, elfSummary } from "./facts.js";
 import { ELF, archName, readElfHeader } from "./header.js";
 import type { ElfHeader } from "./header.js";
+import { moduleFacts, moduleName } from "./module.js";
 import { findPvhEntry, readNotes } from "./notes.js";
 import type { ElfNote, PvhEntry } from "./notes.js";
 import { readSections, readSymbols } from "./sections.js";
@@ -58,15 +59,20 @@ export function readElf(bytes: Uint8Array): ElfImage {
       interpreter: interpreterOf(segments),
       symbols: () => readSymbols(file, sections),
     };
-    const facts = once(() => [...elfFacts(base), ...multibootFacts(bytes)]);
+    const facts = once(() => [...elfFacts(base), ...moduleFacts(base), ...multibootFacts(bytes)]);
     return {
       ...base,
-      summary: [elfSummary(base), ...multibootNames(bytes)].join(", "),
+      summary: [elfSummary(base), ...moduleWords(base), ...multibootNames(bytes)].join(", "),
       get facts() {
         return facts();
       },
     };
   });
+}
+
+function moduleWords(image: Parameters<typeof moduleName>[0]): string[] {
+  const name = moduleName(image);
+  return name === undefined ? [] : [`Linux kernel module ${name}`];
 }
 
 function interpreterOf(segments: readonly ElfSegment[]): string | undefined {
