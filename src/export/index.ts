@@ -1,5 +1,14 @@
 /** A kernel and its machine for another monitor, with what is lost on the way. The one door into this folder. */
 import { exportDom0less } from "./dom0less.js";
+import {
+  exportBhyve,
+  exportCloudHypervisor,
+  exportCrosvm,
+  exportFirecracker,
+  exportKvmtool,
+  exportLibvirt,
+  exportQemu,
+} from "./monitors.js";
 import type { Export, ExportRequest, ExportTarget } from "./request.js";
 import { exportXl } from "./xl.js";
 
@@ -12,6 +21,13 @@ const GUEST_NAME = /^[A-Za-z][\w.-]{0,30}$/;
 const TARGETS: Readonly<Record<ExportTarget, (request: ExportRequest) => Export>> = {
   xl: exportXl,
   dom0less: exportDom0less,
+  qemu: exportQemu,
+  firecracker: exportFirecracker,
+  "cloud-hypervisor": exportCloudHypervisor,
+  crosvm: exportCrosvm,
+  kvmtool: exportKvmtool,
+  bhyve: exportBhyve,
+  libvirt: exportLibvirt,
 };
 
 /**

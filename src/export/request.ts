@@ -55,7 +55,17 @@ export interface Export {
 }
 
 /** Where to. */
-export const EXPORT_TARGETS = ["xl", "dom0less"] as const;
+export const EXPORT_TARGETS = [
+  "xl",
+  "dom0less",
+  "qemu",
+  "firecracker",
+  "cloud-hypervisor",
+  "crosvm",
+  "kvmtool",
+  "bhyve",
+  "libvirt",
+] as const;
 export type ExportTarget = (typeof EXPORT_TARGETS)[number];
 
 export const MIB = 2 ** 20;
@@ -66,12 +76,14 @@ export function memoryMib(request: ExportRequest): number {
   return Math.ceil((request.memory ?? DEFAULT_MEMORY_MIB * MIB) / MIB);
 }
 
-/** What every target loses of a request. */
+/** What only this program's own machine has. */
+export function ownLosses({ ownOnly = [] }: ExportRequest): Loss[] {
+  return ownOnly.map((what) => ({ what, why: "only this program's own machine has it" }));
+}
+
+/** What every target of Xen's loses of a request. */
 export function commonLosses(request: ExportRequest): Loss[] {
-  const own = (request.ownOnly ?? []).map((what) => ({
-    what,
-    why: "only this program's own machine has it",
-  }));
+  const own = ownLosses(request);
   const modules = (request.modules ?? []).map((name) => ({
     what: `module ${name}`,
     why: "Xen hands a guest a kernel and one RAM disk, no other modules",

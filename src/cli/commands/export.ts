@@ -92,7 +92,7 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
 
 export const exportCommand: Command = {
   summary:
-    "write a guest configuration for another monitor, and say what is lost: Xen's xl, or Xen without a first domain",
+    "write what boots the same guest in another monitor, and say what is lost: a script, JSON or XML for QEMU, Firecracker, Cloud Hypervisor, crosvm, kvmtool, bhyve, libvirt, Xen's xl, or Xen without a first domain",
   description: [
     "Takes boot's options. A kernel that the target would refuse is refused here, with the check that fails and what to do.",
     "dom0less: a device-tree fragment (an overlay for dtc) and the commands that start it on QEMU's virt machine.",
@@ -108,6 +108,7 @@ export const exportCommand: Command = {
   ],
   foreign: QEMU_WORDS,
   examples: [
+    ["locore export vmlinuz --to qemu --append console=ttyS0 >run.sh", "a script for QEMU's microvm"],
     [
       "locore export kernel.zImage --to xl -m 256M --name freebsd --out freebsd.cfg",
       "then: xl create -c freebsd.cfg",

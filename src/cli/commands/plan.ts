@@ -1,12 +1,16 @@
 /** `locore plan KERNEL`: the machine that `boot` would run, as data; nothing runs. */
 import { requireCapacity } from "../../host/node/engines.js";
-import type { OptionSpec } from "../args.js";
+import type { Writable } from "node:stream";
+import { UsageError, type Arguments, type OptionSpec } from "../args.js";
 import { makePlan } from "../../host/node/make-plan.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
 import { withGuestFiles } from "../guest-files.js";
 import { machineSource, plugInFiles } from "../make-plan.js";
 import { bootRequest } from "../plan-file.js";
+import { readInput } from "../files.js";
+import { toJson } from "../json.js";
+import { differenceLines, planDifferences } from "../plan-diff.js";
 import { planJson } from "../plan-json.js";
 import { showingProgress } from "../progress.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
@@ -29,18 +33,51 @@ const SECTION_OPTIONS: readonly OptionSpec[] = SECTIONS.map(([name, help]) => ({
   help: `only this: ${help}`,
 }));
 
+const SAME = 0;
+const DIFFERENT = 1;
+
+async function planFile(path: string): Promise<unknown> {
+  const bytes = await readInput("plan", path);
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new UsageError(
+      `${path} is no JSON`,
+      "locore plan KERNEL --json >FILE writes a plan that can be compared",
+    );
+  }
+}
+
+/** Two files that `--json` wrote; status 1 where they differ, as diff has it. */
+async function compare(args: Arguments, stdout: Writable): Promise<number> {
+  const [left, right, ...more] = args.operands as readonly (string | undefined)[];
+  if (left === undefined || right === undefined || more.length > 0)
+    throw new UsageError("--diff takes two files", "locore plan --diff A.json B.json");
+  const differences = planDifferences(await planFile(left), await planFile(right));
+  if (args.has("json")) stdout.write(`${toJson(differences, 2)}\n`);
+  else printLines(stdout, differenceLines(differences));
+  return differences.length === 0 ? SAME : DIFFERENT;
+}
+
 export const plan: Command = {
   summary: "show the machine that boot would run: memory map, registers, page tables, CPUID, devices, tables",
   description: [QEMU_PARAGRAPH],
   operands: BOOT_OPERANDS,
-  options: [...BOOT_OPTIONS, ...SECTION_OPTIONS, JSON_OPTION],
+  options: [
+    ...BOOT_OPTIONS,
+    ...SECTION_OPTIONS,
+    { name: "diff", help: "compare two files that --json wrote (the two operands); status 1 if they differ" },
+    JSON_OPTION,
+  ],
   foreign: QEMU_WORDS,
   examples: [
     ["locore plan vmlinuz --map --e820", "who claims which memory, and what the guest is told of it"],
     ["locore plan vmlinuz --json >p.json", "the whole machine as JSON, to be edited"],
+    ["locore plan --diff a.json b.json", "what is different between two machines, a line a field"],
     ["locore plan --plan p.json --devices", "what an edited one comes to"],
   ],
   async run(args, { stdout, stderr }) {
+    if (args.has("diff")) return compare(args, stdout);
     const said = await bootRequest(args);
     const request = await showingProgress(stderr, (pulling) => withGuestFiles(said, pulling));
     const source = await machineSource(request);
