@@ -3,14 +3,16 @@
  * Debian's own kernels, against a golden text. LOCORE_UPDATE_GOLDEN=1 rewrites it.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { locore } from "../support/cli.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeCpio, makeUki } from "../support/pe-images.js";
-import { requireGuest } from "../support/requires.js";
+import { requireGuest, requireTool } from "../support/requires.js";
 import { brokenKernels, linuxKernel, multibootKernel, pvhKernel } from "../verdicts/x86-collection.js";
 
 /** A file that is there while `use` runs. */
@@ -106,6 +108,24 @@ test("R2.3 a broken kernel: each loader's words first, then our reader's fault w
     assert.match(err, /offset 0x1f1: found setup code of 131072 bytes/);
     assert.equal((await locore("inspect", file, "--for", "qemu")).status, 1);
   });
+});
+
+test("R2.3 a pipe with a name is read to its end, and said to be one at once", async (t) => {
+  const [make, folder] = [requireTool(t, "mkfifo"), mkdtempSync(path.join(tmpdir(), "locore-inspect-"))];
+  if (make === undefined) return;
+  try {
+    const file = path.join(folder, "pipe");
+    execFileSync(make, [file]);
+    const [{ status, out, err }] = await Promise.all([
+      locore("inspect", file, "--facts"),
+      writeFile(file, pvhKernel()),
+    ]);
+    assert.equal(status, 0);
+    assert.match(out, /ELF64 x86-64 EXEC/);
+    assert.match(err, /is a pipe: reading until/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 /** Kernels of the catalogue; left out are those that are the same as another to every loader. */

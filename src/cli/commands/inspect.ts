@@ -1,4 +1,5 @@
 /** `locore inspect FILE`: where a kernel boots and where not, what a file is, every fact with its offset; what is on a disk. */
+import { statSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js";
 import { FormatError } from "../../formats/format-error.js";
@@ -269,6 +270,11 @@ function explain(name: string, stdout: Writable): number {
   return EXIT_STATUS.ok;
 }
 
+/** A pipe with a name: opening it waits for somebody who writes, which is worth a word. */
+function isPipe(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
+}
+
 async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise<number> {
   const rule = args.value("explain");
   if (rule !== undefined) return explain(rule, stdout);
@@ -277,6 +283,12 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
   const asked = args.value("for");
   if (asked !== undefined) knownLoader(asked);
   const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
+  if (isPipe(path)) {
+    printLines(stderr, [
+      `locore: ${path} is a pipe: reading until whoever writes to it ends (Ctrl-C to give up)`,
+    ]);
+    return inspectKernel(path, { args, stdout });
+  }
   if (isSnapshotFile(path)) {
     const about = aboutFile(path);
     if (args.has("json")) stdout.write(`${toJson({ file: path, format: "snapshot", ...about }, 2)}\n`);
