@@ -56,8 +56,10 @@ const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
 /** Without ACPI this machine tells its guest of one CPU only, and Debian's kernel of no disk. */
-const qemuMachine = ({ cpus = 1, disk, share }: Boot): string =>
-  `microvm,acpi=${cpus > 1 || disk !== undefined || share !== undefined ? "on" : "off"},pit=on,pic=on,rtc=on`;
+const needsAcpi = ({ cpus = 1, disk, share }: Boot): boolean =>
+  cpus > 1 || disk !== undefined || share !== undefined;
+const qemuMachine = (boot: Boot): string =>
+  `microvm,acpi=${needsAcpi(boot) ? "on" : "off"},pit=on,pic=on,rtc=on`;
 const qemuDisk = (disk: string): string[] => [
   ...["-drive", `if=none,id=disk,format=raw,file=${disk}`, "-device", "virtio-blk-device,drive=disk"],
 ];
@@ -71,11 +73,11 @@ function tscKhz(): number {
   }
 }
 
-/** With a share Linux takes the timers from ACPI; on a busy host it measures none of them, and waits for good. */
-const qemuAppend = ({ append, share }: Boot): string | undefined =>
-  append === undefined || share === undefined || tscKhz() === 0
-    ? append
-    : `${append} tsc_early_khz=${tscKhz()}`;
+/** Linux with ACPI, on a busy host, fails to measure the TSC by the PIT, and waits for good for a tick of another timer. */
+const qemuAppend = (boot: Boot): string | undefined =>
+  boot.append === undefined || !needsAcpi(boot) || tscKhz() === 0
+    ? boot.append
+    : `${boot.append} tsc_early_khz=${tscKhz()}`;
 /** By what a guest mounts the share. */
 export const SHARE_TAG = "bench";
 const VIRTIOFSD = process.env.LOCORE_VIRTIOFSD ?? "/usr/lib/qemu/virtiofsd";
