@@ -4,7 +4,7 @@
  */
 import type { PartRequest } from "../devices/part.js";
 import type { MmioVersion } from "../devices/virtio/mmio-transport.js";
-import type { ShareCache } from "../share/share-options.js";
+import type { ShareCache, ShareProtocol } from "../share/share-options.js";
 import type { FeatureName } from "../spec/cpuid.js";
 import type { AnnounceBy } from "./announce-ways.js";
 import type { DiskHints } from "./disk-words.js";
@@ -43,6 +43,8 @@ export interface BootShare {
   readOnly: boolean;
   /** What the guest may remember of it. */
   cache: ShareCache;
+  /** Absent: virtiofs. */
+  protocol?: ShareProtocol;
 }
 
 /** The name of the `index`th share. */

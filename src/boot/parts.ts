@@ -56,9 +56,9 @@ export function diskParts(disks: readonly BootDisk[]): PartRequest[] {
 
 /** The shares' parts. `config.share` is the name by which the machine's shares are handed in. */
 export function shareParts(shares: readonly BootShare[]): PartRequest[] {
-  return shares.map((share, index) => {
+  return shares.map(({ protocol, ...share }, index) => {
     const name = shareName(index);
-    return { type: "virtio-fs", name, config: { share: name, ...share } };
+    return { type: protocol === "9p" ? "virtio-9p" : "virtio-fs", name, config: { share: name, ...share } };
   });
 }
 

@@ -241,7 +241,8 @@ class PlanFile {
     if (!Object.hasOwn(words, access))
       this.#refuse(`${path}.access`, shown(access), Object.keys(words).join(", "), "Correct it.");
     const cache = facts["cache"] === undefined ? "" : `,cache=${text("cache")}`;
-    return `folder=${text("folder")}:${text("tag")}${words[access]}${cache}`;
+    const protocol = facts["protocol"] === undefined ? "" : `,protocol=${text("protocol")}`;
+    return `folder=${text("folder")}:${text("tag")}${words[access]}${cache}${protocol}`;
   }
 
   #plugged(value: unknown, path: string): DeviceFile {
@@ -336,7 +337,7 @@ function depth(text: string): number {
 
 const HEX = /^0x[0-9a-f]{1,13}$/i;
 const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial", "root"];
-const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache"];
+const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache", "protocol"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
   "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, shares, deterministic, rtc, " +

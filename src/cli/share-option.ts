@@ -1,12 +1,12 @@
-/** `--share DIR:TAG,rw,cache=C`: a folder of the host that the guest may mount. */
+/** `--share DIR:TAG,rw,cache=C,protocol=P`: a folder of the host that the guest may mount. */
 import { shareName } from "../boot/options.js";
 import type { ShareRequest } from "../host/node/share-request.js";
-import { SHARE_CACHES } from "../share/share-options.js";
+import { SHARE_CACHES, SHARE_PROTOCOLS } from "../share/share-options.js";
 import { VIRTIO_FS_CONFIG } from "../spec/virtio-devices.js";
 import { UsageError, type OptionSpec } from "./args.js";
 import { parseSuboptions } from "./values.js";
 
-const USAGE = `--share DIR[:TAG][,rw][,cache=${SHARE_CACHES.join("|")}]`;
+const USAGE = `--share DIR[:TAG][,rw][,cache=${SHARE_CACHES.join("|")}][,protocol=${SHARE_PROTOCOLS.join("|")}]`;
 
 export const SHARE_OPTION: OptionSpec = {
   name: "share",
@@ -14,7 +14,7 @@ export const SHARE_OPTION: OptionSpec = {
   repeats: true,
   help:
     "a folder of the host, which the guest mounts by its tag: mount -t virtiofs TAG /mnt; the tag is what is behind the last colon, else share0, share1, …; the guest reads, with rw it writes; " +
-    "cache=none: it sees every change of the host's at once, auto: after a second at most (the default), always: nobody else changes the folder; two commas are one of a name",
+    "cache=none: it sees every change of the host's at once, auto: after a second at most (the default), always: nobody else changes the folder; protocol=9p: for a kernel without FUSE, mount -t 9p -o trans=virtio TAG /mnt; two commas are one of a name",
 };
 
 /** Whether the guest may write: rw or ro, each alone. */
@@ -33,6 +33,15 @@ function readTag(text: string, tag: string): string {
   );
 }
 
+/** What a guest remembers over 9P it says when it mounts: that it is to remember nothing it can be told. */
+function checkNineP(text: string, { cache }: ShareRequest): void {
+  if (cache === "always")
+    throw new UsageError(
+      `--share ${text}: with protocol=9p the guest chooses what it remembers`,
+      "leave cache=always out, and in the guest: mount -t 9p -o trans=virtio,cache=loose TAG /mnt",
+    );
+}
+
 function parseShare(text: string, index: number): ShareRequest {
   const [[first, where], ...pairs] = parseSuboptions(text, "folder");
   const colon = where.lastIndexOf(":");
@@ -48,8 +57,14 @@ function parseShare(text: string, index: number): ShareRequest {
       if (cache === undefined)
         throw new UsageError(`--share cache=${value}: expected ${SHARE_CACHES.join(", ")}`, USAGE);
       share.cache = cache;
+    } else if (key === "protocol") {
+      const protocol = SHARE_PROTOCOLS.find((one) => one === value);
+      if (protocol === undefined)
+        throw new UsageError(`--share protocol=${value}: expected ${SHARE_PROTOCOLS.join(" or ")}`, USAGE);
+      share.protocol = protocol;
     } else throw new UsageError(`--share ${text}: there is no ${key}`, USAGE);
   }
+  if (share.protocol === "9p") checkNineP(text, share);
   return share;
 }
 

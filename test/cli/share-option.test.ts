@@ -20,11 +20,25 @@ const GOOD: [text: string, share: ShareRequest][] = [
   ["a,,b,rw", { ...DEFAULTS, folder: "a,b", access: "write" }],
   ["folder=a=b:t,ro,cache=none", { ...DEFAULTS, folder: "a=b", tag: "t", cache: "none" }],
   ["a,cache=always", { ...DEFAULTS, folder: "a", cache: "always" }],
+  ["a:t,protocol=9p,rw", { ...DEFAULTS, folder: "a", tag: "t", access: "write", protocol: "9p" }],
+  ["a,protocol=9p,cache=none", { ...DEFAULTS, folder: "a", cache: "none", protocol: "9p" }],
+  ["a,protocol=virtiofs", { ...DEFAULTS, folder: "a", protocol: "virtiofs" }],
 ];
 for (const [text, share] of GOOD)
   test(`R3.1 --share ${text}`, () => assert.deepEqual(parseShares([text]), [share]));
 
-for (const text of ["", ":tag", "a:", `a:${"t".repeat(37)}`, "a,rw=1", "a,cache=some", "a,what", "tag=a"])
+for (const text of [
+  "",
+  ":tag",
+  "a:",
+  `a:${"t".repeat(37)}`,
+  "a,rw=1",
+  "a,cache=some",
+  "a,what",
+  "tag=a",
+  "a,protocol=nfs",
+  "a,protocol=9p,cache=always",
+])
   test(`R3.1 --share ${JSON.stringify(text)} is refused`, () =>
     assert.throws(() => parseShares([text]), UsageError));
 
@@ -56,6 +70,18 @@ test("R3.1 R1.6 a share is in the plan as a part, and a plan's file gives the sa
   assert.deepEqual([part?.name, part?.config], ["share0", config]);
   const again = readPlanFile("p.json", out);
   assert.deepEqual(again.sharedFolders, [{ folder: shared, tag: "work", access: "write", cache: "always" }]);
+});
+
+test("R3.1 R1.6 a share over 9P is in the plan as a part of that kind, and in its file", async () => {
+  const text = `${shared.replaceAll(",", ",,")}:work,protocol=9p`;
+  const { status, out, err } = await locore("plan", kernel, "--share", text, "--json");
+  assert.equal(status, 0, err);
+  const plan = JSON.parse(out) as { devices: { name: string; type: string; config: object }[] };
+  const part = plan.devices.find(({ name }) => name === "share0");
+  const config = { share: "share0", tag: "work", readOnly: true, cache: "auto" };
+  assert.deepEqual([part?.type, part?.config], ["virtio-9p", config]);
+  const share = { folder: shared, tag: "work", access: "read", cache: "auto", protocol: "9p" };
+  assert.deepEqual(readPlanFile("p.json", out).sharedFolders, [share]);
 });
 
 test("R3.1 a folder that is not there, or none, is refused when it is planned, by its name", async () => {

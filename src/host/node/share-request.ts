@@ -1,5 +1,5 @@
 /** A folder as somebody asks for it to be shared. */
-import type { ShareCache } from "../../share/share-options.js";
+import type { ShareCache, ShareProtocol } from "../../share/share-options.js";
 
 /** Plain data. */
 export interface ShareRequest {
@@ -9,4 +9,6 @@ export interface ShareRequest {
   /** Whether the guest may change what is in it. */
   access: "read" | "write";
   cache: ShareCache;
+  /** Absent: virtiofs. */
+  protocol?: ShareProtocol;
 }

@@ -11,9 +11,9 @@ import { openHostFolder } from "./share/share-folder.js";
 
 /** What there is to plan of shares. They are looked at only. Throws ShareError. */
 export function shareFacts(requests: readonly ShareRequest[]): BootShare[] {
-  return requests.map(({ folder, tag, access, cache }) => {
+  return requests.map(({ folder, tag, access, cache, protocol }) => {
     checkFolder(folder);
-    return { tag, readOnly: access === "read", cache };
+    return { tag, readOnly: access === "read", cache, ...(protocol && { protocol }) };
   });
 }
 

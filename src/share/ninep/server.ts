@@ -139,6 +139,7 @@ export class NinePServer {
     this.#data = new DataMover(backend);
     this.#cache = cache;
     this.#addFids();
+    this.#addNew();
     this.#addNames();
     this.#addFiles();
     this.#addXattrs();
@@ -358,8 +359,8 @@ export class NinePServer {
 
   // --- Names
 
-  #addNames(): void {
-    const { backend, fids } = this;
+  #addNew(): void {
+    const { backend } = this;
     const fields = this.#fields;
     const made = (fid: Fid, mode: number): NewFile => ({ mode, uid: fid.uid, gid: fields.u32() });
     this.#add(NINEP_T.SYMLINK, QID, () => {
@@ -382,6 +383,11 @@ export class NinePServer {
       const mode = fields.u32() & LINUX_MODE.PERMISSIONS;
       this.#made(backend.makeFolder(fid.place.node, name, made(fid, mode)));
     });
+  }
+
+  #addNames(): void {
+    const { backend, fids } = this;
+    const fields = this.#fields;
     this.#add(NINEP_T.LINK, 0, () => {
       const folder = this.#fid();
       const of = this.#fid();
