@@ -127,7 +127,12 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-pflash OVMF.fd", /no flash memory/, /-bios FILE/],
   ["-cdrom cd.iso", /^-cdrom cd\.iso: disks are virtio disks on MMIO/, /--disk FILE/],
   ["-blockdev driver=file,filename=d", /virtio disks on MMIO/, /--disk FILE/],
-  ["-virtfs local,path=.,mount_tag=t", /shared by virtio-fs/, /--share DIR:TAG/],
+  ["-fsdev local,id=f,path=.", /shared by virtio-fs/, /--share DIR:TAG/],
+  ["-device virtio-9p-device,fsdev=f,mount_tag=t", /shared by virtio-fs/, /--share DIR:TAG/],
+  ["-virtfs local,path=.,mount_tag=t,security_model=mapped-xattr", /on the host/, /security_model=none/],
+  ["-virtfs local,path=.", /needs path= and mount_tag=/, /mount_tag=TAG/],
+  ["-virtfs synth,mount_tag=t", /there is no synth/, /protocol=9p/],
+  ["-virtfs local,path=.,mount_tag=t,fmode=600", /fmode cannot be set/, /leave fmode= out/],
   ["-netdev user,id=n", /no network yet/, /leave it out/],
   ["-net user", /no network yet/, /leave it out/],
   ["-nic user,model=virtio", /no network yet/, /leave it out/],
@@ -203,7 +208,13 @@ for (const [line, why, hint] of REFUSED) {
   });
 }
 
+const VIRTFS_SHARE = { folder: "a", tag: "t", cache: "auto", protocol: "9p" } as const;
 const VIRTIO: [string, Partial<BootRequest>][] = [
+  [
+    "-virtfs local,path=a,mount_tag=t,security_model=none,id=x",
+    { sharedFolders: [{ ...VIRTFS_SHARE, access: "write" }] },
+  ],
+  ["-virtfs local,path=a,mount_tag=t,readonly=on", { sharedFolders: [{ ...VIRTFS_SHARE, access: "read" }] }],
   ["-object rng-builtin,id=r -device virtio-rng-device,rng=r", { rng: true }],
   ["-device virtio-rng-pci", { rng: true }],
   ["-device virtio-balloon-device,free-page-reporting=on", { balloon: 0 }],

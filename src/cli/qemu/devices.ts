@@ -12,7 +12,7 @@ export const NO_OTHER_DISKS = refuse(
   "locore boot … --disk FILE, or -drive file=FILE,if=virtio",
 );
 export const NO_SHARING = refuse(
-  "folders are shared by virtio-fs, in words of our own",
+  "folders are shared by virtio-fs, in words of our own, or by -virtfs alone",
   "locore boot … --share DIR:TAG[,rw], and in the guest: mount -t virtiofs TAG /mnt",
 );
 export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);

@@ -16,6 +16,7 @@ import {
 } from "./devices.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
+import { VIRTFS } from "./shares.js";
 
 const LEAVE_OUT = "leave it out";
 const NONE = take("there is none here either");
@@ -193,7 +194,8 @@ const DEVICES: readonly QemuWord[] = [
   word("hda hdb hdc hdd", "FILE", DRIVE_OF_FILE),
   word("cdrom fda fdb sd mtdblock blockdev iscsi", "FILE", NO_OTHER_DISKS),
   word("no-fd-bootchk win2k-hack", undefined, take("there is no such disk")),
-  word("fsdev virtfs", "FOLDER", NO_SHARING),
+  word("virtfs", "FOLDER", VIRTFS),
+  word("fsdev", "FOLDER", NO_SHARING),
   word("netdev", "KIND", NO_NETWORK),
   word("net nic", "KIND", among({ none: NONE }, NO_NETWORK)),
   word("usb", undefined, NO_USB),
