@@ -154,6 +154,7 @@ function qidVersion({ modified, size }: FileAttributes, cache: ShareCache): numb
   return (modified.seconds ^ modified.nanoseconds ^ (size << SIZE_SHIFT)) >>> 0 || 1;
 }
 
+/** What the file is to the guest, and whether it is still as it was. */
 export function writeQid(to: FieldWriter, of: FileAttributes, cache: ShareCache): void {
   to.qid(qidType(of.mode), qidVersion(of, cache), of.ino);
 }
