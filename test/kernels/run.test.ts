@@ -29,20 +29,18 @@ function scratch(t: TestContext): string {
 }
 
 /** A folder as a build of Linux leaves it, of Debian's kernel and modules. */
-async function builtTree(t: TestContext, guest: PulledGuest): Promise<string> {
+async function builtTree(
+  t: TestContext,
+  guest: PulledGuest,
+  folderModules: readonly string[] = ["fuse", "virtiofs"],
+): Promise<string> {
   const folder = scratch(t);
   const put = (name: string, bytes: string | Uint8Array): void => {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
     writeFileSync(path.join(folder, name), bytes);
   };
   const source = await pullModules(guest);
-  const { modules } = await moduleSet(source, [
-    "virtio_mmio",
-    "virtio_console",
-    "fuse",
-    "virtiofs",
-    "overlay",
-  ]);
+  const { modules } = await moduleSet(source, ["virtio_mmio", "virtio_console", ...folderModules, "overlay"]);
   put("arch/x86/boot/bzImage", readFileSync(guest.files["kernel"]));
   put("modules.builtin", [...(source.builtIn ?? [])].map((name) => `drivers/${name}.ko\n`).join(""));
   // A list of before the modules were packed: they are found all the same.
@@ -157,6 +155,24 @@ test(
     assert.equal(status, 9);
   },
 );
+
+test("R1.10 R3.1 run: a kernel that has 9P and no FUSE has its folders by that", LIMIT, async (t) => {
+  const guest = await requireGuest(t, "debian-amd64");
+  if (guest === undefined || !(await hasRunGuests(t))) return;
+  const tree = await builtTree(t, guest, ["9pnet_virtio", "9p"]);
+  const cwd = scratch(t);
+  writeFileSync(path.join(cwd, "one"), "one\n");
+  const script = "cat one; echo two >one; cat one; grep -c ' 9p ro' /proc/mounts; echo done >/out/new";
+  const out = scratch(t);
+  const words = [tree, "--share", `${out}:/out,rw`, "--", "sh", "-c", script];
+  const run = await runToEnd(t, words, { cwd });
+  assert.equal(run.out.toString(), "one\ntwo\n1\n", run.err);
+  assert.equal(run.status, 0);
+  assert.deepEqual(
+    ["one", "new"].map((name, i) => readFileSync(path.join([cwd, out][i], name), "utf8")),
+    ["one\n", "done\n"],
+  );
+});
 
 test(
   "R1.10 run on a terminal: one of its own, with the size of ours, job control and Ctrl-C",

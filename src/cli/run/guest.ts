@@ -46,6 +46,9 @@ const CONSOLE_MODULES = ["virtio_mmio", "virtio_console"];
 const DISK_MODULES = ["virtio_blk"];
 /** A folder that the guest must not write to has an overlay. */
 const FOLDER_MODULES = ["fuse", "virtiofs", "overlay"];
+/** Of those, what a kernel may have these instead of. */
+const FUSE_MODULES = ["fuse", "virtiofs"];
+const NINE_P_MODULES = ["9pnet_virtio", "9p"];
 /** What a file system needs beside its own module. */
 const WITH_FILE_SYSTEM: Readonly<Record<string, readonly string[]>> = { ext4: ["crc32c_generic"] };
 
@@ -114,11 +117,12 @@ class Assembly {
   packages: readonly string[] | undefined;
   /** Whether the guest has the current folder. */
   hasFolder = false;
-  readonly modules = [...CONSOLE_MODULES];
+  modules = [...CONSOLE_MODULES];
   /** Those of them without which it goes as well. */
   readonly optional: string[] = [];
   readonly disks: DiskRequest[] = [];
-  readonly shares: ShareRequest[] = [];
+  shares: ShareRequest[] = [];
+  sharedOver: "virtiofs" | "9p" = "virtiofs";
   readonly mounts: RunMount[] = [];
 
   /** A folder of the host gets a tag. */
@@ -134,6 +138,13 @@ class Assembly {
     const inOrder = [...byPlace.values()].sort((a, b) => a.place.length - b.place.length);
     for (const { from, place, writable, optional } of inOrder)
       this.mounts.push({ tag: this.share(from, writable), at: place, writable, optional });
+  }
+
+  /** The folders are carried by 9P instead of FUSE. */
+  overNineP(): void {
+    this.modules = [...this.modules.filter((name) => !FUSE_MODULES.includes(name)), ...NINE_P_MODULES];
+    this.shares = this.shares.map((share) => ({ ...share, protocol: "9p" as const }));
+    this.sharedOver = "9p";
   }
 
   /** For what the guest can be without. */
@@ -181,19 +192,23 @@ async function assemble(request: RunRequest): Promise<Assembly> {
 }
 
 /** What a kernel lacks is said with what each of it is for. */
-async function loaded(
-  { name, modules }: RunKernel,
-  { modules: wanted, optional }: Assembly,
-): Promise<readonly KernelModule[]> {
+async function loaded({ name, modules }: RunKernel, made: Assembly): Promise<readonly KernelModule[]> {
   if (modules === undefined) return [];
   const { moduleSet } = await import("../../guests/index.js");
-  const set = await moduleSet(modules, wanted);
-  const missing = set.missing.filter((one) => !optional.includes(one));
+  let set = await moduleSet(modules, made.modules);
+  if (set.missing.some((one) => FUSE_MODULES.includes(one))) {
+    const { missing } = await moduleSet(modules, NINE_P_MODULES);
+    if (missing.length === 0) {
+      made.overNineP();
+      set = await moduleSet(modules, made.modules);
+    }
+  }
+  const missing = set.missing.filter((one) => !made.optional.includes(one));
   if (missing.length > 0)
     throw new RunRefused(
       missing.some((one) => CONSOLE_MODULES.includes(one)) ? "no-virtio" : "no-module",
       `kernel ${name}: neither has ${missing.join(", ")} built in nor is it a module in ${modules.where}; ` +
-        "a run needs virtio_mmio and virtio_console, a folder fuse, virtiofs and overlay (the current one is there unless --root is a disk), a disk virtio_blk",
+        "a run needs virtio_mmio and virtio_console, a folder fuse and virtiofs, or 9p and 9pnet_virtio, and overlay (the current one is there unless --root is a disk), a disk virtio_blk",
     );
   return set.modules;
 }
@@ -217,6 +232,7 @@ function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): R
     hostname: hostname(),
     root: made.root,
     mounts: made.mounts,
+    sharedOver: made.sharedOver,
     ...kinds,
   };
 }
@@ -236,8 +252,8 @@ export async function makeGuest(
     pullGuest("busybox", pulling),
     assemble(request),
   ]);
-  const { disks, shares } = made;
   const modules = await loaded(kernel, made);
+  const { disks, shares } = made;
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
   const init = initOptions(request, made, kinds);
   const initrd = await runInitramfs({ busybox: busybox.files["busybox"], modules, packages, init });

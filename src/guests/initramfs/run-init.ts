@@ -59,6 +59,8 @@ export interface RunInitOptions {
   hostname: string;
   root: RunRoot;
   mounts: readonly RunMount[];
+  /** What carries the folders. Absent: virtiofs. */
+  sharedOver?: "virtiofs" | "9p";
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
   terminal: boolean;
   /** On a terminal: standard error is a stream of its own all the same. */
@@ -113,13 +115,13 @@ const MOUNT_FUNCTIONS = `
 share() {
   mkdir -p "$2"
   if [ "$3" = rw ]; then
-    mount -t virtiofs "$1" "$2" || fail "share: the host's folder for $2 cannot be mounted"
+    mount $share_as "$1" "$2" || fail "share: the host's folder for $2 cannot be mounted"
     writable=1
     return
   fi
   mkdir -p "/locore/lower/$1"
   mkdir -p "/locore/upper/$1/new" "/locore/upper/$1/work"
-  mount -t virtiofs -o ro "$1" "/locore/lower/$1" || fail "share: the host's folder for $2 cannot be mounted"
+  mount $share_as -r "$1" "/locore/lower/$1" || fail "share: the host's folder for $2 cannot be mounted"
   mount -t overlay -o "lowerdir=/locore/lower/$1,upperdir=/locore/upper/$1/new,workdir=/locore/upper/$1/work" overlay "$2" ||
     fail "share: no overlay over $2"
 }
@@ -134,9 +136,15 @@ system() {
 }
 `;
 
-function rootLines({ root, mounts }: RunInitOptions): string[] {
+/** How each is mounted; 512,000 bytes is as much as a message of Linux's has. */
+const MOUNT_AS = {
+  virtiofs: "-t virtiofs",
+  "9p": "-t 9p -o trans=virtio,version=9p2000.L,msize=512000",
+} as const;
+
+function rootLines({ root, mounts, sharedOver = "virtiofs" }: RunInitOptions): string[] {
   const top = root.kind === "initramfs" ? "" : "/locore/root";
-  const lines: string[] = [];
+  const lines: string[] = [`share_as=${shellQuote(MOUNT_AS[sharedOver])}`];
   if (root.kind === "share" || mounts.length > 0)
     lines.push("mkdir -p /locore/upper", "mount -t tmpfs -o mode=755 tmpfs /locore/upper");
   if (root.kind === "share")
