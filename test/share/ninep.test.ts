@@ -215,7 +215,9 @@ describe("R3.1 9P: names", () => {
     assert.equal(guest.ask(T.RENAME, fields(2, ROOT, "here")).errno, 0);
     assert.ok(folder.get("here") !== undefined && folder.get("folder/file") === undefined);
     assert.equal(guest.ask(T.RENAME, fields(2, 1, "again")).errno, 0, "it knows where it is now");
+    folder.put("folder/file", "something else");
     assert.equal(guest.ask(T.REMOVE, fields(3)).errno, E.ENOENT, "another one does not");
+    assert.equal(guest.ask(T.UNLINKAT, fields(1, "file", 0)).errno, 0, "what is there by now is left alone");
     assert.equal(clunk(guest, 3), E.EBADF, "and is gone all the same");
     assert.equal(guest.ask(T.UNLINKAT, fields(ROOT, "folder", 0x200)).errno, E.ENOTEMPTY);
     assert.equal(guest.ask(T.UNLINKAT, fields(ROOT, "folder", 0)).errno, E.EISDIR);
