@@ -100,11 +100,12 @@ describe("R1.10 run: four at once, each with streams of its own", { concurrency:
         "--cwd",
         "/mnt/shared",
         "--exec",
-        "echo $(id -u) >by-guest; kill -9 $$",
+        "echo $(id -u) >by-guest; printf cut >&2; kill -9 $$",
       ];
       const run = await runToEnd(t, words);
       assert.equal(run.status, 137, run.err);
       assert.deepEqual([run.json.reason, run.json.signal], ["signal", 9]);
+      assert.match(run.err, /^cut\n\{.*\}\n$/, "what is ours begins a line");
       assert.equal(readFileSync(path.join(folder, "by-guest"), "utf8"), "0\n");
     },
   );

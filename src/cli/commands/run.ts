@@ -38,6 +38,8 @@ function jsonLine(outcome: Outcome, result?: RunResult): string {
 function report(result: RunResult, request: RunRequest, { stderr }: CommandContext): void {
   const { outcome, lines } = result;
   const { status, reason, message } = outcome;
+  // What is ours begins a line of its own.
+  if (result.midLine && (request.json || message !== undefined)) stderr.write("\n");
   if (!WITHOUT_MESSAGES.includes(reason) && lines.length > 0)
     printLines(stderr, [
       "locore: the kernel's last messages:",

@@ -25,6 +25,8 @@ export interface RunResult {
   lines: readonly string[];
   report: RunReport;
   steps: StartSteps | undefined;
+  /** Standard error was left in the middle of a line. */
+  midLine: boolean;
 }
 
 /** The command has ended: nothing the machine does any more counts. */
@@ -38,6 +40,7 @@ class RunSurroundings {
   readonly #interrupt = new AbortController();
   readonly #closing: (() => void)[] = [];
   #input: ConsoleInput | undefined;
+  #midLine = (): boolean => false;
   #ready = false;
   #status: number | undefined;
   #failed: string | undefined;
@@ -98,7 +101,8 @@ class RunSurroundings {
     const unsaid = lines.find((line) => line.includes(RUN_FAILED));
     const failed = this.#failed ?? unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
     const facts = { status: this.#status, failed, started: this.#ready, end: report.end, lines };
-    return { outcome: outcomeOf(facts), lines, report, steps: this.#steps };
+    const outcome = outcomeOf(facts);
+    return { outcome, lines, report, steps: this.#steps, midLine: this.#midLine() };
   }
 
   async close(): Promise<void> {
@@ -121,7 +125,8 @@ class RunSurroundings {
   #channels(): Map<string, SessionChannel> {
     const { stdout, stderr } = this.context;
     const out = consoleOutput(stdout, undefined, (error) => this.#gone("standard output", error)).sink;
-    const err = consoleOutput(stderr, undefined, (error) => this.#gone("standard error", error)).sink;
+    const errors = consoleOutput(stderr, undefined, (error) => this.#gone("standard error", error));
+    this.#midLine = errors.midLine;
     const resume = (): void => this.#input?.resume();
     const control = guestControl({
       ready: () => this.#begin(),
@@ -136,7 +141,7 @@ class RunSurroundings {
       [RUN_PORTS.control, { output: control }],
       [RUN_PORTS.stdin, { output: nothing, onRoom: resume }],
       [RUN_PORTS.stdout, { output: out }],
-      [RUN_PORTS.stderr, { output: err }],
+      [RUN_PORTS.stderr, { output: errors.sink }],
     ];
     if (this.kinds.terminal) channels.push([TERMINAL_CHANNEL, { output: out, onRoom: resume }]);
     return new Map(channels);
