@@ -59,7 +59,7 @@ function groupTable(group: Group, all: readonly Series[]): string[] {
   const peers = unique(own.map((s) => s.peer));
   const ours = peers.filter((p) => own.some((s) => s.peer === p && s.monitor === "locore"));
   // A workload shares its run with the others: instructions are known of the run only.
-  const withMips = group !== "workload" && group !== "disk";
+  const withMips = group !== "workload" && group !== "disk" && group !== "share";
   const head = [
     "program",
     "what",
@@ -104,7 +104,7 @@ function barTable(found: readonly Verdict[]): string[] {
 
 /** Workloads share one process. */
 const where = (s: Series): string =>
-  s.group === "workload" ? "workloads" : s.group === "disk" ? "disk" : s.name;
+  s.group === "workload" ? "workloads" : s.group === "disk" || s.group === "share" ? s.group : s.name;
 
 /** Memory beyond guest RAM by peer: the largest seen, and in which program. */
 function memoryTable(all: readonly Series[]): string[] {
@@ -130,7 +130,7 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk"];
+  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk", "share"];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),
