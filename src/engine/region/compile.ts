@@ -201,10 +201,13 @@ class RegionCompiler {
   }
 }
 
-/** What the entry table holds for a record. */
+/** What the entry table holds for the first entry of a region; 0 is none. */
+export const FIRST_ENTRY = 1;
+
+/** Which entry of its region a record is, by the entry table. */
 function entryNumber(b: RegionBuilder, record: Value): Value {
   const index = b.shrU(b.sub(record, b.i32(layout.ARENA)), b.i32(ENTRY_SHIFT));
-  return b.load("i32.load16_u", index, layout.REGION_ENTRIES);
+  return b.sub(b.load("i32.load16_u", index, layout.REGION_ENTRIES), b.i32(FIRST_ENTRY));
 }
 
 function allChanged(node: NodeCode): number {

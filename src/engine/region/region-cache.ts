@@ -16,7 +16,7 @@ import { MODE_CODE16, MODE_CODE_SIZE } from "../x86/mode.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { RECORD_BYTES, REC_OP } from "../x86/record.js";
 import { CompilableCode } from "./compilable-code.js";
-import { compileRegion, shapeRegion, type RegionShape } from "./compile.js";
+import { compileRegion, FIRST_ENTRY, shapeRegion, type RegionShape } from "./compile.js";
 import { MAKE_WORDS, MAKE_WORDS_SIGNATURE } from "./flag-code.js";
 import { formGraph } from "./graph.js";
 import type { CheckedRegion, Handler, RegionChecker } from "./checker.js";
@@ -42,7 +42,8 @@ const MOST_BYTES = 48 * 0x100000;
 const HOPELESS = 64;
 /** Times that the regions of a block are formed anew because the interpreter runs what they contain. */
 const MOST_RENEWALS = 4;
-const ENTRY_NONE = 0xffff;
+/** In the entry table, which is zeros at first: belongs to no region. Behind it come the entries of one, from `FIRST_ENTRY` on. */
+const ENTRY_NONE = 0;
 /** In the entry table: part of a region, but not where it begins. */
 const ENTRY_INSIDE = 0xfffe;
 /** Part of a region that is being compiled. */
@@ -115,7 +116,6 @@ export class RegionCache {
     this.code = new CompilableCode(cache, memory);
     this.entries = new Uint16Array(memory.buffer);
     this.hot = options.eager ? 1 : options.checker ? HOT_IF_CHECKED : HOT;
-    this.clearEntries();
   }
 
   private clearEntries(): void {
@@ -270,11 +270,12 @@ export class RegionCache {
       if (!open) continue;
       for (const { address } of records) {
         const index = this.entryIndex(address);
-        if (this.entries[index] >= ENTRY_CLAIMED) this.entries[index] = ENTRY_INSIDE;
+        const state = this.entries[index];
+        if (state === ENTRY_NONE || state >= ENTRY_CLAIMED) this.entries[index] = ENTRY_INSIDE;
       }
     }
     for (const [record, index] of entries) {
-      this.entries[this.entryIndex(record)] = index;
+      this.entries[this.entryIndex(record)] = FIRST_ENTRY + index;
       this.code.view.setUint16(record + REC_OP, handler, true);
     }
     const installed: Region = { slot, handler, entries, blocks, bytes };

@@ -302,7 +302,7 @@ export const LOOKUP_EMPTY = 0xffffffff;
 
 /** Records of decoded instructions, see record.ts. */
 export const ARENA = LOOKUP + LOOKUP_ENTRIES * LOOKUP_ENTRY_SIZE;
-export const ARENA_RECORDS = 0x80000;
+export const ARENA_RECORDS = 0x100000;
 export const RECORD_SIZE = RECORD_BYTES;
 
 /** For records that enter a compiled region: which of its entries they are, u16 a record. */
