@@ -5,7 +5,7 @@
 import type { Run } from "./measure.js";
 import type { Boot, Monitor } from "./peers.js";
 
-export type Group = "compute" | "boot" | "workload" | "smp" | "disk" | "share" | "instruction";
+export type Group = "compute" | "boot" | "workload" | "smp" | "disk" | "share" | "run" | "instruction";
 
 /** One figure: the time between two console lines. */
 export interface Span {
@@ -15,7 +15,7 @@ export interface Span {
   from?: string;
   to: string;
   /** Which bars apply. */
-  bar: "integer" | "float" | "storm" | "boot" | "boot-v86" | "workload" | "disk" | "share" | "none";
+  bar: "integer" | "float" | "storm" | "boot" | "boot-v86" | "workload" | "disk" | "share" | "run" | "none";
 }
 
 /** A case that cannot run here says why. */

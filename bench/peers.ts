@@ -23,6 +23,8 @@ export interface Boot {
   disk?: string;
   /** A folder that is read and written, by virtio-fs. */
   share?: string;
+  /** The command of a run, where that is what the initramfs is of. */
+  run?: readonly string[];
 }
 
 export interface Peer {
@@ -56,8 +58,8 @@ const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
 /** Without ACPI this machine tells its guest of one CPU only, and Debian's kernel of no disk. */
-const needsAcpi = ({ cpus = 1, disk, share }: Boot): boolean =>
-  cpus > 1 || disk !== undefined || share !== undefined;
+const needsAcpi = ({ cpus = 1, disk, share, run }: Boot): boolean =>
+  cpus > 1 || [disk, share, run].some((one) => one !== undefined);
 const qemuMachine = (boot: Boot): string =>
   `microvm,acpi=${needsAcpi(boot) ? "on" : "off"},pit=on,pic=on,rtc=on`;
 const qemuDisk = (disk: string): string[] => [
@@ -73,11 +75,11 @@ function tscKhz(): number {
   }
 }
 
-/** Linux with ACPI, on a busy host, fails to measure the TSC by the PIT, and waits for good for a tick of another timer. */
-const qemuAppend = (boot: Boot): string | undefined =>
-  boot.append === undefined || !needsAcpi(boot) || tscKhz() === 0
-    ? boot.append
-    : `${boot.append} tsc_early_khz=${tscKhz()}`;
+/** With these Linux takes the timers from ACPI; on a busy host it measures none of them, and waits for good. */
+const qemuAppend = ({ append, share, run }: Boot): string | undefined =>
+  append === undefined || (share === undefined && run === undefined) || tscKhz() === 0
+    ? append
+    : `${append} tsc_early_khz=${tscKhz()}`;
 /** By what a guest mounts the share. */
 export const SHARE_TAG = "bench";
 const VIRTIOFSD = process.env.LOCORE_VIRTIOFSD ?? "/usr/lib/qemu/virtiofsd";
@@ -102,7 +104,7 @@ function withDaemon(command: Command, share: string): Command {
 
 const QEMU_ARGUMENTS = [
   ...["-accel", "tcg", "-cpu", "max"],
-  ...["-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio"],
+  ...["-nodefaults", "-display", "none", "-no-reboot"],
   ...["-device", "isa-debug-exit,iobase=0xf4,iosize=1"],
 ];
 
@@ -121,8 +123,35 @@ function hasSwitch(node: string, name: string): boolean {
   return spawnSync(node, [CLI, "boot", "--help"], { encoding: "utf8" }).stdout.includes(name);
 }
 
+/** Where runs are started: none of its files reach the guest. */
+export const RUN_FOLDER = "/";
+
+/** A run, with whatever it finds by itself. */
+function locoreRun(node: string, command: readonly string[], memoryMib: number): Command {
+  const start = ['cd "$0" && exec "$@"', RUN_FOLDER, node, CLI, "run", "--", ...command];
+  return { program: "sh", args: ["-c", ...start], guestBytes: memoryMib * MIB };
+}
+
+/** Ports as a run's guest wants them; what the command writes comes on standard output. */
+const QEMU_RUN = [
+  ...["-serial", "null", "-global", "virtio-mmio.force-legacy=off", "-device", "virtio-serial-device"],
+  ...["-chardev", "stdio,id=stdout", "-chardev", "null,id=stdin"],
+  // A guest that writes to a port waits until somebody is at its other end: with "null" nobody is.
+  ...["control", "stderr"].flatMap((name) => ["-chardev", `file,id=${name},path=/dev/null`]),
+  ...["control", "stdin", "stderr", "stdout"].flatMap((name) => [
+    ...["-device", `virtserialport,chardev=${name},name=locore.${name}`],
+  ]),
+];
+
+/** With an input that never ends: behind its end QEMU's standard output is closed for the guest, too. */
+function withInput(command: Command, initrd: string): Command {
+  const start = 'mkfifo "$0.input" 2>/dev/null; exec "$@" 0<>"$0.input"';
+  return { ...command, program: "sh", args: ["-c", start, initrd, command.program, ...command.args] };
+}
+
 /** locore's arguments for a boot; `--stats --json` has it report its own counters at its end. */
 function locoreCommand(node: string, variant: readonly string[], boot: Boot): Command {
+  if (boot.run !== undefined) return locoreRun(node, boot.run, boot.memoryMib);
   const args = [CLI, "boot", boot.kernel, "-m", `${boot.memoryMib}M`, "--stats", "--json", ...variant];
   if (boot.cpus !== undefined) args.push("--smp", String(boot.cpus));
   if (boot.disk !== undefined) args.push("--disk", `${boot.disk},rw`);
@@ -195,6 +224,7 @@ function qemuCommand(boot: Boot): Command {
       ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
       ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
       ...(boot.share === undefined ? [] : qemuShare(boot)),
+      ...(boot.run === undefined ? ["-serial", "stdio"] : QEMU_RUN),
       ...optional("-initrd", boot.initrd),
       ...optional("-append", qemuAppend(boot)),
     ],
@@ -209,8 +239,11 @@ function qemuPeer(): Peer {
     kind: "qemu",
     judged: false,
     missing: qemuVersion() === undefined ? `${QEMU} is not installed` : undefined,
-    command: (boot) =>
-      boot.share === undefined ? qemuCommand(boot) : withDaemon(qemuCommand(boot), boot.share),
+    command: (boot) => {
+      const command = qemuCommand(boot);
+      if (boot.run !== undefined) return withInput(command, boot.initrd!);
+      return boot.share === undefined ? command : withDaemon(command, boot.share);
+    },
   };
 }
 

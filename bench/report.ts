@@ -18,6 +18,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   smp: "Several CPUs",
   disk: "A virtio disk under fio: seconds of the job itself",
   share: "Shared folders: a build, a large work tree and a copy on a folder of the host, by virtio-fs",
+  run: "One command by `locore run`, from the start of the process until its line is here",
 };
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
