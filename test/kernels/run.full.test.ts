@@ -1,11 +1,13 @@
 /** `locore run` many times: in a row, at once, with much to carry, on other kernels, with other roots (R1.10). */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
+import { pullModules } from "../../src/guests/index.js";
+import { oopsing } from "../support/oopsing-module.js";
 import { requireGuest } from "../support/requires.js";
 import { hasRunGuests, runToEnd, startRun } from "../support/run-command.js";
 
@@ -32,6 +34,19 @@ test(`R1.10 run: ${MUCH} bytes from stdin to stdout, and as many to stderr, unch
   assert.equal(status, 0);
   assert.equal(digest(out), digest(input));
   assert.equal(digest(Buffer.from(err).subarray(0, MUCH)), digest(input));
+});
+
+test("R1.10 run: a module that oopses: 125, oops, and where it was", HOUR, async (t) => {
+  const kernel = await requireGuest(t, "debian-cloud");
+  if (!kernel || !(await hasRunGuests(t))) return;
+  const module = await (await pullModules(kernel)).read("nls_ascii");
+  const folder = mkdtempSync(path.join(tmpdir(), "locore-oops-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(path.join(folder, "bad.ko"), oopsing(module!));
+  const run = await runToEnd(t, ["--share", `${folder}:/bad`, "--", "insmod", "/bad/bad.ko"]);
+  assert.deepEqual([run.status, run.json.reason], [125, "oops"], run.err);
+  assert.match(run.json.message ?? "", /BUG: kernel NULL pointer dereference, address: 0000000000000000/);
+  assert.match(run.err, /RIP: 0010:init_nls_ascii\+0x0\//);
 });
 
 test(`R1.10 run: ${AT_ONCE} at once, each with its own streams and status`, HOUR, async (t) => {
