@@ -242,7 +242,16 @@ class PlanFile {
       this.#refuse(`${path}.access`, shown(access), Object.keys(words).join(", "), "Correct it.");
     const cache = facts["cache"] === undefined ? "" : `,cache=${text("cache")}`;
     const protocol = facts["protocol"] === undefined ? "" : `,protocol=${text("protocol")}`;
-    return `folder=${text("folder")}:${text("tag")}${words[access]}${cache}${protocol}`;
+    return `folder=${text("folder")}:${text("tag")}${words[access]}${cache}${this.#owner(facts["owner"], `${path}.owner`)}${protocol}`;
+  }
+
+  /** Likewise: a user and a group. */
+  #owner(value: unknown, path: string): string {
+    if (value === undefined) return "";
+    const facts = this.#object(value, path);
+    this.#only(facts, path, ["uid", "gid"]);
+    const [uid, gid] = ["uid", "gid"].map((key) => this.#number(facts[key], `${path}.${key}`));
+    return `,owner=${uid}:${gid}`;
   }
 
   #plugged(value: unknown, path: string): DeviceFile {
@@ -337,7 +346,7 @@ function depth(text: string): number {
 
 const HEX = /^0x[0-9a-f]{1,13}$/i;
 const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "serial", "root"];
-const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache", "protocol"];
+const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache", "owner", "protocol"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
   "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, shares, deterministic, rtc, " +

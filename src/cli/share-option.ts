@@ -1,12 +1,15 @@
-/** `--share DIR:TAG,rw,cache=C,protocol=P`: a folder of the host that the guest may mount. */
+/** `--share DIR:TAG,rw,cache=C,owner=O,protocol=P`: a folder of the host that the guest may mount. */
 import { shareName } from "../boot/options.js";
 import type { ShareRequest } from "../host/node/share-request.js";
-import { SHARE_CACHES, SHARE_PROTOCOLS } from "../share/share-options.js";
+import { SHARE_CACHES, SHARE_PROTOCOLS, type ShareOwner } from "../share/share-options.js";
 import { VIRTIO_FS_CONFIG } from "../spec/virtio-devices.js";
 import { UsageError, type OptionSpec } from "./args.js";
 import { parseSuboptions } from "./values.js";
 
-const USAGE = `--share DIR[:TAG][,rw][,cache=${SHARE_CACHES.join("|")}][,protocol=${SHARE_PROTOCOLS.join("|")}]`;
+const USAGE = `--share DIR[:TAG][,rw][,cache=${SHARE_CACHES.join("|")}][,owner=UID:GID][,protocol=${SHARE_PROTOCOLS.join("|")}]`;
+
+/** The largest user or group that a file can have; one more stands for none. */
+const MOST_ID = 2 ** 32 - 2;
 
 export const SHARE_OPTION: OptionSpec = {
   name: "share",
@@ -14,7 +17,7 @@ export const SHARE_OPTION: OptionSpec = {
   repeats: true,
   help:
     "a folder of the host, which the guest mounts by its tag: mount -t virtiofs TAG /mnt; the tag is what is behind the last colon, else share0, share1, …; the guest reads, with rw it writes; " +
-    "cache=none: it sees every change of the host's at once, auto: after a second at most (the default), always: nobody else changes the folder; protocol=9p: for a kernel without FUSE, mount -t 9p -o trans=virtio TAG /mnt; two commas are one of a name",
+    "cache=none: it sees every change of the host's at once, auto: after a second at most (the default), always: nobody else changes the folder; owner=UID:GID: the guest sees all of it belong to these; protocol=9p: for a kernel without FUSE, mount -t 9p -o trans=virtio TAG /mnt; two commas are one of a name",
 };
 
 /** Whether the guest may write: rw or ro, each alone. */
@@ -30,6 +33,15 @@ function readTag(text: string, tag: string): string {
   throw new UsageError(
     `--share ${text}: expected a tag of 1 to ${VIRTIO_FS_CONFIG.TAG_BYTES} bytes behind the colon`,
     USAGE,
+  );
+}
+
+function readOwner(value: string): ShareOwner {
+  const [uid = NaN, gid = NaN] = /^(\d+):(\d+)$/.exec(value)?.slice(1).map(Number) ?? [];
+  if (uid <= MOST_ID && gid <= MOST_ID) return { uid, gid };
+  throw new UsageError(
+    `--share owner=${value}: expected two numbers up to ${MOST_ID}, a user's and a group's`,
+    "owner=1000:1000",
   );
 }
 
@@ -57,7 +69,8 @@ function parseShare(text: string, index: number): ShareRequest {
       if (cache === undefined)
         throw new UsageError(`--share cache=${value}: expected ${SHARE_CACHES.join(", ")}`, USAGE);
       share.cache = cache;
-    } else if (key === "protocol") {
+    } else if (key === "owner") share.owner = readOwner(value);
+    else if (key === "protocol") {
       const protocol = SHARE_PROTOCOLS.find((one) => one === value);
       if (protocol === undefined)
         throw new UsageError(`--share protocol=${value}: expected ${SHARE_PROTOCOLS.join(" or ")}`, USAGE);

@@ -11,5 +11,11 @@ export type ShareCache = (typeof SHARE_CACHES)[number];
 export const SHARE_PROTOCOLS = ["virtiofs", "9p"] as const;
 export type ShareProtocol = (typeof SHARE_PROTOCOLS)[number];
 
+/** One user and group for all that a folder holds. */
+export interface ShareOwner {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** Seconds that names and attributes stand. */
 export const REMEMBERED_SECONDS: Readonly<Record<ShareCache, number>> = { none: 0, auto: 1, always: 86400 };

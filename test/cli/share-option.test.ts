@@ -21,6 +21,7 @@ const GOOD: [text: string, share: ShareRequest][] = [
   ["folder=a=b:t,ro,cache=none", { ...DEFAULTS, folder: "a=b", tag: "t", cache: "none" }],
   ["a,cache=always", { ...DEFAULTS, folder: "a", cache: "always" }],
   ["a:t,protocol=9p,rw", { ...DEFAULTS, folder: "a", tag: "t", access: "write", protocol: "9p" }],
+  ["a,owner=1000:100", { ...DEFAULTS, folder: "a", owner: { uid: 1000, gid: 100 } }],
   ["a,protocol=9p,cache=none", { ...DEFAULTS, folder: "a", cache: "none", protocol: "9p" }],
   ["a,protocol=virtiofs", { ...DEFAULTS, folder: "a", protocol: "virtiofs" }],
 ];
@@ -34,6 +35,9 @@ for (const text of [
   `a:${"t".repeat(37)}`,
   "a,rw=1",
   "a,cache=some",
+  "a,owner=root",
+  "a,owner=1000",
+  "a,owner=4294967295:0",
   "a,what",
   "tag=a",
   "a,protocol=nfs",
@@ -73,14 +77,15 @@ test("R3.1 R1.6 a share is in the plan as a part, and a plan's file gives the sa
 });
 
 test("R3.1 R1.6 a share over 9P is in the plan as a part of that kind, and in its file", async () => {
-  const text = `${shared.replaceAll(",", ",,")}:work,protocol=9p`;
+  const text = `${shared.replaceAll(",", ",,")}:work,protocol=9p,owner=7:8`;
   const { status, out, err } = await locore("plan", kernel, "--share", text, "--json");
   assert.equal(status, 0, err);
   const plan = JSON.parse(out) as { devices: { name: string; type: string; config: object }[] };
   const part = plan.devices.find(({ name }) => name === "share0");
   const config = { share: "share0", tag: "work", readOnly: true, cache: "auto" };
   assert.deepEqual([part?.type, part?.config], ["virtio-9p", config]);
-  const share = { folder: shared, tag: "work", access: "read", cache: "auto", protocol: "9p" };
+  const owner = { uid: 7, gid: 8 };
+  const share = { folder: shared, tag: "work", access: "read", cache: "auto", owner, protocol: "9p" };
   assert.deepEqual(readPlanFile("p.json", out).sharedFolders, [share]);
 });
 

@@ -93,22 +93,34 @@ test("R3.1 what a guest does in a share is what the host finds there", LIMIT, as
   assert.ok(lstatSync(at("outside")).isSymbolicLink());
 });
 
-test("R3.1 a share is read-only unless rw is said, and several have a tag each", LIMIT, async (t) => {
-  const guest = await guestOf(
-    t,
-    `mount -t virtiofs share0 /mnt; mount -t virtiofs share1 /other
-echo "first=$(cat /mnt/one)"; echo "second=$(cat /other/two)"
+test(
+  "R3.1 a share is read-only unless rw is said, several have a tag each, and one an owner",
+  LIMIT,
+  async (t) => {
+    const guest = await guestOf(
+      t,
+      `mount -t virtiofs share0 /mnt; mount -t virtiofs share1 /other
+echo "first=$(cat /mnt/one)"; echo "second=$(cat /other/two)"; echo "owner=$(stat -c %u:%g /other/two)"
 (echo x > /mnt/new) 2>&1 | sed 's/^/new: /'; rm /mnt/one 2>&1 | sed 's/^/rm: /'; true`,
-  );
-  if (guest === undefined) return;
-  const [first, second] = ["with, comma", "second"].map((name) => path.join(guest.folder, name));
-  for (const folder of [first, second]) mkdirSync(folder);
-  writeFileSync(path.join(first, "one"), "1");
-  writeFileSync(path.join(second, "two"), "2");
-  const out = await boot(t, guest, "--share", first.replaceAll(",", ",,"), "--share", second);
-  assert.equal(guestValue(out, "first"), "1");
-  assert.equal(guestValue(out, "second"), "2");
-  assert.match(out, /new: .*Read-only file system/);
-  assert.match(out, /rm: .*Read-only file system/);
-  assert.ok(existsSync(path.join(first, "one")));
-});
+    );
+    if (guest === undefined) return;
+    const [first, second] = ["with, comma", "second"].map((name) => path.join(guest.folder, name));
+    for (const folder of [first, second]) mkdirSync(folder);
+    writeFileSync(path.join(first, "one"), "1");
+    writeFileSync(path.join(second, "two"), "2");
+    const out = await boot(
+      t,
+      guest,
+      "--share",
+      first.replaceAll(",", ",,"),
+      "--share",
+      `${second},owner=7:8`,
+    );
+    assert.equal(guestValue(out, "first"), "1");
+    assert.equal(guestValue(out, "second"), "2");
+    assert.equal(guestValue(out, "owner"), "7:8");
+    assert.match(out, /new: .*Read-only file system/);
+    assert.match(out, /rm: .*Read-only file system/);
+    assert.ok(existsSync(path.join(first, "one")));
+  },
+);

@@ -1,5 +1,6 @@
 /** A module of Linux that oopses when it is loaded: a real one whose first instruction stores to address 0. */
-import { ElfFile, readElfHeader } from "../../src/formats/elf/header.js";
+import type { ElfFile } from "../../src/formats/elf/header.js";
+import { readElfHeader } from "../../src/formats/elf/header.js";
 import { readSections, readSymbols, type ElfSection } from "../../src/formats/elf/sections.js";
 
 const SHT_RELA = 4;

@@ -1,5 +1,5 @@
 /** A folder as somebody asks for it to be shared. */
-import type { ShareCache, ShareProtocol } from "../../share/share-options.js";
+import type { ShareCache, ShareOwner, ShareProtocol } from "../../share/share-options.js";
 
 /** Plain data. */
 export interface ShareRequest {
@@ -9,6 +9,8 @@ export interface ShareRequest {
   /** Whether the guest may change what is in it. */
   access: "read" | "write";
   cache: ShareCache;
+  /** Whom the guest sees everything belong to; absent: whom it belongs to on the host. */
+  owner?: ShareOwner;
   /** Absent: virtiofs. */
   protocol?: ShareProtocol;
 }

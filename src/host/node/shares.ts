@@ -42,8 +42,8 @@ export class Shares {
   ): Promise<Shares> {
     const open: HostFolder[] = [];
     try {
-      for (const { folder, access } of requests)
-        open.push(await openHostFolder(folder, { readOnly: access === "read", native }));
+      for (const { folder, access, owner } of requests)
+        open.push(await openHostFolder(folder, { readOnly: access === "read", owner, native }));
       return new Shares(open);
     } catch (error) {
       for (const one of open) one.close();

@@ -16,6 +16,7 @@ import {
   type NewFile,
   type OpenFlags,
 } from "../../../share/file-backend.js";
+import type { ShareOwner } from "../../../share/share-options.js";
 import type { ChangingCalls, HostCalls, HostStat } from "./host-calls.js";
 import { checkedName } from "./file-name.js";
 import { InodeNumbers } from "./inode-numbers.js";
@@ -32,12 +33,10 @@ import {
 import { NodeTable, type Node, type NodeLimits, type SeenNode } from "./node-table.js";
 import { OpenFolder } from "./open-folder.js";
 
-/** Who files belong to, as the guest sees it: as on the host, or one for all. */
-export type ShareOwner = "host" | { readonly uid: number; readonly gid: number };
-
 export interface HostFolderOptions {
   readonly readOnly: boolean;
-  readonly owner: ShareOwner;
+  /** Who files belong to, as the guest sees it: as on the host, or one for all. */
+  readonly owner: "host" | ShareOwner;
   readonly limits: NodeLimits & {
     /** Files and folders that are open at a time. */
     readonly handles: number;
@@ -72,7 +71,7 @@ export class HostFolder implements FileBackend {
   readonly readOnly: boolean;
   readonly root: FileNode;
   readonly #calls: HostCalls;
-  readonly #owner: ShareOwner;
+  readonly #owner: "host" | ShareOwner;
   readonly #mostHandles: number;
   readonly #table: NodeTable;
   readonly #inodes: InodeNumbers;

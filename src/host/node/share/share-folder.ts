@@ -8,7 +8,8 @@ import { ERRNO_WORDS } from "../../../spec/errno.js";
 import type { NativeCalls } from "../native-calls.js";
 import type { HostCalls } from "./host-calls.js";
 import { ShareError } from "./share-error.js";
-import { HostFolder, type HostFolderOptions, type ShareOwner } from "./host-folder.js";
+import type { ShareOwner } from "../../../share/share-options.js";
+import { HostFolder, type HostFolderOptions } from "./host-folder.js";
 import { ERRNO } from "./linux-numbers.js";
 import { NodeCalls } from "./node-calls.js";
 import { PathCalls } from "./path-calls.js";
@@ -19,7 +20,7 @@ export interface ShareFolderOptions {
   /** System calls that Node lacks; without, a folder can only be read. */
   readonly native?: NativeCalls | undefined;
   /** Who files belong to, as the guest sees it; absent: as on the host. */
-  readonly owner?: ShareOwner | undefined;
+  readonly owner?: ShareOwner | "host" | undefined;
   /** Absent: what the process's limit of descriptors allows for one folder of a few. */
   readonly limits?: Partial<HostFolderOptions["limits"]> | undefined;
 }
