@@ -1,6 +1,7 @@
 /**
  * The program: finds the command, reads its options, runs it, exits with its status. Knows no command by itself.
  */
+import { endProcess } from "../host/node/end-process.js";
 import { EXIT_STATUS } from "../machine/end.js";
 import { checkOperands, parseArguments, UsageError } from "./args.js";
 import { printLines, type CommandContext } from "./command.js";
@@ -81,7 +82,7 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
  */
 export async function exitWith(status: number): Promise<never> {
   const asked = status === EXIT_STATUS.interrupted || status === EXIT_STATUS.timeout;
-  if (asked) setTimeout(() => process.exit(status), FLUSH_PATIENCE_MS);
+  if (asked) setTimeout(() => endProcess(status), FLUSH_PATIENCE_MS);
   await flushed(process.stdout);
   if (outputFailure === undefined || status !== EXIT_STATUS.ok) return leave(status);
   const { fileReason } = await import("./failure.js");
@@ -91,7 +92,7 @@ export async function exitWith(status: number): Promise<never> {
 
 async function leave(status: number): Promise<never> {
   await flushed(process.stderr);
-  process.exit(status);
+  endProcess(status);
 }
 
 /** A reader that went away is no failure. */

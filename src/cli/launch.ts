@@ -6,6 +6,7 @@ import { inOneLine } from "../bytes/one-line.js";
 import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
+import { prepareToEnd } from "../host/node/end-process.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
@@ -146,7 +147,10 @@ class Surroundings {
       },
       onInputRoom: () => this.#input?.resume(),
       onPlanned: (warnings, told) => this.#begin(warnings, told),
-      onStart: (steps) => (this.startSteps = steps),
+      onStart: (steps) => {
+        this.startSteps = steps;
+        void prepareToEnd();
+      },
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
       onNotSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), notSavedLine(...facts)]),

@@ -3,6 +3,7 @@
  * that both threads load at once, and what they compile is kept.
  */
 import { keepCompiledCode, keepingVariables } from "../host/node/compiled-code.js";
+import { noteStandardStreams } from "../host/node/end-process.js";
 import { startEarly, type Expectation } from "../host/node/machine-thread.js";
 
 const HELP = ["--help", "-h", "-?"];
@@ -16,6 +17,7 @@ function expected([command, ...words]: readonly string[]): Expectation | undefin
   return command === "boot" || command === "run" || command === "demo" ? "boot" : undefined;
 }
 
+noteStandardStreams();
 const expectation = expected(process.argv.slice(2));
 if (expectation !== undefined) startEarly(expectation, keepingVariables());
 keepCompiledCode();

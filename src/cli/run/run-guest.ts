@@ -5,6 +5,7 @@
 import { RUN_FAILED, RUN_PORTS } from "../../guests/index.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
+import { prepareToEnd } from "../../host/node/end-process.js";
 import type { StartSteps } from "../../host/node/messages.js";
 import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
@@ -61,7 +62,10 @@ class RunSurroundings {
         return Promise.resolve();
       },
       channels: this.#channels(),
-      onStart: (steps) => (this.#steps = steps),
+      onStart: (steps) => {
+        this.#steps = steps;
+        void prepareToEnd();
+      },
       onPlanned: (warnings) => {
         for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
       },

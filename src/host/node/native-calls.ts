@@ -17,6 +17,10 @@ export interface NativeCalls {
   isByteLocked(descriptor: number, at: number, lock: "read" | "write"): boolean;
   /** Gives back what these bytes of a file took; they read as zeros. False where the file's system cannot. */
   punchHole(descriptor: number, offset: number, length: number): boolean;
+  /** Sets the file status flags of an open file, for all who have it. */
+  setStatusFlags(descriptor: number, flags: number): void;
+  /** Ends the process with all its threads, at once (_exit(2)). */
+  leave(status: number): never;
   /** What shared folders ask of the host; bound when it is first asked for. Rejects where its C library lacks a call. */
   folderCalls(): Promise<HostCalls>;
 }
@@ -43,6 +47,7 @@ export interface Koffi {
 }
 
 const LOCK_TYPES = { read: 0, write: 1, none: 2 } as const;
+const F_SETFL = 4;
 const F_OFD_GETLK = 36;
 const F_OFD_SETLK = 37;
 /** struct flock: l_type and l_whence of 16 bits, then l_start and l_len of 64, then l_pid. */
@@ -58,6 +63,7 @@ const ARCHITECTURES = ["x64", "arm64", "riscv64", "loong64", "ppc64"];
 function bind(koffi: Koffi): NativeCalls {
   const libc = koffi.load(null);
   const fcntl = libc.func("int fcntl(int, int, ...)");
+  const exit = libc.func("void _exit(int)");
   const fallocate = libc.func("int fallocate(int, int, int64_t, int64_t)");
   const ask = (descriptor: number, command: number, at: number, lock: ByteLock): DataView => {
     const bytes = Buffer.alloc(FLOCK.size);
@@ -84,6 +90,11 @@ function bind(koffi: Koffi): NativeCalls {
     },
     isByteLocked: (descriptor, at, lock) =>
       ask(descriptor, F_OFD_GETLK, at, lock).getInt16(FLOCK.type, true) !== LOCK_TYPES.none,
+    setStatusFlags: (descriptor, flags) => void fcntl(descriptor, F_SETFL, "int", flags),
+    leave(status) {
+      exit(status);
+      throw new Error("_exit came back");
+    },
     punchHole: (descriptor, offset, length) =>
       fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length) === 0,
   };

@@ -28,6 +28,9 @@ const STOP_PATIENCE_MS = 400;
 /** How long a reader may stall the end of a machine that was asked to end, ms. */
 const DRAIN_PATIENCE_MS = 200;
 
+/** How long a thread may take to be gone once it was ended: one in a system call of the host's may never be. */
+const END_PATIENCE_MS = 1000;
+
 const GENERATION_BYTES = 16;
 
 /** Takes console output; resolves when it wants more. Never rejects: once nobody reads, it drops. */
@@ -215,13 +218,21 @@ export class Session {
     this.#patient = patient;
     this.#side.requestStop();
     const patience = this.#running ? STOP_PATIENCE_MS : 0;
-    this.#stopTimer = setTimeout(() => void this.#worker.terminate(), patience);
+    this.#stopTimer = setTimeout(() => void this.#endThread().then(() => this.#exited()), patience);
   }
 
   /** Ends the thread. Safe to call at any time, more than once. */
   async dispose(): Promise<void> {
     clearTimeout(this.#stopTimer);
-    await this.#worker.terminate();
+    await this.#endThread();
+  }
+
+  /** Resolves once the thread is gone, or does not seem to go. */
+  async #endThread(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, END_PATIENCE_MS)));
+    await Promise.race([this.#worker.terminate(), patience]);
+    clearTimeout(timer);
   }
 
   #hear(message: WorkerMessage): void {
