@@ -28,6 +28,7 @@ import { toJson } from "../json.js";
 import { showingProgress } from "../progress.js";
 import { answerLines, answerOf } from "../render/answer.js";
 import { explainable, explanation } from "../render/explain.js";
+import { faultJson, imageJson, namedJson, verdictsJson } from "../render/report-json.js";
 import { detailLines, trapLines, verdictLines } from "../render/verdicts.js";
 import { EXIT_STATUS } from "../../machine/end.js";
 
@@ -98,9 +99,9 @@ function allVerdicts(image: KnownImage): Verdict[] {
   return [...others, ...own];
 }
 
-/** The same of a broken kernel: loaders do not mind what our reader minds. Undefined for what claims to be no kernel. */
-function brokenVerdicts(bytes: Uint8Array, fault: FormatError): Verdict[] | undefined {
-  return claimsX86(bytes) ? [...x86Verdicts(bytes, undefined), ...ownRefusals(fault)] : undefined;
+/** The same of a broken kernel: loaders do not mind what our reader minds. None for what claims to be no kernel. */
+function brokenVerdicts(bytes: Uint8Array, fault: FormatError): Verdict[] {
+  return claimsX86(bytes) ? [...x86Verdicts(bytes, undefined), ...ownRefusals(fault)] : [];
 }
 
 /** Loaders that a name means: itself, or all of a program's: "grub" is grub-linux and grub-multiboot. */
@@ -164,11 +165,28 @@ function showText({ path, image, where, behind }: Report, stdout: Writable): voi
   ]);
 }
 
-function showJson({ path, image, where, behind }: Report, stdout: Writable): void {
-  const { format, arch, summary, facts, packedBy, bytes } = image ?? {};
-  const about = { file: path, size: bytes?.length, format, arch, packedBy, summary, facts };
-  const verdictsToo = where.length > 0 ? { answer: answerOf(where), verdicts: where, traps: behind } : {};
-  stdout.write(`${toJson({ ...about, ...verdictsToo }, 2)}\n`);
+/** What is said of a file beside its report. */
+interface Beside {
+  /** Bytes of the file as it is given. */
+  readonly size: number;
+  readonly name: NamedFile | undefined;
+  readonly fault: FormatError | undefined;
+}
+
+function showJson(
+  { path, image, where, behind }: Report,
+  { size, name, fault }: Beside,
+  stdout: Writable,
+): void {
+  const about = {
+    file: path,
+    size: image?.bytes.length ?? size,
+    ...(image && imageJson(image)),
+    ...(name && namedJson(name)),
+    ...verdictsJson(where, behind),
+    ...(fault && faultJson(fault)),
+  };
+  stdout.write(`${toJson(about, 2)}\n`);
 }
 
 /** Facts of what is no kernel; why it does not boot is said by its refusal. */
@@ -185,30 +203,14 @@ function showUnified(path: string, file: NamedFile, whole: Uint8Array, shown: Sh
   const asked = args.value("for");
   if (asked !== undefined) return showFor({ path, image: undefined, where, behind }, asked, shown);
   const inside = args.has("facts") ? [] : x86Verdicts(kernel.bytes, kernel);
-  const { format, summary, facts } = file;
+  const behindInside = trapsBehind(kernel, inside);
   if (args.has("json")) {
-    const about = {
-      file: path,
-      size: whole.length,
-      format,
-      summary,
-      facts,
-      answer: answerOf(where),
-      verdicts: where,
-      traps: behind,
-    };
-    const { format: form, arch, summary: line, facts: fields } = kernel;
-    const linux = {
-      format: form,
-      arch,
-      summary: line,
-      facts: fields,
-      answer: answerOf(inside),
-      verdicts: inside,
-    };
+    const about = { file: path, size: whole.length, ...namedJson(file), ...verdictsJson(where, behind) };
+    const linux = { ...imageJson(kernel), ...verdictsJson(inside, behindInside) };
     stdout.write(`${toJson({ ...about, linux }, 2)}\n`);
     return EXIT_STATUS.ok;
   }
+  const { summary, facts } = file;
   printLines(stdout, [`${path}: ${summary}`]);
   stdout.write([...answerLines(where, wantsColour(stdout)), ""].join("\n"));
   printLines(stdout, [
@@ -218,41 +220,41 @@ function showUnified(path: string, file: NamedFile, whole: Uint8Array, shown: Sh
     ...trapLines(behind),
     "",
   ]);
-  showText(
-    { path: `${path}, section .linux`, image: kernel, where: inside, behind: trapsBehind(kernel, inside) },
-    stdout,
-  );
+  showText({ path: `${path}, section .linux`, image: kernel, where: inside, behind: behindInside }, stdout);
   return EXIT_STATUS.ok;
+}
+
+/** What there is to say of a file, and with what its reader refuses it. No verdicts: it claims to be no kernel, or none were asked for. */
+function look(path: string, bytes: Uint8Array, factsOnly: boolean): { report: Report; fault?: FormatError } {
+  try {
+    const image = recognise(bytes);
+    const where = factsOnly ? [] : allVerdicts(image);
+    return { report: { path, image, where, behind: trapsBehind(image, where) } };
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return {
+      report: { path, image: undefined, where: brokenVerdicts(bytes, error), behind: [] },
+      fault: error,
+    };
+  }
 }
 
 /** A kernel's file: what it is and where it boots. Throws what its reader refuses it with, after the loaders' verdicts. */
 async function inspectKernel(path: string, shown: Shown): Promise<number> {
   const { args, stdout } = shown;
   const bytes = await readInput("file", path);
-  const unified = namedFile(bytes);
-  if (unified?.kernel !== undefined) return showUnified(path, unified, bytes, shown);
+  const known = namedFile(bytes);
+  if (known?.kernel !== undefined) return showUnified(path, known, bytes, shown);
+  const { report, fault } = look(path, bytes, args.has("facts"));
+  const noKernel = fault !== undefined && report.where.length === 0;
   const asked = args.value("for");
-  let fault: FormatError | undefined;
-  const report = ((): Report => {
-    try {
-      const image = recognise(bytes);
-      const where = args.has("facts") ? [] : allVerdicts(image);
-      return { path, image, where, behind: trapsBehind(image, where) };
-    } catch (error) {
-      const where = error instanceof FormatError ? brokenVerdicts(bytes, error) : undefined;
-      if (where === undefined) {
-        if (unified !== undefined && !args.has("json") && asked === undefined)
-          showNamed(path, unified, stdout);
-        throw error;
-      }
-      fault = error as FormatError;
-      return { path, image: undefined, where, behind: [] };
-    }
-  })();
-  if (asked !== undefined) return showFor(report, asked, shown);
-  if (args.has("json")) {
-    if (fault === undefined) showJson(report, stdout);
-  } else showText(report, stdout);
+  if (asked !== undefined && !noKernel) return showFor(report, asked, shown);
+  if (asked === undefined) {
+    const name = noKernel ? known : undefined;
+    if (args.has("json")) showJson(report, { size: bytes.length, name, fault }, stdout);
+    else if (!noKernel) showText(report, stdout);
+    else if (name !== undefined) showNamed(path, name, stdout);
+  }
   if (fault !== undefined) throw fault;
   return EXIT_STATUS.ok;
 }
