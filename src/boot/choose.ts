@@ -3,6 +3,7 @@
  * takes the image, every refusal is kept.
  */
 import { isForArm } from "../formats/image.js";
+import { unikernelOf } from "../formats/elf/unikernel.js";
 import type { Image } from "../formats/index.js";
 import { lostMultiboot } from "../formats/multiboot-facts.js";
 import { BootError, faultOf, NoLoaderError, OptionError, type BootFault } from "./boot-error.js";
@@ -87,7 +88,10 @@ export function choose(
 function answerFor(image: Image): string | undefined {
   const lost = lostMultiboot(image.bytes);
   if (lost !== undefined) return `found ${lost.found}. ${lost.meaning}`;
-  if (image.format !== "elf" || programFault(image) === undefined) return undefined;
+  if (image.format !== "elf") return undefined;
+  const fault = programFault(image);
+  if (fault === undefined) return undefined;
+  if (unikernelOf(image) !== undefined) return `found ${fault.found}. ${fault.meaning}`;
   return "this is a program for an operating system, not a kernel: put it into an initrd, and boot a kernel with that";
 }
 

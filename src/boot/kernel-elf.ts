@@ -7,6 +7,7 @@ import type { BzImage } from "../formats/bzimage/bzimage.js";
 import { decompressPayload } from "../formats/bzimage/payload.js";
 import { readElf, type ElfImage } from "../formats/elf/elf.js";
 import { loadSegments, type LoadSegment } from "../formats/elf/segments.js";
+import { unikernelOf, type Unikernel } from "../formats/elf/unikernel.js";
 import { FormatError } from "../formats/format-error.js";
 import type { Image } from "../formats/index.js";
 import { findMultiboot1 } from "../formats/multiboot1/multiboot1.js";
@@ -17,6 +18,7 @@ import type { RegionMap } from "../memory/regions.js";
 import { FREEBSD_KERNEL_INTERPRETER } from "../spec/arm-elf.js";
 import { ET, PT } from "../spec/elf.js";
 import { XEN_NOTE_OWNER } from "../spec/xen-notes.js";
+import { unikernelAdvice, unikernelEntryCheck } from "../verdicts/index.js";
 import type { BootFault } from "./boot-error.js";
 import { rangesText } from "./ranges-text.js";
 
@@ -134,6 +136,8 @@ function hasMultibootHeader(bytes: Uint8Array): boolean {
  * that it is a kernel.
  */
 export function programFault(elf: ElfImage): BootFault | undefined {
+  const unikernel = unikernelOf(elf);
+  if (unikernel !== undefined) return unikernelFault(elf, unikernel);
   const { segments, interpreter } = elf;
   const telling = segments.find((segment) => segment.type === PT.INTERP || segment.type === PT.TLS);
   if (telling === undefined || isMarkedAsKernel(elf)) return undefined;
@@ -143,6 +147,18 @@ export function programFault(elf: ElfImage): BootFault | undefined {
     found: `a program header ${what}`,
     expected: "a kernel, which has none",
     meaning: "This is a program for an operating system; put it into an initrd and boot a kernel with that.",
+  };
+}
+
+/** A unikernel looks like a program. It is no kernel where it is made for a tender, or for another loader. */
+function unikernelFault(elf: ElfImage, unikernel: Unikernel): BootFault | undefined {
+  const check = unikernelEntryCheck(unikernel);
+  if (check === undefined || elf.pvh !== undefined || hasMultibootHeader(elf.bytes)) return undefined;
+  return {
+    place: { kind: "file", offset: check.offset },
+    found: check.found,
+    expected: "a kernel, which this machine can start",
+    meaning: `${unikernelAdvice(unikernel)}.`,
   };
 }
 

@@ -2,9 +2,10 @@
  * What this program's own loaders do with an image, in the form that other loaders' verdicts have. Nothing is laid out: the
  * loaders are asked, as `boot` asks them.
  */
+import { unikernelOf } from "../formats/elf/unikernel.js";
 import type { FormatError } from "../formats/format-error.js";
 import type { KnownImage } from "../formats/index.js";
-import type { LoaderFacts, Verdict } from "../verdicts/index.js";
+import { advisedFor, type LoaderFacts, type Verdict } from "../verdicts/index.js";
 import type { BootFault } from "./boot-error.js";
 import { ask } from "./choose.js";
 import type { Loader } from "./loader.js";
@@ -27,7 +28,8 @@ export function ownLoaders(): LoaderFacts[] {
 /** One verdict a loader. */
 export function ownVerdicts(image: KnownImage): Verdict[] {
   const context = { memory: MEMORY, options: {} };
-  return new LoaderRegistry().all().map((loader) => {
+  const unikernel = image.format === "elf" ? unikernelOf(image) : undefined;
+  const verdicts = new LoaderRegistry().all().map((loader): Verdict => {
     const { recognition } = ask(loader, image, context);
     const facts = factsOf(loader);
     if (recognition.fits) {
@@ -40,6 +42,7 @@ export function ownVerdicts(image: KnownImage): Verdict[] {
     }
     return refusal(facts, recognition.fault, loader.name);
   });
+  return advisedFor(unikernel, verdicts);
 }
 
 /** The same for a file that no reader takes. */

@@ -99,6 +99,10 @@ export const SYSTEM_RULES: Readonly<Record<KernelSystem, SystemRules>> = {
     },
     console: /(^|\s)console=/,
   },
+  // Unikernels: the line is the application's, the console is built in.
+  Solo5: { words: () => undefined },
+  Hermit: { words: () => undefined },
+  Unikraft: { words: () => undefined },
 };
 
 /** The system of a kernel, by its marks or the texts in it; undefined when nothing tells. */

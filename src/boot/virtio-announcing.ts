@@ -3,7 +3,7 @@
  * Both at once make some kernels attach a device twice, so it is one of them unless somebody asks.
  *
  * Sources: Linux drivers/virtio/virtio_mmio.c; FreeBSD sys/dev/virtio/mmio/virtio_mmio_cmdline.c; NetBSD
- * sys/arch/x86/pv/pv_mmio.c.
+ * sys/arch/x86/pv/pv_mmio.c; Unikraft drivers/virtio/mmio/Config.uk.
  */
 import { virtioMmioDevice } from "../firmware/acpi/virtio-mmio.js";
 import type { Aml } from "../firmware/acpi/aml.js";
@@ -43,6 +43,8 @@ const DIALECTS: Partial<Record<KernelSystem, Dialect>> = {
     words: (place, ordinal) => `virtio_mmio.device${ordinal === 0 ? "" : `_${ordinal}`}=${placeText(place)}`,
   },
   NetBSD: { by: "cmdline", words: repeated },
+  // Its builds for Firecracker read Linux' words.
+  Unikraft: { by: "cmdline", words: repeated },
 };
 
 export interface VirtioAnnounced {

@@ -14,6 +14,7 @@ import { XEN_ARM64, XEN_ARMHF, XL, xenHypervisor, xenToolstack } from "./xen.js"
 export type { FailedCheck, LoaderFacts, Outcome, Verdict } from "./verdict.js";
 export type { NamedRule } from "./rules.js";
 export { traps, type Trap } from "./traps.js";
+export { advisedFor, unikernelAdvice, unikernelEntryCheck } from "./unikernels.js";
 export { claimsX86, x86Verdicts } from "./x86/index.js";
 
 /** Loaders of ARM machines, in the order they are shown. */

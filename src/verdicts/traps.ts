@@ -5,11 +5,13 @@
 import { hex } from "../bytes/hex.js";
 import { decompressPayload } from "../formats/bzimage/payload.js";
 import { kernelSystem } from "../formats/elf/system.js";
+import { unikernelOf } from "../formats/elf/unikernel.js";
 import { FormatError } from "../formats/format-error.js";
 import type { KnownImage } from "../formats/index.js";
 import { describingLimit } from "../formats/unpack-limit.js";
 import { SETUP_OFFSET } from "../spec/linux-boot.js";
 import { KernelMarks, type Mark } from "./kernel-marks.js";
+import { unikernelTraps } from "./unikernels.js";
 
 /** One trap. */
 export interface Trap {
@@ -79,6 +81,8 @@ function kernelBytes(image: KnownImage): { bytes: Uint8Array; where: string } | 
 
 /** The traps of an image, most likely first. Pure; never throws. Empty for what is no kernel of a known system. */
 export function traps(image: KnownImage): Trap[] {
+  const unikernel = image.format === "elf" ? unikernelOf(image) : undefined;
+  if (unikernel !== undefined) return unikernelTraps(unikernel);
   const kernel = kernelBytes(image);
   const header = image.format === "bzimage" ? headerTraps(image) : [];
   if (kernel === undefined) return header;

@@ -31,7 +31,7 @@ export function isArmElf({ header }: Pick<ElfImage, "header">): boolean {
 
 /** Whether p_paddr can be believed; undefined when nothing is loaded. */
 export function physicalAddresses(
-  image: Pick<ElfImage, "header" | "notes" | "interpreter" | "segments">,
+  image: Pick<ElfImage, "bytes" | "header" | "notes" | "interpreter" | "sections" | "segments">,
 ): PhysicalAddresses | undefined {
   const loads = image.segments.filter(({ type, memsz }) => type === PT.LOAD && memsz > 0n);
   if (loads.length === 0) return undefined;
@@ -60,7 +60,7 @@ export function physicalAddresses(
 }
 
 /** Systems whose state at the entry is known. */
-type KnownSystem = Exclude<KernelSystem, "Xen" | "GNU Mach">;
+type KnownSystem = "FreeBSD" | "NetBSD" | "OpenBSD" | "Linux";
 
 const ENTRY_STATES: Readonly<
   Record<

@@ -9,6 +9,7 @@ import type { Fact } from "../image.js";
 import { armFacts, armSummary } from "./arm.js";
 import type { ElfImage } from "./elf.js";
 import type { ElfNote } from "./notes.js";
+import { unikernelFacts, unikernelName, unikernelOf } from "./unikernel.js";
 import { loadSegments } from "./segments.js";
 import type { ElfSegment } from "./segments.js";
 
@@ -34,6 +35,8 @@ export function elfSummary(image: Described): string {
   if (image.pvh) parts.push(`PVH entry at ${hex(image.pvh.address)}`);
   if (image.interpreter !== undefined) parts.push(`interpreter ${image.interpreter}`);
   parts.push(...armSummary(image));
+  const unikernel = unikernelOf(image);
+  if (unikernel !== undefined) parts.push(unikernelName(unikernel));
   return parts.join(", ");
 }
 
@@ -122,6 +125,7 @@ export function elfFacts(image: Described): Fact[] {
   }
   facts.push(
     ...armFacts(image),
+    ...unikernelFacts(image),
     ...loadFacts(image),
     ...image.segments.slice(0, LISTED).map(segmentFact),
     ...image.notes.slice(0, LISTED).map(noteFact),

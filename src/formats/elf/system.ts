@@ -8,9 +8,11 @@ import { ELFOSABI } from "../../spec/elf.js";
 import { XEN_ELFNOTE, XEN_NOTE_OWNER } from "../../spec/xen-notes.js";
 import type { ElfImage } from "./elf.js";
 import type { ElfNote } from "./notes.js";
+import { unikernelMark, unikernelOf, type Unikernel } from "./unikernel.js";
 
 /** Systems that a kernel can be told to be of. */
-export type KernelSystem = "FreeBSD" | "NetBSD" | "OpenBSD" | "Linux" | "Xen" | "GNU Mach";
+export type KernelSystem =
+  "FreeBSD" | "NetBSD" | "OpenBSD" | "Linux" | "Xen" | "GNU Mach" | Unikernel["system"];
 
 /** A system, and by what it was recognised, for people. */
 export interface SystemMark {
@@ -18,7 +20,7 @@ export interface SystemMark {
   readonly by: string;
 }
 
-type Marked = Pick<ElfImage, "header" | "notes" | "interpreter">;
+type Marked = Pick<ElfImage, "bytes" | "header" | "notes" | "interpreter" | "sections" | "segments">;
 
 /** What GUEST_OS notes say, in lower case. */
 const GUEST_OS: Readonly<Record<string, KernelSystem>> = {
@@ -46,7 +48,11 @@ const TEXTS: readonly (readonly [text: string, system: KernelSystem])[] = [
 const SEARCHED = 2 ** 26;
 
 /** The system that the file's notes, interpreter and EI_OSABI tell; undefined when they do not. */
-export function systemByMarks({ header, notes, interpreter }: Marked): SystemMark | undefined {
+export function systemByMarks(image: Marked): SystemMark | undefined {
+  // Before the others: those of Solo5 have a note of OpenBSD's, so that OpenBSD does not run them.
+  const unikernel = unikernelOf(image);
+  if (unikernel !== undefined) return { system: unikernel.system, by: unikernelMark(unikernel) };
+  const { header, notes, interpreter } = image;
   const guest = GUEST_OS[guestOs(notes)] as KernelSystem | undefined;
   if (guest !== undefined) return { system: guest, by: "its Xen note GUEST_OS" };
   const owners = new Set(notes.map(({ name }) => name));

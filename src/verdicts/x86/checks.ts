@@ -5,6 +5,7 @@ import { FREEBSD_KERNEL_INTERPRETER } from "../../spec/arm-elf.js";
 import { EM, PT } from "../../spec/elf.js";
 import { SETUP_OFFSET } from "../../spec/linux-boot.js";
 import { XEN_NOTE_OWNER } from "../../spec/xen-notes.js";
+import { unikernelEntryCheck } from "../unikernels.js";
 import type { FailedCheck } from "../verdict.js";
 import type { X86File } from "./file.js";
 import { loads, type RawElf, type RawSegment } from "./raw-elf.js";
@@ -51,8 +52,12 @@ export function machineCheck(elf: RawElf, wanted: readonly number[] = [EM.X86_64
   };
 }
 
-/** What tells a program for an operating system from a kernel: it wants to be linked, or has storage for each thread. */
+/**
+ * What tells a program for an operating system from a kernel: it wants to be linked, or has storage for each thread. Unikernels have both,
+ * and some are started by others than kernels are.
+ */
 export function programCheck(file: X86File, elf: RawElf): FailedCheck | undefined {
+  if (file.unikernel !== undefined) return unikernelEntryCheck(file.unikernel);
   const telling = elf.segments.find(({ type }) => type === PT.INTERP || type === PT.TLS);
   if (telling === undefined || elf.notes.some(({ name }) => name === XEN_NOTE_OWNER)) return undefined;
   if (file.multiboot !== undefined || multiboot2At(file) !== undefined) return undefined;

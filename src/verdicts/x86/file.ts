@@ -4,6 +4,7 @@
  */
 import { ByteView } from "../../bytes/byte-view.js";
 import { hex } from "../../bytes/hex.js";
+import type { Unikernel } from "../../formats/elf/unikernel.js";
 import { ELF_MAGIC } from "../../spec/elf.js";
 import {
   BOOT_FLAG,
@@ -31,6 +32,8 @@ export interface X86File {
   readonly elf: RawElf | undefined;
   /** The first Multiboot header of version 1 with a right sum, wherever it lies in the first 8 KiB. */
   readonly multiboot: RawMultiboot | undefined;
+  /** What it is, where it is a unikernel that says so. */
+  readonly unikernel: Unikernel | undefined;
   /** The ELF file in a bzImage, or why there is none. */
   payload(): RawElf | FailedCheck;
 }
@@ -75,6 +78,7 @@ export function x86File(
   bytes: Uint8Array,
   packedBy: string | undefined,
   payload: () => Uint8Array | FailedCheck,
+  unikernel?: Unikernel,
 ): X86File {
   const view = new ByteView(bytes);
   let inside: RawElf | FailedCheck | undefined;
@@ -95,6 +99,7 @@ export function x86File(
     setup: rawSetup(view),
     elf: rawElf(view),
     multiboot: rawMultiboot(view),
+    unikernel,
     payload: () => (inside ??= opened()),
   };
 }

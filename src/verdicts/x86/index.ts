@@ -22,6 +22,9 @@ import {
 import { KVMTOOL, kvmtool, KVMTOOL_RULES } from "./kvmtool.js";
 import { LIBKRUN, libkrun, LIBKRUN_RULES } from "./libkrun.js";
 import { QEMU_MICROVM, QEMU_PC, QEMU_RULES, qemuX86 } from "./qemu.js";
+import { unikernelOf } from "../../formats/elf/unikernel.js";
+import { advisedFor } from "../unikernels.js";
+import { SOLO5_HVT, SOLO5_RULES, SOLO5_SPT, solo5 } from "./solo5.js";
 import { V86, v86, V86_RULES } from "./v86.js";
 import { XEN_PV, XEN_PVH, XEN_RULES, xenX86 } from "./xen.js";
 
@@ -44,7 +47,7 @@ const LOADERS: readonly (readonly [facts: LoaderFacts, judge: (file: X86File) =>
 ];
 
 /** Their names and sources. */
-export const X86_LOADERS: readonly LoaderFacts[] = LOADERS.map(([facts]) => facts);
+export const X86_LOADERS: readonly LoaderFacts[] = [...LOADERS.map(([facts]) => facts), SOLO5_HVT, SOLO5_SPT];
 /** Every rule of theirs. */
 export const X86_RULES: readonly NamedRule[] = [
   QEMU_RULES,
@@ -57,6 +60,7 @@ export const X86_RULES: readonly NamedRule[] = [
   XEN_RULES,
   GRUB_RULES,
   V86_RULES,
+  SOLO5_RULES,
 ].flatMap((table) => table.named());
 
 /**
@@ -64,8 +68,21 @@ export const X86_RULES: readonly NamedRule[] = [
  * @param bytes the file; unpacked when it is packed as a whole.
  */
 export function x86Verdicts(bytes: Uint8Array, image: KnownImage | undefined): Verdict[] {
-  const file = x86File(bytes, image?.packedBy, () => payloadOf(image));
-  return LOADERS.map(([, judge]) => judge(file));
+  const unikernel = image?.format === "elf" ? unikernelOf(image) : undefined;
+  const file = x86File(bytes, image?.packedBy, () => payloadOf(image), unikernel);
+  return [
+    ...advisedFor(
+      unikernel,
+      LOADERS.map(([, judge]) => judge(file)),
+    ),
+    ...tenders(file),
+  ];
+}
+
+/** Solo5's tenders, of files that are Solo5's. */
+function tenders({ elf, unikernel }: X86File): Verdict[] {
+  if (elf === undefined || unikernel?.system !== "Solo5") return [];
+  return (["hvt", "spt"] as const).map((tender) => solo5(elf, unikernel, tender));
 }
 
 /** Whether a file claims to be a kernel for such machines, however broken it is. */

@@ -248,7 +248,8 @@ function pv(elf: RawElf, notes: readonly RawNote[], judge: Judge<Name>, place: s
       expected: "both",
     });
   }
-  if (find(notes, XEN_ELFNOTE.ENTRY) === undefined) {
+  const byNote = find(notes, XEN_ELFNOTE.ENTRY) !== undefined;
+  if (!byNote && find(notes, XEN_ELFNOTE.PHYS32_ENTRY) !== undefined) {
     const check = {
       offset: notes[0].offset,
       found: `no note ENTRY${place}`,
@@ -259,6 +260,6 @@ function pv(elf: RawElf, notes: readonly RawNote[], judge: Judge<Name>, place: s
   const wide = elf.bits === 64 ? "" : "; a 32-bit guest, which a Xen built without CONFIG_PV32 refuses";
   return judge.takes(
     "pv",
-    `paravirtual${place === "" ? "" : " (the payload, unpacked)"}: by its note ENTRY${wide}`,
+    `paravirtual${place === "" ? "" : " (the payload, unpacked)"}: ${byNote ? "by its note ENTRY" : "at e_entry, as it has no note ENTRY"}${wide}`,
   );
 }
