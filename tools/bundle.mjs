@@ -30,6 +30,8 @@ const ONE_FILE = {
 const ENTRY_PART = "./entry.cjs";
 /** Characters of a script's id. */
 const ID_LENGTH = 16;
+/** What runs in a browser. */
+const PAGE = { entry: "api/browser", file: path.resolve("dist/browser/locore.js") };
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");
 
@@ -277,11 +279,27 @@ async function bundleThread(esbuild, thread) {
   if (thread === ONE_FILE.thread) await writeOneFile(parts);
 }
 
-/** Makes dist/run of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */
+/** What a page loads is one module. One of Node's modules in it, and it cannot be built: for a browser there are none. */
+function bundlePage({ build }) {
+  return build({
+    entryPoints: [path.join(FROM, `${PAGE.entry}.js`)],
+    outfile: PAGE.file,
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
+    logLevel: "warning",
+  });
+}
+
+/** Makes dist/run and dist/browser of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */
 export async function bundle() {
   const esbuild = await import("esbuild");
   await rm(TO, { recursive: true, force: true });
   await mkdir(TO);
-  await Promise.all(Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)));
+  await Promise.all([
+    ...Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)),
+    bundlePage(esbuild),
+  ]);
   await writeProgram();
 }

@@ -7,30 +7,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test, { after } from "node:test";
-import { gzipSync } from "node:zlib";
 import Ajv from "ajv";
 import { buildPlan } from "../../src/boot/index.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
 import { Machine } from "../../src/machine/machine.js";
-import { ET } from "../../src/spec/elf.js";
-import {
-  krnlSizeTable,
-  makeArm64Image,
-  makeFit,
-  makeFreeBsdArm,
-  makeUImage,
-  makeZImage,
-} from "../support/arm-images.js";
 import { locore } from "../support/cli.js";
-import { composed, extImage, fatImage, writeDisklabel, writeGpt, writeMbr } from "../support/disk-images.js";
+import { disks, kernels, otherFiles, type FileKind, type Form } from "../support/file-kinds.js";
 import { TestConsole } from "../support/fake-machine.js";
-import { makeElf } from "../support/images.js";
-import { makeCpio, makePe, makeUki } from "../support/pe-images.js";
+import { makeCpio } from "../support/pe-images.js";
 import { repositoryRoot } from "../support/repository.js";
 import { requireGuest } from "../support/requires.js";
 import { snapshotBytes } from "../support/snapshot-files.js";
 import { timeStampGuest } from "../support/two-cpu-guests.js";
-import { brokenKernels, linuxKernel, pvhKernel, soundKernels } from "../verdicts/x86-collection.js";
+import { brokenKernels } from "../verdicts/x86-collection.js";
 
 const schema = JSON.parse(
   readFileSync(path.join(repositoryRoot, "docs/schemas/inspect.schema.json"), "utf8"),
@@ -38,93 +27,10 @@ const schema = JSON.parse(
 const ajv = new Ajv({ allErrors: false });
 ajv.addSchema(schema);
 
-/** The forms that an output can have, by the names of the schema's definitions. */
-type Form = "kernel" | "broken" | "named" | "unknown" | "unified" | "disk" | "snapshot" | "asked";
-
 /** What a form says against an output; undefined when it fits. `form` absent: the whole schema, of which one form has to fit. */
 function objection(value: unknown, form?: Form): string | undefined {
   const where = form === undefined ? schema.$id : `${schema.$id}#/definitions/${form}`;
   return ajv.validate(where, value) === true ? undefined : ajv.errorsText();
-}
-
-type Sample = readonly [name: string, bytes: Uint8Array, form: Form];
-
-const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-
-function kernels(): Sample[] {
-  const packed = gzipSync(text("a kernel"));
-  const arm: Sample[] = [
-    ["freebsd-arm.elf", makeFreeBsdArm(), "kernel"],
-    ["zImage", makeZImage({ payload: packed, table: krnlSizeTable(packed.length) }), "kernel"],
-    ["zImage, cut", makeZImage({ start: 0x4000_8000, end: 0x4100_8000 }), "kernel"],
-    ["Image.gz", gzipSync(makeArm64Image()), "kernel"],
-    ["uImage", makeUImage({ data: makeZImage() }), "kernel"],
-    ["kernel.itb", makeFit(makeArm64Image()), "kernel"],
-  ];
-  return [
-    ...soundKernels().map(({ name, bytes }): Sample => [name, bytes, "kernel"]),
-    ["PVH kernel, packed with gzip", gzipSync(pvhKernel()), "kernel"],
-    ["firmware", composed(2 ** 17, [[2 ** 17 - 16, Uint8Array.from([0xea, 0x5b, 0xe0, 0, 0xf0])]]), "kernel"],
-    ...arm,
-  ];
-}
-
-function otherFiles(): Sample[] {
-  const module = makeElf({
-    type: ET.REL,
-    sections: [{ name: ".modinfo", type: 1, bytes: text("license=GPL\0") }],
-  });
-  const uki = (kernel: Uint8Array): Uint8Array =>
-    makeUki(kernel, { line: "console=ttyS0", initrd: makeCpio("init") });
-  return [
-    ["uki.efi", uki(linuxKernel()), "unified"],
-    ["uki.efi of an ELF kernel", uki(pvhKernel()), "unified"],
-    ["program.efi", makePe([[".text", new Uint8Array(64)]]), "named"],
-    ["initrd", makeCpio("init", "bin"), "named"],
-    ["module.ko", module, "kernel"],
-    ["README", text("# A text\n"), "unknown"],
-    ["empty", new Uint8Array(0), "unknown"],
-    ["program.wasm", Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), "unknown"],
-    ["Mach-O", Uint8Array.from([0xcf, 0xfa, 0xed, 0xfe, 7, 0, 0, 1]), "unknown"],
-    ["noise", new Uint8Array(600).fill(0x95), "unknown"],
-  ];
-}
-
-function disks(): Sample[] {
-  const LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4";
-  const ESP = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b";
-  const guid = "01234567-89ab-cdef-0123-456789abcdef";
-  const files = {
-    "/boot/vmlinuz-6.1": linuxKernel(),
-    "/boot/initrd.img-6.1": "initrd",
-    "/sbin/init": "i",
-    "/etc/fstab": "",
-  };
-  const root = extImage(files);
-  const first = 512;
-  const last = first + root.length / 512 - 1;
-  const gpt = composed((last + 100) * 512, [
-    [8 * 512, fatImage({ "/A": "a" }, { label: "ESP" })],
-    [first * 512, root],
-  ]);
-  writeGpt(gpt, [
-    { type: ESP, guid, first: 8, last: first - 1, name: "ESP" },
-    { type: LINUX, guid: guid.replace("0", "1"), first, last },
-  ]);
-  const mbr = new Uint8Array(2 ** 20);
-  writeMbr(mbr, [
-    { type: 0x83, first: 64, count: 128 },
-    { type: 0xa5, first: 256, count: 10_000 },
-  ]);
-  const label = new Uint8Array(2 ** 20);
-  writeDisklabel(label, 0, [{ offset: 64, size: 64, type: 7 }]);
-  return [
-    ["GPT with a root file system", gpt, "disk"],
-    ["MBR with a partition beyond the end", mbr, "disk"],
-    ["disklabel", label, "disk"],
-    ["ext without a table", root, "disk"],
-    ["FAT without a table", fatImage({ "/A": "a" }), "disk"],
-  ];
 }
 
 function snapshot(): Uint8Array {
@@ -161,9 +67,9 @@ function formOfBroken(value: object): Form {
   return Object.hasOwn(value, "verdicts") ? "broken" : "unknown";
 }
 
-const KINDS: readonly (readonly [kind: string, samples: () => Sample[]])[] = [
+const KINDS: readonly (readonly [kind: string, samples: () => FileKind[]])[] = [
   ["kernels of every format", kernels],
-  ["broken kernels", () => brokenKernels().map(({ name, bytes }): Sample => [name, bytes, "broken"])],
+  ["broken kernels", () => brokenKernels().map(({ name, bytes }): FileKind => [name, bytes, "broken"])],
   ["files that are no kernels", otherFiles],
   ["disks", disks],
   ["a snapshot", () => [["shell.snap", snapshot(), "snapshot"]]],
@@ -208,7 +114,7 @@ function* objects(value: unknown): Generator<Record<string, unknown>> {
 }
 
 test("R2.3 the schema is strict: a field more anywhere, or a value that is null, is refused", async () => {
-  const samples: Sample[] = [...kernels().slice(0, 1), ...otherFiles().slice(0, 6), ...disks().slice(0, 1)];
+  const samples: FileKind[] = [...kernels().slice(0, 1), ...otherFiles().slice(0, 6), ...disks().slice(0, 1)];
   let tried = 0;
   for (const [name, bytes, form] of [...samples, ["snapshot", snapshot(), "snapshot"] as const]) {
     const value = await said(bytes);
