@@ -1,32 +1,39 @@
 /**
- * From one kind of ARM kernel image to another: wraps a kernel's ELF file as a zImage (32-bit) or an arm64 Image
- * (64-bit) for loaders that take nothing else, such as Xen's; and makes an ELF file of what is in one of these. Pure:
- * bytes in, bytes and what is to be known of them out.
+ * From one kind of kernel image to another. Of ARM kernels: wraps an ELF file as a zImage (32-bit) or an arm64 Image
+ * (64-bit) for loaders that take nothing else, such as Xen's; and makes an ELF file of what is in one of these. Of x86 kernels: the ELF
+ * file in a bzImage, an ELF32 file of a 64-bit Multiboot kernel, a PVH note. Pure: bytes in, bytes and what is to be known of them out.
  */
 import { hex } from "../bytes/hex.js";
 import type { ElfImage } from "../formats/elf/elf.js";
 import { FormatError } from "../formats/format-error.js";
 import { recogniseAny, type KnownImage } from "../formats/index.js";
+import { readUnifiedKernel } from "../formats/pe/uki.js";
 import { ELF32, ELF64 } from "../spec/elf.js";
 import { readArmKernel, type ArmKernel } from "./arm-kernel.js";
 import { ConvertError } from "./convert-error.js";
 import { elfFile } from "./elf-file.js";
+import { addPvhNote } from "./pvh.js";
+import { containElf32 } from "./elf32.js";
+import { takeVmlinux } from "./vmlinux.js";
+import { X86_TARGETS, type X86Kernel, type X86Target } from "./x86.js";
 import { placeKernel, type Placement, type PlacementRequest } from "./placement.js";
 import { unwrapArm64Image, unwrapZImage } from "./unwrap.js";
 import { wrapArm64Image, wrapZImage } from "./wrap.js";
 import { TAIL_SIZE, TREE_ALIGNMENT } from "./wrapper.js";
 
 /** What an image can be made into. */
-export const CONVERT_TARGETS = ["zimage", "arm64-image", "elf"] as const;
+export const CONVERT_TARGETS = ["zimage", "arm64-image", "elf", ...X86_TARGETS] as const;
 export type ConvertTarget = (typeof CONVERT_TARGETS)[number];
 /** Those that wrap a kernel. */
-export type WrapTarget = Exclude<ConvertTarget, "elf">;
+export type WrapTarget = "zimage" | "arm64-image";
 
 /** What is wanted. */
 export interface ConvertOptions extends PlacementRequest {
   readonly to: ConvertTarget;
   /** Bytes that what is packed, the file as a whole or the kernel in it, may unpack to. */
   readonly maxUnpacked?: number | undefined;
+  /** For `pvh`: where the note is to lead, "0x…" or a symbol's name; absent: what the kernel's notes and symbols tell. */
+  readonly entry?: string | undefined;
   /** Bytes that an ELF kernel may take in memory; default: 128 MiB of a 32-bit one, 1 GiB of a 64-bit one. */
   readonly maxMemory?: number | undefined;
 }
@@ -62,7 +69,7 @@ export interface UnwrappedKernel extends Converted {
   readonly entry: bigint;
 }
 
-export type Conversion = WrappedKernel | UnwrappedKernel;
+export type Conversion = WrappedKernel | UnwrappedKernel | X86Kernel;
 
 /** More than any kernel has unpacked, debugging information included. */
 const LARGEST_UNPACKED = 1 << 30;
@@ -80,26 +87,58 @@ export function convert(
 ): WrappedKernel;
 /** The same to an ELF file. */
 export function convert(bytes: Uint8Array, options: ConvertOptions & { readonly to: "elf" }): UnwrappedKernel;
+/** The same of an x86 kernel. */
+export function convert(bytes: Uint8Array, options: ConvertOptions & { readonly to: X86Target }): X86Kernel;
 /** The same to any of these. */
 export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion;
 /** All of them. */
 export function convert(bytes: Uint8Array, options: ConvertOptions): Conversion {
   const maxUnpacked = options.maxUnpacked ?? LARGEST_UNPACKED;
-  const image = recogniseAny(bytes, { maxOutput: maxUnpacked });
-  if (image.format === "foreign") throw image.refusal;
   const { to } = options;
-  if (to === "elf") {
-    if (options.at !== undefined || options.relative === true) {
-      throw new ConvertError(
-        "a place for an ELF file",
-        "none",
-        "Its place is chosen when it is wrapped again, or by what loads it: leave it out.",
-      );
-    }
-    return unwrap(image, maxUnpacked);
+  checkOptions(options);
+  const image = recogniseAny(kernelOf(bytes, to), { maxOutput: maxUnpacked });
+  if (image.format === "foreign") throw image.refusal;
+  switch (to) {
+    case "elf":
+      return unwrap(image, maxUnpacked);
+    case "vmlinux":
+      return takeVmlinux(image, maxUnpacked);
+    case "elf32":
+      return containElf32(image);
+    case "pvh":
+      return addPvhNote(image, options.entry);
+    default:
+      return wrapImage(image, { ...options, to });
   }
+}
+
+/** A vmlinux may be asked of a unified kernel image, too. */
+function kernelOf(bytes: Uint8Array, to: ConvertTarget): Uint8Array {
+  return (to === "vmlinux" ? readUnifiedKernel(bytes)?.kernel : undefined) ?? bytes;
+}
+
+/** Options that would be ignored silently. */
+function checkOptions({ to, at, relative, entry }: ConvertOptions): void {
+  const placed = at !== undefined || relative === true;
+  if (placed && to !== "zimage" && to !== "arm64-image") {
+    throw new ConvertError(
+      "a place for an ELF file",
+      "none",
+      "Its place is chosen when it is wrapped again, or by what loads it: leave it out.",
+    );
+  }
+  if (entry !== undefined && to !== "pvh") {
+    throw new ConvertError(
+      `an entry for ${to}`,
+      "none",
+      "Only a PVH note leads to an entry that one may choose.",
+    );
+  }
+}
+
+function wrapImage(image: KnownImage, options: ConvertOptions & { readonly to: WrapTarget }): WrappedKernel {
   if (image.format !== "elf") throw refuseInput(image, "the ELF file of an ARM kernel", wrapAdvice(image));
-  return wrap(image, to, options);
+  return wrap(image, options.to, options);
 }
 
 function refuseInput(image: KnownImage, expected: string, meaning: string): FormatError {
@@ -135,7 +174,7 @@ function unwrap(image: KnownImage, maxUnpacked: number): UnwrappedKernel {
     const meaning =
       image.format === "elf"
         ? "It is an ELF file already."
-        : "Only these are unwrapped: of a bzImage, boot takes the kernel inside by itself.";
+        : "Only these are unwrapped: of a bzImage --to vmlinux takes the kernel.";
     throw refuseInput(image, "a zImage or an arm64 Image", meaning);
   }
   const kernel = image.format === "zimage" ? unwrapZImage(image, maxUnpacked) : unwrapArm64Image(image);

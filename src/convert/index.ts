@@ -8,5 +8,6 @@ export type {
   WrappedKernel,
   WrapTarget,
 } from "./convert.js";
+export type { X86Kernel, X86Target } from "./x86.js";
 export { ConvertError } from "./convert-error.js";
 export type { Placement, PlacementRequest } from "./placement.js";

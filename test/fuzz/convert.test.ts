@@ -1,4 +1,4 @@
-/** R5.2 20,000 damaged ARM kernels through the converter. */
+/** R5.2 R6.5 20,000 damaged kernels through the converter. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import { CONVERT_TARGETS } from "../../src/convert/index.js";
@@ -6,7 +6,7 @@ import { fuzzConvert } from "./convert.js";
 
 const CASES = 20_000;
 
-test(`R5.2 ${CASES} damaged ARM kernels: a refusal with an offset, or a file that its reader takes`, () => {
+test(`R5.2 R6.5 ${CASES} damaged kernels: a refusal with an offset, or a file that its reader takes`, () => {
   const outcomes = fuzzConvert(1, CASES);
   const seen = [...outcomes].map(([name, count]) => `${name} ${count}`).join(", ");
   for (const target of CONVERT_TARGETS) {

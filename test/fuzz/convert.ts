@@ -1,16 +1,20 @@
 /**
- * Fuzz target of the converter: damages ARM kernels (ELF files, images with one inside), converts them to everything, and
+ * Fuzz target of the converter: damages ARM and x86 kernels (ELF files, images with one inside), converts them to everything, and
  * insists on a typed refusal, or on a file that its own reader takes without complaint and that converts on. The same
  * seed makes the same case.
  */
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { convert, ConvertError, CONVERT_TARGETS, type ConvertTarget } from "../../src/convert/index.js";
 import { FormatError } from "../../src/formats/format-error.js";
-import { recognise } from "../../src/formats/index.js";
+import { recognise, type KnownImage } from "../../src/formats/index.js";
+import { findMultiboot1 } from "../../src/formats/multiboot1/multiboot1.js";
 import { ARM64_IMAGE, ZIMAGE } from "../../src/spec/arm-boot.js";
-import { ELF32, ELF64 } from "../../src/spec/elf.js";
+import { ELF32, ELF64, PT, SHT } from "../../src/spec/elf.js";
 import { SIGNATURE_OFFSET, WRAPPER32, WRAPPER64 } from "../../src/convert/wrapper.js";
 import { makeGuest, UART } from "../convert/guest.js";
+import { makeElf, makeNotes, makePvhNote } from "../support/images.js";
+import { linuxKernel, multibootKernel, pvhKernel } from "../verdicts/x86-collection.js";
 import { mutate, Random, type Seed } from "./formats.js";
 
 /** What a case may take: kernels of the corpus are far smaller. */
@@ -56,11 +60,56 @@ function corpus(): Seed[] {
   return [...seeds, ...foreign];
 }
 
-const CORPUS = corpus();
+const BASE = 0x20_0000;
+const CODE = Uint8Array.from([0xfa, 0xf4, 0xeb, 0xfd]);
+
+/** Kernels for x86 that can be converted: one target each, and what surrounds their headers. */
+function x86Corpus(): Seed[] {
+  const multiboot = multibootKernel({ elfClass: 64 });
+  const notes = makeNotes([makePvhNote(BASE)]);
+  const load = { vaddr: 0xffff_ffff_8020_0000n, paddr: BASE, bytes: CODE };
+  const hidden = makeElf({
+    entry: BASE,
+    segments: [load, { type: PT.NOTE, bytes: notes }, { type: PT.NOTE }],
+    sections: [{ name: ".note", type: SHT.NOTE, bytes: notes }],
+  });
+  const { ehdr, phdr } = ELF64;
+  const headers = words(16, ehdr.size + 3 * phdr.size, 8);
+  const bzImage = linuxKernel({ payload: gzipSync(pvhKernel()) });
+  return [
+    {
+      name: "elf64 with Multiboot",
+      bytes: multiboot,
+      fields: [...headers, ...words(ehdr.size + phdr.size, 0x100, 4)],
+    },
+    {
+      name: "elf64 with a hidden PVH note",
+      bytes: hidden,
+      fields: [...headers, ...words(ehdr.size, hidden.length - 8, 4)],
+    },
+    { name: "bzImage", bytes: bzImage, fields: words(0x1f0, 0x270, 4) },
+  ];
+}
+
+const ARM_CORPUS = corpus();
+const X86_CORPUS = x86Corpus();
+const X86_TARGETS: readonly ConvertTarget[] = ["vmlinux", "elf32", "pvh"];
+
+function loadsOf(image: KnownImage): number {
+  assert.ok(image.format === "elf");
+  return image.segments.filter(({ type }) => type === PT.LOAD).length;
+}
 
 /** The converted file is what it claims to be. */
 function checkResult(bytes: Uint8Array, to: ConvertTarget): void {
   const image = recognise(bytes);
+  if (to === "vmlinux" || to === "elf32" || to === "pvh") {
+    assert.equal(image.format, "elf");
+    if (to === "pvh") assert.ok(image.format === "elf" && image.pvh !== undefined);
+    if (to === "elf32")
+      assert.equal(findMultiboot1(bytes)?.offset, ELF32.ehdr.size + loadsOf(image) * ELF32.phdr.size);
+    return;
+  }
   assert.equal(image.format, to);
   if (image.format === "zimage") {
     assert.deepEqual([image.start, image.end, image.problems], [0, bytes.length, []]);
@@ -79,7 +128,8 @@ function convertOne(bytes: Uint8Array, to: ConvertTarget, random: Random): strin
     to,
     maxMemory: MAX_MEMORY,
     maxUnpacked: MAX_UNPACKED,
-    ...(to === "elf" ? {} : placement),
+    ...(to === "zimage" || to === "arm64-image" ? placement : {}),
+    ...(to === "pvh" && random.below(4) === 0 ? { entry: `0x${BASE.toString(16)}` } : {}),
   };
   let made: Uint8Array;
   try {
@@ -102,11 +152,15 @@ export function fuzzConvert(first: number, count: number): Map<string, number> {
   const outcomes = new Map<string, number>();
   for (let seed = first; seed < first + count; seed++) {
     const random = new Random(seed);
-    const base = random.pick(CORPUS);
+    // Four of five cases are of a kernel and a target that may go together.
+    const x86 = random.below(2) === 0;
+    const base = random.pick(x86 ? X86_CORPUS : ARM_CORPUS);
+    const fitting = CONVERT_TARGETS.filter((target) => X86_TARGETS.includes(target) === x86);
+    const to = random.pick(random.below(5) === 0 ? CONVERT_TARGETS : fitting);
     let bytes: Uint8Array = Uint8Array.from(base.bytes);
     for (let changes = random.below(4); changes > 0; changes--) bytes = mutate(bytes, base, random);
     try {
-      const outcome = convertOne(bytes, random.pick(CONVERT_TARGETS), random);
+      const outcome = convertOne(bytes, to, random);
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
     } catch (error) {
       throw new Error(`convert fuzz: seed ${seed} (${base.name}): ${String(error)}`, { cause: error });

@@ -1,4 +1,4 @@
-/** `locore convert FILE --to KIND`: an ARM kernel as another kind of image. Knows files and words; the work is convert/. */
+/** `locore convert FILE --to KIND`: a kernel as another kind of image. Knows files and words; the work is convert/. */
 import { realpath } from "node:fs/promises";
 import { hex } from "../../bytes/hex.js";
 import {
@@ -20,6 +20,9 @@ const ENDINGS: Readonly<Record<ConvertTarget, string>> = {
   zimage: ".zImage",
   "arm64-image": ".Image",
   elf: ".elf",
+  vmlinux: ".vmlinux",
+  elf32: ".elf32",
+  pvh: ".pvh",
 };
 const LABEL = 11;
 
@@ -36,6 +39,10 @@ function placeRows(made: Conversion): string[] {
       row("linked at", `${hex(made.address)} to ${hex(end)} (${size})`),
       row("entry", hex(made.entry)),
     ];
+  }
+  if (!("placement" in made)) {
+    const whole = `${made.memory} bytes in memory, of which ${made.contents} are in the file`;
+    return [row("kernel", made.found), row("size", whole), row("entry", hex(made.entry))];
   }
   const { placement, memory, entry, instructionSet } = made;
   const from = placeText(placement, placement.address);
@@ -81,7 +88,7 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
   const at = address === undefined ? undefined : parseAddress("--at", address);
   const file = await showingProgress(stderr, (pulling) => guestFile(KERNEL, input, pulling));
   const bytes = await readInput("kernel", file);
-  const made = convertImage(bytes, { to, at, relative: args.has("relative") });
+  const made = convertImage(bytes, { to, at, relative: args.has("relative"), entry: args.value("entry") });
   await checkDistinct(file, output);
   await writeOutput(output, made.bytes);
   if (args.has("json")) {
@@ -94,19 +101,22 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
 }
 
 export const convert: Command = {
-  summary: "make a zImage or an arm64 Image of an ARM kernel's ELF file, or an ELF file of one of these",
+  summary:
+    "put a kernel into another kind of file: of an x86 kernel its vmlinux, an ELF32 file or one with a PVH note; of an ARM kernel a zImage, an arm64 Image or an ELF file",
   description: [
     "Xen on ARM, U-Boot's bootz and booti and Firecracker take no ELF file. The result is what they take: a header, a " +
       "piece of code that puts the kernel where it belongs, and the kernel.",
     "The other way, --to elf takes the kernel out of such an image: what was wrapped, what a Linux zImage unpacks itself to, " +
       "or an Image as it is.",
-    "Without --relative and --at the place is chosen by the file's addresses, and the choice explained.",
+    "Of x86 kernels, vmlinux is the ELF kernel in a bzImage (Firecracker, Cloud Hypervisor, libkrun), elf32 a 64-bit Multiboot kernel in the " +
+      "ELF32 file that QEMU wants, pvh the same file with a PVH note that every loader finds, where there is an entry for it.",
+    "Of ARM kernels, without --relative and --at the place is chosen by the file's addresses, and the choice explained.",
   ],
   operands: [
     {
       name: "KERNEL",
       required: true,
-      help: "an ELF file for 32-bit ARM or AArch64, a zImage or an Image, packed or not; or a guest of the catalogue",
+      help: "a bzImage, an ELF file for x86, 32-bit ARM or AArch64, a zImage or an Image, packed or not; or a guest of the catalogue",
     },
   ],
   options: [
@@ -117,14 +127,21 @@ export const convert: Command = {
     },
     { name: "at", value: "ADDR", help: "place its lowest byte at this physical address" },
     {
+      name: "entry",
+      value: "WHERE",
+      help: "with pvh: address (0x…) or symbol of the 32-bit code that the note leads to",
+    },
+    {
       name: "out",
       aliases: ["o"],
       value: "FILE",
-      help: "where to write it (default: KERNEL.zImage, .Image or .elf)",
+      help: "where to write it (default: KERNEL.zImage, .Image, .elf, .vmlinux, .elf32 or .pvh)",
     },
     JSON_OPTION,
   ],
   examples: [
+    ["locore convert vmlinuz --to vmlinux", "the ELF kernel of a bzImage, for Firecracker"],
+    ["locore convert gnumach-amd64 --to elf32 -o gnumach", "a 64-bit Multiboot kernel for QEMU"],
     ["locore convert kernel --to zimage", "FreeBSD for 32-bit ARM as a guest of Xen"],
     [
       "locore convert kernel.elf --to arm64-image --at 0x40080000 -o Image",

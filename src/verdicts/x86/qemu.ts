@@ -69,7 +69,8 @@ export const QEMU_RULES = new RuleTable("qemu", SOURCE, {
   "multiboot-elf64": {
     what: "a Multiboot kernel without load addresses must not be x86-64 (a PVH note does not help)",
     prints: [`${SELF}Cannot load x86-64 image, give a 32bit one.`],
-    advice: "objcopy -O elf32-i386 makes the container that QEMU takes; GRUB and locore take it as it is",
+    advice:
+      "locore convert KERNEL --to elf32 makes the file that QEMU takes; GRUB and locore take it as it is",
   },
   "multiboot-not-elf": {
     what: "a Multiboot kernel without load addresses must be an ELF file",
