@@ -21,6 +21,13 @@ export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-e
 export type { BootOptions, NamedBytes } from "../boot/options.js";
 export type { Plan } from "../boot/plan.js";
 export { convert, CONVERT_TARGETS, ConvertError } from "../convert/index.js";
-export type { Conversion, ConvertOptions, ConvertTarget } from "../convert/index.js";
+export type { Conversion, ConvertOptions, ConvertTarget, X86Kernel, X86Target } from "../convert/index.js";
 export { EXPORT_TARGETS, exportGuest } from "../export/index.js";
-export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "../export/index.js";
+export type {
+  ConvertedFile,
+  Export,
+  ExportFile,
+  ExportRequest,
+  ExportTarget,
+  Loss,
+} from "../export/index.js";

@@ -19,6 +19,8 @@ export type {
   Placement,
   UnwrappedKernel,
   WrappedKernel,
+  X86Kernel,
+  X86Target,
 } from "../convert/index.js";
 export type { ZImage } from "../formats/zimage/zimage.js";
 export { unpackZImage } from "../formats/zimage/payload.js";
@@ -33,7 +35,14 @@ export type { KernelSystem } from "../formats/elf/system.js";
 export { verdicts } from "../verdicts/index.js";
 export type { FailedCheck, LoaderFacts, Outcome, Verdict } from "../verdicts/index.js";
 export { exportGuest } from "../export/index.js";
-export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "../export/index.js";
+export type {
+  ConvertedFile,
+  Export,
+  ExportFile,
+  ExportRequest,
+  ExportTarget,
+  Loss,
+} from "../export/index.js";
 export { BootError, faultText, NoLoaderError, OptionError } from "../boot/boot-error.js";
 export type { BootFault, FaultPlace } from "../boot/boot-error.js";
 export { buildPlan, LoaderRegistry } from "../boot/index.js";

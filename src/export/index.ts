@@ -13,7 +13,8 @@ import type { Export, ExportRequest, ExportTarget } from "./request.js";
 import { exportXl } from "./xl.js";
 
 export { EXPORT_TARGETS } from "./request.js";
-export type { Export, ExportFile, ExportRequest, ExportTarget, Loss } from "./request.js";
+export { convertedNote } from "./taken-kernel.js";
+export type { ConvertedFile, Export, ExportFile, ExportRequest, ExportTarget, Loss } from "./request.js";
 
 /** Names that are a file's, a device-tree node's and a guest's at once. */
 const GUEST_NAME = /^[A-Za-z][\w.-]{0,30}$/;

@@ -9,6 +9,7 @@
 import { FormatError } from "../formats/format-error.js";
 import { isForArm } from "../formats/image.js";
 import { verdicts } from "../verdicts/index.js";
+import { convertedNote, takenKernel } from "./taken-kernel.js";
 import { checkTaken, commentText, shellWord } from "./check.js";
 import {
   memoryMib,
@@ -21,7 +22,14 @@ import {
 
 /** What every target is made of. */
 interface Guest {
+  /** With the kernel that the target is given. */
   readonly request: ExportRequest;
+  /** What the given kernel is. */
+  readonly summary: string;
+  /** For its result: the file that has to be there, if one has. */
+  readonly converted: Pick<Export, "converted">;
+  /** The same for people. */
+  readonly notes: readonly string[];
   readonly name: string;
   readonly memory: number;
   readonly cpus: number;
@@ -39,8 +47,8 @@ function lineOf({ commandLine, plan }: ExportRequest): string | undefined {
   return line === "" ? undefined : line;
 }
 
-function guestOf(request: ExportRequest, target: string, loader: string): Guest {
-  const { image } = request.kernel;
+function guestOf(given: ExportRequest, target: string, loader: string): Guest {
+  const { image } = given.kernel;
   if (isForArm(image)) {
     throw new FormatError(target, {
       offset: 0,
@@ -49,9 +57,13 @@ function guestOf(request: ExportRequest, target: string, loader: string): Guest 
       meaning: "Machines for this target are x86 ones; kernels for ARM go to xl or dom0less.",
     });
   }
+  const { request, converted } = takenKernel(given, loader);
   checkTaken(request, loader);
   return {
     request,
+    summary: image.summary,
+    converted: converted === undefined ? {} : { converted },
+    notes: converted === undefined ? [] : [convertedNote(converted)],
     name: request.name ?? "guest",
     memory: memoryMib(request),
     cpus: request.cpus ?? 1,
@@ -80,14 +92,14 @@ interface Script {
   /** Command lines, each as its words. */
   readonly lines: readonly (readonly string[])[];
   readonly lost: readonly Loss[];
-  readonly notes?: readonly string[];
 }
 
 /** A shell script that ends as its last command does. */
-function script({ target, guest, lines, lost, notes = [] }: Script): Export {
+function script({ target, guest, lines, lost }: Script): Export {
+  const { notes } = guest;
   const name = guest.request.fileName ?? `${guest.name}.sh`;
   const comments = [
-    guest.request.kernel.image.summary,
+    guest.summary,
     ...lost.map(({ what, why }) => `Lost: ${what} (${why})`),
     ...notes.map((note) => `Note: ${note}`),
   ];
@@ -99,6 +111,7 @@ function script({ target, guest, lines, lost, notes = [] }: Script): Export {
   return {
     target,
     file: { name, text: `${text.join("\n")}\n` },
+    ...guest.converted,
     commands: [`sh ${shellWord(name)}`],
     lost,
     notes,
@@ -119,7 +132,7 @@ function byMultiboot(request: ExportRequest): boolean {
 /** A script for QEMU's microvm. Throws FormatError for a kernel that it does not boot. */
 export function exportQemu(request: ExportRequest): Export {
   const guest = guestOf(request, "qemu", "qemu-microvm");
-  const multiboot = byMultiboot(request);
+  const multiboot = byMultiboot(guest.request);
   const files = [
     ...(guest.initrd === undefined ? [] : [guest.initrd]),
     ...(multiboot ? (request.modules ?? []) : []),
@@ -158,11 +171,13 @@ export function exportFirecracker(request: ExportRequest): Export {
     "machine-config": { vcpu_count: cpus, mem_size_mib: memory },
   };
   const name = request.fileName ?? `${guest.name}.json`;
-  const verdict = verdicts(request.kernel.image).find(({ loader }) => loader.name === "firecracker");
-  const notes = verdict?.since === undefined ? [] : [`needs Firecracker ${verdict.since}`];
+  const verdict = verdicts(guest.request.kernel.image).find(({ loader }) => loader.name === "firecracker");
+  const since = verdict?.since === undefined ? [] : [`needs Firecracker ${verdict.since}`];
+  const notes = [...guest.notes, ...since];
   return {
     target: "firecracker",
     file: { name, text: `${JSON.stringify(config, undefined, 2)}\n` },
+    ...guest.converted,
     commands: [`firecracker --no-api --config-file ${shellWord(name)}`],
     lost: losses(guest),
     notes,
@@ -295,11 +310,13 @@ export function exportLibvirt(request: ExportRequest): Export {
   const relative = [kernel, ...(initrd === undefined ? [] : [initrd]), ...disks].filter(
     (one) => !one.startsWith("/"),
   );
-  const notes = relative.length === 0 ? [] : [`libvirt wants absolute paths: ${relative.join(", ")}`];
+  const wanted = relative.length === 0 ? [] : [`libvirt wants absolute paths: ${relative.join(", ")}`];
+  const notes = [...guest.notes, ...wanted];
   const commands = [`virsh create --console ${shellWord(file)}`];
   return {
     target: "libvirt",
     file: { name: file, text: `${lines.join("\n")}\n` },
+    ...guest.converted,
     commands,
     lost: losses(guest),
     notes,

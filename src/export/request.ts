@@ -2,6 +2,7 @@
  * What an export is made of, and what comes out: a kernel and a machine that were asked for, files and commands for
  * another monitor, and what is lost on the way. Knows no target.
  */
+import type { X86Target } from "../convert/index.js";
 import type { KnownImage } from "../formats/index.js";
 import type { Plan } from "../boot/plan.js";
 
@@ -42,11 +43,24 @@ export interface Loss {
   readonly why: string;
 }
 
+/** A kernel that was converted, because the target does not take it as it is. */
+export interface ConvertedFile {
+  /** As the configuration names it: beside the configuration. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+  /** A target of `convert`, or only unpacked. */
+  readonly way: X86Target | "unpacked";
+  /** The kernel's own file. */
+  readonly of: string;
+}
+
 /** What was made. */
 export interface Export {
   readonly target: ExportTarget;
   /** The configuration. Text, lines ended by "\n". */
   readonly file: { readonly name: string; readonly text: string };
+  /** The kernel that has to lie beside it, where the target takes the given one only converted. */
+  readonly converted?: ConvertedFile;
   /** Complete command lines, in order. */
   readonly commands: readonly string[];
   readonly lost: readonly Loss[];

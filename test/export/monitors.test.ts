@@ -1,10 +1,12 @@
 /** R6.5 guests for other x86 monitors: the text, what is lost, what is refused instead; QEMU's script runs. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import test from "node:test";
+import { gzipSync } from "node:zlib";
+import { convert } from "../../src/convert/index.js";
 import {
   exportGuest,
   EXPORT_TARGETS,
@@ -136,56 +138,104 @@ test("R6.5 modules go with a Multiboot kernel to QEMU, and are lost elsewhere", 
   );
 });
 
-/** Prints on COM1, then ends the machine by a triple fault. */
-function talkingKernel(words: string): Uint8Array {
-  const base = 0x20_0000;
-  const code = [
-    ...[0xba, 0xf8, 0x03, 0, 0], // mov edx, 0x3f8
-    ...Array.from(words).flatMap((letter) => [0xb0, letter.charCodeAt(0), 0xee]), // mov al, letter; out dx, al
-    ...[0x0f, 0x01, 0x1d, 0, 0, 0x20, 0], // lidt [base]: a limit of 0
-    0xcc,
-  ];
-  const notes = makeNotes([makePvhNote(base + 8)]);
-  const segments = [
-    { vaddr: base, bytes: Uint8Array.from([...new Uint8Array(8), ...code]) },
-    { type: PT.NOTE, bytes: notes },
-  ];
-  return makeElf({ entry: base + 8, segments });
-}
+test("R6.5 a kernel that the target takes only in another kind of file is converted, and the configuration names that", () => {
+  const bzImage = linuxKernel({ payload: gzipSync(pvhKernel()) });
+  const firecracker = exportGuest(request(bzImage, { ...WHOLE, fileName: "out/vm.json" }), "firecracker");
+  assert.match(firecracker.file.text, /"kernel_image_path": "out\/web\.vmlinux"/);
+  assert.deepEqual(firecracker.converted?.bytes, convert(bzImage, { to: "vmlinux" }).bytes);
+  assert.match(
+    firecracker.notes[0],
+    /^out\/web\.vmlinux is \/k\/kernel img, converted \(locore convert --to vmlinux\)$/,
+  );
+  const multiboot = multibootKernel({ elfClass: 64 });
+  for (const target of ["qemu", "libvirt"] as const) {
+    const { file, converted } = exportGuest(request(multiboot), target);
+    assert.match(file.text, /guest\.elf32/);
+    assert.equal(converted?.way, "elf32");
+  }
+  const modules = exportGuest(request(multiboot, { modules: ["one"] }), "qemu");
+  assert.match(modules.file.text, /# Note: guest\.elf32 is [^]* -kernel guest\.elf32 -initrd one /);
+  const packed = exportGuest(request(gzipSync(pvhKernel())), "cloud-hypervisor");
+  assert.deepEqual([packed.converted?.way, packed.converted?.bytes], ["unpacked", pvhKernel()]);
+  assert.equal(exportGuest(request(pvhKernel()), "qemu").converted, undefined);
+});
 
-test("R6.5 QEMU's script runs: the guest says there what it says here", async (t) => {
-  if (requireTool(t, "qemu-system-x86_64") === undefined) return;
+test("R6.5 the converted kernel is written beside the configuration, with --out; without, it is told of; the kernel itself is never replaced", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "locore-export-"));
   try {
     const kernel = path.join(folder, "kernel");
-    writeFileSync(kernel, talkingKernel("same\n"));
-    const here = await locore("boot", kernel, "-m", "64M");
-    const { status, err } = await locore(
-      "export",
-      kernel,
-      "--to",
-      "qemu",
-      "-m",
-      "64M",
-      "--out",
-      path.join(folder, "run.sh"),
-    );
-    assert.equal(status, 0, err);
-    assert.match(here.out, /same/);
-    // The guest stops there for good, and QEMU with it.
-    const there = spawn("sh", ["run.sh"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
-    const limit = setTimeout(() => there.kill(), LIMIT_MS);
-    let shown = "";
-    for await (const chunk of there.stdout) {
-      shown += String(chunk);
-      if (shown.includes("\n")) there.kill();
-    }
-    clearTimeout(limit);
-    assert.equal(shown.replaceAll("\r", ""), "same\n");
+    writeFileSync(kernel, multibootKernel({ elfClass: 64 }));
+    const out = path.join(folder, "run.sh");
+    const written = await locore("export", kernel, "--to", "qemu", "--out", out);
+    assert.deepEqual([written.status, written.err], [0, ""]);
+    assert.match(written.out, /note {2}\S+guest\.elf32 is \S+kernel, converted/);
+    const { bytes } = convert(readFileSync(kernel), { to: "elf32" });
+    assert.deepEqual(new Uint8Array(readFileSync(path.join(folder, "guest.elf32"))), bytes);
+    const printed = await locore("export", kernel, "--to", "qemu");
+    assert.match(printed.out, /-kernel guest\.elf32/);
+    assert.match(printed.err, /guest\.elf32 is written only with --out/);
+    const clash = path.join(folder, "mine.elf32");
+    writeFileSync(clash, readFileSync(kernel));
+    const refused = await locore("export", clash, "--to", "qemu", "--name", "mine", "--out", out);
+    assert.equal(refused.status, 2);
+    assert.match(refused.err, /is the kernel itself/);
   } finally {
     rmSync(folder, { recursive: true });
   }
 });
+
+/** Prints on COM1, then ends the machine by a triple fault. */
+function talkingKernel(words: string, by: "PVH" | "Multiboot"): Uint8Array {
+  const base = 0x20_0000;
+  const header = [0x02, 0xb0, 0xad, 0x1b, 0, 0, 0, 0, 0xfe, 0x4f, 0x52, 0xe4];
+  const front = by === "PVH" ? new Array<number>(12).fill(0) : header;
+  const code = [
+    ...[0xba, 0xf8, 0x03, 0, 0], // mov edx, 0x3f8
+    ...Array.from(words).flatMap((letter) => [0xb0, letter.charCodeAt(0), 0xee]), // mov al, letter; out dx, al
+    ...[0x0f, 0x01, 0x1d, 4, 0, 0x20, 0], // lidt [base + 4]: a limit of 0
+    0xcc,
+  ];
+  const notes = { type: PT.NOTE, bytes: makeNotes([makePvhNote(base + 12)]) };
+  const load = { vaddr: base, bytes: Uint8Array.from([...front, ...code]) };
+  return makeElf({ entry: base + 12, segments: by === "PVH" ? [load, notes] : [load] });
+}
+
+for (const by of ["PVH", "Multiboot"] as const) {
+  const how = by === "PVH" ? "" : ", from the converted kernel beside it";
+  test(`R6.5 QEMU's script runs${how}: the guest says there what it says here`, async (t) => {
+    if (requireTool(t, "qemu-system-x86_64") === undefined) return;
+    const folder = mkdtempSync(path.join(tmpdir(), "locore-export-"));
+    try {
+      const kernel = path.join(folder, "kernel");
+      writeFileSync(kernel, talkingKernel("same\n", by));
+      const here = await locore("boot", kernel, "-m", "64M");
+      const { status, err } = await locore(
+        "export",
+        kernel,
+        "--to",
+        "qemu",
+        "-m",
+        "64M",
+        "--out",
+        path.join(folder, "run.sh"),
+      );
+      assert.equal(status, 0, err);
+      assert.match(here.out, /same/);
+      // The guest stops there for good, and QEMU with it.
+      const there = spawn("sh", ["run.sh"], { cwd: folder, stdio: ["ignore", "pipe", "inherit"] });
+      const limit = setTimeout(() => there.kill(), LIMIT_MS);
+      let shown = "";
+      for await (const chunk of there.stdout) {
+        shown += String(chunk);
+        if (shown.includes("\n")) there.kill();
+      }
+      clearTimeout(limit);
+      assert.equal(shown.replaceAll("\r", ""), "same\n");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+}
 
 test("plan --diff: what is different between two plans, a line a field, status 1; the same plan, nothing and 0", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "locore-diff-"));

@@ -1,6 +1,8 @@
 /** `locore export KERNEL --to TARGET`: a configuration for another monitor. Knows files and words; the work is export/. */
+import path from "node:path";
 import type { Writable } from "node:stream";
 import {
+  convertedNote,
   exportGuest,
   EXPORT_TARGETS,
   type Export,
@@ -48,7 +50,7 @@ async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportR
     initrd: initrd === undefined ? undefined : { name: initrd, size: initrdSize },
     disks: (request.diskFiles ?? []).map(({ file }) => file),
     ownOnly: ownOnly(args, request),
-    modules: (request.modules ?? []).map(({ path }) => path),
+    modules: (request.modules ?? []).map((module) => module.path),
     plan: isForArm(image) ? undefined : await makePlan(withoutDisks(request)),
   };
 }
@@ -83,9 +85,20 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
     throw new UsageError("--to TARGET is missing", `where to: ${EXPORT_TARGETS.join(", ")}`);
   const result = made(await exportRequest(args, stderr), target);
   const output = args.value("out");
-  if (output !== undefined) await writeOutput(output, new TextEncoder().encode(result.file.text));
-  if (args.has("json")) stdout.write(`${toJson({ output, ...result }, 2)}\n`);
-  else if (output === undefined) stdout.write(result.file.text);
+  const { converted, ...told } = result;
+  if (converted !== undefined && path.resolve(converted.name) === path.resolve(converted.of))
+    throw new UsageError(`${converted.name} is the kernel itself`, "name the guest otherwise: --name");
+  if (output !== undefined) {
+    await writeOutput(output, new TextEncoder().encode(result.file.text));
+    if (converted !== undefined) await writeOutput(converted.name, converted.bytes);
+  } else if (converted !== undefined)
+    printLines(stderr, [
+      `locore: note: ${converted.name} is written only with --out; ${convertedNote(converted)}`,
+    ]);
+  if (args.has("json")) {
+    const file = converted && { name: converted.name, size: converted.bytes.length, way: converted.way };
+    stdout.write(`${toJson({ output, ...told, converted: file }, 2)}\n`);
+  } else if (output === undefined) stdout.write(result.file.text);
   else printLines(stdout, summaryLines(result, output));
   return 0;
 }
@@ -94,7 +107,8 @@ export const exportCommand: Command = {
   summary:
     "write what boots the same guest in another monitor, and say what is lost: a script, JSON or XML for QEMU, Firecracker, Cloud Hypervisor, crosvm, kvmtool, bhyve, libvirt, Xen's xl, or Xen without a first domain",
   description: [
-    "Takes boot's options. A kernel that the target would refuse is refused here, with the check that fails and what to do.",
+    "Takes boot's options. A kernel that the target takes only in another kind of file is converted (locore help convert) and written beside " +
+      "the configuration. One that the target would refuse all the same is refused here, with the check that fails and what to do.",
     "dom0less: a device-tree fragment (an overlay for dtc) and the commands that start it on QEMU's virt machine.",
     QEMU_PARAGRAPH,
   ],
