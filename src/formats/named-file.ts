@@ -5,7 +5,7 @@
 import { ByteView } from "../bytes/byte-view.js";
 import { cpioFacts, isCpio } from "./cpio/cpio.js";
 import type { Fact } from "./image.js";
-import { peFacts, readPe } from "./pe/pe.js";
+import { peFacts, readPe, type PeSection } from "./pe/pe.js";
 import { readUnifiedKernel } from "./pe/uki.js";
 
 /** What such a file is. */
@@ -20,6 +20,20 @@ export interface NamedFile {
 /** Longest command line that the summary's facts repeat. */
 const SHOWN = 256;
 
+/** Sections of a unified kernel image that are archives. */
+const ARCHIVES = [".ucode", ".initrd"];
+
+/** What the archives in a section are, at their offsets in the file. */
+function archiveFacts({ name, bytes, offset }: PeSection): Fact[] {
+  if (bytes === undefined || !ARCHIVES.includes(name)) return [];
+  const moved = (fact: Fact): Fact => ({
+    ...fact,
+    name: `uki${name} ${fact.name}`,
+    ...(fact.offset === undefined ? {} : { offset: offset + fact.offset }),
+  });
+  return cpioFacts(bytes).map(moved);
+}
+
 /** Names a file that `recognise` refuses; undefined when there is nothing to add to its refusal. */
 export function namedFile(bytes: Uint8Array): NamedFile | undefined {
   const unified = readUnifiedKernel(bytes);
@@ -33,6 +47,7 @@ export function namedFile(bytes: Uint8Array): NamedFile | undefined {
     add("uki.cmdline", commandLine?.slice(0, SHOWN), "the command line where none is given");
     add("uki.linux", kernel.length, "bytes of the kernel");
     add("uki.initrd", initrd?.length, "bytes of .ucode and .initrd");
+    facts.push(...pe.sections.flatMap(archiveFacts));
     const whose = system ?? release;
     const summary = `unified kernel image for ${pe.machine}${whose === undefined ? "" : `, ${whose}`}`;
     return { format: "uki", summary, facts, kernel };

@@ -187,7 +187,12 @@ async function fetchGuest(
  * archive, a failed transfer, or a damaged package; the message says what to do instead.
  */
 export async function pullGuest(name: string, options: PullOptions = {}): Promise<PulledGuest> {
-  const entry = entryNamed(name);
+  return pullEntry(entryNamed(name), options);
+}
+
+/** The same for what the catalogue does not list; its name is its folder in the cache. */
+export async function pullEntry(entry: CatalogueEntry, options: PullOptions = {}): Promise<PulledGuest> {
+  const { name } = entry;
   const cache = new GuestCache(options.cacheFolder ?? defaultCacheFolder());
   const ready = options.refresh ? undefined : await cache.verified(name);
   if (ready) return asPulled(entry, cache, ready, true);

@@ -29,7 +29,7 @@ export type Values = Readonly<Record<string, string | number>>;
 /** What a verdict says beyond its rule. */
 export interface More {
   readonly values?: Values;
-  /** Instead of the rule's own advice. */
+  /** Instead of the rule's own advice; undefined: none. */
   readonly advice?: string | undefined;
   /** Instead of what the rule says. */
   readonly reason?: string;
@@ -65,7 +65,7 @@ export class RuleTable<Name extends string> {
         ...(more.check === undefined ? {} : { check: more.check }),
         prints: (rule.prints ?? []).map((text) => filled(text, more.values ?? {})),
         ...(since === undefined ? {} : { since }),
-        advice: more.advice ?? rule.advice,
+        advice: "advice" in more ? more.advice : rule.advice,
       };
     };
     return {

@@ -173,6 +173,12 @@ test("R4.3 inspect of a unified kernel image: the whole, then the kernel in it; 
     const [first, second] = out.split("\n");
     assert.match(first, /unified kernel image for x86-64, Test OS 1$/);
     assert.match(second, /^boots in +locore \(linux\)$/);
+    assert.match(out, /\nnot in +[^\n]*firecracker[^\n]*: a PE\/COFF program;/);
+    assert.match(
+      out,
+      /qemu-pc +unchecked[^\n]*\n[^\n]*found a PE\/COFF program[^\n]*\n +rule qemu\/protocol-0/,
+    );
+    assert.match(out, /uki\.initrd cpio\[0\] +1 files 1 bytes {2}\(has \/init\)/);
     assert.match(
       out,
       /uki\.cmdline +a=b[^]*section \.linux: Linux bzImage[^]*\nboots in +qemu \(microvm, pc\)/,

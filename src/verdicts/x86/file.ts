@@ -4,6 +4,8 @@
  */
 import { ByteView } from "../../bytes/byte-view.js";
 import { hex } from "../../bytes/hex.js";
+import { isCpio } from "../../formats/cpio/cpio.js";
+import { readPe } from "../../formats/pe/pe.js";
 import type { Unikernel } from "../../formats/elf/unikernel.js";
 import { ELF_MAGIC } from "../../spec/elf.js";
 import {
@@ -175,6 +177,8 @@ export function startText({ view, packedBy, elf, setup }: X86File): string {
   if (elf !== undefined) return `an ELF${elf.bits ?? ""} file`;
   if (setup !== undefined) return "a Linux bzImage";
   if (view.length < ELF_MAGIC.length) return `a file of ${view.length} bytes`;
+  if (isCpio(view)) return "a cpio archive";
+  if (readPe(view.bytes) !== undefined) return "a PE/COFF program";
   return hex(view.u32(0), 8);
 }
 
