@@ -17,11 +17,11 @@ import { readFitFile, type FitImage } from "./fit/fit.js";
 import { readFlat } from "./flat/flat.js";
 import type { FlatImage } from "./flat/flat.js";
 import { FormatError } from "./format-error.js";
-import { unpackFile } from "./packed.js";
+import { packedWith, unpackFile } from "./packed.js";
 import { describingLimit, type UnpackLimit } from "./unpack-limit.js";
 import { foreignImage, type ForeignImage } from "./foreign.js";
 import { hasUImageMagic, readUImage, type DescribeContent, type UImage } from "./uimage/uimage.js";
-import { refuse, UnrecognisedImage } from "./unrecognised.js";
+import { insidePacked, refuse } from "./unrecognised.js";
 import { hasZImageMagic, readZImage, type ZImage } from "./zimage/zimage.js";
 
 /** A file that one of the readers takes; `format` tells which. */
@@ -46,7 +46,7 @@ export function recognise(bytes: Uint8Array, maxUnpacked?: number): KnownImage {
 export function recogniseAny(bytes: Uint8Array, limit: UnpackLimit): Image {
   const inside = unpackFile(bytes, limit);
   if (inside === undefined) return read(bytes, limit.maxOutput);
-  const packed = `packed with ${inside.codec}`;
+  const packed = packedWith(inside.codec);
   try {
     const image = read(inside.bytes, limit.maxOutput - inside.bytes.length);
     if (image.format === "foreign") {
@@ -115,12 +115,4 @@ function contentTeller(budget: number): DescribeContent {
       return `something of more than ${maxOutput} bytes, packed with ${error.cause.codec}`;
     }
   };
-}
-
-/** The same fault; its offset is that of the unpacked bytes. */
-function insidePacked(error: FormatError, packed: string): FormatError {
-  const { offset, expected, meaning } = error;
-  const fault = { offset, found: `${error.found} (in the file, which is ${packed})`, expected, meaning };
-  if (error instanceof UnrecognisedImage) return new UnrecognisedImage(error.kind, fault);
-  return new FormatError(error.format, fault, { cause: error });
 }

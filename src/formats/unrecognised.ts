@@ -38,20 +38,33 @@ function named(kind: string, offset: number, advice: string): UnrecognisedImage 
   return new UnrecognisedImage(kind, { offset, found: kind, expected: READABLE, meaning: `${advice}.` });
 }
 
+/** The same error, of what is inside a file that is packed as a whole. */
+export function insidePacked(error: FormatError, packed: string): FormatError {
+  const { offset, expected, meaning } = error;
+  const fault = { offset, found: `${error.found} (in the file, which is ${packed})`, expected, meaning };
+  if (error instanceof UnrecognisedImage) return new UnrecognisedImage(error.kind, fault);
+  return new FormatError(error.format, fault, { cause: error });
+}
+
 /** The error for a file that no reader takes. */
 export function refuse(view: ByteView): UnrecognisedImage {
   if (view.length === 0) {
     return named("an empty file", 0, "The download or build that made it failed: make it again");
   }
-  const magic = FILE_MAGICS.find((one) => has(view, one.offset, one.bytes));
   return (
-    (magic && named(magic.name, magic.offset, magic.advice)) ??
+    byMagic(view) ??
     compressed(view) ??
     portableExecutable(view) ??
     text(view) ??
     bootSector(view) ??
     unknown(view)
   );
+}
+
+/** The error for a file, or the beginning of one, that a magic number names. */
+export function byMagic(view: ByteView): UnrecognisedImage | undefined {
+  const magic = FILE_MAGICS.find((one) => has(view, one.offset, one.bytes));
+  return magic && named(magic.name, magic.offset, magic.advice);
 }
 
 function compressed(view: ByteView): UnrecognisedImage | undefined {

@@ -101,6 +101,12 @@ export const FILE_MAGICS: readonly FileMagic[] = [
     name: "a universal Mach-O file (macOS) or a Java class",
     advice: "Give an ELF kernel or a bzImage",
   },
+  {
+    offset: 0,
+    bytes: [0x55, 0xaa],
+    name: "an option ROM (a card's BIOS, as of a display or of a network card)",
+    advice: "Firmware runs it, beside a kernel or a disk: give a kernel",
+  },
   { offset: 0, bytes: text("#!"), name: "a script", advice: "Run it, or give the kernel file itself" },
 ];
 

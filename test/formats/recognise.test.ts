@@ -113,6 +113,9 @@ test("R2.3 what cannot be read is named, with what to do", () => {
     [at(0, "070701"), /cpio archive/, /--initrd/],
     [at(0, "!<arch>\n"), /ar archive/, /Debian package|Unpack/],
     [at(0, "#!/bin/sh\n", 10), /a script/, /kernel/],
+    [at(0, [0x55, 0xaa, 4], 2048), /an option ROM/, /Firmware runs it/],
+    // An initramfs of more than is unpacked to describe a file.
+    [gzipSync(at(0, "070701", 40 * MIB)), /a cpio archive .* \(in the file, which is packed/, /--initrd/],
     [at(0, "<!DOCTYPE html>\n<p>404", 22), /an HTML page, which begins "<!DOCTYPE html>"/, /web page/],
     [noise(4096, 3), /[0-9a-f]{2} [0-9a-f]{2} .*"/, /arrived whole/],
   ];
