@@ -175,10 +175,11 @@ async function fetchGuest(
     version: resolved.version,
     packageSha256: resolved.sha256,
   };
-  const files = taken.map(([role, { path: inside, bytes: content }]) => [
-    role,
-    { fileName: path.posix.basename(inside), bytes: content },
-  ]);
+  const bases = taken.map(([, { path: inside }]) => path.posix.basename(inside));
+  const files = taken.map(([role, { bytes: content }], i) => {
+    const alone = bases.indexOf(bases[i]) === bases.lastIndexOf(bases[i]);
+    return [role, { fileName: alone ? bases[i] : `${role}-${bases[i]}`, bytes: content }];
+  });
   return cache.store({ ...about, release, architecture }, Object.fromEntries(files));
 }
 

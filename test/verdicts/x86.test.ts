@@ -11,7 +11,8 @@ import {
   type Outcome,
   type Verdict,
 } from "../../src/verdicts/index.js";
-import { EM, PT } from "../../src/spec/elf.js";
+import { EM, ET, PT, SHT } from "../../src/spec/elf.js";
+import { XEN_ELFNOTE } from "../../src/spec/xen-notes.js";
 import { packLz4Legacy } from "../support/arm-images.js";
 import { makeBzImage, makeElf, makeNotes, makePvhNote } from "../support/images.js";
 import {
@@ -80,7 +81,7 @@ test("R2.3 the table: fourteen loaders by kind of image", () => {
     ["ELF32 with a PVH note", pvhKernel({ elfClass: 32 }), "yynnybnnynnnnn"],
     ["ELF64, Linux' entry only", makeElf({ entry: BASE, segments: [plain] }), "nnynybynnnnnnn"],
     ["ELF32, entry only", makeElf({ elfClass: 32, entry: BASE, segments: [plain] }), "nnnnybnnynnnnn"],
-    ["FreeBSD's kernel", freeBsdKernel(), "yyyynbbyybnnnn"],
+    ["FreeBSD's kernel", freeBsdKernel(), "yyyynbbyynnnnn"],
     ["a program", program(), "nnbnbbbnnnnnnn"],
     ["ELF32 with Multiboot", multibootKernel(), "yynnbbnnbnnyny"],
     ["ELF64 with Multiboot", multibootKernel({ elfClass: 64 }), "nnbnbbbnnnnynn"],
@@ -143,6 +144,15 @@ test("R2.3 versions: PVH in QEMU 4.0, Firecracker 1.12, Cloud Hypervisor 16; bzI
   );
 });
 
+test("R2.3 a shared library boots nowhere, although nobody would stop it", () => {
+  const library = makeElf({ type: ET.DYN, entry: 0, segments: [{ vaddr: 0, bytes: new Uint8Array(64) }] });
+  const { outcome, check } = judge(library, "libkrun");
+  assert.deepEqual(
+    [outcome, check?.offset, check?.found],
+    ["blind", 24, "e_type DYN and e_entry 0: a shared library"],
+  );
+});
+
 test("R2.3 the messages that people search for, each at the byte that decides", () => {
   const cases: [bytes: Uint8Array, loader: string, offset: number, text: RegExp][] = [
     [makeElf({ entry: BASE, segments: [plain] }), "qemu-microvm", 32, /without PVH ELF Note/],
@@ -191,7 +201,7 @@ test("R2.3 Xen's toolstack looks into a bzImage's payload, and says what is wron
   );
 });
 
-test("R2.3 code of another CPU: nobody but QEMU, Xen and GRUB looks at e_machine", () => {
+test("R2.3 code of another CPU: nobody but QEMU and GRUB looks at e_machine, and Xen for paravirtual guests", () => {
   const foreign = pvhKernel({ machine: EM.RISCV });
   const all = verdicts(recognise(foreign));
   const outcomes = Object.fromEntries(all.map(({ loader, outcome }) => [loader.name, outcome]));
@@ -199,8 +209,58 @@ test("R2.3 code of another CPU: nobody but QEMU, Xen and GRUB looks at e_machine
     ["qemu-pc", "xen-pvh", "firecracker", "cloud-hypervisor", "crosvm", "libkrun"].map(
       (name) => outcomes[name],
     ),
-    ["refuses", "refuses", "blind", "blind", "blind", "blind"],
+    ["refuses", "blind", "blind", "blind", "blind", "blind"],
   );
+  const words = { LOADER: "generic", XEN_VERSION: "xen-3.0" } as const;
+  const paravirtual = makeElf({ ...xenElf(words), machine: EM.RISCV });
+  assert.deepEqual(judge(paravirtual, "xen-pv").prints, [
+    "xc_dom_guest_type: unknown image type 243: Invalid kernel",
+  ]);
+});
+
+/** An ELF file with Xen's notes that hold text. */
+function xenElf(words: Partial<Record<keyof typeof XEN_ELFNOTE, string>>): Parameters<typeof makeElf>[0] {
+  const notes = Object.entries(words).map(([name, value]) => ({
+    name: "Xen",
+    type: XEN_ELFNOTE[name as keyof typeof XEN_ELFNOTE],
+    desc: new TextEncoder().encode(`${value}\0`),
+  }));
+  return { entry: BASE, segments: [plain, { type: PT.NOTE, bytes: makeNotes(notes) }] };
+}
+
+test("R2.3 Xen says what a paravirtual kernel lacks in the same words, whatever it is; the verdict tells them apart", () => {
+  const words = { LOADER: "generic", XEN_VERSION: "xen-3.0" } as const;
+  const cases: [words: Parameters<typeof xenElf>[0], rule: string][] = [
+    [{}, "xen/no-notes"],
+    [{ GUEST_VERSION: "1" }, "xen/loader-note"],
+    [{ LOADER: "generic" }, "xen/version-note"],
+    [words, "xen/pv-entry"],
+  ];
+  for (const [said, rule] of cases) {
+    const verdict = judge(makeElf(xenElf(said)), "xen-pv");
+    assert.equal(verdict.rule, rule);
+    if (verdict.outcome === "refuses")
+      assert.deepEqual(verdict.prints, ["xc_dom_find_loader: no loader found: Invalid kernel"]);
+  }
+  const narrow = judge(makeElf({ ...xenElf(words), elfClass: 32, machine: EM[386] }), "xen-pv");
+  assert.equal(narrow.rule, "xen/pv-no-pae");
+});
+
+test("R2.3 Xen reads the older form of its notes too: a section __xen_guest, for paravirtual guests only", () => {
+  const text = "GUEST_OS=GNU Mach,LOADER=generic,XEN_VER=xen-3.0,PAE=yes";
+  const kernel = makeElf({
+    elfClass: 32,
+    machine: EM[386],
+    entry: BASE,
+    segments: [plain],
+    sections: [{ name: "__xen_guest", type: SHT.PROGBITS, bytes: new TextEncoder().encode(`${text}\0`) }],
+  });
+  const { outcome: paravirtual, reason } = judge(kernel, "xen-pv");
+  assert.equal(paravirtual, "takes");
+  assert.match(reason, /by its section __xen_guest/);
+  const { outcome, check } = judge(kernel, "xen-pvh");
+  assert.equal(outcome, "blind");
+  assert.match(check?.found ?? "", /section __xen_guest: a paravirtual kernel/);
 });
 
 test("R2.3 firmware is no kernel, and names are unique over all machines", () => {

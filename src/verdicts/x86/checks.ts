@@ -2,7 +2,7 @@
 import { hex } from "../../bytes/hex.js";
 import { MULTIBOOT2_HEADER, MULTIBOOT2_SEARCH } from "../../spec/multiboot2.js";
 import { FREEBSD_KERNEL_INTERPRETER } from "../../spec/arm-elf.js";
-import { EM, PT } from "../../spec/elf.js";
+import { EM, ET, PT } from "../../spec/elf.js";
 import { SETUP_OFFSET } from "../../spec/linux-boot.js";
 import { XEN_NOTE_OWNER } from "../../spec/xen-notes.js";
 import { unikernelEntryCheck } from "../unikernels.js";
@@ -58,6 +58,10 @@ export function machineCheck(elf: RawElf, wanted: readonly number[] = [EM.X86_64
  */
 export function programCheck(file: X86File, elf: RawElf): FailedCheck | undefined {
   if (file.unikernel !== undefined) return unikernelEntryCheck(file.unikernel);
+  if (elf.type === ET.DYN && elf.entry === 0n) {
+    const found = "e_type DYN and e_entry 0: a shared library";
+    return { offset: elf.layout.ehdr.entry, found, expected: "a kernel (not checked)" };
+  }
   const telling = elf.segments.find(({ type }) => type === PT.INTERP || type === PT.TLS);
   if (telling === undefined || elf.notes.some(({ name }) => name === XEN_NOTE_OWNER)) return undefined;
   if (file.multiboot !== undefined || multiboot2At(file) !== undefined) return undefined;

@@ -177,6 +177,29 @@ function noteSections(view: ByteView, layout: ElfLayout): NotePlace[] {
   return places;
 }
 
+/** File offset of the contents of the first section with this name; undefined where there is none. */
+export function sectionNamed({ view, layout }: RawElf, name: string): number | undefined {
+  const { ehdr, shdr } = layout;
+  const table = word(view, layout, ehdr.shoff);
+  const header = (index: number): number | undefined => {
+    const place = table + BigInt(index * shdr.size);
+    return place <= BigInt(view.length) && view.holds(Number(place), shdr.size) ? Number(place) : undefined;
+  };
+  const names = header(view.u16(ehdr.shstrndx));
+  const count = Math.min(view.u16(ehdr.shnum), MOST_SECTIONS);
+  if (table === 0n || names === undefined) return undefined;
+  const strings = word(view, layout, names + shdr.offset);
+  for (let i = 1; i < count; i++) {
+    const at = header(i);
+    if (at === undefined) return undefined;
+    const place = strings + BigInt(view.u32(at + shdr.name));
+    if (place > BigInt(view.length) || !view.matches(Number(place), `${name}\0`)) continue;
+    const offset = word(view, layout, at + shdr.offset);
+    return offset < BigInt(view.length) ? Number(offset) : undefined;
+  }
+  return undefined;
+}
+
 function notesIn(
   view: ByteView,
   { offset, size, wide, segment }: NotePlace,
