@@ -33,7 +33,17 @@ export const PF = { X: 1, W: 2, R: 4 } as const;
 /** e_phnum when the real number stands in section 0's sh_info. */
 export const PN_XNUM = 0xffff;
 
-export const SHT = { NULL: 0, PROGBITS: 1, SYMTAB: 2, STRTAB: 3, NOTE: 7, NOBITS: 8, DYNSYM: 11 } as const;
+export const SHT = {
+  NULL: 0,
+  PROGBITS: 1,
+  SYMTAB: 2,
+  STRTAB: 3,
+  RELA: 4,
+  NOTE: 7,
+  NOBITS: 8,
+  REL: 9,
+  DYNSYM: 11,
+} as const;
 /** Section flags: occupies memory while the program runs. */
 export const SHF = { ALLOC: 2n } as const;
 export const SHN = { UNDEF: 0, LORESERVE: 0xff00, ABS: 0xfff1, XINDEX: 0xffff } as const;

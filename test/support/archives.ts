@@ -11,6 +11,8 @@ const utf8 = new TextEncoder();
 export interface TarSource {
   name: string;
   text?: string;
+  /** Instead of `text`. */
+  bytes?: Uint8Array;
   type?: string;
   mode?: number;
   user?: number;
@@ -62,7 +64,7 @@ export function tarHeader(entry: TarSource, size: number): Uint8Array {
 /** A tar archive with its end marker. */
 export function tarOf(entries: readonly TarSource[]): Uint8Array {
   const parts = entries.flatMap((entry) => {
-    const data = utf8.encode(entry.text ?? "");
+    const data = entry.bytes ?? utf8.encode(entry.text ?? "");
     const padding = new Uint8Array((TAR_BLOCK - (data.length % TAR_BLOCK)) % TAR_BLOCK);
     return [tarHeader(entry, data.length), data, padding];
   });

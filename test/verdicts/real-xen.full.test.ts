@@ -2,27 +2,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test, { type TestContext } from "node:test";
-import { FormatError } from "../../src/formats/format-error.js";
-import { recognise, type KnownImage } from "../../src/formats/index.js";
 import { x86Verdicts, type Verdict } from "../../src/verdicts/index.js";
 import { requireImages } from "../support/debian-images.js";
 import { requireGuest } from "../support/requires.js";
 import { PACKAGED_IMAGES } from "./real-images.js";
 import { askXen, XEN_KINDS, type XenAnswer } from "./real-xen.js";
-import { brokenKernels, soundKernels, type Sample } from "./x86-collection.js";
-
-/** The image where a reader takes it: verdicts about what is packed need it. */
-function image(bytes: Uint8Array): KnownImage | undefined {
-  try {
-    return recognise(bytes);
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
-}
+import { brokenKernels, recognised, soundKernels, type Sample } from "./x86-collection.js";
 
 function verdictOf(bytes: Uint8Array, kind: string): Verdict {
-  const found = image(bytes);
+  const found = recognised(bytes);
   const verdict = x86Verdicts(found?.bytes ?? bytes, found).find(
     ({ loader }) => loader.name === `xen-${kind}`,
   );

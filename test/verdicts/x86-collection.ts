@@ -1,8 +1,10 @@
 /**
  * Small kernels made here for x86 loaders: sound ones of every protocol, which end the machine by QEMU's debug-exit device at
- * once, and broken ones, each with one wrong field and the offset of it. Builds bytes only.
+ * once, and broken ones, each with one wrong field and the offset of it.
  */
 import { ByteView } from "../../src/bytes/byte-view.js";
+import { FormatError } from "../../src/formats/format-error.js";
+import { recognise, type KnownImage } from "../../src/formats/index.js";
 import { XEN_ELFNOTE } from "../../src/spec/xen-notes.js";
 import { ELF64, EM, PT, SHT } from "../../src/spec/elf.js";
 import { SETUP_OFFSET } from "../../src/spec/linux-boot.js";
@@ -342,4 +344,14 @@ function brokenLinux(): Sample[] {
 /** Every broken kernel, each with one fault and its offset. */
 export function brokenKernels(): Sample[] {
   return [...brokenElfs(), ...brokenMultiboots(), ...brokenLinux()];
+}
+
+/** The image where one of our readers takes it: verdicts about packed files need it. */
+export function recognised(bytes: Uint8Array): KnownImage | undefined {
+  try {
+    return recognise(bytes);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
 }

@@ -5,7 +5,8 @@ import type { LoaderFacts, Verdict } from "../verdict.js";
 import { BZIMAGE_ADVICE, cutCodeCheck, realModeCheck, UNPACK_ADVICE } from "./checks.js";
 import { protocolText, seenBy, setupMagicCheck, type X86File } from "./file.js";
 
-const SOURCE = "kvmtool x86/kvm.c load_bzimage, load_flat_binary; kvm.c (b48735e5); read";
+const SOURCE =
+  "kvmtool x86/kvm.c load_bzimage, load_flat_binary, kvm__arch_load_kernel_image; kvm.c kvm__load_kernel; util/util.c report (b48735e5); read";
 export const KVMTOOL: LoaderFacts = { name: "kvmtool", what: "lkvm run --kernel on x86", source: SOURCE };
 
 const FLAT = ["Kernel image is not a bzImage.", "Trying to load it as a flat binary (no cmdline support)"];
@@ -17,6 +18,11 @@ export const KVMTOOL_RULES = new RuleTable("kvmtool", SOURCE, {
     what: "the boot protocol must be 2.06 or later",
     prints: ["  Fatal: Too old kernel"],
     advice: "Boot it with QEMU, or with locore and a BIOS",
+  },
+  "setup-cut": {
+    what: "the setup code must be in the file",
+    prints: ["kernel setup read: Success"],
+    advice: "Fetch or build the file again",
   },
   "bz-unchecked": {
     what: "the code is loaded as far as the file has it",
@@ -52,6 +58,13 @@ export function kvmtool(given: X86File): Verdict {
       offset: SETUP_OFFSET.version,
       found: protocolText(setup.version),
       expected: "2.06 or later",
+    });
+  }
+  if (setup.setupSize > view.length) {
+    return judge.refuses("setup-cut", {
+      offset: SETUP_OFFSET.setup_sects,
+      found: `setup code of ${setup.setupSize} bytes (setup_sects ${setup.setupSects})`,
+      expected: `at most the file's ${view.length}`,
     });
   }
   const cut = cutCodeCheck(file, SETUP_OFFSET.syssize);
