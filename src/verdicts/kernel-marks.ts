@@ -34,23 +34,38 @@ export interface EmbeddedConfig {
   readonly options: ReadonlyMap<string, string>;
 }
 
-/** Where each text first stands, in one pass. */
+/** Characters that decide how far the search may go on. */
+const BLOCK = 2;
+const BLOCKS = 2 ** 16;
+
+/**
+ * Where each text first stands, in one pass: by the two characters at the end of a window as long as the shortest text, which tell
+ * how far the next place is that any text can stand at (Wu and Manber, 1994). Texts are Latin-1, of two characters or more.
+ */
 export function findTexts(bytes: Uint8Array, texts: readonly string[]): Map<string, number> {
-  const byFirst = new Map<number, { text: string; codes: number[] }[]>();
+  const window = Math.min(...texts.map(({ length }) => length));
+  if (!(window >= BLOCK)) throw new RangeError("a text of less than two characters");
+  const steps = new Uint32Array(BLOCKS).fill(window - BLOCK + 1);
+  const ending = new Map<number, { text: string; codes: number[] }[]>();
   for (const text of texts) {
     const codes = Array.from(text, (character) => character.charCodeAt(0));
-    byFirst.set(codes[0], [...(byFirst.get(codes[0]) ?? []), { text, codes }]);
-  }
-  const isFirst = new Uint8Array(256);
-  for (const code of byFirst.keys()) isFirst[code] = 1;
-  const found = new Map<string, number>();
-  const end = Math.min(bytes.length, SEARCHED);
-  for (let at = 0; at < end; at++) {
-    if (isFirst[bytes[at]] === 0) continue;
-    for (const { text, codes } of byFirst.get(bytes[at]) ?? []) {
-      if (!found.has(text) && codes.every((code, i) => bytes[at + i] === code)) found.set(text, at);
+    for (let i = 0; i + BLOCK <= window; i++) {
+      const block = codes[i] | (codes[i + 1] << 8);
+      steps[block] = Math.min(steps[block], window - BLOCK - i);
+      if (i + BLOCK === window) ending.set(block, [...(ending.get(block) ?? []), { text, codes }]);
     }
-    if (found.size === texts.length) break;
+  }
+  const found = new Map<string, number>();
+  const end = Math.min(bytes.length, SEARCHED) - window;
+  for (let at = 0; at <= end && found.size < texts.length;) {
+    const block = bytes[at + window - 2] | (bytes[at + window - 1] << 8);
+    const step = steps[block];
+    if (step === 0) {
+      for (const { text, codes } of ending.get(block) ?? []) {
+        if (!found.has(text) && codes.every((code, i) => bytes[at + i] === code)) found.set(text, at);
+      }
+    }
+    at += step === 0 ? 1 : step;
   }
   return found;
 }

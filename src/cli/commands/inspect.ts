@@ -85,6 +85,8 @@ interface Report {
 /** Traps of loaders that take the image; of the others the verdict says enough. */
 function trapsBehind(image: KnownImage, where: readonly Verdict[]): Trap[] {
   const taking = new Set(answerOf(where).boots);
+  // To find them the kernel is unpacked and looked through.
+  if (taking.size === 0) return [];
   return traps(image).flatMap((trap) => {
     const loaders = trap.loaders.filter((name) => taking.has(name));
     return loaders.length === 0 ? [] : [{ ...trap, loaders }];
