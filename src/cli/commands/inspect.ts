@@ -1,8 +1,10 @@
 /** `locore inspect FILE`: where a kernel boots and where not, what a file is, every fact with its offset; what is on a disk. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js";
+import { ownCrc32, useHostsCrc32 } from "../../codecs/crc32.js";
 import { FormatError } from "../../formats/format-error.js";
+import { lateBuiltin } from "../../host/node/late-builtin.js";
 import { recognise, type KnownImage } from "../../formats/index.js";
 import { namedFile, type NamedFile } from "../../formats/named-file.js";
 import { isForArm, type Fact } from "../../formats/image.js";
@@ -274,6 +276,11 @@ function explain(name: string, stdout: Writable): number {
   return EXIT_STATUS.ok;
 }
 
+/** The checksum of a whole kernel is most of what reading its headers takes. */
+function useHostsChecksum(): void {
+  useHostsCrc32((bytes, previous) => (lateBuiltin("node:zlib").crc32 ?? ownCrc32)(bytes, previous));
+}
+
 /** A pipe with a name: opening it waits for somebody who writes, which is worth a word. */
 function isPipe(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isFIFO() ?? false;
@@ -286,7 +293,11 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
   if (given === undefined) throw new UsageError("FILE is missing", "locore inspect FILE");
   const asked = args.value("for");
   if (asked !== undefined) knownLoader(asked);
-  const path = await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
+  // What there is needs no progress shown, and nothing of what fetches guests.
+  const path = existsSync(given)
+    ? given
+    : await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
+  useHostsChecksum();
   if (isPipe(path)) {
     printLines(stderr, [
       `locore: ${path} is a pipe: reading until whoever writes to it ends (Ctrl-C to give up)`,

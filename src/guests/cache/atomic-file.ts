@@ -1,11 +1,10 @@
 /** Files that are either not there or complete, even after a crash: temporary name, fsync, rename. Knows no guest. */
-import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import path from "node:path";
 
 /** Writes a whole file in place of the one of that name, if there is one; its folder exists. */
 export async function replaceFile(file: string, bytes: Uint8Array): Promise<void> {
-  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomUUID()}.tmp`);
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${crypto.randomUUID()}.tmp`);
   try {
     const handle = await open(temporary, "wx");
     try {
