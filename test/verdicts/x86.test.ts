@@ -267,6 +267,20 @@ test("R2.3 Xen reads the older form of its notes too: a section __xen_guest, for
   assert.match(check?.found ?? "", /section __xen_guest: a paravirtual kernel/);
 });
 
+test("R2.3 GRUB follows Multiboot2's tags by their sizes, wherever that leads; the check is at the tag", () => {
+  const tag = (size: number): number[] => [6, 0, 0, 0, size & 255, (size >> 8) & 255, size >> 16, 0];
+  for (const [size, found] of [
+    [0, /a tag of size 0/],
+    [0x10000, /a tag of size 65536, behind which nothing was read/],
+  ] as const) {
+    const kernel = multiboot2Kernel([tag(size)]);
+    const { outcome, rule, check } = judge(kernel, "grub-multiboot2");
+    assert.deepEqual([outcome, rule], ["blind", "grub/tags-endless"]);
+    assert.match(check?.found ?? "", found);
+    assert.equal(kernel[check?.offset ?? 0], 6);
+  }
+});
+
 test("R2.3 firmware is no kernel, and names are unique over all machines", () => {
   assert.equal(new Set(LOADERS.map(({ name }) => name)).size, LOADERS.length);
 });

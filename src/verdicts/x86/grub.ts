@@ -422,10 +422,11 @@ function tagsOf({ view }: X86File, header: number): { tags: readonly Tag[]; lost
   const end = Math.min(MULTIBOOT2_SEARCH, view.length);
   for (let offset = header + MULTIBOOT2_HEADER.SIZE; ;) {
     if (offset + HEADER_TAG.SIZE > end) {
-      return {
-        tags,
-        lost: { offset, found: "no end tag", expected: "one within what is read (not checked)" },
-      };
+      const last = tags.at(-1);
+      const found =
+        last === undefined ? "no tag" : `a tag of size ${last.size}, behind which nothing was read`;
+      const expected = "an end tag (not checked)";
+      return { tags, lost: { offset: last?.offset ?? Math.min(offset, view.length), found, expected } };
     }
     const type = view.u16(offset + HEADER_TAG.OFFSET.TYPE);
     if (type === HEADER_TAG_TYPE.END) return { tags, lost: undefined };
