@@ -238,7 +238,7 @@ test("R2.3 Xen says what a paravirtual kernel lacks in the same words, whatever 
     [{}, "xen/no-notes"],
     [{ GUEST_VERSION: "1" }, "xen/loader-note"],
     [{ LOADER: "generic" }, "xen/version-note"],
-    [words, "xen/pv-entry"],
+    [words, "xen/pv"],
   ];
   for (const [said, rule] of cases) {
     const verdict = judge(makeElf(xenElf(said)), "xen-pv");
