@@ -53,14 +53,16 @@ function ratioCell(s: Series | undefined, all: readonly Series[]): string {
 
 const mipsCell = (s: Series | undefined): string => figure(s?.mips ?? [])?.median.toFixed(0) ?? NONE;
 
+/** Their instructions are not of what is timed alone. */
+const WITHOUT_MIPS: ReadonlySet<Group> = new Set(["workload", "disk", "share", "run"]);
+
 /** One group's table, or nothing where nothing of it ran. */
 function groupTable(group: Group, all: readonly Series[]): string[] {
   const own = all.filter((s) => s.group === group);
   if (own.length === 0) return [];
   const peers = unique(own.map((s) => s.peer));
   const ours = peers.filter((p) => own.some((s) => s.peer === p && s.monitor === "locore"));
-  // A workload shares its run with the others: instructions are known of the run only.
-  const withMips = group !== "workload" && group !== "disk" && group !== "share";
+  const withMips = !WITHOUT_MIPS.has(group);
   const head = [
     "program",
     "what",
@@ -131,7 +133,7 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk", "share"];
+  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk", "share", "run"];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),
