@@ -1,4 +1,4 @@
-/** Debian's OpenSSL in the guest, quickly: what its two most different code paths compute is what the host computes. */
+/** OpenSSL and xz of Debian in the guest, quickly: what its two most different code paths compute is what the host computes. */
 import test from "node:test";
 import { testSoftware } from "../support/software.js";
 import { opensslFiles, opensslScript } from "./openssl.js";
