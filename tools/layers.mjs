@@ -9,6 +9,7 @@ export const LAYERS = [
   { folders: ["codecs"] },
   { folders: ["block"] },
   { folders: ["share"], only: ["bytes", "spec"] },
+  { folders: ["net"], only: ["bytes", "spec"] },
   { folders: ["disk"], only: ["bytes", "spec", "codecs", "block"] },
   { folders: ["formats"], not: ["block", "disk"] },
   { folders: ["verdicts"] },

@@ -7,6 +7,7 @@
 import type { BlockBackend } from "../block/backend.js";
 import type { Shape } from "../bytes/shape.js";
 import type { FileBackend } from "../share/file-backend.js";
+import type { NetBackend } from "../net/net-backend.js";
 import type { KernelSystem } from "../formats/elf/system.js";
 import type { Aml } from "../firmware/acpi/aml.js";
 import type { FixedHardware, GeneralEvent } from "../firmware/hardware.js";
@@ -136,6 +137,8 @@ export interface Wires {
   disk(name: string): BlockBackend;
   /** The shared folder of this name that the machine was given. Throws PartError where there is none. */
   share(name: string): FileBackend;
+  /** The network of this name; undefined where the machine was given none: its cable is out. */
+  net(name: string): NetBackend | undefined;
   /** What the world has at the other end of a named port; undefined where nothing is. */
   channel(name: string): Channel | undefined;
   /** 32 random bits: the host's entropy, or what is the same in every run where runs repeat exactly. */

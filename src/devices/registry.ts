@@ -13,6 +13,7 @@ import { virtioBalloonPart } from "./virtio/balloon.js";
 import { virtioBlkPart } from "./virtio/blk.js";
 import { virtioConsolePart } from "./virtio/console.js";
 import { virtioFsPart } from "./virtio/fs.js";
+import { virtioNetPart } from "./virtio/net.js";
 import { virtioNinePPart } from "./virtio/ninep.js";
 import { virtioRngPart } from "./virtio/rng.js";
 import { i8254Part, mc146818Part } from "./time/parts.js";
@@ -39,6 +40,7 @@ const BUILT_IN = [
   virtioBalloonPart,
   virtioFsPart,
   virtioNinePPart,
+  virtioNetPart,
   testdevPart,
 ] as const;
 

@@ -4,6 +4,7 @@
  */
 import type { BlockBackend } from "../block/backend.js";
 import type { FileBackend } from "../share/file-backend.js";
+import type { NetBackend } from "../net/net-backend.js";
 import { MmioBus } from "../devices/bus/mmio-bus.js";
 import { PortBus } from "../devices/bus/port-bus.js";
 import type { Clock, InterruptLine, PowerControl, Timers, BackEnds, Waking } from "../devices/device.js";
@@ -45,6 +46,8 @@ export interface BoardContext {
   disks?: ReadonlyMap<string, BlockBackend> | undefined;
   /** By the names that parts have for them. */
   shares?: ReadonlyMap<string, FileBackend> | undefined;
+  /** By the names that parts have for them. */
+  nets?: ReadonlyMap<string, NetBackend> | undefined;
   /** 16 bytes that this run has and no other; undefined where runs repeat exactly. */
   generation: Uint8Array | undefined;
   /** Guest memory; there once the parts are made. */
@@ -233,6 +236,7 @@ function wiresOf(
     console,
     disk: (name) => handedIn(part.name, "disk", name, context.disks),
     share: (name) => handedIn(part.name, "share", name, context.shares),
+    net: (name) => context.nets?.get(name),
     channel: (name) => context.channels?.get(name),
     random32: () => context.random32?.() ?? 0,
     generation: context.generation?.slice(),

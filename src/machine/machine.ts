@@ -5,6 +5,7 @@
  */
 import type { BlockBackend } from "../block/backend.js";
 import type { FileBackend } from "../share/file-backend.js";
+import type { NetBackend } from "../net/net-backend.js";
 import type { Channel } from "../devices/part.js";
 import type { PowerEvent } from "../devices/device.js";
 import type { CpuSignals } from "../devices/interrupts/lapic-core.js";
@@ -73,6 +74,8 @@ export interface MachineOptions {
   disks?: ReadonlyMap<string, BlockBackend>;
   /** The shared folders that parts name (`config.share`), likewise. */
   shares?: ReadonlyMap<string, FileBackend>;
+  /** The networks that parts name (`config.net`), likewise; a name that is not there is a cable that is out. */
+  nets?: ReadonlyMap<string, NetBackend>;
 }
 
 /** A machine that goes on. */
@@ -441,6 +444,7 @@ export class Machine {
       channels: this.#options.channels,
       disks: this.#options.disks,
       shares: this.#options.shares,
+      nets: this.#options.nets,
       random32,
       generation,
       memory: () => this.#vm.memory,

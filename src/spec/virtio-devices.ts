@@ -11,6 +11,52 @@ export const VIRTIO_ID = {
   FILE_SYSTEM: 26,
 } as const;
 
+/** Features of a network device, by bit number, §5.1.3. */
+export const VIRTIO_NET_FEATURE = {
+  CSUM: 0,
+  GUEST_CSUM: 1,
+  MTU: 3,
+  MAC: 5,
+  MRG_RXBUF: 15,
+  STATUS: 16,
+  CTRL_VQ: 17,
+  CTRL_RX: 18,
+  CTRL_RX_EXTRA: 20,
+  CTRL_MAC_ADDR: 23,
+} as const;
+/** Its configuration: offsets, §5.1.4; bits of its status. */
+export const VIRTIO_NET_CONFIG = { MAC: 0, STATUS: 6, MTU: 10, SIZE: 12, LINK_UP: 1 } as const;
+/** What stands before each packet, §5.1.6. A legacy driver without MRG_RXBUF leaves the number of buffers out. */
+export const VIRTIO_NET_HEADER = {
+  FLAGS: 0,
+  GSO_TYPE: 1,
+  CSUM_START: 6,
+  CSUM_OFFSET: 8,
+  NUM_BUFFERS: 10,
+  SIZE: 12,
+  LEGACY_SIZE: 10,
+  NEEDS_CSUM: 1,
+  DATA_VALID: 2,
+} as const;
+/** Commands, §5.1.6.5: class u8, command u8, what belongs to it, and the device's answer u8. */
+export const VIRTIO_NET_CONTROL = {
+  HEAD: 2,
+  OK: 0,
+  ERR: 1,
+  /** §5.1.6.5.1: each with one byte, on or off; the device's modes by the commands' numbers. */
+  RX: 0,
+  RX_PROMISC: 0,
+  RX_ALLMULTI: 1,
+  RX_ALLUNI: 2,
+  RX_NOMULTI: 3,
+  RX_NOUNI: 4,
+  RX_NOBCAST: 5,
+  /** §5.1.6.5.2 */
+  MAC: 1,
+  MAC_TABLE_SET: 0,
+  MAC_ADDR_SET: 1,
+} as const;
+
 /** Features of a block device, by bit number, §5.2.3. */
 export const VIRTIO_BLK_FEATURE = {
   SEG_MAX: 2,

@@ -9,6 +9,8 @@ import type { Channel, PartType, PartValue, Wires } from "../../src/devices/part
 import { virtioBalloonPart } from "../../src/devices/virtio/balloon.js";
 import { virtioBlkPart } from "../../src/devices/virtio/blk.js";
 import { virtioConsolePart } from "../../src/devices/virtio/console.js";
+import { virtioNetPart } from "../../src/devices/virtio/net.js";
+import type { NetBackend } from "../../src/net/net-backend.js";
 import { virtioRngPart } from "../../src/devices/virtio/rng.js";
 import { VIRTIO_FEATURE, VIRTIO_MMIO, VIRTIO_STATUS } from "../../src/spec/virtio.js";
 import { boardPlan } from "../support/device-board.js";
@@ -80,6 +82,7 @@ function kind(type: object, config: Kind["config"], queues: number): Kind {
 }
 
 const DISK = { disk: "disk0", sectors: SECTORS, serial: "s" };
+const NET = { net: "net0", mac: "52:54:00:12:34:56", mtu: 1500 };
 const KINDS: readonly Kind[] = [
   kind(virtioBlkPart, { ...DISK, readOnly: false }, 1),
   kind(virtioBlkPart, { ...DISK, readOnly: true }, 1),
@@ -88,6 +91,8 @@ const KINDS: readonly Kind[] = [
   kind(virtioConsolePart, { backend: "console" }, 2),
   kind(virtioConsolePart, { backend: "console", ports: ["a", "b"] }, 8),
   kind(virtioBalloonPart, { pages: 3 }, 3),
+  kind(virtioNetPart, NET, 3),
+  kind(virtioNetPart, { ...NET, version: 1 }, 3),
 ];
 
 /** Where things lie: rings and tables overlap what they point at more often than chance would have it. */
@@ -128,7 +133,22 @@ class Case {
       write: () => undefined,
       read: (limit) => new Uint8Array(Math.min(limit, 100)),
     };
+    const net: NetBackend = {
+      send: ({ bytes, checksum }) => {
+        assert.ok(checksum === undefined || checksum.start + checksum.offset + 2 <= bytes.length);
+        return this.random.below(4) > 0;
+      },
+      receive: () => {
+        const bytes = randomBytes(this.random.below(100), 14 + this.random.below(3000));
+        const checksum = { start: 14, offset: this.random.below(4) };
+        return this.random.below(3) === 0
+          ? undefined
+          : { bytes, ...(this.random.below(2) === 0 && bytes.length > 20 && { checksum }) };
+      },
+    };
     const wires = {
+      net: () => net,
+      wake: { hold: () => ({ release: () => undefined }) },
       channel: () => channel,
       random32: () => this.random.below(2 ** 32),
       offer: () => undefined,

@@ -1,0 +1,30 @@
+/** Addresses of Ethernet, as text and as bytes. */
+import { MAC_BYTES } from "./net-backend.js";
+
+const HEX = 16;
+const PAIRS = /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i;
+/** The bit of the first byte that a group of stations has. */
+const GROUP = 1;
+
+/** Six pairs of hexadecimal digits with colons or dashes between them; undefined for anything else, or for a group's address. */
+export function parseMac(text: string): Uint8Array | undefined {
+  if (!PAIRS.test(text)) return undefined;
+  const mac = Uint8Array.from(text.split(/[:-]/), (pair) => parseInt(pair, HEX));
+  return isGroup(mac) || mac.every((byte) => byte === 0) ? undefined : mac;
+}
+
+export function macText(mac: Uint8Array): string {
+  return Array.from(mac.subarray(0, MAC_BYTES), (byte) => byte.toString(HEX).padStart(2, "0")).join(":");
+}
+
+/** Whether the address that `bytes` begin with is one of several stations. */
+export function isGroup(bytes: Uint8Array): boolean {
+  return (bytes[0] & GROUP) !== 0;
+}
+
+export function sameMac(a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = 0; i < MAC_BYTES; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+export const BROADCAST_MAC = new Uint8Array(MAC_BYTES).fill(0xff);

@@ -1,0 +1,31 @@
+/** What a network device needs from the network that it is plugged into: frames both ways, and no more at once than there is room for. */
+
+/** An Ethernet frame, from the destination's address on, without its check sequence. */
+export interface NetFrame {
+  readonly bytes: Uint8Array;
+  /**
+   * A checksum that is still to be made: of the bytes from `start` on, put at `start + offset`, where the sum of the pseudo header
+   * lies by now. Whoever sends the frame on over something that may break it makes it first (`completeChecksum`).
+   */
+  readonly checksum?: { readonly start: number; readonly offset: number };
+  /** Its checksums were looked at, or it came by no wire. */
+  readonly verified?: boolean;
+}
+
+export const MAC_BYTES = 6;
+/** Two addresses and a type. */
+export const ETHERNET_HEADER = 14;
+/** What there may be of a payload: a datagram of IPv4 is no longer. */
+export const MOST_PAYLOAD = 65535;
+export const MOST_FRAME = ETHERNET_HEADER + MOST_PAYLOAD;
+/** What a payload may be told to be at most, and must be at least. */
+export const LEAST_MTU = 1500;
+export const MOST_MTU = 65520;
+
+/** A network as a device sees it. Calls come back at once. */
+export interface NetBackend {
+  /** Takes a frame, whose bytes it may keep; false where there is no room now: the device offers it again later. */
+  send(frame: NetFrame): boolean;
+  /** The next frame for the guest, `MOST_FRAME` bytes at most; undefined where there is none now. Its bytes are the device's. */
+  receive(): NetFrame | undefined;
+}
