@@ -1,0 +1,104 @@
+/** Messages of DNS, as far as a forwarder looks at them: one question, and answers that are addresses. Specification: RFC 1035. */
+
+const AT = { ID: 0, FLAGS: 2, QUESTIONS: 4, ANSWERS: 6, AUTHORITIES: 8, ADDITIONS: 10 } as const;
+export const DNS_HEADER = 12;
+const FLAG = {
+  RESPONSE: 0x8000,
+  OPCODE: 0x7800,
+  TRUNCATED: 0x0200,
+  WANTED: 0x0100,
+  AVAILABLE: 0x0080,
+} as const;
+export const DNS_CODE = { OK: 0, FORMAT: 1, SERVER: 2, NO_NAME: 3, NOT_DONE: 4, REFUSED: 5 } as const;
+export const DNS_TYPE = { A: 1, AAAA: 28 } as const;
+const CLASS_IN = 1;
+const MOST_LABEL = 63;
+const MOST_NAME = 255;
+/** The name of the question, at the only place where it stands. */
+const POINTER_TO_QUESTION = 0xc000 | DNS_HEADER;
+const RECORD_HEAD = 12;
+const TYPE_AND_CLASS = 4;
+
+export interface DnsQuestion {
+  readonly id: number;
+  readonly flags: number;
+  /** In lower case, without a dot at its end. */
+  readonly name: string;
+  readonly type: number;
+  readonly internet: boolean;
+  /** The header and the question, which the answer begins with. */
+  readonly head: Uint8Array;
+}
+
+/** Reads a question; undefined for what is none, or more than one. */
+export function readQuestion(message: Uint8Array): DnsQuestion | undefined {
+  if (message.length < DNS_HEADER) return undefined;
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  const flags = view.getUint16(AT.FLAGS);
+  if ((flags & (FLAG.RESPONSE | FLAG.OPCODE)) !== 0 || view.getUint16(AT.QUESTIONS) !== 1) return undefined;
+  const labels: string[] = [];
+  let at = DNS_HEADER;
+  for (;;) {
+    const length = message[at];
+    if (!(length <= MOST_LABEL) || at - DNS_HEADER > MOST_NAME) return undefined;
+    at++;
+    if (length === 0) break;
+    // Bytes that are no letters are not understood, and kept apart from those that are.
+    labels.push(String.fromCharCode(...message.subarray(at, at + length)));
+    at += length;
+  }
+  if (at + TYPE_AND_CLASS > message.length) return undefined;
+  return {
+    id: view.getUint16(AT.ID),
+    flags,
+    name: labels.join(".").toLowerCase(),
+    type: view.getUint16(at),
+    internet: view.getUint16(at + 2) === CLASS_IN,
+    head: message.slice(0, at + TYPE_AND_CLASS),
+  };
+}
+
+/** An answer to a question: how it came out, and addresses as bytes, each good for so many seconds. */
+export function answerTo(
+  { head, flags, type }: DnsQuestion,
+  code: number,
+  addresses: readonly Uint8Array[] = [],
+  seconds = 0,
+): Uint8Array {
+  const records = addresses.reduce((sum, { length }) => sum + RECORD_HEAD + length, 0);
+  const bytes = new Uint8Array(head.length + records);
+  const view = new DataView(bytes.buffer);
+  bytes.set(head);
+  view.setUint16(AT.FLAGS, FLAG.RESPONSE | (flags & FLAG.WANTED) | FLAG.AVAILABLE | code);
+  view.setUint16(AT.ANSWERS, addresses.length);
+  view.setUint16(AT.AUTHORITIES, 0);
+  view.setUint16(AT.ADDITIONS, 0);
+  let at = head.length;
+  for (const address of addresses) {
+    view.setUint16(at, POINTER_TO_QUESTION);
+    view.setUint16(at + 2, type);
+    view.setUint16(at + 4, CLASS_IN);
+    view.setUint32(at + 6, seconds);
+    view.setUint16(at + 10, address.length);
+    bytes.set(address, at + RECORD_HEAD);
+    at += RECORD_HEAD + address.length;
+  }
+  return bytes;
+}
+
+/** The answer without what does not fit: its receiver asks again, where there is room. */
+export function truncated(answer: Uint8Array, question: DnsQuestion): Uint8Array {
+  const bytes = question.head.slice();
+  const view = new DataView(bytes.buffer);
+  const flags = new DataView(answer.buffer, answer.byteOffset, answer.length).getUint16(AT.FLAGS);
+  view.setUint16(AT.FLAGS, flags | FLAG.TRUNCATED);
+  for (const count of [AT.ANSWERS, AT.AUTHORITIES, AT.ADDITIONS]) view.setUint16(count, 0);
+  return bytes;
+}
+
+/** Whether a message may be an answer to a question: it says so, and has its number. */
+export function answers(message: Uint8Array, { id }: DnsQuestion): boolean {
+  if (message.length < DNS_HEADER) return false;
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  return view.getUint16(AT.ID) === id && (view.getUint16(AT.FLAGS) & FLAG.RESPONSE) !== 0;
+}

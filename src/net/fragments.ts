@@ -1,0 +1,75 @@
+/**
+ * Datagrams that come in pieces, put together. A guest may send pieces that never become one: so many are kept, for so long, and
+ * the oldest goes for a new one. Pieces that overlap others make no datagram (RFC 5722 has the reasons). Specification: RFC 815.
+ */
+import { MOST_PAYLOAD } from "./net-backend.js";
+import type { Ipv4Packet } from "./ipv4.js";
+
+/** Datagrams that are put together at a time, and the pieces of one. */
+const MOST_DATAGRAMS = 16;
+const MOST_PIECES = 128;
+/** How long a datagram may take, ms. */
+const PATIENCE_MS = 30_000;
+
+interface Pieces {
+  began: number;
+  pieces: Ipv4Packet[];
+  /** The payload's length, once its last piece is there. */
+  length: number | undefined;
+}
+
+export class Fragments {
+  readonly #datagrams = new Map<string, Pieces>();
+
+  /** Bytes that are kept. */
+  get held(): number {
+    let sum = 0;
+    for (const { pieces } of this.#datagrams.values())
+      for (const { payload } of pieces) sum += payload.length;
+    return sum;
+  }
+
+  /** A packet; gives the whole datagram, once it is there: the packet itself where it is no piece. `now`: ms. */
+  take(packet: Ipv4Packet, now: number): Ipv4Packet | undefined {
+    if (packet.offset === 0 && !packet.more) return packet;
+    this.#forget(now);
+    const { source, destination, protocol, id } = packet;
+    const key = `${source} ${destination} ${protocol} ${id}`;
+    const found = this.#datagrams.get(key) ?? { began: now, pieces: [], length: undefined };
+    if (!add(found, packet)) {
+      this.#datagrams.delete(key);
+      return undefined;
+    }
+    this.#datagrams.set(key, found);
+    const have = found.pieces.reduce((sum, { payload }) => sum + payload.length, 0);
+    if (have !== found.length) return undefined;
+    this.#datagrams.delete(key);
+    const payload = new Uint8Array(have);
+    for (const piece of found.pieces) payload.set(piece.payload, piece.offset);
+    const first = found.pieces.find(({ offset }) => offset === 0) ?? packet;
+    return { ...first, offset: 0, more: false, payload };
+  }
+
+  /** What is too old, and what there is too much of. */
+  #forget(now: number): void {
+    for (const [key, { began }] of this.#datagrams)
+      if (now - began > PATIENCE_MS || this.#datagrams.size >= MOST_DATAGRAMS) this.#datagrams.delete(key);
+  }
+}
+
+/** Adds a piece; false where that cannot be one of this datagram. */
+function add(datagram: Pieces, packet: Ipv4Packet): boolean {
+  const { pieces, length } = datagram;
+  const { offset, more, payload } = packet;
+  const end = offset + payload.length;
+  if (payload.length === 0 || end > MOST_PAYLOAD || pieces.length >= MOST_PIECES) return false;
+  if (length !== undefined && (end > length || (!more && end !== length))) return false;
+  const overlaps = pieces.some((one) => offset < one.offset + one.payload.length && one.offset < end);
+  if (overlaps) return false;
+  if (!more) datagram.length = end;
+  const beyond = (one: Ipv4Packet): boolean =>
+    one.offset + one.payload.length > (datagram.length ?? MOST_PAYLOAD);
+  if (pieces.some(beyond)) return false;
+  pieces.push({ ...packet, payload: payload.slice() });
+  return true;
+}

@@ -1,0 +1,35 @@
+/** Messages of ICMP: echoes, and why a datagram did not arrive. Specification: RFC 792, RFC 1812 §5.2.7.1. */
+import { checksumOf, sumOf } from "./checksum.js";
+import { IPV4_HEADER } from "./ipv4.js";
+
+const TYPE = { ECHO_REPLY: 0, UNREACHABLE: 3, ECHO: 8 } as const;
+const AT = { TYPE: 0, CODE: 1, CHECKSUM: 2, REST: 8 } as const;
+/** How much of a datagram its sender is shown: its header and 8 bytes, with the longest header there is. */
+const SHOWN = 3 * IPV4_HEADER + AT.REST;
+
+export const UNREACHABLE = { HOST: 1, PORT: 3, PROHIBITED: 13 } as const;
+
+function withSum(bytes: Uint8Array): Uint8Array {
+  bytes[AT.CHECKSUM] = bytes[AT.CHECKSUM + 1] = 0;
+  new DataView(bytes.buffer).setUint16(AT.CHECKSUM, checksumOf(sumOf(bytes, 0, bytes.length)));
+  return bytes;
+}
+
+/** The answer to an echo request; undefined for any other message. */
+export function echoReply(payload: Uint8Array): Uint8Array | undefined {
+  const right = payload.length >= AT.REST && checksumOf(sumOf(payload, 0, payload.length)) === 0;
+  if (!right || payload[AT.TYPE] !== TYPE.ECHO || payload[AT.CODE] !== 0) return undefined;
+  const reply = payload.slice();
+  reply[AT.TYPE] = TYPE.ECHO_REPLY;
+  return withSum(reply);
+}
+
+/** That `packet`, from its header on, does not arrive. */
+export function unreachable(code: number, packet: Uint8Array): Uint8Array {
+  const shown = packet.subarray(0, SHOWN);
+  const bytes = new Uint8Array(AT.REST + shown.length);
+  bytes[AT.TYPE] = TYPE.UNREACHABLE;
+  bytes[AT.CODE] = code;
+  bytes.set(shown, AT.REST);
+  return withSum(bytes);
+}

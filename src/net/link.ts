@@ -1,0 +1,25 @@
+/** What the parts of the network share: how packets reach the guest, and what there is to know. */
+import type { NetClock } from "./clock.js";
+import type { HostSockets } from "./host-sockets.js";
+import type { Ipv4Packet, Ipv4Route } from "./ipv4.js";
+import type { Network } from "./network.js";
+import type { Policy } from "./policy.js";
+
+export interface Link {
+  readonly network: Network;
+  readonly host: HostSockets;
+  readonly policy: Policy;
+  readonly clock: NetClock;
+  random32(): number;
+  /** Sends the packet whose payload is the rest of `frame`; the heads before it are made here. False where there is no room now. */
+  sendWhole(frame: Uint8Array, route: Ipv4Route): boolean;
+  /** Sends a payload, in pieces if it has to be; what there is no room for is lost. */
+  sendPayload(payload: Uint8Array, route: Ipv4Route): void;
+  /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */
+  sendUnreachable(code: number, packet: Ipv4Packet): void;
+  /** The guest does not reach something, for people: "tcp 192.0.2.1:80", and why. */
+  refused(what: string, why: string): void;
+}
+
+/** The loopback, by which the host reaches itself. */
+export const LOOPBACK = "127.0.0.1";

@@ -1,0 +1,123 @@
+/**
+ * Whom the guest may reach. The host itself is never among them without leave: not by its loopback, not by an address of its
+ * interfaces, not by one that only its neighbours know, in no spelling.
+ */
+import { addressText, inPrefix, parseAddress, parsePrefix, type Prefix } from "./ipv4.js";
+
+/** One thing that is allowed: a name and maybe a port there, or addresses. */
+export type Allowed =
+  { readonly name: string; readonly port?: number } | { readonly prefix: Prefix; readonly port?: number };
+
+export interface PolicyOptions {
+  /** The guest may reach the host: by `host.locore`, and by the addresses of its interfaces. */
+  readonly host: boolean;
+  /** Nothing but what is allowed; otherwise everything but the host. */
+  readonly only?: readonly Allowed[];
+}
+
+/** Why not: for people. */
+export type Refusal = string;
+
+/** Addresses that are no other machine's: of this host, of its neighbourhood, of groups, or of nobody (RFC 6890). */
+const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
+  ["0.0.0.0/8", "means this host"],
+  ["127.0.0.0/8", "is the host's loopback"],
+  ["169.254.0.0/16", "is link-local"],
+  ["224.0.0.0/4", "is a group's"],
+  ["240.0.0.0/4", "is nobody's"],
+];
+const RESERVED = NOT_ELSEWHERE.map(([text, why]) => ({ prefix: parsePrefix(text)!, why }));
+
+/** Names that are remembered for an address, and addresses in all. */
+const MOST_NAMES = 8;
+const MOST_ADDRESSES = 4096;
+/** A name stands for its addresses so long at least, however short its record lives: connections come after their lookup. */
+const LEAST_PINNED_MS = 60_000;
+const MS = 1000;
+
+export class Policy {
+  /** Names by the addresses that they stand for, and until when. */
+  readonly #pinned = new Map<number, Map<string, number>>();
+
+  constructor(
+    private readonly options: PolicyOptions,
+    /** Every address of the host's interfaces. */
+    private readonly ownAddresses: () => readonly string[],
+    private readonly now: () => number,
+  ) {}
+
+  /** Whether the host is to be reached. */
+  get host(): boolean {
+    return this.options.host;
+  }
+
+  /** Why the guest does not reach this port of an address; undefined: it does. */
+  refuses(address: number, port: number): Refusal | undefined {
+    const reserved = RESERVED.find(({ prefix }) => inPrefix(address, prefix));
+    if (reserved !== undefined) return `${addressText(address)} ${reserved.why}`;
+    const own = this.ownAddresses().some((text) => parseAddress(text) === address);
+    if (own && !this.options.host) return `${addressText(address)} is this host's; host=yes allows it`;
+    const { only } = this.options;
+    if (only === undefined || own || only.some((one) => this.#covers(one, address, port))) return undefined;
+    return "nothing allows it";
+  }
+
+  /** Why the guest does not reach this port of the host itself. */
+  refusesHost(): Refusal | undefined {
+    return this.options.host ? undefined : "this is the host; host=yes allows it";
+  }
+
+  /** Why the guest is not told of a name; undefined: it is. */
+  refusesName(name: string): Refusal | undefined {
+    const { only } = this.options;
+    if (only === undefined || only.some((one) => "name" in one && covers(one.name, name))) return undefined;
+    return "no allow= names it";
+  }
+
+  /** The guest was told that a name has these addresses, for so many seconds. */
+  pin(name: string, addresses: readonly number[], seconds: number): void {
+    const until = this.now() + Math.max(LEAST_PINNED_MS, seconds * MS);
+    for (const address of addresses) {
+      const names = this.#pinned.get(address) ?? new Map<string, number>();
+      names.delete(name);
+      names.set(name, until);
+      if (names.size > MOST_NAMES) names.delete(first(names));
+      this.#pinned.delete(address);
+      this.#pinned.set(address, names);
+      if (this.#pinned.size > MOST_ADDRESSES) this.#pinned.delete(first(this.#pinned));
+    }
+  }
+
+  #covers(one: Allowed, address: number, port: number): boolean {
+    if (one.port !== undefined && one.port !== port) return false;
+    if ("prefix" in one) return inPrefix(address, one.prefix);
+    const now = this.now();
+    return [...(this.#pinned.get(address) ?? [])].some(
+      ([name, until]) => until > now && covers(one.name, name),
+    );
+  }
+}
+
+function first<K>(map: ReadonlyMap<K, unknown>): K {
+  return map.keys().next().value as K;
+}
+
+/** Whether `name` is the allowed one; `*.example.org` are all names below. */
+function covers(allowed: string, name: string): boolean {
+  if (!allowed.startsWith("*.")) return allowed === name;
+  return name.endsWith(allowed.slice(1));
+}
+
+/** What `allow=` says: NAME, NAME:PORT, ADDRESS, PREFIX, either with a port; undefined where it says nothing. */
+export function parseAllowed(text: string): Allowed | undefined {
+  const [, what, digits] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const port = digits === undefined ? {} : { port: Number(digits) };
+  if (what === undefined || (port.port ?? 1) > MOST_PORT || port.port === 0) return undefined;
+  const prefix = parsePrefix(what);
+  if (prefix !== undefined) return { prefix, ...port };
+  return NAME.test(what) ? { name: what.toLowerCase(), ...port } : undefined;
+}
+
+const MOST_PORT = 65535;
+/** Labels of letters, digits, - and _; the last one is no number, or it would be an address that is none. */
+const NAME = /^(\*\.)?([a-z0-9_]([a-z0-9_-]*[a-z0-9_])?\.)*[a-z_]([a-z0-9_-]*[a-z0-9_])?$/i;

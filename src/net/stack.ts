@@ -1,0 +1,243 @@
+/**
+ * The network of one guest, in user mode: it answers for a gateway and a nameserver, and ties what the guest sends beyond them to the
+ * host's sockets. Frames come and go; nothing here knows a device, or a host but by `HostSockets`.
+ */
+import { ARP, arpFrame, readArp } from "./arp.js";
+import type { NetClock } from "./clock.js";
+import { NameServer } from "./dns.js";
+import { Fragments } from "./fragments.js";
+import type { HostAddress, HostSockets } from "./host-sockets.js";
+import { echoReply, unreachable } from "./icmp.js";
+import {
+  ETHERTYPE,
+  fragmentBytes,
+  inPrefix,
+  IPV4_PAYLOAD,
+  IPV4_HEADER,
+  PROTOCOL,
+  readIpv4,
+  writeIpv4,
+  type Ipv4Packet,
+  type Ipv4Route,
+  type Piece,
+} from "./ipv4.js";
+import type { Link } from "./link.js";
+import { BROADCAST_MAC, isGroup } from "./mac.js";
+import { ETHERNET_HEADER, MAC_BYTES, type NetFrame } from "./net-backend.js";
+import type { Network } from "./network.js";
+import { Policy, type PolicyOptions } from "./policy.js";
+import { TcpNat } from "./tcp-nat.js";
+import { UdpNat } from "./udp-nat.js";
+
+/** What the network needs of its surroundings. */
+export interface StackWorld {
+  readonly network: Network;
+  readonly host: HostSockets;
+  readonly policy: PolicyOptions;
+  readonly clock: NetClock;
+  random32(): number;
+  /** Takes a frame for the guest, whose bytes it may keep; false where there is no room now: `room` is to be called when there is. */
+  send(frame: NetFrame): boolean;
+  /** Told once of each thing that the guest may not reach, for people. */
+  refused(what: string, why: string): void;
+}
+
+/** A port of the host's that leads to one of the guest's. */
+export interface Published {
+  readonly at: HostAddress;
+  readonly guestPort: number;
+  readonly udp: boolean;
+}
+
+/** Stations of the guest's side whose address is known. */
+const MOST_STATIONS = 16;
+/** Refusals that are remembered, so that each is told once. */
+const MOST_REFUSALS = 1024;
+const U16 = 0xffff;
+
+export class NetStack {
+  readonly #world: StackWorld;
+  readonly #tcp: TcpNat;
+  readonly #udp: UdpNat;
+  readonly #fragments = new Fragments();
+  /** Hardware addresses by those of IPv4. */
+  readonly #stations = new Map<number, Uint8Array>();
+  readonly #refusals = new Set<string>();
+  readonly #listeners: (() => void)[] = [];
+  #nextId = 0;
+
+  constructor(world: StackWorld) {
+    this.#world = world;
+    const { network, host, clock } = world;
+    const policy = new Policy(
+      world.policy,
+      () => host.ownAddresses(),
+      () => clock.now(),
+    );
+    const refused = (what: string, why: string): void => this.#refused(what, why);
+    const link: Link = {
+      network,
+      host,
+      policy,
+      clock,
+      random32: () => world.random32(),
+      sendWhole: (frame, route) => this.#sendPacket(frame, route),
+      sendPayload: (payload, route) => this.#sendPayload(payload, route),
+      sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
+      refused,
+    };
+    const names = new NameServer({
+      network,
+      host,
+      policy,
+      refused: (name, why) => refused(`name ${name}`, why),
+    });
+    this.#tcp = new TcpNat(link, names);
+    this.#udp = new UdpNat(link, names);
+  }
+
+  /** Connections of TCP, ports of UDP, and bytes of pieces that are kept. */
+  get held(): { connections: number; ports: number; pieces: number } {
+    return { connections: this.#tcp.size, ports: this.#udp.size, pieces: this.#fragments.held };
+  }
+
+  /** A frame from the guest. Its bytes are the caller's again when the call returns. */
+  take({ bytes, checksum, verified }: NetFrame): void {
+    if (bytes.length < ETHERNET_HEADER || isGroup(bytes.subarray(MAC_BYTES))) return;
+    const type = (bytes[ETHERTYPE.AT] << 8) | bytes[ETHERTYPE.AT + 1];
+    const payload = bytes.subarray(ETHERNET_HEADER);
+    if (type === ETHERTYPE.ARP) this.#takeArp(payload);
+    else if (type === ETHERTYPE.IPV4) {
+      const packet = readIpv4(payload);
+      if (packet === undefined) return;
+      this.#learn(packet.source, bytes.slice(MAC_BYTES, 2 * MAC_BYTES));
+      const whole = this.#fragments.take(packet, this.#world.clock.now());
+      if (whole !== undefined) this.#takePacket(whole, checksum !== undefined || verified === true);
+    }
+  }
+
+  /** There is room for frames again. */
+  room(): void {
+    this.#tcp.room();
+  }
+
+  /** Opens a port of the host's for the guest's; false where the host has no such port. Of TCP, `failed` says so later. */
+  publish({ at, guestPort, udp }: Published): boolean {
+    if (udp) return this.#udp.publish(at, guestPort);
+    this.#listeners.push(
+      this.#world.host.listen(at, (connection) => {
+        this.#findGuest();
+        return this.#tcp.publish(connection, guestPort);
+      }),
+    );
+    return true;
+  }
+
+  /** Ends everything, with a word to whoever is at the other end. */
+  close(): void {
+    for (const stop of this.#listeners) stop();
+    this.#listeners.length = 0;
+    this.#tcp.close();
+    this.#udp.close();
+  }
+
+  // ── From the guest ──────────────────────────────────────────────────────────────────────────────────────
+
+  #takeArp(payload: Uint8Array): void {
+    const { network } = this.#world;
+    const message = readArp(payload);
+    if (message === undefined) return;
+    const { operation, sender, senderMac, target } = message;
+    this.#learn(sender, senderMac);
+    if (operation !== ARP.REQUEST || (target !== network.gateway && target !== network.nameserver)) return;
+    const reply = { operation: ARP.REPLY, senderMac: network.mac, sender: target, target: sender };
+    this.#world.send({ bytes: arpFrame(reply, senderMac), verified: true });
+  }
+
+  #takePacket(packet: Ipv4Packet, trusted: boolean): void {
+    const { network } = this.#world;
+    const { source, destination, protocol } = packet;
+    // Only who has an address here is answered; who has none yet may ask for one.
+    if (source !== 0 && (!inPrefix(source, network.prefix) || source === network.gateway)) return;
+    if (protocol === PROTOCOL.UDP) this.#udp.take(packet, trusted);
+    else if (source === 0) return;
+    else if (protocol === PROTOCOL.TCP) this.#tcp.take(packet, trusted);
+    else if (
+      protocol === PROTOCOL.ICMP &&
+      (destination === network.gateway || destination === network.nameserver)
+    ) {
+      const reply = echoReply(packet.payload);
+      if (reply !== undefined)
+        this.#sendPayload(reply, { source: destination, destination: source, protocol });
+    }
+  }
+
+  #learn(address: number, mac: Uint8Array): void {
+    const { network } = this.#world;
+    if (!inPrefix(address, network.prefix) || isGroup(mac)) return;
+    this.#stations.delete(address);
+    if (this.#stations.size >= MOST_STATIONS)
+      this.#stations.delete(this.#stations.keys().next().value as number);
+    this.#stations.set(address, mac);
+  }
+
+  // ── To the guest ────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Asks where the guest is, if that is not known: what is for it goes to everybody meanwhile. */
+  #findGuest(): void {
+    const { network } = this.#world;
+    if (this.#stations.has(network.guest)) return;
+    const request = {
+      operation: ARP.REQUEST,
+      senderMac: network.mac,
+      sender: network.gateway,
+      target: network.guest,
+    };
+    this.#world.send({ bytes: arpFrame(request), verified: true });
+  }
+
+  #sendPacket(frame: Uint8Array, route: Ipv4Route, piece?: Piece): boolean {
+    frame.set(this.#stations.get(route.destination) ?? BROADCAST_MAC);
+    frame.set(this.#world.network.mac, MAC_BYTES);
+    frame[ETHERTYPE.AT] = ETHERTYPE.IPV4 >>> 8;
+    frame[ETHERTYPE.AT + 1] = ETHERTYPE.IPV4 & 0xff;
+    writeIpv4(frame, route, piece);
+    return this.#world.send({ bytes: frame, verified: true });
+  }
+
+  #sendPayload(payload: Uint8Array, route: Ipv4Route): void {
+    const { mtu } = this.#world.network;
+    if (payload.length + IPV4_HEADER <= mtu) {
+      this.#sendPacket(inFrame(payload), route);
+      return;
+    }
+    const step = fragmentBytes(mtu);
+    const id = (this.#nextId = (this.#nextId + 1) & U16);
+    for (let offset = 0; offset < payload.length; offset += step) {
+      const more = offset + step < payload.length;
+      this.#sendPacket(inFrame(payload.subarray(offset, offset + step)), route, { id, offset, more });
+    }
+  }
+
+  #sendUnreachable(code: number, { source, bytes }: Ipv4Packet): void {
+    const { gateway } = this.#world.network;
+    this.#sendPayload(unreachable(code, bytes), {
+      source: gateway,
+      destination: source,
+      protocol: PROTOCOL.ICMP,
+    });
+  }
+
+  #refused(what: string, why: string): void {
+    if (this.#refusals.has(what) || this.#refusals.size >= MOST_REFUSALS) return;
+    this.#refusals.add(what);
+    this.#world.refused(what, why);
+  }
+}
+
+/** Room for heads, and a payload behind. */
+function inFrame(payload: Uint8Array): Uint8Array {
+  const frame = new Uint8Array(IPV4_PAYLOAD + payload.length);
+  frame.set(payload, IPV4_PAYLOAD);
+  return frame;
+}

@@ -1,0 +1,272 @@
+/**
+ * The guest's connections, each by its two ends: those that it opens, which are opened on the host first, and those that come in by a
+ * published port. There are so many, and no more.
+ */
+import { DNS_PORT, type NameServer } from "./dns.js";
+import { DnsStream } from "./dns-stream.js";
+import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
+import { UNREACHABLE } from "./icmp.js";
+import { addressText, inPrefix, IPV4_HEADER, PROTOCOL, type Ipv4Packet, type Ipv4Route } from "./ipv4.js";
+import { LOOPBACK, type Link } from "./link.js";
+import { TcpConnection, type TcpUser } from "./tcp/connection.js";
+import {
+  FLAG,
+  readSegment,
+  refusal,
+  segmentFrame,
+  TCP_HEADER,
+  type Segment,
+  type SegmentToSend,
+} from "./tcp/segment.js";
+import { TcpFlow } from "./tcp-flow.js";
+
+export const MOST_CONNECTIONS = 4096;
+/** Of which so many have no answer from the host yet: a storm of SYNs costs no more sockets. */
+export const MOST_OPENING = 512;
+/** Ports of the gateway's that published connections come from. */
+const FIRST_PORT = 49_152;
+const PORTS = 65_536 - FIRST_PORT;
+
+/** The two ends, as the guest sees them. */
+interface Ends {
+  readonly guest: number;
+  readonly guestPort: number;
+  readonly remote: number;
+  readonly remotePort: number;
+}
+
+interface Entry {
+  readonly ends: Ends;
+  /** Absent while the host is asked. */
+  connection: TcpConnection | undefined;
+  /** Ends what the connection is tied to. */
+  readonly abort: () => void;
+}
+
+function keyOf({ guest, guestPort, remote, remotePort }: Ends): string {
+  return `${guest}:${guestPort}-${remote}:${remotePort}`;
+}
+
+export class TcpNat {
+  readonly #entries = new Map<string, Entry>();
+  /** Those for whose segments the link had no room. */
+  readonly #blocked = new Set<TcpConnection>();
+  #opening = 0;
+  #nextPort = 0;
+
+  constructor(
+    private readonly link: Link,
+    private readonly nameServer: NameServer,
+  ) {}
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** A packet of TCP from the guest. `trusted`: its checksum need not be right. */
+  take(packet: Ipv4Packet, trusted: boolean): void {
+    const segment = readSegment(packet, packet.payload, trusted);
+    if (segment === undefined) return;
+    const ends = {
+      guest: packet.source,
+      guestPort: segment.sourcePort,
+      remote: packet.destination,
+      remotePort: segment.destinationPort,
+    };
+    const key = keyOf(ends);
+    const entry = this.#entries.get(key);
+    if (entry?.connection?.mayBeginAgain(segment) === true) this.#end(key, entry);
+    else if (entry !== undefined) {
+      this.#takeFor(key, entry, segment);
+      return;
+    }
+    if ((segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST)) === FLAG.SYN)
+      this.#begin(key, ends, segment, packet);
+    else this.#refuse(ends, segment);
+  }
+
+  /** The link has room again. */
+  room(): void {
+    const waiting = [...this.#blocked];
+    this.#blocked.clear();
+    for (const connection of waiting) connection.transmit();
+  }
+
+  /** Somebody came to a published port: a connection to this port of the guest. Gives who uses the host's side. */
+  publish(host: HostConnection, guestPort: number): HostConnectionUser {
+    const { network } = this.link;
+    const ends = {
+      guest: network.guest,
+      guestPort,
+      remote: network.gateway,
+      remotePort: this.#freePort(guestPort),
+    };
+    const key = keyOf(ends);
+    const flow = new TcpFlow({
+      ready: () => undefined,
+      failed: () => undefined,
+      gone: () => this.#forget(key),
+    });
+    if (this.#entries.size >= MOST_CONNECTIONS && !this.#makeRoom()) {
+      host.abort();
+      return flow.ofHost;
+    }
+    host.pause();
+    flow.host = host;
+    flow.connection = this.#connection(ends, flow.ofGuest);
+    this.#entries.set(key, { ends, connection: flow.connection, abort: () => flow.abort() });
+    flow.connection.open();
+    return flow.ofHost;
+  }
+
+  /** Ends all of them, with a word to both sides. */
+  close(): void {
+    for (const [key, entry] of this.#entries) this.#end(key, entry);
+  }
+
+  #takeFor(key: string, { connection, abort }: Entry, segment: Segment): void {
+    if (connection !== undefined) connection.take(segment);
+    else if ((segment.flags & FLAG.RST) !== 0) {
+      abort();
+      this.#forget(key);
+    }
+    // Another SYN while the host is asked: the answer is on its way.
+  }
+
+  /** The guest's SYN. */
+  #begin(key: string, ends: Ends, syn: Segment, packet: Ipv4Packet): void {
+    const { network, policy } = this.link;
+    const { remote, remotePort } = ends;
+    if (remote === network.nameserver && remotePort === DNS_PORT) {
+      if (this.#hasRoom()) this.#serveNames(key, ends, syn);
+      return;
+    }
+    const isHost = remote === network.gateway;
+    const inside = inPrefix(remote, network.prefix);
+    const why = isHost ? policy.refusesHost() : policy.refuses(remote, remotePort);
+    if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
+    if (why !== undefined || (inside && !isHost)) {
+      this.#refuse(ends, syn);
+      return;
+    }
+    if (!this.#hasRoom() || this.#opening >= MOST_OPENING) return;
+    const to = { address: isHost ? LOOPBACK : addressText(remote), port: remotePort };
+    this.#connect(key, { ends, syn, packet }, to);
+  }
+
+  #connect(
+    key: string,
+    { ends, syn, packet }: { ends: Ends; syn: Segment; packet: Ipv4Packet },
+    to: HostAddress,
+  ): void {
+    this.#opening++;
+    let opening = true;
+    const opened = (): void => {
+      if (opening) this.#opening--;
+      opening = false;
+    };
+    // A packet's bytes are the link's until its call ends.
+    const kept = { ...packet, bytes: packet.bytes.slice(0, 4 * IPV4_HEADER) };
+    const first = { ...syn, data: new Uint8Array(0) };
+    const flow = new TcpFlow({
+      ready: () => {
+        opened();
+        flow.connection = entry.connection = this.#connection(ends, flow.ofGuest);
+        flow.connection.answer(first);
+      },
+      failed: (why) => this.#hostFailed(ends, first, kept, why),
+      gone: () => {
+        opened();
+        this.#forget(key);
+      },
+    });
+    const abort = (): void => {
+      opened();
+      flow.abort();
+    };
+    const entry: Entry = { ends, connection: undefined, abort };
+    this.#entries.set(key, entry);
+    flow.host = this.link.host.connect(to, flow.ofHost);
+  }
+
+  #hostFailed(ends: Ends, syn: Segment, packet: Ipv4Packet, why: HostFailure): void {
+    if (why === "refused" || why === "reset") this.#refuse(ends, syn);
+    else if (why === "unreachable") this.link.sendUnreachable(UNREACHABLE.HOST, packet);
+    // Whom nobody answered the guest hears nothing from either.
+  }
+
+  #serveNames(key: string, ends: Ends, syn: Segment): void {
+    const stream = new DnsStream(this.nameServer, () => this.#forget(key));
+    const connection = this.#connection(ends, stream);
+    stream.connection = connection;
+    this.#entries.set(key, { ends, connection, abort: () => connection.abort() });
+    connection.answer(syn);
+  }
+
+  #connection(ends: Ends, user: TcpUser): TcpConnection {
+    const { clock, network } = this.link;
+    const connection: TcpConnection = new TcpConnection({
+      clock,
+      user,
+      initial: this.link.random32() >>> 0,
+      mss: network.mtu - IPV4_HEADER - TCP_HEADER,
+      link: {
+        send: (segment) => {
+          const sent = this.#send(ends, segment);
+          if (!sent) this.#blocked.add(connection);
+          return sent;
+        },
+      },
+    });
+    return connection;
+  }
+
+  #send(
+    { guest, guestPort, remote, remotePort }: Ends,
+    segment: Omit<SegmentToSend, "sourcePort" | "destinationPort">,
+  ): boolean {
+    const route: Ipv4Route = { source: remote, destination: guest, protocol: PROTOCOL.TCP };
+    const frame = segmentFrame(route, { ...segment, sourcePort: remotePort, destinationPort: guestPort });
+    return this.link.sendWhole(frame, route);
+  }
+
+  #refuse(ends: Ends, segment: Segment): void {
+    const answer = refusal(segment);
+    if (answer !== undefined) this.#send(ends, answer);
+  }
+
+  #hasRoom(): boolean {
+    return this.#entries.size < MOST_CONNECTIONS || this.#makeRoom();
+  }
+
+  /** One that is over but for waiting goes. */
+  #makeRoom(): boolean {
+    for (const [key, entry] of this.#entries) {
+      if (entry.connection?.state !== "time-wait") continue;
+      this.#end(key, entry);
+      return true;
+    }
+    return false;
+  }
+
+  #end(key: string, entry: Entry): void {
+    entry.abort();
+    this.#forget(key);
+  }
+
+  #forget(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry?.connection !== undefined) this.#blocked.delete(entry.connection);
+    this.#entries.delete(key);
+  }
+
+  #freePort(guestPort: number): number {
+    const { network } = this.link;
+    for (;;) {
+      const remotePort = FIRST_PORT + (this.#nextPort++ % PORTS);
+      const ends = { guest: network.guest, guestPort, remote: network.gateway, remotePort };
+      // There are more ports than connections.
+      if (!this.#entries.has(keyOf(ends))) return remotePort;
+    }
+  }
+}

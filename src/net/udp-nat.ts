@@ -1,0 +1,235 @@
+/**
+ * The guest's datagrams. Each port of the guest has a socket of the host's, which hears only from those whom the guest has sent to; what is
+ * idle goes. Published ports have a socket each, and a port of the gateway's for each who sends there.
+ */
+import { DNS_PORT, type NameServer } from "./dns.js";
+import { DHCP_PORT, dhcpReply } from "./dhcp.js";
+import type { HostAddress, HostDatagrams } from "./host-sockets.js";
+import { UNREACHABLE } from "./icmp.js";
+import { addressText, inPrefix, maskOf, PROTOCOL, type Ipv4Packet } from "./ipv4.js";
+import { LOOPBACK, type Link } from "./link.js";
+import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
+
+export const MOST_SOCKETS = 512;
+/** Whom one port sends to, or is sent to by. */
+export const MOST_PEERS = 256;
+export const IDLE_MS = 120_000;
+const SWEEP_MS = 30_000;
+const BROADCAST = 0xffff_ffff;
+const FIRST_PORT = 49_152;
+
+interface Peer {
+  /** As the guest knows it. */
+  readonly address: number;
+  readonly port: number;
+  usedAt: number;
+}
+
+/** A port of the guest's. */
+interface Socket {
+  readonly socket: HostDatagrams;
+  /** By the address that the host knows them by. */
+  readonly peers: Map<string, Peer>;
+}
+
+/** Who sends to a published port. */
+interface Visitor {
+  readonly from: HostAddress;
+  usedAt: number;
+}
+
+interface Published {
+  readonly socket: HostDatagrams;
+  /** By the port of the gateway's that the guest knows them by. */
+  readonly visitors: Map<number, Visitor>;
+  readonly ports: Map<string, number>;
+  next: number;
+}
+
+function keyOf({ address, port }: HostAddress): string {
+  return `${address} ${port}`;
+}
+
+/** Forgets the one that was used longest ago: those that are used are put last. */
+function makeRoom<K, V>(map: Map<K, V>, most: number, gone: (key: K, value: V) => void): void {
+  while (map.size >= most) {
+    const [key, value] = map.entries().next().value as [K, V];
+    map.delete(key);
+    gone(key, value);
+  }
+}
+
+export class UdpNat {
+  readonly #sockets = new Map<string, Socket>();
+  /** By the guest's port. */
+  readonly #published = new Map<number, Published>();
+  #sweeping: (() => void) | undefined;
+
+  constructor(
+    private readonly link: Link,
+    private readonly nameServer: NameServer,
+  ) {}
+
+  get size(): number {
+    return this.#sockets.size;
+  }
+
+  /** A datagram from the guest. */
+  take(packet: Ipv4Packet, trusted: boolean): void {
+    const datagram = readUdp(packet, packet.payload, trusted);
+    if (datagram === undefined) return;
+    const { network } = this.link;
+    const { destination } = packet;
+    const { destinationPort } = datagram;
+    const everybody =
+      destination === BROADCAST ||
+      destination === (network.prefix.address | ~maskOf(network.prefix.bits)) >>> 0;
+    if (destinationPort === DHCP_PORT.SERVER && (everybody || destination === network.gateway))
+      this.#configure(datagram, packet);
+    else if (everybody) return;
+    else if (destination === network.nameserver && destinationPort === DNS_PORT)
+      this.#serveNames(packet, datagram);
+    else if (!this.#answerVisitor(packet, datagram)) this.#forward(packet, datagram);
+  }
+
+  /** Datagrams to `at` go to this port of the guest; false where the host has no such port. */
+  publish(at: HostAddress, guestPort: number): boolean {
+    const socket = this.link.host.datagrams((data, from) => this.#visit(guestPort, data, from), at);
+    if (socket === undefined) return false;
+    this.#published.set(guestPort, { socket, visitors: new Map(), ports: new Map(), next: 0 });
+    return true;
+  }
+
+  close(): void {
+    for (const { socket } of [...this.#sockets.values(), ...this.#published.values()]) socket.close();
+    this.#sockets.clear();
+    this.#published.clear();
+    this.#sweeping?.();
+  }
+
+  #configure({ data, sourcePort }: UdpDatagram, { source }: Ipv4Packet): void {
+    const { network } = this.link;
+    const reply = dhcpReply(network, data);
+    if (reply === undefined) return;
+    // Who has no address yet hears what everybody hears.
+    const destination = source === 0 ? BROADCAST : source;
+    this.#send(
+      { address: network.gateway, port: DHCP_PORT.SERVER },
+      { address: destination, port: sourcePort },
+      reply,
+    );
+  }
+
+  #serveNames({ source, destination }: Ipv4Packet, { sourcePort, data }: UdpDatagram): void {
+    this.nameServer.datagram(data, (answer) =>
+      this.#send({ address: destination, port: DNS_PORT }, { address: source, port: sourcePort }, answer),
+    );
+  }
+
+  #send(
+    from: { address: number; port: number },
+    to: { address: number; port: number },
+    data: Uint8Array,
+  ): void {
+    const route = { source: from.address, destination: to.address, protocol: PROTOCOL.UDP };
+    this.link.sendPayload(udpBytes(route, { sourcePort: from.port, destinationPort: to.port, data }), route);
+  }
+
+  // ── To the world ────────────────────────────────────────────────────────────────────────────────────────
+
+  #forward(packet: Ipv4Packet, { sourcePort, destinationPort, data }: UdpDatagram): void {
+    const { network, policy } = this.link;
+    const { source, destination } = packet;
+    const isHost = destination === network.gateway;
+    const why = isHost ? policy.refusesHost() : policy.refuses(destination, destinationPort);
+    if (why !== undefined) this.link.refused(`udp ${addressText(destination)}:${destinationPort}`, why);
+    const nobody = inPrefix(destination, network.prefix) && !isHost;
+    if (why !== undefined || nobody || destinationPort === 0) {
+      this.link.sendUnreachable(why === undefined ? UNREACHABLE.PORT : UNREACHABLE.PROHIBITED, packet);
+      return;
+    }
+    const found = this.#socketOf(source, sourcePort);
+    if (found === undefined) return;
+    const to = { address: isHost ? LOOPBACK : addressText(destination), port: destinationPort };
+    const key = keyOf(to);
+    const { peers } = found;
+    peers.delete(key);
+    makeRoom(peers, MOST_PEERS, () => undefined);
+    peers.set(key, { address: destination, port: destinationPort, usedAt: this.link.clock.now() });
+    found.socket.send(data.slice(), to);
+  }
+
+  #socketOf(guest: number, port: number): Socket | undefined {
+    const key = `${guest} ${port}`;
+    const found = this.#sockets.get(key);
+    if (found !== undefined) {
+      this.#sockets.delete(key);
+      this.#sockets.set(key, found);
+      return found;
+    }
+    makeRoom(this.#sockets, MOST_SOCKETS, (_, { socket }) => socket.close());
+    const peers = new Map<string, Peer>();
+    const socket = this.link.host.datagrams((data, from) => {
+      const peer = peers.get(keyOf(from));
+      if (peer === undefined) return;
+      peer.usedAt = this.link.clock.now();
+      this.#send(peer, { address: guest, port }, data);
+    });
+    if (socket === undefined) return undefined;
+    this.#sockets.set(key, { socket, peers });
+    this.#sweepLater();
+    return { socket, peers };
+  }
+
+  // ── From the world, by a published port ─────────────────────────────────────────────────────────────────
+
+  #visit(guestPort: number, data: Uint8Array, from: HostAddress): void {
+    const published = this.#published.get(guestPort);
+    if (published === undefined) return;
+    const { visitors, ports } = published;
+    const { network, clock } = this.link;
+    const known = ports.get(keyOf(from));
+    makeRoom(visitors, known === undefined ? MOST_PEERS : MOST_PEERS + 1, (_, one) =>
+      ports.delete(keyOf(one.from)),
+    );
+    const port = known ?? FIRST_PORT + (published.next++ % (2 * MOST_PEERS));
+    const before = visitors.get(port);
+    if (known === undefined && before !== undefined) ports.delete(keyOf(before.from));
+    visitors.delete(port);
+    visitors.set(port, { from, usedAt: clock.now() });
+    ports.set(keyOf(from), port);
+    this.#send({ address: network.gateway, port }, { address: network.guest, port: guestPort }, data);
+  }
+
+  /** A datagram of the guest's to a visitor; whether it was one. */
+  #answerVisitor({ destination }: Ipv4Packet, { sourcePort, destinationPort, data }: UdpDatagram): boolean {
+    if (destination !== this.link.network.gateway) return false;
+    const published = this.#published.get(sourcePort);
+    const visitor = published?.visitors.get(destinationPort);
+    if (published === undefined || visitor === undefined) return false;
+    visitor.usedAt = this.link.clock.now();
+    published.socket.send(data.slice(), visitor.from);
+    return true;
+  }
+
+  // ── Age ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** As long as there are sockets, and no longer. */
+  #sweepLater(): void {
+    this.#sweeping ??= this.link.clock.after(SWEEP_MS, () => {
+      this.#sweeping = undefined;
+      this.#sweep();
+      if (this.#sockets.size > 0) this.#sweepLater();
+    });
+  }
+
+  #sweep(): void {
+    const oldest = this.link.clock.now() - IDLE_MS;
+    for (const [key, { socket, peers }] of this.#sockets) {
+      for (const [name, { usedAt }] of peers) if (usedAt < oldest) peers.delete(name);
+      if (peers.size > 0) continue;
+      socket.close();
+      this.#sockets.delete(key);
+    }
+  }
+}
