@@ -216,6 +216,12 @@ export class TcpConnection {
     return this.state === "closed";
   }
 
+  /** All has been said and heard but for the end of ours: whoever knows nothing of the connection any more has it. */
+  get #onlyEndMissing(): boolean {
+    const { state } = this;
+    return (state === "closing" || state === "last-ack" || state === "time-wait") && this.#buffer.length === 0;
+  }
+
   get #takesData(): boolean {
     return this.state === "established" || this.state === "fin-wait-1" || this.state === "fin-wait-2";
   }
@@ -284,7 +290,7 @@ export class TcpConnection {
       return;
     }
     if ((flags & FLAG.RST) !== 0) {
-      if (segment.seq === this.#received) this.#close("reset");
+      if (segment.seq === this.#received) this.#close(this.#onlyEndMissing ? "done" : "reset");
       else this.#challenge();
       return;
     }

@@ -1,0 +1,279 @@
+/** A guest of the user-mode network, its host and its clock, all in the test: frames in, frames out, and sockets that do as they are told. */
+import type { NetClock } from "../../src/net/clock.js";
+import type {
+  HostAddress,
+  HostConnection,
+  HostConnectionUser,
+  HostNames,
+  HostSockets,
+} from "../../src/net/host-sockets.js";
+import {
+  IPV4_PAYLOAD,
+  parseAddress,
+  PROTOCOL,
+  readIpv4,
+  writeIpv4,
+  type Ipv4Packet,
+} from "../../src/net/ipv4.js";
+import { ETHERNET_HEADER, type NetFrame } from "../../src/net/net-backend.js";
+import { usualNetwork } from "../../src/net/network.js";
+import type { PolicyOptions } from "../../src/net/policy.js";
+import { NetStack } from "../../src/net/stack.js";
+import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";
+import { readUdp, udpBytes, type UdpDatagram } from "../../src/net/udp.js";
+
+/** Time that passes when it is told to. */
+export class TestClock implements NetClock {
+  #now = 1000;
+  #timers: { at: number; callback: () => void }[] = [];
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(milliseconds: number, callback: () => void): () => void {
+    const timer = { at: this.#now + milliseconds, callback };
+    this.#timers.push(timer);
+    return () => (this.#timers = this.#timers.filter((one) => one !== timer));
+  }
+
+  get armed(): number {
+    return this.#timers.length;
+  }
+
+  /** When the next timer is due; undefined where there is none. */
+  get next(): number | undefined {
+    return this.#timers.length === 0 ? undefined : Math.min(...this.#timers.map(({ at }) => at));
+  }
+
+  advance(milliseconds: number): void {
+    const end = this.#now + milliseconds;
+    for (;;) {
+      const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (due.length === 0) break;
+      this.#timers = this.#timers.filter((one) => one !== due[0]);
+      this.#now = Math.max(this.#now, due[0].at);
+      due[0].callback();
+    }
+    this.#now = end;
+  }
+}
+
+/** A connection of the host's, as the other side of it sees it. */
+export class TestConnection implements HostConnection {
+  readonly sent: Uint8Array[] = [];
+  state: "open" | "ended" | "aborted" = "open";
+  paused = false;
+  /** What was written is not taken until `drain`. */
+  slow = false;
+  #waiting: (() => void)[] = [];
+  user!: HostConnectionUser;
+
+  constructor(readonly to: HostAddress) {}
+
+  get bytes(): number[] {
+    return this.sent.flatMap((piece) => [...piece]);
+  }
+
+  write(bytes: Uint8Array, done: () => void): void {
+    this.sent.push(bytes);
+    if (this.slow) this.#waiting.push(done);
+    else done();
+  }
+
+  drain(): void {
+    for (const done of this.#waiting.splice(0)) done();
+  }
+
+  end(): void {
+    this.state = "ended";
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  abort(): void {
+    this.state = "aborted";
+  }
+}
+
+export class TestDatagrams {
+  readonly sent: { data: number[]; to: HostAddress }[] = [];
+  closed = false;
+
+  constructor(
+    readonly received: (data: Uint8Array, from: HostAddress) => void,
+    readonly at: HostAddress | undefined,
+  ) {}
+
+  send(data: Uint8Array, to: HostAddress): void {
+    this.sent.push({ data: [...data], to });
+  }
+
+  close(): void {
+    this.closed = true;
+  }
+}
+
+export class TestHost implements HostSockets {
+  readonly connections: TestConnection[] = [];
+  readonly sockets: TestDatagrams[] = [];
+  readonly names = new Map<string, HostNames>();
+  readonly asked: Uint8Array[] = [];
+  readonly listeners: {
+    at: HostAddress;
+    accept: (connection: HostConnection) => HostConnectionUser;
+    open: boolean;
+  }[] = [];
+  reply: (question: Uint8Array) => Uint8Array | undefined = () => undefined;
+  own: string[] = ["192.168.7.7", "fe80::1"];
+
+  connect(to: HostAddress, user: HostConnectionUser): HostConnection {
+    const connection = new TestConnection(to);
+    connection.user = user;
+    this.connections.push(connection);
+    return connection;
+  }
+
+  datagrams(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress): TestDatagrams {
+    const socket = new TestDatagrams(received, at);
+    this.sockets.push(socket);
+    return socket;
+  }
+
+  listen(at: HostAddress, accept: (connection: HostConnection) => HostConnectionUser): () => void {
+    const listener = { at, accept, open: true };
+    this.listeners.push(listener);
+    return () => (listener.open = false);
+  }
+
+  lookup(name: string, family: 4 | 6, done: (names: HostNames) => void): void {
+    done(this.names.get(`${name} ${family}`) ?? { failed: "no-name" });
+  }
+
+  ask(question: Uint8Array, done: (answer: Uint8Array | undefined) => void): void {
+    this.asked.push(question);
+    done(this.reply(question));
+  }
+
+  ownAddresses(): readonly string[] {
+    return this.own;
+  }
+}
+
+export const GUEST = parseAddress("10.0.2.15")!;
+export const GATEWAY = parseAddress("10.0.2.2")!;
+export const NAMESERVER = parseAddress("10.0.2.3")!;
+export const GUEST_MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
+
+export interface NetRigOptions {
+  policy?: PolicyOptions;
+  mtu?: number;
+}
+
+/** What a guest says in a segment; what is absent is zero. */
+export type Said = Partial<Omit<Segment, "sourcePort" | "destinationPort">>;
+
+/** The network with a guest whose every frame the test makes. */
+export class NetRig {
+  readonly clock = new TestClock();
+  readonly host = new TestHost();
+  readonly refused: string[] = [];
+  readonly stack: NetStack;
+  /** Frames for the guest that were not looked at. */
+  frames: Uint8Array[] = [];
+  /** How many frames the link has room for. */
+  room = Infinity;
+  random = 0x1000;
+
+  constructor({ policy = { host: false }, mtu = 1500 }: NetRigOptions = {}) {
+    this.stack = new NetStack({
+      network: usualNetwork(mtu),
+      host: this.host,
+      policy,
+      clock: this.clock,
+      random32: () => (this.random += 0x1000),
+      send: ({ bytes }: NetFrame) => {
+        if (this.room <= 0) return false;
+        this.room--;
+        this.frames.push(bytes);
+        return true;
+      },
+      refused: (what, why) => this.refused.push(`${what}: ${why}`),
+    });
+  }
+
+  /** Takes the frames that came. */
+  taken(): Uint8Array[] {
+    return this.frames.splice(0);
+  }
+
+  packets(): Ipv4Packet[] {
+    return this.taken().flatMap((frame) => readIpv4(frame.subarray(ETHERNET_HEADER)) ?? []);
+  }
+
+  /** Segments that came, whose checksums are right. */
+  segments(): Segment[] {
+    return this.packets().flatMap((packet) => readSegment(packet, packet.payload, false) ?? []);
+  }
+
+  datagrams(): (UdpDatagram & { source: number; destination: number })[] {
+    return this.packets().flatMap((packet) => {
+      const datagram = packet.protocol === PROTOCOL.UDP ? readUdp(packet, packet.payload, false) : undefined;
+      return datagram === undefined
+        ? []
+        : [{ ...datagram, source: packet.source, destination: packet.destination }];
+    });
+  }
+
+  /** Sends a packet's payload. */
+  send(payload: Uint8Array, destination: number, protocol: number, source = GUEST): void {
+    const frame = new Uint8Array(IPV4_PAYLOAD + payload.length);
+    frame.set(payload, IPV4_PAYLOAD);
+    this.frame(frame, { source, destination, protocol });
+  }
+
+  frame(frame: Uint8Array, route: { source: number; destination: number; protocol: number }): void {
+    frame.set(GUEST_MAC, 6);
+    frame.set([8, 0], 12);
+    writeIpv4(frame, route);
+    this.stack.take({ bytes: frame });
+  }
+
+  udp(
+    destination: number,
+    destinationPort: number,
+    data: Uint8Array,
+    sourcePort = 4000,
+    source = GUEST,
+  ): void {
+    const route = { source, destination, protocol: PROTOCOL.UDP };
+    this.send(udpBytes(route, { sourcePort, destinationPort, data }), destination, PROTOCOL.UDP, source);
+  }
+
+  tcp(ends: TcpEnds, { data = new Uint8Array(0), ...said }: Said): void {
+    const route = { source: GUEST, destination: ends.remote, protocol: PROTOCOL.TCP };
+    const frame = segmentFrame(route, {
+      ...{ seq: 0, ack: 0, flags: 0, window: 0xffff, ...said },
+      sourcePort: ends.port,
+      destinationPort: ends.remotePort,
+      length: data.length,
+      fill: (into) => into.set(data),
+    });
+    this.frame(frame, route);
+  }
+}
+
+/** Of the guest's port and whom it talks to. */
+export interface TcpEnds {
+  readonly port: number;
+  readonly remote: number;
+  readonly remotePort: number;
+}
+
+export const { FIN, SYN, RST, PSH, ACK } = FLAG;
