@@ -25,6 +25,7 @@ import {
   announced,
   consoleOf,
   diskParts,
+  netParts,
   shareParts,
   hasVirtioConsole,
   placeParts,
@@ -254,7 +255,12 @@ function partRequests(options: BootOptions, kind: MachineKind): PartRequest[] {
   // A plan that was edited has them among its parts, or not any more.
   const asked =
     options.devices === undefined
-      ? [...diskParts(options.disks ?? []), ...virtioParts(options), ...shareParts(options.shares ?? [])]
+      ? [
+          ...diskParts(options.disks ?? []),
+          ...virtioParts(options),
+          ...shareParts(options.shares ?? []),
+          ...netParts(options.nets ?? []),
+        ]
       : [];
   return [...devices, ...asked, ...tested, ...moreDevices].map((request) => withVersion(request, options));
 }

@@ -52,6 +52,19 @@ export function shareName(index: number): string {
   return `share${index}`;
 }
 
+/** A network card as a plan has it; what it is plugged into is handed to the machine that runs (`MachineOptions.nets`). */
+export interface BootNet {
+  /** Its address: six pairs of hexadecimal digits. */
+  mac: string;
+  /** The longest packet, bytes: 1500 to 65520. */
+  mtu: number;
+}
+
+/** The name of the `index`th network. */
+export function netName(index: number): string {
+  return `net${index}`;
+}
+
 /**
  * Input of `buildPlan`. What is absent has the default that `defaults.ts` explains. `File` and `Module` are what files and boot
  * modules are: read, or not yet.
@@ -86,6 +99,8 @@ export interface BootOptions<File = NamedBytes, Module = BootModule> {
   disks?: readonly BootDisk[];
   /** Shared folders: "share0", "share1", … */
   shares?: readonly BootShare[];
+  /** Network cards: "net0", "net1", … */
+  nets?: readonly BootNet[];
   /** What is known of a disk that is booted from. */
   disk?: DiskHints;
   /** Where the machine's console is: its serial port, or port 0 of a virtio console, hvc0 to Linux. Absent: the serial port. */

@@ -11,7 +11,15 @@ import type { KernelSystem } from "../formats/elf/system.js";
 import type { Span } from "../memory/layout.js";
 import { SIZE_4K } from "../spec/x86-system.js";
 import { OptionError } from "./boot-error.js";
-import { diskName, shareName, type BootDisk, type BootOptions, type BootShare } from "./options.js";
+import {
+  diskName,
+  netName,
+  shareName,
+  type BootDisk,
+  type BootNet,
+  type BootOptions,
+  type BootShare,
+} from "./options.js";
 import type { SerialConsole } from "./systems.js";
 import { checkAnnouncement, checkPlaced } from "./placed-part.js";
 
@@ -59,6 +67,14 @@ export function shareParts(shares: readonly BootShare[]): PartRequest[] {
   return shares.map(({ protocol, ...share }, index) => {
     const name = shareName(index);
     return { type: protocol === "9p" ? "virtio-9p" : "virtio-fs", name, config: { share: name, ...share } };
+  });
+}
+
+/** The network cards' parts. `config.net` is the name by which the machine's networks are handed in. */
+export function netParts(nets: readonly BootNet[]): PartRequest[] {
+  return nets.map((net, index) => {
+    const name = netName(index);
+    return { type: "virtio-net", name, config: { net: name, ...net } };
   });
 }
 

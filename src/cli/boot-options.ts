@@ -18,7 +18,13 @@ export async function bootOptions(
 ): Promise<BootOptions> {
   const { kernel, initrd, modules, bios, vgaRom, ...rest } = request;
   // What is only the command line's stays here.
-  const { plugIns: _plugIns, diskFiles: _diskFiles, sharedFolders: _sharedFolders, ...ours } = rest;
+  const {
+    plugIns: _plugIns,
+    diskFiles: _diskFiles,
+    sharedFolders: _sharedFolders,
+    net: _net,
+    ...ours
+  } = rest;
   const { rtcNow: _rtcNow, digests: _digests, ...same } = ours;
   const [kernelFile, initrdFile, moduleFiles] = await Promise.all([
     knownFile(kernel, known) ?? readNamed("kernel", kernel, signal),

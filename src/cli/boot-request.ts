@@ -6,6 +6,7 @@ import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from ".
 import { CONSOLE_PLACES, type BootOptions, type ClockOptions, type ConsolePlace } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DISK_OPTION, parseDisk } from "./disk-option.js";
+import { NET_OPTION, parseNet } from "./net-option.js";
 import { parseShares, SHARE_OPTION } from "./share-option.js";
 import { DEVICE_FILE, parseDevice } from "./device-option.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
@@ -33,6 +34,8 @@ export interface BootRequest extends BootOptions<string, ModulePath> {
   /** Disks by their files. */
   diskFiles?: readonly DiskRequest[];
   sharedFolders?: readonly ShareRequest[];
+  /** The value of --net. */
+  net?: string;
   /** The guest's clock follows the host's: nobody gave a time. */
   rtcNow?: true;
   /** SHA-256 that files must have, in hex, by path. */
@@ -103,6 +106,7 @@ export const BOOT_OPTIONS: readonly OptionSpec[] = [
   },
   DISK_OPTION,
   SHARE_OPTION,
+  NET_OPTION,
   {
     name: "device",
     value: "FILE,KEY=VALUE,…",
@@ -203,6 +207,20 @@ function readVirtio(request: BootRequest, args: Arguments): void {
   if (args.has("rng")) request.rng = true;
   const balloon = args.value("balloon");
   if (balloon !== undefined) request.balloon = NOTHING.test(balloon) ? 0 : parseSize("--balloon", balloon);
+}
+
+/** Nothing of outside comes into a run that repeats exactly. */
+function readNetwork(request: BootRequest, args: Arguments): void {
+  const net = args.value("net");
+  const asked = net === undefined ? undefined : parseNet(net);
+  if (net === undefined || asked === undefined) return;
+  if (args.has("deterministic"))
+    throw new UsageError(
+      `--net ${net}: a deterministic run has no network: what comes from there is never the same`,
+      "leave one of the two out",
+    );
+  request.net = net;
+  request.nets = [asked.card];
 }
 
 /** How devices are told of. */
@@ -311,6 +329,7 @@ export function readBootRequest(args: Arguments): BootRequest {
   if (diskFiles.length > 0) request.diskFiles = diskFiles;
   const sharedFolders = parseShares(args.values("share"));
   if (sharedFolders.length > 0) request.sharedFolders = sharedFolders;
+  readNetwork(request, args);
   const initrd = only("initrds", [args.value("initrd"), pairs.initrd]);
   if (initrd !== undefined) request.initrd = initrd;
   const commandLine = only("command lines", [args.value("append"), pairs.commandLine]);

@@ -61,6 +61,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   PartError: EXIT_STATUS.imageRefused,
   DiskError: EXIT_STATUS.imageRefused,
   ShareError: EXIT_STATUS.imageRefused,
+  NetError: EXIT_STATUS.ioFailed,
   PlugInError: EXIT_STATUS.imageRefused,
   SnapshotError: EXIT_STATUS.imageRefused,
   PlanFileError: EXIT_STATUS.imageRefused,

@@ -10,6 +10,8 @@ import { prepareToEnd } from "../host/node/end-process.js";
 import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
+import type { NetRequest } from "../host/node/net/net-request.js";
+import type { UserNetwork } from "../host/node/net/user-network.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import { watchSize } from "../host/node/terminal.js";
@@ -17,6 +19,7 @@ import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
+import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
 import {
   endJson,
@@ -57,6 +60,8 @@ export interface LaunchOptions {
   screen?: boolean;
   /** Print what firmware wrote to its debug console. */
   firmwareLog?: boolean;
+  /** The guest's network, whose card its plan has. */
+  net?: NetRequest;
   /** Whether standard input is the guest's console; otherwise it gets none. */
   input: boolean;
   /** Also shown every block of console output. */
@@ -133,6 +138,7 @@ class Surroundings {
   constructor(
     readonly options: LaunchOptions,
     readonly context: CommandContext,
+    network: UserNetwork | undefined,
   ) {
     this.#log = openLog(options.log, (error) => this.stop(ioError(`log file ${options.log ?? ""}`, error)));
     const output = consoleOutput(context.stdout, this.#log, (error) => this.stop(consoleEnd(error)));
@@ -145,6 +151,7 @@ class Surroundings {
         options.onConsole?.(bytes);
         return output.sink(bytes);
       },
+      ...(network && { channels: new Map([[NET_CHANNEL, network.channel]]) }),
       onInputRoom: () => this.#input?.resume(),
       onPlanned: (warnings, told) => this.#begin(warnings, told),
       onStart: (steps) => {
@@ -158,6 +165,7 @@ class Surroundings {
       onUnseenText: (line) => this.hintAtScreen(line),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
+    network?.connect((bytes) => this.session.give(NET_CHANNEL, bytes));
     this.#forgetSignals = onEndingSignal((signal) =>
       this.stop(machineEnd("interrupted", `signal ${signal}`)),
     );
@@ -248,12 +256,14 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
 
 /** Boots what `source` gives and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
-  const around = new Surroundings(options, context);
+  const network = options.net && (await openNetwork(options.net, (line) => say(context, [line])));
+  const around = new Surroundings(options, context, network);
   let report: RunReport;
   try {
     report = await runMachine(around);
   } finally {
     await around.close();
+    network?.close();
   }
   reportEnd(report, around);
   return report.end.status;

@@ -179,6 +179,7 @@ class PlanFile {
         return [[key, typeof value === "number" ? `${value / MIB}M` : this.#text(value, path)]];
       case "announce":
       case "console":
+      case "net":
         return [[key, this.#text(value, path)]];
       case "acpi":
         return [[key, this.#flag(value, path) ? "on" : "off"]];
@@ -349,7 +350,7 @@ const DISK_FIELDS: readonly string[] = ["file", "access", "overlay", "format", "
 const SHARE_FIELDS: readonly string[] = ["folder", "tag", "access", "cache", "owner", "protocol"];
 const PART_FIELDS: readonly string[] = ["name", "type", "ports", "mmio", "irqs", "config"];
 const REQUEST_FIELDS =
-  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, shares, deterministic, rtc, " +
+  "kernel, initrd, modules, bios, vgabios, commandLine, memory, cpus, features, testdev, screen, announce, acpi, virtio, console, rng, balloon, loader, disks, shares, net, deterministic, rtc, " +
   "devices, loaders";
 
 /** A value of JSON for people. */

@@ -48,7 +48,7 @@ function fileFacts({ name, bytes }: NamedBytes): Json {
 function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly NamedBytes[]): Json {
   const { kernel, initrd, modules, bios, vgaRom } = boot;
   const { commandLine, memory, cpus, features, testdev, screen, loader, clock, plugIns } = request;
-  const { announce, acpi, virtio, diskFiles, sharedFolders, console, rng, balloon } = request;
+  const { announce, acpi, virtio, diskFiles, sharedFolders, net, console, rng, balloon } = request;
   const digests = new Map(plugged.map(({ name, bytes }) => [name, sha256(bytes)]));
   const asked = {
     // What a disk boots by itself is found on it again.
@@ -73,6 +73,7 @@ function requestFacts(request: BootRequest, boot: BootOptions, plugged: readonly
     loader,
     disks: diskFiles,
     shares: sharedFolders,
+    net,
     deterministic: clock.deterministic !== undefined,
     rtc: rtcOf(request),
     devices: plugIns?.devices.map(({ file, ...part }) => ({ file, sha256: digests.get(file), ...part })),

@@ -6,6 +6,7 @@ import { machineSource } from "../make-plan.js";
 import { bootRequest } from "../plan-file.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
+import { NET_RUN_OPTIONS, readNet } from "../net-option.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 import { refuseSavingShares } from "../snapshot-options.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
@@ -25,6 +26,7 @@ export const boot: Command = {
   options: [
     ...BOOT_OPTIONS,
     ...RUN_OPTIONS,
+    ...NET_RUN_OPTIONS,
     { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
   ],
   foreign: QEMU_WORDS,
@@ -55,6 +57,10 @@ export const boot: Command = {
       }
     };
     const screen = request.screen ?? false;
-    return launch({ ...options, screen, input: request.clock.deterministic === undefined, source }, context);
+    const net = readNet(args, request.net)?.request;
+    return launch(
+      { ...options, ...(net && { net }), screen, input: request.clock.deterministic === undefined, source },
+      context,
+    );
   },
 };

@@ -24,7 +24,7 @@ import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
-  const flags = ["cpu", "screen", "deterministic", "rtc", "device", "loader", "share"]
+  const flags = ["cpu", "screen", "deterministic", "rtc", "device", "loader", "share", "net"]
     .filter((name) => args.has(name) && (name !== "cpu" || request.features !== undefined))
     .map((name) => `--${name}`);
   const loader = Object.keys(request.loader).map((name) => `-o loader.${name}`);

@@ -9,10 +9,11 @@ import { parseDevice } from "../device-option.js";
 import { parseDisk } from "../disk-option.js";
 import { InputFileError } from "../failure.js";
 import { launch } from "../launch.js";
+import { NET_RUN_OPTIONS, readNet } from "../net-option.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 
 /** What is not in a snapshot. */
-const AGAIN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => name === "device" || name === "disk");
+const AGAIN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => ["device", "disk", "net"].includes(name));
 
 /** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
 export function aboutFile(file: string): SnapshotAbout {
@@ -27,7 +28,7 @@ export function aboutFile(file: string): SnapshotAbout {
 export const restore: Command = {
   summary: "go on with a machine that was saved; its console is your terminal",
   description: [
-    "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again, and its disks, in their order: one that is another, or was changed since, is refused.",
+    "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again, its network, and its disks, in their order: one that is another, or was changed since, is refused.",
     "--clock jump lets the guest see the time pass that has passed since, up to each of its timers at once, so that no " +
       "watchdog of it barks; hold has its clock go on where it was. A deterministic machine goes on as if nothing had been.",
     "A reset restarts the machine only if it could be restarted when it was saved (on a terminal, or with --max-resets): " +
@@ -43,6 +44,7 @@ export const restore: Command = {
     },
     ...AGAIN_OPTIONS,
     ...RUN_OPTIONS,
+    ...NET_RUN_OPTIONS,
     { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
   ],
   examples: [
@@ -62,6 +64,10 @@ export const restore: Command = {
       ...(devices.length > 0 && { plugIns: { devices, loaders: [] } }),
     } as const;
     const input = !about.deterministic;
-    return launch({ ...options, screen: true, input, source: () => Promise.resolve(source) }, context);
+    const net = readNet(args)?.request;
+    return launch(
+      { ...options, ...(net && { net }), screen: true, input, source: () => Promise.resolve(source) },
+      context,
+    );
   },
 };

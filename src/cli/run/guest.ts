@@ -44,6 +44,8 @@ export interface RunGuest {
 
 const CONSOLE_MODULES = ["virtio_mmio", "virtio_console"];
 const DISK_MODULES = ["virtio_blk"];
+/** A DHCP client sends what its kernel has no address for yet. */
+const NET_MODULES = ["virtio_net", "af_packet"];
 /** A folder that the guest must not write to has an overlay. */
 const FOLDER_MODULES = ["fuse", "virtiofs", "overlay"];
 /** Of those, what a kernel may have these instead of. */
@@ -188,6 +190,7 @@ async function assemble(request: RunRequest): Promise<Assembly> {
   if (made.mounts.some(({ optional }) => !optional) || made.root.kind === "share") made.needs(FOLDER_MODULES);
   else if (made.shares.length > 0) made.mayNeed(FOLDER_MODULES);
   if (made.disks.length > 0) made.needs(DISK_MODULES);
+  if (request.net !== undefined) made.needs(NET_MODULES);
   return made;
 }
 
@@ -208,7 +211,7 @@ async function loaded({ name, modules }: RunKernel, made: Assembly): Promise<rea
     throw new RunRefused(
       missing.some((one) => CONSOLE_MODULES.includes(one)) ? "no-virtio" : "no-module",
       `kernel ${name}: neither has ${missing.join(", ")} built in nor is it a module in ${modules.where}; ` +
-        "a run needs virtio_mmio and virtio_console, a folder fuse and virtiofs, or 9p and 9pnet_virtio, and overlay (the current one is there unless --root is a disk), a disk virtio_blk",
+        "a run needs virtio_mmio and virtio_console, a folder fuse and virtiofs, or 9p and 9pnet_virtio, and overlay (the current one is there unless --root is a disk), a disk virtio_blk, a network virtio_net and af_packet",
     );
   return set.modules;
 }
@@ -232,6 +235,7 @@ function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): R
     hostname: hostname(),
     root: made.root,
     mounts: made.mounts,
+    network: request.net !== undefined,
     sharedOver: made.sharedOver,
     ...kinds,
   };
@@ -277,6 +281,7 @@ export async function makeGuest(
       },
     ],
     loader: {},
+    ...(request.net && { nets: [request.net.card] }),
     ...(request.cpus !== undefined && { cpus: request.cpus }),
   };
   return {

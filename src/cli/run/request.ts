@@ -4,6 +4,8 @@ import { ENGINE_NAMES } from "../../host/node/engines.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "../args.js";
 import { parseDisk } from "../disk-option.js";
+import { NET_OPTION, NET_RUN_OPTIONS, readNet, type NetAsked } from "../net-option.js";
+import type { NetRequest } from "../../host/node/net/net-request.js";
 import { readCpuCount, readMemory } from "../machine-options.js";
 import { parseDuration } from "../values.js";
 
@@ -33,6 +35,7 @@ export interface RunRequest {
   writable: boolean;
   shares: readonly SharedFolder[];
   disks: readonly DiskRequest[];
+  net: (NetAsked & { readonly request: NetRequest }) | undefined;
   cpus: number | undefined;
   memory: number | undefined;
   append: string | undefined;
@@ -126,7 +129,8 @@ export const RUN_COMMAND_OPTIONS: readonly OptionSpec[] = [
     choices: JIT_MODES,
     help: "whether hot guest code is compiled: on (the default), off",
   },
-  { name: "net", value: "NET", help: "not there yet" },
+  NET_OPTION,
+  ...NET_RUN_OPTIONS,
   { name: "json", help: "say how it ended as one line of JSON on standard error" },
 ];
 
@@ -177,8 +181,6 @@ function commandOf(args: Arguments): string[] {
 
 /** Reads what `RUN_COMMAND_OPTIONS` describe. Throws UsageError. */
 export function readRunRequest(args: Arguments): RunRequest {
-  if (args.has("net"))
-    throw new UsageError("--net: there is no network yet", "what the guest needs can be shared: --share DIR");
   const operands = args.operands.slice(0, args.before);
   if (operands.length > 1)
     throw new UsageError(
@@ -197,6 +199,7 @@ export function readRunRequest(args: Arguments): RunRequest {
     writable: args.has("rw"),
     shares,
     disks: args.values("disk").map(parseDisk),
+    net: readNet(args),
     cpus: cpus === undefined ? undefined : readCpuCount(cpus),
     memory: memory === undefined ? undefined : readMemory(memory),
     append: args.values("append").join(" ") || undefined,

@@ -7,11 +7,13 @@ import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
 import type { StartSteps } from "../../host/node/messages.js";
+import type { UserNetwork } from "../../host/node/net/user-network.js";
 import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
 import type { CommandContext } from "../command.js";
+import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
 import { guestControl, signalLine } from "./guest-control.js";
@@ -51,6 +53,7 @@ class RunSurroundings {
     readonly request: RunRequest,
     readonly kinds: StreamKinds,
     readonly context: CommandContext,
+    readonly network: UserNetwork | undefined,
   ) {
     this.#log = this.#openLog();
     this.#kernel = new KernelLog(this.#log);
@@ -70,6 +73,7 @@ class RunSurroundings {
         for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
       },
     });
+    network?.connect((bytes) => this.#session.give(NET_CHANNEL, bytes));
     this.#closing.push(
       forwardSignals(
         (name) => this.#forward(name),
@@ -148,6 +152,7 @@ class RunSurroundings {
       [RUN_PORTS.stderr, { output: errors.sink }],
     ];
     if (this.kinds.terminal) channels.push([TERMINAL_CHANNEL, { output: out, onRoom: resume }]);
+    if (this.network !== undefined) channels.push([NET_CHANNEL, this.network.channel]);
     return new Map(channels);
   }
 
@@ -196,7 +201,9 @@ export async function runGuest(
   context: CommandContext,
   make: (signal: AbortSignal) => Promise<RunGuest>,
 ): Promise<RunResult> {
-  const around = new RunSurroundings(request, kinds, context);
+  const say = (line: string): void => void context.stderr.write(`${line}\n`);
+  const network = request.net && (await openNetwork(request.net.request, say));
+  const around = new RunSurroundings(request, kinds, context, network);
   try {
     return await around.run(await make(around.interrupted));
   } catch (error) {
@@ -205,5 +212,6 @@ export async function runGuest(
     return around.result({ end: around.interrupted.reason as MachineEnd, stats, hostMs: 0, executed: 0 });
   } finally {
     await around.close();
+    network?.close();
   }
 }

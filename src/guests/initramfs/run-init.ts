@@ -59,6 +59,8 @@ export interface RunInitOptions {
   hostname: string;
   root: RunRoot;
   mounts: readonly RunMount[];
+  /** The guest has a network card, whose network says by DHCP what it is. */
+  network?: boolean;
   /** What carries the folders. Absent: virtiofs. */
   sharedOver?: "virtiofs" | "9p";
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
@@ -163,6 +165,40 @@ function rootLines({ root, mounts, sharedOver = "virtiofs" }: RunInitOptions): s
     lines.push(optional ? `(fail() { exit 1; }; ${call}) 2>/dev/null` : call);
   }
   return lines;
+}
+
+/** What udhcpc calls with what it was told. */
+const LEASE = `#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip link set "$interface" mtu "\${mtu:-1500}"
+ip address add "$ip/$mask" dev "$interface"
+ip route add default via "\${router%% *}" dev "$interface"
+for each in $dns; do echo "nameserver $each"; done >/locore/resolv.conf
+`;
+
+/** The network is there before the command is; its nameserver is in the command's root, whatever that has of its own. */
+const NETWORK = `
+printf %s LEASE_TEXT >/locore/lease
+chmod 755 /locore/lease
+ip link set eth0 up 2>/dev/null || fail 'network: this kernel finds no network card (it needs virtio_mmio and virtio_net)'
+udhcpc -f -q -n -t 10 -T 1 -i eth0 -s /locore/lease >/dev/null 2>&1 || fail 'network: there is no answer to the DHCP client'
+resolver() {
+  file=$1/etc/resolv.conf
+  link=$(readlink "$file")
+  case $link in
+    /*) file=$1$link ;;
+    ?*) file=$1/etc/$link ;;
+  esac
+  mkdir -p "\${file%/*}"
+  [ -e "$file" ] || : >"$file"
+  mount --bind /locore/resolv.conf "$file"
+}
+`;
+
+function networkLines({ network, root }: RunInitOptions): string[] {
+  if (network !== true) return [];
+  const top = root.kind === "initramfs" ? "''" : "/locore/root";
+  return [NETWORK.replace("LEASE_TEXT", () => shellQuote(LEASE)), `resolver ${top}`];
 }
 
 function accountLines({ user, root }: RunInitOptions): string[] {
@@ -329,6 +365,7 @@ export function runInitScript(options: RunInitOptions): string {
     `hostname ${shellQuote(options.hostname)}`,
     "ifconfig lo up 2>/dev/null",
     ...rootLines(options),
+    ...networkLines(options),
     ...accountLines(options),
     "mkfifo /locore/stdin /locore/stdout /locore/stderr",
     SIGNALS,

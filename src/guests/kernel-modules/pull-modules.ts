@@ -13,7 +13,15 @@ import type { ModuleSource } from "./module-set.js";
 
 /** Drivers of the machine's devices, and file systems that a share or a disk may hold; with what they need. */
 export const MACHINE_MODULES: readonly string[] = [
-  ...["virtio_mmio", "virtio_console", "virtio_blk", "virtio_rng", "virtio_balloon"],
+  ...[
+    "virtio_mmio",
+    "virtio_console",
+    "virtio_blk",
+    "virtio_rng",
+    "virtio_balloon",
+    "virtio_net",
+    "af_packet",
+  ],
   ...["fuse", "virtiofs", "9p", "9pnet_virtio", "overlay"],
   ...["ext4", "crc32c_generic", "xfs", "btrfs", "squashfs", "isofs", "vfat", "nls_ascii", "nls_cp437"],
 ];
@@ -21,18 +29,26 @@ export const MACHINE_MODULES: readonly string[] = [
 /** What only serves to install a kernel. */
 const INSTALLATION = ["kmod", "linux-base", "initramfs-tools"];
 
-/** The role under which the cache has the names of what is built in; every other one is a module's name. */
+/** The roles under which the cache has the names of what is built in, and of what was looked for; every other one is a module's name. */
 const BUILT_IN = "modules.builtin";
+const LOOKED_FOR = "modules.looked-for";
+const ALL_LOOKED_FOR = MACHINE_MODULES.join("\n");
 
 function sourceOf(folder: string, record: GuestRecord, where: string, builtIn: string): ModuleSource {
   return {
     where,
     builtIn: new Set(builtIn.split("\n").filter((name) => name !== "")),
     async read(name) {
-      if (name === BUILT_IN || !Object.hasOwn(record.files, name)) return undefined;
+      if (name === BUILT_IN || name === LOOKED_FOR || !Object.hasOwn(record.files, name)) return undefined;
       return readFile(path.join(folder, record.files[name].path));
     },
   };
+}
+
+/** Whether all that is looked for now was looked for when the record was made. */
+async function hasAll(folder: string, { files }: GuestRecord): Promise<boolean> {
+  if (!Object.hasOwn(files, LOOKED_FOR)) return false;
+  return (await readFile(path.join(folder, files[LOOKED_FOR].path), "utf8")) === ALL_LOOKED_FOR;
 }
 
 /** The package that holds the modules: the kernel's own, or since Linux 7 the one beside it. */
@@ -60,10 +76,9 @@ export async function pullModules(kernel: PulledGuest, options: PullOptions = {}
       await readFile(path.join(folder, record.files[BUILT_IN].path), "utf8"),
     );
   };
-  const isRight = (record: GuestRecord | undefined): record is GuestRecord =>
-    record?.package === kernel.package && record.version === kernel.version;
   const ready = await cache.verified(name);
-  if (isRight(ready)) return source(ready);
+  const isSame = ready?.package === kernel.package && ready.version === kernel.version;
+  if (isSame && (await hasAll(cache.guestFolder(name), ready))) return source(ready);
   const packages = await kernelPackages(kernel, options);
   options.progress?.({ guest: kernel.name, step: "unpack", detail: `modules of ${kernel.package}` });
   const files = packages.map(({ file }) => file);
@@ -81,6 +96,7 @@ export async function pullModules(kernel: PulledGuest, options: PullOptions = {}
     release,
     architecture,
   };
+  stored[LOOKED_FOR] = { fileName: LOOKED_FOR, bytes: new TextEncoder().encode(ALL_LOOKED_FOR) };
   stored[BUILT_IN] = { fileName: BUILT_IN, bytes: new TextEncoder().encode(builtIn.join("\n")) };
   return source(
     await cache.exclusively(() => cache.store(about, stored), {

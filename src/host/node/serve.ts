@@ -25,6 +25,7 @@ import { hostNs } from "./host-time.js";
 import type { Shares } from "./shares.js";
 import type { ShareRequest } from "./share-request.js";
 import { ShareError } from "./share/share-error.js";
+import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
 import { savingOptions } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
@@ -160,6 +161,8 @@ function runOptions({
   if (start.generation !== undefined) options.generation = start.generation;
   if (disks !== undefined) options.disks = disks.backends;
   if (side.channels.size > 0) options.channels = side.channels;
+  const nets = netsOf(side.channels);
+  if (nets.size > 0) options.nets = nets;
   if (shares !== undefined) options.shares = shares.backends;
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;

@@ -219,7 +219,9 @@ export class TcpConnection {
   /** All has been said and heard but for the end of ours: whoever knows nothing of the connection any more has it. */
   get #onlyEndMissing(): boolean {
     const { state } = this;
-    return (state === "closing" || state === "last-ack" || state === "time-wait") && this.#buffer.length === 0;
+    return (
+      (state === "closing" || state === "last-ack" || state === "time-wait") && this.#buffer.length === 0
+    );
   }
 
   get #takesData(): boolean {

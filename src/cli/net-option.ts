@@ -1,0 +1,133 @@
+/** `--net`, `--publish` and `--pcap`: the guest's network, what of it is reached from outside, and a record of its frames. */
+import type { BootNet } from "../boot/options.js";
+import type { NetRequest } from "../host/node/net/net-request.js";
+import { parseAddress } from "../net/ipv4.js";
+import { parseIpv6 } from "../net/ipv6-text.js";
+import { macText, parseMac } from "../net/mac.js";
+import { LEAST_MTU, MOST_MTU } from "../net/net-backend.js";
+import { parseAllowed, type Allowed } from "../net/policy.js";
+import type { Published } from "../net/stack.js";
+import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { parseCount, parseSuboptions } from "./values.js";
+
+const USAGE =
+  "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES]";
+
+/** The card is the machine's: a plan has it. */
+export const NET_OPTION: OptionSpec = {
+  name: "net",
+  value: "none|user,…",
+  help:
+    "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
+    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else; deny=*: nothing; mtu=1500 to 65520",
+};
+
+/** About the run. */
+export const NET_RUN_OPTIONS: readonly OptionSpec[] = [
+  {
+    name: "publish",
+    value: "[ADDR:]HOST:GUEST[/udp]",
+    repeats: true,
+    help: "connections to port HOST of this host go to port GUEST of the guest; of its loopback only, unless ADDR says otherwise",
+  },
+  {
+    name: "pcap",
+    value: "FILE",
+    help: "write all frames of the network to a file (pcapng), which can be read while it grows",
+  },
+];
+
+/** As QEMU numbers its first card. */
+const USUAL_MAC = "52:54:00:12:34:56";
+const USUAL_MTU = 1500;
+const MOST_PORT = 65535;
+const LOOPBACK = "127.0.0.1";
+
+/** What `--net` says. */
+export interface NetAsked {
+  readonly card: BootNet;
+  readonly policy: NetRequest["policy"];
+}
+
+function allowedOf(text: string): Allowed {
+  const allowed = parseAllowed(text);
+  if (allowed === undefined)
+    throw new UsageError(`--net allow=${text}: expected NAME, NAME:PORT, ADDRESS or ADDRESS/BITS`, USAGE);
+  return allowed;
+}
+
+/** Reads the value of `--net`; undefined for none. Throws UsageError. */
+export function parseNet(text: string): NetAsked | undefined {
+  const [[first, kind], ...pairs] = parseSuboptions(text, "kind");
+  if (first !== "kind" || (kind !== "none" && kind !== "user"))
+    throw new UsageError(`--net ${text}: expected none or user first`, USAGE);
+  let [host, denies, mac, mtu] = [false, false, USUAL_MAC, USUAL_MTU];
+  const only: Allowed[] = [];
+  for (const [key, value] of pairs) {
+    if (key === "host" && (value === "yes" || value === "no" || value === "on")) host = value !== "no";
+    else if (key === "allow") only.push(allowedOf(value));
+    else if (key === "deny" && value === "*") denies = true;
+    else if (key === "mac") {
+      const parsed = parseMac(value);
+      if (parsed === undefined)
+        throw new UsageError(`--net mac=${value}: expected the address of one station`, `mac=${USUAL_MAC}`);
+      mac = macText(parsed);
+    } else if (key === "mtu") mtu = parseCount("--net mtu", value, LEAST_MTU, MOST_MTU);
+    else throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
+  }
+  if (kind === "none" && pairs.length > 0)
+    throw new UsageError(`--net ${text}: without a network there is nothing to say of it`, USAGE);
+  if (kind === "none") return undefined;
+  return { card: { mac, mtu }, policy: { host, ...((denies || only.length > 0) && { only }) } };
+}
+
+/** `[ADDR:]HOST:GUEST[/udp]`; an address of IPv6 stands in brackets. */
+const PUBLISH = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5}):(\d{1,5})(?:\/(tcp|udp))?$/;
+
+function parsePublish(text: string): Published {
+  const [, six, four, hostPort, guestPort, protocol = "tcp"] = PUBLISH.exec(text) ?? [];
+  const address = six ?? four ?? LOOPBACK;
+  const isAddress = six === undefined ? parseAddress(address) !== undefined : parseIpv6(six) !== undefined;
+  const ports = [hostPort, guestPort].map(Number);
+  if (!isAddress || !ports.every((port) => port >= 1 && port <= MOST_PORT))
+    throw new UsageError(`--publish ${text}: expected [ADDR:]HOST:GUEST[/udp]`, "--publish 8080:80");
+  if (six !== undefined && protocol === "udp")
+    throw new UsageError(`--publish ${text}: datagrams come by IPv4 only`, "--publish 127.0.0.1:5353:53/udp");
+  return { at: { address, port: ports[0] }, guestPort: ports[1], udp: protocol === "udp" };
+}
+
+/** Reads the values of `--publish`. Throws UsageError. */
+export function parsePublished(texts: readonly string[]): Published[] {
+  const all = texts.map(parsePublish);
+  const names = all.map(({ at: { address, port }, udp }) => `${address}:${port}${udp ? "/udp" : ""}`);
+  const twice = names.findIndex((name, index) => names.indexOf(name) !== index);
+  if (twice >= 0)
+    throw new UsageError(
+      `--publish ${texts[twice]}: ${names[twice]} is published already`,
+      "take another port",
+    );
+  const guests = all.filter(({ udp }) => udp).map(({ guestPort }) => guestPort);
+  if (new Set(guests).size < guests.length)
+    throw new UsageError(
+      "--publish: a port of the guest for datagrams is published twice",
+      "publish it once",
+    );
+  return all;
+}
+
+/** The network of a run whose --net is `text`, undefined for none. Throws UsageError for what makes no sense without one. */
+export function readNet(
+  args: Arguments,
+  text = args.value("net"),
+): (NetAsked & { readonly request: NetRequest }) | undefined {
+  const asked = text === undefined ? undefined : parseNet(text);
+  const [published, capture] = [args.values("publish"), args.value("pcap")];
+  if (asked === undefined) {
+    const without = published.length > 0 ? "--publish" : capture === undefined ? undefined : "--pcap";
+    if (without !== undefined) throw new UsageError(`${without}: the guest has no network`, "--net user");
+    return undefined;
+  }
+  const { card, policy } = asked;
+  const publish = parsePublished(published);
+  return { ...asked, request: { policy, mtu: card.mtu, publish, ...(capture !== undefined && { capture }) } };
+}

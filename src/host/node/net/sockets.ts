@@ -1,0 +1,74 @@
+/** The host's sockets and names for the user-mode network, on the thread that has an event loop. */
+import os from "node:os";
+import type {
+  HostAddress,
+  HostConnection,
+  HostConnectionUser,
+  HostDatagrams,
+  HostNames,
+  HostSockets,
+} from "../../../net/host-sockets.js";
+import { ask, lookup } from "./names.js";
+import { NetError } from "./net-error.js";
+import { connectTcp, TcpListener } from "./tcp-sockets.js";
+import { UdpSocket } from "./udp-sockets.js";
+import { hostReason } from "../disk-error.js";
+
+/** For so long the addresses of the host's interfaces are believed, ms: asking takes a system call for each. */
+const ADDRESSES_MS = 1000;
+
+export class NodeSockets implements HostSockets {
+  readonly #ready: { what: string; promise: Promise<void> }[] = [];
+  #own: { at: number; addresses: readonly string[] } | undefined;
+
+  /** Once every port that was asked for is there. Rejects with NetError. */
+  async opened(): Promise<void> {
+    for (const { what, promise } of this.#ready) {
+      try {
+        await promise;
+      } catch (cause) {
+        throw new NetError(
+          what,
+          hostReason(cause),
+          "a port that is free",
+          "Publish at another port, or end what has it.",
+        );
+      }
+    }
+  }
+
+  connect(to: HostAddress, user: HostConnectionUser): HostConnection {
+    return connectTcp(to, user);
+  }
+
+  datagrams(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress): HostDatagrams {
+    const socket = new UdpSocket(received, at);
+    if (at !== undefined) this.#ready.push({ what: `udp ${at.address}:${at.port}`, promise: socket.ready });
+    return socket;
+  }
+
+  listen(at: HostAddress, accept: (connection: HostConnection) => HostConnectionUser): () => void {
+    const listener = new TcpListener(at, accept);
+    this.#ready.push({ what: `tcp ${at.address}:${at.port}`, promise: listener.ready });
+    return () => listener.close();
+  }
+
+  lookup(name: string, family: 4 | 6, done: (names: HostNames) => void): void {
+    lookup(name, family, done);
+  }
+
+  ask(question: Uint8Array, done: (answer: Uint8Array | undefined) => void): void {
+    void ask(question).then(done);
+  }
+
+  ownAddresses(): readonly string[] {
+    const now = performance.now();
+    if (this.#own === undefined || now - this.#own.at > ADDRESSES_MS) {
+      const addresses = Object.values(os.networkInterfaces()).flatMap((all = []) =>
+        all.map(({ address }) => address),
+      );
+      this.#own = { at: now, addresses };
+    }
+    return this.#own.addresses;
+  }
+}

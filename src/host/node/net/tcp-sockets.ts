@@ -1,0 +1,91 @@
+/** Connections of the host's, as the user-mode network uses them. */
+import net from "node:net";
+import type {
+  HostAddress,
+  HostConnection,
+  HostConnectionUser,
+  HostFailure,
+} from "../../../net/host-sockets.js";
+
+const FAILURES: Readonly<Record<string, HostFailure>> = {
+  ECONNREFUSED: "refused",
+  ECONNRESET: "reset",
+  EPIPE: "reset",
+  ETIMEDOUT: "timeout",
+};
+
+class TcpSocket implements HostConnection {
+  #over = false;
+
+  constructor(private readonly socket: net.Socket) {}
+
+  /** Whoever uses it hears from here on. */
+  use(user: HostConnectionUser): this {
+    const { socket } = this;
+    socket.setNoDelay(true);
+    socket.on("connect", () => user.connected());
+    socket.on("data", (bytes) => user.received(bytes));
+    socket.on("end", () => {
+      if (!this.#over) user.finished();
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      if (this.#over) return;
+      this.#over = true;
+      user.failed(FAILURES[error.code ?? ""] ?? "unreachable");
+    });
+    return this;
+  }
+
+  write(bytes: Uint8Array, done: () => void): void {
+    this.socket.write(bytes, () => done());
+  }
+
+  end(): void {
+    this.socket.end();
+  }
+
+  pause(): void {
+    this.socket.pause();
+  }
+
+  resume(): void {
+    this.socket.resume();
+  }
+
+  abort(): void {
+    this.#over = true;
+    if (this.socket.connecting) this.socket.destroy();
+    else this.socket.resetAndDestroy();
+  }
+}
+
+export function connectTcp({ address, port }: HostAddress, user: HostConnectionUser): HostConnection {
+  return new TcpSocket(net.connect({ host: address, port, allowHalfOpen: true })).use(user);
+}
+
+/** A port that waits for connections. */
+export class TcpListener {
+  readonly #server: net.Server;
+  readonly ready: Promise<void>;
+
+  constructor({ address, port }: HostAddress, accept: (connection: HostConnection) => HostConnectionUser) {
+    this.#server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+      const connection = new TcpSocket(socket);
+      connection.use(accept(connection));
+    });
+    this.ready = new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host: address, port, exclusive: true }, () => {
+        this.#server.off("error", reject);
+        // One connection that cannot be taken is no reason to take none.
+        this.#server.on("error", () => undefined);
+        resolve();
+      });
+    });
+    this.ready.catch(() => undefined);
+  }
+
+  close(): void {
+    this.#server.close();
+  }
+}

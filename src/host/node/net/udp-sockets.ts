@@ -1,0 +1,34 @@
+/** Sockets of datagrams of the host's, as the user-mode network uses them. */
+import dgram from "node:dgram";
+import type { HostAddress, HostDatagrams } from "../../../net/host-sockets.js";
+
+/** Bytes that wait in a socket for the host; what is sent beyond is lost, as in every network. */
+const MOST_WAITING = 2 ** 20;
+
+export class UdpSocket implements HostDatagrams {
+  readonly #socket = dgram.createSocket("udp4");
+  readonly ready: Promise<void>;
+
+  constructor(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress) {
+    this.#socket.on("message", (data, { address, port }) => received(data, { address, port }));
+    this.ready = new Promise((resolve, reject) => {
+      this.#socket.once("error", reject);
+      this.#socket.bind({ port: at?.port ?? 0, ...(at && { address: at.address }), exclusive: true }, () => {
+        this.#socket.off("error", reject);
+        this.#socket.on("error", () => undefined);
+        resolve();
+      });
+    });
+    this.ready.catch(() => undefined);
+  }
+
+  send(data: Uint8Array, { address, port }: HostAddress): void {
+    if (this.#socket.getSendQueueSize() > MOST_WAITING) return;
+    this.#socket.send(data, port, address, () => undefined);
+  }
+
+  close(): void {
+    // One that could not be bound is closed already.
+    void this.ready.then(() => this.#socket.close()).catch(() => undefined);
+  }
+}

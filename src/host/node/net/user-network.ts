@@ -1,0 +1,98 @@
+/** The network of a machine, on the thread that has the sockets: frames cross by a channel of the session's. */
+import { encodeFrame, FrameReader } from "../../../net/frame-stream.js";
+import type { NetFrame } from "../../../net/net-backend.js";
+import { usualNetwork } from "../../../net/network.js";
+import { NetStack } from "../../../net/stack.js";
+import type { SessionChannel } from "../session.js";
+import { Capture } from "./capture.js";
+import type { NetRequest } from "./net-request.js";
+import { NodeSockets } from "./sockets.js";
+
+/** What the network tells its surroundings. */
+export interface NetworkEvents {
+  /** A line for people. */
+  say(line: string): void;
+}
+
+const CLOCK = {
+  now: () => performance.now(),
+  after(milliseconds: number, callback: () => void): () => void {
+    const timer = setTimeout(callback, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
+export class UserNetwork {
+  readonly #reader = new FrameReader();
+  readonly #stack: NetStack;
+  readonly #sockets = new NodeSockets();
+  readonly #capture: Capture | undefined;
+  #give: ((bytes: Uint8Array) => number) | undefined;
+  /** What the channel had no room for. */
+  #rest: Uint8Array | undefined;
+
+  /** Throws NetError. */
+  constructor({ policy, mtu, publish, capture }: NetRequest, events: NetworkEvents) {
+    if (capture !== undefined)
+      this.#capture = new Capture(capture, (why) =>
+        events.say(`capture ${capture}: ${why}; nothing more is written to it`),
+      );
+    this.#stack = new NetStack({
+      network: usualNetwork(mtu),
+      host: this.#sockets,
+      policy,
+      clock: CLOCK,
+      random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
+      send: (frame) => this.#send(frame),
+      refused: (what, why) => events.say(`the guest does not reach ${what}: ${why}`),
+    });
+    for (const one of publish) this.#stack.publish(one);
+  }
+
+  /** Once all ports are open. Rejects with NetError. */
+  opened(): Promise<void> {
+    return this.#sockets.opened();
+  }
+
+  /** The host's end of the channel. */
+  readonly channel: SessionChannel = {
+    output: (bytes) => {
+      this.#take(bytes);
+      return Promise.resolve();
+    },
+    onRoom: () => this.#resume(),
+  };
+
+  /** Frames for the guest go here: gives how many bytes were taken. */
+  connect(give: (bytes: Uint8Array) => number): void {
+    this.#give = give;
+  }
+
+  close(): void {
+    this.#give = undefined;
+    this.#stack.close();
+    this.#capture?.close();
+  }
+
+  #take(bytes: Uint8Array): void {
+    this.#reader.push(bytes);
+    for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next())
+      this.#stack.take(this.#capture?.take(frame, false) ?? frame);
+  }
+
+  #send(frame: NetFrame): boolean {
+    if (this.#rest !== undefined || this.#give === undefined) return false;
+    this.#capture?.take(frame, true);
+    const bytes = encodeFrame(frame);
+    const taken = this.#give(bytes);
+    if (taken < bytes.length) this.#rest = bytes.subarray(taken);
+    return true;
+  }
+
+  #resume(): void {
+    if (this.#rest === undefined || this.#give === undefined) return;
+    const taken = this.#give(this.#rest);
+    this.#rest = taken < this.#rest.length ? this.#rest.subarray(taken) : undefined;
+    if (this.#rest === undefined) this.#stack.room();
+  }
+}
