@@ -16,6 +16,8 @@ export const ERRNO_WORDS: Readonly<Record<string, string>> = {
   EDQUOT: "no space left for it in this user's quota",
   EFBIG: "grows beyond what this process may write",
   EBUSY: "is in use, by a mounted file system or another program",
+  EADDRINUSE: "is in use by another program",
+  EADDRNOTAVAIL: "no address of this host",
   EROFS: "the file system is read-only",
   EIO: "the device under it fails",
 };
