@@ -122,6 +122,8 @@ export class TcpConnection {
   #edge = 0;
   #unconsumed = 0;
   #scaleIn = 0;
+  /** A segment is being looked at. */
+  #taking = false;
   #unacknowledged = 0;
   #finAt: number | undefined;
 
@@ -188,7 +190,11 @@ export class TcpConnection {
     const before = distance(this.#edge, this.#received);
     const grows = distance(this.#newEdge(), this.#edge);
     // Not for every byte (§3.8.6.2.2): for what is a quarter of all, or when there was next to nothing.
-    if (grows > 0 && (grows >= RECEIVE_BYTES / 4 || before < this.#mss)) this.#acknowledge();
+    if (grows > 0 && (grows >= RECEIVE_BYTES / 4 || before < this.#mss)) {
+      // With what else the segment that is being looked at has to be answered.
+      if (this.#taking) this.#ackOwed = true;
+      else this.#acknowledge();
+    }
   }
 
   // ── Segments that come ──────────────────────────────────────────────────────────────────────────────────
@@ -198,8 +204,10 @@ export class TcpConnection {
     if (this.state === "closed") return;
     this.#heardAt = this.#now();
     this.#probes = 0;
+    this.#taking = true;
     if (this.state === "syn-sent") this.#takeInSynSent(segment);
     else this.#takeInOrder(segment);
+    this.#taking = false;
     if (this.#isClosed()) return;
     this.transmit();
     this.#arm();
