@@ -86,7 +86,7 @@ export class UdpNat {
       destination === (network.prefix.address | ~maskOf(network.prefix.bits)) >>> 0;
     if (destinationPort === DHCP_PORT.SERVER && (everybody || destination === network.gateway))
       this.#configure(datagram, packet);
-    else if (everybody) return;
+    else if (everybody || packet.source === 0) return;
     else if (destination === network.nameserver && destinationPort === DNS_PORT)
       this.#serveNames(packet, datagram);
     else if (!this.#answerVisitor(packet, datagram)) this.#forward(packet, datagram);

@@ -28,7 +28,7 @@ export function pcapngFrames(file: Uint8Array): CapturedFrame[] {
       const options = at + 28 + Math.ceil(size / 4) * 4;
       assert.equal(view.getUint16(options, true), 2, "its flags");
       frames.push({
-        bytes: file.slice(at + 28, at + 28 + size),
+        bytes: Uint8Array.from(file.subarray(at + 28, at + 28 + size)),
         ns,
         toGuest: (view.getUint32(options + 4, true) & 3) === 1,
       });

@@ -1,0 +1,362 @@
+/**
+ * Random guests of the user-mode network: frames that are nearly right, of every protocol, connections that begin, go on and end as no
+ * kernel would have them, hosts that answer, fail and fall silent, time that jumps. Nothing throws, nothing grows beyond its bound,
+ * nothing of the host's is reached, and every frame that comes out is one.
+ */
+import assert from "node:assert/strict";
+import { readArp } from "../../src/net/arp.js";
+import { IPV4_HEADER, parseAddress, PROTOCOL, readIpv4, writeIpv4 } from "../../src/net/ipv4.js";
+import { ETHERNET_HEADER } from "../../src/net/net-backend.js";
+import { parseAllowed } from "../../src/net/policy.js";
+import { MOST_CONNECTIONS } from "../../src/net/tcp-nat.js";
+import { FLAG, plus, readSegment, segmentFrame } from "../../src/net/tcp/segment.js";
+import { MOST_SOCKETS } from "../../src/net/udp-nat.js";
+import { readUdp, udpBytes } from "../../src/net/udp.js";
+import { GATEWAY, GUEST, GUEST_MAC, NAMESERVER, NetRig, type TestConnection } from "../support/net-guest.js";
+import { Random, randomBytes } from "../support/random.js";
+
+const OWN = ["192.168.7.7", "127.0.0.1", "169.254.169.254", "10.0.2.2"].map((text) => parseAddress(text)!);
+const ADDRESSES = [
+  ...OWN,
+  ...[GUEST, GATEWAY, NAMESERVER, 0, 0xffff_ffff],
+  ...["192.0.2.1", "192.0.2.2", "10.0.2.255", "224.0.0.1"].map((text) => parseAddress(text)!),
+];
+const PORTS = [1, 53, 67, 68, 80, 443, 40_000, 40_001, 40_002, 65_535];
+const PIECES = 64 * 1024 * 17;
+const MTU = 1500;
+
+/** What was seen: each has to be, or the guests are not random enough. */
+export type NetSeen = Set<string>;
+
+/** What the guest knows of a connection: roughly the right numbers. */
+interface Known {
+  seq: number;
+  ack: number;
+}
+
+class Guest {
+  readonly rig: NetRig;
+  readonly known = new Map<string, Known>();
+  readonly begun = new Set<TestConnection>();
+
+  constructor(
+    readonly random: Random,
+    readonly seen: NetSeen,
+  ) {
+    const only =
+      random.below(4) === 0 ? [parseAllowed("192.0.2.0/24:80")!, parseAllowed("example.org")!] : undefined;
+    this.rig = new NetRig({ policy: { host: false, ...(only && { only }) }, mtu: MTU });
+    const { host } = this.rig;
+    host.names.set("example.org 4", { addresses: ["192.0.2.2", "127.0.0.1"], seconds: 1 });
+    host.reply = (question) => {
+      const answer = randomBytes(1 + random.below(99), 12 + random.below(3000));
+      answer.set(question.subarray(0, 2));
+      answer[2] |= 0x80;
+      return random.below(4) === 0 ? undefined : answer;
+    };
+    for (const udp of [false, true])
+      this.rig.stack.publish({ at: { address: "127.0.0.1", port: 8080 }, guestPort: 80, udp });
+  }
+
+  step(): void {
+    const { random, rig } = this;
+    switch (random.below(12)) {
+      case 0:
+        return this.raw();
+      case 1:
+        return this.udp();
+      case 2:
+        return this.names();
+      case 3:
+        return this.host();
+      case 4:
+        return void rig.clock.advance(
+          random.pick([1, 40, 300, 1000, 5000, random.below(100) === 0 ? 400_000 : 10]),
+        );
+      case 5:
+        rig.room = random.pick([0, 1, 5, Infinity, Infinity]);
+        return rig.stack.room();
+      case 6:
+        return this.mutated();
+      default:
+        return this.tcp();
+    }
+  }
+
+  address(): number {
+    return this.random.pick(ADDRESSES);
+  }
+
+  raw(): void {
+    const { random, rig } = this;
+    const bytes = randomBytes(1 + random.below(1000), random.below(200));
+    if (bytes.length > ETHERNET_HEADER && random.below(3) > 0) {
+      bytes.set(GUEST_MAC, 6);
+      bytes.set(
+        random.pick([
+          [8, 0],
+          [8, 6],
+          [0x86, 0xdd],
+        ]),
+        12,
+      );
+      const arp = [0, 1, 8, 0, 6, 4, 0, random.below(3)];
+      if (bytes.length > 60 && random.below(2) === 0) bytes.set(arp, 14);
+    }
+    rig.stack.take({ bytes, ...(random.below(4) === 0 && { verified: true }) });
+  }
+
+  /** A packet that is right but for a byte or two, or is a piece of one. */
+  mutated(): void {
+    const { random, rig } = this;
+    const length = random.below(1480);
+    const frame = randomBytes(1 + random.below(99), ETHERNET_HEADER + IPV4_HEADER + length);
+    frame.set(GUEST_MAC, 6);
+    frame.set([8, 0], 12);
+    const route = {
+      source: random.below(4) === 0 ? this.address() : GUEST,
+      destination: this.address(),
+      protocol: random.pick([1, 6, 17, 17, 6, 99]),
+    };
+    const piece = {
+      id: random.below(4),
+      offset: 8 * random.pick([0, 0, 1, 100, 185, 8191]),
+      more: random.below(2) === 0,
+    };
+    writeIpv4(frame, route, random.below(2) === 0 ? piece : undefined);
+    if (random.below(2) === 0) frame[ETHERNET_HEADER + random.below(IPV4_HEADER)] ^= 1 << random.below(8);
+    rig.stack.take({ bytes: frame, verified: random.below(2) === 0 });
+  }
+
+  udp(): void {
+    const { random, rig } = this;
+    const data = randomBytes(1 + random.below(99), random.pick([0, 1, 100, 300, 548]));
+    const destinationPort = random.pick(PORTS);
+    if (destinationPort === 67 && data.length >= 300) {
+      data.set([1, 1, 6, 0]);
+      data.set([0x63, 0x82, 0x53, 0x63, 53, 1, random.below(9)], 236);
+    }
+    const source = random.below(5) === 0 ? this.address() : GUEST;
+    rig.udp(this.address(), destinationPort, data, random.pick([...PORTS, random.below(65_536)]), source);
+  }
+
+  names(): void {
+    const { random, rig } = this;
+    const label = random.pick([
+      [7, ...Buffer.from("example"), 3, ...Buffer.from("org")],
+      [4, ...Buffer.from("host"), 6, ...Buffer.from("locore")],
+      [1, 97],
+    ]);
+    const message = Uint8Array.of(
+      0,
+      random.below(256),
+      1,
+      0,
+      0,
+      1,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      ...label,
+      0,
+      0,
+      random.pick([1, 28, 16, 255]),
+      0,
+      1,
+    );
+    if (random.below(3) === 0) message[random.below(message.length)] ^= 1 << random.below(8);
+    if (random.below(2) === 0) {
+      const route = { source: GUEST, destination: NAMESERVER, protocol: PROTOCOL.UDP };
+      rig.send(
+        udpBytes(route, {
+          sourcePort: 9999,
+          destinationPort: 53,
+          data: message.subarray(0, random.below(3) === 0 ? random.below(20) : undefined),
+        }),
+        NAMESERVER,
+        PROTOCOL.UDP,
+      );
+    } else this.segment(random.pick(PORTS), NAMESERVER, 53, Uint8Array.of(0, message.length, ...message));
+  }
+
+  tcp(): void {
+    const { random } = this;
+    const data = randomBytes(1 + random.below(99), random.pick([0, 0, 1, 10, 1460, 3000]));
+    const remote = random.below(3) === 0 ? this.address() : parseAddress("192.0.2.1")!;
+    this.segment(
+      random.pick([40_000, 40_001, 40_002, 80, random.below(65_536)]),
+      remote,
+      random.pick([80, 80, 53, 49_152, ...PORTS]),
+      data,
+    );
+  }
+
+  segment(port: number, remote: number, remotePort: number, data: Uint8Array): void {
+    const { random, rig, known } = this;
+    const key = `${port} ${remote} ${remotePort}`;
+    const at = known.get(key);
+    const off = random.below(4) === 0 ? random.pick([-1, 1, 1000, -70_000, 300_000, 2 ** 31]) : 0;
+    const flags =
+      at === undefined
+        ? FLAG.SYN
+        : random.pick([
+            FLAG.ACK,
+            FLAG.ACK,
+            FLAG.ACK,
+            FLAG.ACK | FLAG.PSH,
+            FLAG.ACK | FLAG.FIN,
+            FLAG.RST,
+            FLAG.SYN,
+            random.below(64),
+          ]);
+    const seq = at === undefined ? random.pick([0, 0xffff_fff0, random.below(2 ** 32)]) : plus(at.seq, off);
+    const route = { source: GUEST, destination: remote, protocol: PROTOCOL.TCP };
+    const some = at === undefined ? new Uint8Array(0) : data;
+    const frame = segmentFrame(route, {
+      sourcePort: port,
+      destinationPort: remotePort,
+      seq,
+      ack: plus(at?.ack ?? 0, random.below(6) === 0 ? random.pick([-1, 1, 5000, 2 ** 31]) : 0),
+      flags,
+      window: random.pick([0, 1, 100, 0xffff, 0xffff, 0xffff]),
+      length: some.length,
+      fill: (into) => into.set(some),
+      ...((flags & FLAG.SYN) !== 0 && {
+        mss: random.pick([0, 1, 536, 1460, 65_535]),
+        scale: random.below(16),
+      }),
+    });
+    if (at === undefined) known.set(key, { seq: plus(seq, 1), ack: 0 });
+    else if (off === 0 && (flags & FLAG.ACK) !== 0) at.seq = plus(at.seq, some.length + (flags & FLAG.FIN));
+    if (known.size > 200) known.clear();
+    rig.frame(frame, route);
+  }
+
+  /** Something happens on the host's side. */
+  host(): void {
+    const { random, rig } = this;
+    const open = rig.host.connections.filter(({ state }) => state !== "aborted").slice(-20);
+    if (open.length > 0) this.connection(random.pick(open));
+    const socket = rig.host.sockets.at(-1);
+    const from = { address: random.pick(["192.0.2.1", "127.0.0.1"]), port: random.pick(PORTS) };
+    if (socket !== undefined && !socket.closed)
+      socket.received(randomBytes(1 + random.below(9), random.pick([0, 10, 3000, 60_000])), from);
+    const visited = rig.host.sockets.find(({ at }) => at !== undefined);
+    visited?.received(Uint8Array.of(1), { address: "127.0.0.1", port: 1 + random.below(60_000) });
+    if (random.below(10) > 0) return;
+    const [listener] = rig.host.listeners;
+    const connection = rig.host.connect(
+      { address: "192.0.2.99", port: 1 },
+      undefined as never,
+    ) as TestConnection;
+    connection.user = listener.accept(connection);
+  }
+
+  /** As sockets do: it is connected once, or fails; what comes, comes behind that. */
+  connection(connection: TestConnection): void {
+    const { random, begun } = this;
+    connection.slow = random.below(3) === 0;
+    const fails = random.below(8) === 0;
+    if (!begun.has(connection) && !this.isPublished(connection) && !fails) {
+      begun.add(connection);
+      connection.user.connected();
+      return;
+    }
+    switch (fails ? 0 : 1 + random.below(6)) {
+      case 0:
+        connection.state = "aborted";
+        return connection.user.failed(random.pick(["refused", "unreachable", "timeout", "reset"]));
+      case 1:
+        return connection.user.finished();
+      case 2:
+        return connection.drain();
+      default:
+        if (!connection.paused)
+          connection.user.received(randomBytes(1 + random.below(9), random.pick([1, 1000, 65_536])));
+    }
+  }
+
+  isPublished({ to }: TestConnection): boolean {
+    return to.address === "192.0.2.99";
+  }
+
+  /** What came out is right, what is kept is bounded, and nobody was reached who must not be. */
+  check(): void {
+    const { rig, seen, known } = this;
+    for (const frame of rig.taken()) {
+      assert.ok(frame.length <= ETHERNET_HEADER + MTU, `a frame of ${frame.length} bytes`);
+      const payload = frame.subarray(ETHERNET_HEADER);
+      if (frame[13] === 6) {
+        assert.ok(readArp(payload));
+        seen.add("arp");
+        continue;
+      }
+      const packet = readIpv4(payload);
+      assert.ok(packet, "a packet");
+      if (packet.offset > 0 || packet.more) {
+        seen.add("piece");
+        continue;
+      }
+      const segment =
+        packet.protocol === PROTOCOL.TCP ? readSegment(packet, packet.payload, false) : undefined;
+      if (packet.protocol === PROTOCOL.TCP) assert.ok(segment, "a segment");
+      if (packet.protocol === PROTOCOL.UDP) assert.ok(readUdp(packet, packet.payload, false), "a datagram");
+      if (segment === undefined)
+        seen.add(packet.protocol === PROTOCOL.ICMP ? `icmp ${packet.payload[0]}` : "udp");
+      else {
+        const key = `${segment.destinationPort} ${packet.source} ${segment.sourcePort}`;
+        const end = plus(
+          segment.seq,
+          segment.data.length + ((segment.flags & (FLAG.SYN | FLAG.FIN)) !== 0 ? 1 : 0),
+        );
+        seen.add(`tcp ${segment.flags}${segment.data.length > 0 ? " data" : ""}`);
+        const at = known.get(key);
+        if (at !== undefined) at.ack = end;
+        else if ((segment.flags & FLAG.SYN) !== 0) known.set(key, { seq: segment.ack, ack: end });
+      }
+    }
+    const { connections, ports, pieces } = rig.stack.held;
+    assert.ok(connections <= MOST_CONNECTIONS && ports <= MOST_SOCKETS && pieces <= PIECES);
+    assert.ok(rig.clock.armed <= connections + 1, `${rig.clock.armed} timers for ${connections} connections`);
+    const reached = [
+      ...rig.host.connections.map(({ to }) => to),
+      ...rig.host.sockets.flatMap(({ sent, at }) => (at === undefined ? sent.map(({ to }) => to) : [])),
+    ];
+    for (const { address } of reached.slice(-50))
+      assert.ok(!OWN.includes(parseAddress(address)!), `${address} was reached`);
+  }
+}
+
+/** Frames of guests of seeds from `first` on, a hundred steps each; an error names its seed. */
+export function fuzzNet(steps: number, first: number): NetSeen {
+  const seen: NetSeen = new Set();
+  const STEPS_A_LIFE = 200;
+  for (let seed = first; seed < first + steps / STEPS_A_LIFE; seed++) {
+    const guest = new Guest(new Random(seed), seen);
+    try {
+      for (let i = 0; i < STEPS_A_LIFE; i++) {
+        guest.step();
+        guest.check();
+      }
+      guest.rig.room = Infinity;
+      guest.rig.stack.close();
+      guest.check();
+      assert.deepEqual(guest.rig.stack.held.connections, 0);
+      const left = guest.rig.host.connections.filter(({ state }) => state === "open");
+      assert.equal(left.length, 0, "every connection of the host's has ended");
+      assert.equal(guest.rig.clock.armed, 0, "no timer is left");
+    } catch (error) {
+      throw new Error(`seed ${seed}: ${(error as Error).stack ?? String(error)}`, { cause: error });
+    }
+  }
+  return seen;
+}
+
+/** Of what is seen, what has to be among it. */
+export const EXPECTED_SEEN = [
+  ...["arp", "piece", "udp", "icmp 3"],
+  ...["tcp 18", "tcp 16", "tcp 16 data", "tcp 24 data", "tcp 17", "tcp 4", "tcp 20", "tcp 2"],
+];
