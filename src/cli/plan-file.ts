@@ -180,6 +180,7 @@ class PlanFile {
       case "announce":
       case "console":
       case "net":
+      case "rtc":
         return [[key, this.#text(value, path)]];
       case "acpi":
         return [[key, this.#flag(value, path) ? "on" : "off"]];
@@ -191,8 +192,6 @@ class PlanFile {
         return Object.entries(this.#object(value, path)).map(([name, one]) =>
           pair(`loader.${name}`, this.#text(one, `${path}.${name}`)),
         );
-      case "rtc":
-        return [["rtc", this.#text(value, path)]];
     }
     return this.#refuse(
       path,

@@ -37,6 +37,7 @@ export function parseAddress(text: string): number | undefined {
   return quads.reduce((all, quad) => ((all << BYTE_BITS) | quad) >>> 0, 0);
 }
 
+/** An address as people write it. */
 export function addressText(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & BYTE).join(".");
 }
@@ -61,6 +62,7 @@ export function maskOf(bits: number): number {
   return bits === 0 ? 0 : (-1 << (ADDRESS_BITS - bits)) >>> 0;
 }
 
+/** Whether an address begins with the bits of a prefix. */
 export function inPrefix(address: number, { address: base, bits }: Prefix): boolean {
   const mask = maskOf(bits);
   return (address & mask) >>> 0 === (base & mask) >>> 0;

@@ -13,6 +13,7 @@ export function parseMac(text: string): Uint8Array | undefined {
   return isGroup(mac) || mac.every((byte) => byte === 0) ? undefined : mac;
 }
 
+/** An address as people write it: pairs of hexadecimal digits with colons between. */
 export function macText(mac: Uint8Array): string {
   return Array.from(mac.subarray(0, MAC_BYTES), (byte) => byte.toString(HEX).padStart(2, "0")).join(":");
 }
@@ -22,6 +23,7 @@ export function isGroup(bytes: Uint8Array): boolean {
   return (bytes[0] & GROUP) !== 0;
 }
 
+/** Whether the addresses that both begin with are the same. */
 export function sameMac(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < MAC_BYTES; i++) if (a[i] !== b[i]) return false;
   return true;

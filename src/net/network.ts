@@ -18,6 +18,7 @@ export interface Network {
 /** The name of the host, in the guest. */
 export const HOST_NAME = "host.locore";
 
+/** The network of every guest; `mtu`: bytes of a packet, 1500 to 65520. */
 export function usualNetwork(mtu: number): Network {
   return {
     prefix: parsePrefix("10.0.2.0/24")!,

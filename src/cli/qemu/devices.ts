@@ -15,7 +15,10 @@ export const NO_SHARING = refuse(
   "folders are shared by virtio-fs, in words of our own, or by -virtfs alone",
   "locore boot … --share DIR:TAG[,rw], and in the guest: mount -t virtiofs TAG /mnt",
 );
-export const NO_NETWORK = refuse("there is no network yet", `leave it out; ${INTO_INITRD}`);
+export const NO_NETWORK = refuse(
+  "cards and what they are plugged into are one word here",
+  "leave it out and write --net user; --publish HOST:GUEST is hostfwd",
+);
 
 const EXIT_PORTS: readonly number[] = [PC_PORTS.debugExit.start, PC_PORTS.debugExitAlias.start];
 /** Where QEMU has its exit device when nothing is said. */

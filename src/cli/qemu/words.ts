@@ -197,7 +197,7 @@ const DEVICES: readonly QemuWord[] = [
   word("virtfs", "FOLDER", VIRTFS),
   word("fsdev", "FOLDER", NO_SHARING),
   word("netdev", "KIND", NO_NETWORK),
-  word("net nic", "KIND", among({ none: NONE }, NO_NETWORK)),
+  word("nic", "KIND", among({ none: NONE }, NO_NETWORK)),
   word("usb", undefined, NO_USB),
   word("usbdevice", "NAME", NO_USB),
   word("audio audiodev soundhw", "KIND", among({ none: NONE }, NO_SOUND)),

@@ -29,6 +29,7 @@ export function initialFilter(mac: Uint8Array): NetFilterState {
   return { mac: mac.slice(), modes: 1 << C.RX_PROMISC, stations: [], groups: [] };
 }
 
+/** What such a state must be. */
 export function filterShape(): Shape<NetFilterState> {
   const addresses = list(bytes(MAC_BYTES), { max: MOST_ADDRESSES });
   return record<NetFilterState>({

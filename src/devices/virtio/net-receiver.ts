@@ -43,6 +43,7 @@ function nothingGiven(): Omit<NetReceiverState, "held"> {
   return { given: 0, filled: [], countLow: 0, countHigh: 0 };
 }
 
+/** Nothing is on its way. */
 export function initialReceiver(): NetReceiverState {
   return { held: [], ...nothingGiven() };
 }

@@ -59,6 +59,7 @@ class TcpSocket implements HostConnection {
   }
 }
 
+/** Begins a connection; `user` hears what becomes of it. */
 export function connectTcp({ address, port }: HostAddress, user: HostConnectionUser): HostConnection {
   return new TcpSocket(net.connect({ host: address, port, allowHalfOpen: true })).use(user);
 }

@@ -1,0 +1,87 @@
+/** R3.7 --net, --publish and --pcap: what is understood, and what is refused with what to write instead. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { Arguments, UsageError } from "../../src/cli/args.js";
+import { readBootRequest } from "../../src/cli/boot-request.js";
+import { parseNet, parsePublished, readNet } from "../../src/cli/net-option.js";
+import { parsePrefix } from "../../src/net/ipv4.js";
+
+const MAC = "52:54:00:12:34:56";
+
+function refused(call: () => unknown, message: RegExp): void {
+  assert.throws(
+    call,
+    (error: Error) => error instanceof UsageError && message.test(error.message),
+    String(message),
+  );
+}
+
+test("R3.7 --net: none, user, and what of the world the guest may reach", () => {
+  assert.equal(parseNet("none"), undefined);
+  assert.deepEqual(parseNet("user"), { card: { mac: MAC, mtu: 1500 }, policy: { host: false } });
+  assert.deepEqual(parseNet("user,host=yes,mtu=65520,mac=52-54-00-AB-CD-EF"), {
+    card: { mac: "52:54:00:ab:cd:ef", mtu: 65_520 },
+    policy: { host: true },
+  });
+  assert.deepEqual(parseNet("user,deny=*")!.policy, { host: false, only: [] });
+  assert.deepEqual(parseNet("user,allow=Example.org:443,allow=10.0.0.0/8,deny=*")!.policy, {
+    host: false,
+    only: [{ name: "example.org", port: 443 }, { prefix: parsePrefix("10.0.0.0/8") }],
+  });
+});
+
+test("R3.7 --net: each word that is wrong is named", () => {
+  refused(() => parseNet("tap"), /expected none or user/);
+  refused(() => parseNet("host=yes"), /expected none or user/);
+  refused(() => parseNet("none,host=yes"), /nothing to say/);
+  refused(() => parseNet("user,host=maybe"), /no host=maybe/);
+  refused(() => parseNet("user,deny=10.0.0.1"), /no deny=10/);
+  refused(() => parseNet("user,allow=a b"), /allow=a b/);
+  refused(() => parseNet("user,mac=33:33:00:00:00:01"), /one station/);
+  refused(() => parseNet("user,mtu=1499"), /1500/);
+  refused(() => parseNet("user,speed=9"), /no speed=9/);
+});
+
+test("R3.7 --publish: the loopback unless an address is given; datagrams too", () => {
+  const at = (address: string, port: number) => ({ address, port });
+  assert.deepEqual(
+    parsePublished(["8080:80", "0.0.0.0:8081:80", "[::1]:8082:80", "5353:53/udp", "5353:53"]),
+    [
+      { at: at("127.0.0.1", 8080), guestPort: 80, udp: false },
+      { at: at("0.0.0.0", 8081), guestPort: 80, udp: false },
+      { at: at("::1", 8082), guestPort: 80, udp: false },
+      { at: at("127.0.0.1", 5353), guestPort: 53, udp: true },
+      { at: at("127.0.0.1", 5353), guestPort: 53, udp: false },
+    ],
+  );
+  for (const wrong of [
+    "80",
+    "0:80",
+    "80:0",
+    "80:65536",
+    "a:80:80",
+    "256.1.1.1:80:80",
+    "80:80/sctp",
+    "::1:80:80",
+    "",
+  ])
+    refused(() => parsePublished([wrong]), /expected \[ADDR:\]HOST:GUEST/);
+  refused(() => parsePublished(["[::1]:80:80/udp"]), /IPv4/);
+  refused(() => parsePublished(["80:80", "127.0.0.1:80:81"]), /published already/);
+  refused(() => parsePublished(["80:53/udp", "81:53/udp"]), /twice/);
+});
+
+test("R3.7 what is about a network makes no sense without one, and a network none in a run that repeats", () => {
+  const args = (values: Record<string, string[]>): Arguments =>
+    new Arguments([], new Map(Object.entries(values)));
+  refused(() => readNet(args({ publish: ["80:80"] })), /--publish: the guest has no network/);
+  refused(() => readNet(args({ net: ["none"], pcap: ["x"] })), /--pcap: the guest has no network/);
+  assert.equal(readNet(args({})), undefined);
+  assert.equal(readNet(args({ net: ["user"], pcap: ["x"] }))!.request.capture, "x");
+  const kernel = { kernel: ["vmlinuz"], net: ["user,mtu=9000"] };
+  assert.deepEqual(readBootRequest(args(kernel)).nets, [{ mac: MAC, mtu: 9000 }]);
+  refused(
+    () => readBootRequest(args({ ...kernel, deterministic: [""] })),
+    /a deterministic run has no network/,
+  );
+});
