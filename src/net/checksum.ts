@@ -41,5 +41,6 @@ export function completeChecksum(frame: NetFrame): NetFrame {
   const sum = checksumOf(sumOf(bytes, checksum.start, bytes.length)) || WORD;
   bytes[at] = sum >>> BYTE_BITS;
   bytes[at + 1] = sum & (WORD >>> (WORD_BITS - BYTE_BITS));
-  return { bytes, verified: true };
+  const { segment } = frame;
+  return { bytes, verified: true, ...(segment !== undefined && { segment }) };
 }

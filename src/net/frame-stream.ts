@@ -3,27 +3,26 @@
  *
  * ```
  *  0   u32  bytes of the frame behind the head
- *  4   u32  1: a checksum is to be made (start u16 at 8, offset u16 at 10); 2: its checksums were looked at
+ *  4   u16  1: a checksum is to be made (start u16 at 8, offset u16 at 10); 2: its checksums were looked at
+ *  6   u16  bytes of data that each packet gets, of a segment that is to be cut; otherwise 0
  *  8        12 bytes are the head
  * ```
  */
 import { ETHERNET_HEADER, MOST_FRAME, type NetFrame } from "./net-backend.js";
 
-const AT = { LENGTH: 0, FLAGS: 4, START: 8, OFFSET: 10 } as const;
+const AT = { LENGTH: 0, FLAGS: 4, SEGMENT: 6, START: 8, OFFSET: 10 } as const;
 const HEAD = 12;
 const CHECKSUM = 1;
 const VERIFIED = 2;
 
 /** A frame as the stream has it. */
-export function encodeFrame({ bytes, checksum, verified }: NetFrame): Uint8Array {
+export function encodeFrame({ bytes, checksum, verified, segment }: NetFrame): Uint8Array {
   const all = new Uint8Array(HEAD + bytes.length);
   const view = new DataView(all.buffer);
   view.setUint32(AT.LENGTH, bytes.length, true);
-  view.setUint32(
-    AT.FLAGS,
-    (checksum === undefined ? 0 : CHECKSUM) | (verified === true ? VERIFIED : 0),
-    true,
-  );
+  const flags = (checksum === undefined ? 0 : CHECKSUM) | (verified === true ? VERIFIED : 0);
+  view.setUint16(AT.FLAGS, flags, true);
+  view.setUint16(AT.SEGMENT, segment ?? 0, true);
   view.setUint16(AT.START, checksum?.start ?? 0, true);
   view.setUint16(AT.OFFSET, checksum?.offset ?? 0, true);
   all.set(bytes, HEAD);
@@ -59,12 +58,14 @@ export class FrameReader {
       throw new Error(`a frame of ${length} bytes in a stream`);
     if (start + length > held.length) return undefined;
     this.#at = start + length;
-    const flags = view.getUint32(AT.FLAGS, true);
+    const flags = view.getUint16(AT.FLAGS, true);
+    const segment = view.getUint16(AT.SEGMENT, true);
     const checksum = { start: view.getUint16(AT.START, true), offset: view.getUint16(AT.OFFSET, true) };
     return {
       bytes: held.subarray(start, start + length),
       ...((flags & CHECKSUM) !== 0 && { checksum }),
       ...((flags & VERIFIED) !== 0 && { verified: true }),
+      ...(segment !== 0 && { segment }),
     };
   }
 }

@@ -11,8 +11,13 @@ export interface Link {
   readonly policy: Policy;
   readonly clock: NetClock;
   random32(): number;
-  /** Sends the packet whose payload is the rest of `frame`; the heads before it are made here. False where there is no room now. */
-  sendWhole(frame: Uint8Array, route: Ipv4Route): boolean;
+  /** Bytes of data of a segment that the link takes at once and cuts itself; 0: it does not. */
+  readonly burst: number;
+  /**
+   * Sends the packet whose payload is the rest of `frame`; the heads before it are made here. `cut`: it is a segment that is to be cut into
+   * packets of so many bytes of data. False where there is no room now.
+   */
+  sendWhole(frame: Uint8Array, route: Ipv4Route, cut?: number): boolean;
   /** Sends a payload, in pieces if it has to be; what there is no room for is lost. */
   sendPayload(payload: Uint8Array, route: Ipv4Route): void;
   /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */

@@ -10,6 +10,11 @@ export interface NetFrame {
   readonly checksum?: { readonly start: number; readonly offset: number };
   /** Its checksums were looked at, or it came by no wire. */
   readonly verified?: boolean;
+  /**
+   * It is a segment of TCP over IPv4 with more data than a packet may have: each of its packets gets so many bytes of them
+   * (`cutSegments`). Its checksum is still to be made.
+   */
+  readonly segment?: number;
 }
 
 export const MAC_BYTES = 6;

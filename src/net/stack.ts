@@ -23,9 +23,10 @@ import {
 } from "./ipv4.js";
 import type { Link } from "./link.js";
 import { BROADCAST_MAC, isGroup } from "./mac.js";
-import { ETHERNET_HEADER, MAC_BYTES, type NetFrame } from "./net-backend.js";
+import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
 import type { Network } from "./network.js";
 import { Policy, type PolicyOptions } from "./policy.js";
+import { SEGMENT_AT, TCP_HEADER } from "./tcp/segment.js";
 import { TcpNat } from "./tcp-nat.js";
 import { UdpNat } from "./udp-nat.js";
 
@@ -36,6 +37,8 @@ export interface StackWorld {
   readonly policy: PolicyOptions;
   readonly clock: NetClock;
   random32(): number;
+  /** Whether `send` takes segments that are to be cut (`NetFrame.segment`). */
+  readonly cuts?: boolean;
   /** Takes a frame for the guest, whose bytes it may keep; false where there is no room now: `room` is to be called when there is. */
   send(frame: NetFrame): boolean;
   /** Told once of each thing that the guest may not reach, for people. */
@@ -81,7 +84,8 @@ export class NetStack {
       policy,
       clock,
       random32: () => world.random32(),
-      sendWhole: (frame, route) => this.#sendPacket(frame, route),
+      burst: world.cuts === true ? MOST_PAYLOAD - IPV4_HEADER - TCP_HEADER : 0,
+      sendWhole: (frame, route, cut) => this.#sendPacket(frame, route, cut === undefined ? {} : { cut }),
       sendPayload: (payload, route) => this.#sendPayload(payload, route),
       sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
       refused,
@@ -196,13 +200,19 @@ export class NetStack {
     this.#world.send({ bytes: arpFrame(request), verified: true });
   }
 
-  #sendPacket(frame: Uint8Array, route: Ipv4Route, piece?: Piece): boolean {
+  #sendPacket(
+    frame: Uint8Array,
+    route: Ipv4Route,
+    { piece, cut }: { piece?: Piece; cut?: number } = {},
+  ): boolean {
     frame.set(this.#stations.get(route.destination) ?? BROADCAST_MAC);
     frame.set(this.#world.network.mac, MAC_BYTES);
     frame[ETHERTYPE.AT] = ETHERTYPE.IPV4 >>> 8;
     frame[ETHERTYPE.AT + 1] = ETHERTYPE.IPV4 & 0xff;
     writeIpv4(frame, route, piece);
-    return this.#world.send({ bytes: frame, verified: true });
+    if (cut === undefined) return this.#world.send({ bytes: frame, verified: true });
+    const checksum = { start: IPV4_PAYLOAD, offset: SEGMENT_AT.CHECKSUM };
+    return this.#world.send({ bytes: frame, checksum, segment: cut });
   }
 
   #sendPayload(payload: Uint8Array, route: Ipv4Route): void {
@@ -215,7 +225,9 @@ export class NetStack {
     const id = (this.#nextId = (this.#nextId + 1) & U16);
     for (let offset = 0; offset < payload.length; offset += step) {
       const more = offset + step < payload.length;
-      this.#sendPacket(inFrame(payload.subarray(offset, offset + step)), route, { id, offset, more });
+      this.#sendPacket(inFrame(payload.subarray(offset, offset + step)), route, {
+        piece: { id, offset, more },
+      });
     }
   }
 

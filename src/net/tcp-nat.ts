@@ -210,6 +210,7 @@ export class TcpNat {
       user,
       initial: this.link.random32() >>> 0,
       mss: network.mtu - IPV4_HEADER - TCP_HEADER,
+      burst: this.link.burst,
       link: {
         send: (segment) => {
           const sent = this.#send(ends, segment);
@@ -227,7 +228,7 @@ export class TcpNat {
   ): boolean {
     const route: Ipv4Route = { source: remote, destination: guest, protocol: PROTOCOL.TCP };
     const frame = segmentFrame(route, { ...segment, sourcePort: remotePort, destinationPort: guestPort });
-    return this.link.sendWhole(frame, route);
+    return this.link.sendWhole(frame, route, segment.cut);
   }
 
   #refuse(ends: Ends, segment: Segment): void {

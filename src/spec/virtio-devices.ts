@@ -17,6 +17,8 @@ export const VIRTIO_NET_FEATURE = {
   GUEST_CSUM: 1,
   MTU: 3,
   MAC: 5,
+  GUEST_TSO4: 7,
+  HOST_TSO4: 11,
   MRG_RXBUF: 15,
   STATUS: 16,
   CTRL_VQ: 17,
@@ -30,6 +32,8 @@ export const VIRTIO_NET_CONFIG = { MAC: 0, STATUS: 6, MTU: 10, SIZE: 12, LINK_UP
 export const VIRTIO_NET_HEADER = {
   FLAGS: 0,
   GSO_TYPE: 1,
+  HEAD_LENGTH: 2,
+  GSO_SIZE: 4,
   CSUM_START: 6,
   CSUM_OFFSET: 8,
   NUM_BUFFERS: 10,
@@ -37,6 +41,8 @@ export const VIRTIO_NET_HEADER = {
   LEGACY_SIZE: 10,
   NEEDS_CSUM: 1,
   DATA_VALID: 2,
+  GSO_NONE: 0,
+  GSO_TCPV4: 1,
 } as const;
 /** Commands, §5.1.6.5: class u8, command u8, what belongs to it, and the device's answer u8. */
 export const VIRTIO_NET_CONTROL = {

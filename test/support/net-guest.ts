@@ -174,6 +174,8 @@ export const GUEST_MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 export interface NetRigOptions {
   policy?: PolicyOptions;
   mtu?: number;
+  /** Whether segments may be longer than packets. */
+  cuts?: boolean;
 }
 
 /** What a guest says in a segment; what is absent is zero. */
@@ -187,21 +189,25 @@ export class NetRig {
   readonly stack: NetStack;
   /** Frames for the guest that were not looked at. */
   frames: Uint8Array[] = [];
+  /** The same as they came. */
+  whole: NetFrame[] = [];
   /** How many frames the link has room for. */
   room = Infinity;
   random = 0x1000;
 
-  constructor({ policy = { host: false }, mtu = 1500 }: NetRigOptions = {}) {
+  constructor({ policy = { host: false }, mtu = 1500, cuts = false }: NetRigOptions = {}) {
     this.stack = new NetStack({
       network: usualNetwork(mtu),
       host: this.host,
       policy,
       clock: this.clock,
       random32: () => (this.random += 0x1000),
-      send: ({ bytes }: NetFrame) => {
+      cuts,
+      send: (frame: NetFrame) => {
         if (this.room <= 0) return false;
         this.room--;
-        this.frames.push(bytes);
+        this.frames.push(frame.bytes);
+        if (frame.segment !== undefined) this.whole.push(frame);
         return true;
       },
       refused: (what, why) => this.refused.push(`${what}: ${why}`),

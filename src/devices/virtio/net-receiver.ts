@@ -33,8 +33,10 @@ export interface NetReceiverState {
 }
 
 const MOST_HELD = 64;
+/** A segment of 64 KiB may be cut into a thousand frames. */
+const MOST_CUT = 8192;
 /** Frames that are taken from the network ahead of the driver: bytes. */
-const MOST_HELD_BYTES = 256 * 1024;
+export const MOST_HELD_BYTES = 256 * 1024;
 /** Frames a turn, after which the guest's CPUs go on. */
 const MOST_A_TURN = 64;
 
@@ -53,7 +55,7 @@ export function receiverShape(buffers: number): Shape<NetReceiverState> {
   const filled = record<Filled>({ id: u16, slots: u16, written: u32 });
   const shape = record<NetReceiverState>({
     held: list(bytes({ min: HEADER.SIZE + ETHERNET_HEADER, max: HEADER.SIZE + MOST_FRAME }), {
-      max: 2 * MOST_HELD,
+      max: MOST_CUT,
     }),
     given: natural,
     filled: list(filled, { max: buffers }),

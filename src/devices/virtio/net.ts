@@ -6,6 +6,7 @@
  */
 import { record } from "../../bytes/shape.js";
 import { completeChecksum } from "../../net/checksum.js";
+import { IPV4_PAYLOAD } from "../../net/ipv4.js";
 import { parseMac } from "../../net/mac.js";
 import {
   ETHERNET_HEADER,
@@ -16,6 +17,8 @@ import {
   type NetBackend,
   type NetFrame,
 } from "../../net/net-backend.js";
+import { cutSegments } from "../../net/segmentation.js";
+import { headLength } from "../../net/tcp/segment.js";
 import { VIRTIO_FEATURE } from "../../spec/virtio.js";
 import {
   VIRTIO_ID,
@@ -37,7 +40,13 @@ import {
   MOST_COMMAND,
   type NetFilterState,
 } from "./net-filter.js";
-import { initialReceiver, NetReceiver, receiverShape, type NetReceiverState } from "./net-receiver.js";
+import {
+  initialReceiver,
+  MOST_HELD_BYTES,
+  NetReceiver,
+  receiverShape,
+  type NetReceiverState,
+} from "./net-receiver.js";
 import { virtioPart } from "./part.js";
 import { serveQueue, type VirtioBus, type VirtioDevice } from "./virtio-device.js";
 
@@ -87,6 +96,8 @@ const FEATURES = [
   F.GUEST_CSUM,
   F.MTU,
   F.MAC,
+  F.GUEST_TSO4,
+  F.HOST_TSO4,
   F.MRG_RXBUF,
   F.STATUS,
   F.CTRL_VQ,
@@ -181,10 +192,16 @@ class Net implements VirtioDevice {
     chain.copyFrom(memory, 0, this.#head.subarray(0, head));
     const bytes = new Uint8Array(length);
     chain.copyFrom(memory, head, bytes);
-    if ((this.#head[HEADER.FLAGS] & HEADER.NEEDS_CSUM) === 0 || !this.bus.has(F.CSUM)) return { bytes };
+    const type = this.#head[HEADER.GSO_TYPE];
+    const segment = this.#headView.getUint16(HEADER.GSO_SIZE, true);
+    const cuts = type === HEADER.GSO_TCPV4 && segment > 0 && this.bus.has(F.HOST_TSO4);
+    if (type !== HEADER.GSO_NONE && !cuts) return undefined;
+    const needsSum = (this.#head[HEADER.FLAGS] & HEADER.NEEDS_CSUM) !== 0 && this.bus.has(F.CSUM);
+    if (!needsSum) return cuts ? undefined : { bytes };
     const start = this.#headView.getUint16(HEADER.CSUM_START, true);
     const offset = this.#headView.getUint16(HEADER.CSUM_OFFSET, true);
-    return start + offset + CHECKSUM_BYTES > length ? undefined : { bytes, checksum: { start, offset } };
+    if (start + offset + CHECKSUM_BYTES > length) return undefined;
+    return { bytes, checksum: { start, offset }, ...(cuts && { segment }) };
   }
 
   #headBytes(): number {
@@ -215,10 +232,15 @@ class Net implements VirtioDevice {
       this.wires.completions.announce(source, () => this.bus.guarded(() => this.#transmit()));
     }
     const heads: Uint8Array[] = [];
-    for (let room = this.#receiver.room - this.#coming; room > 0; room--) {
+    const room = this.#receiver.room - this.#coming;
+    let bytes = 0;
+    while (heads.length < room && bytes < MOST_HELD_BYTES) {
       const frame = network.receive();
       if (frame === undefined) break;
-      if (accepts(this.state.filter, frame.bytes)) heads.push(this.#behindHead(frame));
+      bytes += frame.bytes.length;
+      if (!accepts(this.state.filter, frame.bytes)) continue;
+      const whole = this.bus.has(F.GUEST_TSO4) && this.bus.has(F.GUEST_CSUM);
+      for (const one of whole ? [frame] : cutSegments(frame)) heads.push(this.#behindHead(one));
     }
     if (heads.length === 0) return;
     this.#coming += heads.length;
@@ -230,13 +252,18 @@ class Net implements VirtioDevice {
 
   #behindHead(frame: NetFrame): Uint8Array {
     const told = this.bus.has(F.GUEST_CSUM);
-    const { bytes, checksum, verified } = told ? frame : completeChecksum(frame);
+    const { bytes, checksum, verified, segment } = told ? frame : completeChecksum(frame);
     const all = new Uint8Array(HEADER.SIZE + bytes.length);
     all.set(bytes, HEADER.SIZE);
     if (!told) return all;
     if (checksum !== undefined) {
       const view = new DataView(all.buffer);
       all[HEADER.FLAGS] = HEADER.NEEDS_CSUM;
+      if (segment !== undefined) {
+        all[HEADER.GSO_TYPE] = HEADER.GSO_TCPV4;
+        view.setUint16(HEADER.GSO_SIZE, segment, true);
+        view.setUint16(HEADER.HEAD_LENGTH, IPV4_PAYLOAD + headLength(bytes.subarray(IPV4_PAYLOAD)), true);
+      }
       view.setUint16(HEADER.CSUM_START, checksum.start, true);
       view.setUint16(HEADER.CSUM_OFFSET, checksum.offset, true);
     } else if (verified === true) all[HEADER.FLAGS] = HEADER.DATA_VALID;

@@ -53,6 +53,8 @@ export interface TcpOptions {
   readonly initial: number;
   /** Of data in a segment, what this side takes. */
   readonly mss: number;
+  /** Bytes of data that the link takes at once and cuts itself. Absent: a segment's. */
+  readonly burst?: number;
 }
 
 /** Bytes that wait for the user, and that wait to be acknowledged. */
@@ -476,9 +478,14 @@ export class TcpConnection {
     const unsent = this.#buffer.length - flight;
     if (unsent < 0 || (unsent === 0 && !this.#mayEnd(flight))) return false;
     const usable = Math.min(this.#window, this.#congestion.window) - flight;
-    const length = Math.min(unsent, this.#mss, Math.max(0, Math.floor(usable)));
+    const most = Math.min(
+      unsent,
+      Math.max(0, Math.floor(usable)),
+      Math.max(this.#mss, this.#options.burst ?? 0),
+    );
+    const length = most > this.#mss && most < unsent ? most - (most % this.#mss) : most;
     // No segment for the little that a window has left (§3.8.6.2.1), but for the last of all data, or half of the largest window.
-    const worth = length === this.#mss || length === unsent || length >= this.#largestWindow / 2;
+    const worth = length >= this.#mss || length === unsent || length >= this.#largestWindow / 2;
     if ((length === 0 && unsent > 0) || !worth) return false;
     const last = length === unsent;
     const fin = last && this.#mayEnd(flight + length);
@@ -547,7 +554,8 @@ export class TcpConnection {
     const window = synchronized && (flags & FLAG.RST) === 0 ? this.#advertise() : 0;
     const ack = synchronized ? this.#received : 0;
     const fill = length > 0 ? { fill: (into: Uint8Array) => this.#buffer.copy(from, into) } : {};
-    const sent = this.#options.link.send({ seq, ack, flags, window, length, ...fill });
+    const cut = length > this.#mss ? { cut: this.#mss } : {};
+    const sent = this.#options.link.send({ seq, ack, flags, window, length, ...fill, ...cut });
     if (!sent) this.#edge = edge;
     else if (synchronized) this.#acknowledgedNow();
     return sent;

@@ -2,7 +2,8 @@
 import { checksumOf, sumOf } from "../checksum.js";
 import { IPV4_PAYLOAD, pseudoSum, rightSum, type Ipv4Route } from "../ipv4.js";
 
-const AT = {
+/** Offsets in a head. */
+export const SEGMENT_AT = {
   SOURCE: 0,
   DESTINATION: 2,
   SEQ: 4,
@@ -12,9 +13,11 @@ const AT = {
   WINDOW: 14,
   CHECKSUM: 16,
 } as const;
+const AT = SEGMENT_AT;
 export const TCP_HEADER = 20;
 const WORD_BYTES = 4;
 const OFFSET_SHIFT = 4;
+const ALL = 0xffff;
 const OPTION = { END: 0, NOTHING: 1, MSS: 2, SCALE: 3 } as const;
 const MSS_BYTES = 4;
 const SCALE_BYTES = 3;
@@ -71,10 +74,15 @@ function readOptions(bytes: Uint8Array): { mss?: number; scale?: number } {
   return found;
 }
 
+/** Bytes of a segment's head, by what it says itself: there need not be so many. */
+export function headLength(payload: Uint8Array): number {
+  return (payload[AT.OFFSET] >> OFFSET_SHIFT) * WORD_BYTES;
+}
+
 /** Reads a segment; undefined for what is none. `trusted`: its checksum need not be right. */
 export function readSegment(route: Ipv4Route, payload: Uint8Array, trusted: boolean): Segment | undefined {
   if (payload.length < TCP_HEADER) return undefined;
-  const head = (payload[AT.OFFSET] >> OFFSET_SHIFT) * WORD_BYTES;
+  const head = headLength(payload);
   if (head < TCP_HEADER || head > payload.length) return undefined;
   if (!trusted && !rightSum(route, payload)) return undefined;
   const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
@@ -95,6 +103,8 @@ export function readSegment(route: Ipv4Route, payload: Uint8Array, trusted: bool
 export interface SegmentToSend extends Omit<Segment, "data"> {
   readonly length: number;
   readonly fill?: (into: Uint8Array) => void;
+  /** It is to be cut into packets of so many bytes of data. */
+  readonly cut?: number;
 }
 
 /** A whole frame with the segment in it, but for the headers before it. */
@@ -116,7 +126,11 @@ export function segmentFrame(route: Ipv4Route, segment: SegmentToSend): Uint8Arr
   if (scale !== undefined)
     bytes.set([OPTION.NOTHING, OPTION.SCALE, SCALE_BYTES, scale], TCP_HEADER + options - SCALE_BYTES - 1);
   segment.fill?.(bytes.subarray(head));
-  view.setUint16(AT.CHECKSUM, checksumOf(sumOf(bytes, 0, bytes.length, pseudoSum(route, bytes.length))));
+  const pseudo = pseudoSum(route, bytes.length);
+  // Of one that is to be cut only the pseudo header's: the rest is made behind the cut.
+  if (segment.cut === undefined)
+    view.setUint16(AT.CHECKSUM, checksumOf(sumOf(bytes, 0, bytes.length, pseudo)));
+  else view.setUint16(AT.CHECKSUM, checksumOf(pseudo) ^ ALL);
   return frame;
 }
 

@@ -31,10 +31,11 @@ export class Capture {
     }
   }
 
-  /** A frame as a wire would have it: its checksum is made, in its own bytes, if it has none. Gives the frame as it is then. */
-  take(frame: NetFrame, toGuest: boolean): NetFrame {
-    const whole = completeChecksum(frame);
-    if (this.#file === undefined) return whole;
+  /** A frame, with the checksum that it gets behind this. A segment that is to be cut is one frame. */
+  take(frame: NetFrame, toGuest: boolean): void {
+    if (this.#file === undefined) return;
+    const whole =
+      frame.checksum === undefined ? frame : completeChecksum({ ...frame, bytes: frame.bytes.slice() });
     const ns = this.#began + BigInt(Math.round(performance.now() * NS_PER_MS));
     try {
       fs.writeSync(this.#file, pcapngPacket(whole.bytes, ns, toGuest));
@@ -42,7 +43,6 @@ export class Capture {
       this.close();
       this.failed(hostReason(cause));
     }
-    return whole;
   }
 
   close(): void {

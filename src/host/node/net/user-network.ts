@@ -42,6 +42,7 @@ export class UserNetwork {
       host: this.#sockets,
       policy,
       clock: CLOCK,
+      cuts: true,
       random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
       send: (frame) => this.#send(frame),
       refused: (what, why) => events.say(`the guest does not reach ${what}: ${why}`),
@@ -76,8 +77,10 @@ export class UserNetwork {
 
   #take(bytes: Uint8Array): void {
     this.#reader.push(bytes);
-    for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next())
-      this.#stack.take(this.#capture?.take(frame, false) ?? frame);
+    for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
+      this.#capture?.take(frame, false);
+      this.#stack.take(frame);
+    }
   }
 
   #send(frame: NetFrame): boolean {
