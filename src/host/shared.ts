@@ -47,16 +47,19 @@ export interface SharedMemory extends SharedStream {
   channels: ReadonlyMap<string, SharedStream>;
 }
 
-function allocateStream(): SharedStream {
-  return { output: Ring.allocate(OUTPUT_CAPACITY).buffer, input: Ring.allocate(INPUT_CAPACITY).buffer };
+function allocateStream(output = OUTPUT_CAPACITY, input = INPUT_CAPACITY): SharedStream {
+  return { output: Ring.allocate(output).buffer, input: Ring.allocate(input).buffer };
 }
 
-/** Makes the memory of one machine: empty rings, a bell that never rang. */
-export function allocateShared(channels: readonly string[] = []): SharedMemory {
+/** Makes the memory of one machine: empty rings, a bell that never rang. `sizes`: bytes each way of channels that are not as the console. */
+export function allocateShared(
+  channels: readonly string[] = [],
+  sizes: ReadonlyMap<string, number> = new Map<string, number>(),
+): SharedMemory {
   return {
     ...allocateStream(),
     control: new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
-    channels: new Map(channels.map((name) => [name, allocateStream()])),
+    channels: new Map(channels.map((name) => [name, allocateStream(sizes.get(name), sizes.get(name))])),
   };
 }
 

@@ -56,6 +56,8 @@ function threadError(message: string, stack?: string): SessionError {
 export interface SessionChannel {
   /** Takes what the guest writes. */
   output: OutputSink;
+  /** Bytes that may wait each way, a power of two; absent: as many as of the console. */
+  capacity?: number;
   /** Called when there is room again after `give` took less than it was given. */
   onRoom?: () => void;
 }
@@ -139,7 +141,10 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const channels = options.channels ?? new Map<string, SessionChannel>();
-    const shared = allocateShared([...channels.keys()]);
+    const sizes = [...channels].flatMap(([name, { capacity }]): [string, number][] =>
+      capacity === undefined ? [] : [[name, capacity]],
+    );
+    const shared = allocateShared([...channels.keys()], new Map(sizes));
     this.#side = new MainSide(shared);
     this.#streams = [
       new Pumped(this.#side, { output: options.output, onRoom: () => options.onInputRoom?.() }),

@@ -14,6 +14,9 @@ export interface NetworkEvents {
   say(line: string): void;
 }
 
+/** Some of the longest segments: a channel that holds one is empty while the next is asked for. */
+const CHANNEL_BYTES = 2 ** 20;
+
 const CLOCK = {
   now: () => performance.now(),
   after(milliseconds: number, callback: () => void): () => void {
@@ -57,6 +60,7 @@ export class UserNetwork {
 
   /** The host's end of the channel. */
   readonly channel: SessionChannel = {
+    capacity: CHANNEL_BYTES,
     output: (bytes) => {
       this.#take(bytes);
       return Promise.resolve();
