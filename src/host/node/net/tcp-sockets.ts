@@ -75,11 +75,9 @@ export class TcpListener {
       connection.use(accept(connection));
     });
     this.ready = new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
+      // Behind the first one: a connection that cannot be taken is no reason to take none.
+      this.#server.on("error", reject);
       this.#server.listen({ host: address, port, exclusive: true }, () => {
-        this.#server.off("error", reject);
-        // One connection that cannot be taken is no reason to take none.
-        this.#server.on("error", () => undefined);
         resolve();
       });
     });

@@ -12,10 +12,9 @@ export class UdpSocket implements HostDatagrams {
   constructor(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress) {
     this.#socket.on("message", (data, { address, port }) => received(data, { address, port }));
     this.ready = new Promise((resolve, reject) => {
-      this.#socket.once("error", reject);
+      // Behind the first one, a datagram that cannot be sent is lost and nothing else.
+      this.#socket.on("error", reject);
       this.#socket.bind({ port: at?.port ?? 0, ...(at && { address: at.address }), exclusive: true }, () => {
-        this.#socket.off("error", reject);
-        this.#socket.on("error", () => undefined);
         resolve();
       });
     });
