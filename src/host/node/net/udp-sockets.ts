@@ -27,7 +27,10 @@ export class UdpSocket implements HostDatagrams {
   }
 
   close(): void {
-    // One that could not be bound is closed already.
-    void this.ready.then(() => this.#socket.close()).catch(() => undefined);
+    // One that could not be bound has to be closed as well, and may be only once it is known.
+    void this.ready
+      .catch(() => undefined)
+      .then(() => this.#socket.close())
+      .catch(() => undefined);
   }
 }
