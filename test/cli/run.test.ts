@@ -56,9 +56,9 @@ test("R1.10 run: folders, roots and variables as they are written", () => {
     assert.throws(() => request(...words), { name: "UsageError" }, words.join(" "));
 });
 
-test("R1.10 run --net is refused by name; a wrong command line is 125, which no command's status is", async () => {
+test("R1.10 run: a network that there is not, an unknown option, a missing kernel: a wrong command line is 125, which no command's status is", async () => {
   for (const [words, said] of [
-    [["--net", "user", "--", "true"], /--net: there is no network yet/],
+    [["--net", "bridge", "--", "true"], /--net bridge: expected none or user first/],
     [["--nosuch", "--", "true"], /unknown option --nosuch/],
     [["/no/such/kernel", "--", "true"], /kernel \/no\/such\/kernel: no such file/],
   ] as const) {
