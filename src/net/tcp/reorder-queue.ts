@@ -17,24 +17,46 @@ export class ReorderQueue {
     return this.#pieces.reduce((sum, { data }) => sum + data.length, 0);
   }
 
-  /** Keeps what of `data` is not there yet. */
+  /** Keeps what of `data` is not there yet; nothing of it where that makes too many pieces. */
   add(seq: number, data: Uint8Array): void {
+    const pieces = this.#pieces;
+    const first = this.#firstBehind(seq);
+    /** The pieces that `data` lies across, and its own between them. */
+    const across: Piece[] = [];
     let start = seq;
     let rest = data;
-    const fresh: Piece[] = [];
-    for (const piece of this.#pieces) {
-      if (rest.length === 0) break;
+    let at = first;
+    let room = MOST_PIECES - pieces.length;
+    const keep = (bytes: Uint8Array): void => {
+      if (bytes.length === 0) return;
+      room--;
+      across.push({ seq: start, data: bytes });
+    };
+    for (; at < pieces.length && room >= 0; at++) {
+      const piece = pieces[at];
       const gap = distance(piece.seq, start);
       if (gap >= rest.length) break;
-      if (gap > 0) fresh.push({ seq: start, data: rest.slice(0, gap) });
+      keep(rest.slice(0, Math.max(0, gap)));
+      across.push(piece);
       const covered = distance(plus(piece.seq, piece.data.length), start);
-      if (covered <= 0) continue;
       rest = rest.subarray(Math.min(covered, rest.length));
       start = plus(start, covered);
     }
-    if (rest.length > 0) fresh.push({ seq: start, data: rest.slice() });
-    if (this.#pieces.length + fresh.length > MOST_PIECES) return;
-    if (fresh.length > 0) this.#pieces = [...this.#pieces, ...fresh].sort((a, b) => distance(a.seq, b.seq));
+    keep(rest.slice());
+    if (room >= 0) pieces.splice(first, at - first, ...across);
+  }
+
+  /** Index of the first piece that has something behind `seq`: a guest chooses how many there are, and how often it is asked. */
+  #firstBehind(seq: number): number {
+    let low = 0;
+    let high = this.#pieces.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { seq: start, data } = this.#pieces[middle];
+      if (distance(plus(start, data.length), seq) > 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   /** What follows right at `next`, or lies before it in part; undefined where nothing does. */
