@@ -171,6 +171,8 @@ class WorkerStream implements ConsoleEnd, Channel {
   readonly #input: Ring;
   readonly #control: Int32Array;
   readonly #wakeMain: () => void;
+  /** Something is missing behind what was written: whatever followed would be read as what it is not. */
+  #cut = false;
 
   constructor({ output, input }: SharedStream, control: Int32Array, wakeMain: () => void) {
     this.#output = new Ring(output);
@@ -179,14 +181,16 @@ class WorkerStream implements ConsoleEnd, Channel {
     this.#wakeMain = wakeMain;
   }
 
-  /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end. */
+  /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end, and then for good. */
   write(bytes: Uint8Array): void {
+    if (this.#cut) return;
     let rest = bytes;
     for (;;) {
       const bell = Atomics.load(this.#control, BELL);
       rest = rest.subarray(this.#output.write(rest));
       if (this.#output.takeWanted()) this.#wakeMain();
-      if (rest.length === 0 || Atomics.load(this.#control, STOP) === 1) return;
+      this.#cut = rest.length > 0 && Atomics.load(this.#control, STOP) === 1;
+      if (rest.length === 0 || this.#cut) return;
       Atomics.wait(this.#control, BELL, bell);
     }
   }

@@ -4,6 +4,7 @@ import type { NetFrame } from "../../../net/net-backend.js";
 import { usualNetwork } from "../../../net/network.js";
 import { NetStack } from "../../../net/stack.js";
 import type { SessionChannel } from "../session.js";
+import { hostReason } from "../disk-error.js";
 import { Capture } from "./capture.js";
 import type { NetRequest } from "./net-request.js";
 import { NodeSockets } from "./sockets.js";
@@ -30,12 +31,15 @@ export class UserNetwork {
   readonly #stack: NetStack;
   readonly #sockets = new NodeSockets();
   readonly #capture: Capture | undefined;
+  readonly #events: NetworkEvents;
+  #broken = false;
   #give: ((bytes: Uint8Array) => number) | undefined;
   /** What the channel had no room for. */
   #rest: Uint8Array | undefined;
 
   /** Throws NetError. */
   constructor({ policy, mtu, publish, capture }: NetRequest, events: NetworkEvents) {
+    this.#events = events;
     if (capture !== undefined)
       this.#capture = new Capture(capture, (why) =>
         events.say(`capture ${capture}: ${why}; nothing more is written to it`),
@@ -79,7 +83,18 @@ export class UserNetwork {
     this.#capture?.close();
   }
 
+  /** A stream that makes no sense is read no further: the guest has no network any more, and the rest goes on. */
   #take(bytes: Uint8Array): void {
+    if (this.#broken) return;
+    try {
+      this.#takeFrames(bytes);
+    } catch (error) {
+      this.#broken = true;
+      this.#events.say(`${hostReason(error)}; nothing more is taken from the guest`);
+    }
+  }
+
+  #takeFrames(bytes: Uint8Array): void {
     this.#reader.push(bytes);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
       this.#capture?.take(frame, false);

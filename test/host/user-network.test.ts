@@ -1,0 +1,38 @@
+/** The user-mode network's end on the host's thread: what a guest that sends without end, or is stopped within a frame, costs the rest. */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { UserNetwork } from "../../src/host/node/net/user-network.js";
+import { allocateShared, MainSide, WorkerSide } from "../../src/host/shared.js";
+import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
+
+function opened(said: string[] = []): UserNetwork {
+  return new UserNetwork(
+    { policy: { host: false }, mtu: 1500, publish: [] },
+    { say: (line) => said.push(line) },
+  );
+}
+
+test("R3.7 a machine that is stopped within a frame sends no other behind the half of it", () => {
+  const shared = allocateShared(["net"]);
+  const main = new MainSide(shared);
+  const worker = new WorkerSide(shared, () => undefined).channels.get("net")!;
+  main.requestStop();
+  const frame = encodeFrame({ bytes: new Uint8Array(1514).fill(0xa5) });
+  const reader = new FrameReader();
+  let frames = 0;
+  for (let round = 0; round < 8; round++) {
+    for (let i = 0; i < 200; i++) worker.write(frame);
+    reader.push(main.channels.get("net")!.takeOutput(1 << 18));
+    while (reader.next() !== undefined) frames++;
+  }
+  assert.equal(frames, Math.floor((1 << 18) / frame.length), "as many as the ring had room for");
+});
+
+test("R3.7 a stream that makes no sense ends the guest's sending with a word, and nothing else", async () => {
+  const said: string[] = [];
+  const network = opened(said);
+  await network.channel.output(new Uint8Array(64).fill(0xa5));
+  await network.channel.output(new Uint8Array(64).fill(0xa5));
+  network.close();
+  assert.deepEqual(said, ["a frame of 2779096485 bytes in a stream; nothing more is taken from the guest"]);
+});
