@@ -5,12 +5,27 @@ import { UserNetwork } from "../../src/host/node/net/user-network.js";
 import { allocateShared, MainSide, WorkerSide } from "../../src/host/shared.js";
 import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
 
+/** Long enough for any event loop that turns at all, ms. */
+const PATIENCE_MS = 5000;
+
 function opened(said: string[] = []): UserNetwork {
   return new UserNetwork(
     { policy: { host: false }, mtu: 1500, publish: [] },
     { say: (line) => said.push(line) },
   );
 }
+
+test("R3.7 a guest that never stops sending leaves timers their turns", async () => {
+  const network = opened();
+  let rung = false;
+  const timer = setTimeout(() => (rung = true), 1);
+  const frame = encodeFrame({ bytes: new Uint8Array(60) });
+  const end = performance.now() + PATIENCE_MS;
+  while (!rung && performance.now() < end) await network.channel.output(frame);
+  clearTimeout(timer);
+  network.close();
+  assert.ok(rung, "a timer of a millisecond rang");
+});
 
 test("R3.7 a machine that is stopped within a frame sends no other behind the half of it", () => {
   const shared = allocateShared(["net"]);

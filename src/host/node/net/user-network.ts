@@ -67,7 +67,8 @@ export class UserNetwork {
     capacity: CHANNEL_BYTES,
     output: (bytes) => {
       this.#take(bytes);
-      return Promise.resolve();
+      // Behind all else that waits: a guest that never stops sending would leave no turn to sockets, timers and signals.
+      return new Promise((resolve) => setImmediate(resolve));
     },
     onRoom: () => this.#resume(),
   };
