@@ -24,8 +24,11 @@ export interface HostConnectionUser {
 
 /** A connection of the host's; each side may end its own direction. */
 export interface HostConnection {
-  /** Sends bytes; `done` is called when they have left, whatever became of them. */
-  write(bytes: Uint8Array, done: () => void): void;
+  /**
+   * Sends bytes. `done` is called when they have left, whatever became of them, with how many; what several calls wrote may be
+   * done at once, and every call brings the same `done`.
+   */
+  write(bytes: Uint8Array, done: (count: number) => void): void;
   /** No more will be sent. */
   end(): void;
   /** No `received` until `resume`. */

@@ -19,10 +19,13 @@ export class TcpFlow {
 
   constructor(private readonly owner: FlowOwner) {}
 
+  /** The same for all writes: a guest chooses how many there are. */
+  readonly #left = (count: number): void => this.connection?.consumed(count);
+
   /** Hears from the guest. */
   readonly ofGuest: TcpUser = {
     established: () => this.host?.resume(),
-    received: (bytes) => this.host?.write(bytes, () => this.connection?.consumed(bytes.length)),
+    received: (bytes) => this.host?.write(bytes, this.#left),
     finished: () => this.host?.end(),
     room: () => this.host?.resume(),
     closed: (how) => {

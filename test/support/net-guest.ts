@@ -75,10 +75,10 @@ export class TestConnection implements HostConnection {
     return this.sent.flatMap((piece) => [...piece]);
   }
 
-  write(bytes: Uint8Array, done: () => void): void {
+  write(bytes: Uint8Array, done: (count: number) => void): void {
     this.sent.push(bytes);
-    if (this.slow) this.#waiting.push(done);
-    else done();
+    if (this.slow) this.#waiting.push(() => done(bytes.length));
+    else done(bytes.length);
   }
 
   drain(): void {

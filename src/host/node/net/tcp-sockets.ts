@@ -6,6 +6,7 @@ import type {
   HostConnectionUser,
   HostFailure,
 } from "../../../net/host-sockets.js";
+import { SendBuffer } from "../../../net/tcp/send-buffer.js";
 
 const FAILURES: Readonly<Record<string, HostFailure>> = {
   ECONNREFUSED: "refused",
@@ -16,6 +17,10 @@ const FAILURES: Readonly<Record<string, HostFailure>> = {
 
 class TcpSocket implements HostConnection {
   #over = false;
+  /** What waits for the write that is on its way: a write of Node's costs hundreds of bytes, whatever it has. */
+  readonly #waiting = new SendBuffer();
+  #writing = false;
+  #done: (count: number) => void = () => undefined;
 
   constructor(private readonly socket: net.Socket) {}
 
@@ -36,11 +41,28 @@ class TcpSocket implements HostConnection {
     return this;
   }
 
-  write(bytes: Uint8Array, done: () => void): void {
-    this.socket.write(bytes, () => done());
+  write(bytes: Uint8Array, done: (count: number) => void): void {
+    this.#waiting.push(bytes);
+    this.#done = done;
+    if (!this.#writing) this.#flush();
+  }
+
+  /** Everything that waits, in one write. */
+  #flush(): void {
+    const all = new Uint8Array(this.#waiting.length);
+    if (all.length === 0) return;
+    this.#waiting.copy(0, all);
+    this.#waiting.clear();
+    this.#writing = true;
+    this.socket.write(all, () => {
+      this.#writing = false;
+      this.#done(all.length);
+      this.#flush();
+    });
   }
 
   end(): void {
+    this.#flush();
     this.socket.end();
   }
 
