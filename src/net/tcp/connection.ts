@@ -73,6 +73,8 @@ const SEGMENTS_AN_ACK = 2;
 /** There is one ring between a guest and us: no segment turns up long after its connection. */
 const TIME_WAIT_MS = 2000;
 const MOST_PROBE_MS = 60_000;
+/** How long a side whose window is closed may say nothing: some probes at their slowest. */
+const MOST_SILENCE_MS = 3 * MOST_PROBE_MS;
 /** §3.8.4; the other side is a kernel that answers by itself, and a guest that was reset is found out so. */
 const KEEPALIVE_IDLE_MS = 5 * 60_000;
 const KEEPALIVE_EVERY_MS = 15_000;
@@ -191,8 +193,8 @@ export class TcpConnection {
     if (!this.#takesData) return;
     const before = distance(this.#edge, this.#received);
     const grows = distance(this.#newEdge(), this.#edge);
-    // Not for every byte (§3.8.6.2.2): for what is a quarter of all, or when there was next to nothing.
-    if (grows > 0 && (grows >= RECEIVE_BYTES / 4 || before < this.#mss)) {
+    // Not for every byte (§3.8.6.2.2): for what is a quarter of all, or a segment when there was room for none.
+    if (grows >= RECEIVE_BYTES / 4 || (before < this.#mss && grows >= this.#mss)) {
       // With what else the segment that is being looked at has to be answered.
       if (this.#taking) this.#ackOwed = true;
       else this.#acknowledge();
@@ -261,7 +263,8 @@ export class TcpConnection {
     this.#acknowledged(segment);
     this.#establish(segment);
     this.#ackOwed = true;
-    this.#takeData(segment);
+    // The SYN has the first number, its data the next.
+    this.#takeData({ ...segment, seq: plus(segment.seq, 1) });
   }
 
   #takeSyn({ seq, mss, scale, window }: Segment): void {
@@ -353,14 +356,22 @@ export class TcpConnection {
       if (this.#congestion.duplicate(flight)) this.#sendLostAgain();
     }
     if (news >= 0 && this.#isNewer(seq, ack)) {
+      if (window > 0 && this.#window === 0) this.#windowOpens();
       this.#window = window;
       this.#largestWindow = Math.max(this.#largestWindow, window);
       this.#windowSeq = seq;
       this.#windowAck = ack;
-      if (window > 0) this.#due.delete("probe");
     }
     if (!this.#isClosed()) this.#afterAck();
     return true;
+  }
+
+  /** What was said again meanwhile was no loss: it says nothing of how long to wait, or how often to try. */
+  #windowOpens(): void {
+    this.#due.delete("probe");
+    this.#retries = 0;
+    this.#trip.forgive();
+    if (this.#due.has("retransmit")) this.#set("retransmit", this.#trip.timeout);
   }
 
   #isNewer(seq: number, ack: number): boolean {
@@ -634,7 +645,8 @@ export class TcpConnection {
   /** RFC 6298 §5.4–5.7: everything that is not acknowledged is sent again, as the window allows. */
   #retransmit(): void {
     const opening = this.state === "syn-sent" || this.state === "syn-received";
-    if (++this.#retries > (opening ? MOST_SYN_RETRIES : MOST_RETRIES)) {
+    const answered = !opening && this.#window === 0 && !this.#isSilent;
+    if (++this.#retries > (opening ? MOST_SYN_RETRIES : MOST_RETRIES) && !answered) {
       this.#giveUp();
       return;
     }
@@ -655,7 +667,7 @@ export class TcpConnection {
   #probe(): void {
     const unsent = this.#buffer.length - distance(this.#next, this.#una);
     if (unsent <= 0 || this.#next !== this.#una) return;
-    if (++this.#retries > MOST_RETRIES && this.#now() - this.#heardAt > MOST_PROBE_MS) {
+    if (++this.#retries > MOST_RETRIES && this.#isSilent) {
       this.#giveUp();
       return;
     }
@@ -678,6 +690,11 @@ export class TcpConnection {
     }
     if (this.#most === this.#una) this.#send(FLAG.ACK, plus(this.#una, -1));
     this.#set("keepalive", KEEPALIVE_EVERY_MS);
+  }
+
+  /** Who has no room answers nevertheless (§3.8.6.1), as long as it is there. */
+  get #isSilent(): boolean {
+    return this.#now() - this.#heardAt > MOST_SILENCE_MS;
   }
 
   #giveUp(): void {

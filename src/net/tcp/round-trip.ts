@@ -16,6 +16,8 @@ export class RoundTrip {
   #smoothed: number | undefined;
   #variation = 0;
   #timeout = INITIAL_MS;
+  /** What it is without backing off. */
+  #wanted = INITIAL_MS;
 
   /** The present timeout. */
   get timeout(): number {
@@ -32,7 +34,12 @@ export class RoundTrip {
       this.#smoothed = (1 - ALPHA) * this.#smoothed + ALPHA * milliseconds;
     }
     const wanted = this.#smoothed + Math.max(GRANULARITY_MS, K * this.#variation);
-    this.#timeout = Math.min(MOST_MS, Math.max(LEAST_MS, wanted));
+    this.#timeout = this.#wanted = Math.min(MOST_MS, Math.max(LEAST_MS, wanted));
+  }
+
+  /** What took too long was no loss. */
+  forgive(): void {
+    this.#timeout = this.#wanted;
   }
 
   /** It took too long (§5.5). */

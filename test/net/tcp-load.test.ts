@@ -1,0 +1,112 @@
+/**
+ * R3.7 What a guest meets that is slow, stops reading, or has several connections: nobody starves, and nothing is lost that is not said again.
+ * The guest connects to 192.0.2.1:80, which the host reaches at once.
+ */
+import assert from "node:assert/strict";
+import test from "node:test";
+import { parseAddress } from "../../src/net/ipv4.js";
+import { plus, type Segment } from "../../src/net/tcp/segment.js";
+import { RECEIVE_BYTES } from "../../src/net/tcp/connection.js";
+import { ACK, GATEWAY, NetRig, RST, SYN, TestConnection, type Said } from "../support/net-guest.js";
+
+const REMOTE = parseAddress("192.0.2.1")!;
+const ISS = 7000;
+
+/** A connection that is established, and both its ends. */
+class Open {
+  readonly host: TestConnection;
+  readonly peer: number;
+
+  constructor(
+    readonly rig: NetRig,
+    readonly port = 40_000,
+  ) {
+    this.say({ seq: ISS, flags: SYN, mss: 1460, scale: 7 });
+    this.host = rig.host.connections.at(-1)!;
+    this.host.user.connected();
+    this.peer = rig.segments().at(-1)!.seq;
+    this.say({ flags: ACK });
+  }
+
+  /** Behind the guest's SYN; `ack`: bytes of the other side's. */
+  say({ ack = 0, ...said }: Said): void {
+    const rest = { seq: ISS + 1, flags: ACK, ack: plus(this.peer ?? 0, 1 + ack), ...said };
+    this.rig.tcp({ port: this.port, remote: REMOTE, remotePort: 80 }, rest);
+  }
+
+  heard(): Segment[] {
+    return this.rig.segments();
+  }
+}
+
+function lengths(segments: readonly Segment[]): number[] {
+  return segments.map(({ data }) => data.length);
+}
+
+test("R3.7 a guest that stops reading for half an hour, and answers, keeps its connection; with room again it goes on at once", () => {
+  const open = new Open(new NetRig());
+  open.host.user.received(new Uint8Array(3000));
+  for (let ms = 0; ms < 30 * 60_000; ms += 500) {
+    open.rig.clock.advance(500);
+    if (open.heard().length > 0) open.say({ window: 0 });
+  }
+  assert.equal(open.host.state, "open");
+  open.say({ window: 1000 });
+  assert.deepEqual(lengths(open.heard()), [1460], "one at first: what there was no room for was lost");
+  // And what is lost of it is said again as soon as ever.
+  open.rig.clock.advance(300);
+  assert.deepEqual(lengths(open.heard()), [1460]);
+  open.say({ ack: 1460, window: 1000 });
+  assert.deepEqual(lengths(open.heard()), [1460, 80]);
+});
+
+test("R3.7 one that stops reading and answers nothing any more is given up", () => {
+  const open = new Open(new NetRig());
+  open.host.user.received(new Uint8Array(3000));
+  open.heard();
+  open.say({ window: 0 });
+  open.rig.clock.advance(30 * 60_000);
+  assert.equal(open.host.state, "aborted");
+  assert.equal(open.heard().at(-1)!.flags, RST | ACK);
+});
+
+/** A published port of the guest's 80; the host's side, who uses it, and the guest's first segment of it. */
+function visited(rig: NetRig): { host: TestConnection; said: (said: Said) => void } {
+  rig.stack.publish({ at: { address: "127.0.0.1", port: 1 }, guestPort: 80, udp: false });
+  const host = new TestConnection({ address: "127.0.0.1", port: 1 });
+  host.user = rig.host.listeners[0].accept(host);
+  const syn = rig.segments().at(-1)!;
+  const ends = { port: 80, remote: GATEWAY, remotePort: syn.sourcePort };
+  return { host, said: (said) => rig.tcp(ends, { ack: plus(syn.seq, 1), ...said }) };
+}
+
+test("R3.7 data that come with the answer to our SYN are all delivered, and acknowledged", () => {
+  const rig = new NetRig();
+  const { host, said } = visited(rig);
+  said({ seq: 500, flags: SYN | ACK, mss: 1460, data: Uint8Array.of(1, 2, 3) });
+  assert.deepEqual(host.bytes, [1, 2, 3]);
+  assert.equal(rig.segments().at(-1)!.ack, 504);
+});
+
+test("R3.7 a window that was closed is opened by segments, not by every byte that the host takes (§3.8.6.2.2)", () => {
+  const open = new Open(new NetRig());
+  open.host.slow = true;
+  const done: (() => void)[] = [];
+  open.host.write = (bytes, then) => void done.push(() => then(bytes.length));
+  let sent = 0;
+  const say = (length: number): void => {
+    open.say({ seq: ISS + 1 + sent, data: new Uint8Array(length) });
+    sent += length;
+  };
+  for (let i = 0; i < 1460; i++) say(1);
+  while (sent < RECEIVE_BYTES) say(Math.min(1460, RECEIVE_BYTES - sent));
+  open.rig.clock.advance(100);
+  assert.equal(open.heard().at(-1)!.window, 0);
+  for (const one of done.splice(0, 1459)) one();
+  assert.deepEqual(open.heard(), [], "not for less than a segment");
+  done.shift()!();
+  assert.deepEqual(
+    open.heard().map(({ window }) => window << 3),
+    [1456],
+  );
+});
