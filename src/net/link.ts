@@ -15,10 +15,11 @@ export interface Link {
   readonly burst: number;
   /**
    * Sends the packet whose payload is the rest of `frame`; the heads before it are made here. `cut`: it is a segment that is to be cut into
-   * packets of so many bytes of data. False where there is no room now.
+   * packets of so many bytes of data. `again`: where there is no room now it is not kept until there is, but said again by its sender.
+   * False where there is no room.
    */
-  sendWhole(frame: Uint8Array, route: Ipv4Route, cut?: number): boolean;
-  /** Sends a payload, in pieces if it has to be; what there is no room for is lost. */
+  sendWhole(frame: Uint8Array, route: Ipv4Route, how: { cut?: number; again: boolean }): boolean;
+  /** Sends a payload, in pieces if it has to be; what there is no room for waits, and is lost if that is too much. */
   sendPayload(payload: Uint8Array, route: Ipv4Route): void;
   /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */
   sendUnreachable(code: number, packet: Ipv4Packet): void;

@@ -21,6 +21,7 @@ import {
   type Ipv4Route,
   type Piece,
 } from "./ipv4.js";
+import { LateFrames } from "./late-frames.js";
 import type { Link } from "./link.js";
 import { BROADCAST_MAC, isGroup } from "./mac.js";
 import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
@@ -63,6 +64,7 @@ export class NetStack {
   readonly #tcp: TcpNat;
   readonly #udp: UdpNat;
   readonly #fragments = new Fragments();
+  readonly #late: LateFrames;
   /** Hardware addresses by those of IPv4. */
   readonly #stations = new Map<number, Uint8Array>();
   readonly #refusals = new Set<string>();
@@ -71,6 +73,7 @@ export class NetStack {
 
   constructor(world: StackWorld) {
     this.#world = world;
+    this.#late = new LateFrames((frame) => world.send(frame));
     const { network, host, clock } = world;
     const policy = new Policy(
       world.policy,
@@ -85,7 +88,7 @@ export class NetStack {
       clock,
       random32: () => world.random32(),
       burst: world.cuts === true ? MOST_PAYLOAD - IPV4_HEADER - TCP_HEADER : 0,
-      sendWhole: (frame, route, cut) => this.#sendPacket(frame, route, cut === undefined ? {} : { cut }),
+      sendWhole: (frame, route, how) => this.#sendPacket(frame, route, how),
       sendPayload: (payload, route) => this.#sendPayload(payload, route),
       sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
       refused,
@@ -122,7 +125,7 @@ export class NetStack {
 
   /** There is room for frames again. */
   room(): void {
-    this.#tcp.room();
+    if (this.#late.flush()) this.#tcp.room();
   }
 
   /** Opens a port of the host's for the guest's; false where the host has no such port. Of TCP, `failed` says so later. */
@@ -155,7 +158,7 @@ export class NetStack {
     this.#learn(sender, senderMac);
     if (operation !== ARP.REQUEST || (target !== network.gateway && target !== network.nameserver)) return;
     const reply = { operation: ARP.REPLY, senderMac: network.mac, sender: target, target: sender };
-    this.#world.send({ bytes: arpFrame(reply, senderMac), verified: true });
+    this.#late.take({ bytes: arpFrame(reply, senderMac), verified: true });
   }
 
   #takePacket(packet: Ipv4Packet, trusted: boolean): void {
@@ -197,22 +200,24 @@ export class NetStack {
       sender: network.gateway,
       target: network.guest,
     };
-    this.#world.send({ bytes: arpFrame(request), verified: true });
+    this.#late.take({ bytes: arpFrame(request), verified: true });
   }
 
   #sendPacket(
     frame: Uint8Array,
     route: Ipv4Route,
-    { piece, cut }: { piece?: Piece; cut?: number } = {},
+    { piece, cut, again = false }: { piece?: Piece; cut?: number; again?: boolean } = {},
   ): boolean {
     frame.set(this.#stations.get(route.destination) ?? BROADCAST_MAC);
     frame.set(this.#world.network.mac, MAC_BYTES);
     frame[ETHERTYPE.AT] = ETHERTYPE.IPV4 >>> 8;
     frame[ETHERTYPE.AT + 1] = ETHERTYPE.IPV4 & 0xff;
     writeIpv4(frame, route, piece);
-    if (cut === undefined) return this.#world.send({ bytes: frame, verified: true });
     const checksum = { start: IPV4_PAYLOAD, offset: SEGMENT_AT.CHECKSUM };
-    return this.#world.send({ bytes: frame, checksum, segment: cut });
+    const whole: NetFrame =
+      cut === undefined ? { bytes: frame, verified: true } : { bytes: frame, checksum, segment: cut };
+    if (!again) return this.#late.take(whole);
+    return !this.#late.waiting && this.#world.send(whole);
   }
 
   #sendPayload(payload: Uint8Array, route: Ipv4Route): void {

@@ -87,9 +87,12 @@ export class TcpNat {
 
   /** The link has room again. */
   room(): void {
-    const waiting = [...this.#blocked];
-    this.#blocked.clear();
-    for (const connection of waiting) connection.transmit();
+    for (const connection of [...this.#blocked]) {
+      // Who fills the link goes behind all who have waited longer.
+      this.#blocked.delete(connection);
+      connection.transmit();
+      if (this.#blocked.has(connection)) return;
+    }
   }
 
   /** Somebody came to a published port: a connection to this port of the guest. Gives who uses the host's side. */
@@ -228,7 +231,12 @@ export class TcpNat {
   ): boolean {
     const route: Ipv4Route = { source: remote, destination: guest, protocol: PROTOCOL.TCP };
     const frame = segmentFrame(route, { ...segment, sourcePort: remotePort, destinationPort: guestPort });
-    return this.link.sendWhole(frame, route, segment.cut);
+    // What begins a connection would wait for a timer, and what breaks one off is said once.
+    const again = (segment.flags & (FLAG.SYN | FLAG.RST)) === 0;
+    return this.link.sendWhole(frame, route, {
+      ...(segment.cut !== undefined && { cut: segment.cut }),
+      again,
+    });
   }
 
   #refuse(ends: Ends, segment: Segment): void {

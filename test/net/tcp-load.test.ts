@@ -7,7 +7,7 @@ import test from "node:test";
 import { parseAddress } from "../../src/net/ipv4.js";
 import { plus, type Segment } from "../../src/net/tcp/segment.js";
 import { RECEIVE_BYTES } from "../../src/net/tcp/connection.js";
-import { ACK, GATEWAY, NetRig, RST, SYN, TestConnection, type Said } from "../support/net-guest.js";
+import { ACK, GATEWAY, NetRig, PSH, RST, SYN, TestConnection, type Said } from "../support/net-guest.js";
 
 const REMOTE = parseAddress("192.0.2.1")!;
 const ISS = 7000;
@@ -43,6 +43,20 @@ function lengths(segments: readonly Segment[]): number[] {
   return segments.map(({ data }) => data.length);
 }
 
+test("R3.7 connections that wait for the link take turns", () => {
+  const rig = new NetRig();
+  const all = [1, 2, 3].map((port) => new Open(rig, port));
+  rig.room = 0;
+  for (const { host } of all) host.user.received(new Uint8Array(8 * 1460));
+  const ports: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    rig.room = 2;
+    rig.stack.room();
+    ports.push(...rig.segments().map(({ destinationPort }) => destinationPort));
+  }
+  assert.deepEqual(ports, [1, 1, 2, 2, 3, 3, 1, 1, 2, 2, 3, 3]);
+});
+
 test("R3.7 a guest that stops reading for half an hour, and answers, keeps its connection; with room again it goes on at once", () => {
   const open = new Open(new NetRig());
   open.host.user.received(new Uint8Array(3000));
@@ -68,6 +82,52 @@ test("R3.7 one that stops reading and answers nothing any more is given up", () 
   open.rig.clock.advance(30 * 60_000);
   assert.equal(open.host.state, "aborted");
   assert.equal(open.heard().at(-1)!.flags, RST | ACK);
+});
+
+test("R3.7 what is said once waits for the link, in order and before data: answers to a SYN, to ARP and UDP, resets", () => {
+  const rig = new NetRig({ policy: { host: false, only: [] } });
+  rig.room = 0;
+  for (let port = 1; port <= 200; port++) rig.tcp({ port, remote: REMOTE, remotePort: 80 }, { flags: SYN });
+  assert.deepEqual(rig.segments(), []);
+  rig.room = 100;
+  rig.stack.room();
+  rig.room = 100;
+  rig.stack.room();
+  const ports = rig.segments().map(({ destinationPort, flags }) => flags & RST && destinationPort);
+  assert.deepEqual(
+    ports,
+    Array.from({ length: 128 }, (_, i) => i + 1),
+    "128 of them, and no more",
+  );
+  const open = new NetRig();
+  open.tcp({ port: 1, remote: REMOTE, remotePort: 80 }, { flags: SYN });
+  open.room = 0;
+  open.host.connections[0].user.connected();
+  open.room = 10;
+  open.stack.room();
+  assert.deepEqual(
+    open.segments().map(({ flags }) => flags),
+    [SYN | ACK],
+    "at once, not when it is sent again",
+  );
+});
+
+test("R3.7 data behind what waits wait too", () => {
+  const rig = new NetRig();
+  const open = new Open(rig, 1);
+  const other = new Open(rig, 2);
+  rig.room = 0;
+  other.host.user.failed("reset");
+  open.host.user.received(new Uint8Array(100));
+  rig.room = 10;
+  rig.stack.room();
+  assert.deepEqual(
+    rig.segments().map(({ destinationPort, flags }) => [destinationPort, flags]),
+    [
+      [2, RST | ACK],
+      [1, ACK | PSH],
+    ],
+  );
 });
 
 /** A published port of the guest's 80; the host's side, who uses it, and the guest's first segment of it. */
