@@ -72,10 +72,10 @@ export function receiverShape(buffers: number): Shape<NetReceiverState> {
 export class NetReceiver {
   #life = 0;
 
-  /** `index`: the queue's. */
+  /** `index`: the queue's; `buffers`: the most that it has. */
   constructor(
     private readonly index: number,
-    private readonly on: { bus: VirtioBus; memory: () => PartMemory },
+    private readonly on: { bus: VirtioBus; memory: () => PartMemory; buffers: number },
     private readonly state: NetReceiverState,
   ) {}
 
@@ -102,6 +102,7 @@ export class NetReceiver {
     this.#life = life;
     if (queue === undefined) {
       state.held.length = 0;
+      Object.assign(state, nothingGiven());
       return;
     }
     const mergeable = bus.has(F.MRG_RXBUF);
@@ -157,11 +158,13 @@ export class NetReceiver {
   /** Into as many buffers as it takes. False where there are too few; what lies in some stays there. */
   #merge(queue: Virtqueue): boolean {
     const { state } = this;
-    const { bus, memory } = this.on;
+    const { bus, memory, buffers } = this.on;
     const { chain } = bus;
     const frame = state.held[0];
     while (state.given < frame.length) {
       if (!queue.pop(chain)) return false;
+      // A split ring may name a buffer again that it has not got back.
+      if (state.filled.length >= buffers) throw new RingFault("more buffers than the queue has");
       const first = state.given === 0;
       if (chain.writable < (first ? HEADER.SIZE : 1)) throw new RingFault("a buffer without room");
       if (first) {

@@ -124,7 +124,11 @@ class Net implements VirtioDevice {
     private readonly state: NetState,
   ) {
     this.#network = wires.net(about.net);
-    this.#receiver = new NetReceiver(RECEIVE, { bus, memory: () => wires.memory() }, state.receiver);
+    this.#receiver = new NetReceiver(
+      RECEIVE,
+      { bus, memory: () => wires.memory(), buffers: QUEUE_SIZE },
+      state.receiver,
+    );
     const network = this.#network;
     if (network === undefined) return;
     wires.wake.hold(`packet of ${about.net}`);

@@ -392,6 +392,25 @@ test("R3.7 hostile rings: no room for a head, buffers of a frame nobody has room
   assert.deepEqual([long.net.sent.length, long.transmit.used().length, long.bench.needsReset], [0, 2, false]);
 });
 
+test("R3.7 buffers that are named again and again before they are given back end the driver's life, and the card can be saved", () => {
+  const { bench, net, receive } = rig([F.MRG_RXBUF]);
+  const sound = (): void => {
+    const part = { name: "one", type: "virtio-net", config: CONFIG };
+    assert.deepEqual(TYPE.state!(part, {} as never).check(bench.state, "state"), bench.state);
+  };
+  net.coming.push({ bytes: frameOf(60_000) });
+  for (let round = 0; round < 40 && !bench.needsReset; round++) {
+    for (let i = 0; i < 8; i++) receive.add([{ address: DATA, length: 20, write: true }]);
+    bench.notify(0);
+    bench.settle();
+    sound();
+  }
+  assert.equal(bench.needsReset, true);
+  net.coming.push({ bytes: frameOf(60) });
+  bench.settle();
+  sound();
+});
+
 test("R3.7 a card that makes no sense is refused by name", () => {
   for (const [config, found] of [
     [{ ...CONFIG, mac: "33:33:00:00:00:01" }, /mac "33:33/],
