@@ -3,7 +3,7 @@
  * the oldest goes for a new one. Pieces that overlap others make no datagram (RFC 5722 has the reasons). Specification: RFC 815.
  */
 import { MOST_PAYLOAD } from "./net-backend.js";
-import type { Ipv4Packet } from "./ipv4.js";
+import { keptPacket, type Ipv4Packet } from "./ipv4.js";
 
 /** Datagrams that are put together at a time, and the pieces of one. */
 const MOST_DATAGRAMS = 16;
@@ -32,9 +32,9 @@ export class Fragments {
   /** A packet; gives the whole datagram, once it is there: the packet itself where it is no piece. `now`: ms. */
   take(packet: Ipv4Packet, now: number): Ipv4Packet | undefined {
     if (packet.offset === 0 && !packet.more) return packet;
-    this.#forget(now);
     const { source, destination, protocol, id } = packet;
     const key = `${source} ${destination} ${protocol} ${id}`;
+    this.#forget(now, this.#datagrams.has(key) ? MOST_DATAGRAMS : MOST_DATAGRAMS - 1);
     const found = this.#datagrams.get(key) ?? { began: now, pieces: [], length: undefined };
     if (!add(found, packet)) {
       this.#datagrams.delete(key);
@@ -50,10 +50,10 @@ export class Fragments {
     return { ...first, offset: 0, more: false, payload };
   }
 
-  /** What is too old, and what there is too much of. */
-  #forget(now: number): void {
+  /** What is too old, and the oldest of more than `most`. */
+  #forget(now: number, most: number): void {
     for (const [key, { began }] of this.#datagrams)
-      if (now - began > PATIENCE_MS || this.#datagrams.size >= MOST_DATAGRAMS) this.#datagrams.delete(key);
+      if (now - began > PATIENCE_MS || this.#datagrams.size > most) this.#datagrams.delete(key);
   }
 }
 
@@ -70,6 +70,6 @@ function add(datagram: Pieces, packet: Ipv4Packet): boolean {
   const beyond = (one: Ipv4Packet): boolean =>
     one.offset + one.payload.length > (datagram.length ?? MOST_PAYLOAD);
   if (pieces.some(beyond)) return false;
-  pieces.push({ ...packet, payload: payload.slice() });
+  pieces.push(keptPacket(packet, payload.slice()));
   return true;
 }

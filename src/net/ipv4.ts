@@ -81,6 +81,14 @@ export interface Ipv4Packet {
   readonly bytes: Uint8Array;
 }
 
+/** Of a packet, what an ICMP message about it quotes: the longest header, and some behind it. */
+const QUOTED = 80;
+
+/** A packet to be kept: a copy of what is needed to say that it did not arrive, so that no block of others stays for it. */
+export function keptPacket(packet: Ipv4Packet, payload = new Uint8Array(0)): Ipv4Packet {
+  return { ...packet, bytes: packet.bytes.slice(0, QUOTED), payload };
+}
+
 /** Reads a packet; undefined for what is none: its header's checksum is wrong, or it says that it is longer than it is. */
 export function readIpv4(bytes: Uint8Array): Ipv4Packet | undefined {
   if (bytes.length < IPV4_HEADER) return undefined;

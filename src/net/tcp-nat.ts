@@ -6,7 +6,15 @@ import { DNS_PORT, type NameServer } from "./dns.js";
 import { DnsStream } from "./dns-stream.js";
 import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
 import { UNREACHABLE } from "./icmp.js";
-import { addressText, inPrefix, IPV4_HEADER, PROTOCOL, type Ipv4Packet, type Ipv4Route } from "./ipv4.js";
+import {
+  addressText,
+  inPrefix,
+  IPV4_HEADER,
+  keptPacket,
+  PROTOCOL,
+  type Ipv4Packet,
+  type Ipv4Route,
+} from "./ipv4.js";
 import { LOOPBACK, type Link } from "./link.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
 import {
@@ -169,7 +177,7 @@ export class TcpNat {
       opening = false;
     };
     // A packet's bytes are the link's until its call ends.
-    const kept = { ...packet, bytes: packet.bytes.slice(0, 4 * IPV4_HEADER) };
+    const kept = keptPacket(packet);
     const first = { ...syn, data: new Uint8Array(0) };
     const flow = new TcpFlow({
       ready: () => {

@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import test from "node:test";
-import v8 from "node:v8";
-import vm from "node:vm";
 import { connectTcp } from "../../src/host/node/net/tcp-sockets.js";
 import type { HostConnection, HostConnectionUser } from "../../src/net/host-sockets.js";
+import { collectGarbage } from "../support/garbage.js";
 
 const USER: HostConnectionUser = {
   connected: () => undefined,
@@ -80,12 +79,9 @@ function soon(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-v8.setFlagsFromString("--expose-gc");
-const collect = vm.runInNewContext("gc") as () => void;
-
 /** What is kept, bytes. */
 function memory(): number {
-  collect();
+  collectGarbage();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }

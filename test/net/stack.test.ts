@@ -19,6 +19,7 @@ import { parseAllowed, Policy, type PolicyOptions } from "../../src/net/policy.j
 import { IDLE_MS, MOST_PEERS, MOST_SOCKETS } from "../../src/net/udp-nat.js";
 import { udpBytes } from "../../src/net/udp.js";
 import { ACK, GATEWAY, GUEST, GUEST_MAC, NAMESERVER, NetRig, SYN } from "../support/net-guest.js";
+import { collectGarbage } from "../support/garbage.js";
 import { pcapngFrames } from "../support/pcapng-reader.js";
 import { randomBytes } from "../support/random.js";
 
@@ -204,6 +205,35 @@ describe("R3.7 UDP", () => {
     assert.equal(rig.stack.held.pieces, 0, "one that overlaps ends it");
     piece(2, 65_528, 800);
     assert.equal(rig.stack.held.pieces, 0, "longer than any datagram");
+    for (let id = 0; id < 16; id++) piece(id, 0, 800);
+    for (let id = 0; id < 16; id++) piece(id, 800, 80);
+    assert.equal(
+      rig.stack.held.pieces,
+      16 * 880,
+      "another piece of one that is there costs none of the others",
+    );
+  });
+
+  test("what is kept of a frame keeps no block of others: a piece, and a SYN while the host is asked", async () => {
+    const rig = new NetRig();
+    const blocks = [PROTOCOL.UDP, PROTOCOL.TCP].map((protocol) => {
+      const block = new ArrayBuffer(1 << 16);
+      const frame = new Uint8Array(block, 0, IPV4_PAYLOAD + 40);
+      frame.set([8, 0], 12);
+      // A SYN, from port 1 to port 80.
+      frame.set([0, 1, 0, 80, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff], IPV4_PAYLOAD);
+      const route = { source: GUEST, destination: WORLD, protocol };
+      writeIpv4(frame, route, ...(protocol === PROTOCOL.UDP ? [{ id: 1, offset: 0, more: true }] : []));
+      rig.stack.take({ bytes: frame, verified: true });
+      return new WeakRef(block);
+    });
+    assert.deepEqual([rig.stack.held.pieces, rig.stack.held.connections], [40, 1]);
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    assert.deepEqual(
+      blocks.map((one) => one.deref()),
+      [undefined, undefined],
+    );
   });
 
   test("sockets and whom they know are bounded, and what is idle for two minutes goes", () => {
