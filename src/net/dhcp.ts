@@ -1,11 +1,14 @@
 /** The server that tells the guest who it is: always the same, whoever asks. Specification: RFC 2131, RFC 2132. */
 import { maskOf } from "./ipv4.js";
+import { MAC_BYTES } from "./net-backend.js";
 import type { Network } from "./network.js";
 
 export const DHCP_PORT = { SERVER: 67, CLIENT: 68 } as const;
 
 const AT = {
   OP: 0,
+  KIND: 1,
+  HARDWARE_LENGTH: 2,
   HOPS: 3,
   TRANSACTION: 4,
   FLAGS: 10,
@@ -18,6 +21,8 @@ const AT = {
 } as const;
 const REQUEST = 1;
 const REPLY = 2;
+/** The kind of a hardware address. */
+const ETHERNET = 1;
 const COOKIE = 0x63825363;
 /** How much of a request goes back as it is: its head, and its client's hardware address. */
 const HARDWARE_BYTES = 16;
@@ -75,8 +80,15 @@ function settings({ prefix, gateway, nameserver, mtu }: Network): [number, numbe
   ];
 }
 
+/** What a client is told. */
+export interface DhcpReply {
+  readonly bytes: Uint8Array;
+  /** The client's hardware address, where it has the guest's address from now on. */
+  readonly guest?: Uint8Array;
+}
+
 /** The reply to a client's message; undefined for what needs none. */
-export function dhcpReply(network: Network, request: Uint8Array): Uint8Array | undefined {
+export function dhcpReply(network: Network, request: Uint8Array): DhcpReply | undefined {
   if (request.length < AT.OPTIONS || request[AT.OP] !== REQUEST) return undefined;
   const view = new DataView(request.buffer, request.byteOffset, request.length);
   const options = view.getUint32(AT.COOKIE) === COOKIE ? readOptions(request) : undefined;
@@ -88,11 +100,18 @@ export function dhcpReply(network: Network, request: Uint8Array): Uint8Array | u
   const wanted = addressIn(options.get(OPTION.ADDRESS)) ?? (view.getUint32(AT.CLIENT) || network.guest);
   switch (type) {
     case TYPE.DISCOVER:
-      return reply(network, request, TYPE.OFFER, true);
+      return { bytes: reply(network, request, TYPE.OFFER, true) };
     case TYPE.REQUEST:
-      return reply(network, request, wanted === network.guest ? TYPE.ACK : TYPE.NAK, true);
+      if (wanted !== network.guest) return { bytes: reply(network, request, TYPE.NAK, true) };
+      return {
+        bytes: reply(network, request, TYPE.ACK, true),
+        ...(request[AT.KIND] === ETHERNET &&
+          request[AT.HARDWARE_LENGTH] === MAC_BYTES && {
+            guest: request.slice(AT.HARDWARE, AT.HARDWARE + MAC_BYTES),
+          }),
+      };
     case TYPE.INFORM:
-      return reply(network, request, TYPE.ACK, false);
+      return { bytes: reply(network, request, TYPE.ACK, false) };
     default:
       return undefined;
   }

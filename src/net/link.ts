@@ -21,6 +21,8 @@ export interface Link {
   sendWhole(frame: Uint8Array, route: Ipv4Route, how: { cut?: number; again: boolean }): boolean;
   /** Sends a payload, in pieces if it has to be; what there is no room for waits, and is lost if that is too much. */
   sendPayload(payload: Uint8Array, route: Ipv4Route): void;
+  /** Whoever has this address has this hardware address. */
+  learn(address: number, mac: Uint8Array): void;
   /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */
   sendUnreachable(code: number, packet: Ipv4Packet): void;
   /** The guest does not reach something, for people: "tcp 192.0.2.1:80", and why. */

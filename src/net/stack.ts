@@ -90,6 +90,7 @@ export class NetStack {
       burst: world.cuts === true ? MOST_PAYLOAD - IPV4_HEADER - TCP_HEADER : 0,
       sendWhole: (frame, route, how) => this.#sendPacket(frame, route, how),
       sendPayload: (payload, route) => this.#sendPayload(payload, route),
+      learn: (address, mac) => this.#learn(address, mac),
       sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
       refused,
     };

@@ -111,12 +111,13 @@ export class UdpNat {
     const { network } = this.link;
     const reply = dhcpReply(network, data);
     if (reply === undefined) return;
+    if (reply.guest !== undefined) this.link.learn(network.guest, reply.guest);
     // Who has no address yet hears what everybody hears.
     const destination = source === 0 ? BROADCAST : source;
     this.#send(
       { address: network.gateway, port: DHCP_PORT.SERVER },
       { address: destination, port: sourcePort },
-      reply,
+      reply.bytes,
     );
   }
 

@@ -116,6 +116,19 @@ describe("R3.7 DHCP", () => {
     assert.deepEqual([options(ack)[53], options(ack)[26]], [[5], [0xff, 0xf0]]);
   });
 
+  test("who got the address is known by it: the first visitor of a published port is not asked to wait", () => {
+    const rig = new NetRig();
+    rig.stack.publish({ at: { address: "127.0.0.1", port: 8080 }, guestPort: 80, udp: false });
+    rig.udp(0xffff_ffff, 67, message([53, 1, 3, 50, 4, 10, 0, 2, 15]), 68, 0);
+    rig.taken();
+    rig.host.listeners[0].accept(rig.host.connect({ address: "127.0.0.1", port: 9 }, undefined as never));
+    assert.deepEqual(
+      rig.taken().map((frame) => frame.subarray(0, 6)),
+      [GUEST_MAC],
+      "a SYN, to the guest, and no question where it is",
+    );
+  });
+
   test("another address is refused; what is for another server, a release and what is no message are not answered", () => {
     const nak = ask(message([53, 1, 3, 50, 4, 10, 0, 2, 99]))!;
     assert.deepEqual([options(nak)[53], nak[16]], [[6], 0]);
