@@ -40,6 +40,8 @@ export interface StackWorld {
   random32(): number;
   /** Whether `send` takes segments that are to be cut (`NetFrame.segment`). */
   readonly cuts?: boolean;
+  /** Bytes that connections together may have waiting; absent: 256 MiB. */
+  readonly mostWaiting?: number;
   /** Takes a frame for the guest, whose bytes it may keep; false where there is no room now: `room` is to be called when there is. */
   send(frame: NetFrame): boolean;
   /** Told once of each thing that the guest may not reach, for people. */
@@ -100,13 +102,18 @@ export class NetStack {
       policy,
       refused: (name, why) => refused(`name ${name}`, why),
     });
-    this.#tcp = new TcpNat(link, names);
+    this.#tcp = new TcpNat(link, names, world.mostWaiting);
     this.#udp = new UdpNat(link, names);
   }
 
-  /** Connections of TCP, ports of UDP, and bytes of pieces that are kept. */
-  get held(): { connections: number; ports: number; pieces: number } {
-    return { connections: this.#tcp.size, ports: this.#udp.size, pieces: this.#fragments.held };
+  /** Connections of TCP and their bytes that wait, ports of UDP, and bytes of pieces that are kept. */
+  get held(): { connections: number; waiting: number; ports: number; pieces: number } {
+    return {
+      connections: this.#tcp.size,
+      waiting: this.#tcp.waiting,
+      ports: this.#udp.size,
+      pieces: this.#fragments.held,
+    };
   }
 
   /** A frame from the guest. Its bytes are the caller's again when the call returns. */

@@ -16,6 +16,7 @@ import {
   type Ipv4Route,
 } from "./ipv4.js";
 import { LOOPBACK, type Link } from "./link.js";
+import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
 import {
   FLAG,
@@ -31,6 +32,8 @@ import { TcpFlow } from "./tcp-flow.js";
 export const MOST_CONNECTIONS = 4096;
 /** Of which so many have no answer from the host yet: a storm of SYNs costs no more sockets. */
 export const MOST_OPENING = 512;
+/** Bytes that wait in all of them for either side: each may be fast, and all together cost no more than this and what was promised. */
+const MOST_WAITING = 256 * 1024 * 1024;
 /** Ports of the gateway's that published connections come from. */
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;
@@ -59,16 +62,25 @@ export class TcpNat {
   readonly #entries = new Map<string, Entry>();
   /** Those for whose segments the link had no room. */
   readonly #blocked = new Set<TcpConnection>();
+  readonly #budget: Budget;
   #opening = 0;
   #nextPort = 0;
 
   constructor(
     private readonly link: Link,
     private readonly nameServer: NameServer,
-  ) {}
+    mostBytes = MOST_WAITING,
+  ) {
+    this.#budget = new Budget(mostBytes);
+  }
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Bytes that wait for either side. */
+  get waiting(): number {
+    return this.#budget.held;
   }
 
   /** A packet of TCP from the guest. `trusted`: its checksum need not be right. */
@@ -222,6 +234,7 @@ export class TcpNat {
       initial: this.link.random32() >>> 0,
       mss: network.mtu - IPV4_HEADER - TCP_HEADER,
       burst: this.link.burst,
+      budget: this.#budget,
       link: {
         send: (segment) => {
           const sent = this.#send(ends, segment);
@@ -253,7 +266,7 @@ export class TcpNat {
   }
 
   #hasRoom(): boolean {
-    return this.#entries.size < MOST_CONNECTIONS || this.#makeRoom();
+    return !this.#budget.isSpent && (this.#entries.size < MOST_CONNECTIONS || this.#makeRoom());
   }
 
   /** One that is over but for waiting goes. */

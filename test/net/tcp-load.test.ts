@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { parseAddress } from "../../src/net/ipv4.js";
-import { plus, type Segment } from "../../src/net/tcp/segment.js";
+import { distance, plus, type Segment } from "../../src/net/tcp/segment.js";
 import { RECEIVE_BYTES } from "../../src/net/tcp/connection.js";
 import { ACK, GATEWAY, NetRig, PSH, RST, SYN, TestConnection, type Said } from "../support/net-guest.js";
 
@@ -169,4 +169,57 @@ test("R3.7 a window that was closed is opened by segments, not by every byte tha
     open.heard().map(({ window }) => window << 3),
     [1456],
   );
+});
+
+test("R3.7 all connections together have so much for the guest waiting: hosts are held back then, and go on with what it takes", () => {
+  const rig = new NetRig({ mostWaiting: 500_000 });
+  const all = Array.from({ length: 40 }, (_, i) => new Open(rig, 1 + i));
+  let given = 0;
+  for (const { host } of all)
+    for (; !host.paused; given += 10_000) host.user.received(new Uint8Array(10_000));
+  assert.ok(given >= 500_000 && given <= 500_000 + 40 * 10_000, `${given} bytes`);
+  assert.equal(rig.stack.held.waiting, given);
+  rig.tcp({ port: 99, remote: REMOTE, remotePort: 80 }, { flags: SYN });
+  assert.equal(rig.host.connections.length, 40, "and nobody new comes");
+  for (let turn = 0; turn < 100 && rig.stack.held.waiting > 0; turn++)
+    for (const { destinationPort, seq, data } of rig.segments()) {
+      const one = all[destinationPort - 1];
+      one.say({ ack: distance(plus(seq, data.length), one.peer) - 1 });
+    }
+  assert.equal(rig.stack.held.waiting, 0);
+  assert.ok(all.every(({ host }) => !host.paused));
+});
+
+test("R3.7 all connections together have so much for hosts waiting: windows do not grow then, and do when hosts take it", () => {
+  const rig = new NetRig({ mostWaiting: 500_000 });
+  const all = Array.from({ length: 40 }, (_, i) => new Open(rig, 1 + i));
+  const sent = all.map(() => 0);
+  /** What the guest was told that there is room for, behind its SYN. */
+  const edges = all.map(() => 0xffff);
+  const hear = (): void => {
+    for (const { destinationPort, ack, window } of rig.segments())
+      edges[destinationPort - 1] = distance(ack, ISS + 1) + (window << 3);
+  };
+  for (const { host } of all) host.slow = true;
+  for (let turn = 0; turn < 100; turn++) {
+    for (const [i, one] of all.entries())
+      while (sent[i] < edges[i]) {
+        const data = new Uint8Array(Math.min(1460, edges[i] - sent[i]));
+        one.say({ seq: ISS + 1 + sent[i], data });
+        sent[i] += data.length;
+      }
+    rig.clock.advance(50);
+    hear();
+  }
+  const { waiting } = rig.stack.held;
+  assert.equal(
+    waiting,
+    sent.reduce((sum, one) => sum + one, 0),
+  );
+  // A window that was told is not taken back: eight connections spend all, the others have what they began with.
+  assert.ok(waiting <= 8 * RECEIVE_BYTES + 32 * 0x10000, `${waiting} bytes`);
+  for (const { host } of all) host.drain();
+  hear();
+  assert.equal(rig.stack.held.waiting, 0);
+  assert.ok(edges.every((edge, i) => edge > sent[i]));
 });

@@ -176,6 +176,8 @@ export interface NetRigOptions {
   mtu?: number;
   /** Whether segments may be longer than packets. */
   cuts?: boolean;
+  /** Bytes that wait in all connections. */
+  mostWaiting?: number;
 }
 
 /** What a guest says in a segment; what is absent is zero. */
@@ -195,7 +197,7 @@ export class NetRig {
   room = Infinity;
   random = 0x1000;
 
-  constructor({ policy = { host: false }, mtu = 1500, cuts = false }: NetRigOptions = {}) {
+  constructor({ policy = { host: false }, mtu = 1500, cuts = false, ...more }: NetRigOptions = {}) {
     this.stack = new NetStack({
       network: usualNetwork(mtu),
       host: this.host,
@@ -203,6 +205,7 @@ export class NetRig {
       clock: this.clock,
       random32: () => (this.random += 0x1000),
       cuts,
+      ...more,
       send: (frame: NetFrame) => {
         if (this.room <= 0) return false;
         this.room--;

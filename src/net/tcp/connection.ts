@@ -5,6 +5,7 @@
  * Specification: RFC 9293 (the sections are its own), RFC 5961 (what somebody may have made up), RFC 6298, RFC 5681.
  */
 import type { NetClock } from "../clock.js";
+import type { Budget } from "./budget.js";
 import { Congestion } from "./congestion.js";
 import { ReorderQueue } from "./reorder-queue.js";
 import { RoundTrip } from "./round-trip.js";
@@ -55,6 +56,8 @@ export interface TcpOptions {
   readonly mss: number;
   /** Bytes of data that the link takes at once and cuts itself. Absent: a segment's. */
   readonly burst?: number;
+  /** Shared with other connections. Absent: there are no others. */
+  readonly budget?: Budget;
 }
 
 /** Bytes that wait for the user, and that wait to be acknowledged. */
@@ -125,6 +128,8 @@ export class TcpConnection {
   /** The end of what the other side was told that there is room for. */
   #edge = 0;
   #unconsumed = 0;
+  /** What the budget knows of. */
+  #counted = 0;
   #scaleIn = 0;
   /** A segment is being looked at. */
   #taking = false;
@@ -168,7 +173,8 @@ export class TcpConnection {
     if (this.#ending || this.state === "closed" || this.state === "time-wait") return true;
     this.#buffer.push(bytes);
     this.transmit();
-    this.#full = this.#buffer.length >= SEND_BYTES;
+    this.#count();
+    this.#full = this.#buffer.length >= SEND_BYTES || (this.#isShort && this.#buffer.length > 0);
     return !this.#full;
   }
 
@@ -190,7 +196,9 @@ export class TcpConnection {
   /** The user is done with so many bytes of those that came. */
   consumed(count: number): void {
     this.#unconsumed -= count;
+    this.#count();
     if (!this.#takesData) return;
+    if (this.#isShort) this.#options.budget?.wait(this.#goOn);
     const before = distance(this.#edge, this.#received);
     const grows = distance(this.#newEdge(), this.#edge);
     // Not for every byte (§3.8.6.2.2): for what is a quarter of all, or a segment when there was room for none.
@@ -214,7 +222,25 @@ export class TcpConnection {
     this.#taking = false;
     if (this.#isClosed()) return;
     this.transmit();
+    this.#count();
     this.#arm();
+  }
+
+  /** There is some of the budget left again: the window may grow. */
+  readonly #goOn = (): void => this.consumed(0);
+
+  get #isShort(): boolean {
+    return this.#options.budget?.isSpent === true;
+  }
+
+  /** Brings the budget up to date with what waits here. */
+  #count(): void {
+    const { budget } = this.#options;
+    if (budget === undefined || this.#isClosed()) return;
+    const held = this.#buffer.length + this.#unconsumed + this.#early.bytes;
+    const more = held - this.#counted;
+    this.#counted = held;
+    if (more !== 0) budget.add(more);
   }
 
   /** Whether a SYN begins another connection between the same ends (§3.10.7.4, TIME-WAIT). */
@@ -549,7 +575,7 @@ export class TcpConnection {
 
   #newEdge(): number {
     const wanted = plus(this.#received, Math.max(0, RECEIVE_BYTES - this.#unconsumed));
-    return distance(wanted, this.#edge) > 0 ? wanted : this.#edge;
+    return distance(wanted, this.#edge) > 0 && !this.#isShort ? wanted : this.#edge;
   }
 
   /** What the other side is told of room: it takes nothing back. */
@@ -714,5 +740,8 @@ export class TcpConnection {
     this.#armed = undefined;
     this.#buffer.clear();
     this.#early.clear();
+    this.#options.budget?.forget(this.#goOn);
+    this.#options.budget?.add(-this.#counted);
+    this.#counted = 0;
   }
 }

@@ -13,8 +13,10 @@ export class ReorderQueue {
   /** In their order; none overlaps another. */
   #pieces: Piece[] = [];
 
+  #bytes = 0;
+
   get bytes(): number {
-    return this.#pieces.reduce((sum, { data }) => sum + data.length, 0);
+    return this.#bytes;
   }
 
   /** Keeps what of `data` is not there yet; nothing of it where that makes too many pieces. */
@@ -27,9 +29,11 @@ export class ReorderQueue {
     let rest = data;
     let at = first;
     let room = MOST_PIECES - pieces.length;
+    let fresh = 0;
     const keep = (bytes: Uint8Array): void => {
       if (bytes.length === 0) return;
       room--;
+      fresh += bytes.length;
       across.push({ seq: start, data: bytes });
     };
     for (; at < pieces.length && room >= 0; at++) {
@@ -43,7 +47,9 @@ export class ReorderQueue {
       start = plus(start, covered);
     }
     keep(rest.slice());
-    if (room >= 0) pieces.splice(first, at - first, ...across);
+    if (room < 0) return;
+    pieces.splice(first, at - first, ...across);
+    this.#bytes += fresh;
   }
 
   /** Index of the first piece that has something behind `seq`: a guest chooses how many there are, and how often it is asked. */
@@ -65,6 +71,7 @@ export class ReorderQueue {
       const first = this.#pieces.at(0);
       if (first === undefined || distance(first.seq, next) > 0) return undefined;
       this.#pieces.shift();
+      this.#bytes -= first.data.length;
       const data = first.data.subarray(distance(next, first.seq));
       if (data.length > 0) return data;
     }
@@ -72,5 +79,6 @@ export class ReorderQueue {
 
   clear(): void {
     this.#pieces = [];
+    this.#bytes = 0;
   }
 }
