@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { Arguments } from "../../src/cli/args.js";
+import { restoredNet } from "../../src/cli/commands/restore.js";
 import { al, Assembler, ecx, edx, eax } from "../support/asm/index.js";
 import { locore } from "../support/cli.js";
 import { assertRestored, NO_TERMINAL, nodeOnTerminal } from "../support/pseudo-terminal.js";
@@ -103,6 +105,22 @@ for (const [guest, file, cuts] of [
       },
     );
 }
+
+test("R3.7 the network of a machine that was saved knows how long the packets of its card are", LIMIT, () => {
+  const snapshot = at("net.snap");
+  for (const [net, mtu] of [
+    [["--net", "user,mtu=9000"], 9000],
+    [["--net", "user"], 1500],
+    [[], 2000],
+  ] as const) {
+    const saved = run("boot", kernel, ...SMALL, ...net, "--snapshot", snapshot, "--snapshot-at", "two");
+    assert.equal(saved.status, 0, saved.err);
+    const asked = new Arguments([snapshot], new Map([["net", ["user,mtu=2000"]]]));
+    assert.equal(restoredNet(snapshot, asked)!.mtu, mtu);
+    const restored = run("restore", snapshot, "--net", "user,mtu=2000");
+    assert.equal(restored.out, "\r\nthree\r\nfour\r\n", restored.err);
+  }
+});
 
 test(
   "R6.2 --snapshot-at TEXT saves right behind the text, also where that looks like a number",

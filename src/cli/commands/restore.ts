@@ -1,8 +1,11 @@
 /** `locore restore FILE`: goes on with a machine that was saved. */
-import { readAbout } from "../../snapshot/file.js";
+import { readCardMtu } from "../../snapshot/card-mtu.js";
+import { readAbout, type SnapshotSource } from "../../snapshot/file.js";
 import type { SnapshotAbout } from "../../snapshot/about.js";
-import { ABOUT_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
+import type { NetRequest } from "../../host/node/net/net-request.js";
+import { ABOUT_READING, FAST_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
+import type { Arguments } from "../args.js";
 import { BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { parseDevice } from "../device-option.js";
@@ -17,8 +20,19 @@ const AGAIN_OPTIONS = BOOT_OPTIONS.filter(({ name }) => ["device", "disk", "net"
 
 /** What a snapshot's file says of itself. Throws InputFileError, SnapshotError. */
 export function aboutFile(file: string): SnapshotAbout {
+  return reading(file, (source) => readAbout(source, ABOUT_READING));
+}
+
+/** The network of a machine that was saved: its packets are as long as the guest's driver was told then, whatever is asked now. Throws UsageError, InputFileError, SnapshotError. */
+export function restoredNet(file: string, args: Arguments): NetRequest | undefined {
+  const request = readNet(args)?.request;
+  const mtu = request && reading(file, (source) => readCardMtu(source, FAST_READING));
+  return request && { ...request, mtu: mtu ?? request.mtu };
+}
+
+function reading<T>(file: string, read: (source: SnapshotSource) => T): T {
   try {
-    return readSnapshotFile(file, (source) => readAbout(source, ABOUT_READING));
+    return readSnapshotFile(file, read);
   } catch (error) {
     if (error instanceof SnapshotError) throw error;
     throw new InputFileError("snapshot", file, error);
@@ -64,7 +78,7 @@ export const restore: Command = {
       ...(devices.length > 0 && { plugIns: { devices, loaders: [] } }),
     } as const;
     const input = !about.deterministic;
-    const net = readNet(args)?.request;
+    const net = restoredNet(file, args);
     return launch(
       { ...options, ...(net && { net }), screen: true, input, source: () => Promise.resolve(source) },
       context,
