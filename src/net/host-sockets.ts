@@ -24,6 +24,8 @@ export interface HostConnectionUser {
 
 /** A connection of the host's; each side may end its own direction. */
 export interface HostConnection {
+  /** Whether it has led to the host itself, by whatever address. */
+  readonly isOwn: boolean;
   /**
    * Sends bytes. `done` is called when they have left, whatever became of them, with how many; what several calls wrote may be
    * done at once, and every call brings the same `done`.
@@ -66,6 +68,6 @@ export interface HostSockets {
   lookup(name: string, family: 4 | 6, done: (names: HostNames) => void): void;
   /** A question in the form of DNS to whom the host asks, and its answer as it is; undefined: there was none. */
   ask(question: Uint8Array, done: (answer: Uint8Array | undefined) => void): void;
-  /** Every address that is the host's own. */
+  /** Every address that is the host's own, and prefixes (`192.0.2.0/24`) of those that all are. */
   ownAddresses(): readonly string[];
 }

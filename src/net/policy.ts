@@ -2,7 +2,7 @@
  * Whom the guest may reach. The host itself is never among them without leave: not by its loopback, not by an address of its
  * interfaces, not by one that only its neighbours know, in no spelling.
  */
-import { addressText, inPrefix, parseAddress, parsePrefix, type Prefix } from "./ipv4.js";
+import { addressText, inPrefix, parsePrefix, type Prefix } from "./ipv4.js";
 
 /** One thing that is allowed: a name and maybe a port there, or addresses. */
 export type Allowed =
@@ -55,7 +55,10 @@ export class Policy {
   refuses(address: number, port: number): Refusal | undefined {
     const reserved = RESERVED.find(({ prefix }) => inPrefix(address, prefix));
     if (reserved !== undefined) return `${addressText(address)} ${reserved.why}`;
-    const own = this.ownAddresses().some((text) => parseAddress(text) === address);
+    const own = this.ownAddresses().some((text) => {
+      const prefix = parsePrefix(text);
+      return prefix !== undefined && inPrefix(address, prefix);
+    });
     if (own && !this.options.host) return `${addressText(address)} is this host's; host=yes allows it`;
     const { only } = this.options;
     if (only === undefined || own || only.some((one) => this.#covers(one, address, port))) return undefined;

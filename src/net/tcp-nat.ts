@@ -194,6 +194,12 @@ export class TcpNat {
     const flow = new TcpFlow({
       ready: () => {
         opened();
+        if (flow.host?.isOwn === true && this.#refuseHost(ends)) {
+          flow.abort();
+          this.#forget(key);
+          this.#refuse(ends, first);
+          return;
+        }
         flow.connection = entry.connection = this.#connection(ends, flow.ofGuest);
         flow.connection.answer(first);
       },
@@ -210,6 +216,13 @@ export class TcpNat {
     const entry: Entry = { ends, connection: undefined, abort };
     this.#entries.set(key, entry);
     flow.host = this.link.host.connect(to, flow.ofHost);
+  }
+
+  /** Whether a connection that has led to the host itself may not: it has addresses that nobody lists. */
+  #refuseHost({ remote, remotePort }: Ends): boolean {
+    const why = this.link.policy.refusesHost();
+    if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
+    return why !== undefined;
   }
 
   #hostFailed(ends: Ends, syn: Segment, packet: Ipv4Packet, why: HostFailure): void {

@@ -339,7 +339,7 @@ describe("R3.7 whom the guest reaches", () => {
   const reaches = (policy: PolicyOptions, address: string, port = 80): boolean => {
     const one = new Policy(
       policy,
-      () => ["192.168.7.7", "10.9.9.9", "::1"],
+      () => ["192.168.7.7", "10.9.9.9", "10.44.0.0/16", "::1"],
       () => 0,
     );
     return one.refuses(parseAddress(address)!, port) === undefined;
@@ -348,7 +348,7 @@ describe("R3.7 whom the guest reaches", () => {
   test("everything but this host: its loopback, its neighbourhood, its interfaces, groups, nobody", () => {
     for (const address of ["192.0.2.1", "8.8.8.8", "192.168.7.8", "10.9.9.8"])
       assert.ok(reaches({ host: false }, address), address);
-    const own = ["192.168.7.7", "10.9.9.9"];
+    const own = ["192.168.7.7", "10.9.9.9", "10.44.255.1"];
     const never = [
       "127.0.0.1",
       "127.255.255.254",
@@ -468,6 +468,20 @@ describe("R3.7 whom the guest reaches", () => {
     );
     rig.tcp({ port: 2, remote: parseAddress("10.0.2.99")!, remotePort: 80 }, { seq: 5, flags: SYN });
     assert.equal(rig.host.connections.length, 1, "nobody else is in the guest's network");
+  });
+
+  test("an address that turns out to be the host's, which nobody lists, is refused then", () => {
+    const reset = (rig: NetRig): boolean => rig.packets().some(({ payload }) => (payload[13] & 4) !== 0);
+    for (const host of [false, true]) {
+      const rig = new NetRig({ policy: { host } });
+      rig.tcp({ port: 1, remote: WORLD, remotePort: 80 }, { seq: 5, flags: SYN });
+      const [connection] = rig.host.connections;
+      connection.isOwn = true;
+      connection.user.connected();
+      assert.equal(reset(rig), !host);
+      assert.equal(connection.state, host ? "open" : "aborted");
+      assert.equal(rig.refused.length, host ? 0 : 1);
+    }
   });
 
   test("who pretends to be the gateway, or from elsewhere, is not answered", () => {

@@ -62,6 +62,7 @@ export class TestClock implements NetClock {
 /** A connection of the host's, as the other side of it sees it. */
 export class TestConnection implements HostConnection {
   readonly sent: Uint8Array[] = [];
+  isOwn = false;
   state: "open" | "ended" | "aborted" = "open";
   paused = false;
   /** What was written is not taken until `drain`. */

@@ -1,5 +1,4 @@
 /** The host's sockets and names for the user-mode network, on the thread that has an event loop. */
-import os from "node:os";
 import type {
   HostAddress,
   HostConnection,
@@ -10,11 +9,12 @@ import type {
 } from "../../../net/host-sockets.js";
 import { ask, lookup } from "./names.js";
 import { NetError } from "./net-error.js";
+import { ownAddresses } from "./own-addresses.js";
 import { connectTcp, TcpListener } from "./tcp-sockets.js";
 import { UdpSocket } from "./udp-sockets.js";
 import { hostReason } from "../disk-error.js";
 
-/** For so long the addresses of the host's interfaces are believed, ms: asking takes a system call for each. */
+/** For so long the host's own addresses are believed, ms: asking takes system calls. */
 const ADDRESSES_MS = 1000;
 
 export class NodeSockets implements HostSockets {
@@ -64,10 +64,7 @@ export class NodeSockets implements HostSockets {
   ownAddresses(): readonly string[] {
     const now = performance.now();
     if (this.#own === undefined || now - this.#own.at > ADDRESSES_MS) {
-      const addresses = Object.values(os.networkInterfaces()).flatMap((all = []) =>
-        all.map(({ address }) => address),
-      );
-      this.#own = { at: now, addresses };
+      this.#own = { at: now, addresses: ownAddresses() };
     }
     return this.#own.addresses;
   }

@@ -41,6 +41,12 @@ class TcpSocket implements HostConnection {
     return this;
   }
 
+  /** A host that talks to itself does so from the address that it talks to. */
+  get isOwn(): boolean {
+    const { localAddress, remoteAddress } = this.socket;
+    return localAddress !== undefined && localAddress === remoteAddress;
+  }
+
   write(bytes: Uint8Array, done: (count: number) => void): void {
     this.#waiting.push(bytes);
     this.#done = done;
