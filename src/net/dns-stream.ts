@@ -7,10 +7,17 @@ const MOST_MESSAGE = 65535;
 /** Questions of one connection that may wait; then its bytes do. */
 const MOST_QUESTIONS = 16;
 
+const EMPTY = new Uint8Array(0);
+
 export class DnsStream implements TcpUser {
   connection: TcpConnection | undefined;
-  #held = new Uint8Array(0);
+  /** What came and was not read, at the start of a buffer that may be longer. */
+  #held = EMPTY;
+  #length = 0;
   #waiting = 0;
+  #reading = false;
+  /** The other side takes no answers for now. */
+  #full = false;
   #ended = false;
 
   constructor(
@@ -23,38 +30,57 @@ export class DnsStream implements TcpUser {
   }
 
   room(): void {
-    // Answers are short, and there are few.
+    this.#full = false;
+    this.#read();
   }
 
   received(bytes: Uint8Array): void {
-    const all = new Uint8Array(this.#held.length + bytes.length);
-    all.set(this.#held);
-    all.set(bytes, this.#held.length);
-    this.#held = all;
+    const length = this.#length + bytes.length;
+    if (length > this.#held.length) {
+      const larger = new Uint8Array(2 * length);
+      larger.set(this.#held.subarray(0, this.#length));
+      this.#held = larger;
+    }
+    this.#held.set(bytes, this.#length);
+    this.#length = length;
     this.#read();
   }
 
   finished(): void {
     this.#ended = true;
-    this.#endIfDone();
+    this.#read();
   }
 
   closed(): void {
     this.connection = undefined;
+    this.#length = 0;
     this.gone();
   }
 
+  /** Asks what is there in full. An answer may come from within the question: the loop that runs goes on then, and none within it. */
   #read(): void {
-    while (this.#waiting < MOST_QUESTIONS && this.#held.length >= LENGTH_BYTES) {
-      const length = (this.#held[0] << 8) | this.#held[1];
-      const end = LENGTH_BYTES + length;
-      if (this.#held.length < end) return;
-      const message = this.#held.slice(LENGTH_BYTES, end);
-      this.#held = this.#held.slice(end);
-      this.connection?.consumed(end);
+    if (this.#reading) return;
+    this.#reading = true;
+    let at = 0;
+    while (!this.#full && this.#waiting < MOST_QUESTIONS && this.#length - at >= LENGTH_BYTES) {
+      const start = at + LENGTH_BYTES;
+      const end = start + ((this.#held[at] << 8) | this.#held[at + 1]);
+      if (this.#length < end) break;
+      at = end;
       this.#waiting++;
-      this.server.message(message, (answer) => this.#reply(answer));
+      this.server.message(this.#held.slice(start, end), (answer) => this.#reply(answer));
     }
+    this.#reading = false;
+    if (at > 0) this.#drop(at);
+    // Half a question at the end is none.
+    if (this.#ended && this.#waiting === 0 && !this.#full) this.connection?.end();
+  }
+
+  #drop(count: number): void {
+    this.#held.copyWithin(0, count, this.#length);
+    this.#length -= count;
+    if (this.#length === 0) this.#held = EMPTY;
+    this.connection?.consumed(count);
   }
 
   #reply(answer: Uint8Array): void {
@@ -63,12 +89,7 @@ export class DnsStream implements TcpUser {
     const framed = new Uint8Array(LENGTH_BYTES + bytes.length);
     framed.set([bytes.length >> 8, bytes.length & 0xff]);
     framed.set(bytes, LENGTH_BYTES);
-    this.connection?.write(framed);
+    if (this.connection?.write(framed) === false) this.#full = true;
     this.#read();
-    this.#endIfDone();
-  }
-
-  #endIfDone(): void {
-    if (this.#ended && this.#waiting === 0) this.connection?.end();
   }
 }
