@@ -68,12 +68,22 @@ export class DnsStream implements TcpUser {
       if (this.#length < end) break;
       at = end;
       this.#waiting++;
-      this.server.message(this.#held.slice(start, end), (answer) => this.#reply(answer));
+      const asked = this.server.message(this.#held.slice(start, end), (answer) => this.#reply(answer));
+      if (!asked) {
+        this.#breakOff();
+        return;
+      }
     }
     this.#reading = false;
     if (at > 0) this.#drop(at);
     // Half a question at the end is none.
     if (this.#ended && this.#waiting === 0 && !this.#full) this.connection?.end();
+  }
+
+  /** Nobody knows what follows something that is no question. */
+  #breakOff(): void {
+    this.connection?.abort();
+    this.closed();
   }
 
   #drop(count: number): void {

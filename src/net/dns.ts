@@ -51,10 +51,11 @@ export class NameServer {
     );
   }
 
-  /** A question that came by a connection; its answer may be long. Nothing is answered to what is no question. */
-  message(message: Uint8Array, reply: (answer: Uint8Array) => void): void {
+  /** A question that came by a connection; its answer may be long. False for what is no question: nothing is answered. */
+  message(message: Uint8Array, reply: (answer: Uint8Array) => void): boolean {
     const question = readQuestion(message);
     if (question !== undefined) this.#answer(question, message, reply);
+    return question !== undefined;
   }
 
   #answer(question: DnsQuestion, message: Uint8Array, reply: (answer: Uint8Array) => void): void {

@@ -82,4 +82,13 @@ describe("R3.7 questions by a connection", () => {
     assert.equal(bytes, 2 + 29 + 16);
     assert.equal(asker.say(question.subarray(0, 9), { flags: ACK | FIN }).flags & (FIN | RST), FIN);
   });
+
+  test("what is no question ends the connection, whatever came before it", () => {
+    const asker = new Asker();
+    const junk = Uint8Array.of(...framed("host.locore"), 0, 1, 7, ...framed("host.locore"));
+    assert.equal(asker.say(junk).flags & RST, RST);
+    assert.equal(asker.rig.stack.held.connections, 0);
+    asker.rig.clock.advance(600_000);
+    assert.equal(asker.rig.clock.armed, 0);
+  });
 });
