@@ -14,6 +14,9 @@ export const DNS_TYPE = { A: 1, AAAA: 28 } as const;
 const CLASS_IN = 1;
 const MOST_LABEL = 63;
 const MOST_NAME = 255;
+const LABEL = /^[a-z0-9_-]+$/i;
+/** What whoever reads names takes for a part of an address: 127.0.0.1 is 2130706433 too, and 0x7f.1. */
+const NUMBER = /^(\d+|0x[\da-f]*)$/i;
 /** The name of the question, at the only place where it stands. */
 const POINTER_TO_QUESTION = 0xc000 | DNS_HEADER;
 const RECORD_HEAD = 12;
@@ -24,6 +27,11 @@ export interface DnsQuestion {
   readonly flags: number;
   /** In lower case, without a dot at its end. */
   readonly name: string;
+  /**
+   * Whether hosts have such names: labels of letters, digits, - and _, the last of them no number. No other is to reach whoever takes names
+   * as text: a label may hold dots, or a NUL that ends the text, and the name be another than the one that was looked at.
+   */
+  readonly plain: boolean;
   readonly type: number;
   readonly internet: boolean;
   /** The header and the question, which the answer begins with. */
@@ -52,6 +60,7 @@ export function readQuestion(message: Uint8Array): DnsQuestion | undefined {
     id: view.getUint16(AT.ID),
     flags,
     name: labels.join(".").toLowerCase(),
+    plain: labels.every((label) => LABEL.test(label)) && !NUMBER.test(labels.at(-1) ?? ""),
     type: view.getUint16(at),
     internet: view.getUint16(at + 2) === CLASS_IN,
     head: message.slice(0, at + TYPE_AND_CLASS),

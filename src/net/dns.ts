@@ -60,7 +60,11 @@ export class NameServer {
 
   #answer(question: DnsQuestion, message: Uint8Array, reply: (answer: Uint8Array) => void): void {
     const { network, policy, refused } = this.world;
-    const { name, type, internet } = question;
+    const { name, plain, type, internet } = question;
+    if (!plain) {
+      reply(answerTo(question, DNS_CODE.NO_NAME));
+      return;
+    }
     if (name === HOST_NAME) {
       const addresses = type === DNS_TYPE.A ? [addressBytes(network.gateway)] : [];
       reply(answerTo(question, DNS_CODE.OK, addresses, HOST_SECONDS));
