@@ -47,8 +47,14 @@ function askByDatagram({ host, port }: Server, question: Uint8Array): Promise<Bu
     };
     socket.on("error", over);
     socket.on("message", over);
-    // Only whom was asked is heard.
-    socket.connect(port, host, () => socket.send(question));
+    // Only whom was asked is heard. Where there is no way there, the socket stays without one, and must not send.
+    const sent = (error?: Error | null): void => {
+      if (error) over(error);
+    };
+    socket.connect(port, host, (error?: Error) => {
+      if (error) over(error);
+      else socket.send(question, sent);
+    });
   });
 }
 

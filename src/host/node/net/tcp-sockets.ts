@@ -82,7 +82,8 @@ class TcpSocket implements HostConnection {
 
   abort(): void {
     this.#over = true;
-    if (this.socket.connecting) this.socket.destroy();
+    // A reset behind an end that is still being sent is refused by the system, and Node forgets the socket without closing it.
+    if (this.socket.connecting || this.socket.writableEnded) this.socket.destroy();
     else this.socket.resetAndDestroy();
   }
 }

@@ -1,0 +1,62 @@
+/** The sockets of the user-mode network on a real host: none is left over, and no failure of one is anybody else's (R3.7). */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net, { type AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { test, type TestContext } from "node:test";
+import { ask } from "../../src/host/node/net/names.js";
+import { connectTcp } from "../../src/host/node/net/tcp-sockets.js";
+import type { HostConnectionUser } from "../../src/net/host-sockets.js";
+
+/** Somebody who takes connections and neither reads nor ends them. */
+async function silent(t: TestContext): Promise<{ port: number; taken: net.Socket[] }> {
+  const taken: net.Socket[] = [];
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    socket.on("error", () => undefined);
+    taken.push(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    for (const socket of taken) socket.destroy();
+    server.close();
+  });
+  return { port: (server.address() as AddressInfo).port, taken };
+}
+
+const open = (): number => process.getActiveResourcesInfo().filter((one) => one === "TCPSocketWrap").length;
+
+/** Waits until something is so; a host takes its time, and none of it is measured. */
+async function until(isSo: () => boolean, what: string): Promise<void> {
+  for (let tries = 0; !isSo(); tries++) {
+    assert.ok(tries < 500, what);
+    await sleep(10);
+  }
+}
+
+test("R3.7 a connection that is ended and broken off at once is closed, as every other is", async (t) => {
+  const { port, taken } = await silent(t);
+  const before = open();
+  for (let i = 0; i < 10; i++) {
+    const user: HostConnectionUser & { there?: () => void } = {
+      connected: () => user.there?.(),
+      received: () => undefined,
+      finished: () => undefined,
+      failed: () => assert.fail("it was broken off by us"),
+    };
+    const there = new Promise<void>((resolve) => (user.there = resolve));
+    const connection = connectTcp({ address: "127.0.0.1", port }, user);
+    await there;
+    connection.write(Uint8Array.of(1), () => undefined);
+    if (i % 2 === 0) connection.end();
+    connection.abort();
+  }
+  await until(() => taken.length === 10, "all are taken");
+  for (const socket of taken) socket.destroy();
+  await until(() => open() <= before, "sockets are left over");
+});
+
+test("R3.7 a nameserver to whom there is no way is one that does not answer", async () => {
+  // A connection to everybody is refused by every system.
+  assert.equal(await ask(new Uint8Array(17), ["255.255.255.255"]), undefined);
+});
