@@ -12,7 +12,7 @@ export interface HostAddress {
 /** Why a connection did not come about, or broke. */
 export type HostFailure = "refused" | "unreachable" | "timeout" | "reset";
 
-/** What a connection tells whoever uses it. Nothing follows `failed`. */
+/** What a connection tells whoever uses it. Nothing but `closed` follows `failed`. */
 export interface HostConnectionUser {
   connected(): void;
   /** The bytes are the user's. */
@@ -20,6 +20,8 @@ export interface HostConnectionUser {
   /** The other side says no more. */
   finished(): void;
   failed(why: HostFailure): void;
+  /** It is gone, with all that it held, however it ended. The last that is heard. */
+  closed(): void;
 }
 
 /** A connection of the host's; each side may end its own direction. */

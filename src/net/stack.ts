@@ -106,14 +106,10 @@ export class NetStack {
     this.#udp = new UdpNat(link, names);
   }
 
-  /** Connections of TCP and their bytes that wait, ports of UDP, and bytes of pieces that are kept. */
-  get held(): { connections: number; waiting: number; ports: number; pieces: number } {
-    return {
-      connections: this.#tcp.size,
-      waiting: this.#tcp.waiting,
-      ports: this.#udp.size,
-      pieces: this.#fragments.held,
-    };
+  /** Connections of TCP and their bytes that wait, those of the host's that the guest is done with, ports of UDP, and bytes of pieces that are kept. */
+  get held(): { connections: number; waiting: number; lingering: number; ports: number; pieces: number } {
+    const [{ size: connections, waiting, lingering }, { size: ports }] = [this.#tcp, this.#udp];
+    return { connections, waiting, lingering, ports, pieces: this.#fragments.held };
   }
 
   /** A frame from the guest. Its bytes are the caller's again when the call returns. */

@@ -34,6 +34,8 @@ export const MOST_CONNECTIONS = 4096;
 export const MOST_OPENING = 512;
 /** Bytes that wait in all of them for either side: each may be fast, and all together cost no more than this and what was promised. */
 const MOST_WAITING = 256 * 1024 * 1024;
+/** The host's side of what is over goes, too, when whom it sends to takes nothing for so long. */
+export const LINGER_MS = 60_000;
 /** Ports of the gateway's that published connections come from. */
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;
@@ -63,6 +65,8 @@ export class TcpNat {
   /** Those for whose segments the link had no room. */
   readonly #blocked = new Set<TcpConnection>();
   readonly #budget: Budget;
+  /** Those that are over for the guest while the host's side still sends what it said; each with what ends the watch over it. */
+  readonly #lingering = new Map<TcpFlow, () => void>();
   #opening = 0;
   #nextPort = 0;
 
@@ -81,6 +85,11 @@ export class TcpNat {
   /** Bytes that wait for either side. */
   get waiting(): number {
     return this.#budget.held;
+  }
+
+  /** Connections of the host's whose guest is done with them. */
+  get lingering(): number {
+    return this.#lingering.size;
   }
 
   /** A packet of TCP from the guest. `trusted`: its checksum need not be right. */
@@ -128,9 +137,10 @@ export class TcpNat {
     const flow = new TcpFlow({
       ready: () => undefined,
       failed: () => undefined,
-      gone: () => this.#forget(key),
+      gone: () => this.#over(key, flow),
+      hostClosed: () => this.#unlinger(flow),
     });
-    if (this.#entries.size >= MOST_CONNECTIONS && !this.#makeRoom()) {
+    if (!this.#hasRoom()) {
       host.abort();
       return flow.ofHost;
     }
@@ -145,6 +155,11 @@ export class TcpNat {
   /** Ends all of them, with a word to both sides. */
   close(): void {
     for (const [key, entry] of this.#entries) this.#end(key, entry);
+    for (const [flow, stop] of this.#lingering) {
+      stop();
+      flow.abort();
+    }
+    this.#lingering.clear();
   }
 
   #takeFor(key: string, { connection, abort }: Entry, segment: Segment): void {
@@ -206,8 +221,9 @@ export class TcpNat {
       failed: (why) => this.#hostFailed(ends, first, kept, why),
       gone: () => {
         opened();
-        this.#forget(key);
+        this.#over(key, flow);
       },
+      hostClosed: () => this.#unlinger(flow),
     });
     const abort = (): void => {
       opened();
@@ -279,7 +295,8 @@ export class TcpNat {
   }
 
   #hasRoom(): boolean {
-    return !this.#budget.isSpent && (this.#entries.size < MOST_CONNECTIONS || this.#makeRoom());
+    const size = this.#entries.size + this.#lingering.size;
+    return !this.#budget.isSpent && (size < MOST_CONNECTIONS || this.#makeRoom());
   }
 
   /** One that is over but for waiting goes. */
@@ -295,6 +312,27 @@ export class TcpNat {
   #end(key: string, entry: Entry): void {
     entry.abort();
     this.#forget(key);
+  }
+
+  /** A flow is over for the guest; the host may still have to send what it said. */
+  #over(key: string, flow: TcpFlow): void {
+    this.#forget(key);
+    if (flow.host !== undefined) this.#linger(flow);
+  }
+
+  #linger(flow: TcpFlow): void {
+    const { moved } = flow;
+    const stop = this.link.clock.after(LINGER_MS, () => {
+      this.#lingering.delete(flow);
+      if (flow.moved === moved) flow.abort();
+      else this.#linger(flow);
+    });
+    this.#lingering.set(flow, stop);
+  }
+
+  #unlinger(flow: TcpFlow): void {
+    this.#lingering.get(flow)?.();
+    this.#lingering.delete(flow);
   }
 
   #forget(key: string): void {

@@ -37,12 +37,14 @@ async function until(isSo: () => boolean, what: string): Promise<void> {
 test("R3.7 a connection that is ended and broken off at once is closed, as every other is", async (t) => {
   const { port, taken } = await silent(t);
   const before = open();
+  let closed = 0;
   for (let i = 0; i < 10; i++) {
     const user: HostConnectionUser & { there?: () => void } = {
       connected: () => user.there?.(),
       received: () => undefined,
       finished: () => undefined,
       failed: () => assert.fail("it was broken off by us"),
+      closed: () => closed++,
     };
     const there = new Promise<void>((resolve) => (user.there = resolve));
     const connection = connectTcp({ address: "127.0.0.1", port }, user);
@@ -54,6 +56,7 @@ test("R3.7 a connection that is ended and broken off at once is closed, as every
   await until(() => taken.length === 10, "all are taken");
   for (const socket of taken) socket.destroy();
   await until(() => open() <= before, "sockets are left over");
+  assert.equal(closed, 10, "and each says so");
 });
 
 test("R3.7 a nameserver to whom there is no way is one that does not answer", async () => {

@@ -344,6 +344,7 @@ describe("R3.7 connections end (§3.6)", () => {
     rule.host.user.finished();
     assert.deepEqual(rule.heard(), ["ACK+FIN seq 11 ack 7"]);
     rule.say({ ...rule.at(7, 12), flags: ACK });
+    rule.host.user.closed();
     assert.equal(rule.rig.stack.held.connections, 0);
     assert.equal(rule.rig.clock.armed, 0);
   });

@@ -38,6 +38,7 @@ class TcpSocket implements HostConnection {
       this.#over = true;
       user.failed(FAILURES[error.code ?? ""] ?? "unreachable");
     });
+    socket.on("close", () => user.closed());
     return this;
   }
 
