@@ -58,10 +58,11 @@ export interface HostSockets {
   connect(to: HostAddress, user: HostConnectionUser): HostConnection;
   /**
    * A socket of datagrams at a port of the host's choice, or at `at`; undefined where there is none to be had.
-   * `gone`: why a datagram that was sent did not arrive, where the host knows.
+   * `failed`: it turned out later that there is none; what was sent is lost, and nothing more is heard.
    */
   datagrams(
     received: (data: Uint8Array, from: HostAddress) => void,
+    failed: () => void,
     at?: HostAddress,
   ): HostDatagrams | undefined;
   /** Waits for connections; whoever connects is handed to `accept`, which gives who uses it. Gives what ends it. */

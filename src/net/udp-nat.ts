@@ -94,7 +94,11 @@ export class UdpNat {
 
   /** Datagrams to `at` go to this port of the guest; false where the host has no such port. */
   publish(at: HostAddress, guestPort: number): boolean {
-    const socket = this.link.host.datagrams((data, from) => this.#visit(guestPort, data, from), at);
+    const socket = this.link.host.datagrams(
+      (data, from) => this.#visit(guestPort, data, from),
+      () => this.#published.delete(guestPort),
+      at,
+    );
     if (socket === undefined) return false;
     this.#published.set(guestPort, { socket, visitors: new Map(), ports: new Map(), next: 0 });
     return true;
@@ -170,12 +174,17 @@ export class UdpNat {
     }
     makeRoom(this.#sockets, MOST_SOCKETS, (_, { socket }) => socket.close());
     const peers = new Map<string, Peer>();
-    const socket = this.link.host.datagrams((data, from) => {
-      const peer = peers.get(keyOf(from));
-      if (peer === undefined) return;
-      peer.usedAt = this.link.clock.now();
-      this.#send(peer, { address: guest, port }, data);
-    });
+    const socket = this.link.host.datagrams(
+      (data, from) => {
+        const peer = peers.get(keyOf(from));
+        if (peer === undefined) return;
+        peer.usedAt = this.link.clock.now();
+        this.#send(peer, { address: guest, port }, data);
+      },
+      () => {
+        if (this.#sockets.get(key)?.socket === socket) this.#sockets.delete(key);
+      },
+    );
     if (socket === undefined) return undefined;
     this.#sockets.set(key, { socket, peers });
     this.#sweepLater();
@@ -186,7 +195,8 @@ export class UdpNat {
 
   #visit(guestPort: number, data: Uint8Array, from: HostAddress): void {
     const published = this.#published.get(guestPort);
-    if (published === undefined) return;
+    // To port 0 there is no answer.
+    if (published === undefined || from.port === 0) return;
     const { visitors, ports } = published;
     const { network, clock } = this.link;
     const known = ports.get(keyOf(from));

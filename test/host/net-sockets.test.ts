@@ -1,11 +1,13 @@
 /** The sockets of the user-mode network on a real host: none is left over, and no failure of one is anybody else's (R3.7). */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import dgram from "node:dgram";
 import net, { type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { ask } from "../../src/host/node/net/names.js";
 import { connectTcp } from "../../src/host/node/net/tcp-sockets.js";
+import { UdpSocket } from "../../src/host/node/net/udp-sockets.js";
 import type { HostConnectionUser } from "../../src/net/host-sockets.js";
 
 /** Somebody who takes connections and neither reads nor ends them. */
@@ -62,4 +64,34 @@ test("R3.7 a connection that is ended and broken off at once is closed, as every
 test("R3.7 a nameserver to whom there is no way is one that does not answer", async () => {
   // A connection to everybody is refused by every system.
   assert.equal(await ask(new Uint8Array(17), ["255.255.255.255"]), undefined);
+});
+
+test("R3.7 a socket of datagrams that cannot be had says so, and what is sent by it is lost and harms nobody", async (t) => {
+  const heard: string[] = [];
+  const hearer = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  await once(hearer, "listening");
+  t.after(() => hearer.close());
+  hearer.on("message", (data) => heard.push(data.toString()));
+  const to = { address: "127.0.0.1", port: hearer.address().port };
+  let failed = 0;
+  // An address for documents: no host has it.
+  const none = new UdpSocket(
+    () => undefined,
+    () => failed++,
+    { address: "192.0.2.1", port: 4000 },
+  );
+  await assert.rejects(none.ready);
+  await until(() => failed === 1, "it says so");
+  none.send(Buffer.from("lost"), to);
+  const socket = new UdpSocket(
+    () => undefined,
+    () => assert.fail("there are ports"),
+  );
+  t.after(() => socket.close());
+  await socket.ready;
+  socket.send(Buffer.from("to nobody"), { ...to, port: 0 });
+  socket.send(Buffer.from("heard"), to);
+  await until(() => heard.length > 0, "one is heard");
+  assert.deepEqual(heard, ["heard"]);
+  none.close();
 });

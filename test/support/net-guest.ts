@@ -109,6 +109,7 @@ export class TestDatagrams {
 
   constructor(
     readonly received: (data: Uint8Array, from: HostAddress) => void,
+    readonly failed: () => void,
     readonly at: HostAddress | undefined,
   ) {}
 
@@ -141,8 +142,12 @@ export class TestHost implements HostSockets {
     return connection;
   }
 
-  datagrams(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress): TestDatagrams {
-    const socket = new TestDatagrams(received, at);
+  datagrams(
+    received: (data: Uint8Array, from: HostAddress) => void,
+    failed: () => void,
+    at?: HostAddress,
+  ): TestDatagrams {
+    const socket = new TestDatagrams(received, failed, at);
     this.sockets.push(socket);
     return socket;
   }

@@ -41,8 +41,12 @@ export class NodeSockets implements HostSockets {
     return connectTcp(to, user);
   }
 
-  datagrams(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress): HostDatagrams {
-    const socket = new UdpSocket(received, at);
+  datagrams(
+    received: (data: Uint8Array, from: HostAddress) => void,
+    failed: () => void,
+    at?: HostAddress,
+  ): HostDatagrams {
+    const socket = new UdpSocket(received, failed, at);
     if (at !== undefined) this.#ready.push({ what: `udp ${at.address}:${at.port}`, promise: socket.ready });
     return socket;
   }

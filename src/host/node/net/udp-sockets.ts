@@ -8,8 +8,10 @@ const MOST_WAITING = 2 ** 20;
 export class UdpSocket implements HostDatagrams {
   readonly #socket = dgram.createSocket("udp4");
   readonly ready: Promise<void>;
+  #closed = false;
 
-  constructor(received: (data: Uint8Array, from: HostAddress) => void, at?: HostAddress) {
+  /** `failed`: the host has no such socket, for want of descriptors perhaps; it is closed then. */
+  constructor(received: (data: Uint8Array, from: HostAddress) => void, failed: () => void, at?: HostAddress) {
     this.#socket.on("message", (data, { address, port }) => received(data, { address, port }));
     this.ready = new Promise((resolve, reject) => {
       // Behind the first one, a datagram that cannot be sent is lost and nothing else.
@@ -18,19 +20,24 @@ export class UdpSocket implements HostDatagrams {
         resolve();
       });
     });
-    this.ready.catch(() => undefined);
+    this.ready.catch(() => {
+      if (this.#closed) return;
+      this.close();
+      failed();
+    });
   }
 
   send(data: Uint8Array, { address, port }: HostAddress): void {
-    if (this.#socket.getSendQueueSize() > MOST_WAITING) return;
+    // Nobody is at port 0; Node takes it for a mistake of its caller.
+    if (this.#closed || port === 0 || this.#socket.getSendQueueSize() > MOST_WAITING) return;
     this.#socket.send(data, port, address, () => undefined);
   }
 
   close(): void {
-    // One that could not be bound has to be closed as well, and may be only once it is known.
-    void this.ready
-      .catch(() => undefined)
-      .then(() => this.#socket.close())
-      .catch(() => undefined);
+    if (this.#closed) return;
+    this.#closed = true;
+    const close = (): unknown => this.#socket.close();
+    // Node closes one that is still being bound only when it is.
+    this.ready.then(close, close);
   }
 }
