@@ -209,6 +209,7 @@ export class UdpNat {
     visitors.delete(port);
     visitors.set(port, { from, usedAt: clock.now() });
     ports.set(keyOf(from), port);
+    this.#sweepLater();
     this.#send({ address: network.gateway, port }, { address: network.guest, port: guestPort }, data);
   }
 
@@ -218,19 +219,22 @@ export class UdpNat {
     const published = this.#published.get(sourcePort);
     const visitor = published?.visitors.get(destinationPort);
     if (published === undefined || visitor === undefined) return false;
-    visitor.usedAt = this.link.clock.now();
+    const now = this.link.clock.now();
+    if (visitor.usedAt < now - IDLE_MS) return false;
+    visitor.usedAt = now;
     published.socket.send(data.slice(), visitor.from);
     return true;
   }
 
   // ── Age ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** As long as there are sockets, and no longer. */
+  /** As long as there is anything that grows old, and no longer. */
   #sweepLater(): void {
     this.#sweeping ??= this.link.clock.after(SWEEP_MS, () => {
       this.#sweeping = undefined;
       this.#sweep();
-      if (this.#sockets.size > 0) this.#sweepLater();
+      const visited = [...this.#published.values()].some(({ visitors }) => visitors.size > 0);
+      if (this.#sockets.size > 0 || visited) this.#sweepLater();
     });
   }
 
@@ -242,5 +246,11 @@ export class UdpNat {
       socket.close();
       this.#sockets.delete(key);
     }
+    for (const { visitors, ports } of this.#published.values())
+      for (const [port, { from, usedAt }] of visitors) {
+        if (usedAt >= oldest) continue;
+        visitors.delete(port);
+        ports.delete(keyOf(from));
+      }
   }
 }
