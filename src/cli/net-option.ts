@@ -5,6 +5,7 @@ import { parseAddress } from "../net/ipv4.js";
 import { parseIpv6 } from "../net/ipv6-text.js";
 import { macText, parseMac } from "../net/mac.js";
 import { LEAST_MTU, MOST_MTU } from "../net/net-backend.js";
+import { HOST_NAME } from "../net/network.js";
 import { parseAllowed, type Allowed } from "../net/policy.js";
 import type { Published } from "../net/stack.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
@@ -19,7 +20,7 @@ export const NET_OPTION: OptionSpec = {
   value: "none|user,…",
   help:
     "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
-    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else; deny=*: nothing; mtu=1500 to 65520",
+    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520",
 };
 
 /** About the run. */
@@ -77,6 +78,8 @@ export function parseNet(text: string): NetAsked | undefined {
   }
   if (kind === "none" && pairs.length > 0)
     throw new UsageError(`--net ${text}: without a network there is nothing to say of it`, USAGE);
+  if (!host && only.some((one) => "name" in one && one.name === HOST_NAME))
+    throw new UsageError(`--net ${text}: without host=yes nothing leads to ${HOST_NAME}`, `${text},host=yes`);
   if (kind === "none") return undefined;
   return { card: { mac, mtu }, policy: { host, ...((denies || only.length > 0) && { only }) } };
 }

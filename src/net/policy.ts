@@ -3,15 +3,16 @@
  * interfaces, not by one that only its neighbours know, in no spelling.
  */
 import { addressText, inPrefix, parsePrefix, type Prefix } from "./ipv4.js";
+import { HOST_NAME } from "./network.js";
 
 /** One thing that is allowed: a name and maybe a port there, or addresses. */
 export type Allowed =
   { readonly name: string; readonly port?: number } | { readonly prefix: Prefix; readonly port?: number };
 
 export interface PolicyOptions {
-  /** The guest may reach the host: by `host.locore`, and by the addresses of its interfaces. */
+  /** The guest may reach the host: by `host.locore`, and by the addresses of its interfaces. With `only`, where that has it. */
   readonly host: boolean;
-  /** Nothing but what is allowed; otherwise everything but the host. */
+  /** Nothing but what is allowed; otherwise everything but the host, without leave for that. */
   readonly only?: readonly Allowed[];
 }
 
@@ -60,14 +61,21 @@ export class Policy {
       return prefix !== undefined && inPrefix(address, prefix);
     });
     if (own && !this.options.host) return `${addressText(address)} is this host's; host=yes allows it`;
+    if (own) return this.refusesHost(address, port);
     const { only } = this.options;
-    if (only === undefined || own || only.some((one) => this.#covers(one, address, port))) return undefined;
+    if (only === undefined || only.some((one) => this.#covers(one, address, port))) return undefined;
     return "nothing allows it";
   }
 
-  /** Why the guest does not reach this port of the host itself. */
-  refusesHost(): Refusal | undefined {
-    return this.options.host ? undefined : "this is the host; host=yes allows it";
+  /** Why the guest does not reach this port of the host itself, which it knows by this address. No name but the host's own allows it. */
+  refusesHost(address: number, port: number): Refusal | undefined {
+    const { host, only } = this.options;
+    if (!host) return "this is the host; host=yes allows it";
+    const allowed = (one: Allowed): boolean =>
+      (one.port === undefined || one.port === port) &&
+      ("prefix" in one ? inPrefix(address, one.prefix) : covers(one.name, HOST_NAME));
+    if (only === undefined || only.some(allowed)) return undefined;
+    return `this is the host, and nothing allows it; allow=${HOST_NAME}:${port} does`;
   }
 
   /** Why the guest is not told of a name; undefined: it is. */

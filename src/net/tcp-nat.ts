@@ -181,7 +181,7 @@ export class TcpNat {
     }
     const isHost = remote === network.gateway;
     const inside = inPrefix(remote, network.prefix);
-    const why = isHost ? policy.refusesHost() : policy.refuses(remote, remotePort);
+    const why = isHost ? policy.refusesHost(remote, remotePort) : policy.refuses(remote, remotePort);
     if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
     if (why !== undefined || (inside && !isHost)) {
       this.#refuse(ends, syn);
@@ -236,7 +236,7 @@ export class TcpNat {
 
   /** Whether a connection that has led to the host itself may not: it has addresses that nobody lists. */
   #refuseHost({ remote, remotePort }: Ends): boolean {
-    const why = this.link.policy.refusesHost();
+    const why = this.link.policy.refusesHost(remote, remotePort);
     if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
     return why !== undefined;
   }

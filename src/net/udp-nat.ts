@@ -146,7 +146,9 @@ export class UdpNat {
     const { network, policy } = this.link;
     const { source, destination } = packet;
     const isHost = destination === network.gateway;
-    const why = isHost ? policy.refusesHost() : policy.refuses(destination, destinationPort);
+    const why = isHost
+      ? policy.refusesHost(destination, destinationPort)
+      : policy.refuses(destination, destinationPort);
     if (why !== undefined) this.link.refused(`udp ${addressText(destination)}:${destinationPort}`, why);
     const nobody = inPrefix(destination, network.prefix) && !isHost;
     if (why !== undefined || nobody || destinationPort === 0) {

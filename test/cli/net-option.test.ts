@@ -23,6 +23,10 @@ test("R3.7 --net: none, user, and what of the world the guest may reach", () => 
     card: { mac: "52:54:00:ab:cd:ef", mtu: 65_520 },
     policy: { host: true },
   });
+  assert.deepEqual(parseNet("user,host=yes,allow=host.locore:80")!.policy, {
+    host: true,
+    only: [{ name: "host.locore", port: 80 }],
+  });
   assert.deepEqual(parseNet("user,deny=*")!.policy, { host: false, only: [] });
   assert.deepEqual(parseNet("user,allow=Example.org:443,allow=10.0.0.0/8,deny=*")!.policy, {
     host: false,
@@ -35,6 +39,7 @@ test("R3.7 --net: each word that is wrong is named", () => {
   refused(() => parseNet("host=yes"), /expected none or user/);
   refused(() => parseNet("none,host=yes"), /nothing to say/);
   refused(() => parseNet("user,host=maybe"), /no host=maybe/);
+  refused(() => parseNet("user,allow=host.locore:80"), /without host=yes/);
   refused(() => parseNet("user,deny=10.0.0.1"), /no deny=10/);
   refused(() => parseNet("user,allow=a b"), /allow=a b/);
   refused(() => parseNet("user,mac=33:33:00:00:00:01"), /one station/);
