@@ -19,11 +19,16 @@ export interface PolicyOptions {
 /** Why not: for people. */
 export type Refusal = string;
 
-/** Addresses that are no other machine's: of this host, of its neighbourhood, of groups, or of nobody (RFC 6890). */
+/**
+ * Addresses that are no other machine's: of this host, of its neighbourhood, of groups, or of nobody (RFC 6890). And those of clouds, of
+ * whom this machine gets its credentials, that are not link-local: Azure's and Alibaba's.
+ */
 const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["0.0.0.0/8", "means this host"],
   ["127.0.0.0/8", "is the host's loopback"],
   ["169.254.0.0/16", "is link-local"],
+  ["168.63.129.16/32", "is where a cloud tells this machine its secrets"],
+  ["100.100.100.200/32", "is where a cloud tells this machine its secrets"],
   ["224.0.0.0/4", "is a group's"],
   ["240.0.0.0/4", "is nobody's"],
 ];

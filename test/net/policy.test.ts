@@ -37,3 +37,9 @@ test("R3.7 host=yes with a list: the list has to have the host, and only what it
   assert.ok(!reaches(["192.168.0.0/16:80"], OWN, 22));
   assert.ok(!reaches(["192.168.0.0/16"], GATEWAY, 80));
 });
+
+test("R3.7 no guest gets to where a cloud tells its host secrets, whatever is allowed", () => {
+  for (const address of ["169.254.169.254", "168.63.129.16", "100.100.100.200"])
+    assert.ok(!reaches([address], parseAddress(address)!, 80), address);
+  assert.ok(reaches(["100.100.100.201"], parseAddress("100.100.100.201")!, 80));
+});
