@@ -8,9 +8,12 @@ const FLAG = {
   TRUNCATED: 0x0200,
   WANTED: 0x0100,
   AVAILABLE: 0x0080,
+  UNCHECKED: 0x0010,
 } as const;
 export const DNS_CODE = { OK: 0, FORMAT: 1, SERVER: 2, NO_NAME: 3, NOT_DONE: 4, REFUSED: 5 } as const;
-export const DNS_TYPE = { A: 1, AAAA: 28 } as const;
+export const DNS_TYPE = { A: 1, AAAA: 28, OPT: 41 } as const;
+/** Types that are no records of a name but deeds of two servers: keys, signatures, whole zones. */
+const DEEDS = { FIRST: 249, LAST: 252 } as const;
 const CLASS_IN = 1;
 const MOST_LABEL = 63;
 const MOST_NAME = 255;
@@ -21,6 +24,9 @@ const NUMBER = /^(\d+|0x[\da-f]*)$/i;
 const POINTER_TO_QUESTION = 0xc000 | DNS_HEADER;
 const RECORD_HEAD = 12;
 const TYPE_AND_CLASS = 4;
+/** A record that says what its sender understands (RFC 6891): the root's, with a length in place of a class and flags in place of a time. */
+const OPTION = { TYPE: 1, ROOM: 3, FLAGS: 7, BYTES: 11 } as const;
+const DNSSEC_OK = 0x8000;
 
 export interface DnsQuestion {
   readonly id: number;
@@ -33,7 +39,10 @@ export interface DnsQuestion {
    */
   readonly plain: boolean;
   readonly type: number;
-  readonly internet: boolean;
+  /** Whether it asks for a record of a name of the Internet, and nothing else. */
+  readonly ordinary: boolean;
+  /** What the one who asks understands beyond RFC 1035; absent: nothing. */
+  readonly extended?: { readonly dnssec: boolean };
   /** The header and the question, which the answer begins with. */
   readonly head: Uint8Array;
 }
@@ -56,15 +65,41 @@ export function readQuestion(message: Uint8Array): DnsQuestion | undefined {
     at += length;
   }
   if (at + TYPE_AND_CLASS > message.length) return undefined;
+  const type = view.getUint16(at);
+  const isDeed = type >= DEEDS.FIRST && type <= DEEDS.LAST;
+  const extended = readOption(view, at + TYPE_AND_CLASS);
   return {
     id: view.getUint16(AT.ID),
     flags,
     name: labels.join(".").toLowerCase(),
     plain: labels.every((label) => LABEL.test(label)) && !NUMBER.test(labels.at(-1) ?? ""),
-    type: view.getUint16(at),
-    internet: view.getUint16(at + 2) === CLASS_IN,
+    type,
+    ordinary: view.getUint16(at + 2) === CLASS_IN && !isDeed,
+    ...(extended && { extended }),
     head: message.slice(0, at + TYPE_AND_CLASS),
   };
+}
+
+/** What follows the question, if that is an option at once, as everybody sends it. */
+function readOption(view: DataView, at: number): DnsQuestion["extended"] {
+  if (at + OPTION.BYTES > view.byteLength) return undefined;
+  if (view.getUint8(at) !== 0 || view.getUint16(at + OPTION.TYPE) !== DNS_TYPE.OPT) return undefined;
+  return { dnssec: (view.getUint16(at + OPTION.FLAGS) & DNSSEC_OK) !== 0 };
+}
+
+/** The question as somebody else is to be asked it: made anew, with nothing of whoever asked but the name and the type. `room`: for the answer, bytes. */
+export function askedAnew({ head, flags, extended }: DnsQuestion, room: number): Uint8Array {
+  const bytes = new Uint8Array(head.length + (extended === undefined ? 0 : OPTION.BYTES));
+  bytes.set(head);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(AT.FLAGS, flags & (FLAG.WANTED | FLAG.UNCHECKED));
+  for (const count of [AT.ANSWERS, AT.AUTHORITIES, AT.ADDITIONS]) view.setUint16(count, 0);
+  if (extended === undefined) return bytes;
+  view.setUint16(AT.ADDITIONS, 1);
+  view.setUint16(head.length + OPTION.TYPE, DNS_TYPE.OPT);
+  view.setUint16(head.length + OPTION.ROOM, room);
+  view.setUint16(head.length + OPTION.FLAGS, extended.dnssec ? DNSSEC_OK : 0);
+  return bytes;
 }
 
 /** An answer to a question: how it came out, and addresses as bytes, each good for so many seconds. */

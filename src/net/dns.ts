@@ -5,6 +5,7 @@
 import {
   answers,
   answerTo,
+  askedAnew,
   DNS_CODE,
   DNS_TYPE,
   readQuestion,
@@ -45,24 +46,22 @@ export class NameServer {
   datagram(message: Uint8Array, reply: (answer: Uint8Array) => void): void {
     const question = readQuestion(message);
     if (question === undefined) return;
-    const room = message.length > question.head.length ? MOST_DATAGRAM : PLAIN_DATAGRAM;
-    this.#answer(question, message, (answer) =>
-      reply(answer.length > room ? truncated(answer, question) : answer),
-    );
+    const room = question.extended !== undefined ? MOST_DATAGRAM : PLAIN_DATAGRAM;
+    this.#answer(question, (answer) => reply(answer.length > room ? truncated(answer, question) : answer));
   }
 
   /** A question that came by a connection; its answer may be long. False for what is no question: nothing is answered. */
   message(message: Uint8Array, reply: (answer: Uint8Array) => void): boolean {
     const question = readQuestion(message);
-    if (question !== undefined) this.#answer(question, message, reply);
+    if (question !== undefined) this.#answer(question, reply);
     return question !== undefined;
   }
 
-  #answer(question: DnsQuestion, message: Uint8Array, reply: (answer: Uint8Array) => void): void {
+  #answer(question: DnsQuestion, reply: (answer: Uint8Array) => void): void {
     const { network, policy, refused } = this.world;
-    const { name, plain, type, internet } = question;
-    if (!plain) {
-      reply(answerTo(question, DNS_CODE.NO_NAME));
+    const { name, plain, type, ordinary } = question;
+    if (!plain || !ordinary) {
+      reply(answerTo(question, ordinary ? DNS_CODE.NO_NAME : DNS_CODE.NOT_DONE));
       return;
     }
     if (name === HOST_NAME) {
@@ -82,8 +81,8 @@ export class NameServer {
       reply(answer);
     };
     const isAddress = type === DNS_TYPE.A || type === DNS_TYPE.AAAA;
-    if (isAddress && internet && name !== "") this.#lookup(question, done);
-    else this.#ask(question, message, done);
+    if (isAddress && name !== "") this.#lookup(question, done);
+    else this.#ask(question, done);
   }
 
   #lookup(question: DnsQuestion, done: (answer: Uint8Array) => void): void {
@@ -103,8 +102,8 @@ export class NameServer {
     });
   }
 
-  #ask(question: DnsQuestion, message: Uint8Array, done: (answer: Uint8Array) => void): void {
-    this.world.host.ask(message.slice(), (answer) => {
+  #ask(question: DnsQuestion, done: (answer: Uint8Array) => void): void {
+    this.world.host.ask(askedAnew(question, MOST_DATAGRAM), (answer) => {
       const right = answer !== undefined && answers(answer, question);
       done(right ? answer : answerTo(question, DNS_CODE.SERVER));
     });

@@ -71,3 +71,41 @@ describe("R3.7 names that are none", () => {
     assert.deepEqual(looked, ["3com.com", "_dns.a-b.example", "xn--a", "0x7f.example"]);
   });
 });
+
+describe("R3.7 questions that the host's nameservers are asked", () => {
+  const option = [0, 0, 41, 0x10, 0, 0, 0, 0x80, 0, 0, 0];
+  const said = (message: Uint8Array, counts: readonly number[], flags = 1): Uint8Array => {
+    const bytes = message.slice();
+    bytes.set([flags >> 8, flags & 0xff], 2);
+    bytes.set(counts, 4);
+    return bytes;
+  };
+
+  test("are made anew: of what the guest put behind its question nothing is left, but whether it understands more", () => {
+    const plain = question(["example", "org"], TXT);
+    const asked = (message: Uint8Array): Uint8Array[] => {
+      const { rig } = believing();
+      rig.udp(NAMESERVER, 53, message);
+      return rig.host.asked;
+    };
+    assert.deepEqual(asked(plain), [plain]);
+    const junk = question(["example", "org"], TXT, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    assert.deepEqual(asked(said(junk, [0, 1, 9, 9, 9, 9, 9, 9], 0x037f)), [said(plain, [0, 1], 0x0110)]);
+    const more = question(["example", "org"], TXT, [...option.slice(0, 10), 2, 66, 66]);
+    const own = question(["example", "org"], TXT, [0, 0, 41, 1232 >> 8, 1232 & 0xff, 0, 0, 0x80, 0, 0, 0]);
+    assert.deepEqual(asked(said(more, [0, 1, 0, 0, 0, 0, 0, 1], 0x0100)), [
+      said(own, [0, 1, 0, 0, 0, 0, 0, 1], 0x0100),
+    ]);
+  });
+
+  test("are about records of the Internet: other classes, keys, signatures and zones are not done", () => {
+    const { rig } = believing();
+    const NOT_DONE = 0x84;
+    for (const type of [249, 250, 251, 252])
+      assert.equal(codeOf(rig, question(["example", "org"], type)), NOT_DONE, `${type}`);
+    const chaos = question(["version", "bind"], TXT);
+    chaos[chaos.length - 1] = 3;
+    assert.equal(codeOf(rig, chaos), NOT_DONE);
+    assert.deepEqual(rig.host.asked, []);
+  });
+});
