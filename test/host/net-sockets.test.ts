@@ -1,6 +1,7 @@
 /** The sockets of the user-mode network on a real host: none is left over, and no failure of one is anybody else's (R3.7). */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import dgram from "node:dgram";
 import net, { type AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -59,6 +60,26 @@ test("R3.7 a connection that is ended and broken off at once is closed, as every
   for (const socket of taken) socket.destroy();
   await until(() => open() <= before, "sockets are left over");
   assert.equal(closed, 10, "and each says so");
+});
+
+const linux = process.platform === "linux" ? false : "only Linux shows its timers";
+
+test("R3.7 whoever is silent is asked whether it is still there", { skip: linux }, async (t) => {
+  const { port } = await silent(t);
+  const none = (): void => undefined;
+  const there = new Promise<void>((resolve) => {
+    const user = { connected: resolve, received: none, finished: none, failed: none, closed: none };
+    const connection = connectTcp({ address: "127.0.0.1", port }, user);
+    t.after(() => connection.abort());
+  });
+  await there;
+  const [, , remote, , , timer] = readFileSync("/proc/net/tcp", "latin1")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .find((words) => parseInt(words[2]?.split(":")[1], 16) === port)!;
+  // 02 is the timer of a connection at rest; it runs out in hundredths of a second.
+  assert.match(timer, /^02:/, remote);
+  assert.ok(Math.abs(parseInt(timer.slice(3), 16) - 5 * 60 * 100) < 60 * 100, timer);
 });
 
 test("R3.7 a nameserver to whom there is no way is one that does not answer", async () => {

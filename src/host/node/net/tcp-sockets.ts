@@ -15,6 +15,9 @@ const FAILURES: Readonly<Record<string, HostFailure>> = {
   ETIMEDOUT: "timeout",
 };
 
+/** Whoever says nothing for so long is asked whether it is still there: one that is gone would keep a connection of the guest's for ever. */
+const KEEPALIVE_MS = 5 * 60_000;
+
 class TcpSocket implements HostConnection {
   #over = false;
   /** What waits for the write that is on its way: a write of Node's costs hundreds of bytes, whatever it has. */
@@ -28,6 +31,7 @@ class TcpSocket implements HostConnection {
   use(user: HostConnectionUser): this {
     const { socket } = this;
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEPALIVE_MS);
     socket.on("connect", () => user.connected());
     socket.on("data", (bytes) => user.received(bytes));
     socket.on("end", () => {
