@@ -36,6 +36,8 @@ export const MOST_OPENING = 512;
 const MOST_WAITING = 256 * 1024 * 1024;
 /** The host's side of what is over goes, too, when whom it sends to takes nothing for so long. */
 export const LINGER_MS = 60_000;
+/** Each may have what a guest may say ahead waiting for the host; the one that is over for longest goes first. */
+export const MOST_LINGERING = 512;
 /** Ports of the gateway's that published connections come from. */
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;
@@ -317,7 +319,13 @@ export class TcpNat {
   /** A flow is over for the guest; the host may still have to send what it said. */
   #over(key: string, flow: TcpFlow): void {
     this.#forget(key);
-    if (flow.host !== undefined) this.#linger(flow);
+    if (flow.host === undefined) return;
+    const [oldest] = this.#lingering.keys();
+    if (this.#lingering.size >= MOST_LINGERING && oldest !== undefined) {
+      this.#unlinger(oldest);
+      oldest.abort();
+    }
+    this.#linger(flow);
   }
 
   #linger(flow: TcpFlow): void {

@@ -12,6 +12,7 @@ const USER: HostConnectionUser = {
   received: () => undefined,
   finished: () => undefined,
   failed: () => undefined,
+  closed: () => undefined,
 };
 
 /** A connection to a listener that takes nothing until it is told to; and the listener's end of it. */
