@@ -76,6 +76,8 @@ export class UserNetwork {
   /** Frames for the guest go here: gives how many bytes were taken. */
   connect(give: (bytes: Uint8Array) => number): void {
     this.#give = give;
+    // Visitors of published ports may have come before.
+    this.#stack.room();
   }
 
   close(): void {
