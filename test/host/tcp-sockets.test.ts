@@ -40,11 +40,14 @@ async function connected(): Promise<{ connection: HostConnection; remote: net.So
 test("R3.7 bytes and the end arrive in order, and each is done once, however they were written", async () => {
   const { connection, remote, close } = await connected();
   const sent: number[] = [];
-  let done = 0;
+  let [done, most] = [0, 0];
   for (let i = 0; i < 3000; i++) {
     const bytes = Uint8Array.from({ length: 1 + (i % 7) * 100 }, (_, at) => (i + at) & 0xff);
     sent.push(...bytes);
-    connection.write(bytes, (count) => (done += count));
+    connection.write(bytes, (count) => {
+      done += count;
+      most = Math.max(most, count);
+    });
   }
   connection.end();
   const received: Buffer[] = [];
@@ -53,6 +56,7 @@ test("R3.7 bytes and the end arrive in order, and each is done once, however the
   await once(remote, "end");
   assert.ok(Buffer.concat(received).equals(Buffer.from(sent)));
   assert.equal(done, sent.length);
+  assert.equal(most, 65_536, "a slow remote is heard of before all of it is taken");
   close();
 });
 

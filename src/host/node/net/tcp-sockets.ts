@@ -17,6 +17,8 @@ const FAILURES: Readonly<Record<string, HostFailure>> = {
 
 /** Whoever says nothing for so long is asked whether it is still there: one that is gone would keep a connection of the guest's for ever. */
 const KEEPALIVE_MS = 5 * 60_000;
+/** Bytes of one write: whoever takes them slowly is heard of meanwhile. */
+const MOST_JOINED = 65_536;
 
 class TcpSocket implements HostConnection {
   #over = false;
@@ -58,22 +60,22 @@ class TcpSocket implements HostConnection {
     if (!this.#writing) this.#flush();
   }
 
-  /** Everything that waits, in one write. */
+  /** What waits, in one write. */
   #flush(): void {
-    const all = new Uint8Array(this.#waiting.length);
-    if (all.length === 0) return;
-    this.#waiting.copy(0, all);
-    this.#waiting.clear();
+    const joined = new Uint8Array(Math.min(this.#waiting.length, MOST_JOINED));
+    if (joined.length === 0) return;
+    this.#waiting.copy(0, joined);
+    this.#waiting.drop(joined.length);
     this.#writing = true;
-    this.socket.write(all, () => {
+    this.socket.write(joined, () => {
       this.#writing = false;
-      this.#done(all.length);
+      this.#done(joined.length);
       this.#flush();
     });
   }
 
   end(): void {
-    this.#flush();
+    while (this.#waiting.length > 0) this.#flush();
     this.socket.end();
   }
 
