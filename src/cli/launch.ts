@@ -263,7 +263,7 @@ export async function launch(options: LaunchOptions, context: CommandContext): P
     report = await runMachine(around);
   } finally {
     await around.close();
-    network?.close();
+    await network?.close();
   }
   reportEnd(report, around);
   return report.end.status;

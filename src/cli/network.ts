@@ -14,7 +14,7 @@ export async function openNetwork(request: NetRequest, say: (line: string) => vo
   try {
     await network.opened();
   } catch (error) {
-    network.close();
+    await network.close();
     throw error;
   }
   return network;

@@ -152,6 +152,11 @@ export class NetStack {
     this.#udp.close();
   }
 
+  /** Ends what `close` left to the host: connections whose last bytes it has not sent yet (`held.lingering`). */
+  abort(): void {
+    this.#tcp.abort();
+  }
+
   // ── From the guest ──────────────────────────────────────────────────────────────────────────────────────
 
   #takeArp(payload: Uint8Array): void {

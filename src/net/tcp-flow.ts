@@ -21,6 +21,8 @@ export class TcpFlow {
   host: HostConnection | undefined;
   /** Grows with what the host's side gets rid of. */
   moved = 0;
+  /** The guest has said all, and the host was told. */
+  #said = false;
   /** Nobody is to hear any more of it, but that the host's side is closed. */
   #over = false;
 
@@ -36,7 +38,10 @@ export class TcpFlow {
   readonly ofGuest: TcpUser = {
     established: () => this.host?.resume(),
     received: (bytes) => this.host?.write(bytes, this.#left),
-    finished: () => this.host?.end(),
+    finished: () => {
+      this.#said = true;
+      this.host?.end();
+    },
     room: () => this.host?.resume(),
     closed: (how) => {
       this.connection = undefined;
@@ -69,6 +74,17 @@ export class TcpFlow {
       this.owner.hostClosed();
     },
   };
+
+  /** Ends the guest's side, and the host's, unless that has all that the guest said and only has to send it. */
+  leave(): void {
+    if (!this.#said) {
+      this.abort();
+      return;
+    }
+    this.#over = true;
+    this.connection?.abort();
+    this.connection = undefined;
+  }
 
   /** Ends both sides at once. */
   abort(): void {

@@ -56,6 +56,8 @@ interface Entry {
   connection: TcpConnection | undefined;
   /** Ends what the connection is tied to. */
   readonly abort: () => void;
+  /** Likewise, but what the guest has said leaves. */
+  readonly leave: () => void;
 }
 
 function keyOf({ guest, guestPort, remote, remotePort }: Ends): string {
@@ -149,14 +151,21 @@ export class TcpNat {
     host.pause();
     flow.host = host;
     flow.connection = this.#connection(ends, flow.ofGuest);
-    this.#entries.set(key, { ends, connection: flow.connection, abort: () => flow.abort() });
+    const abort = (): void => flow.abort();
+    const leave = (): void => this.#leave(key, flow);
+    this.#entries.set(key, { ends, connection: flow.connection, abort, leave });
     flow.connection.open();
     return flow.ofHost;
   }
 
-  /** Ends all of them, with a word to both sides. */
+  /** Ends all of them, with a word to both sides. What a guest said that has said all may still be with the host: it lingers. */
   close(): void {
     for (const [key, entry] of this.#entries) this.#end(key, entry);
+  }
+
+  /** Ends what lingers, too. */
+  abort(): void {
+    this.close();
     for (const [flow, stop] of this.#lingering) {
       stop();
       flow.abort();
@@ -231,7 +240,11 @@ export class TcpNat {
       opened();
       flow.abort();
     };
-    const entry: Entry = { ends, connection: undefined, abort };
+    const leave = (): void => {
+      opened();
+      this.#leave(key, flow);
+    };
+    const entry: Entry = { ends, connection: undefined, abort, leave };
     this.#entries.set(key, entry);
     flow.host = this.link.host.connect(to, flow.ofHost);
   }
@@ -253,7 +266,8 @@ export class TcpNat {
     const stream = new DnsStream(this.nameServer, () => this.#forget(key));
     const connection = this.#connection(ends, stream);
     stream.connection = connection;
-    this.#entries.set(key, { ends, connection, abort: () => connection.abort() });
+    const abort = (): void => connection.abort();
+    this.#entries.set(key, { ends, connection, abort, leave: abort });
     connection.answer(syn);
   }
 
@@ -312,8 +326,13 @@ export class TcpNat {
   }
 
   #end(key: string, entry: Entry): void {
-    entry.abort();
+    entry.leave();
     this.#forget(key);
+  }
+
+  #leave(key: string, flow: TcpFlow): void {
+    flow.leave();
+    this.#over(key, flow);
   }
 
   /** A flow is over for the guest; the host may still have to send what it said. */

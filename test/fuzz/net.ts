@@ -349,6 +349,8 @@ export function fuzzNet(steps: number, first: number): NetSeen {
       assert.deepEqual(guest.rig.stack.held.connections, 0);
       const left = guest.rig.host.connections.filter(({ state }) => state === "open");
       assert.equal(left.length, 0, "every connection of the host's has ended");
+      guest.rig.stack.abort();
+      assert.equal(guest.rig.stack.held.lingering, 0);
       assert.equal(guest.rig.clock.armed, 0, "no timer is left");
     } catch (error) {
       throw new Error(`seed ${seed}: ${(error as Error).stack ?? String(error)}`, { cause: error });

@@ -34,7 +34,7 @@ test("R3.7 a guest that never stops sending leaves timers their turns", async ()
   const end = performance.now() + PATIENCE_MS;
   while (!rung && performance.now() < end) await network.channel.output(frame);
   clearTimeout(timer);
-  network.close();
+  await network.close();
   assert.ok(rung, "a timer of a millisecond rang");
 });
 
@@ -57,7 +57,7 @@ test("R3.7 who visits a published port before there is a machine is with the gue
   for (let frame = reader.next(); frame !== undefined; frame = reader.next())
     types.push((frame.bytes[12] << 8) | frame.bytes[13]);
   visitor.destroy();
-  network.close();
+  await network.close();
   assert.deepEqual(types, [0x0806, 0x0800], "where is it, and a SYN");
 });
 
@@ -82,6 +82,6 @@ test("R3.7 a stream that makes no sense ends the guest's sending with a word, an
   const network = opened(said);
   await network.channel.output(new Uint8Array(64).fill(0xa5));
   await network.channel.output(new Uint8Array(64).fill(0xa5));
-  network.close();
+  await network.close();
   assert.deepEqual(said, ["a frame of 2779096485 bytes in a stream; nothing more is taken from the guest"]);
 });

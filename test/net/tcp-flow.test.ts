@@ -55,7 +55,44 @@ describe("R3.7 the host's side of a connection that is over", () => {
 
     const other = overButForTheHost(rig, { ...ENDS, port: 40_001 });
     rig.stack.close();
+    assert.deepEqual([other.state, rig.stack.held.lingering], ["ended", 1]);
+    rig.stack.abort();
     assert.deepEqual([other.state, rig.stack.held.lingering, rig.clock.armed], ["aborted", 0, 0]);
+  });
+
+  /** The host's side was the first to end: the guest's waits for segments that may be on their way. */
+  function inTimeWait(rig: NetRig): TestConnection {
+    const { host, peer } = opened(rig, ENDS);
+    host.slow = true;
+    host.user.finished();
+    rig.tcp(ENDS, { seq: 1, ack: peer + 2, flags: ACK, data: Uint8Array.of(1, 2, 3) });
+    rig.tcp(ENDS, { seq: 4, ack: peer + 2, flags: ACK | FIN });
+    rig.taken();
+    return host;
+  }
+
+  test("what was said is sent, though the guest takes its port again, or the network ends", () => {
+    const again = new NetRig();
+    const before = inTimeWait(again);
+    opened(again, ENDS, 100_000);
+    assert.deepEqual(
+      [before.state, again.stack.held.connections, again.stack.held.lingering],
+      ["ended", 1, 1],
+    );
+
+    const ends = new NetRig();
+    const host = inTimeWait(ends);
+    ends.stack.close();
+    assert.deepEqual([host.state, ends.stack.held.connections, ends.stack.held.lingering], ["ended", 0, 1]);
+    ends.stack.abort();
+    assert.deepEqual([host.state, ends.stack.held.lingering, ends.clock.armed], ["aborted", 0, 0]);
+  });
+
+  test("who has not said all is broken off with the network", () => {
+    const rig = new NetRig();
+    const { host } = opened(rig, ENDS);
+    rig.stack.close();
+    assert.deepEqual([host.state, rig.stack.held.lingering], ["aborted", 0]);
   });
 
   test("there are so many, and the one that is over for longest is broken off for another", () => {

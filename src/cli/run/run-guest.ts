@@ -212,6 +212,6 @@ export async function runGuest(
     return around.result({ end: around.interrupted.reason as MachineEnd, stats, hostMs: 0, executed: 0 });
   } finally {
     await around.close();
-    network?.close();
+    await network?.close();
   }
 }

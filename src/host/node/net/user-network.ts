@@ -18,6 +18,10 @@ export interface NetworkEvents {
 /** Some of the longest segments: a channel that holds one is empty while the next is asked for. */
 const CHANNEL_BYTES = 2 ** 20;
 
+/** How long what was said last may take to leave, and how often that is looked at, ms. */
+const LAST_WORDS_MS = 500;
+const LOOK_MS = 5;
+
 const CLOCK = {
   now: () => performance.now(),
   after(milliseconds: number, callback: () => void): () => void {
@@ -80,9 +84,14 @@ export class UserNetwork {
     this.#stack.room();
   }
 
-  close(): void {
+  /** Ends it; what guests said in connections that they ended still leaves, for a while. */
+  async close(): Promise<void> {
     this.#give = undefined;
     this.#stack.close();
+    const since = performance.now();
+    while (this.#stack.held.lingering > 0 && performance.now() - since < LAST_WORDS_MS)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    this.#stack.abort();
     this.#capture?.close();
   }
 
