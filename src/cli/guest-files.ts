@@ -23,7 +23,7 @@ const BIOS: Wanted = { what: "BIOS", roles: ["bios"] };
 const VGA_BIOS: Wanted = { what: "VGA BIOS", roles: ["vgabios"] };
 
 /** A file, a device or a pipe of that name; a folder is none. What cannot be looked at is left to whoever reads it. */
-async function isThere(path: string): Promise<boolean> {
+export async function isThere(path: string): Promise<boolean> {
   try {
     return !(await stat(path)).isDirectory();
   } catch (error) {

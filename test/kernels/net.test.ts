@@ -15,7 +15,7 @@ import { randomBytes } from "../support/random.js";
 import { hasRunGuests, startRun } from "../support/run-command.js";
 
 const LIMIT = { timeout: 280_000 };
-const MEGABYTES = 20 * 2 ** 20;
+const MEGABYTES = 5 * 2 ** 20;
 
 function md5(bytes: Uint8Array): string {
   return createHash("md5").update(bytes).digest("hex");
@@ -53,7 +53,7 @@ function get(port: number, name: string): Promise<Buffer> {
 
 describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () => {
   test(
-    "R3.7 with host=yes: an address by DHCP, a page and 20 MiB from this host, 20 MiB to it, 40 connections at once, 20 MB out of a published port; every frame is in the capture",
+    "R3.7 with host=yes: an address by DHCP, a page and 5 MiB from this host, 5 MiB to it, 40 connections at once, 5 MiB out of a published port; every frame is in the capture",
     LIMIT,
     async (t) => {
       if (!(await hasRunGuests(t))) return;

@@ -1,5 +1,5 @@
 /** `locore inspect FILE`: where a kernel boots and where not, what a file is, every fact with its offset; what is on a disk. */
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { ownLoaders, ownRefusals, ownVerdicts } from "../../boot/own-verdicts.js";
 import { ownCrc32, useHostsCrc32 } from "../../codecs/crc32.js";
@@ -22,7 +22,7 @@ import { readInput } from "../files.js";
 import { aboutLines } from "../render/snapshot.js";
 import { aboutFile } from "./restore.js";
 import { diskImage } from "../disk-image.js";
-import { guestFile, KERNEL } from "../guest-files.js";
+import { guestFile, isThere, KERNEL } from "../guest-files.js";
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
@@ -294,7 +294,7 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
   const asked = args.value("for");
   if (asked !== undefined) knownLoader(asked);
   // What there is needs no progress shown, and nothing of what fetches guests.
-  const path = existsSync(given)
+  const path = (await isThere(given))
     ? given
     : await showingProgress(stderr, (pulling) => guestFile(FILE, given, pulling));
   useHostsChecksum();
