@@ -54,9 +54,7 @@ interface Entry {
   readonly ends: Ends;
   /** Absent while the host is asked. */
   connection: TcpConnection | undefined;
-  /** Ends what the connection is tied to. */
-  readonly abort: () => void;
-  /** Likewise, but what the guest has said leaves. */
+  /** Ends both sides; what a guest said that has said all still leaves. */
   readonly leave: () => void;
 }
 
@@ -151,9 +149,7 @@ export class TcpNat {
     host.pause();
     flow.host = host;
     flow.connection = this.#connection(ends, flow.ofGuest);
-    const abort = (): void => flow.abort();
-    const leave = (): void => this.#leave(key, flow);
-    this.#entries.set(key, { ends, connection: flow.connection, abort, leave });
+    this.#entries.set(key, { ends, connection: flow.connection, leave: () => this.#leave(key, flow) });
     flow.connection.open();
     return flow.ofHost;
   }
@@ -173,12 +169,9 @@ export class TcpNat {
     this.#lingering.clear();
   }
 
-  #takeFor(key: string, { connection, abort }: Entry, segment: Segment): void {
-    if (connection !== undefined) connection.take(segment);
-    else if ((segment.flags & FLAG.RST) !== 0) {
-      abort();
-      this.#forget(key);
-    }
+  #takeFor(key: string, entry: Entry, segment: Segment): void {
+    if (entry.connection !== undefined) entry.connection.take(segment);
+    else if ((segment.flags & FLAG.RST) !== 0) this.#end(key, entry);
     // Another SYN while the host is asked: the answer is on its way.
   }
 
@@ -236,15 +229,11 @@ export class TcpNat {
       },
       hostClosed: () => this.#unlinger(flow),
     });
-    const abort = (): void => {
-      opened();
-      flow.abort();
-    };
     const leave = (): void => {
       opened();
       this.#leave(key, flow);
     };
-    const entry: Entry = { ends, connection: undefined, abort, leave };
+    const entry: Entry = { ends, connection: undefined, leave };
     this.#entries.set(key, entry);
     flow.host = this.link.host.connect(to, flow.ofHost);
   }
@@ -266,8 +255,7 @@ export class TcpNat {
     const stream = new DnsStream(this.nameServer, () => this.#forget(key));
     const connection = this.#connection(ends, stream);
     stream.connection = connection;
-    const abort = (): void => connection.abort();
-    this.#entries.set(key, { ends, connection, abort, leave: abort });
+    this.#entries.set(key, { ends, connection, leave: () => connection.abort() });
     connection.answer(syn);
   }
 

@@ -47,6 +47,14 @@ export class SessionError extends Error {
   }
 }
 
+/** Resolves once `work` is done, or is not after so long; it goes on then. */
+async function doneOrAfter(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  await Promise.race([work, patience]);
+  clearTimeout(timer);
+}
+
 /** A fault of the thread itself. */
 function threadError(message: string, stack?: string): SessionError {
   return new SessionError({ what: "internal", name: "ThreadError", message, stack, facts: {} });
@@ -234,10 +242,7 @@ export class Session {
 
   /** Resolves once the thread is gone, or does not seem to go. */
   async #endThread(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, END_PATIENCE_MS)));
-    await Promise.race([this.#worker.terminate(), patience]);
-    clearTimeout(timer);
+    await doneOrAfter(this.#worker.terminate(), END_PATIENCE_MS);
   }
 
   #hear(message: WorkerMessage): void {
@@ -307,9 +312,6 @@ export class Session {
       await drained;
       return;
     }
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, DRAIN_PATIENCE_MS)));
-    await Promise.race([drained, patience]);
-    clearTimeout(timer);
+    await doneOrAfter(drained, DRAIN_PATIENCE_MS);
   }
 }
