@@ -17,7 +17,8 @@ import {
 import { LINUX_ERRNO as E } from "../../src/spec/linux-errno.js";
 import { body, listed, PieceMessage, replyOf, request, type Reply } from "../support/fuse-guest.js";
 import { MemoryFolder } from "../support/memory-folder.js";
-import { Random, randomBytes } from "../support/random.js";
+import { Random } from "../support/random.js";
+import { cutsOf, DATA, KINDS, anyU32, anyU64 } from "./message-values.js";
 
 const FOLDER = { bytes: 2 ** 17, files: 400 };
 /** Requests of one guest, after which another has another folder. */
@@ -27,11 +28,7 @@ const MIB = 2 ** 20;
 const NAMES = ["a", "b", "c", "folder", "link", "x".repeat(255), "ümlaut", " "];
 const BAD_NAMES = ["", ".", "..", "a/b", "../a", "x".repeat(256), "y".repeat(5000)];
 const TARGETS = ["a", "../../etc/passwd", "/", "t".repeat(4095), "t".repeat(4096), ""];
-const NUMBERS = [0, 1, 2, 7, 0x7f, 0xff, 0x1000, 0xffff, 0x10000, MIB, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
-const LARGE = [0n, 1n, 4095n, 65536n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
 const ROOMS = [0, 15, 16, 17, 24, 104, 120, 144, 160, 512, 4096, 65536 + 16];
-const DATA = randomBytes(11, 3000);
-const KINDS = [0o100644, 0o010600, 0o140600, 0o020600, 0o060600, 0o644, 0o104755, 0o777777];
 
 type Draft = readonly [opcode: number, of: Uint8Array];
 
@@ -51,12 +48,12 @@ class RandomGuest {
   step(): void {
     const { random } = this;
     const [opcode, of] = this.#draft();
-    const bytes = request(opcode, this.#node(), of, { uid: this.#u32(), gid: this.#u32() });
+    const bytes = request(opcode, this.#node(), of, { uid: anyU32(this.random), gid: anyU32(this.random) });
     const view = new DataView(bytes.buffer);
     view.setBigUint64(FUSE_IN_HEADER.UNIQUE, ++this.#unique, true);
     const sent = random.below(6) === 0 ? this.#damaged(bytes) : bytes;
     const room = new Uint8Array(random.below(4) === 0 ? random.pick(ROOMS) : 4096);
-    const cuts = { request: this.#cuts(sent.length), room: this.#cuts(room.length) };
+    const cuts = { request: cutsOf(this.random, sent.length), room: cutsOf(this.random, room.length) };
     const length = this.server.serve(new PieceMessage(sent, room, cuts));
     this.#look(sent, room, length);
   }
@@ -129,7 +126,7 @@ class RandomGuest {
       case 0:
         return bytes.slice(0, random.below(bytes.length + 1));
       case 1:
-        new DataView(bytes.buffer).setUint32(FUSE_IN_HEADER.LENGTH, this.#u32(), true);
+        new DataView(bytes.buffer).setUint32(FUSE_IN_HEADER.LENGTH, anyU32(this.random), true);
         return bytes;
       case 2:
         new DataView(bytes.buffer).setUint32(FUSE_IN_HEADER.OPCODE, random.below(60), true);
@@ -140,25 +137,12 @@ class RandomGuest {
     }
   }
 
-  #cuts(length: number): number[] {
-    const { random } = this;
-    return Array.from({ length: random.below(6) }, () => random.below(length + 1));
-  }
-
-  #u32(): number {
-    return this.random.below(3) === 0 ? this.random.below(2 ** 32) : this.random.pick(NUMBERS);
-  }
-
-  #u64(): bigint {
-    return this.random.below(3) === 0 ? BigInt(this.random.below(5000)) : this.random.pick(LARGE);
-  }
-
   #node(): bigint {
-    return this.random.below(8) === 0 ? this.#u64() : this.random.pick(this.nodes);
+    return this.random.below(8) === 0 ? anyU64(this.random) : this.random.pick(this.nodes);
   }
 
   #handle(list: readonly bigint[]): bigint {
-    if (list.length === 0 || this.random.below(8) === 0) return this.#u64();
+    if (list.length === 0 || this.random.below(8) === 0) return anyU64(this.random);
     return this.random.pick(list);
   }
 
@@ -167,12 +151,12 @@ class RandomGuest {
   }
 
   #size(): number {
-    return this.random.below(8) === 0 ? this.#u32() : this.random.below(4000);
+    return this.random.below(8) === 0 ? anyU32(this.random) : this.random.below(4000);
   }
 
   #offset(): bigint {
     return this.random.below(8) === 0
-      ? this.#u64()
+      ? anyU64(this.random)
       : BigInt(this.random.below(this.random.below(2) === 0 ? 20_000 : 200));
   }
 
@@ -195,23 +179,23 @@ class RandomGuest {
           this.#handle(this.files),
           this.#offset(),
           0n,
-          this.#u64(),
-          this.#u64(),
+          anyU64(this.random),
+          anyU64(this.random),
           0n,
-          this.#u32(),
-          this.#u32(),
+          anyU32(this.random),
+          anyU32(this.random),
           0,
-          this.#u32(),
+          anyU32(this.random),
           0,
-          this.#u32(),
-          this.#u32(),
+          anyU32(this.random),
+          anyU32(this.random),
           0,
         ),
       ],
       () => [FUSE_OP.READLINK, body()],
       () => [FUSE_OP.SYMLINK, body(this.#name(), random.pick(TARGETS))],
-      () => [FUSE_OP.MKNOD, body(random.pick(KINDS), this.#u32(), 0, 0, this.#name())],
-      () => [FUSE_OP.MKDIR, body(this.#u32(), 0, this.#name())],
+      () => [FUSE_OP.MKNOD, body(random.pick(KINDS), anyU32(this.random), 0, 0, this.#name())],
+      () => [FUSE_OP.MKDIR, body(anyU32(this.random), 0, this.#name())],
       () => [FUSE_OP.UNLINK, body(this.#name())],
       () => [FUSE_OP.RMDIR, body(this.#name())],
       () => [FUSE_OP.RENAME, body(this.#node(), this.#name(), this.#name())],
@@ -225,12 +209,12 @@ class RandomGuest {
     const { random } = this;
     const handle = (): bigint => this.#handle(this.files);
     const options: (() => Draft)[] = [
-      () => [FUSE_OP.OPEN, body(random.below(3) === 0 ? this.#u32() : 2, random.below(2))],
-      () => [FUSE_OP.CREATE, body(this.#u32(), this.#u32(), 0, 0, this.#name())],
+      () => [FUSE_OP.OPEN, body(random.below(3) === 0 ? anyU32(this.random) : 2, random.below(2))],
+      () => [FUSE_OP.CREATE, body(anyU32(this.random), anyU32(this.random), 0, 0, this.#name())],
       () => [FUSE_OP.READ, body(handle(), this.#offset(), this.#size(), 0, 0n, 0, 0)],
       () => {
         const data = DATA.subarray(0, random.below(DATA.length));
-        const size = random.below(8) === 0 ? this.#u32() : data.length;
+        const size = random.below(8) === 0 ? anyU32(this.random) : data.length;
         return [FUSE_OP.WRITE, body(handle(), this.#offset(), size, random.below(8), 0n, 0, 0, data)];
       },
       () => [FUSE_OP.RELEASE, body(handle(), 0, 0, 0n)],
@@ -252,8 +236,11 @@ class RandomGuest {
       () => [FUSE_OP.READDIRPLUS, reading()],
       () => [FUSE_OP.RELEASEDIR, body(handle(), 0, 0, 0n)],
       () => [FUSE_OP.FSYNCDIR, body(handle(), 0, 0)],
-      () => [FUSE_OP.FORGET, body(random.below(2) === 0 ? 1n : this.#u64())],
-      () => [FUSE_OP.BATCH_FORGET, body(random.below(4), 0, this.#node(), 1n, this.#node(), this.#u64())],
+      () => [FUSE_OP.FORGET, body(random.below(2) === 0 ? 1n : anyU64(this.random))],
+      () => [
+        FUSE_OP.BATCH_FORGET,
+        body(random.below(4), 0, this.#node(), 1n, this.#node(), anyU64(this.random)),
+      ],
     ];
     return random.pick(options)();
   }
@@ -269,7 +256,7 @@ class RandomGuest {
         const value = DATA.subarray(0, random.below(200));
         return [
           FUSE_OP.SETXATTR,
-          body(random.below(8) === 0 ? this.#u32() : value.length, random.below(4), name(), value),
+          body(random.below(8) === 0 ? anyU32(this.random) : value.length, random.below(4), name(), value),
         ];
       },
       () => [FUSE_OP.REMOVEXATTR, body(name())],
@@ -279,11 +266,11 @@ class RandomGuest {
       () => [
         FUSE_OP.INIT,
         body(
-          random.below(8) === 0 ? this.#u32() : 7,
+          random.below(8) === 0 ? anyU32(this.random) : 7,
           30 + random.below(9),
-          this.#u32(),
+          anyU32(this.random),
           random.below(2 ** 31),
-          this.#u32(),
+          anyU32(this.random),
         ),
       ],
       () => [FUSE_OP.DESTROY, body()],

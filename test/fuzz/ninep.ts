@@ -12,7 +12,8 @@ import { NINEP_HEADER, NINEP_NONE, NINEP_RLERROR, NINEP_T as T } from "../../src
 import { PieceMessage } from "../support/fuse-guest.js";
 import { MemoryFolder } from "../support/memory-folder.js";
 import { fields, message, ninePReply, type Field } from "../support/ninep-guest.js";
-import { Random, randomBytes } from "../support/random.js";
+import { Random } from "../support/random.js";
+import { cutsOf, DATA, KINDS, anyU32, anyU64 } from "./message-values.js";
 
 const FOLDER = { bytes: 2 ** 17, files: 400 };
 /** Requests of one guest, after which another has another folder. */
@@ -22,11 +23,7 @@ const ERROR_LENGTH = NINEP_HEADER.SIZE + 4;
 const NAMES = ["a", "b", "c", "folder", "link", "x".repeat(255), "ümlaut", " "];
 const BAD_NAMES = ["", ".", "..", "a/b", "../a", "a\0", "x".repeat(256), "y".repeat(5000)];
 const TARGETS = ["a", "../../etc/passwd", "/", "t".repeat(4095), "t".repeat(4096), ""];
-const NUMBERS = [0, 1, 2, 7, 0x7f, 0xff, 0x1000, 0xffff, 0x10000, 2 ** 20, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
-const LARGE = [0n, 1n, 4095n, 65536n, 2n ** 32n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n];
 const ROOMS = [0, 10, 11, 12, 24, 31, 67, 160, 512, 4096, 65536 + 16];
-const DATA = randomBytes(11, 3000);
-const KINDS = [0o100644, 0o010600, 0o140600, 0o020600, 0o060600, 0o644, 0o104755, 0o777777];
 /** Fids of a guest: few, so that they meet. */
 const FIDS = 16;
 
@@ -49,7 +46,7 @@ class RandomGuest {
     const bytes = message(type, random.below(2 ** 16), of);
     const sent = random.below(6) === 0 ? this.#damaged(bytes) : bytes;
     const room = new Uint8Array(random.below(4) === 0 ? random.pick(ROOMS) : 4096);
-    const cuts = { request: this.#cuts(sent.length), room: this.#cuts(room.length) };
+    const cuts = { request: cutsOf(this.random, sent.length), room: cutsOf(this.random, room.length) };
     this.#look(sent, room, this.server.serve(new PieceMessage(sent, room, cuts)));
   }
 
@@ -100,7 +97,7 @@ class RandomGuest {
       case 0:
         return bytes.slice(0, random.below(bytes.length + 1));
       case 1:
-        new DataView(bytes.buffer).setUint32(NINEP_HEADER.LENGTH, this.#u32(), true);
+        new DataView(bytes.buffer).setUint32(NINEP_HEADER.LENGTH, anyU32(this.random), true);
         return bytes;
       case 2:
         bytes[NINEP_HEADER.TYPE] = random.below(256);
@@ -111,26 +108,13 @@ class RandomGuest {
     }
   }
 
-  #cuts(length: number): number[] {
-    const { random } = this;
-    return Array.from({ length: random.below(6) }, () => random.below(length + 1));
-  }
-
-  #u32(): number {
-    return this.random.below(3) === 0 ? this.random.below(2 ** 32) : this.random.pick(NUMBERS);
-  }
-
-  #u64(): bigint {
-    return this.random.below(3) === 0 ? BigInt(this.random.below(5000)) : this.random.pick(LARGE);
-  }
-
   #fid(): number {
-    if (this.random.below(20) === 0) return this.#u32();
+    if (this.random.below(20) === 0) return anyU32(this.random);
     return this.#has.size === 0 ? 0 : this.random.pick([...this.#has]);
   }
 
   #newFid(): number {
-    return this.random.below(20) === 0 ? this.#u32() : this.random.below(FIDS);
+    return this.random.below(20) === 0 ? anyU32(this.random) : this.random.below(FIDS);
   }
 
   #name(): string {
@@ -138,18 +122,19 @@ class RandomGuest {
   }
 
   #count(): number {
-    return this.random.below(8) === 0 ? this.#u32() : this.random.below(4000);
+    return this.random.below(8) === 0 ? anyU32(this.random) : this.random.below(4000);
   }
 
   #offset(): bigint {
     const { random } = this;
-    if (random.below(8) === 0) return this.#u64();
+    if (random.below(8) === 0) return anyU64(this.random);
     return BigInt(random.below(random.below(2) === 0 ? 20_000 : 200));
   }
 
   #draft(): Draft {
     const { random } = this;
-    if (random.below(300) === 0) return [T.VERSION, fields(this.#u32(), random.pick(["9P2000.L", "9P2000"]))];
+    if (random.below(300) === 0)
+      return [T.VERSION, fields(anyU32(this.random), random.pick(["9P2000.L", "9P2000"]))];
     const drafts = [
       () => this.#fids(),
       () => this.#fids(),
@@ -172,10 +157,10 @@ class RandomGuest {
 
   #fids(): Draft {
     const { random } = this;
-    const nobody = random.below(9) === 0 ? this.#u32() : NINEP_NONE;
+    const nobody = random.below(9) === 0 ? anyU32(this.random) : NINEP_NONE;
     const tree = random.below(9) === 0 ? "elsewhere" : "/";
     const options: (() => Draft)[] = [
-      () => [T.ATTACH, fields(this.#newFid(), nobody, "user", tree, this.#u32())],
+      () => [T.ATTACH, fields(this.#newFid(), nobody, "user", tree, anyU32(this.random))],
       () => this.#walk(),
       () => this.#walk(),
       () => this.#walk(),
@@ -191,7 +176,7 @@ class RandomGuest {
     const { random } = this;
     const fid = (): number => this.#fid();
     const name = (): string => this.#name();
-    const u32 = (): number => this.#u32();
+    const u32 = (): number => anyU32(this.random);
     const options: (() => Draft)[] = [
       () => [T.SYMLINK, fields(fid(), name(), random.pick(TARGETS), u32())],
       () => [T.MKNOD, fields(fid(), name(), random.pick(KINDS), u32(), u32(), u32())],
@@ -200,10 +185,10 @@ class RandomGuest {
       () => [T.RENAMEAT, fields(fid(), name(), fid(), name())],
       () => [T.UNLINKAT, fields(fid(), name(), random.pick([0, 0x200, 0x200, 1]))],
       () => [T.READLINK, fields(fid())],
-      () => [T.GETATTR, fields(fid(), this.#u64())],
+      () => [T.GETATTR, fields(fid(), anyU64(this.random))],
       () => {
         const numbers: Field[] = [random.below(2 ** 9), u32(), u32(), u32(), this.#offset()];
-        return [T.SETATTR, fields(fid(), ...numbers, this.#u64(), this.#u64(), 111n, 222n)];
+        return [T.SETATTR, fields(fid(), ...numbers, anyU64(this.random), anyU64(this.random), 111n, 222n)];
       },
       () => [T.STATFS, fields(fid())],
     ];
@@ -214,19 +199,22 @@ class RandomGuest {
     const { random } = this;
     const fid = (): number => this.#fid();
     const options: (() => Draft)[] = [
-      () => [T.LOPEN, fields(fid(), random.below(3) === 0 ? this.#u32() : random.pick([0, 2]))],
-      () => [T.LCREATE, fields(fid(), this.#name(), this.#u32(), this.#u32(), this.#u32())],
+      () => [T.LOPEN, fields(fid(), random.below(3) === 0 ? anyU32(this.random) : random.pick([0, 2]))],
+      () => [
+        T.LCREATE,
+        fields(fid(), this.#name(), anyU32(this.random), anyU32(this.random), anyU32(this.random)),
+      ],
       () => [T.READ, fields(fid(), this.#offset(), this.#count())],
       () => {
         const data = DATA.subarray(0, random.below(random.below(3) === 0 ? 20 : DATA.length));
-        const count = random.below(8) === 0 ? this.#u32() : data.length;
+        const count = random.below(8) === 0 ? anyU32(this.random) : data.length;
         const offset = random.below(2) === 0 ? 0n : this.#offset();
         return [T.WRITE, fields(fid(), offset, count, data)];
       },
       () => [T.READDIR, fields(fid(), random.below(2) === 0 ? 0n : this.#offset(), this.#count())],
       () => [T.FSYNC, fields(fid(), random.below(2))],
-      () => [T.LOCK, fields(fid(), [1, random.below(4)], 0, 0n, this.#u64(), 1, "guest")],
-      () => [T.GETLOCK, fields(fid(), [1, random.below(4)], 0n, this.#u64(), 1, "guest")],
+      () => [T.LOCK, fields(fid(), [1, random.below(4)], 0, 0n, anyU64(this.random), 1, "guest")],
+      () => [T.GETLOCK, fields(fid(), [1, random.below(4)], 0n, anyU64(this.random), 1, "guest")],
     ];
     return random.pick(options)();
   }
@@ -237,7 +225,7 @@ class RandomGuest {
     const options: (() => Draft)[] = [
       () => [T.XATTRWALK, fields(this.#fid(), this.#newFid(), name())],
       () => {
-        const size = random.below(8) === 0 ? this.#u64() : BigInt(random.below(20));
+        const size = random.below(8) === 0 ? anyU64(this.random) : BigInt(random.below(20));
         return [T.XATTRCREATE, fields(this.#fid(), name(), size, random.below(3))];
       },
       () => [random.below(256), DATA.subarray(0, random.below(100))],
