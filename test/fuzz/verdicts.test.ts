@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { fuzzVerdicts } from "./verdicts.js";
 
-const CASES = 20_000;
+const CASES = 10_000;
 
 test(`R2.3 ${CASES} damaged kernels: every loader has an answer, every failed check a place`, () => {
   const { outcomes, slowest } = fuzzVerdicts(1, CASES);

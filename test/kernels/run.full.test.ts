@@ -17,6 +17,7 @@ import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
 import { pullModules } from "../../src/guests/index.js";
 import { oopsing } from "../support/oopsing-module.js";
 import { requireGuest } from "../support/requires.js";
+import { builtTree, scratch } from "../support/built-tree.js";
 import { hasRunGuests, runToEnd, startRun } from "../support/run-command.js";
 
 const AT_ONCE = 20;
@@ -200,5 +201,33 @@ test(
     assert.match(usual.out.toString(), /^1\n(?!.*softlockup_panic)/, usual.err);
     const own = await runToEnd(t, ["--append", "softlockup_panic=0", ...command]);
     assert.match(own.out.toString(), /^0\n/, own.err);
+  },
+);
+
+test("R1.10 R3.1 run: a kernel that has 9P and no FUSE has its folders by that", HOUR, async (t) => {
+  const guest = await requireGuest(t, "debian-amd64");
+  if (guest === undefined || !(await hasRunGuests(t))) return;
+  const tree = await builtTree(t, guest, ["9pnet_virtio", "9p"]);
+  const cwd = scratch(t);
+  writeFileSync(path.join(cwd, "one"), "one\n");
+  const script = "cat one; echo two >one; cat one; grep -c ' 9p ro' /proc/mounts; echo done >/out/new";
+  const out = scratch(t);
+  const words = [tree, "--share", `${out}:/out,rw`, "--", "sh", "-c", script];
+  const run = await runToEnd(t, words, { cwd });
+  assert.equal(run.out.toString(), "one\ntwo\n1\n", run.err);
+  assert.equal(run.status, 0);
+  assert.deepEqual(
+    ["one", "new"].map((name, i) => readFileSync(path.join([cwd, out][i], name), "utf8")),
+    ["one\n", "done\n"],
+  );
+});
+
+test(
+  "R1.10 run --timeout: 124 whatever the guest does, a fork bomb too; nothing is left",
+  HOUR,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const run = await runToEnd(t, ["--timeout", "12s", "--", "sh", "-c", "f() { f | f & }; f; sleep 1000"]);
+    assert.deepEqual([run.status, run.json.reason], [124, "timeout"], run.err);
   },
 );

@@ -1,53 +1,16 @@
 /** `locore run` with Debian's cloud kernel, as a script and a person have it: streams, status, signals, and each way to fail by its name. */
 import assert from "node:assert/strict";
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, test, type TestContext } from "node:test";
+import { describe, test } from "node:test";
 import { childrenOf, NO_TERMINAL, Running } from "../support/pseudo-terminal.js";
-import { gzipSync } from "node:zlib";
-import { moduleSet, pullModules, type PulledGuest } from "../../src/guests/index.js";
 import { requireGuest } from "../support/requires.js";
+import { builtTree, scratch } from "../support/built-tree.js";
 import { hasRunGuests, PROGRAM, runToEnd, startRun } from "../support/run-command.js";
 
 const LIMIT = { timeout: 280_000 };
 const MEGABYTES = 4_000_000;
-
-function scratch(t: TestContext): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "locore-run-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
-
-/** A folder as a build of Linux leaves it, of Debian's kernel and modules. */
-async function builtTree(
-  t: TestContext,
-  guest: PulledGuest,
-  folderModules: readonly string[] = ["fuse", "virtiofs"],
-): Promise<string> {
-  const folder = scratch(t);
-  const put = (name: string, bytes: string | Uint8Array): void => {
-    mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });
-    writeFileSync(path.join(folder, name), bytes);
-  };
-  const source = await pullModules(guest);
-  const { modules } = await moduleSet(source, ["virtio_mmio", "virtio_console", ...folderModules, "overlay"]);
-  put("arch/x86/boot/bzImage", readFileSync(guest.files["kernel"]));
-  put("modules.builtin", [...(source.builtIn ?? [])].map((name) => `drivers/${name}.ko\n`).join(""));
-  // A list of before the modules were packed: they are found all the same.
-  put("modules.order", modules.map(({ name }) => `drivers/${name}.o\n`).join(""));
-  for (const { name, bytes } of modules) put(`drivers/${name}.ko.gz`, gzipSync(bytes));
-  return folder;
-}
 
 /** Bytes of every value, in no order that a device could make by itself. */
 function noise(length: number): Buffer {
@@ -157,24 +120,6 @@ test(
   },
 );
 
-test("R1.10 R3.1 run: a kernel that has 9P and no FUSE has its folders by that", LIMIT, async (t) => {
-  const guest = await requireGuest(t, "debian-amd64");
-  if (guest === undefined || !(await hasRunGuests(t))) return;
-  const tree = await builtTree(t, guest, ["9pnet_virtio", "9p"]);
-  const cwd = scratch(t);
-  writeFileSync(path.join(cwd, "one"), "one\n");
-  const script = "cat one; echo two >one; cat one; grep -c ' 9p ro' /proc/mounts; echo done >/out/new";
-  const out = scratch(t);
-  const words = [tree, "--share", `${out}:/out,rw`, "--", "sh", "-c", script];
-  const run = await runToEnd(t, words, { cwd });
-  assert.equal(run.out.toString(), "one\ntwo\n1\n", run.err);
-  assert.equal(run.status, 0);
-  assert.deepEqual(
-    ["one", "new"].map((name, i) => readFileSync(path.join([cwd, out][i], name), "utf8")),
-    ["one\n", "done\n"],
-  );
-});
-
 test(
   "R1.10 run on a terminal: one of its own, with the size of ours, job control and Ctrl-C",
   { ...LIMIT, skip: NO_TERMINAL },
@@ -195,16 +140,6 @@ test(
     run.child.stdin.write("exit 3\r");
     const { out } = await run.ended;
     assert.match(out, /status=3\s+icanon/);
-  },
-);
-
-test(
-  "R1.10 run --timeout: 124 whatever the guest does, a fork bomb too; nothing is left",
-  LIMIT,
-  async (t) => {
-    if (!(await hasRunGuests(t))) return;
-    const run = await runToEnd(t, ["--timeout", "12s", "--", "sh", "-c", "f() { f | f & }; f; sleep 1000"]);
-    assert.deepEqual([run.status, run.json.reason], [124, "timeout"], run.err);
   },
 );
 

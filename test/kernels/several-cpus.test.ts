@@ -1,4 +1,4 @@
-/** R3.4: Debian's kernel finds every CPU through the MADT, or without ACPI through the MP table, starts it, and gives it work. */
+/** R3.4: Debian's kernel finds every CPU through the MADT, starts it, and gives it work. */
 import assert from "node:assert/strict";
 import test from "node:test";
 import {
@@ -40,21 +40,4 @@ test(`R3.4 ${CPUS} CPUs are found, started and put to work, without a complaint`
     .split("\n")
     .filter((line) => /WARNING|\bBUG:|Call Trace|unstable|stall|lockup/i.test(line));
   assert.deepEqual(complaints, []);
-});
-
-test(`R3.4 ${CPUS} CPUs are found through the MP table on a machine without ACPI`, async (t) => {
-  const boot = await bootKernel(t, {
-    guest: "debian-amd64",
-    cpus: CPUS,
-    commandLine: `console=ttyS0 quiet ${WITHOUT_CRYPTO_TESTS}`,
-    initramfs: { command: `echo "nproc=$(nproc)"; dmesg`, end: "reboot" },
-    more: { acpi: false },
-  });
-  if (boot === undefined) return;
-  const { console } = boot;
-  assertEnd(boot, "reset", "i8042", 0);
-  assert.equal(guestValue(console, "nproc"), String(CPUS));
-  assert.match(console, /found SMP MP-table/);
-  assert.doesNotMatch(console, /ACPI: RSDP/);
-  assert.match(console, new RegExp(`smp: Brought up 1 node, ${CPUS} CPUs`));
 });
