@@ -6,8 +6,11 @@ import { abortOnEndingSignal } from "../host/node/signals.js";
 const PERCENT = 100;
 const CLEAR_LINE = "\r\x1b[K";
 
+/** What is being done, with what, and how far it is. */
+export type ShownProgress = Omit<PullProgress, "step"> & { readonly step: string };
+
 export interface ProgressLine {
-  show(event: PullProgress): void;
+  show(event: ShownProgress): void;
   /** Removes the line. */
   done(): void;
 }

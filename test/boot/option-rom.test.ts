@@ -1,11 +1,6 @@
 /** The option ROM: its header, its code against GNU as, what it copies, and states that it cannot enter. */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { test } from "node:test";
-import { codeBytes, codeSize, listing, type ListedLine } from "../../src/boot/bios/listing.js";
 import {
   COPY,
   ENTER_32,
@@ -16,11 +11,12 @@ import {
 } from "../../src/boot/bios/option-rom-code.js";
 import { buildOptionRom } from "../../src/boot/bios/option-rom.js";
 import { BootError } from "../../src/boot/boot-error.js";
+import { codeBytes, listing } from "../../src/x86/code-listing.js";
 import { byteSum } from "../../src/firmware/checksum.js";
 import { longMode64, protectedMode32, realMode16 } from "../../src/x86/entry-states.js";
 import { bootGdt } from "../../src/x86/gdt.js";
 import type { Region } from "../../src/memory/regions.js";
-import { requireTool } from "../support/requires.js";
+import { assertAssembled } from "../support/assembled-listing.js";
 
 const GDT_AT = 0x7000;
 
@@ -28,40 +24,6 @@ function gdtRegion(width: 32 | 64): Region {
   const { bytes } = bootGdt(width);
   const content = { kind: "bytes", bytes } as const;
   return { name: "gdt", start: GDT_AT, size: bytes.length, e820: "ram", content, owner: "test" };
-}
-
-/** A value for every name of a listing: such that no assembler finds a shorter form. */
-function sampleValues(lines: readonly ListedLine[]): Record<string, bigint> {
-  const values: Record<string, bigint> = {};
-  for (const { parts } of lines)
-    for (const part of parts)
-      if (typeof part !== "number")
-        values[part.value] = { 2: 0x1234n, 4: 0x12345678n }[part.size] ?? 0x123456789abcdef0n;
-  return values;
-}
-
-/** What GNU as makes of a listing's assembly, or undefined after the test was skipped. */
-function assembled(as: string, lines: readonly ListedLine[], bits: 16 | 32 | 64): Uint8Array {
-  const values = sampleValues(lines);
-  const text = lines.map(({ assembly }) =>
-    assembly.replace(/<(\w+)>/g, (_, name: string) => `0x${values[name].toString(16)}`),
-  );
-  // GNU as writes a far jump as ljmp selector, offset.
-  const source = text.map((line) => line.replace(/^jmp (0x\w+):(0x\w+)$/, "ljmp $1, $2"));
-  const folder = mkdtempSync(path.join(tmpdir(), "locore-as-"));
-  try {
-    const [file, object, binary] = ["a.s", "a.o", "a.bin"].map((name) => path.join(folder, name));
-    writeFileSync(file, [".intel_syntax noprefix", `.code${bits}`, ...source, ""].join("\n"));
-    const made = spawnSync(as, [bits === 64 ? "--64" : "--32", "-o", object, file], { encoding: "utf8" });
-    assert.equal(made.status, 0, made.stderr);
-    const copied = spawnSync("objcopy", ["-O", "binary", "-j", ".text", object, binary], {
-      encoding: "utf8",
-    });
-    assert.equal(copied.status, 0, copied.stderr);
-    return readFileSync(binary);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
 }
 
 for (const [name, lines, bits] of [
@@ -72,17 +34,8 @@ for (const [name, lines, bits] of [
   ["ENTER_32", ENTER_32, 32],
   ["ENTER_64", ENTER_64, 64],
 ] as const) {
-  test(`R1.8 option ROM: the bytes of ${name} are what GNU as makes of the assembly beside them`, (t) => {
-    const as = requireTool(t, "as");
-    if (!as || !requireTool(t, "objcopy")) return;
-    const wanted = Buffer.from(codeBytes(lines, sampleValues(lines))).toString("hex");
-    assert.equal(
-      Buffer.from(assembled(as, lines, bits))
-        .subarray(0, codeSize(lines))
-        .toString("hex"),
-      wanted,
-    );
-  });
+  test(`R1.8 option ROM: the bytes of ${name} are what GNU as makes of the assembly beside them`, (t) =>
+    assertAssembled(t, lines, bits));
 }
 
 test("R1.8 option ROM: header, Plug and Play header and both sums are what POST looks for", () => {

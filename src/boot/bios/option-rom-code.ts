@@ -5,7 +5,7 @@
  * Specification: Plug and Play BIOS 1.0a §3.2 (boot entry vector); QEMU docs/specs/fw_cfg.rst, "DMA interface"; SDM
  * vol. 3A §9.9.1 (to protected mode), §9.8.5 (to IA-32e mode, here from real mode in one step).
  */
-import { listing } from "./listing.js";
+import { listing } from "../../x86/code-listing.js";
 
 /** Called once by POST: says that this device boots an operating system (bit 5) and returns. */
 export const INIT = listing(`

@@ -17,7 +17,7 @@ import { DESCRIPTOR_SIZE } from "../../spec/x86-system.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 import { decodeDescriptor, describeSegment } from "../../x86/segments.js";
 import { BootError } from "../boot-error.js";
-import { codeBytes, codeSize, type ListedLine } from "./listing.js";
+import { codeBytes, codeSize, type ListedLine } from "../../x86/code-listing.js";
 import { COPY, ENTER_32, ENTER_64, ENTER_REAL, INIT, LEAVE_REAL } from "./option-rom-code.js";
 
 /** One piece of memory to fill, from the start of an item; zeros behind its end. */

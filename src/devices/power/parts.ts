@@ -15,11 +15,14 @@ import {
   type ControlByteState,
 } from "./system-control.js";
 
+/** The port of the ACPI PM timer where nobody has moved it. */
+export const PM_TIMER_PORT = 0x608;
+
 /** Event block, control block, timer and general-purpose events of ACPI: above every ISA device. */
 const ACPI_PM_PORTS = [
   { start: 0x600, size: 4 },
   { start: 0x604, size: 2 },
-  { start: 0x608, size: 4 },
+  { start: PM_TIMER_PORT, size: 4 },
   { start: 0x60c, size: 4 },
 ] as const;
 
