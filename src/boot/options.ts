@@ -58,6 +58,8 @@ export interface BootNet {
   mac: string;
   /** The longest packet, bytes: 1500 to 65520. */
   mtu: number;
+  /** Pairs of queues, 1 to 8; absent: one. */
+  queues?: number;
 }
 
 /** The name of the `index`th network. */

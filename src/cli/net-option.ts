@@ -1,6 +1,7 @@
 /** `--net`, `--publish` and `--pcap`: the guest's network, what of it is reached from outside, and a record of its frames. */
 import type { BootNet } from "../boot/options.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
+import { MOST_PAIRS } from "../devices/virtio/net-steering.js";
 import { parseAddress } from "../net/ipv4.js";
 import { parseIpv6 } from "../net/ipv6-text.js";
 import { macText, parseMac } from "../net/mac.js";
@@ -12,7 +13,7 @@ import { UsageError, type Arguments, type OptionSpec } from "./args.js";
 import { parseCount, parseSuboptions } from "./values.js";
 
 const USAGE =
-  "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES]";
+  "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES][,queues=N]";
 
 /** The card is the machine's: a plan has it. */
 export const NET_OPTION: OptionSpec = {
@@ -20,7 +21,7 @@ export const NET_OPTION: OptionSpec = {
   value: "none|user,…",
   help:
     "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
-    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520",
+    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520; queues=1 to 8: pairs of queues of the card",
 };
 
 /** About the run. */
@@ -62,7 +63,7 @@ export function parseNet(text: string): NetAsked | undefined {
   const [[first, kind], ...pairs] = parseSuboptions(text, "kind");
   if (first !== "kind" || (kind !== "none" && kind !== "user"))
     throw new UsageError(`--net ${text}: expected none or user first`, USAGE);
-  let [host, denies, mac, mtu] = [false, false, USUAL_MAC, USUAL_MTU];
+  let [host, denies, mac, mtu, queues] = [false, false, USUAL_MAC, USUAL_MTU, 1];
   const only: Allowed[] = [];
   for (const [key, value] of pairs) {
     if (key === "host" && (value === "yes" || value === "no" || value === "on")) host = value !== "no";
@@ -74,6 +75,7 @@ export function parseNet(text: string): NetAsked | undefined {
         throw new UsageError(`--net mac=${value}: expected the address of one station`, `mac=${USUAL_MAC}`);
       mac = macText(parsed);
     } else if (key === "mtu") mtu = parseCount("--net mtu", value, LEAST_MTU, MOST_MTU);
+    else if (key === "queues") queues = parseCount("--net queues", value, 1, MOST_PAIRS);
     else throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
   }
   if (kind === "none" && pairs.length > 0)
@@ -81,7 +83,10 @@ export function parseNet(text: string): NetAsked | undefined {
   if (!host && only.some((one) => "name" in one && one.name === HOST_NAME))
     throw new UsageError(`--net ${text}: without host=yes nothing leads to ${HOST_NAME}`, `${text},host=yes`);
   if (kind === "none") return undefined;
-  return { card: { mac, mtu }, policy: { host, ...((denies || only.length > 0) && { only }) } };
+  return {
+    card: { mac, mtu, ...(queues > 1 && { queues }) },
+    policy: { host, ...((denies || only.length > 0) && { only }) },
+  };
 }
 
 /** `[ADDR:]HOST:GUEST[/udp]`; an address of IPv6 stands in brackets. */

@@ -33,4 +33,6 @@ export interface NetBackend {
   send(frame: NetFrame): boolean;
   /** The next frame for the guest, `MOST_FRAME` bytes at most; undefined where there is none now. Its bytes are the device's. */
   receive(): NetFrame | undefined;
+  /** Whether the cable is in; absent: always. A device looks at it whenever it looks for frames. */
+  readonly up?: boolean;
 }

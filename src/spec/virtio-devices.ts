@@ -24,10 +24,20 @@ export const VIRTIO_NET_FEATURE = {
   CTRL_VQ: 17,
   CTRL_RX: 18,
   CTRL_RX_EXTRA: 20,
+  GUEST_ANNOUNCE: 21,
+  MQ: 22,
   CTRL_MAC_ADDR: 23,
 } as const;
 /** Its configuration: offsets, §5.1.4; bits of its status. */
-export const VIRTIO_NET_CONFIG = { MAC: 0, STATUS: 6, MTU: 10, SIZE: 12, LINK_UP: 1 } as const;
+export const VIRTIO_NET_CONFIG = {
+  MAC: 0,
+  STATUS: 6,
+  MAX_PAIRS: 8,
+  MTU: 10,
+  SIZE: 12,
+  LINK_UP: 1,
+  ANNOUNCE: 2,
+} as const;
 /** What stands before each packet, §5.1.6. A legacy driver without MRG_RXBUF leaves the number of buffers out. */
 export const VIRTIO_NET_HEADER = {
   FLAGS: 0,
@@ -61,6 +71,12 @@ export const VIRTIO_NET_CONTROL = {
   MAC: 1,
   MAC_TABLE_SET: 0,
   MAC_ADDR_SET: 1,
+  /** §5.1.6.5.4 */
+  ANNOUNCE: 3,
+  ANNOUNCE_ACK: 0,
+  /** §5.1.6.5.5: with a u16. */
+  MQ: 4,
+  MQ_PAIRS_SET: 0,
 } as const;
 
 /** Features of a block device, by bit number, §5.2.3. */

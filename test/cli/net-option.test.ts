@@ -23,6 +23,8 @@ test("R3.7 --net: none, user, and what of the world the guest may reach", () => 
     card: { mac: "52:54:00:ab:cd:ef", mtu: 65_520 },
     policy: { host: true },
   });
+  assert.deepEqual(parseNet("user,queues=4")!.card, { mac: MAC, mtu: 1500, queues: 4 });
+  assert.deepEqual(parseNet("user,queues=1"), parseNet("user"));
   assert.deepEqual(parseNet("user,host=yes,allow=host.locore:80")!.policy, {
     host: true,
     only: [{ name: "host.locore", port: 80 }],
@@ -38,6 +40,8 @@ test("R3.7 --net: each word that is wrong is named", () => {
   refused(() => parseNet("tap"), /expected none or user/);
   refused(() => parseNet("host=yes"), /expected none or user/);
   refused(() => parseNet("none,host=yes"), /nothing to say/);
+  refused(() => parseNet("user,queues=0"), /queues/);
+  refused(() => parseNet("user,queues=9"), /queues/);
   refused(() => parseNet("user,host=maybe"), /no host=maybe/);
   refused(() => parseNet("user,allow=host.locore:80"), /without host=yes/);
   refused(() => parseNet("user,deny=10.0.0.1"), /no deny=10/);

@@ -92,6 +92,7 @@ const KINDS: readonly Kind[] = [
   kind(virtioConsolePart, { backend: "console", ports: ["a", "b"] }, 8),
   kind(virtioBalloonPart, { pages: 3 }, 3),
   kind(virtioNetPart, NET, 3),
+  kind(virtioNetPart, { ...NET, queues: 3 }, 7),
   kind(virtioNetPart, { ...NET, version: 1 }, 3),
 ];
 
@@ -133,7 +134,11 @@ class Case {
       write: () => undefined,
       read: (limit) => new Uint8Array(Math.min(limit, 100)),
     };
+    const pulled = (): boolean => this.random.below(100) === 0;
     const net: NetBackend = {
+      get up() {
+        return !pulled();
+      },
       send: ({ bytes, checksum }) => {
         assert.ok(checksum === undefined || checksum.start + checksum.offset + 2 <= bytes.length);
         return this.random.below(4) > 0;

@@ -92,6 +92,17 @@ export class NetReceiver {
     this.deliver();
   }
 
+  /** Its queue is used no more: what is held is lost, and buffers that have a part of it go back with nothing in them. May throw RingFault. */
+  stop(): void {
+    const { state, index } = this;
+    const { bus } = this.on;
+    const queue = bus.queue(index);
+    if (queue !== undefined && bus.life(index) === this.#life)
+      for (const one of state.filled) queue.push(one, 0);
+    if (state.filled.length > 0) bus.tell(index);
+    Object.assign(state, initialReceiver());
+  }
+
   /** Puts what is held into what buffers there are. May throw RingFault. */
   deliver(): void {
     const { state, index } = this;

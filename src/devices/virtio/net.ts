@@ -4,7 +4,7 @@
  *
  * Specification: VIRTIO 1.2 §5.1.
  */
-import { record } from "../../bytes/shape.js";
+import { bool, list, optional, record, refine } from "../../bytes/shape.js";
 import { completeChecksum } from "../../net/checksum.js";
 import { IPV4_PAYLOAD } from "../../net/ipv4.js";
 import { parseMac } from "../../net/mac.js";
@@ -27,6 +27,7 @@ import {
   VIRTIO_NET_FEATURE as F,
   VIRTIO_NET_HEADER as HEADER,
 } from "../../spec/virtio-devices.js";
+import { BYTE_BITS } from "../bus/access-bytes.js";
 import type { AccessSize } from "../device.js";
 import type { PlanPart, Wires } from "../part.js";
 import { PartError } from "../resources.js";
@@ -47,6 +48,14 @@ import {
   receiverShape,
   type NetReceiverState,
 } from "./net-receiver.js";
+import {
+  initialSteering,
+  MOST_PAIRS,
+  receivedBy,
+  sentBy,
+  steeringShape,
+  type NetSteeringState,
+} from "./net-steering.js";
 import { virtioPart } from "./part.js";
 import { serveQueue, type VirtioBus, type VirtioDevice } from "./virtio-device.js";
 
@@ -58,36 +67,55 @@ export interface NetConfig {
   readonly mac: string;
   /** Of payload, 1500 to 65520 bytes. */
   readonly mtu: number;
+  /** Pairs of queues, 1 to 8; absent: one. */
+  readonly queues?: number;
 }
 
 export interface NetState {
   filter: NetFilterState;
+  /** Of the first pair of queues. */
   receiver: NetReceiverState;
+  /** What the driver was last told of the cable; absent, as in older snapshots: that it is in. */
+  link?: boolean;
+  /** The driver is to tell the network where it is, and has not said that it knows. */
+  announce?: boolean;
+  /** Of a card with several pairs: of the second pair on, and which is for whom. */
+  others?: NetReceiverState[];
+  steering?: NetSteeringState;
 }
 
-const RECEIVE = 0;
-const TRANSMIT = 1;
-const CONTROL_QUEUE = 2;
+/** Queues of a pair, the first pair being 0 (§5.1.2). */
+const QUEUES_OF_PAIR = 2;
 const QUEUE_SIZE = 256;
 const CONTROL_QUEUE_SIZE = 64;
 /** After so many bytes the guest's CPUs go on before the next frame. */
 const TURN_BYTES = 512 * 1024;
+/** Of a number of pairs in a command. */
+const PAIRS_BYTES = 2;
 /** A checksum's bytes. */
 const CHECKSUM_BYTES = 2;
 
-function configOf({ name, config = {} }: PlanPart): NetConfig & { address: Uint8Array } {
+/** A card as it is made: with its address as bytes, and with a number of pairs. */
+interface Card extends NetConfig {
+  readonly address: Uint8Array;
+  readonly queues: number;
+}
+
+function configOf({ name, config = {} }: PlanPart): Card {
   const refuse = (key: string, expected: string): never => {
     const found = `${key} ${JSON.stringify(config[key])}`;
     throw new PartError(name, found, expected, "A network card needs to know it.");
   };
-  const { net, mac, mtu } = config;
+  const { net, mac, mtu, queues = 1 } = config;
+  const within = (value: unknown, first: number, last: number): value is number =>
+    typeof value === "number" && Number.isInteger(value) && value >= first && value <= last;
   const address = typeof mac === "string" ? parseMac(mac) : undefined;
-  const known = typeof mtu === "number" && Number.isInteger(mtu) && mtu >= LEAST_MTU && mtu <= MOST_MTU;
   return {
     net: typeof net === "string" ? net : refuse("net", "the name of a network"),
     address: address ?? refuse("mac", "the address of one station: 52:54:00:12:34:56"),
     mac: mac as string,
-    mtu: known ? mtu : refuse("mtu", `${LEAST_MTU} to ${MOST_MTU}`),
+    mtu: within(mtu, LEAST_MTU, MOST_MTU) ? mtu : refuse("mtu", `${LEAST_MTU} to ${MOST_MTU}`),
+    queues: within(queues, 1, MOST_PAIRS) ? queues : refuse("queues", `1 to ${MOST_PAIRS} pairs of queues`),
   };
 }
 
@@ -103,33 +131,45 @@ const FEATURES = [
   F.CTRL_VQ,
   F.CTRL_RX,
   F.CTRL_RX_EXTRA,
+  F.GUEST_ANNOUNCE,
   F.CTRL_MAC_ADDR,
 ].reduce<number>((all, bit) => all | (1 << bit), 0);
 
 class Net implements VirtioDevice {
-  readonly features = FEATURES;
+  readonly features: number;
   readonly #network: NetBackend | undefined;
-  readonly #receiver: NetReceiver;
+  /** A queue's each, of every pair. */
+  readonly #receivers: readonly NetReceiver[];
   readonly #head = new Uint8Array(HEADER.SIZE);
   readonly #headView = new DataView(this.#head.buffer);
   /** The network had no room for a frame, which the driver's queue still has; maybe so before the machine was saved. */
   #blocked = true;
   /** Frames that were taken from the network and not handed on yet. */
   #coming = 0;
+  /** What the cable was when it was last looked at. */
+  #up: boolean;
 
   constructor(
-    private readonly about: NetConfig & { address: Uint8Array },
+    private readonly about: Card,
     private readonly wires: Wires,
     private readonly bus: VirtioBus,
     private readonly state: NetState,
   ) {
+    this.features = about.queues > 1 ? FEATURES | (1 << F.MQ) : FEATURES;
     this.#network = wires.net(about.net);
-    this.#receiver = new NetReceiver(
-      RECEIVE,
-      { bus, memory: () => wires.memory(), buffers: QUEUE_SIZE },
-      state.receiver,
+    this.#receivers = [state.receiver, ...(state.others ?? [])].map(
+      (one, pair) =>
+        new NetReceiver(
+          pair * QUEUES_OF_PAIR,
+          { bus, memory: () => wires.memory(), buffers: QUEUE_SIZE },
+          one,
+        ),
     );
     const network = this.#network;
+    // A driver that runs already was saved with its machine: by an older locore, or it was told. Where it is now nobody knows.
+    this.#up = network?.up ?? network !== undefined;
+    state.link ??= bus.has(F.STATUS) || this.#up;
+    if (this.#up !== state.link || (this.#up && bus.has(F.GUEST_ANNOUNCE))) this.#announceLink(this.#up);
     if (network === undefined) return;
     wires.wake.hold(`packet of ${about.net}`);
     wires.completions.attach(() => this.#poll(network));
@@ -138,8 +178,11 @@ class Net implements VirtioDevice {
   readConfig(offset: number, size: AccessSize): number {
     const bytes = new Uint8Array(CONFIG.SIZE);
     const view = new DataView(bytes.buffer);
-    bytes.set(this.state.filter.mac, CONFIG.MAC);
-    view.setUint16(CONFIG.STATUS, this.#network === undefined ? 0 : CONFIG.LINK_UP, true);
+    const { filter, link, announce } = this.state;
+    bytes.set(filter.mac, CONFIG.MAC);
+    const status = (link === true ? CONFIG.LINK_UP : 0) | (announce === true ? CONFIG.ANNOUNCE : 0);
+    view.setUint16(CONFIG.STATUS, status, true);
+    if (this.about.queues > 1) view.setUint16(CONFIG.MAX_PAIRS, this.about.queues, true);
     view.setUint16(CONFIG.MTU, this.about.mtu, true);
     return configValue(bytes, offset, size);
   }
@@ -151,22 +194,45 @@ class Net implements VirtioDevice {
   }
 
   reset(): void {
+    const { state } = this;
     this.#blocked = false;
-    Object.assign(this.state.filter, initialFilter(this.about.address));
-    Object.assign(this.state.receiver, initialReceiver());
+    state.announce = false;
+    Object.assign(state.filter, initialFilter(this.about.address));
+    for (const one of [state.receiver, ...(state.others ?? [])]) Object.assign(one, initialReceiver());
+    if (state.steering !== undefined) Object.assign(state.steering, initialSteering());
+  }
+
+  /** The driver is told, in a turn of its own, that the cable is in another network, which has to be told where it is (§5.1.6.5.4), or in none. */
+  #announceLink(up: boolean): void {
+    this.wires.completions.announce(this.about.net, () => {
+      this.state.link = up;
+      this.state.announce = up && this.bus.has(F.GUEST_ANNOUNCE);
+      this.bus.configChanged();
+    });
   }
 
   notified(index: number): void {
-    if (index === RECEIVE) this.#receiver.deliver();
-    else if (index === TRANSMIT) this.#transmit();
-    else this.#control();
+    const pair = Math.floor(index / QUEUES_OF_PAIR);
+    if (index === this.#controlQueue) this.#control(index);
+    else if (pair >= this.#offeredPairs) return;
+    else if (index % QUEUES_OF_PAIR === 0) this.#receivers[pair].deliver();
+    else this.#transmit(index);
+  }
+
+  /** Pairs that the driver may use: without the feature there is one (§5.1.2). */
+  get #offeredPairs(): number {
+    return this.bus.has(F.MQ) ? this.about.queues : 1;
+  }
+
+  get #controlQueue(): number {
+    return this.#offeredPairs * QUEUES_OF_PAIR;
   }
 
   // ── From the driver ─────────────────────────────────────────────────────────────────────────────────────
 
-  #transmit(): void {
+  #transmit(index: number): void {
     const { bus } = this;
-    const queue = bus.queue(TRANSMIT);
+    const queue = bus.queue(index);
     if (queue === undefined) return;
     let spent = 0;
     while (queue.pop(bus.chain)) {
@@ -177,13 +243,24 @@ class Net implements VirtioDevice {
         queue.unpop(chain);
         break;
       }
+      if (frame !== undefined) this.#sent(index, frame);
       queue.push(chain, 0);
       spent += Math.max(chain.readable, ETHERNET_HEADER);
       if (spent < TURN_BYTES) continue;
-      bus.again(TRANSMIT);
+      bus.again(index);
       break;
     }
-    bus.tell(TRANSMIT);
+    bus.tell(index);
+  }
+
+  #sent(index: number, { bytes }: NetFrame): void {
+    const { steering } = this.state;
+    if (steering !== undefined && steering.pairs > 1)
+      sentBy(steering, Math.floor(index / QUEUES_OF_PAIR), bytes);
+  }
+
+  #transmitAll(): void {
+    for (let pair = 0; pair < this.#offeredPairs; pair++) this.#transmit(pair * QUEUES_OF_PAIR + 1);
   }
 
   /** What is to be sent; undefined for what is no frame, which costs the driver nothing but the frame. */
@@ -213,30 +290,58 @@ class Net implements VirtioDevice {
     return counts ? HEADER.SIZE : HEADER.LEGACY_SIZE;
   }
 
-  #control(): void {
-    serveQueue(this.bus, CONTROL_QUEUE, MOST_COMMAND, (queue, chain) => {
+  #control(index: number): void {
+    serveQueue(this.bus, index, MOST_COMMAND, (queue, chain) => {
       const memory = this.wires.memory();
       if (chain.readable < CONTROL.HEAD || chain.readable > MOST_COMMAND || chain.writable < 1)
         throw new RingFault("a command without its head or room for an answer");
       const bytes = new Uint8Array(chain.readable);
       chain.copyFrom(memory, 0, bytes);
-      const done = command(this.state.filter, bytes, bytes.subarray(CONTROL.HEAD));
+      const done = this.#command(bytes, bytes.subarray(CONTROL.HEAD));
       chain.copyTo(memory, 0, Uint8Array.of(done ? CONTROL.OK : CONTROL.ERR));
       queue.push(chain, 1);
       return chain.readable;
     });
   }
 
+  /** Carries out a command; whether it is one and was done. */
+  #command(bytes: Uint8Array, data: Uint8Array): boolean {
+    const [kind, which] = bytes;
+    if (kind === CONTROL.ANNOUNCE && this.bus.has(F.GUEST_ANNOUNCE)) {
+      if (which === CONTROL.ANNOUNCE_ACK) this.state.announce = false;
+      return which === CONTROL.ANNOUNCE_ACK;
+    }
+    if (kind === CONTROL.MQ) return which === CONTROL.MQ_PAIRS_SET && this.#usePairs(data);
+    return command(this.state.filter, bytes, data);
+  }
+
+  #usePairs(data: Uint8Array): boolean {
+    const { steering } = this.state;
+    if (steering === undefined || data.length !== PAIRS_BYTES || !this.bus.has(F.MQ)) return false;
+    const pairs = data[0] | (data[1] << BYTE_BITS);
+    if (pairs < 1 || pairs > this.about.queues) return false;
+    steering.pairs = pairs;
+    for (const receiver of this.#receivers.slice(pairs)) receiver.stop();
+    return true;
+  }
+
   // ── From the network ────────────────────────────────────────────────────────────────────────────────────
 
   #poll(network: NetBackend): void {
     const source = this.about.net;
+    const up = network.up ?? true;
+    if (up !== this.#up) {
+      this.#up = up;
+      this.#announceLink(up);
+    }
     if (this.#blocked) {
       this.#blocked = false;
-      this.wires.completions.announce(source, () => this.bus.guarded(() => this.#transmit()));
+      this.wires.completions.announce(source, () => this.bus.guarded(() => this.#transmitAll()));
     }
     const heads: Uint8Array[] = [];
-    const room = this.#receiver.room - this.#coming;
+    // A queue that is full holds the others back: nothing is lost, and nobody runs ahead.
+    const most = Math.min(...this.#receivers.slice(0, this.#pairs).map((one) => one.room));
+    const room = most - this.#coming;
     let bytes = 0;
     while (heads.length < room && bytes < MOST_HELD_BYTES) {
       const frame = network.receive();
@@ -250,7 +355,26 @@ class Net implements VirtioDevice {
     this.#coming += heads.length;
     this.wires.completions.announce(source, () => {
       this.#coming -= heads.length;
-      this.bus.guarded(() => this.#receiver.take(heads));
+      this.bus.guarded(() => this.#hand(heads));
+    });
+  }
+
+  /** Pairs that the driver uses. */
+  get #pairs(): number {
+    return this.bus.has(F.MQ) ? (this.state.steering?.pairs ?? 1) : 1;
+  }
+
+  /** Frames behind their heads, each to the queue that is its flow's. */
+  #hand(heads: readonly Uint8Array[]): void {
+    const { steering } = this.state;
+    if (steering === undefined || this.#pairs === 1) {
+      this.#receivers[0].take(heads);
+      return;
+    }
+    const byPair = this.#receivers.map((): Uint8Array[] => []);
+    for (const one of heads) byPair[receivedBy(steering, one.subarray(HEADER.SIZE))].push(one);
+    byPair.forEach((some, pair) => {
+      if (some.length > 0) this.#receivers[pair].take(some);
     });
   }
 
@@ -280,9 +404,34 @@ export const virtioNetPart = virtioPart<NetState>({
   type: "virtio-net",
   summary: "virtio network card",
   id: VIRTIO_ID.NET,
-  queues: () => [QUEUE_SIZE, QUEUE_SIZE, CONTROL_QUEUE_SIZE],
+  queues: (part) => [
+    ...new Array<number>(QUEUES_OF_PAIR * configOf(part).queues).fill(QUEUE_SIZE),
+    CONTROL_QUEUE_SIZE,
+  ],
   check: (part) => void configOf(part),
-  shape: () => record<NetState>({ filter: filterShape(), receiver: receiverShape(QUEUE_SIZE) }),
-  initial: (part) => ({ filter: initialFilter(configOf(part).address), receiver: initialReceiver() }),
+  shape(part) {
+    const { queues } = configOf(part);
+    const receiver = receiverShape(QUEUE_SIZE);
+    const shape = record<NetState>({
+      filter: filterShape(),
+      receiver,
+      link: optional(bool),
+      announce: optional(bool),
+      others: optional(list(receiver, { max: MOST_PAIRS - 1 })),
+      steering: optional(steeringShape(queues)),
+    });
+    return refine(shape, ({ others = [], steering }) => {
+      if (others.length === queues - 1 && (steering !== undefined) === queues > 1) return undefined;
+      const found = `${others.length}, ${steering === undefined ? "without" : "with"} steering`;
+      return { at: ".others", found, expected: `those of a card with ${queues} pairs of queues` };
+    });
+  },
+  initial(part) {
+    const { queues, address } = configOf(part);
+    const one: NetState = { filter: initialFilter(address), receiver: initialReceiver() };
+    if (queues === 1) return one;
+    const others = Array.from({ length: queues - 1 }, initialReceiver);
+    return { ...one, others, steering: initialSteering() };
+  },
   create: (part, wires, bus, state) => new Net(configOf(part), wires, bus, state),
 });

@@ -9,6 +9,7 @@ import type { NetBackend, NetFrame } from "../../../src/net/net-backend.js";
 import { VIRTIO_MMIO } from "../../../src/spec/virtio.js";
 import { VIRTIO_NET_FEATURE as F } from "../../../src/spec/virtio-devices.js";
 import { randomBytes } from "../../support/random.js";
+import { Cable } from "../../../src/net/cable.js";
 import {
   driverQueue,
   started,
@@ -425,4 +426,316 @@ test("R3.7 a card that makes no sense is refused by name", () => {
       (error: Error) => error instanceof PartError && found.test(error.message),
     );
   }
+});
+
+/** A packet of UDP between the guest, 10.0.2.15, and 192.0.2.1. */
+function packetOf(guestPort: number, toGuest: boolean, mark = 0): Uint8Array {
+  const ends = [
+    [10, 0, 2, 15],
+    [192, 0, 2, 1],
+  ];
+  const ports = [guestPort, 7777].map((port) => [port >> 8, port & 255]);
+  if (toGuest) for (const both of [ends, ports]) both.reverse();
+  const head = [0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0, ...ends.flat(), ...ports.flat(), 0, 26, 0, 0];
+  return Uint8Array.from([...MAC, ...MAC, 8, 0, ...head, mark, ...new Array<number>(17).fill(0)]);
+}
+
+describe("R3.7 pairs of queues (VIRTIO 1.2 §5.1.6.5.5)", () => {
+  const PAIRS = 4;
+  const MANY = { ...CONFIG, queues: PAIRS };
+  const PART = { name: "one", type: "virtio-net", config: MANY };
+  const BUFFER = 0x4_0000;
+
+  class Many {
+    readonly net = new TestNet();
+    readonly bench: VirtioBench;
+    readonly queues: DriverQueue[];
+    #buffer = BUFFER;
+
+    constructor(
+      features: readonly number[] = [F.CTRL_VQ, F.MQ],
+      state?: object,
+      memory?: VirtioBench["memory"],
+    ) {
+      this.bench = new VirtioBench(TYPE, MANY, {
+        wires: wiresOf(this.net),
+        ...(state && { state }),
+        ...(memory && { memory }),
+      });
+      const first = started(this.bench, { features });
+      const more = Array.from({ length: 2 * PAIRS }, (_, at) =>
+        driverQueue(this.bench, { queue: at + 1, base: 0x4000 * (at + 2) }),
+      );
+      this.queues = [first, ...more];
+      this.bench.settle();
+    }
+
+    buffers(pair: number, count = 8, length = 200): void {
+      for (let i = 0; i < count; i++) {
+        this.queues[2 * pair].add([{ address: this.#buffer, length, write: true }]);
+        this.#buffer += 0x400;
+      }
+      this.bench.notify(2 * pair);
+    }
+
+    send(pair: number, frame: Uint8Array): void {
+      put(this.bench, DATA, new Uint8Array(12));
+      put(this.bench, DATA + 12, frame);
+      this.queues[2 * pair + 1].add([{ address: DATA, length: 12 + frame.length }]);
+      this.bench.notify(2 * pair + 1);
+    }
+
+    command(queue: number, ...bytes: number[]): number {
+      put(this.bench, DATA, bytes);
+      put(this.bench, DATA + 0x1000, [0xee]);
+      this.queues[queue].add([
+        { address: DATA, length: bytes.length },
+        { address: DATA + 0x1000, length: 1, write: true },
+      ]);
+      this.bench.notify(queue);
+      this.queues[queue].used();
+      return this.bench.memory.readU8(DATA + 0x1000);
+    }
+
+    /** How many frames each pair's receive queue has got. */
+    got(): number[] {
+      this.bench.settle();
+      return Array.from({ length: PAIRS }, (_, pair) => this.queues[2 * pair].used().length);
+    }
+  }
+
+  test("the configuration says how many there are; a card of one pair offers none", () => {
+    const { bench } = new Many();
+    assert.equal(bench.read(VIRTIO_MMIO.CONFIG + 8, 2), PAIRS);
+    assert.equal((bench.offered[0] >>> F.MQ) & 1, 1);
+    const { bench: one } = rig([]);
+    assert.equal((one.offered[0] >>> F.MQ) & 1, 0);
+    assert.equal(one.read(VIRTIO_MMIO.CONFIG + 8, 2), 0);
+  });
+
+  test("one pair until the driver says otherwise; a number that there is not is refused and changes nothing", () => {
+    const many = new Many();
+    const control = 2 * PAIRS;
+    for (let pair = 0; pair < PAIRS; pair++) many.buffers(pair);
+    many.send(3, packetOf(1000, false));
+    many.net.coming.push({ bytes: packetOf(1000, true) });
+    assert.deepEqual(many.got(), [1, 0, 0, 0]);
+    for (const wrong of [[0, 0], [PAIRS + 1, 0], [0, 0x80], [2], [2, 0, 0], []])
+      assert.equal(many.command(control, 4, 0, ...wrong), ERR, wrong.join());
+    assert.equal(many.command(control, 4, 1, 2, 0), ERR, "another command of the class");
+    many.net.coming.push({ bytes: packetOf(1000, true) });
+    assert.deepEqual(many.got(), [1, 0, 0, 0]);
+    assert.equal(many.command(control, 4, 0, PAIRS, 0), OK);
+  });
+
+  test("what comes of a flow goes to the pair that sent it last, and stays there", () => {
+    const many = new Many();
+    assert.equal(many.command(2 * PAIRS, 4, 0, PAIRS, 0), OK);
+    for (let pair = 0; pair < PAIRS; pair++) many.buffers(pair);
+    for (const pair of [3, 1, 2]) {
+      many.send(pair, packetOf(1000, false));
+      for (let i = 0; i < 3; i++) many.net.coming.push({ bytes: packetOf(1000, true, i) });
+      assert.deepEqual(
+        many.got(),
+        [0, 1, 2, 3].map((one) => (one === pair ? 3 : 0)),
+      );
+    }
+    many.net.coming.push({ bytes: frameOf(60) });
+    assert.deepEqual(many.got(), [1, 0, 0, 0], "what is no flow comes by the first");
+  });
+
+  test("flows that were not sent yet are shared out among those in use, and no others", () => {
+    const many = new Many();
+    assert.equal(many.command(2 * PAIRS, 4, 0, 3, 0), OK);
+    for (let pair = 0; pair < PAIRS; pair++) many.buffers(pair, 1);
+    many.send(3, packetOf(1000, false));
+    const got = [0, 0, 0, 0];
+    for (let port = 1000; port < 1060; port++) {
+      many.net.coming.push({ bytes: packetOf(port, true) });
+      const pair = many.got().indexOf(1);
+      got[pair]++;
+      many.buffers(pair, 1);
+    }
+    assert.equal(got[3], 0, "of a pair that is not in use");
+    assert.ok(
+      got.slice(0, 3).every((count) => count > 5),
+      got.join(),
+    );
+  });
+
+  test("a pair that is used no more gives its buffers back, also those that had a part of a frame", () => {
+    const many = new Many([F.CTRL_VQ, F.MQ, F.MRG_RXBUF]);
+    assert.equal(many.command(2 * PAIRS, 4, 0, 2, 0), OK);
+    many.send(1, packetOf(1000, false));
+    many.buffers(1, 1, 30);
+    many.net.coming.push({ bytes: packetOf(1000, true) });
+    assert.deepEqual(many.got(), [0, 0, 0, 0]);
+    assert.equal(many.command(2 * PAIRS, 4, 0, 1, 0), OK);
+    assert.deepEqual(
+      many.queues[2].used().map(({ length }) => length),
+      [0],
+    );
+    many.buffers(0);
+    many.net.coming.push({ bytes: packetOf(1000, true) });
+    assert.deepEqual(many.got(), [1, 0, 0, 0]);
+  });
+
+  test("a driver without the feature has its commands in the third queue, and one pair", () => {
+    const many = new Many([F.CTRL_VQ]);
+    many.buffers(0);
+    assert.equal(many.command(2, 4, 0, 2, 0), ERR);
+    assert.equal(many.command(2, 0, 0, 1), OK);
+    many.send(0, packetOf(1000, false));
+    many.net.coming.push({ bytes: packetOf(1000, true) });
+    assert.deepEqual(many.got(), [1, 0, 0, 0]);
+    assert.equal(many.net.sent.length, 1);
+    many.send(3, packetOf(1000, false));
+    assert.equal(many.net.sent.length, 1, "a queue that there is not");
+  });
+
+  test("a card goes on with its pairs and flows where it was saved; a reset begins with one pair", () => {
+    const many = new Many();
+    assert.equal(many.command(2 * PAIRS, 4, 0, PAIRS, 0), OK);
+    many.send(2, packetOf(1000, false));
+    const { state, memory } = many.bench;
+    assert.deepEqual(TYPE.state!(PART, {} as never).check(state, "state"), state);
+    const net = new TestNet();
+    const again = new VirtioBench(TYPE, MANY, { wires: wiresOf(net), state, memory });
+    many.queues[4].add([{ address: BUFFER, length: 200, write: true }]);
+    again.notify(4);
+    net.coming.push({ bytes: packetOf(1000, true) });
+    again.settle();
+    assert.equal(many.queues[4].used().length, 1);
+    again.write(VIRTIO_MMIO.STATUS, 0);
+    const { device } = again.state as { device: { steering: { pairs: number } } };
+    assert.equal(device.steering.pairs, 1);
+  });
+
+  test("a snapshot of a card from before there were pairs is read; one whose pairs are not the card's is refused by name", () => {
+    const old = rig([F.CTRL_VQ]).bench.state as { device: Record<string, unknown> };
+    delete old.device["link"];
+    delete old.device["announce"];
+    const shape = (part: object): { check(value: unknown, path: string): unknown } =>
+      TYPE.state!(part as never, {} as never);
+    assert.deepEqual(shape({ ...PART, config: CONFIG }).check(old, "state"), old);
+    const state = new Many().bench.state as { device: { others: unknown[]; steering: unknown } };
+    const { steering, ...without } = state.device;
+    const fewer = { ...state.device, others: state.device.others.slice(1) };
+    assert.ok(steering);
+    for (const device of [without, fewer])
+      assert.throws(() => shape(PART).check({ ...state, device }, "state"), /others.*4 pairs of queues/);
+    const pairs = { ...state.device, steering: { pairs: 5, sentBy: new Uint8Array(256) } };
+    assert.throws(() => shape(PART).check({ ...state, device: pairs }, "state"), /steering\.pairs/);
+  });
+
+  test("a number of pairs that makes no sense is refused by name", () => {
+    for (const queues of [0, 9, 1.5, "2"]) {
+      const claim = new Resources([]).claimFor("eth");
+      assert.throws(
+        () => TYPE.place({ type: "virtio-net", name: "eth", config: { ...CONFIG, queues } }, claim),
+        /queues .*1 to 8 pairs/,
+      );
+    }
+  });
+});
+
+describe("R3.7 the cable (VIRTIO 1.2 §5.1.4, §5.1.6.5.4)", () => {
+  const [CONFIG_CHANGE, UP, ANNOUNCE] = [2, 1, 2];
+  const status = (bench: VirtioBench): number => bench.read(VIRTIO_MMIO.CONFIG + 6, 2);
+  const changed = (bench: VirtioBench): boolean => {
+    const found = (bench.read(VIRTIO_MMIO.INTERRUPT_STATUS) & CONFIG_CHANGE) !== 0;
+    bench.write(VIRTIO_MMIO.INTERRUPT_ACK, CONFIG_CHANGE);
+    return found;
+  };
+  /** A machine that goes on with `net`. */
+  const goesOn = (net: NetBackend | undefined, { state }: VirtioBench): VirtioBench => {
+    const bench = new VirtioBench(TYPE, CONFIG, { wires: wiresOf(net), state });
+    assert.deepEqual(bench.state, state, "nothing is another before it goes on");
+    bench.settle();
+    return bench;
+  };
+  const onCable = (features: readonly number[]): { bench: VirtioBench; net: TestNet; cable: Cable } => {
+    const net = new TestNet();
+    const cable = new Cable(net);
+    const bench = new VirtioBench(TYPE, CONFIG, { wires: wiresOf(cable) });
+    started(bench, { features });
+    bench.settle();
+    return { bench, net, cable };
+  };
+
+  test("a cable that is pulled and put in again is an interrupt each; what is sent meanwhile is lost both ways", () => {
+    const { bench, net, cable } = onCable([F.STATUS]);
+    const transmit = driverQueue(bench, { queue: 1, base: 0x2_0000 });
+    const send = (): void => {
+      put(bench, DATA, [...new Uint8Array(12), ...frameOf(60)]);
+      transmit.add([{ address: DATA, length: 72 }]);
+      bench.notify(1);
+    };
+    assert.deepEqual([status(bench), changed(bench)], [UP, false]);
+    cable.setLink(false);
+    assert.equal(status(bench), UP, "not before the machine looks");
+    bench.settle();
+    assert.deepEqual([status(bench), changed(bench)], [0, true]);
+    send();
+    net.coming.push({ bytes: frameOf(60) });
+    bench.settle();
+    assert.deepEqual([net.sent.length, net.coming.length, transmit.used().length], [0, 0, 1]);
+    assert.equal(changed(bench), false);
+    cable.setLink(true);
+    bench.settle();
+    assert.deepEqual([status(bench), changed(bench)], [UP, true]);
+    send();
+    assert.equal(net.sent.length, 1);
+  });
+
+  test("a machine that goes on without a network is told that the cable is out, and with one that it is in again", () => {
+    const { bench } = onCable([F.STATUS]);
+    const without = goesOn(undefined, bench);
+    assert.deepEqual([status(without), changed(without), without.edges], [0, true, 1]);
+    const still = goesOn(undefined, without);
+    assert.deepEqual([status(still), changed(still)], [0, false], "which it knows by then");
+    const back = goesOn(new TestNet(), still);
+    assert.deepEqual([status(back), changed(back)], [UP, true]);
+  });
+
+  test("a snapshot that says nothing of the cable had it in", () => {
+    const state = onCable([F.STATUS]).bench.state as { device: { link?: boolean } };
+    delete state.device.link;
+    const without = new VirtioBench(TYPE, CONFIG, { wires: wiresOf(undefined), state });
+    const within = new VirtioBench(TYPE, CONFIG, { wires: wiresOf(new TestNet()), state });
+    for (const bench of [without, within]) bench.settle();
+    assert.deepEqual([status(without), changed(without)], [0, true]);
+    assert.deepEqual([status(within), changed(within)], [UP, false]);
+  });
+
+  test("a driver that can is asked to tell a new network where it is, until it says that it knows", () => {
+    const { bench } = onCable([F.STATUS, F.CTRL_VQ, F.GUEST_ANNOUNCE]);
+    assert.deepEqual([status(bench), changed(bench)], [UP, false], "not where it has just begun");
+    const cable = new Cable(new TestNet());
+    const again = goesOn(cable, bench);
+    assert.deepEqual([status(again), changed(again)], [UP | ANNOUNCE, true]);
+    const control = driverQueue(again, { queue: 2, base: 0x3_0000 });
+    const ask = (...bytes: number[]): number => {
+      put(again, DATA, bytes);
+      control.add([
+        { address: DATA, length: bytes.length },
+        { address: DATA + 0x1000, length: 1, write: true },
+      ]);
+      again.notify(2);
+      control.used();
+      return again.memory.readU8(DATA + 0x1000);
+    };
+    assert.equal(ask(3, 1), ERR);
+    assert.equal(status(again), UP | ANNOUNCE);
+    assert.equal(ask(3, 0), OK);
+    assert.equal(status(again), UP);
+    cable.setLink(false);
+    again.settle();
+    assert.equal(status(again), 0);
+    cable.setLink(true);
+    again.settle();
+    assert.equal(status(again), UP | ANNOUNCE, "who knows what it was put into");
+    again.write(VIRTIO_MMIO.STATUS, 0);
+    assert.equal(status(again), UP);
+  });
 });
