@@ -6,14 +6,17 @@ import { parseAddress } from "../net/ipv4.js";
 import { parseIpv6 } from "../net/ipv6-text.js";
 import { macText, parseMac } from "../net/mac.js";
 import { LEAST_MTU, MOST_MTU } from "../net/net-backend.js";
+import type { Faults } from "../net/faults.js";
 import { HOST_NAME } from "../net/network.js";
 import { parseAllowed, type Allowed } from "../net/policy.js";
 import type { Published } from "../net/stack.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { faultsOf, isFault } from "./net-faults.js";
 import { parseCount, parseSuboptions } from "./values.js";
 
 const USAGE =
-  "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES][,queues=N]";
+  "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES][,queues=N]" +
+  "[,loss=1%][,delay=20ms][,jitter=5ms][,reorder=1%][,duplicate=1%][,corrupt=1%][,rate=10mbit][,seed=N]";
 
 /** The card is the machine's: a plan has it. */
 export const NET_OPTION: OptionSpec = {
@@ -21,7 +24,8 @@ export const NET_OPTION: OptionSpec = {
   value: "none|user,…",
   help:
     "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
-    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520; queues=1 to 8: pairs of queues of the card",
+    "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520; queues=1 to 8: pairs of queues of the card; " +
+    "loss=1%, delay=20ms, jitter=5ms, reorder=, duplicate=, corrupt=1%, rate=10mbit, seed=N: what becomes of frames, each way",
 };
 
 /** About the run. */
@@ -49,6 +53,7 @@ const LOOPBACK = "127.0.0.1";
 export interface NetAsked {
   readonly card: BootNet;
   readonly policy: NetRequest["policy"];
+  readonly faults?: Faults;
 }
 
 function allowedOf(text: string): Allowed {
@@ -65,6 +70,7 @@ export function parseNet(text: string): NetAsked | undefined {
     throw new UsageError(`--net ${text}: expected none or user first`, USAGE);
   let [host, denies, mac, mtu, queues] = [false, false, USUAL_MAC, USUAL_MTU, 1];
   const only: Allowed[] = [];
+  const faults = faultsOf(pairs);
   for (const [key, value] of pairs) {
     if (key === "host" && (value === "yes" || value === "no" || value === "on")) host = value !== "no";
     else if (key === "allow") only.push(allowedOf(value));
@@ -76,7 +82,7 @@ export function parseNet(text: string): NetAsked | undefined {
       mac = macText(parsed);
     } else if (key === "mtu") mtu = parseCount("--net mtu", value, LEAST_MTU, MOST_MTU);
     else if (key === "queues") queues = parseCount("--net queues", value, 1, MOST_PAIRS);
-    else throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
+    else if (!isFault(key)) throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
   }
   if (kind === "none" && pairs.length > 0)
     throw new UsageError(`--net ${text}: without a network there is nothing to say of it`, USAGE);
@@ -86,6 +92,7 @@ export function parseNet(text: string): NetAsked | undefined {
   return {
     card: { mac, mtu, ...(queues > 1 && { queues }) },
     policy: { host, ...((denies || only.length > 0) && { only }) },
+    ...(faults && { faults }),
   };
 }
 
@@ -135,7 +142,8 @@ export function readNet(
     if (without !== undefined) throw new UsageError(`${without}: the guest has no network`, "--net user");
     return undefined;
   }
-  const { card, policy } = asked;
+  const { card, policy, faults } = asked;
   const publish = parsePublished(published);
-  return { ...asked, request: { policy, mtu: card.mtu, publish, ...(capture !== undefined && { capture }) } };
+  const more = { ...(faults && { faults }), ...(capture !== undefined && { capture }) };
+  return { ...asked, request: { policy, mtu: card.mtu, publish, ...more } };
 }

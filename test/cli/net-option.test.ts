@@ -24,6 +24,8 @@ test("R3.7 --net: none, user, and what of the world the guest may reach", () => 
     policy: { host: true },
   });
   assert.deepEqual(parseNet("user,queues=4")!.card, { mac: MAC, mtu: 1500, queues: 4 });
+  assert.deepEqual(parseNet("user,loss=1%,seed=3")!.faults, { loss: 0.01, seed: 3 });
+  assert.equal(parseNet("user")!.faults, undefined);
   assert.deepEqual(parseNet("user,queues=1"), parseNet("user"));
   assert.deepEqual(parseNet("user,host=yes,allow=host.locore:80")!.policy, {
     host: true,

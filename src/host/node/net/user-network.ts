@@ -1,8 +1,10 @@
 /** The network of a machine, on the thread that has the sockets: frames cross by a channel of the session's. */
 import { encodeFrame, FrameReader } from "../../../net/frame-stream.js";
+import { FaultyLine } from "../../../net/faults.js";
 import type { NetFrame } from "../../../net/net-backend.js";
 import { usualNetwork } from "../../../net/network.js";
 import { NetStack } from "../../../net/stack.js";
+import { TimedLine } from "../../../net/timed-line.js";
 import type { SessionChannel } from "../session.js";
 import { hostReason } from "../disk-error.js";
 import { Capture } from "./capture.js";
@@ -35,6 +37,7 @@ export class UserNetwork {
   readonly #stack: NetStack;
   readonly #sockets = new NodeSockets();
   readonly #capture: Capture | undefined;
+  readonly #lines: { toGuest: TimedLine; fromGuest: TimedLine } | undefined;
   readonly #events: NetworkEvents;
   #broken = false;
   #give: ((bytes: Uint8Array) => number) | undefined;
@@ -42,12 +45,31 @@ export class UserNetwork {
   #rest: Uint8Array | undefined;
 
   /** Throws NetError. */
-  constructor({ policy, mtu, publish, capture }: NetRequest, events: NetworkEvents) {
+  constructor({ policy, mtu, publish, capture, faults }: NetRequest, events: NetworkEvents) {
     this.#events = events;
     if (capture !== undefined)
       this.#capture = new Capture(capture, (why) =>
         events.say(`capture ${capture}: ${why}; nothing more is written to it`),
       );
+    if (faults !== undefined)
+      this.#lines = {
+        toGuest: new TimedLine(
+          new FaultyLine(faults, "to-guest"),
+          CLOCK,
+          (frame) => this.#pass(frame),
+          () => this.#stack.room(),
+        ),
+        fromGuest: new TimedLine(
+          new FaultyLine(faults, "from-guest"),
+          CLOCK,
+          (frame) => {
+            this.#stack.take(frame);
+            return true;
+          },
+          // What a guest sends beyond what the line holds is lost, as on every line.
+          () => undefined,
+        ),
+      };
     this.#stack = new NetStack({
       network: usualNetwork(mtu),
       host: this.#sockets,
@@ -55,7 +77,7 @@ export class UserNetwork {
       clock: CLOCK,
       cuts: true,
       random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
-      send: (frame) => this.#send(frame),
+      send: (frame) => this.#lines?.toGuest.send(frame) ?? this.#pass(frame),
       refused: (what, why) => events.say(`the guest does not reach ${what}: ${why}`),
     });
     for (const one of publish) this.#stack.publish(one);
@@ -81,7 +103,7 @@ export class UserNetwork {
   connect(give: (bytes: Uint8Array) => number): void {
     this.#give = give;
     // Visitors of published ports may have come before.
-    this.#stack.room();
+    this.#room();
   }
 
   /** Ends it; what guests said in connections that they ended still leaves, for a while. */
@@ -92,6 +114,8 @@ export class UserNetwork {
     while (this.#stack.held.lingering > 0 && performance.now() - since < LAST_WORDS_MS)
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     this.#stack.abort();
+    this.#lines?.toGuest.close();
+    this.#lines?.fromGuest.close();
     this.#capture?.close();
   }
 
@@ -110,11 +134,12 @@ export class UserNetwork {
     this.#reader.push(bytes);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
       this.#capture?.take(frame, false);
-      this.#stack.take(frame);
+      if (this.#lines === undefined) this.#stack.take(frame);
+      else this.#lines.fromGuest.send(frame);
     }
   }
 
-  #send(frame: NetFrame): boolean {
+  #pass(frame: NetFrame): boolean {
     if (this.#rest !== undefined || this.#give === undefined) return false;
     this.#capture?.take(frame, true);
     const bytes = encodeFrame(frame);
@@ -127,6 +152,11 @@ export class UserNetwork {
     if (this.#rest === undefined || this.#give === undefined) return;
     const taken = this.#give(this.#rest);
     this.#rest = taken < this.#rest.length ? this.#rest.subarray(taken) : undefined;
-    if (this.#rest === undefined) this.#stack.room();
+    if (this.#rest === undefined) this.#room();
+  }
+
+  #room(): void {
+    this.#lines?.toGuest.room();
+    this.#stack.room();
   }
 }
