@@ -142,6 +142,31 @@ export { openSnapshot, restoreSnapshot } from "../snapshot/read.js";
 export type { OpenOptions, Snapshot } from "../snapshot/read.js";
 export type { SnapshotAbout } from "../snapshot/about.js";
 export { SnapshotError } from "../snapshot/snapshot-error.js";
+// For networks, docs/net.md: what a machine is plugged into (`MachineOptions.nets`), and what there is to plug it into.
+export type { NetBackend, NetFrame } from "../net/net-backend.js";
+export { UserNet } from "../net/user-net.js";
+export type { UserNetOptions } from "../net/user-net.js";
+export type { ConnectAnswer, ConnectAttempt, OnConnect } from "../net/door.js";
+export { NetStack } from "../net/stack.js";
+export type { Published, StackWorld } from "../net/stack.js";
+export { HOST_NAME, usualNetwork } from "../net/network.js";
+export type { Network } from "../net/network.js";
+export { parseAllowed } from "../net/policy.js";
+export type { Allowed, PolicyOptions } from "../net/policy.js";
+export type { NetClock } from "../net/clock.js";
+export type {
+  HostAddress,
+  HostConnection,
+  HostConnectionUser,
+  HostDatagrams,
+  HostFailure,
+  HostNames,
+  HostSockets,
+} from "../net/host-sockets.js";
+export { Cable } from "../net/cable.js";
+export { FaultyNet } from "../net/faulty-net.js";
+export type { Faults } from "../net/faults.js";
+export type { BootNet } from "../boot/options.js";
 export type { CompletionOptions, Stamp } from "../machine/completions.js";
 export type { BackEnds, Hold, Request, Waking } from "../devices/device.js";
 export type { Step } from "../machine/scheduler.js";

@@ -1,8 +1,9 @@
 /** What the parts of the network share: how packets reach the guest, and what there is to know. */
 import type { NetClock } from "./clock.js";
-import type { HostSockets } from "./host-sockets.js";
+import type { ConnectAttempt, Opened } from "./door.js";
+import type { HostAddress, HostSockets } from "./host-sockets.js";
 import type { Ipv4Packet, Ipv4Route } from "./ipv4.js";
-import type { Network } from "./network.js";
+import { HOST_NAME, type Network } from "./network.js";
 import type { Policy } from "./policy.js";
 
 export interface Link {
@@ -25,8 +26,17 @@ export interface Link {
   learn(address: number, mac: Uint8Array): void;
   /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */
   sendUnreachable(code: number, packet: Ipv4Packet): void;
+  /** Whether somebody is asked about new connections; then `ask` asks. */
+  readonly asks: boolean;
+  /** What becomes of a new connection that the policy allowed; `done` hears once, maybe before this returns. */
+  ask(attempt: ConnectAttempt, to: HostAddress, done: (opened: Opened) => void): void;
   /** The guest does not reach something, for people: "tcp 192.0.2.1:80", and why. */
   refused(what: string, why: string): void;
+}
+
+/** By which name the guest knows an address, if it does. */
+export function attemptName({ network, policy }: Link, address: number): string | undefined {
+  return address === network.gateway ? HOST_NAME : policy.nameOf(address);
 }
 
 /** The loopback, by which the host reaches itself. */

@@ -104,6 +104,12 @@ export class Policy {
     }
   }
 
+  /** The name that the guest was last told to have this address; undefined where there is none that is good. */
+  nameOf(address: number): string | undefined {
+    const now = this.now();
+    return [...(this.#pinned.get(address) ?? [])].findLast(([, until]) => until > now)?.[0];
+  }
+
   #covers(one: Allowed, address: number, port: number): boolean {
     if (one.port !== undefined && one.port !== port) return false;
     if ("prefix" in one) return inPrefix(address, one.prefix);

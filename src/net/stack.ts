@@ -5,6 +5,7 @@
 import { ARP, arpFrame, readArp } from "./arp.js";
 import type { NetClock } from "./clock.js";
 import { NameServer } from "./dns.js";
+import { Door, type OnConnect } from "./door.js";
 import { Fragments } from "./fragments.js";
 import type { HostAddress, HostSockets } from "./host-sockets.js";
 import { echoReply, unreachable } from "./icmp.js";
@@ -42,6 +43,8 @@ export interface StackWorld {
   readonly cuts?: boolean;
   /** Bytes that connections together may have waiting; absent: 256 MiB. */
   readonly mostWaiting?: number;
+  /** Asked about each new connection of TCP and each peer of UDP that the policy allows; absent: they are accepted. */
+  readonly onConnect?: OnConnect;
   /** Takes a frame for the guest, whose bytes it may keep; false where there is no room now: `room` is to be called when there is. */
   send(frame: NetFrame): boolean;
   /** Told once of each thing that the guest may not reach, for people. */
@@ -65,6 +68,7 @@ export class NetStack {
   readonly #world: StackWorld;
   readonly #tcp: TcpNat;
   readonly #udp: UdpNat;
+  readonly #door: Door | undefined;
   readonly #fragments = new Fragments();
   readonly #late: LateFrames;
   /** Hardware addresses by those of IPv4. */
@@ -83,6 +87,9 @@ export class NetStack {
       () => clock.now(),
     );
     const refused = (what: string, why: string): void => this.#refused(what, why);
+    const { onConnect } = world;
+    const door = onConnect && new Door({ onConnect, policy, clock, refused });
+    this.#door = door;
     const link: Link = {
       network,
       host,
@@ -94,6 +101,11 @@ export class NetStack {
       sendPayload: (payload, route) => this.#sendPayload(payload, route),
       learn: (address, mac) => this.#learn(address, mac),
       sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
+      asks: door !== undefined,
+      ask(attempt, to, done) {
+        if (door === undefined) done({ to, beyondPolicy: false });
+        else door.ask(attempt, to, done);
+      },
       refused,
     };
     const names = new NameServer({
@@ -148,6 +160,7 @@ export class NetStack {
   close(): void {
     for (const stop of this.#listeners) stop();
     this.#listeners.length = 0;
+    this.#door?.close();
     this.#tcp.close();
     this.#udp.close();
   }

@@ -3,6 +3,7 @@
  * published port. There are so many, and no more.
  */
 import { DNS_PORT, type NameServer } from "./dns.js";
+import type { ConnectAttempt } from "./door.js";
 import { DnsStream } from "./dns-stream.js";
 import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
 import { UNREACHABLE } from "./icmp.js";
@@ -15,7 +16,7 @@ import {
   type Ipv4Packet,
   type Ipv4Route,
 } from "./ipv4.js";
-import { LOOPBACK, type Link } from "./link.js";
+import { attemptName, LOOPBACK, type Link } from "./link.js";
 import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
 import {
@@ -207,13 +208,14 @@ export class TcpNat {
       if (opening) this.#opening--;
       opening = false;
     };
+    let beyondPolicy = false;
     // A packet's bytes are the link's until its call ends.
     const kept = keptPacket(packet);
     const first = { ...syn, data: new Uint8Array(0) };
     const flow = new TcpFlow({
       ready: () => {
         opened();
-        if (flow.host?.isOwn === true && this.#refuseHost(ends)) {
+        if (flow.host?.isOwn === true && !beyondPolicy && this.#refuseHost(ends)) {
           flow.abort();
           this.#forget(key);
           this.#refuse(ends, first);
@@ -235,7 +237,23 @@ export class TcpNat {
     };
     const entry: Entry = { ends, connection: undefined, leave };
     this.#entries.set(key, entry);
-    flow.host = this.link.host.connect(to, flow.ofHost);
+    this.link.ask(this.#attempt(ends), to, (door) => {
+      // The guest may have given up meanwhile.
+      if (this.#entries.get(key) !== entry) return;
+      if (door === undefined) {
+        opened();
+        this.#forget(key);
+        this.#refuse(ends, first);
+        return;
+      }
+      beyondPolicy = door.beyondPolicy;
+      flow.host = this.link.host.connect(door.to, flow.ofHost);
+    });
+  }
+
+  #attempt({ remote, remotePort }: Ends): ConnectAttempt {
+    const name = attemptName(this.link, remote);
+    return { protocol: "tcp", address: addressText(remote), port: remotePort, ...(name && { name }) };
   }
 
   /** Whether a connection that has led to the host itself may not: it has addresses that nobody lists. */

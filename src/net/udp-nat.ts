@@ -3,11 +3,12 @@
  * idle goes. Published ports have a socket each, and a port of the gateway's for each who sends there.
  */
 import { DNS_PORT, type NameServer } from "./dns.js";
+import type { Opened } from "./door.js";
 import { DHCP_PORT, dhcpReply } from "./dhcp.js";
 import type { HostAddress, HostDatagrams } from "./host-sockets.js";
 import { UNREACHABLE } from "./icmp.js";
-import { addressText, inPrefix, maskOf, PROTOCOL, type Ipv4Packet } from "./ipv4.js";
-import { LOOPBACK, type Link } from "./link.js";
+import { addressText, inPrefix, keptPacket, maskOf, PROTOCOL, type Ipv4Packet } from "./ipv4.js";
+import { attemptName, LOOPBACK, type Link } from "./link.js";
 import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
 
 export const MOST_SOCKETS = 512;
@@ -25,8 +26,17 @@ interface Peer {
   usedAt: number;
 }
 
+/** What was said of a peer, by the address that the guest sends to. */
+interface Question {
+  /** Absent while it waits for its answer. */
+  answer: { readonly opened: Opened } | undefined;
+  usedAt: number;
+}
+
 /** A port of the guest's. */
 interface Socket {
+  /** Where somebody is asked. */
+  readonly questions: Map<string, Question>;
   readonly socket: HostDatagrams;
   /** By the address that the host knows them by. */
   readonly peers: Map<string, Peer>;
@@ -158,12 +168,62 @@ export class UdpNat {
     const found = this.#socketOf(source, sourcePort);
     if (found === undefined) return;
     const to = { address: isHost ? LOOPBACK : addressText(destination), port: destinationPort };
+    const peer = { address: destination, port: destinationPort };
+    if (this.link.asks) this.#ask(found, { packet, peer, to, data: data.slice() });
+    else this.#sendTo(found, peer, to, data.slice());
+  }
+
+  /** As the guest has it, `peer`; `to`: as the host has it. Of two peers that one address stands for, the last one is heard. */
+  #sendTo(found: Socket, peer: Omit<Peer, "usedAt">, to: HostAddress, data: Uint8Array): void {
     const key = keyOf(to);
     const { peers } = found;
     peers.delete(key);
     makeRoom(peers, MOST_PEERS, () => undefined);
-    peers.set(key, { address: destination, port: destinationPort, usedAt: this.link.clock.now() });
-    found.socket.send(data.slice(), to);
+    peers.set(key, { ...peer, usedAt: this.link.clock.now() });
+    found.socket.send(data, to);
+  }
+
+  /** The first datagram to a peer waits for the answer; others meanwhile are lost. */
+  #ask(
+    found: Socket,
+    asked: { packet: Ipv4Packet; peer: Omit<Peer, "usedAt">; to: HostAddress; data: Uint8Array },
+  ): void {
+    const { peer, to, data } = asked;
+    const { questions } = found;
+    const key = keyOf(to);
+    const now = this.link.clock.now();
+    const known = questions.get(key);
+    if (known !== undefined) {
+      known.usedAt = now;
+      if (known.answer !== undefined) this.#answered(found, asked, known.answer.opened);
+      return;
+    }
+    makeRoom(questions, MOST_PEERS, () => undefined);
+    const question: Question = { answer: undefined, usedAt: now };
+    questions.set(key, question);
+    const name = attemptName(this.link, peer.address);
+    const attempt = { address: addressText(peer.address), port: peer.port, ...(name && { name }) };
+    // A packet's bytes are the link's until its call ends.
+    const kept = { packet: keptPacket(asked.packet), peer, to, data };
+    this.link.ask({ protocol: "udp", ...attempt }, to, (opened) => {
+      if (questions.get(key) !== question || !this.#has(found)) return;
+      question.answer = { opened };
+      this.#answered(found, kept, opened);
+    });
+  }
+
+  #answered(
+    found: Socket,
+    { packet, peer, data }: { packet: Ipv4Packet; peer: Omit<Peer, "usedAt">; data: Uint8Array },
+    opened: Opened,
+  ): void {
+    if (opened === undefined) this.link.sendUnreachable(UNREACHABLE.PROHIBITED, packet);
+    else this.#sendTo(found, peer, opened.to, data);
+  }
+
+  /** Whether a port is still there: it may be gone when an answer comes. */
+  #has(socket: Socket): boolean {
+    return [...this.#sockets.values()].includes(socket);
   }
 
   #socketOf(guest: number, port: number): Socket | undefined {
@@ -188,9 +248,10 @@ export class UdpNat {
       },
     );
     if (socket === undefined) return undefined;
-    this.#sockets.set(key, { socket, peers });
+    const made: Socket = { socket, peers, questions: new Map() };
+    this.#sockets.set(key, made);
     this.#sweepLater();
-    return { socket, peers };
+    return made;
   }
 
   // ── From the world, by a published port ─────────────────────────────────────────────────────────────────
@@ -242,9 +303,10 @@ export class UdpNat {
 
   #sweep(): void {
     const oldest = this.link.clock.now() - IDLE_MS;
-    for (const [key, { socket, peers }] of this.#sockets) {
-      for (const [name, { usedAt }] of peers) if (usedAt < oldest) peers.delete(name);
-      if (peers.size > 0) continue;
+    for (const [key, { socket, peers, questions }] of this.#sockets) {
+      for (const all of [peers, questions])
+        for (const [name, { usedAt }] of all) if (usedAt < oldest) all.delete(name);
+      if (peers.size > 0 || questions.size > 0) continue;
       socket.close();
       this.#sockets.delete(key);
     }

@@ -1,5 +1,6 @@
 /** A guest of the user-mode network, its host and its clock, all in the test: frames in, frames out, and sockets that do as they are told. */
 import type { NetClock } from "../../src/net/clock.js";
+import type { OnConnect } from "../../src/net/door.js";
 import type {
   HostAddress,
   HostConnection,
@@ -184,6 +185,7 @@ export interface NetRigOptions {
   cuts?: boolean;
   /** Bytes that wait in all connections. */
   mostWaiting?: number;
+  onConnect?: OnConnect;
 }
 
 /** What a guest says in a segment; what is absent is zero. */

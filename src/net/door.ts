@@ -1,0 +1,132 @@
+/**
+ * Whoever owns the network is asked about each new connection, after the policy allowed it: it goes on, is refused, or leads elsewhere. What
+ * is no answer is a refusal: nothing goes out by a mistake.
+ */
+import type { NetClock } from "./clock.js";
+import type { HostAddress } from "./host-sockets.js";
+import { inPrefix, parseAddress, parsePrefix } from "./ipv4.js";
+import { parseIpv6 } from "./ipv6-text.js";
+import type { Policy } from "./policy.js";
+
+/** What the guest wants to reach: a connection of TCP, or somebody that it sends datagrams to. */
+export interface ConnectAttempt {
+  readonly protocol: "tcp" | "udp";
+  /** As the guest has it. */
+  readonly address: string;
+  readonly port: number;
+  /** The name that the guest was last told to have this address, as long as that is good. */
+  readonly name?: string;
+}
+
+/**
+ * What becomes of it. A redirection leads where the policy lets the guest go, and to the host's loopback if it may reach the host;
+ * `beyondPolicy` says that it leads there whatever the policy says.
+ */
+export type ConnectAnswer =
+  "accept" | "refuse" | { readonly redirect: HostAddress; readonly beyondPolicy?: boolean };
+
+/**
+ * Answers at once or later. A throw, a promise that is rejected and one that is not settled within half a minute are refusals, which are
+ * told.
+ */
+export type OnConnect = (attempt: ConnectAttempt) => ConnectAnswer | Promise<ConnectAnswer>;
+
+/** Where a connection leads; undefined: it is refused. */
+export type Opened = { readonly to: HostAddress; readonly beyondPolicy: boolean } | undefined;
+
+/** How long an answer may take. */
+export const ANSWER_MS = 30_000;
+/** Questions without an answer; what comes beyond is refused. */
+export const MOST_QUESTIONS = 512;
+const MOST_PORT = 65_535;
+const OWN_LOOPBACK = parsePrefix("127.0.0.0/8")!;
+
+export interface DoorWorld {
+  readonly onConnect: OnConnect;
+  readonly policy: Policy;
+  readonly clock: NetClock;
+  /** Told of what was refused here, for people. */
+  refused(what: string, why: string): void;
+}
+
+export class Door {
+  /** What ends the waiting for each answer. */
+  readonly #waiting = new Set<() => void>();
+
+  constructor(private readonly world: DoorWorld) {}
+
+  /** Asks about `attempt`, which leads `to` an address of the host's side; `done` hears once, maybe before this returns. */
+  ask(attempt: ConnectAttempt, to: HostAddress, done: (opened: Opened) => void): void {
+    const refuse = (why: string): void => {
+      this.world.refused(`${attempt.protocol} ${attempt.address}:${attempt.port}`, why);
+      done(undefined);
+    };
+    const take = (answer: unknown): void => {
+      const opened = this.#opened(answer, attempt, to);
+      if (typeof opened === "string") refuse(opened);
+      else done(opened);
+    };
+    let answer: unknown;
+    try {
+      answer = this.world.onConnect(attempt);
+    } catch (error) {
+      refuse(`onConnect threw: ${String(error)}`);
+      return;
+    }
+    if (!(answer instanceof Promise)) take(answer);
+    else if (this.#waiting.size >= MOST_QUESTIONS) refuse("too many connections wait for onConnect");
+    else this.#wait(answer, take, refuse);
+  }
+
+  /** Nobody hears any more. */
+  close(): void {
+    for (const stop of this.#waiting) stop();
+    this.#waiting.clear();
+  }
+
+  #wait(answer: Promise<unknown>, take: (answer: unknown) => void, refuse: (why: string) => void): void {
+    const stop = this.world.clock.after(ANSWER_MS, () => {
+      this.#waiting.delete(stop);
+      refuse(`onConnect did not answer in ${ANSWER_MS} ms`);
+    });
+    this.#waiting.add(stop);
+    /** Whether this is the first that is heard. */
+    const first = (): boolean => {
+      stop();
+      return this.#waiting.delete(stop);
+    };
+    answer.then(
+      (value) => first() && take(value),
+      (error: unknown) => first() && refuse(`onConnect was rejected: ${String(error)}`),
+    );
+  }
+
+  /** Where it leads, or why it does not. A refusal that was meant is none of people's business. */
+  #opened(answer: unknown, { protocol }: ConnectAttempt, to: HostAddress): Opened | string {
+    if (answer === "accept") return { to, beyondPolicy: false };
+    if (answer === "refuse") return undefined;
+    const { redirect, beyondPolicy } = (answer ?? {}) as {
+      redirect?: Partial<HostAddress>;
+      beyondPolicy?: unknown;
+    };
+    const { address, port } = redirect ?? {};
+    const four = typeof address === "string" ? parseAddress(address) : undefined;
+    const six = typeof address === "string" && parseIpv6(address) !== undefined && protocol === "tcp";
+    const known = typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= MOST_PORT;
+    if (typeof address !== "string" || (four === undefined && !six) || !known)
+      return 'onConnect answered neither "accept" nor "refuse" nor { redirect } with an address and a port';
+    if (beyondPolicy === true) return { to: { address, port }, beyondPolicy };
+    const why = four === undefined ? "the policy knows no IPv6" : this.#refuses(four, port);
+    return why === undefined
+      ? { to: { address, port }, beyondPolicy: false }
+      : `redirected to ${address}:${port}: ${why}`;
+  }
+
+  /** By the host's loopback the guest reaches the host, which it may be allowed to. */
+  #refuses(address: number, port: number): string | undefined {
+    const { policy } = this.world;
+    return inPrefix(address, OWN_LOOPBACK)
+      ? policy.refusesHost(address, port)
+      : policy.refuses(address, port);
+  }
+}
