@@ -8,33 +8,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
-import ts from "typescript";
 import { BootError, buildPlan, LoaderRegistry, NoLoaderError, type Loader } from "../../src/api/index.js";
+import { compile, SCRATCH } from "../support/compiled-example.js";
 import { makeElf } from "../support/images.js";
 import { pageFiles } from "../support/page-files.js";
-import { repositoryRoot } from "../support/repository.js";
-
-/** Inside the package, where its own name leads to its exports. */
-const SCRATCH = path.join(repositoryRoot, "dist", "examples");
-
-/** Compiles into the same folder; returns what the compiler says. */
-function compile(folder: string, names: string[]): string[] {
-  const program = ts.createProgram(
-    names.map((name) => path.join(folder, name)),
-    {
-      target: ts.ScriptTarget.ES2022,
-      lib: ["lib.es2023.d.ts"],
-      module: ts.ModuleKind.NodeNext,
-      moduleResolution: ts.ModuleResolutionKind.NodeNext,
-      types: ["node"],
-      typeRoots: [path.join(repositoryRoot, "node_modules", "@types")],
-      strict: true,
-      skipLibCheck: true,
-    },
-  );
-  const problems = [...ts.getPreEmitDiagnostics(program), ...program.emit().diagnostics];
-  return problems.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, "\n"));
-}
 
 const LOAD = 0x200000;
 
