@@ -12,6 +12,8 @@ import {
   inPrefix,
   IPV4_HEADER,
   keptPacket,
+  maskOf,
+  parseAddress,
   PROTOCOL,
   type Ipv4Packet,
   type Ipv4Route,
@@ -42,6 +44,9 @@ export const MOST_LINGERING = 512;
 /** Ports of the gateway's that published connections come from. */
 const FIRST_PORT = 49_152;
 const PORTS = 65_536 - FIRST_PORT;
+
+/** Groups, what is nobody's, and everybody. */
+const FIRST_GROUP = parseAddress("224.0.0.0")!;
 
 /** The two ends, as the guest sees them. */
 interface Ends {
@@ -98,7 +103,8 @@ export class TcpNat {
   /** A packet of TCP from the guest. `trusted`: its checksum need not be right. */
   take(packet: Ipv4Packet, trusted: boolean): void {
     const segment = readSegment(packet, packet.payload, trusted);
-    if (segment === undefined) return;
+    // What is for many, or from many, is nobody's connection, and is not answered (RFC 9293 §3.9.2.3).
+    if (segment === undefined || this.#isOfMany(packet.destination) || this.#isOfMany(packet.source)) return;
     const ends = {
       guest: packet.source,
       guestPort: segment.sourcePort,
@@ -115,6 +121,12 @@ export class TcpNat {
     if ((segment.flags & (FLAG.SYN | FLAG.ACK | FLAG.RST)) === FLAG.SYN)
       this.#begin(key, ends, segment, packet);
     else this.#refuse(ends, segment);
+  }
+
+  #isOfMany(address: number): boolean {
+    const { prefix } = this.link.network;
+    const [first, last] = [prefix.address, (prefix.address | ~maskOf(prefix.bits)) >>> 0];
+    return address === first || address === last || address >= FIRST_GROUP;
   }
 
   /** The link has room again. */

@@ -4,74 +4,10 @@
  */
 import assert from "node:assert/strict";
 import test, { describe } from "node:test";
-import { parseAddress } from "../../src/net/ipv4.js";
 import { MOST_CONNECTIONS, MOST_OPENING } from "../../src/net/tcp-nat.js";
 import { RECEIVE_BYTES, SEND_BYTES } from "../../src/net/tcp/connection.js";
-import type { Segment } from "../../src/net/tcp/segment.js";
-import { ACK, FIN, NetRig, PSH, RST, SYN, type Said, type TestConnection } from "../support/net-guest.js";
-
-const ENDS = { port: 40_000, remote: parseAddress("192.0.2.1")!, remotePort: 80 };
-/** The guest's first number: the next are close to the end of all numbers, and go round. */
-const ISS = 0xffff_fff0;
-const NEXT = (ISS + 1) >>> 0;
-
-function bytes(length: number, first = 0): Uint8Array {
-  return Uint8Array.from({ length }, (_, i) => (first + i) & 0xff);
-}
-
-/** A segment as a line: its flags, its numbers from where each side began, its data, its window if that is zero. */
-function line({ flags, seq, ack, data, window }: Segment, peer: number): string {
-  const names = Object.entries({ SYN, ACK, FIN, RST, PSH }).filter(([, bit]) => (flags & bit) !== 0);
-  const numbers = `seq ${(seq - peer) | 0}${(flags & ACK) === 0 ? "" : ` ack ${(ack - ISS) | 0}`}`;
-  return `${names.map(([name]) => name).join("+")} ${numbers}${data.length === 0 ? "" : ` ${data.length} bytes`}${window === 0 && (flags & RST) === 0 ? " no room" : ""}`;
-}
-
-class Rule {
-  readonly rig = new NetRig();
-  /** The other side's first number. */
-  peer = 0;
-
-  /** The guest says something; numbers as they are. */
-  say(said: Said): string[] {
-    this.rig.tcp(ENDS, said);
-    return this.heard();
-  }
-
-  heard(): string[] {
-    return this.rig.segments().map((segment) => line(segment, this.peer));
-  }
-
-  /** What is heard in the next milliseconds. */
-  after(milliseconds: number): string[] {
-    this.rig.clock.advance(milliseconds);
-    return this.heard();
-  }
-
-  get host(): TestConnection {
-    return this.rig.host.connections[0];
-  }
-
-  /** Numbers behind those that each side began with. */
-  at(seq: number, ack: number): { seq: number; ack: number } {
-    return { seq: (ISS + seq) >>> 0, ack: (this.peer + ack) >>> 0 };
-  }
-
-  open(said: Said = { scale: 7, mss: 1460 }): this {
-    this.rig.tcp(ENDS, { seq: ISS, flags: SYN, ...said });
-    assert.deepEqual(this.rig.segments(), [], "nothing is said before the host is there");
-    this.host.user.connected();
-    const [answer] = this.rig.segments();
-    assert.equal(answer.flags, SYN | ACK);
-    this.peer = answer.seq;
-    return this;
-  }
-
-  established(said?: Said): this {
-    this.open(said);
-    assert.deepEqual(this.say({ ...this.at(1, 1), flags: ACK }), []);
-    return this;
-  }
-}
+import { ACK, FIN, NetRig, PSH, RST, SYN } from "../support/net-guest.js";
+import { bytes, ENDS, ISS, NEXT, Rule } from "../support/tcp-rule.js";
 
 describe("R3.7 connections begin (§3.5, §3.10.7)", () => {
   test("a SYN is answered once the host's connection is there, with MSS, and with a scale if the guest has one", () => {
