@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import { readArp } from "../../src/net/arp.js";
+import type { OnConnect } from "../../src/net/door.js";
 import { IPV4_HEADER, parseAddress, PROTOCOL, readIpv4, writeIpv4 } from "../../src/net/ipv4.js";
 import { ETHERNET_HEADER } from "../../src/net/net-backend.js";
 import { parseAllowed } from "../../src/net/policy.js";
@@ -45,7 +46,19 @@ class Guest {
   ) {
     const only =
       random.below(4) === 0 ? [parseAllowed("192.0.2.0/24:80")!, parseAllowed("example.org")!] : undefined;
-    this.rig = new NetRig({ policy: { host: false, ...(only && { only }) }, mtu: MTU });
+    const redirects = ["192.0.2.2", "127.0.0.1", "192.168.7.7"].map((address) => ({
+      redirect: { address, port: 80 },
+    }));
+    const onConnect: OnConnect = () =>
+      random.below(50) === 0
+        ? assert.fail("an owner who throws")
+        : random.pick(["accept", "accept", "refuse", ...redirects] as const);
+    const asks = random.below(3) === 0;
+    this.rig = new NetRig({
+      policy: { host: false, ...(only && { only }) },
+      mtu: MTU,
+      ...(asks && { onConnect }),
+    });
     const { host } = this.rig;
     host.names.set("example.org 4", { addresses: ["192.0.2.2", "127.0.0.1"], seconds: 1 });
     host.reply = (question) => {

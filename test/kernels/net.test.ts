@@ -53,7 +53,7 @@ function get(port: number, name: string): Promise<Buffer> {
 
 describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () => {
   test(
-    "R3.7 with host=yes: an address by DHCP, a page and 5 MiB from this host, 5 MiB to it, 40 connections at once, 5 MiB out of a published port; every frame is in the capture",
+    "R3.7 with host=yes and a pair of queues for each CPU: an address by DHCP, a page and 5 MiB from this host, 5 MiB to it, 40 connections at once, 5 MiB out of a published port; every frame is in the capture",
     LIMIT,
     async (t) => {
       if (!(await hasRunGuests(t))) return;
@@ -75,6 +75,7 @@ describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () =
       const capture = path.join(folder, "net.pcapng");
       const script = `
         ip -4 address show eth0 | grep -o 'inet [0-9./]*'
+        ls /sys/class/net/eth0/queues | tr '\\n' ' '; cat /sys/class/net/eth0/carrier
         ip route | grep -o 'default via [0-9.]*'
         cat /etc/resolv.conf
         url=http://host.locore:${port}
@@ -93,7 +94,19 @@ describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () =
       `;
       const ending = await freePort();
       const ports = ["--publish", `${published}:80`, "--publish", `127.0.0.1:${ending}:81`];
-      const words = ["--net", "user,host=yes", ...ports, "--pcap", capture, "--", "sh", "-c", script];
+      const words = [
+        "--cpus",
+        "2",
+        "--net",
+        "user,host=yes,queues=4",
+        ...ports,
+        "--pcap",
+        capture,
+        "--",
+        "sh",
+        "-c",
+        script,
+      ];
       const run = startRun(t, words);
       await run.shows("serving");
       assert.equal((await get(published, "/page")).toString(), "of the guest\n");
@@ -103,6 +116,7 @@ describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () =
       assert.equal(status, 0, err);
       assert.deepEqual(out.toString().split("\n"), [
         "inet 10.0.2.15/24",
+        "rx-0 rx-1 tx-0 tx-1 1",
         "default via 10.0.2.2",
         "nameserver 10.0.2.3",
         "page /first",
