@@ -1,5 +1,5 @@
 /**
- * What issue 4 asks for (and issue 2, for memory and start-up, 17, for disks, 18, for shared folders and runs), as data, and the verdict on what was measured. A ratio is our
+ * What issue 4 asks for (and issue 2, for memory and start-up, 17, for disks, 18, for shared folders and runs, and for networks), as data, and the verdict on what was measured. A ratio is our
  * time by the reference's, medians of the same run.
  */
 import type { Series } from "./harness.js";
@@ -18,6 +18,7 @@ export const PROGRAM_BARS: Readonly<Record<Series["bar"], number | undefined>> =
   workload: undefined,
   disk: 1.5,
   share: 1.5,
+  net: 1.2,
   run: 1.3,
   none: undefined,
 };
@@ -85,7 +86,18 @@ function mean(own: readonly Series[], all: readonly Series[], of?: "processMs"):
 }
 
 /** Programs whose bar is told in a row of its own; of the other classes the slowest is. */
-const SINGLE: ReadonlySet<Series["bar"]> = new Set(["storm", "boot", "boot-v86", "disk", "share", "run"]);
+const SINGLE: ReadonlySet<Series["bar"]> = new Set([
+  "storm",
+  "boot",
+  "boot-v86",
+  "disk",
+  "share",
+  "net",
+  "run",
+]);
+
+/** fio, git and curl come with archives of up to 120 MiB, which monitors hold as well: QEMU is beyond the bar there, too. */
+const LARGE_ARCHIVES: ReadonlySet<Series["group"]> = new Set(["disk", "share", "net"]);
 
 function single(peer: string, s: Series, all: readonly Series[]): Verdict[] {
   const [limit, reference] = [PROGRAM_BARS[s.bar], referenceOf(s.bar)];
@@ -132,10 +144,7 @@ export function verdicts(all: readonly Series[], startUp: ReadonlyMap<string, nu
     const own = all.filter((s) => s.peer === peer);
     const compute = own.filter((s) => s.bar === "integer" || s.bar === "float");
     const workloads = own.filter((s) => s.group === "workload");
-    // fio and git come with archives of 120 MiB, which monitors hold as well: QEMU is beyond the bar there, too.
-    const memory = own
-      .filter((s) => s.group !== "disk" && s.group !== "share")
-      .flatMap((s) => s.beyondGuestMib);
+    const memory = own.filter((s) => !LARGE_ARCHIVES.has(s.group)).flatMap((s) => s.beyondGuestMib);
     return [
       ...verdict(peer, "compute, geometric mean", "×", mean(compute, all), COMPUTE_GEOMEAN),
       ...verdict(peer, "the same with start and end of the process", "×", mean(compute, all, "processMs")),

@@ -5,7 +5,8 @@
 import type { Run } from "./measure.js";
 import type { Boot, Monitor } from "./peers.js";
 
-export type Group = "compute" | "boot" | "workload" | "smp" | "disk" | "share" | "run" | "instruction";
+export type Group =
+  "compute" | "boot" | "workload" | "smp" | "disk" | "share" | "net" | "run" | "instruction";
 
 /** One figure: the time between two console lines. */
 export interface Span {
@@ -15,7 +16,18 @@ export interface Span {
   from?: string;
   to: string;
   /** Which bars apply. */
-  bar: "integer" | "float" | "storm" | "boot" | "boot-v86" | "workload" | "disk" | "share" | "run" | "none";
+  bar:
+    | "integer"
+    | "float"
+    | "storm"
+    | "boot"
+    | "boot-v86"
+    | "workload"
+    | "disk"
+    | "share"
+    | "net"
+    | "run"
+    | "none";
 }
 
 /** A case that cannot run here says why. */

@@ -21,6 +21,7 @@ import { soak, soakReport } from "./soak.js";
 import { SNAPSHOT, measureSnapshots } from "./snapshot.js";
 import type { SnapshotSamples } from "./snapshot.js";
 import { START_UP, measureStartUp } from "./start-up.js";
+import { netCases } from "./net-cases.js";
 import { runCommandCases } from "./run-cases.js";
 import { shareCases } from "./share-cases.js";
 import { smpCases } from "./smp-cases.js";
@@ -52,6 +53,7 @@ function selectedCases({ only, scale }: Options): Case[] {
       ...smpCases(scale),
       ...diskCases(scale),
       ...shareCases(scale),
+      ...netCases(scale),
       ...runCommandCases(),
     ].filter((c) => only.length === 0 || asked(c)),
     ...instructionCases().filter(asked),

@@ -22,8 +22,8 @@ export interface Options {
 export const USAGE = `usage: npm run bench -- [options]
 
   --runs N         rounds, interleaved (3)
-  --only NAME      a group (compute, boot, workload, smp, disk, share, run, snapshot, and instruction,
-                   which only runs when it is named) or a program; repeatable
+  --only NAME      a group (compute, boot, workload, smp, disk, share, net, run, snapshot, and
+                   instruction, which only runs when it is named) or a program; repeatable
   --peer NAME      only these: locore, interpreter, qemu, v86; repeatable
   --node PATH      a Node to run locore and v86 with; repeatable; the bars are told for each
   --scale X        multiplies the sizes of compute programs and workloads (1)

@@ -23,6 +23,8 @@ export interface Boot {
   disk?: string;
   /** A folder that is read and written, by virtio-fs. */
   share?: string;
+  /** With a network in user mode, by which the guest reaches this host. */
+  net?: boolean;
   /** The command of a run, where that is what the initramfs is of. */
   run?: readonly string[];
 }
@@ -58,8 +60,8 @@ const CLI = path.join(path.dirname(HERE), "run/locore.cjs");
 const V86_MONITOR = path.join(HERE, "v86-monitor.js");
 const QEMU = process.env.LOCORE_QEMU ?? "qemu-system-x86_64";
 /** Without ACPI this machine tells its guest of one CPU only, and Debian's kernel of no disk. */
-const needsAcpi = ({ cpus = 1, disk, share, run }: Boot): boolean =>
-  cpus > 1 || [disk, share, run].some((one) => one !== undefined);
+const needsAcpi = ({ cpus = 1, disk, share, net, run }: Boot): boolean =>
+  cpus > 1 || [disk, share, net, run].some((one) => one !== undefined);
 const qemuMachine = (boot: Boot): string =>
   `microvm,acpi=${needsAcpi(boot) ? "on" : "off"},pit=on,pic=on,rtc=on`;
 const qemuDisk = (disk: string): string[] => [
@@ -76,8 +78,8 @@ function tscKhz(): number {
 }
 
 /** With these Linux takes the timers from ACPI; on a busy host it measures none of them, and waits for good. */
-const qemuAppend = ({ append, share, run }: Boot): string | undefined =>
-  append === undefined || (share === undefined && run === undefined) || tscKhz() === 0
+const qemuAppend = ({ append, share, net, run }: Boot): string | undefined =>
+  append === undefined || [share, net, run].every((one) => one === undefined) || tscKhz() === 0
     ? append
     : `${append} tsc_early_khz=${tscKhz()}`;
 /** By what a guest mounts the share. */
@@ -89,6 +91,11 @@ const qemuShare = (boot: Boot): string[] => [
   // virtiofsd serves no legacy device, which those on MMIO are unless told otherwise.
   ...["-global", "virtio-mmio.force-legacy=off"],
   ...["-device", `vhost-user-fs-device,chardev=share,tag=${SHARE_TAG}`],
+];
+
+const QEMU_NET = [
+  ...["-netdev", "user,id=net", "-global", "virtio-mmio.force-legacy=off"],
+  ...["-device", "virtio-net-device,netdev=net"],
 ];
 
 /** QEMU with the daemon that has its share; both end together. In a container the daemon has no namespaces of its own. */
@@ -156,6 +163,7 @@ function locoreCommand(node: string, variant: readonly string[], boot: Boot): Co
   if (boot.cpus !== undefined) args.push("--smp", String(boot.cpus));
   if (boot.disk !== undefined) args.push("--disk", `${boot.disk},rw`);
   if (boot.share !== undefined) args.push("--share", `${boot.share}:${SHARE_TAG},rw`);
+  if (boot.net === true) args.push("--net", "user,host=yes");
   args.push(...optional("--initrd", boot.initrd), ...optional("--append", boot.append));
   return { program: node, args, guestBytes: boot.memoryMib * MIB };
 }
@@ -224,6 +232,7 @@ function qemuCommand(boot: Boot): Command {
       ...optional("-smp", boot.cpus === undefined ? undefined : String(boot.cpus)),
       ...(boot.disk === undefined ? [] : qemuDisk(boot.disk)),
       ...(boot.share === undefined ? [] : qemuShare(boot)),
+      ...(boot.net === true ? QEMU_NET : []),
       ...(boot.run === undefined ? ["-serial", "stdio"] : QEMU_RUN),
       ...optional("-initrd", boot.initrd),
       ...optional("-append", qemuAppend(boot)),

@@ -18,6 +18,7 @@ const TITLES: Readonly<Record<Group, string>> = {
   smp: "Several CPUs",
   disk: "A virtio disk under fio: seconds of the job itself",
   share: "Shared folders: a build, a large work tree and a copy on a folder of the host, by virtio-fs",
+  net: "A network card with a network in user mode: seconds of the transfer itself",
   run: "One command by `locore run`, from the start of the process until its line is here",
 };
 
@@ -54,7 +55,7 @@ function ratioCell(s: Series | undefined, all: readonly Series[]): string {
 const mipsCell = (s: Series | undefined): string => figure(s?.mips ?? [])?.median.toFixed(0) ?? NONE;
 
 /** Their instructions are not of what is timed alone. */
-const WITHOUT_MIPS: ReadonlySet<Group> = new Set(["workload", "disk", "share", "run"]);
+const WITHOUT_MIPS: ReadonlySet<Group> = new Set(["workload", "disk", "share", "net", "run"]);
 
 /** One group's table, or nothing where nothing of it ran. */
 function groupTable(group: Group, all: readonly Series[]): string[] {
@@ -105,9 +106,10 @@ function barTable(found: readonly Verdict[]): string[] {
   return ["\nBars\n", table([["figure", "peer", "value", "bar", ""], ...rows])];
 }
 
+const ONE_PROCESS: ReadonlySet<Group> = new Set(["disk", "share", "net"]);
 /** Workloads share one process. */
 const where = (s: Series): string =>
-  s.group === "workload" ? "workloads" : s.group === "disk" || s.group === "share" ? s.group : s.name;
+  s.group === "workload" ? "workloads" : ONE_PROCESS.has(s.group) ? s.group : s.name;
 
 /** Memory beyond guest RAM by peer: the largest seen, and in which program. */
 function memoryTable(all: readonly Series[]): string[] {
@@ -133,7 +135,17 @@ function troubles(all: readonly Series[]): string[] {
 
 /** The whole report as text. */
 export function report(all: readonly Series[], found: readonly Verdict[]): string {
-  const groups: Group[] = ["compute", "instruction", "boot", "workload", "smp", "disk", "share", "run"];
+  const groups: Group[] = [
+    "compute",
+    "instruction",
+    "boot",
+    "workload",
+    "smp",
+    "disk",
+    "share",
+    "net",
+    "run",
+  ];
   return [
     ...groups.flatMap((group) => groupTable(group, all)),
     ...memoryTable(all),
