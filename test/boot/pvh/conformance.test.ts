@@ -11,6 +11,8 @@ import type { BootOptions } from "../../../src/boot/options.js";
 import { loadEngine } from "../../../src/host/node/engines.js";
 import { runToEnd } from "../../../src/host/run.js";
 import { requireTool } from "../../support/requires.js";
+import type { NetBackend } from "../../../src/net/net-backend.js";
+import { NetRig } from "../../support/net-guest.js";
 import { MemoryDisk } from "../../support/memory-disk.js";
 import { diskPart } from "../../support/virtio-parts.js";
 import { bsdGuest } from "./guest.js";
@@ -39,8 +41,9 @@ const WHAT: Record<number, string> = {
   19: "INIT-SIPI, TSC of two CPUs",
   20: "a second asleep",
   21: "ring 3, SYSCALL, #GP for MSRs",
+  23: "a network card: a frame each way",
 };
-const ABSENT_ALONE = [17, 18, 19];
+const ABSENT_ALONE = [17, 18, 19, 23];
 /** Of the guest on QEMU, until it was left alone. */
 const RUNS_AT_MOST = 10;
 const DIALECTS = {
@@ -65,6 +68,7 @@ async function run(
   elfClass: 32 | 64 = 64,
   spoil: (plan: Plan) => void = () => undefined,
   disks: ReadonlyMap<string, MemoryDisk> = new Map(),
+  nets: ReadonlyMap<string, NetBackend> = new Map(),
 ) {
   let text = "";
   const plan = planOf(options, elfClass);
@@ -81,6 +85,7 @@ async function run(
     wait: () => undefined,
     maxInstructions: 100_000_000,
     disks,
+    nets,
   });
   return { text, end: report.end };
 }
@@ -128,6 +133,30 @@ describe("R2.1 the BSD-like guest, variations", () => {
       assert.equal(disk.bytes[512], version === 2 ? DISK_MARK.charCodeAt(0) : 0, "it writes what it read");
     });
   }
+
+  it("R3.7 with a network card its own driver asks who has the gateway's address, and the network answers", async () => {
+    const rig = new NetRig();
+    const net: NetBackend = {
+      send: (frame) => {
+        rig.stack.take(frame);
+        return true;
+      },
+      receive: () => {
+        const bytes = rig.frames.shift();
+        return bytes && { bytes };
+      },
+    };
+    const options = { commandLine: "root=ld0a console=com", nets: [{ mac: "52:54:00:ab:cd:ef", mtu: 1500 }] };
+    const { text } = await run(
+      { ...options, announce: "cmdline" },
+      64,
+      undefined,
+      new Map(),
+      new Map([["net0", net]]),
+    );
+    assert.match(text, /^virtio 00000001$/m);
+    assert.deepEqual([verdict(text, 17), verdict(text, 23)], ["ok", "ok"]);
+  });
 
   it("R2.1 both dialects of virtio arguments, and 1023 bytes of command line", async () => {
     for (const [commandLine, devices] of [
@@ -223,10 +252,18 @@ it("R2.1 R3.5 the BSD-like guest drives QEMU's virtio disk, too, where QEMU's wo
   assert.deepEqual([verdict(text, 17), verdict(text, 18)], ["ok", "ok"]);
 });
 
+it("R3.7 the BSD-like guest drives QEMU's network card, too", (t) => {
+  const qemu = requireTool(t, "qemu-system-x86_64");
+  if (qemu === undefined) return;
+  const text = onQemu(qemu, 64, "root=ld0a console=com", { net: true });
+  assert.match(text, /^virtio 00000001$/m);
+  assert.deepEqual([verdict(text, 17), verdict(text, 23)], ["ok", "ok"]);
+});
+
 /** The checks that did not come out as they do on QEMU. */
 function failedOnQemu(text: string): number[] {
   const expected = (number: number): RegExp =>
-    QEMU_DIFFERS[number] ?? (number === 17 || number === 18 ? /^absent$/ : /^ok$/);
+    QEMU_DIFFERS[number] ?? ([17, 18, 23].includes(number) ? /^absent$/ : /^ok$/);
   return Object.keys(WHAT)
     .map(Number)
     .filter((number) => !expected(number).test(verdict(text, number)));
@@ -240,7 +277,7 @@ function onQemu(
   qemu: string,
   elfClass: 32 | 64,
   commandLine: string,
-  { disk }: { disk?: Uint8Array } = {},
+  { disk, net = false }: { disk?: Uint8Array; net?: boolean } = {},
 ): string {
   const folder = mkdtempSync(path.join(tmpdir(), "locore-bsd-"));
   try {
@@ -254,9 +291,11 @@ function onQemu(
       "-device",
       "virtio-blk-device,drive=d",
     ];
-    const type = disk === undefined ? PC : [...MICROVM, ...withDisk];
+    const withNet = ["-netdev", "user,id=n,ipv6=off", "-device", "virtio-net-device,netdev=n"];
+    const alone = disk === undefined && !net;
+    const type = alone ? PC : [...MICROVM, ...(net ? withNet : withDisk)];
     // microvm has no reset that the guest finds: it would be waited for.
-    const reset = disk === undefined ? "k" : "t";
+    const reset = alone ? "k" : "t";
     const machine = [...type, "-accel", "tcg", "-cpu", "max", "-m", "64"];
     const output = ["-display", "none", "-nodefaults", "-no-reboot", "-serial", "stdio", "-monitor", "none"];
     const args = [...machine, ...output, "-kernel", file, "-append", `reset=${reset} ${commandLine}`];

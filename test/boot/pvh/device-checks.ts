@@ -19,6 +19,7 @@ import {
   VECTOR,
 } from "./apic-checks.js";
 import { COM1, type Frame } from "./frame.js";
+import { virtioNet } from "./net-check.js";
 import { virtioDisk, virtioRegisters } from "./virtio-checks.js";
 
 const { dword, qword, addressOf } = o;
@@ -37,6 +38,7 @@ export function deviceChecks(f: Frame): void {
   f.check(16, () => uart(f));
   f.check(17, () => virtioRegisters(f));
   f.check(18, () => virtioDisk(f));
+  f.check(23, () => virtioNet(f));
   f.check(19, () => secondCpu(f));
   f.check(20, () => sleep(f));
 }

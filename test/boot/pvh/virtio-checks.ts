@@ -12,7 +12,7 @@ export const DISK_MARK = "locoreDK";
 const { dword, qword, word, byte } = o;
 const MAGIC = 0x7472_6976;
 /** Registers, by their offsets. */
-const R = {
+export const R = {
   VERSION: 4,
   DEVICE: 8,
   FEATURES: 0x10,
@@ -32,7 +32,7 @@ const R = {
   DEVICE_RING: 0xa0,
   CONFIG: 0x100,
 };
-const [ACKNOWLEDGED, DRIVER, RUNNING, AGREED] = [1, 3, 0xf, 0xb];
+export const [ACKNOWLEDGED, DRIVER, RUNNING, AGREED] = [1, 3, 0xf, 0xb];
 const INDIRECT = 1 << 28;
 const DISK = 2;
 /** A queue that no device of these tests has, of those that a device might have. */
@@ -44,7 +44,7 @@ const [TABLE, AVAILABLE, USED, INNER, HEAD, DATA, STATUS] = [
 const [READ, WRITE] = [0, 1];
 
 /** RDX becomes the device's registers. */
-function found({ a }: Frame, absentIf: (condition: "e" | "ne") => void): void {
+export function found({ a }: Frame, absentIf: (condition: "e" | "ne") => void): void {
   a.cmp(dword("virtioDevices"), 0);
   absentIf("e");
   a.mov(o.rdx, qword("virtioBase")).cmp(dword(o.rdx), MAGIC);
