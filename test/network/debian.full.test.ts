@@ -306,7 +306,7 @@ test("R3.7 ssh of this host's into the guest, by a key: a command, and 5 MB thro
     chmod 700 /root /root/.ssh; chmod 600 /root/.ssh/authorized_keys; chown -R 0:0 /root
     dropbearkey -t ed25519 -f /etc/dropbear/key >/dev/null 2>&1
     dropbear -F -E -s -r /etc/dropbear/key -p 22 &
-    while ! nc -z 127.0.0.1 22; do sleep 0.1; done
+    while ! grep -q ':0016 ' /proc/net/tcp; do sleep 0.1; done
     echo serving; wait`;
   const run = startRun(t, [
     ...[...root(packages), "-m", "256M", "--net", "user", "--publish", `${port}:22`],
