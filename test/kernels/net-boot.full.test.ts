@@ -60,7 +60,6 @@ END
     wget -qO- ${url}/before
     (wget -qO /dev/null ${url}/big; echo "transfer: $?"; wget -qO- ${url}/after; poweroff -f) &
     sleep 1
-    (sleep 3; echo "carrier: $(cat /sys/class/net/eth0/carrier)") &
     echo "save here"
     wait`;
     const files = await kernelFiles(t, { packages: modules.packages, command: script });
@@ -83,12 +82,10 @@ END
     const again = await locore(["restore", file, ...net, "--timeout", "120"]).during(t).ended;
     assert.match(again.out, /transfer: 1/, again.err);
     assert.match(again.out, /page \/after/);
-    assert.match(again.out, /carrier: 1/);
     assert.match(again.err, /off by acpi-s5/);
-    const alone = await locore(["restore", file, "--timeout", "30"]).during(t).ended;
+    const alone = await locore(["restore", file, "--timeout", "15"]).during(t).ended;
     assert.doesNotMatch(alone.out, /page \/after/);
     assert.match(alone.err, /timeout/);
-    assert.match(alone.out, /carrier: 0/, "the guest is told");
   },
 );
 
