@@ -219,6 +219,11 @@ function readNetwork(request: BootRequest, args: Arguments): void {
       `--net ${net}: a deterministic run has no network: what comes from there is never the same`,
       "leave one of the two out",
     );
+  if ("cable" in asked && asked.isAddressed)
+    throw new UsageError(
+      `--net ${net}: what boots has an init of its own, which knows of no addr=`,
+      "leave it out, and tell Linux's kernel: --append ip=10.0.3.2:::255.255.255.0::eth0:off",
+    );
   request.net = net;
   request.nets = [asked.card];
 }

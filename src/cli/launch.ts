@@ -11,7 +11,7 @@ import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
-import type { UserNetwork } from "../host/node/net/user-network.js";
+import type { HostNetwork } from "../host/node/net/host-network.js";
 import { Session } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import { watchSize } from "../host/node/terminal.js";
@@ -138,7 +138,7 @@ class Surroundings {
   constructor(
     readonly options: LaunchOptions,
     readonly context: CommandContext,
-    network: UserNetwork | undefined,
+    network: HostNetwork | undefined,
   ) {
     this.#log = openLog(options.log, (error) => this.stop(ioError(`log file ${options.log ?? ""}`, error)));
     const output = consoleOutput(context.stdout, this.#log, (error) => this.stop(consoleEnd(error)));

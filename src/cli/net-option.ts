@@ -1,31 +1,33 @@
 /** `--net`, `--publish` and `--pcap`: the guest's network, what of it is reached from outside, and a record of its frames. */
 import type { BootNet } from "../boot/options.js";
-import type { NetRequest } from "../host/node/net/net-request.js";
-import { MOST_PAIRS } from "../devices/virtio/net-steering.js";
+import type { NetRequest, UserRequest } from "../host/node/net/net-request.js";
 import { parseAddress } from "../net/ipv4.js";
 import { parseIpv6 } from "../net/ipv6-text.js";
-import { macText, parseMac } from "../net/mac.js";
-import { LEAST_MTU, MOST_MTU } from "../net/net-backend.js";
 import type { Faults } from "../net/faults.js";
 import { HOST_NAME } from "../net/network.js";
 import { parseAllowed, type Allowed } from "../net/policy.js";
 import type { Published } from "../net/stack.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { CABLE_USAGE, isCable, parseCable, type CableAsked } from "./cable-option.js";
 import { faultsOf, isFault } from "./net-faults.js";
-import { parseCount, parseSuboptions } from "./values.js";
+import { readCardWord, USUAL_MAC, USUAL_MTU } from "./card-words.js";
+import { parseSuboptions } from "./values.js";
 
 const USAGE =
   "--net user[,host=yes][,allow=NAME[:PORT]|ADDRESS[/BITS][:PORT]]…[,deny=*][,mac=MAC][,mtu=BYTES][,queues=N]" +
-  "[,loss=1%][,delay=20ms][,jitter=5ms][,reorder=1%][,duplicate=1%][,corrupt=1%][,rate=10mbit][,seed=N]";
+  "[,loss=1%][,delay=20ms][,jitter=5ms][,reorder=1%][,duplicate=1%][,corrupt=1%][,rate=10mbit][,seed=N]; or " +
+  CABLE_USAGE;
 
 /** The card is the machine's: a plan has it. */
 export const NET_OPTION: OptionSpec = {
   name: "net",
-  value: "none|user,…",
+  value: "none|user,…|socket=PATH,…|switch=NAME,…|tap=NAME,…",
   help:
     "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
     "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520; queues=1 to 8: pairs of queues of the card; " +
-    "loss=1%, delay=20ms, jitter=5ms, reorder=, duplicate=, corrupt=1%, rate=10mbit, seed=N: what becomes of frames, each way",
+    "loss=1%, delay=20ms, jitter=5ms, reorder=, duplicate=, corrupt=1%, rate=10mbit, seed=N: what becomes of frames, each way. " +
+    "socket=PATH[,listen=yes]: frames as QEMU's -netdev stream and passt exchange them; switch=NAME: an Ethernet of all machines of this user that name it; " +
+    "tap=NAME: an interface of this host (Linux, koffi); locore run gives the guest addr=ADDRESS/BITS[,gateway=ADDRESS]; mac=MAC is another one in each run",
 };
 
 /** About the run. */
@@ -43,18 +45,18 @@ export const NET_RUN_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
-/** As QEMU numbers its first card. */
-const USUAL_MAC = "52:54:00:12:34:56";
-const USUAL_MTU = 1500;
 const MOST_PORT = 65535;
 const LOOPBACK = "127.0.0.1";
 
-/** What `--net` says. */
-export interface NetAsked {
+/** What `--net user` says. */
+export interface UserAsked {
   readonly card: BootNet;
-  readonly policy: NetRequest["policy"];
+  readonly policy: UserRequest["policy"];
   readonly faults?: Faults;
 }
+
+/** What `--net` says. */
+export type NetAsked = UserAsked | CableAsked;
 
 function allowedOf(text: string): Allowed {
   const allowed = parseAllowed(text);
@@ -66,23 +68,22 @@ function allowedOf(text: string): Allowed {
 /** Reads the value of `--net`; undefined for none. Throws UsageError. */
 export function parseNet(text: string): NetAsked | undefined {
   const [[first, kind], ...pairs] = parseSuboptions(text, "kind");
+  if (isCable(first)) return parseCable(text, first, kind, pairs);
   if (first !== "kind" || (kind !== "none" && kind !== "user"))
-    throw new UsageError(`--net ${text}: expected none or user first`, USAGE);
-  let [host, denies, mac, mtu, queues] = [false, false, USUAL_MAC, USUAL_MTU, 1];
+    throw new UsageError(
+      `--net ${text}: expected none or user first, or socket=PATH, switch=NAME or tap=NAME`,
+      USAGE,
+    );
+  const card: BootNet = { mac: USUAL_MAC, mtu: USUAL_MTU };
+  let [host, denies] = [false, false];
   const only: Allowed[] = [];
   const faults = faultsOf(pairs);
   for (const [key, value] of pairs) {
     if (key === "host" && (value === "yes" || value === "no" || value === "on")) host = value !== "no";
     else if (key === "allow") only.push(allowedOf(value));
     else if (key === "deny" && value === "*") denies = true;
-    else if (key === "mac") {
-      const parsed = parseMac(value);
-      if (parsed === undefined)
-        throw new UsageError(`--net mac=${value}: expected the address of one station`, `mac=${USUAL_MAC}`);
-      mac = macText(parsed);
-    } else if (key === "mtu") mtu = parseCount("--net mtu", value, LEAST_MTU, MOST_MTU);
-    else if (key === "queues") queues = parseCount("--net queues", value, 1, MOST_PAIRS);
-    else if (!isFault(key)) throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
+    else if (!readCardWord(card, key, value) && !isFault(key))
+      throw new UsageError(`--net ${text}: there is no ${key}=${value}`, USAGE);
   }
   if (kind === "none" && pairs.length > 0)
     throw new UsageError(`--net ${text}: without a network there is nothing to say of it`, USAGE);
@@ -90,7 +91,7 @@ export function parseNet(text: string): NetAsked | undefined {
     throw new UsageError(`--net ${text}: without host=yes nothing leads to ${HOST_NAME}`, `${text},host=yes`);
   if (kind === "none") return undefined;
   return {
-    card: { mac, mtu, ...(queues > 1 && { queues }) },
+    card,
     policy: { host, ...((denies || only.length > 0) && { only }) },
     ...(faults && { faults }),
   };
@@ -142,8 +143,15 @@ export function readNet(
     if (without !== undefined) throw new UsageError(`${without}: the guest has no network`, "--net user");
     return undefined;
   }
-  const { card, policy, faults } = asked;
-  const publish = parsePublished(published);
-  const more = { ...(faults && { faults }), ...(capture !== undefined && { capture }) };
-  return { ...asked, request: { policy, mtu: card.mtu, publish, ...more } };
+  const { faults } = asked;
+  const any = { mtu: asked.card.mtu, ...(faults && { faults }), ...(capture !== undefined && { capture }) };
+  if ("cable" in asked) {
+    if (published.length > 0)
+      throw new UsageError(
+        "--publish: it is of the network in user mode; by a cable the guest's ports are reached as they are",
+        "leave it out, or say --net user",
+      );
+    return { ...asked, request: { ...any, cable: asked.cable } };
+  }
+  return { ...asked, request: { ...any, policy: asked.policy, publish: parsePublished(published) } };
 }

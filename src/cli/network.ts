@@ -2,15 +2,23 @@
 import { netName } from "../boot/options.js";
 import { netChannel } from "../host/net-channel.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
-import type { UserNetwork } from "../host/node/net/user-network.js";
+import type { HostNetwork, NetworkEvents } from "../host/node/net/host-network.js";
 
 /** The channel of a machine's only network. */
 export const NET_CHANNEL = netChannel(netName(0));
 
-/** Opens it. Rejects with NetError. `say`: told what the network has to say, a line at a time. */
-export async function openNetwork(request: NetRequest, say: (line: string) => void): Promise<UserNetwork> {
+async function makeNetwork(request: NetRequest, events: NetworkEvents): Promise<HostNetwork> {
+  if ("cable" in request) {
+    const { CableNetwork } = await import("../host/node/net/cable-network.js");
+    return new CableNetwork(request, events);
+  }
   const { UserNetwork } = await import("../host/node/net/user-network.js");
-  const network = new UserNetwork(request, { say: (line) => say(`locore: network: ${line}`) });
+  return new UserNetwork(request, events);
+}
+
+/** Opens it. Rejects with NetError. `say`: told what the network has to say, a line at a time. */
+export async function openNetwork(request: NetRequest, say: (line: string) => void): Promise<HostNetwork> {
+  const network = await makeNetwork(request, { say: (line) => say(`locore: network: ${line}`) });
   try {
     await network.opened();
   } catch (error) {

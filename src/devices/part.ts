@@ -118,6 +118,8 @@ export interface ConsoleWire {
 export interface Channel {
   /** Takes what the guest wrote. The array is guest memory: copy what is kept. */
   write(bytes: Uint8Array): void;
+  /** Bytes that `write` takes without waiting for whoever is at the other end. Absent: any number. */
+  room?(): number;
   /** At most `limit` bytes for the guest; an empty array when there is none now. */
   read(limit: number): Uint8Array;
   /** Whether more may come; the guest is told of the end. While more may come, that keeps a sleeping machine alive. Absent: it never ends, and nobody waits. */

@@ -22,4 +22,4 @@ export { pullModules } from "./kernel-modules/pull-modules.js";
 export { runInitramfs } from "./initramfs/run-initramfs.js";
 export type { RunInitramfsOptions } from "./initramfs/run-initramfs.js";
 export { RUN_FAILED, RUN_PORTS } from "./initramfs/run-init.js";
-export type { RunInitOptions, RunMount, RunRoot } from "./initramfs/run-init.js";
+export type { RunAddress, RunInitOptions, RunMount, RunRoot } from "./initramfs/run-init.js";

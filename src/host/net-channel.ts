@@ -18,9 +18,11 @@ class ChannelNet implements NetBackend {
 
   constructor(private readonly channel: Channel) {}
 
-  /** A channel that is full is waited for: whoever is at its other end takes everything, and soon. */
+  /** A channel that is full is not waited for: the peer of a cable may take nothing for as long as it likes, and the guest goes on. */
   send(frame: NetFrame): boolean {
-    this.channel.write(encodeFrame(frame));
+    const bytes = encodeFrame(frame);
+    if ((this.channel.room?.() ?? Infinity) < bytes.length) return false;
+    this.channel.write(bytes);
     return true;
   }
 

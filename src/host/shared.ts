@@ -195,6 +195,10 @@ class WorkerStream implements ConsoleEnd, Channel {
     }
   }
 
+  room(): number {
+    return this.#output.space;
+  }
+
   read(limit: number): Uint8Array {
     const bytes = this.#input.read(limit);
     if (bytes.length > 0 && this.#input.takeWanted()) this.#wakeMain();

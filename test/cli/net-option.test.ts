@@ -3,10 +3,14 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Arguments, UsageError } from "../../src/cli/args.js";
 import { readBootRequest } from "../../src/cli/boot-request.js";
-import { parseNet, parsePublished, readNet } from "../../src/cli/net-option.js";
+import { parseNet, parsePublished, readNet, type UserAsked } from "../../src/cli/net-option.js";
 import { parsePrefix } from "../../src/net/ipv4.js";
 
 const MAC = "52:54:00:12:34:56";
+
+function policy(text: string): UserAsked["policy"] {
+  return (parseNet(text) as UserAsked).policy;
+}
 
 function refused(call: () => unknown, message: RegExp): void {
   assert.throws(
@@ -27,12 +31,12 @@ test("R3.7 --net: none, user, and what of the world the guest may reach", () => 
   assert.deepEqual(parseNet("user,loss=1%,seed=3")!.faults, { loss: 0.01, seed: 3 });
   assert.equal(parseNet("user")!.faults, undefined);
   assert.deepEqual(parseNet("user,queues=1"), parseNet("user"));
-  assert.deepEqual(parseNet("user,host=yes,allow=host.locore:80")!.policy, {
+  assert.deepEqual(policy("user,host=yes,allow=host.locore:80"), {
     host: true,
     only: [{ name: "host.locore", port: 80 }],
   });
-  assert.deepEqual(parseNet("user,deny=*")!.policy, { host: false, only: [] });
-  assert.deepEqual(parseNet("user,allow=Example.org:443,allow=10.0.0.0/8,deny=*")!.policy, {
+  assert.deepEqual(policy("user,deny=*"), { host: false, only: [] });
+  assert.deepEqual(policy("user,allow=Example.org:443,allow=10.0.0.0/8,deny=*"), {
     host: false,
     only: [{ name: "example.org", port: 443 }, { prefix: parsePrefix("10.0.0.0/8") }],
   });

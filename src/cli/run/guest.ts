@@ -10,6 +10,7 @@ import {
   RUN_PORTS,
   type KernelModule,
   type RunMount,
+  type RunAddress,
   type RunInitOptions,
   type RunRoot,
 } from "../../guests/index.js";
@@ -17,6 +18,7 @@ import type { DiskRequest } from "../../host/node/disk-request.js";
 import type { PlannedSource } from "../../host/node/messages.js";
 import type { ShareRequest } from "../../host/node/share-request.js";
 import { UsageError } from "../args.js";
+import type { NetAsked } from "../net-option.js";
 import { InputFileError } from "../failure.js";
 import type { Pulling } from "../guest-files.js";
 import { parseDisk } from "../disk-option.js";
@@ -222,6 +224,11 @@ function folderOf({ folder }: RunRequest, has: boolean): string {
   return has ? process.cwd() : "/";
 }
 
+/** How the guest learns what its network is. */
+function runNetwork(net: NetAsked): "dhcp" | RunAddress {
+  return "cable" in net ? (net.address ?? "dhcp") : "dhcp";
+}
+
 function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunInitOptions {
   const terminal = process.env["TERM"];
   const environment = [...request.environment];
@@ -235,7 +242,7 @@ function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): R
     hostname: hostname(),
     root: made.root,
     mounts: made.mounts,
-    network: request.net !== undefined,
+    ...(request.net && { network: runNetwork(request.net) }),
     sharedOver: made.sharedOver,
     ...kinds,
   };

@@ -7,7 +7,7 @@ import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
 import type { StartSteps } from "../../host/node/messages.js";
-import type { UserNetwork } from "../../host/node/net/user-network.js";
+import type { HostNetwork } from "../../host/node/net/host-network.js";
 import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
@@ -53,7 +53,7 @@ class RunSurroundings {
     readonly request: RunRequest,
     readonly kinds: StreamKinds,
     readonly context: CommandContext,
-    readonly network: UserNetwork | undefined,
+    readonly network: HostNetwork | undefined,
   ) {
     this.#log = this.#openLog();
     this.#kernel = new KernelLog(this.#log);

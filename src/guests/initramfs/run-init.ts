@@ -45,6 +45,13 @@ export type RunRoot =
   /** A disk: its device, and the name of its file system where it is known. */
   | { kind: "disk"; device: string; type: string | undefined };
 
+/** What a guest is told of its network. */
+export interface RunAddress {
+  /** With the bits of its prefix: 10.0.3.2/24. */
+  readonly address: string;
+  readonly gateway?: string;
+}
+
 export interface RunInitOptions {
   /** The command and its arguments. */
   command: readonly string[];
@@ -59,8 +66,8 @@ export interface RunInitOptions {
   hostname: string;
   root: RunRoot;
   mounts: readonly RunMount[];
-  /** The guest has a network card, whose network says by DHCP what it is. */
-  network?: boolean;
+  /** The guest has a network card: its network says by DHCP what it is, or the guest is told. Absent: it has none. */
+  network?: "dhcp" | RunAddress;
   /** What carries the folders. Absent: virtiofs. */
   sharedOver?: "virtiofs" | "9p";
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
@@ -176,12 +183,15 @@ ip route add default via "\${router%% *}" dev "$interface"
 for each in $dns; do echo "nameserver $each"; done >/locore/resolv.conf
 `;
 
-/** The network is there before the command is; its nameserver is in the command's root, whatever that has of its own. */
-const NETWORK = `
+/** The network is there before the command is. */
+const CARD_UP =
+  "ip link set eth0 up 2>/dev/null || fail 'network: this kernel finds no network card (it needs virtio_mmio and virtio_net)'";
+
+/** Its nameserver is in the command's root, whatever that has of its own. */
+const BY_DHCP = `
 printf %s LEASE_TEXT >/locore/lease
 chmod 755 /locore/lease
-ip link set eth0 up 2>/dev/null || fail 'network: this kernel finds no network card (it needs virtio_mmio and virtio_net)'
-udhcpc -f -q -n -t 10 -T 1 -i eth0 -s /locore/lease >/dev/null 2>&1 || fail 'network: there is no answer to the DHCP client'
+udhcpc -f -q -n -t 10 -T 1 -i eth0 -s /locore/lease >/dev/null 2>&1 || fail 'network: there is no answer to the DHCP client; by a cable addr=ADDRESS/BITS gives an address'
 resolver() {
   file=$1/etc/resolv.conf
   link=$(readlink "$file")
@@ -196,9 +206,14 @@ resolver() {
 `;
 
 function networkLines({ network, root }: RunInitOptions): string[] {
-  if (network !== true) return [];
+  if (network === undefined) return [];
+  if (network !== "dhcp") {
+    const { address, gateway } = network;
+    const route = gateway === undefined ? [] : [`ip route add default via ${shellQuote(gateway)} dev eth0`];
+    return [CARD_UP, `ip address add ${shellQuote(address)} dev eth0`, ...route];
+  }
   const top = root.kind === "initramfs" ? "''" : "/locore/root";
-  return [NETWORK.replace("LEASE_TEXT", () => shellQuote(LEASE)), `resolver ${top}`];
+  return [CARD_UP, BY_DHCP.replace("LEASE_TEXT", () => shellQuote(LEASE)), `resolver ${top}`];
 }
 
 function accountLines({ user, root }: RunInitOptions): string[] {

@@ -5,6 +5,7 @@
  * Sources: fcntl(2), fallocate(2), <asm-generic/fcntl.h>; the numbers are those of 64-bit Linux.
  */
 import { endianness } from "node:os";
+import type { TapCalls } from "./net/tap-calls.js";
 import type { HostCalls } from "./share/host-calls.js";
 
 /** A lock on a byte, of an open file: closing the file, or the end of the process, gives it back. */
@@ -23,6 +24,8 @@ export interface NativeCalls {
   leave(status: number): never;
   /** What shared folders ask of the host; bound when it is first asked for. Rejects where its C library lacks a call. */
   folderCalls(): Promise<HostCalls>;
+  /** What taps ask of the host; likewise. */
+  tapCalls(): Promise<TapCalls>;
 }
 
 /** A call that the host refuses. */
@@ -39,10 +42,16 @@ export class NativeCallError extends Error {
 /** Whether there are such calls here, and what is done without. */
 export type NativeVerdict = { usable: true; detail: string } | { usable: false; reason: string };
 
+/** A function of C; `async` calls it in a thread of libuv's, its last argument being told of the end. */
+export interface KoffiFunction {
+  (...args: unknown[]): number;
+  async(...args: unknown[]): void;
+}
+
 /** What of koffi is used. */
 export interface Koffi {
   version: string;
-  load(library: null): { func(prototype: string): (...args: unknown[]) => number };
+  load(library: null): { func(prototype: string): KoffiFunction };
   errno(): number;
 }
 
@@ -78,6 +87,7 @@ function bind(koffi: Koffi): NativeCalls {
   return {
     folderCalls: () =>
       (folders ??= import("./share/file-calls.js").then(({ FileCalls }) => new FileCalls(koffi))),
+    tapCalls: async () => (await import("./net/tap-calls.js")).tapCalls(koffi),
     lockByte(descriptor, at, lock) {
       try {
         ask(descriptor, F_OFD_SETLK, at, lock);

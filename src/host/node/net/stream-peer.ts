@@ -1,0 +1,103 @@
+/** One who sends and takes frames by a stream socket, and whom nobody trusts: what waits for it is bounded, and what it sends is taken as fast as there is room. */
+import type net from "node:net";
+import { wireFrame, WireReader } from "../../../net/wire-stream.js";
+
+/** Bytes that wait for the peer at most; what comes beyond is lost, as on every wire. */
+const MOST_WAITING = 2 ** 20;
+/** With so many bytes waiting, whoever can wait waits. */
+const ENOUGH_WAITING = 2 ** 18;
+
+export interface PeerEvents {
+  /** Takes a frame; false where there is no room now: it comes again after `resume`. */
+  frame(bytes: Uint8Array): boolean;
+  /** The peer is gone; an error where it was broken off, of its stream (WireError) or of the host. Called once. */
+  gone(why: Error | undefined): void;
+}
+
+export class StreamPeer {
+  readonly #socket: net.Socket;
+  readonly #events: PeerEvents;
+  readonly #reader = new WireReader();
+  /** A frame for which there was no room. */
+  #waiting: Uint8Array | undefined;
+  #corked = false;
+  #why: Error | undefined;
+
+  constructor(socket: net.Socket, events: PeerEvents) {
+    this.#socket = socket;
+    this.#events = events;
+    socket.on("data", (bytes) => {
+      this.#reader.push(bytes);
+      this.#carry();
+    });
+    socket.on("error", (error) => (this.#why ??= error));
+    socket.on("close", () => events.gone(this.#why));
+  }
+
+  /** Whether more than enough waits for it. */
+  get isFull(): boolean {
+    return this.#socket.writableLength > ENOUGH_WAITING;
+  }
+
+  /** Sends a frame; false where it is lost. */
+  send(frame: Uint8Array): boolean {
+    if (this.#socket.destroyed || this.#socket.writableLength + frame.length > MOST_WAITING) return false;
+    this.#cork();
+    this.#socket.write(wireFrame(frame));
+    return true;
+  }
+
+  /** Calls back once, when all that waited has left or the peer is gone. */
+  onDrain(callback: () => void): void {
+    const socket = this.#socket;
+    const done = (): void => {
+      socket.off("drain", done);
+      socket.off("close", done);
+      callback();
+    };
+    socket.on("drain", done);
+    socket.on("close", done);
+  }
+
+  /** There is room for its frames again. */
+  resume(): void {
+    if (this.#waiting === undefined) return;
+    const frame = this.#waiting;
+    this.#waiting = undefined;
+    if (this.#offer(frame)) this.#carry();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** What is sent in one turn of the event loop leaves in one call. */
+  #cork(): void {
+    if (this.#corked) return;
+    this.#corked = true;
+    this.#socket.cork();
+    setImmediate(() => {
+      this.#corked = false;
+      this.#socket.uncork();
+    });
+  }
+
+  #offer(frame: Uint8Array): boolean {
+    if (this.#events.frame(frame)) return true;
+    this.#waiting = frame;
+    return false;
+  }
+
+  #carry(): void {
+    try {
+      for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) {
+        if (this.#offer(frame)) continue;
+        this.#socket.pause();
+        return;
+      }
+      if (this.#socket.isPaused()) this.#socket.resume();
+    } catch (error) {
+      this.#socket.destroy(error as Error);
+    }
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * A cable that leads to a switch which several machines of a user name. There is no process for it: the first machine has the switch and
+ * a socket, the others connect to that, with QEMU's framing. When the machine that has it ends, or is killed, one of the others has
+ * the next switch a moment later; what is sent meanwhile is lost, as when somebody changes a switch for another.
+ */
+import type net from "node:net";
+import { LateFrames } from "../../../net/late-frames.js";
+import { NetSwitch, type Plugged } from "../../../net/net-switch.js";
+import { WireError } from "../../../net/wire-stream.js";
+import { hostReason } from "../disk-error.js";
+import type { Cable, CableUser } from "./cable.js";
+import { NetError } from "./net-error.js";
+import { connectPath, fitsSocket, isNobody, PathListener, PathTaken } from "./path-socket.js";
+import { StreamPeer } from "./stream-peer.js";
+import { switchPath } from "./switch-place.js";
+
+/** Machines on a switch. */
+const MOST_PORTS = 128;
+/** How long it takes until a switch that is gone is looked for, ms: one of all is first. */
+const SOON_MS = 20;
+/** After so many times in a row it is looked for less often, ms. */
+const SOON_TIMES = 20;
+const LATER_MS = 500;
+/** How often who has the switch looks whether its path still leads there, ms. */
+const LOOK_MS = 1000;
+
+/** What a machine has of the switch. */
+interface Way {
+  send(frame: Uint8Array): void;
+  resume(): void;
+  close(): void;
+}
+
+/** The switch itself, in this process. */
+class OwnSwitch implements Way {
+  readonly #switch = new NetSwitch(() => performance.now());
+  readonly #peers = new Set<StreamPeer>();
+  readonly #guest: Plugged;
+  readonly #late: LateFrames;
+  #listener: PathListener | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly name: string,
+    private readonly user: CableUser,
+  ) {
+    this.#late = new LateFrames(({ bytes }) => user.frame(bytes));
+    this.#guest = this.#switch.plug({ send: (frame) => this.#late.take(frame) });
+  }
+
+  /** Opens its socket. `lost`: told that its path leads to another. Rejects as PathListener does. */
+  async open(path: string, lost: () => void): Promise<void> {
+    this.#listener = await PathListener.open(path, (socket) => this.#visited(socket));
+    this.#timer = setInterval(() => {
+      if (this.#listener?.isThere === false) lost();
+    }, LOOK_MS);
+    this.#timer.unref();
+  }
+
+  send(bytes: Uint8Array): void {
+    this.#guest.send({ bytes });
+  }
+
+  resume(): void {
+    this.#late.flush();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#listener?.close();
+    for (const peer of this.#peers) peer.close();
+  }
+
+  #visited(socket: net.Socket): void {
+    if (this.#peers.size + 1 >= MOST_PORTS) {
+      socket.destroy();
+      this.user.say(`switch ${this.name}: ${MOST_PORTS} machines are plugged in; another one was sent away`);
+      return;
+    }
+    const peer: StreamPeer = new StreamPeer(socket, {
+      frame: (bytes) => {
+        plugged.send({ bytes });
+        return true;
+      },
+      gone: (why) => {
+        plugged.unplug();
+        this.#peers.delete(peer);
+        if (why instanceof WireError)
+          this.user.say(`switch ${this.name}: a station sends ${why.message}; it is sent away`);
+      },
+    });
+    const plugged = this.#switch.plug({ send: ({ bytes }) => peer.send(bytes) });
+    this.#peers.add(peer);
+  }
+}
+
+export class SwitchCable implements Cable {
+  /** Never: what a switch has no room for is lost. */
+  readonly isFull = false;
+  #way: Way | undefined;
+  #path = "";
+  #tries = 0;
+  #since = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(
+    private readonly name: string,
+    private readonly user: CableUser,
+  ) {}
+
+  async open(): Promise<void> {
+    this.#path = switchPath(this.name);
+    if (!fitsSocket(this.#path))
+      throw new NetError(
+        `switch ${this.name}`,
+        `the path ${this.#path}`,
+        "one that is short enough for a socket",
+        "Set XDG_RUNTIME_DIR to a shorter one.",
+      );
+    try {
+      while (!(await this.#join())) await new Promise((resolve) => setTimeout(resolve, SOON_MS));
+    } catch (error) {
+      throw new NetError(
+        `switch ${this.name}`,
+        `${this.#path}: ${hostReason(error)}`,
+        "a socket",
+        "Remove what is there.",
+      );
+    }
+  }
+
+  send(frame: Uint8Array): void {
+    this.#way?.send(frame);
+  }
+
+  onDrain(callback: () => void): void {
+    callback();
+  }
+
+  resume(): void {
+    this.#way?.resume();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#way?.close();
+  }
+
+  /** Connects to the switch, or becomes it; false where somebody else just did. Rejects where neither can be. */
+  async #join(): Promise<boolean> {
+    try {
+      this.#plugIn(await connectPath(this.#path));
+      return true;
+    } catch (error) {
+      if (!isNobody(error)) throw error;
+    }
+    const own = new OwnSwitch(this.name, this.user);
+    try {
+      await own.open(this.#path, () => {
+        own.close();
+        this.#lost(own);
+      });
+    } catch (error) {
+      own.close();
+      if (error instanceof PathTaken && error.isListener) return false;
+      throw error;
+    }
+    this.#found(own);
+    return true;
+  }
+
+  #plugIn(socket: net.Socket): void {
+    const peer: StreamPeer = new StreamPeer(socket, {
+      frame: (bytes) => this.user.frame(bytes),
+      gone: () => this.#lost(way),
+    });
+    const way: Way = {
+      send: (frame) => void peer.send(frame),
+      resume: () => peer.resume(),
+      close: () => peer.close(),
+    };
+    this.#found(way);
+  }
+
+  #found(way: Way): void {
+    if (this.#closed) way.close();
+    else this.#way = way;
+    this.#since = performance.now();
+  }
+
+  /** The switch is gone: the next one is looked for, by one machine a little earlier than by the others. */
+  #lost(way: Way): void {
+    if (this.#closed || this.#way !== way) return;
+    this.#way = undefined;
+    // One that sends everybody away is no switch that was found.
+    if (performance.now() - this.#since > LATER_MS) this.#tries = 0;
+    this.#lookAgain();
+  }
+
+  #lookAgain(): void {
+    const wait = this.#tries++ < SOON_TIMES ? SOON_MS * Math.random() : LATER_MS;
+    this.#timer = setTimeout(() => {
+      this.#join().then(
+        (joined) => {
+          if (!joined && !this.#closed) this.#lookAgain();
+        },
+        (error: unknown) => {
+          if (this.#closed) return;
+          if (this.#tries === SOON_TIMES)
+            this.user.say(`switch ${this.name}: ${hostReason(error)}; it is looked for again and again`);
+          this.#lookAgain();
+        },
+      );
+    }, wait);
+    this.#timer.unref();
+  }
+}

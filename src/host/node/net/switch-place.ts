@@ -1,0 +1,46 @@
+/** Where a user's switches are: sockets in a folder that is the user's alone; on Windows named pipes. */
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { hostReason } from "../disk-error.js";
+import { NetError } from "./net-error.js";
+
+const OWN_MODE = 0o700;
+const OTHERS = 0o077;
+
+/** The folder: of the session where there is one, otherwise below the host's temporary files. */
+function folderOf(): string {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  if (runtime !== undefined && path.isAbsolute(runtime) && fs.existsSync(runtime))
+    return path.join(runtime, "locore");
+  return path.join(os.tmpdir(), `locore-${os.userInfo().uid}`);
+}
+
+/** Makes the folder unless it is there, and believes none that others could have made or can change. Throws NetError. */
+function ownFolder(folder: string): void {
+  const refused = (found: string): NetError =>
+    new NetError(
+      folder,
+      found,
+      "a folder of this user's alone (mode 0700)",
+      "Remove it, or set XDG_RUNTIME_DIR to a folder of your own.",
+    );
+  let stat: fs.Stats;
+  try {
+    fs.mkdirSync(folder, { recursive: true, mode: OWN_MODE });
+    stat = fs.lstatSync(folder);
+  } catch (error) {
+    throw refused(hostReason(error));
+  }
+  if (!stat.isDirectory()) throw refused("no folder");
+  if (stat.uid !== os.userInfo().uid) throw refused(`a folder of user ${stat.uid}`);
+  if ((stat.mode & OTHERS) !== 0) throw refused(`mode ${(stat.mode & 0o777).toString(8)}`);
+}
+
+/** The path of a switch's socket. Throws NetError. */
+export function switchPath(name: string): string {
+  if (process.platform === "win32") return `\\\\.\\pipe\\locore-switch-${os.userInfo().username}-${name}`;
+  const folder = folderOf();
+  ownFolder(folder);
+  return path.join(folder, `switch-${name}`);
+}

@@ -1,0 +1,253 @@
+/** R3.7, R1.4 Cables: sockets with QEMU's framing, and switches that no process is started for; what a bad peer costs, and what is left behind. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import test from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CableNetwork } from "../../src/host/node/net/cable-network.js";
+import type { CableKind } from "../../src/host/node/net/net-request.js";
+import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
+import { wireFrame } from "../../src/net/wire-stream.js";
+
+const PATIENCE_MS = 20_000;
+const folder = mkdtempSync(path.join(os.tmpdir(), "locore-cables-"));
+process.env["XDG_RUNTIME_DIR"] = folder;
+let paths = 0;
+const freshPath = (): string => path.join(folder, `s${paths++}`);
+
+/** A guest on a cable. */
+class Guest {
+  readonly network: CableNetwork;
+  readonly said: string[] = [];
+  readonly got: Uint8Array[] = [];
+  readonly #reader = new FrameReader();
+  takes = true;
+
+  constructor(cable: CableKind) {
+    this.network = new CableNetwork({ mtu: 1500, cable }, { say: (line) => this.said.push(line) });
+  }
+
+  static async on(cable: CableKind): Promise<Guest> {
+    const guest = new Guest(cable);
+    await guest.network.opened();
+    guest.network.connect((bytes) => {
+      if (!guest.takes) return 0;
+      guest.#reader.push(bytes.slice());
+      for (let frame = guest.#reader.next(); frame !== undefined; frame = guest.#reader.next())
+        guest.got.push(frame.bytes);
+      return bytes.length;
+    });
+    return guest;
+  }
+
+  send(bytes: Uint8Array): Promise<void> {
+    return this.network.channel.output(encodeFrame({ bytes }));
+  }
+
+  /** Waits until something is so. */
+  static async until(is: () => boolean, what: string): Promise<void> {
+    const end = performance.now() + PATIENCE_MS;
+    while (!is()) {
+      assert.ok(performance.now() < end, what);
+      await sleep(5);
+    }
+  }
+}
+
+/** A frame for all, from station `from`. */
+function frame(from: number, length = 60): Uint8Array {
+  const bytes = new Uint8Array(length).fill(from);
+  bytes.fill(0xff, 0, 6);
+  bytes.set([2, 0, 0, 0, 0, from], 6);
+  return bytes;
+}
+
+const socketAt = (at: string, listen = false): CableKind => ({ kind: "socket", path: at, listen });
+
+test("R3.7 socket: two machines, one of which listens, exchange frames; the path goes with who listened", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const b = await Guest.on(socketAt(at));
+  await b.send(frame(1));
+  await Guest.until(() => a.got.length === 1, "a frame from who connected");
+  await a.send(frame(2, 1514));
+  await Guest.until(() => b.got.length === 1, "a frame from who listens");
+  assert.deepEqual([a.got[0], b.got[0]], [frame(1), frame(2, 1514)]);
+  await b.network.close();
+  await a.network.close();
+  assert.ok(!existsSync(at));
+});
+
+test("R3.7 socket: nobody there, somebody there, and what is no socket are said with what to do", async () => {
+  const at = freshPath();
+  await assert.rejects(Guest.on(socketAt(at)), /nobody who listens there.*listen=yes/);
+  const a = await Guest.on(socketAt(at, true));
+  await assert.rejects(Guest.on(socketAt(at, true)), /somebody who listens there already/);
+  await a.network.close();
+  writeFileSync(at, "");
+  await assert.rejects(Guest.on(socketAt(at, true)), /a file that is no socket/);
+  await assert.rejects(Guest.on(socketAt(path.join(folder, "x".repeat(120)))), /too long/);
+});
+
+test("R3.7 socket: a checksum that the guest left to its card is made", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const b = await Guest.on(socketAt(at));
+  const bytes = frame(1);
+  const checksum = { start: 14, offset: 16 };
+  await b.network.channel.output(encodeFrame({ bytes, checksum }));
+  await Guest.until(() => a.got.length === 1, "the frame");
+  let sum = 0;
+  for (let i = 14; i < 60; i += 2) sum += (a.got[0][i] << 8) | a.got[0][i + 1];
+  sum -= 0x0101;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  assert.notDeepEqual(a.got[0], bytes, "something was put in");
+  await Promise.all([a.network.close(), b.network.close()]);
+});
+
+test("R3.7 socket: a peer that sends nonsense is sent away with a word, and the next one is taken", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const bad = net.connect(at);
+  bad.write(Uint8Array.of(0x7f, 0xff, 0xff, 0xff));
+  await once(bad, "close");
+  assert.match(a.said.join(), /a frame of 2147483647 bytes/);
+  const good = net.connect(at);
+  good.write(wireFrame(frame(1)));
+  await Guest.until(() => a.got.length === 1, "the next peer's frame");
+  good.destroy();
+  await a.network.close();
+});
+
+test("R3.7 socket: a peer that goes and comes back is told of once, and frames flow again", async () => {
+  const at = freshPath();
+  let a = await Guest.on(socketAt(at, true));
+  const b = await Guest.on(socketAt(at));
+  for (let round = 0; round < 2; round++) {
+    await a.network.close();
+    await Guest.until(() => b.said.length > 0, "the word");
+    a = await Guest.on(socketAt(at, true));
+    const next = a;
+    await Guest.until(() => {
+      void b.send(frame(1));
+      return next.got.length > 0;
+    }, "frames flow again");
+  }
+  assert.equal(b.said.length, 1);
+  assert.match(b.said[0], /the peer is gone/);
+  await Promise.all([a.network.close(), b.network.close()]);
+});
+
+test("R3.7 socket: a guest without room holds its peer back; nothing is lost, and little is kept", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  a.takes = false;
+  const peer = net.connect(at);
+  const frames = 4000;
+  for (let i = 0; i < frames; i++) peer.write(wireFrame(frame(i % 200, 1514)));
+  await sleep(100);
+  assert.ok(peer.writableLength > 1_000_000, "most of it is still the peer's");
+  a.takes = true;
+  a.network.channel.onRoom?.();
+  await Guest.until(() => a.got.length === frames, "all of them");
+  peer.destroy();
+  await a.network.close();
+});
+
+test("R3.7 socket: a peer that takes nothing costs the guest frames, not memory, and no more than a moment", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const peer = net.connect(at).pause();
+  await once(peer, "connect");
+  const begun = performance.now();
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 4000; i++) await a.send(frame(1, 60_000));
+  assert.ok(process.memoryUsage().arrayBuffers - before < 100 * 2 ** 20);
+  assert.ok(performance.now() - begun < PATIENCE_MS, "4000 frames were taken from the guest");
+  peer.destroy();
+  await a.network.close();
+});
+
+const switchOf = (name: string): CableKind => ({ kind: "switch", name });
+
+test("R3.7 switch: machines that name the same one share an Ethernet; another name is another", async () => {
+  const [a, b, c] = [
+    await Guest.on(switchOf("one")),
+    await Guest.on(switchOf("one")),
+    await Guest.on(switchOf("one")),
+  ];
+  const other = await Guest.on(switchOf("two"));
+  await b.send(frame(2));
+  await Guest.until(() => a.got.length === 1 && c.got.length === 1, "all others have it");
+  const toB = frame(1);
+  toB.set([2, 0, 0, 0, 0, 2]);
+  await a.send(toB);
+  await Guest.until(() => b.got.length === 1, "the station has it");
+  await sleep(50);
+  assert.deepEqual([a.got.length, b.got.length, c.got.length, other.got.length], [1, 1, 1, 0]);
+  await Promise.all([a, b, c, other].map((one) => one.network.close()));
+  assert.ok(!existsSync(path.join(folder, "locore/switch-one")));
+});
+
+test("R3.7 switch: when the machine that has it ends, another one has it, and frames flow again", async () => {
+  const [a, b, c] = [
+    await Guest.on(switchOf("one")),
+    await Guest.on(switchOf("one")),
+    await Guest.on(switchOf("one")),
+  ];
+  await a.network.close();
+  await Guest.until(() => {
+    void b.send(frame(2));
+    return c.got.length > 0;
+  }, "frames flow again");
+  assert.deepEqual([...b.said, ...c.said], []);
+  await Promise.all([b, c].map((one) => one.network.close()));
+});
+
+const MODULE = new URL("../../src/host/node/net/cable-network.js", import.meta.url).href;
+
+/** A process that has a cable, and is killed. */
+async function leftBehind(cable: CableKind, meanwhile: () => Promise<void>): Promise<void> {
+  const script = `import { CableNetwork } from ${JSON.stringify(MODULE)};
+const network = new CableNetwork({ mtu: 1500, cable: ${JSON.stringify(cable)} }, { say() {} });
+await network.opened();
+process.stdout.write("there");
+setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  await meanwhile();
+  child.kill("SIGKILL");
+  await once(child, "close");
+}
+
+test("R1.4 socket: the path that a killed process left is the next one's", async () => {
+  const at = freshPath();
+  await leftBehind(socketAt(at, true), async () => {
+    await assert.rejects(Guest.on(socketAt(at, true)), /already/);
+  });
+  assert.ok(existsSync(at), "it was left");
+  const a = await Guest.on(socketAt(at, true));
+  await a.network.close();
+  assert.ok(!existsSync(at));
+});
+
+test("R1.4 switch: machines go on by a switch of their own when the one that had it is killed, however many there are", async () => {
+  const guests: Guest[] = [];
+  await leftBehind(switchOf("kill"), async () => {
+    for (let i = 0; i < 6; i++) guests.push(await Guest.on(switchOf("kill")));
+    await guests[0].send(frame(1));
+    await Guest.until(() => guests.slice(1).every((one) => one.got.length > 0), "all are on it");
+  });
+  for (const guest of guests) guest.got.length = 0;
+  await Guest.until(() => {
+    void guests[0].send(frame(1));
+    return guests.slice(1).every((one) => one.got.length > 0);
+  }, "all are on one again");
+  await Promise.all(guests.map((one) => one.network.close()));
+});
