@@ -36,14 +36,19 @@ export interface ForeignUse {
 export interface Meaning {
   /** Arguments of ours that say the same; none where nothing has to be done. */
   args?: readonly string[];
+  /** Likewise, about a run: a command that only looks at a machine has no such options, and leaves them out. */
+  run?: readonly string[];
   /** What is different here, for the user. */
   note?: string;
 }
 
+/** How often, and with what, another word of that program was given. */
+export type UsesOf = (name: string) => readonly ForeignUse[];
+
 /** A word of another program. It stands in no help of a command; where a command has the same word, that one counts. */
 export interface ForeignWord extends Pick<OptionSpec, "name" | "aliases" | "value"> {
   /** What all its uses mean together. Throws UsageError where they mean nothing. */
-  means(uses: readonly ForeignUse[]): Meaning;
+  means(uses: readonly ForeignUse[], others: UsesOf): Meaning;
 }
 
 /** An operand of a command, in order. */
@@ -201,6 +206,11 @@ class Given {
     this.#others = index(foreign);
   }
 
+  /** Whether there is this word, with its dashes. */
+  has(said: string | undefined): boolean {
+    return said !== undefined && this.#byName.has(said.replace(/^-+/, ""));
+  }
+
   read(args: readonly string[]): void {
     for (let at = 0; at < args.length;) {
       const text = args[at];
@@ -245,9 +255,11 @@ export function parseArguments(
   const given = new Given(options, foreign);
   given.read(args);
   const notes: string[] = [];
+  const others: UsesOf = (name) => [...given.foreign].find(([word]) => word.name === name)?.[1] ?? [];
   for (const [word, uses] of given.foreign) {
-    const { args: own, note } = word.means(uses);
+    const { args: own, run, note } = word.means(uses, others);
     if (own !== undefined) given.read(own);
+    if (run !== undefined && given.has(run[0])) given.read(run);
     if (note !== undefined) notes.push(note);
   }
   return new Arguments(given.operands, given.values, notes, given.before);

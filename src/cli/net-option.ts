@@ -21,6 +21,8 @@ const USAGE =
 /** The card is the machine's: a plan has it. */
 export const NET_OPTION: OptionSpec = {
   name: "net",
+  // What else QEMU's -net says, its own words take.
+  values: /^(none$|user(?!.*,(hostfwd|restrict|id|name)=)|(socket|switch|tap)=)/,
   value: "none|user,…|socket=PATH,…|switch=NAME,…|tap=NAME,…",
   help:
     "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +

@@ -7,6 +7,7 @@ import { BOOT_OPERANDS, readBootRequest, type BootRequest } from "../../src/cli/
 import { boot } from "../../src/cli/commands/boot.js";
 import { exportCommand } from "../../src/cli/commands/export.js";
 import { plan } from "../../src/cli/commands/plan.js";
+import { readNet } from "../../src/cli/net-option.js";
 import { QEMU_WORDS } from "../../src/cli/qemu/words.js";
 import { locore } from "../support/cli.js";
 import { requireTool } from "../support/requires.js";
@@ -133,10 +134,26 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-virtfs local,path=.", /needs path= and mount_tag=/, /mount_tag=TAG/],
   ["-virtfs synth,mount_tag=t", /there is no synth/, /protocol=9p/],
   ["-virtfs local,path=.,mount_tag=t,fmode=600", /fmode cannot be set/, /leave fmode= out/],
-  ["-netdev user,id=n", /one word here/, /--net user/],
-  ["-nic user,model=virtio", /one word here/, /--net user/],
+  ["-netdev user", /needs id=/, /-netdev user,id=n/],
+  ["-netdev user,id=n -netdev user,id=m", /there is one card, and -netdev user,id=n is it/, /one of the two/],
+  ["-netdev user,id=n -nic user", /there is one card/, /one of the two/],
+  ["-netdev user,id=n,hostfwd=tcp::22", /is no port/, /hostfwd=tcp::2222-:22/],
+  ["-netdev user,id=n,hostfwd=tcp::80-10.0.2.16:80", /the guest is 10\.0\.2\.15/, /tcp::80-:80/],
+  ["-netdev user,id=n,net=192.168.0.0/24", /QEMU's usual ones/, /leave net= out/],
+  ["-netdev user,id=n,smb=/home", /smb cannot be set/, /leave smb= out/],
+  ["-netdev stream,id=n,addr.type=inet,addr.host=h,addr.port=1", /by a path/, /addr\.type=unix/],
+  ["-netdev socket,id=n,connect=127.0.0.1:1234", /by a path/, /addr\.type=unix.*server=on/],
+  ["-netdev tap,id=n", /has to be named/, /ifname=tap0/],
+  ["-netdev bridge,id=n,br=br0", /no card is plugged into bridge/, /user, stream and tap.*switch=NAME/],
+  ["-nic vde", /no card is plugged into vde/, /switch=NAME/],
+  ["-net nic,macaddr=52:54:00:00:00:01", /one word here/, /--net user,mac=52:54:00:00:00:01/],
+  ["-net socket,listen=:1234", /by a path/, /addr\.type=unix/],
+  ["-net nowhere", /expected none or user/, /--net user/],
+  ["-device e1000,netdev=n", /virtio cards/, /--net user/],
+  ["-netdev user,id=m -device virtio-net-pci,netdev=n", /needs the network/, /-netdev user,id=n/],
+  ["-netdev user,id=n -device virtio-net-pci,netdev=n,tx=timer", /tx cannot be set/, /leave tx= out/],
   ["-device nvme,drive=d", /virtio disks on MMIO/, /--disk FILE/],
-  ["-device virtio-net-pci,netdev=n", /one word here/, /--net user/],
+  ["-device virtio-net-pci,netdev=n", /needs the network/, /--net user/],
   ["-device virtio-rng-pci,max-bytes=1024", /max-bytes cannot be set/, /leave max-bytes= out/],
   ["-device virtserialport,chardev=c,name=n", /no named port/, /docs\/virtio\.md/],
   ["-device virtio-gpu-device", /no graphics/, /--screen/],
@@ -230,6 +247,63 @@ for (const [line, asked] of VIRTIO) {
     assert.deepEqual(request("-kernel", "vmlinuz", ...line.split(" ")), { ...request("vmlinuz"), ...asked });
   });
 }
+
+/** What is said of a network, the same in our words, and what is different here. */
+const NETS: [line: string, ours: string, note?: RegExp][] = [
+  ["-netdev user,id=n,restrict=on", "--net user,deny=*"],
+  [
+    "-netdev user,id=n",
+    "--net user",
+    /-netdev user,id=n: the guest does not reach this host; --net user,host=yes lets it$/,
+  ],
+  [
+    "-netdev user,id=n,restrict=on,hostfwd=tcp::2222-:22,hostfwd=udp:127.0.0.1:53-10.0.2.15:53",
+    "--net user,deny=* --publish 2222:22 --publish 127.0.0.1:53:53/udp",
+    /port 2222 is open on this host's loopback alone; --publish 0\.0\.0\.0:2222:22/,
+  ],
+  [
+    "-device virtio-net-device,netdev=n,mac=52:54:00:00:00:07,host_mtu=9000 -netdev user,id=n,restrict=y",
+    "--net user,deny=*,mac=52:54:00:00:00:07,mtu=9000",
+  ],
+  [
+    "-netdev stream,id=n,server=on,addr.type=unix,addr.path=a -device virtio-net-pci,netdev=n,mac=52:54:00:00:00:07",
+    "--net socket=a,listen=yes,mac=52:54:00:00:00:07",
+  ],
+  [
+    "-nic tap,ifname=tap1,script=no,downscript=no,model=virtio-net-pci,mac=52:54:00:00:00:07",
+    "--net tap=tap1,mac=52:54:00:00:00:07",
+  ],
+  ["-nic user,model=virtio,restrict=on", "--net user,deny=*"],
+  ["-nic user,restrict=on", "--net user,deny=*", /virtio card/],
+  [
+    "-net nic,model=virtio,macaddr=52:54:00:00:00:07 -net user,hostfwd=tcp:127.0.0.1:80-:80,restrict=on",
+    "--net user,deny=*,mac=52:54:00:00:00:07 --publish 127.0.0.1:80:80",
+  ],
+  ["-net nic -net user", "--net user"],
+];
+for (const [line, ours, note] of NETS) {
+  test(`R1.5 R3.7 ${line}: ${ours}`, () => {
+    const [theirs, same] = [line, ours].map((text) => parsed("k", ...text.split(" ")));
+    for (const name of ["publish", "net"]) {
+      const [found, expected] = [theirs, same].map((args) => args.values(name));
+      assert.deepEqual(
+        found.map((value) => value.split(",").sort()),
+        expected.map((value) => value.split(",").sort()),
+      );
+    }
+    assert.ok(readNet(theirs) !== undefined);
+    assert.match(theirs.notes.join(), note ?? /^$/);
+  });
+}
+
+test("R1.5 R3.7 ports of QEMU's user network are about a run: what only looks at a machine leaves them out", () => {
+  const args = parseArguments(
+    ["k", ..."-nic user,hostfwd=tcp::2222-:22".split(" ")],
+    plan.options,
+    plan.foreign,
+  );
+  assert.deepEqual(readBootRequest(args).net, "user");
+});
 
 test("R1.5 -bios FILE runs before the kernel; without one the firmware is what boots", () => {
   assert.deepEqual(request("-kernel", "k", "-bios", "b.bin"), request("k", "-o", "loader.bios=b.bin"));

@@ -181,14 +181,18 @@ test("R3.7 switch: machines that name the same one share an Ethernet; another na
     await Guest.on(switchOf("one")),
   ];
   const other = await Guest.on(switchOf("two"));
-  await b.send(frame(2));
-  await Guest.until(() => a.got.length === 1 && c.got.length === 1, "all others have it");
+  await Guest.until(() => {
+    void b.send(frame(2));
+    return a.got.length > 0 && c.got.length > 0;
+  }, "all others have it");
+  await sleep(50);
+  for (const one of [a, b, c]) one.got.length = 0;
   const toB = frame(1);
   toB.set([2, 0, 0, 0, 0, 2]);
   await a.send(toB);
   await Guest.until(() => b.got.length === 1, "the station has it");
   await sleep(50);
-  assert.deepEqual([a.got.length, b.got.length, c.got.length, other.got.length], [1, 1, 1, 0]);
+  assert.deepEqual([a.got.length, b.got.length, c.got.length, other.got.length], [0, 1, 0, 0]);
   await Promise.all([a, b, c, other].map((one) => one.network.close()));
   assert.ok(!existsSync(path.join(folder, "locore/switch-one")));
 });
@@ -241,8 +245,10 @@ test("R1.4 switch: machines go on by a switch of their own when the one that had
   const guests: Guest[] = [];
   await leftBehind(switchOf("kill"), async () => {
     for (let i = 0; i < 6; i++) guests.push(await Guest.on(switchOf("kill")));
-    await guests[0].send(frame(1));
-    await Guest.until(() => guests.slice(1).every((one) => one.got.length > 0), "all are on it");
+    await Guest.until(() => {
+      void guests[0].send(frame(1));
+      return guests.slice(1).every((one) => one.got.length > 0);
+    }, "all are on it");
   });
   for (const guest of guests) guest.got.length = 0;
   await Guest.until(() => {

@@ -15,9 +15,9 @@ export const NO_SHARING = refuse(
   "folders are shared by virtio-fs, in words of our own, or by -virtfs alone",
   "locore boot … --share DIR:TAG[,rw], and in the guest: mount -t virtiofs TAG /mnt",
 );
-export const NO_NETWORK = refuse(
-  "cards and what they are plugged into are one word here",
-  "leave it out and write --net user; --publish HOST:GUEST is hostfwd",
+const OTHER_CARD = refuse(
+  "network cards are virtio cards",
+  "-device virtio-net-device,netdev=ID, or --net user",
 );
 
 const EXIT_PORTS: readonly number[] = [PC_PORTS.debugExit.start, PC_PORTS.debugExitAlias.start];
@@ -89,7 +89,7 @@ const KINDS: readonly (readonly [names: RegExp, rule: Rule])[] = [
     NO_OTHER_DISKS,
   ],
   [/^(virtio-(9p|fs)|vhost-user-fs)/, NO_SHARING],
-  [/^(virtio-net|vhost-user-net|vhost-vdpa|e1000|rtl8139|ne2k|pcnet|vmxnet|usb-net|igb|i8255)/, NO_NETWORK],
+  [/^(vhost-user-net|vhost-vdpa|e1000|rtl8139|ne2k|pcnet|vmxnet|usb-net|igb|i8255)/, OTHER_CARD],
   [/^virtio-rng(-device|-pci)?$/, virtioDevice("--rng", ["--rng"])],
   [/^virtio-balloon(-device|-pci)?$/, BALLOON],
   [/^virtio-serial(-device|-pci)?$/, take("virtconsole is what brings the console")],
@@ -136,7 +136,7 @@ const OTHERS = refuse(
 
 /** -device: one driver, with its properties. */
 export const device: Rule = {
-  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; so is vmgenid; virtio-rng-device, virtio-balloon-device and virtconsole are --rng, --balloon 0 and --console hvc0; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
+  about: `isa-debug-exit is taken: the machine has it at ${EXIT_PORTS.map((at) => hex(at)).join(" and ")}; so is vmgenid; virtio-net-device is the card of its -netdev; virtio-rng-device, virtio-balloon-device and virtconsole are --rng, --balloon 0 and --console hvc0; pc-testdev, and isa-debugcon at 0xe9, are -o testdev=on; no other of QEMU's: ${INTO_INITRD}; a file is a device of your own`,
   judge(value, index) {
     const [[, driver], ...properties] = parseSuboptions(value, "driver");
     const named = new Map(properties);

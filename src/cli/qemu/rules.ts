@@ -80,15 +80,15 @@ export function word(names: string, value: string | undefined, rule: Rule): Qemu
 export function oneOf(row: QemuWord): QemuWord {
   return {
     ...row,
-    means(uses) {
+    means(uses, others) {
       for (const use of uses.slice(0, -1)) {
         try {
-          return row.means([use]);
+          return row.means([use], others);
         } catch (error) {
           if (!(error instanceof UsageError)) throw error;
         }
       }
-      return row.means(uses.slice(-1));
+      return row.means(uses.slice(-1), others);
     },
   };
 }

@@ -6,16 +6,10 @@
  * Specification: QEMU's "Invocation" (qemu-options.hx), 7.2 to 10, and words that were dropped since 2.0.
  */
 import { DRIVE_OF_FILE, drive } from "./drives.js";
-import {
-  BALLOON,
-  CONSOLE as VIRTIO_CONSOLE,
-  device,
-  NO_NETWORK,
-  NO_OTHER_DISKS,
-  NO_SHARING,
-} from "./devices.js";
+import { BALLOON, CONSOLE as VIRTIO_CONSOLE, device, NO_OTHER_DISKS, NO_SHARING } from "./devices.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
+import { NET, NETDEV, NIC, withCards } from "./net.js";
 import { VIRTFS } from "./shares.js";
 
 const LEAVE_OUT = "leave it out";
@@ -189,15 +183,16 @@ const SCREEN: readonly QemuWord[] = [
 ];
 
 const DEVICES: readonly QemuWord[] = [
-  word("device", "DRIVER", device),
+  withCards(word("device", "DRIVER", device)),
   word("drive", "DRIVE", DRIVE),
   word("hda hdb hdc hdd", "FILE", DRIVE_OF_FILE),
   word("cdrom fda fdb sd mtdblock blockdev iscsi", "FILE", NO_OTHER_DISKS),
   word("no-fd-bootchk win2k-hack", undefined, take("there is no such disk")),
   word("virtfs", "FOLDER", VIRTFS),
   word("fsdev", "FOLDER", NO_SHARING),
-  word("netdev", "KIND", NO_NETWORK),
-  word("nic", "KIND", among({ none: NONE }, NO_NETWORK)),
+  NETDEV,
+  NIC,
+  NET,
   word("usb", undefined, NO_USB),
   word("usbdevice", "NAME", NO_USB),
   word("audio audiodev soundhw", "KIND", among({ none: NONE }, NO_SOUND)),
