@@ -118,9 +118,9 @@ export class Scheduler implements SlotWatcher {
 
   /**
    * One decision and at most one slice of at most `limit` instructions. Due timers fire first. Skipped time is a
-   * step of no instructions: timers that wake nobody may follow each other for ever.
+   * step of no instructions: timers that wake nobody may follow each other for ever. No time is skipped beyond `horizon`.
    */
-  step(limit: number): Step {
+  step(limit: number, horizon = Infinity): Step {
     const { clock, timers, completions } = this.#options;
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
     if (this.#turns.ready === 0) clock.rest();
@@ -130,7 +130,7 @@ export class Scheduler implements SlotWatcher {
     const turn = this.#turns.next();
     if (turn !== undefined)
       return { state: "ran", instructions: this.#runSlice(turn.slot, turn.fresh, this.#limit(limit)) };
-    return this.#idle() ?? { state: "ran", instructions: 0 };
+    return this.#idle(horizon) ?? { state: "ran", instructions: 0 };
   }
 
   /** A slice ends where an answer of a replayed run belongs. */
@@ -195,7 +195,7 @@ export class Scheduler implements SlotWatcher {
   }
 
   /** No CPU can run: skips time, says until when to sleep, or finds that nothing can ever wake the machine. */
-  #idle(): Step | undefined {
+  #idle(horizon: number): Step | undefined {
     const { clock, slots, wake, completions } = this.#options;
     if (slots.every((slot) => slot.status !== "sleeping")) {
       return this.#halt("interrupts-off", "every CPU is in HLT with interrupts off");
@@ -205,7 +205,7 @@ export class Scheduler implements SlotWatcher {
         "no-wake-source",
         `every CPU is in HLT or MWAIT and nothing can wake it: ${wake.missing()}`,
       );
-    const until = this.#nextEvent();
+    const until = this.#nextEvent(horizon);
     // Instruction time stands still while it is waited for an answer, which then always comes at the same place.
     const waits = clock.deterministic && completions.inFlight > 0 && completions.nextStamp === undefined;
     if (until !== undefined && !waits && clock.skipTo(until)) return undefined;
@@ -213,11 +213,11 @@ export class Scheduler implements SlotWatcher {
   }
 
   /** When something happens to a machine in which every CPU sleeps, ns; `undefined`: when something from outside comes. */
-  #nextEvent(): number | undefined {
+  #nextEvent(horizon: number): number | undefined {
     const { timers, completions } = this.#options;
     const { nextStamp } = completions;
     const stamped = nextStamp?.instructions === this.#instructions ? nextStamp.at : Infinity;
-    const next = Math.min(timers.nextDeadline ?? Infinity, stamped);
+    const next = Math.min(timers.nextDeadline ?? Infinity, stamped, horizon);
     return Number.isFinite(next) ? next : undefined;
   }
 
