@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { Arguments, UsageError } from "../../src/cli/args.js";
 import { readBootRequest } from "../../src/cli/boot-request.js";
+import type { CableAsked } from "../../src/cli/cable-option.js";
 import { parseNet, parsePublished, readNet, type UserAsked } from "../../src/cli/net-option.js";
 import { parsePrefix } from "../../src/net/ipv4.js";
 
@@ -98,5 +99,50 @@ test("R3.7 what is about a network makes no sense without one, and a network non
   refused(
     () => readBootRequest(args({ ...kernel, deterministic: [""] })),
     /a deterministic run has no network/,
+  );
+});
+
+test("R3.7 --net socket, switch and tap: what the cable leads to, and a card of an address of its own", () => {
+  const cable = (text: string): CableAsked => parseNet(text) as CableAsked;
+  assert.deepEqual(cable("socket=a,,b,listen=yes").cable, { kind: "socket", path: "a,b", listen: true });
+  assert.deepEqual(cable("socket=a").cable, { kind: "socket", path: "a", listen: false });
+  assert.deepEqual(cable("tap=tap0").cable, { kind: "tap", name: "tap0" });
+  const { card, address } = cable("switch=lab,mac=52:54:00:00:07:09,mtu=9000");
+  assert.deepEqual(card, { mac: "52:54:00:00:07:09", mtu: 9000 });
+  assert.deepEqual(address, { address: "169.254.8.9/16" }, "nobody there answers to DHCP");
+  assert.equal(cable("socket=a").address, undefined, "it asks by DHCP");
+  assert.deepEqual(cable("tap=t,addr=10.0.3.2/24,gateway=10.0.3.1").address, {
+    address: "10.0.3.2/24",
+    gateway: "10.0.3.1",
+  });
+  const macs = Array.from({ length: 50 }, () => cable("switch=lab").card.mac);
+  assert.equal(new Set(macs).size, 50);
+  assert.ok(macs.every((mac) => mac.startsWith("52:54:00:")));
+});
+
+test("R3.7 --net with a cable: each word that is wrong is named, and so is what is of the network in user mode", () => {
+  refused(() => parseNet("socket="), /expected the path of a socket/);
+  refused(() => parseNet("switch=../x"), /expected a name of letters/);
+  refused(() => parseNet(`switch=${"x".repeat(33)}`), /32 at most/);
+  refused(() => parseNet("tap=a-name-that-is-too-long"), /15 bytes at most/);
+  refused(() => parseNet("switch=lab,listen=yes"), /only a socket/);
+  refused(() => parseNet("switch=lab,host=yes"), /host= is of the network in user mode/);
+  refused(() => parseNet("socket=a,allow=10.0.0.0/8"), /allow= is of the network in user mode/);
+  refused(() => parseNet("socket=a,addr=10.0.3.2"), /expected ADDRESS\/BITS/);
+  refused(() => parseNet("socket=a,gateway=10.0.3.1"), /a gateway needs an address/);
+  refused(() => parseNet("socket=a,mtu=1499"), /1500/);
+  refused(() => parseNet("socket=a,mac=33:33:00:00:00:01"), /one station/);
+  const args = (values: Record<string, string[]>): Arguments =>
+    new Arguments([], new Map(Object.entries(values)));
+  refused(() => readNet(args({ net: ["switch=a"], publish: ["80:80"] })), /--publish: it is of the network/);
+  assert.equal(readNet(args({ net: ["switch=a"], pcap: ["x"] }))!.request.capture, "x");
+  const kernel = { kernel: ["vmlinuz"], net: ["switch=a"] };
+  refused(
+    () => readBootRequest(args({ ...kernel, deterministic: [""] })),
+    /a deterministic run has no network/,
+  );
+  refused(
+    () => readBootRequest(args({ ...kernel, net: ["switch=a,addr=10.0.3.2/24"] })),
+    /knows of no addr=/,
   );
 });

@@ -158,6 +158,16 @@ test("R3.7 socket: a guest without room holds its peer back; nothing is lost, an
   await a.network.close();
 });
 
+test("R3.7 socket: what a guest sends last, before its machine ends, is with its peer", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const b = await Guest.on(socketAt(at));
+  for (let i = 0; i < 100; i++) void b.send(frame(i, 1514));
+  await b.network.close();
+  await Guest.until(() => a.got.length === 100, "all of them");
+  await a.network.close();
+});
+
 test("R3.7 socket: a peer that takes nothing costs the guest frames, not memory, and no more than a moment", async () => {
   const at = freshPath();
   const a = await Guest.on(socketAt(at, true));

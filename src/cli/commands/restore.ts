@@ -5,7 +5,7 @@ import type { SnapshotAbout } from "../../snapshot/about.js";
 import type { NetRequest } from "../../host/node/net/net-request.js";
 import { ABOUT_READING, FAST_READING, readSnapshotFile } from "../../host/node/snapshot-file.js";
 import { SnapshotError } from "../../snapshot/snapshot-error.js";
-import type { Arguments } from "../args.js";
+import { UsageError, type Arguments } from "../args.js";
 import { BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { parseDevice } from "../device-option.js";
@@ -25,7 +25,10 @@ export function aboutFile(file: string): SnapshotAbout {
 
 /** The network of a machine that was saved: its packets are as long as the guest's driver was told then, whatever is asked now. Throws UsageError, InputFileError, SnapshotError. */
 export function restoredNet(file: string, args: Arguments): NetRequest | undefined {
-  const request = readNet(args)?.request;
+  const asked = readNet(args);
+  if (asked !== undefined && "cable" in asked && asked.isAddressed)
+    throw new UsageError("--net addr=: a guest that goes on has the address that it had", "leave it out");
+  const request = asked?.request;
   const mtu = request && reading(file, (source) => readCardMtu(source, FAST_READING));
   return request && { ...request, mtu: mtu ?? request.mtu };
 }

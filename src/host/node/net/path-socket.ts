@@ -142,7 +142,7 @@ async function refuseTaken(path: string): Promise<void> {
 
 /** Holds a lock; gives what gives it back. */
 async function locked(path: string): Promise<() => void> {
-  for (;;) {
+  for (const begun = Date.now(); ;) {
     try {
       fs.closeSync(fs.openSync(path, "wx"));
       return () => fs.rmSync(path, { force: true });
@@ -150,7 +150,10 @@ async function locked(path: string): Promise<() => void> {
       if (codeOf(error) !== "EEXIST") throw error;
     }
     const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-    if (stat !== undefined && Date.now() - stat.mtimeMs > LOCK_LEFT_MS) fs.rmSync(path, { force: true });
+    // The second is for a clock that was set back meanwhile.
+    const isLeft = (since: number): boolean => Date.now() - since > LOCK_LEFT_MS;
+    if (stat !== undefined && (isLeft(stat.mtimeMs) || isLeft(begun + LOCK_LEFT_MS)))
+      fs.rmSync(path, { force: true });
     else await sleep(LOCK_LOOK_MS);
   }
 }

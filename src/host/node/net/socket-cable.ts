@@ -61,11 +61,11 @@ export class SocketCable implements Cable {
     this.#peer?.resume();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#listener?.close();
-    this.#peer?.close();
+    await this.#peer?.close();
   }
 
   #cannot(error: unknown): NetError {

@@ -7,6 +7,9 @@ const MOST_WAITING = 2 ** 20;
 /** With so many bytes waiting, whoever can wait waits. */
 const ENOUGH_WAITING = 2 ** 18;
 
+/** How long what was sent last may take to leave, ms. */
+const LAST_WORDS_MS = 300;
+
 export interface PeerEvents {
   /** Takes a frame; false where there is no room now: it comes again after `resume`. */
   frame(bytes: Uint8Array): boolean;
@@ -67,8 +70,20 @@ export class StreamPeer {
     if (this.#offer(frame)) this.#carry();
   }
 
-  close(): void {
-    this.#socket.destroy();
+  /** Ends it; what was sent last still leaves, for a while. */
+  close(): Promise<void> {
+    const socket = this.#socket;
+    if (socket.destroyed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        socket.destroy();
+        resolve();
+      };
+      const timer = setTimeout(done, LAST_WORDS_MS);
+      socket.once("close", done);
+      socket.end(done);
+    });
   }
 
   /** What is sent in one turn of the event loop leaves in one call. */

@@ -28,7 +28,7 @@ const LOOK_MS = 1000;
 interface Way {
   send(frame: Uint8Array): void;
   resume(): void;
-  close(): void;
+  close(): Promise<unknown>;
 }
 
 /** The switch itself, in this process. */
@@ -65,10 +65,10 @@ class OwnSwitch implements Way {
     this.#late.flush();
   }
 
-  close(): void {
+  close(): Promise<unknown> {
     clearInterval(this.#timer);
     this.#listener?.close();
-    for (const peer of this.#peers) peer.close();
+    return Promise.all([...this.#peers].map((peer) => peer.close()));
   }
 
   #visited(socket: net.Socket): void {
@@ -142,10 +142,10 @@ export class SwitchCable implements Cable {
     this.#way?.resume();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    this.#way?.close();
+    await this.#way?.close();
   }
 
   /** Connects to the switch, or becomes it; false where somebody else just did. Rejects where neither can be. */
@@ -159,11 +159,11 @@ export class SwitchCable implements Cable {
     const own = new OwnSwitch(this.name, this.user);
     try {
       await own.open(this.#path, () => {
-        own.close();
+        void own.close();
         this.#lost(own);
       });
     } catch (error) {
-      own.close();
+      void own.close();
       if (error instanceof PathTaken && error.isListener) return false;
       throw error;
     }
@@ -185,7 +185,7 @@ export class SwitchCable implements Cable {
   }
 
   #found(way: Way): void {
-    if (this.#closed) way.close();
+    if (this.#closed) void way.close();
     else this.#way = way;
     this.#since = performance.now();
   }

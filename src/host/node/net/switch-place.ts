@@ -13,7 +13,7 @@ function folderOf(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
   if (runtime !== undefined && path.isAbsolute(runtime) && fs.existsSync(runtime))
     return path.join(runtime, "locore");
-  return path.join(os.tmpdir(), `locore-${os.userInfo().uid}`);
+  return path.join(os.tmpdir(), `locore-${process.getuid?.() ?? "user"}`);
 }
 
 /** Makes the folder unless it is there, and believes none that others could have made or can change. Throws NetError. */
@@ -33,7 +33,7 @@ function ownFolder(folder: string): void {
     throw refused(hostReason(error));
   }
   if (!stat.isDirectory()) throw refused("no folder");
-  if (stat.uid !== os.userInfo().uid) throw refused(`a folder of user ${stat.uid}`);
+  if (stat.uid !== process.getuid?.()) throw refused(`a folder of user ${stat.uid}`);
   if ((stat.mode & OTHERS) !== 0) throw refused(`mode ${(stat.mode & 0o777).toString(8)}`);
 }
 
