@@ -13,6 +13,7 @@ const WITHOUT_NATIVE = [
   "disks are locked by files beside them, which keep away other machines of locore only, not QEMU",
   "what a guest discards stays in the disk's file",
   "folders are shared read-only, without extended attributes",
+  "there are no taps: --net tap= is refused",
 ];
 
 const USUAL_SECONDS = 60;
