@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -16,6 +16,7 @@ import { wireFrame } from "../../src/net/wire-stream.js";
 const PATIENCE_MS = 20_000;
 const folder = mkdtempSync(path.join(os.tmpdir(), "locore-cables-"));
 process.env["XDG_RUNTIME_DIR"] = folder;
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 let paths = 0;
 const freshPath = (): string => path.join(folder, `s${paths++}`);
 
@@ -221,6 +222,45 @@ test("R3.7 switch: when the machine that has it ends, another one has it, and fr
   assert.deepEqual([...b.said, ...c.said], []);
   await Promise.all([b, c].map((one) => one.network.close()));
 });
+
+test("R3.7 switch: a station that sends nonsense is sent away, one that takes nothing loses frames; the others go on", async () => {
+  const [a, b] = [await Guest.on(switchOf("bad")), await Guest.on(switchOf("bad"))];
+  const at = path.join(folder, "locore/switch-bad");
+  const bad = net.connect(at);
+  bad.write(new Uint8Array(4).fill(0xff));
+  await once(bad, "close");
+  assert.match(a.said.join(), /switch bad: a station sends a frame of 4294967295 bytes/);
+  const stuck = net.connect(at).pause();
+  await once(stuck, "connect");
+  const before = process.memoryUsage().arrayBuffers;
+  for (let i = 0; i < 2000; i++) await a.send(frame(1, 20_000));
+  await Guest.until(() => b.got.length > 0, "frames come");
+  b.got.length = 0;
+  assert.ok(process.memoryUsage().arrayBuffers - before < 100 * 2 ** 20);
+  await Guest.until(() => {
+    void a.send(frame(1));
+    return b.got.some(({ length }) => length === 60);
+  }, "and go on coming");
+  stuck.destroy();
+  await Promise.all([a, b].map((one) => one.network.close()));
+});
+
+test(
+  "R3.7 switch: a folder that others may enter is not believed",
+  { skip: process.platform === "win32" },
+  async () => {
+    const open = mkdtempSync(path.join(os.tmpdir(), "locore-open-"));
+    mkdirSync(path.join(open, "locore"));
+    chmodSync(path.join(open, "locore"), 0o755);
+    process.env["XDG_RUNTIME_DIR"] = open;
+    try {
+      await assert.rejects(Guest.on(switchOf("x")), /found mode 755; expected a folder of this user's alone/);
+    } finally {
+      process.env["XDG_RUNTIME_DIR"] = folder;
+      rmSync(open, { recursive: true });
+    }
+  },
+);
 
 const MODULE = new URL("../../src/host/node/net/cable-network.js", import.meta.url).href;
 

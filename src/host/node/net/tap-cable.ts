@@ -61,7 +61,7 @@ async function openTap(name: string): Promise<OpenTap> {
     throw refusal(
       name,
       `${DEVICE}: ${hostReason(error)}`,
-      "Have root load the module (modprobe tun), or give a container the device.",
+      "Have root load its module (modprobe tun) and give it to all (mode 0666, as is usual), or give it to the container.",
     );
   }
   try {
