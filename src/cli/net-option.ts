@@ -63,7 +63,10 @@ export type NetAsked = UserAsked | CableAsked;
 function allowedOf(text: string): Allowed {
   const allowed = parseAllowed(text);
   if (allowed === undefined)
-    throw new UsageError(`--net allow=${text}: expected NAME, NAME:PORT, ADDRESS or ADDRESS/BITS`, USAGE);
+    throw new UsageError(
+      `--net allow=${text}: expected NAME, NAME:PORT, ADDRESS, ADDRESS/BITS or [IPV6]:PORT`,
+      USAGE,
+    );
   return allowed;
 }
 
@@ -109,8 +112,6 @@ function parsePublish(text: string): Published {
   const ports = [hostPort, guestPort].map(Number);
   if (!isAddress || !ports.every((port) => port >= 1 && port <= MOST_PORT))
     throw new UsageError(`--publish ${text}: expected [ADDR:]HOST:GUEST[/udp]`, "--publish 8080:80");
-  if (six !== undefined && protocol === "udp")
-    throw new UsageError(`--publish ${text}: datagrams come by IPv4 only`, "--publish 127.0.0.1:5353:53/udp");
   return { at: { address, port: ports[0] }, guestPort: ports[1], udp: protocol === "udp" };
 }
 

@@ -2,6 +2,7 @@
  * The nameserver of the guest's network. It knows the host by a name; all else it asks the host: addresses as the host's own programs
  * find them, other records of whom the host asks. What it tells of addresses the policy remembers.
  */
+import { addressBytes, addressOf, type Address } from "./address.js";
 import {
   answers,
   answerTo,
@@ -13,8 +14,6 @@ import {
   type DnsQuestion,
 } from "./dns-message.js";
 import type { HostNames, HostSockets } from "./host-sockets.js";
-import { parseAddress } from "./ipv4.js";
-import { parseIpv6 } from "./ipv6-text.js";
 import { HOST_NAME, type Network } from "./network.js";
 import type { Policy } from "./policy.js";
 
@@ -65,7 +64,8 @@ export class NameServer {
       return;
     }
     if (name === HOST_NAME) {
-      const addresses = type === DNS_TYPE.A ? [addressBytes(network.gateway)] : [];
+      const side = type === DNS_TYPE.A ? network : type === DNS_TYPE.AAAA ? network.six : undefined;
+      const addresses = side === undefined ? [] : [addressBytes(side.gateway)];
       reply(answerTo(question, DNS_CODE.OK, addresses, HOST_SECONDS));
       return;
     }
@@ -92,12 +92,13 @@ export class NameServer {
         done(answerTo(question, names.failed === "no-name" ? DNS_CODE.NO_NAME : DNS_CODE.SERVER));
         return;
       }
-      const known = names.addresses.slice(0, MOST_ADDRESSES);
-      const numbers = known.map(parseAddress).filter((one) => one !== undefined);
-      if (four) this.world.policy.pin(question.name, numbers, names.seconds);
-      const bytes = four
-        ? numbers.map(addressBytes)
-        : known.map(parseIpv6).filter((one) => one !== undefined);
+      const kind = four ? "number" : "bigint";
+      const known = names.addresses
+        .slice(0, MOST_ADDRESSES)
+        .map(addressOf)
+        .filter((one): one is Address => typeof one === kind);
+      this.world.policy.pin(question.name, known, names.seconds);
+      const bytes = known.map(addressBytes);
       done(answerTo(question, DNS_CODE.OK, bytes, names.seconds));
     });
   }
@@ -108,10 +109,4 @@ export class NameServer {
       done(right ? answer : answerTo(question, DNS_CODE.SERVER));
     });
   }
-}
-
-function addressBytes(address: number): Uint8Array {
-  const bytes = new Uint8Array(Uint32Array.BYTES_PER_ELEMENT);
-  new DataView(bytes.buffer).setUint32(0, address);
-  return bytes;
 }

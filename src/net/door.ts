@@ -2,10 +2,9 @@
  * Whoever owns the network is asked about each new connection, after the policy allowed it: it goes on, is refused, or leads elsewhere. What
  * is no answer is a refusal: nothing goes out by a mistake.
  */
+import { addressOf, inPrefix, parsePrefix, type Address } from "./address.js";
 import type { NetClock } from "./clock.js";
 import type { HostAddress } from "./host-sockets.js";
-import { inPrefix, parseAddress, parsePrefix } from "./ipv4.js";
-import { parseIpv6 } from "./ipv6-text.js";
 import type { Policy } from "./policy.js";
 
 /** What the guest wants to reach: a connection of TCP, or somebody that it sends datagrams to. */
@@ -39,7 +38,7 @@ export const ANSWER_MS = 30_000;
 /** Questions without an answer; what comes beyond is refused. */
 export const MOST_QUESTIONS = 512;
 const MOST_PORT = 65_535;
-const OWN_LOOPBACK = parsePrefix("127.0.0.0/8")!;
+const OWN_LOOPBACKS = ["127.0.0.0/8", "::1"].map((text) => parsePrefix(text)!);
 
 export interface DoorWorld {
   readonly onConnect: OnConnect;
@@ -102,7 +101,7 @@ export class Door {
   }
 
   /** Where it leads, or why it does not. A refusal that was meant is none of people's business. */
-  #opened(answer: unknown, { protocol }: ConnectAttempt, to: HostAddress): Opened | string {
+  #opened(answer: unknown, attempt: ConnectAttempt, to: HostAddress): Opened | string {
     if (answer === "accept") return { to, beyondPolicy: false };
     if (answer === "refuse") return undefined;
     const { redirect, beyondPolicy } = (answer ?? {}) as {
@@ -110,22 +109,23 @@ export class Door {
       beyondPolicy?: unknown;
     };
     const { address, port } = redirect ?? {};
-    const four = typeof address === "string" ? parseAddress(address) : undefined;
-    const six = typeof address === "string" && parseIpv6(address) !== undefined && protocol === "tcp";
+    const parsed = typeof address === "string" ? addressOf(address) : undefined;
+    // A socket of datagrams is of one version.
+    const fits = attempt.protocol === "tcp" || typeof parsed === typeof addressOf(attempt.address);
     const known = typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= MOST_PORT;
-    if (typeof address !== "string" || (four === undefined && !six) || !known)
+    if (typeof address !== "string" || parsed === undefined || !fits || !known)
       return 'onConnect answered neither "accept" nor "refuse" nor { redirect } with an address and a port';
     if (beyondPolicy === true) return { to: { address, port }, beyondPolicy };
-    const why = four === undefined ? "the policy knows no IPv6" : this.#refuses(four, port);
+    const why = this.#refuses(parsed, port);
     return why === undefined
       ? { to: { address, port }, beyondPolicy: false }
       : `redirected to ${address}:${port}: ${why}`;
   }
 
   /** By the host's loopback the guest reaches the host, which it may be allowed to. */
-  #refuses(address: number, port: number): string | undefined {
+  #refuses(address: Address, port: number): string | undefined {
     const { policy } = this.world;
-    return inPrefix(address, OWN_LOOPBACK)
+    return OWN_LOOPBACKS.some((one) => inPrefix(address, one))
       ? policy.refusesHost(address, port)
       : policy.refuses(address, port);
   }

@@ -1,9 +1,10 @@
 /**
  * Datagrams that come in pieces, put together. A guest may send pieces that never become one: so many are kept, for so long, and
- * the oldest goes for a new one. Pieces that overlap others make no datagram (RFC 5722 has the reasons). Specification: RFC 815.
+ * the oldest goes for a new one. Pieces that overlap others make no datagram (RFC 5722). Specification: RFC 815, RFC 8200 §4.5.
  */
+import type { Address } from "./address.js";
 import { MOST_PAYLOAD } from "./net-backend.js";
-import { keptPacket, type Ipv4Packet } from "./ipv4.js";
+import { keptPacket, type Packet } from "./packet.js";
 
 /** Datagrams that are put together at a time, and the pieces of one. */
 const MOST_DATAGRAMS = 16;
@@ -13,7 +14,7 @@ const PATIENCE_MS = 30_000;
 
 interface Pieces {
   began: number;
-  pieces: Ipv4Packet[];
+  pieces: Packet[];
   /** The payload's length, once its last piece is there. */
   length: number | undefined;
 }
@@ -30,10 +31,12 @@ export class Fragments {
   }
 
   /** A packet; gives the whole datagram, once it is there: the packet itself where it is no piece. `now`: ms. */
-  take(packet: Ipv4Packet, now: number): Ipv4Packet | undefined {
+  take<A extends Address>(packet: Packet<A>, now: number): Packet<A> | undefined {
     if (packet.offset === 0 && !packet.more) return packet;
-    const { source, destination, protocol, id } = packet;
-    const key = `${source} ${destination} ${protocol} ${id}`;
+    const { source, destination, id } = packet;
+    // What is in a datagram of IPv6 its first piece says, and no other (RFC 8200 §4.5).
+    const what = typeof source === "bigint" ? "six" : packet.protocol;
+    const key = `${source} ${destination} ${what} ${id}`;
     this.#forget(now, this.#datagrams.has(key) ? MOST_DATAGRAMS : MOST_DATAGRAMS - 1);
     const found = this.#datagrams.get(key) ?? { began: now, pieces: [], length: undefined };
     if (!add(found, packet)) {
@@ -47,7 +50,8 @@ export class Fragments {
     const payload = new Uint8Array(have);
     for (const piece of found.pieces) payload.set(piece.payload, piece.offset);
     const first = found.pieces.find(({ offset }) => offset === 0) ?? packet;
-    return { ...first, offset: 0, more: false, payload };
+    const { protocol, bytes } = first;
+    return { ...packet, protocol, bytes, offset: 0, more: false, payload };
   }
 
   /** What is too old, and the oldest of more than `most`. */
@@ -58,7 +62,7 @@ export class Fragments {
 }
 
 /** Adds a piece; false where that cannot be one of this datagram. */
-function add(datagram: Pieces, packet: Ipv4Packet): boolean {
+function add(datagram: Pieces, packet: Packet): boolean {
   const { pieces, length } = datagram;
   const { offset, more, payload } = packet;
   const end = offset + payload.length;
@@ -67,7 +71,7 @@ function add(datagram: Pieces, packet: Ipv4Packet): boolean {
   const overlaps = pieces.some((one) => offset < one.offset + one.payload.length && one.offset < end);
   if (overlaps) return false;
   if (!more) datagram.length = end;
-  const beyond = (one: Ipv4Packet): boolean =>
+  const beyond = (one: Packet): boolean =>
     one.offset + one.payload.length > (datagram.length ?? MOST_PAYLOAD);
   if (pieces.some(beyond)) return false;
   pieces.push(keptPacket(packet, payload.slice()));

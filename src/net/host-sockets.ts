@@ -57,13 +57,13 @@ export type HostNames =
 export interface HostSockets {
   connect(to: HostAddress, user: HostConnectionUser): HostConnection;
   /**
-   * A socket of datagrams at a port of the host's choice, or at `at`; undefined where there is none to be had.
+   * A socket of datagrams at `at`, or at a port of the host's choice that speaks this version of IP; undefined where there is none to be had.
    * `failed`: it turned out later that there is none; what was sent is lost, and nothing more is heard.
    */
   datagrams(
     received: (data: Uint8Array, from: HostAddress) => void,
     failed: () => void,
-    at?: HostAddress,
+    at: HostAddress | 4 | 6,
   ): HostDatagrams | undefined;
   /** Waits for connections; whoever connects is handed to `accept`, which gives who uses it. Gives what ends it. */
   listen(at: HostAddress, accept: (connection: HostConnection) => HostConnectionUser): () => void;

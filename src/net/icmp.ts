@@ -7,7 +7,10 @@ const AT = { TYPE: 0, CODE: 1, CHECKSUM: 2, REST: 8 } as const;
 /** How much of a datagram its sender is shown: its header and 8 bytes, with the longest header there is. */
 const SHOWN = 3 * IPV4_HEADER + AT.REST;
 
-export const UNREACHABLE = { HOST: 1, PORT: 3, PROHIBITED: 13 } as const;
+/** Why a packet does not arrive: nobody answers there, nobody has that port, nobody may, or there is no way. */
+export type Unreachable = "host" | "port" | "prohibited" | "route";
+
+const CODES: Readonly<Record<Unreachable, number>> = { route: 0, host: 1, port: 3, prohibited: 13 };
 
 function withSum(bytes: Uint8Array): Uint8Array {
   bytes[AT.CHECKSUM] = bytes[AT.CHECKSUM + 1] = 0;
@@ -25,11 +28,11 @@ export function echoReply(payload: Uint8Array): Uint8Array | undefined {
 }
 
 /** That `packet`, from its header on, does not arrive. */
-export function unreachable(code: number, packet: Uint8Array): Uint8Array {
+export function unreachable(why: Unreachable, packet: Uint8Array): Uint8Array {
   const shown = packet.subarray(0, SHOWN);
   const bytes = new Uint8Array(AT.REST + shown.length);
   bytes[AT.TYPE] = TYPE.UNREACHABLE;
-  bytes[AT.CODE] = code;
+  bytes[AT.CODE] = CODES[why];
   bytes.set(shown, AT.REST);
   return withSum(bytes);
 }

@@ -1,9 +1,10 @@
-/** Addresses and packets of IPv4. Specification: RFC 791, RFC 4632 (prefixes). An address is a number of 32 bits. */
+/** Addresses and packets of IPv4. Specification: RFC 791. An address is a number of 32 bits. */
 import { checksumOf, sumOf } from "./checksum.js";
 import { ETHERNET_HEADER } from "./net-backend.js";
+import type { Packet, Piece, Route } from "./packet.js";
 
-export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, AT: 12 } as const;
-export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17 } as const;
+export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd, AT: 12 } as const;
+export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 } as const;
 export const IPV4_HEADER = 20;
 
 /** Offsets in a header. */
@@ -37,60 +38,13 @@ export function parseAddress(text: string): number | undefined {
   return quads.reduce((all, quad) => ((all << BYTE_BITS) | quad) >>> 0, 0);
 }
 
-/** An address as people write it. */
-export function addressText(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & BYTE).join(".");
-}
-
-/** All addresses whose first `bits` bits are those of `address`. */
-export interface Prefix {
-  readonly address: number;
-  readonly bits: number;
-}
-
-/** "10.0.0.0/8", or an address, which is a prefix of all its bits; undefined for anything else. */
-export function parsePrefix(text: string): Prefix | undefined {
-  const [address, bits = String(ADDRESS_BITS), ...more] = text.split("/");
-  const parsed = parseAddress(address);
-  const length = /^\d{1,2}$/.test(bits) ? Number(bits) : ADDRESS_BITS + 1;
-  if (parsed === undefined || length > ADDRESS_BITS || more.length > 0) return undefined;
-  return { address: parsed, bits: length };
-}
-
 /** A mask of so many bits. */
 export function maskOf(bits: number): number {
   return bits === 0 ? 0 : (-1 << (ADDRESS_BITS - bits)) >>> 0;
 }
 
-/** Whether an address begins with the bits of a prefix. */
-export function inPrefix(address: number, { address: base, bits }: Prefix): boolean {
-  const mask = maskOf(bits);
-  return (address & mask) >>> 0 === (base & mask) >>> 0;
-}
-
-export interface Ipv4Packet {
-  readonly source: number;
-  readonly destination: number;
-  readonly protocol: number;
-  readonly id: number;
-  /** Where in a datagram its payload belongs, bytes, and whether there is more behind. */
-  readonly offset: number;
-  readonly more: boolean;
-  readonly payload: Uint8Array;
-  /** The packet itself, from its header on. */
-  readonly bytes: Uint8Array;
-}
-
-/** Of a packet, what an ICMP message about it quotes: the longest header, and some behind it. */
-const QUOTED = 80;
-
-/** A packet to be kept: a copy of what is needed to say that it did not arrive, so that no block of others stays for it. */
-export function keptPacket(packet: Ipv4Packet, payload = new Uint8Array(0)): Ipv4Packet {
-  return { ...packet, bytes: packet.bytes.slice(0, QUOTED), payload };
-}
-
 /** Reads a packet; undefined for what is none: its header's checksum is wrong, or it says that it is longer than it is. */
-export function readIpv4(bytes: Uint8Array): Ipv4Packet | undefined {
+export function readIpv4(bytes: Uint8Array): Packet<number> | undefined {
   if (bytes.length < IPV4_HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const head = (bytes[AT.VERSION] & 0xf) * WORD_BYTES;
@@ -110,27 +64,13 @@ export function readIpv4(bytes: Uint8Array): Ipv4Packet | undefined {
   };
 }
 
-/** Who sends a packet to whom, and what is in it. */
-export interface Ipv4Route {
-  readonly source: number;
-  readonly destination: number;
-  readonly protocol: number;
-}
-
 /** Where in an Ethernet frame the payload of a packet without options begins. */
 export const IPV4_PAYLOAD = ETHERNET_HEADER + IPV4_HEADER;
-
-/** Which piece of a datagram a packet is. */
-export interface Piece {
-  readonly id: number;
-  readonly offset: number;
-  readonly more: boolean;
-}
 
 /** Writes the header of the packet whose payload is the rest of `frame`. Without `piece` the packet is whole and stays so. */
 export function writeIpv4(
   frame: Uint8Array,
-  { source, destination, protocol }: Ipv4Route,
+  { source, destination, protocol }: Route<number>,
   piece?: Piece,
 ): void {
   const bytes = frame.subarray(ETHERNET_HEADER);
@@ -148,18 +88,7 @@ export function writeIpv4(
   view.setUint16(AT.CHECKSUM, checksumOf(sumOf(bytes, 0, IPV4_HEADER)));
 }
 
-/** The sum of what TCP and UDP add to their own bytes before they make a checksum. */
-export function pseudoSum({ source, destination, protocol }: Ipv4Route, length: number): number {
-  const halves = [source >>> 16, source & 0xffff, destination >>> 16, destination & 0xffff];
-  return halves.reduce((sum, half) => sum + half, protocol + length);
-}
-
-/** Whether the checksum within `payload` is right. */
-export function rightSum(route: Ipv4Route, payload: Uint8Array): boolean {
-  return checksumOf(sumOf(payload, 0, payload.length, pseudoSum(route, payload.length))) === 0;
-}
-
 /** How many bytes of payload a fragment has that is followed by others, of a network whose packets have `mtu` bytes. */
-export function fragmentBytes(mtu: number): number {
+export function pieceBytes(mtu: number): number {
   return Math.floor((mtu - IPV4_HEADER) / FRAGMENT_UNIT) * FRAGMENT_UNIT;
 }

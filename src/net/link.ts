@@ -1,9 +1,11 @@
 /** What the parts of the network share: how packets reach the guest, and what there is to know. */
+import type { Address } from "./address.js";
 import type { NetClock } from "./clock.js";
 import type { ConnectAttempt, Opened } from "./door.js";
 import type { HostAddress, HostSockets } from "./host-sockets.js";
-import type { Ipv4Packet, Ipv4Route } from "./ipv4.js";
-import { HOST_NAME, type Network } from "./network.js";
+import type { Unreachable } from "./icmp.js";
+import { HOST_NAME, sideOf, type Network } from "./network.js";
+import type { Packet, Route } from "./packet.js";
 import type { Policy } from "./policy.js";
 
 export interface Link {
@@ -12,20 +14,22 @@ export interface Link {
   readonly policy: Policy;
   readonly clock: NetClock;
   random32(): number;
-  /** Bytes of data of a segment that the link takes at once and cuts itself; 0: it does not. */
+  /** Bytes of a packet that the link takes at once and cuts itself; 0: it does not. */
   readonly burst: number;
   /**
    * Sends the packet whose payload is the rest of `frame`; the heads before it are made here. `cut`: it is a segment that is to be cut into
    * packets of so many bytes of data. `again`: where there is no room now it is not kept until there is, but said again by its sender.
    * False where there is no room.
    */
-  sendWhole(frame: Uint8Array, route: Ipv4Route, how: { cut?: number; again: boolean }): boolean;
+  sendWhole(frame: Uint8Array, route: Route, how: { cut?: number; again: boolean }): boolean;
   /** Sends a payload, in pieces if it has to be; what there is no room for waits, and is lost if that is too much. */
-  sendPayload(payload: Uint8Array, route: Ipv4Route): void;
+  sendPayload(payload: Uint8Array, route: Route): void;
   /** Whoever has this address has this hardware address. */
-  learn(address: number, mac: Uint8Array): void;
-  /** Tells whoever sent a packet that it does not arrive. `code`: of ICMP. */
-  sendUnreachable(code: number, packet: Ipv4Packet): void;
+  learn(address: Address, mac: Uint8Array): void;
+  /** Whether the host knows a way to such addresses at all. */
+  leadsTo(address: Address): boolean;
+  /** Tells whoever sent a packet that it does not arrive. */
+  sendUnreachable(why: Unreachable, packet: Packet): void;
   /** Whether somebody is asked about new connections; then `ask` asks. */
   readonly asks: boolean;
   /** What becomes of a new connection that the policy allowed; `done` hears once, maybe before this returns. */
@@ -35,9 +39,6 @@ export interface Link {
 }
 
 /** By which name the guest knows an address, if it does. */
-export function attemptName({ network, policy }: Link, address: number): string | undefined {
-  return address === network.gateway ? HOST_NAME : policy.nameOf(address);
+export function attemptName({ network, policy }: Link, address: Address): string | undefined {
+  return address === sideOf(network, address).gateway ? HOST_NAME : policy.nameOf(address);
 }
-
-/** The loopback, by which the host reaches itself. */
-export const LOOPBACK = "127.0.0.1";

@@ -30,3 +30,12 @@ export function sameMac(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 export const BROADCAST_MAC = new Uint8Array(MAC_BYTES).fill(0xff);
+
+const LAST_BITS = 0xffff_ffffn;
+
+/** By which address of Ethernet a group of IPv6 is sent to (RFC 2464 §7). */
+export function groupMac(group: bigint): Uint8Array {
+  const mac = Uint8Array.of(0x33, 0x33, 0, 0, 0, 0);
+  new DataView(mac.buffer).setUint32(2, Number(group & LAST_BITS));
+  return mac;
+}

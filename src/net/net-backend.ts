@@ -11,7 +11,7 @@ export interface NetFrame {
   /** Its checksums were looked at, or it came by no wire. */
   readonly verified?: boolean;
   /**
-   * It is a segment of TCP over IPv4 with more data than a packet may have: each of its packets gets so many bytes of them
+   * It is a segment of TCP with more data than a packet may have: each of its packets gets so many bytes of them
    * (`cutSegments`). Its checksum is still to be made.
    */
   readonly segment?: number;
@@ -20,7 +20,7 @@ export interface NetFrame {
 export const MAC_BYTES = 6;
 /** Two addresses and a type. */
 export const ETHERNET_HEADER = 14;
-/** What there may be of a payload: a datagram of IPv4 is no longer. */
+/** What there may be of a payload: a packet of ours is no longer. */
 export const MOST_PAYLOAD = 65535;
 export const MOST_FRAME = ETHERNET_HEADER + MOST_PAYLOAD;
 /** What a payload may be told to be at most, and must be at least. */

@@ -1,14 +1,27 @@
-/** Where everything is in the network of one guest: the addresses that users of QEMU's user network know. */
-import { parseAddress, parsePrefix, type Prefix } from "./ipv4.js";
+/**
+ * Where everything is in the network of one guest. Of IPv4: the addresses that users of QEMU's user network know. Of IPv6: a network of
+ * addresses that nobody routes (RFC 4193), with "locor" for its number, so that it is hardly another's by chance.
+ */
+import { addressOf, type Address, type Prefix } from "./address.js";
+
+/** Of one version of IP. */
+export interface Side<A extends Address = Address> {
+  readonly prefix: Prefix<A>;
+  /** What answers for everything beyond: the host itself, where the guest has leave to reach it. */
+  readonly gateway: A;
+  readonly nameserver: A;
+  /** By which the host reaches itself. */
+  readonly loopback: string;
+}
 
 /** Of the guest's side. */
-export interface Network {
-  readonly prefix: Prefix;
-  /** What answers for everything beyond: the host itself, where the guest has leave to reach it. */
-  readonly gateway: number;
-  readonly nameserver: number;
+export interface Network extends Side<number> {
   /** What the guest is told to be. */
   readonly guest: number;
+  readonly six: Side<bigint> & {
+    /** Of the link only: who advertises, and asks who has an address. */
+    readonly router: bigint;
+  };
   /** The gateway's address on the wire. */
   readonly mac: Uint8Array;
   /** Bytes of a packet. */
@@ -21,11 +34,32 @@ export const HOST_NAME = "host.locore";
 /** The network of every guest; `mtu`: bytes of a packet, 1500 to 65520. */
 export function usualNetwork(mtu: number): Network {
   return {
-    prefix: parsePrefix("10.0.2.0/24")!,
-    gateway: parseAddress("10.0.2.2")!,
-    nameserver: parseAddress("10.0.2.3")!,
-    guest: parseAddress("10.0.2.15")!,
+    prefix: { address: four("10.0.2.0"), bits: 24 },
+    gateway: four("10.0.2.2"),
+    nameserver: four("10.0.2.3"),
+    loopback: "127.0.0.1",
+    guest: four("10.0.2.15"),
+    six: {
+      prefix: { address: six("fd6c:6f63:6f72::"), bits: 64 },
+      gateway: six("fd6c:6f63:6f72::2"),
+      nameserver: six("fd6c:6f63:6f72::3"),
+      loopback: "::1",
+      router: six("fe80::2"),
+    },
     mac: Uint8Array.of(0x52, 0x55, 10, 0, 2, 2),
     mtu,
   };
+}
+
+/** What the network is to whoever uses such an address. */
+export function sideOf(network: Network, address: Address): Side {
+  return typeof address === "bigint" ? network.six : network;
+}
+
+function four(text: string): number {
+  return addressOf(text) as number;
+}
+
+function six(text: string): bigint {
+  return addressOf(text) as bigint;
 }

@@ -2,7 +2,8 @@
  * Whom the guest may reach. The host itself is never among them without leave: not by its loopback, not by an address of its
  * interfaces, not by one that only its neighbours know, in no spelling.
  */
-import { addressText, inPrefix, parsePrefix, type Prefix } from "./ipv4.js";
+import { addressText, inPrefix, parsePrefix, type Address, type Prefix } from "./address.js";
+import { embeddedIn, reservedFor } from "./reserved.js";
 import { HOST_NAME } from "./network.js";
 
 /** One thing that is allowed: a name and maybe a port there, or addresses. */
@@ -19,21 +20,6 @@ export interface PolicyOptions {
 /** Why not: for people. */
 export type Refusal = string;
 
-/**
- * Addresses that are no other machine's: of this host, of its neighbourhood, of groups, or of nobody (RFC 6890). And those of clouds, of
- * whom this machine gets its credentials, that are not link-local: Azure's and Alibaba's.
- */
-const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
-  ["0.0.0.0/8", "means this host"],
-  ["127.0.0.0/8", "is the host's loopback"],
-  ["169.254.0.0/16", "is link-local"],
-  ["168.63.129.16/32", "is where a cloud tells this machine its secrets"],
-  ["100.100.100.200/32", "is where a cloud tells this machine its secrets"],
-  ["224.0.0.0/4", "is a group's"],
-  ["240.0.0.0/4", "is nobody's"],
-];
-const RESERVED = NOT_ELSEWHERE.map(([text, why]) => ({ prefix: parsePrefix(text)!, why }));
-
 /** Names that are remembered for an address, and addresses in all. */
 const MOST_NAMES = 8;
 const MOST_ADDRESSES = 4096;
@@ -43,7 +29,9 @@ const MS = 1000;
 
 export class Policy {
   /** Names by the addresses that they stand for, and until when. */
-  readonly #pinned = new Map<number, Map<string, number>>();
+  readonly #pinned = new Map<Address, Map<string, number>>();
+
+  #ownRead: { texts: readonly string[]; prefixes: readonly Prefix[] } = { texts: [], prefixes: [] };
 
   constructor(
     private readonly options: PolicyOptions,
@@ -58,13 +46,16 @@ export class Policy {
   }
 
   /** Why the guest does not reach this port of an address; undefined: it does. */
-  refuses(address: number, port: number): Refusal | undefined {
-    const reserved = RESERVED.find(({ prefix }) => inPrefix(address, prefix));
-    if (reserved !== undefined) return `${addressText(address)} ${reserved.why}`;
-    const own = this.ownAddresses().some((text) => {
-      const prefix = parsePrefix(text);
-      return prefix !== undefined && inPrefix(address, prefix);
-    });
+  refuses(address: Address, port: number): Refusal | undefined {
+    // What is translated on its way leads to the address that it has within: that one counts, too.
+    const all = [address, ...embeddedIn(address)];
+    for (const one of all) {
+      const why = reservedFor(one);
+      if (why !== undefined)
+        return `${addressText(one)}${one === address ? "" : `, in ${addressText(address)},`} ${why}`;
+    }
+    const prefixes = this.#own();
+    const own = all.some((one) => prefixes.some((prefix) => inPrefix(one, prefix)));
     if (own && !this.options.host) return `${addressText(address)} is this host's; host=yes allows it`;
     if (own) return this.refusesHost(address, port);
     const { only } = this.options;
@@ -72,8 +63,15 @@ export class Policy {
     return "nothing allows it";
   }
 
+  /** Whether this host has an address with which the world may be reached by IPv6. */
+  get reachesSix(): boolean {
+    return this.#own().some(
+      ({ address }) => typeof address === "bigint" && reservedFor(address) === undefined,
+    );
+  }
+
   /** Why the guest does not reach this port of the host itself, which it knows by this address. No name but the host's own allows it. */
-  refusesHost(address: number, port: number): Refusal | undefined {
+  refusesHost(address: Address, port: number): Refusal | undefined {
     const { host, only } = this.options;
     if (!host) return "this is the host; host=yes allows it";
     const allowed = (one: Allowed): boolean =>
@@ -91,7 +89,7 @@ export class Policy {
   }
 
   /** The guest was told that a name has these addresses, for so many seconds. */
-  pin(name: string, addresses: readonly number[], seconds: number): void {
+  pin(name: string, addresses: readonly Address[], seconds: number): void {
     const until = this.now() + Math.max(LEAST_PINNED_MS, seconds * MS);
     for (const address of addresses) {
       const names = this.#pinned.get(address) ?? new Map<string, number>();
@@ -105,12 +103,22 @@ export class Policy {
   }
 
   /** The name that the guest was last told to have this address; undefined where there is none that is good. */
-  nameOf(address: number): string | undefined {
+  nameOf(address: Address): string | undefined {
     const now = this.now();
     return [...(this.#pinned.get(address) ?? [])].findLast(([, until]) => until > now)?.[0];
   }
 
-  #covers(one: Allowed, address: number, port: number): boolean {
+  /** Every address of the host's interfaces; asked for each datagram, and read when there are others. */
+  #own(): readonly Prefix[] {
+    const texts = this.ownAddresses();
+    if (texts !== this.#ownRead.texts) {
+      const prefixes = texts.map(parsePrefix).filter((prefix) => prefix !== undefined);
+      this.#ownRead = { texts, prefixes };
+    }
+    return this.#ownRead.prefixes;
+  }
+
+  #covers(one: Allowed, address: Address, port: number): boolean {
     if (one.port !== undefined && one.port !== port) return false;
     if ("prefix" in one) return inPrefix(address, one.prefix);
     const now = this.now();
@@ -130,14 +138,17 @@ function covers(allowed: string, name: string): boolean {
   return name.endsWith(allowed.slice(1));
 }
 
-/** What `allow=` says: NAME, NAME:PORT, ADDRESS, PREFIX, either with a port; undefined where it says nothing. */
+/** What `allow=` says: NAME, ADDRESS or PREFIX, each maybe with a port, for which one of IPv6 stands in brackets; undefined where it says nothing. */
 export function parseAllowed(text: string): Allowed | undefined {
-  const [, what, digits] = /^(.*?)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const bare = text.includes("::") || text.split(":").length > 2 ? parsePrefix(text) : undefined;
+  if (bare !== undefined) return { prefix: bare };
+  const [, six, plain = "", digits] = /^(?:\[([^\]]*)\]|([^[\]]*?))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const port = digits === undefined ? {} : { port: Number(digits) };
-  if (what === undefined || (port.port ?? 1) > MOST_PORT || port.port === 0) return undefined;
-  const prefix = parsePrefix(what);
-  if (prefix !== undefined) return { prefix, ...port };
-  return NAME.test(what) ? { name: what.toLowerCase(), ...port } : undefined;
+  if ((port.port ?? 1) > MOST_PORT || port.port === 0) return undefined;
+  const prefix = parsePrefix(six ?? plain);
+  const bracketed = typeof prefix?.address === "bigint";
+  if (prefix !== undefined && bracketed === (six !== undefined)) return { prefix, ...port };
+  return six === undefined && NAME.test(plain) ? { name: plain.toLowerCase(), ...port } : undefined;
 }
 
 const MOST_PORT = 65535;

@@ -3,35 +3,38 @@
  * heads; only the last one has what stands at the end. Specification: RFC 9293 §3.1.
  */
 import { checksumOf, sumOf } from "./checksum.js";
-import { IPV4_PAYLOAD, PROTOCOL, pseudoSum, readIpv4, writeIpv4 } from "./ipv4.js";
-import { ETHERNET_HEADER, type NetFrame } from "./net-backend.js";
+import { payloadAt, readPacket, writeHead } from "./heads.js";
+import { PROTOCOL } from "./ipv4.js";
+import type { NetFrame } from "./net-backend.js";
+import { pseudoSum } from "./packet.js";
 import { FLAG, headLength, plus, SEGMENT_AT as AT, TCP_HEADER } from "./tcp/segment.js";
 
 /** The packets, whose checksums are made; the frame itself where it is none to be cut, nothing where it is not what it says. */
 export function cutSegments(frame: NetFrame): NetFrame[] {
   const { bytes, segment } = frame;
   if (segment === undefined) return [frame];
-  const packet = readIpv4(bytes.subarray(ETHERNET_HEADER));
+  const packet = readPacket(bytes);
   if (packet?.protocol !== PROTOCOL.TCP) return [];
   const { payload } = packet;
+  const begin = payloadAt(packet.destination);
   // What has options before TCP's head nobody of ours sends.
-  const plain = payload.byteOffset - bytes.byteOffset === IPV4_PAYLOAD && payload.length >= TCP_HEADER;
+  const plain = payload.byteOffset - bytes.byteOffset === begin && payload.length >= TCP_HEADER;
   const head = plain ? headLength(payload) : 0;
   if (head < TCP_HEADER || head > payload.length) return [];
   const seq = new DataView(payload.buffer, payload.byteOffset).getUint32(AT.SEQ);
   const packets: NetFrame[] = [];
   for (let at = head; at < payload.length; at += segment) {
     const data = payload.subarray(at, at + segment);
-    const one = new Uint8Array(IPV4_PAYLOAD + head + data.length);
-    one.set(bytes.subarray(0, IPV4_PAYLOAD + head));
-    one.set(data, IPV4_PAYLOAD + head);
-    const tcp = one.subarray(IPV4_PAYLOAD);
+    const one = new Uint8Array(begin + head + data.length);
+    one.set(bytes.subarray(0, begin + head));
+    one.set(data, begin + head);
+    const tcp = one.subarray(begin);
     const view = new DataView(tcp.buffer, tcp.byteOffset);
     view.setUint32(AT.SEQ, plus(seq, at - head));
     if (at + segment < payload.length) tcp[AT.FLAGS] &= ~(FLAG.FIN | FLAG.PSH);
     view.setUint16(AT.CHECKSUM, 0);
     view.setUint16(AT.CHECKSUM, checksumOf(sumOf(tcp, 0, tcp.length, pseudoSum(packet, tcp.length))));
-    writeIpv4(one, packet);
+    writeHead(one, packet);
     packets.push({ bytes: one, verified: true });
   }
   return packets;

@@ -2,33 +2,27 @@
  * The network of one guest, in user mode: it answers for a gateway and a nameserver, and ties what the guest sends beyond them to the
  * host's sockets. Frames come and go; nothing here knows a device, or a host but by `HostSockets`.
  */
+import { inPrefix, parsePrefix, type Address } from "./address.js";
 import { ARP, arpFrame, readArp } from "./arp.js";
 import type { NetClock } from "./clock.js";
 import { NameServer } from "./dns.js";
 import { Door, type OnConnect } from "./door.js";
 import { Fragments } from "./fragments.js";
 import type { HostAddress, HostSockets } from "./host-sockets.js";
-import { echoReply, unreachable } from "./icmp.js";
-import {
-  ETHERTYPE,
-  fragmentBytes,
-  inPrefix,
-  IPV4_PAYLOAD,
-  IPV4_HEADER,
-  PROTOCOL,
-  readIpv4,
-  writeIpv4,
-  type Ipv4Packet,
-  type Ipv4Route,
-  type Piece,
-} from "./ipv4.js";
+import { etherType, framesOf, payloadAt, writeHead } from "./heads.js";
+import { echoReply, unreachable, type Unreachable } from "./icmp.js";
+import { ETHERTYPE, PROTOCOL, readIpv4 } from "./ipv4.js";
+import * as icmp6 from "./ipv6/icmp.js";
+import { isGroupAddress, readIpv6, wholeIpv6 } from "./ipv6/packet.js";
+import { Router } from "./ipv6/router.js";
 import { LateFrames } from "./late-frames.js";
 import type { Link } from "./link.js";
-import { BROADCAST_MAC, isGroup } from "./mac.js";
+import { BROADCAST_MAC, groupMac, isGroup } from "./mac.js";
 import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
-import type { Network } from "./network.js";
+import { sideOf, type Network } from "./network.js";
+import type { Packet, Piece, Route } from "./packet.js";
 import { Policy, type PolicyOptions } from "./policy.js";
-import { SEGMENT_AT, TCP_HEADER } from "./tcp/segment.js";
+import { SEGMENT_AT } from "./tcp/segment.js";
 import { TcpNat } from "./tcp-nat.js";
 import { UdpNat } from "./udp-nat.js";
 
@@ -62,7 +56,8 @@ export interface Published {
 const MOST_STATIONS = 16;
 /** Refusals that are remembered, so that each is told once. */
 const MOST_REFUSALS = 1024;
-const U16 = 0xffff;
+const U32_COUNT = 2 ** 32;
+const LINK_LOCAL = parsePrefix("fe80::/10")!;
 
 export class NetStack {
   readonly #world: StackWorld;
@@ -71,8 +66,9 @@ export class NetStack {
   readonly #door: Door | undefined;
   readonly #fragments = new Fragments();
   readonly #late: LateFrames;
-  /** Hardware addresses by those of IPv4. */
-  readonly #stations = new Map<number, Uint8Array>();
+  readonly #router: Router;
+  /** Hardware addresses by those of IP. */
+  readonly #stations = new Map<Address, Uint8Array>();
   readonly #refusals = new Set<string>();
   readonly #listeners: (() => void)[] = [];
   #nextId = 0;
@@ -96,11 +92,12 @@ export class NetStack {
       policy,
       clock,
       random32: () => world.random32(),
-      burst: world.cuts === true ? MOST_PAYLOAD - IPV4_HEADER - TCP_HEADER : 0,
+      burst: world.cuts === true ? MOST_PAYLOAD : 0,
       sendWhole: (frame, route, how) => this.#sendPacket(frame, route, how),
       sendPayload: (payload, route) => this.#sendPayload(payload, route),
       learn: (address, mac) => this.#learn(address, mac),
-      sendUnreachable: (code, packet) => this.#sendUnreachable(code, packet),
+      leadsTo: (address) => typeof address === "number" || policy.reachesSix,
+      sendUnreachable: (why, packet) => this.#sendUnreachable(why, packet),
       asks: door !== undefined,
       ask(attempt, to, done) {
         if (door === undefined) done({ to, beyondPolicy: false });
@@ -113,6 +110,13 @@ export class NetStack {
       host,
       policy,
       refused: (name, why) => refused(`name ${name}`, why),
+    });
+    this.#router = new Router({
+      network,
+      clock,
+      leadsBeyond: () => policy.reachesSix,
+      send: (payload, route) => this.#sendPayload(payload, route),
+      learn: (address, mac) => this.#learn(address, mac),
     });
     this.#tcp = new TcpNat(link, names, world.mostWaiting);
     this.#udp = new UdpNat(link, names);
@@ -127,15 +131,25 @@ export class NetStack {
   /** A frame from the guest. Its bytes are the caller's again when the call returns. */
   take({ bytes, checksum, verified }: NetFrame): void {
     if (bytes.length < ETHERNET_HEADER || isGroup(bytes.subarray(MAC_BYTES))) return;
-    const type = (bytes[ETHERTYPE.AT] << 8) | bytes[ETHERTYPE.AT + 1];
+    const type = etherType(bytes);
     const payload = bytes.subarray(ETHERNET_HEADER);
+    const trusted = checksum !== undefined || verified === true;
+    const mac = (): Uint8Array => bytes.slice(MAC_BYTES, 2 * MAC_BYTES);
     if (type === ETHERTYPE.ARP) this.#takeArp(payload);
     else if (type === ETHERTYPE.IPV4) {
       const packet = readIpv4(payload);
       if (packet === undefined) return;
-      this.#learn(packet.source, bytes.slice(MAC_BYTES, 2 * MAC_BYTES));
+      this.#learn(packet.source, mac());
       const whole = this.#fragments.take(packet, this.#world.clock.now());
-      if (whole !== undefined) this.#takePacket(whole, checksum !== undefined || verified === true);
+      if (whole !== undefined) this.#takePacket(whole, trusted);
+    } else if (type === ETHERTYPE.IPV6) {
+      const packet = readIpv6(payload);
+      if (packet === undefined) return;
+      this.#router.heard();
+      this.#learn(packet.source, mac());
+      const whole = this.#fragments.take(packet, this.#world.clock.now());
+      const opened = whole === packet ? packet : whole && wholeIpv6(whole);
+      if (opened !== undefined) this.#takeSix(opened, trusted);
     }
   }
 
@@ -163,6 +177,7 @@ export class NetStack {
     this.#door?.close();
     this.#tcp.close();
     this.#udp.close();
+    this.#router.close();
   }
 
   /** Ends what `close` left to the host: connections whose last bytes it has not sent yet (`held.lingering`). */
@@ -183,7 +198,7 @@ export class NetStack {
     this.#late.take({ bytes: arpFrame(reply, senderMac), verified: true });
   }
 
-  #takePacket(packet: Ipv4Packet, trusted: boolean): void {
+  #takePacket(packet: Packet<number>, trusted: boolean): void {
     const { network } = this.#world;
     const { source, destination, protocol } = packet;
     // Only who has an address here is answered; who has none yet may ask for one.
@@ -201,12 +216,29 @@ export class NetStack {
     }
   }
 
-  #learn(address: number, mac: Uint8Array): void {
-    const { network } = this.#world;
-    if (!inPrefix(address, network.prefix) || isGroup(mac)) return;
+  #takeSix(packet: Packet<bigint>, trusted: boolean): void {
+    const { source, destination, protocol } = packet;
+    const { prefix } = this.#world.network.six;
+    const near = inPrefix(source, LINK_LOCAL);
+    if ((source !== 0n && !near && !inPrefix(source, prefix)) || this.#router.has(source)) return;
+    if (protocol === PROTOCOL.ICMPV6) {
+      this.#router.take(packet);
+      return;
+    }
+    // Nothing of the link's leaves it (RFC 4291 §2.5.6): who has no other address reaches what is on it.
+    const here = [prefix, LINK_LOCAL].some((one) => inPrefix(destination, one));
+    if (source === 0n || (near && !here && !isGroupAddress(destination))) return;
+    if (protocol === PROTOCOL.UDP) this.#udp.take(packet, trusted);
+    else if (protocol === PROTOCOL.TCP) this.#tcp.take(packet, trusted);
+  }
+
+  #learn(address: Address, mac: Uint8Array): void {
+    const { prefix } = sideOf(this.#world.network, address);
+    const known = inPrefix(address, prefix) || inPrefix(address, LINK_LOCAL);
+    if (!known || isGroup(mac)) return;
     this.#stations.delete(address);
     if (this.#stations.size >= MOST_STATIONS)
-      this.#stations.delete(this.#stations.keys().next().value as number);
+      this.#stations.delete(this.#stations.keys().next().value as Address);
     this.#stations.set(address, mac);
   }
 
@@ -227,44 +259,41 @@ export class NetStack {
 
   #sendPacket(
     frame: Uint8Array,
-    route: Ipv4Route,
+    route: Route,
     { piece, cut, again = false }: { piece?: Piece; cut?: number; again?: boolean } = {},
   ): boolean {
-    frame.set(this.#stations.get(route.destination) ?? BROADCAST_MAC);
+    frame.set(this.#macOf(route.destination));
     frame.set(this.#world.network.mac, MAC_BYTES);
-    frame[ETHERTYPE.AT] = ETHERTYPE.IPV4 >>> 8;
-    frame[ETHERTYPE.AT + 1] = ETHERTYPE.IPV4 & 0xff;
-    writeIpv4(frame, route, piece);
-    const checksum = { start: IPV4_PAYLOAD, offset: SEGMENT_AT.CHECKSUM };
+    writeHead(frame, route, piece);
+    const checksum = { start: payloadAt(route.destination), offset: SEGMENT_AT.CHECKSUM };
     const whole: NetFrame =
       cut === undefined ? { bytes: frame, verified: true } : { bytes: frame, checksum, segment: cut };
     if (!again) return this.#late.take(whole);
     return !this.#late.waiting && this.#world.send(whole);
   }
 
-  #sendPayload(payload: Uint8Array, route: Ipv4Route): void {
-    const { mtu } = this.#world.network;
-    if (payload.length + IPV4_HEADER <= mtu) {
-      this.#sendPacket(inFrame(payload), route);
-      return;
-    }
-    const step = fragmentBytes(mtu);
-    const id = (this.#nextId = (this.#nextId + 1) & U16);
-    for (let offset = 0; offset < payload.length; offset += step) {
-      const more = offset + step < payload.length;
-      this.#sendPacket(inFrame(payload.subarray(offset, offset + step)), route, {
-        piece: { id, offset, more },
-      });
-    }
+  #macOf(address: Address): Uint8Array {
+    if (typeof address === "bigint" && isGroupAddress(address)) return groupMac(address);
+    return this.#stations.get(address) ?? BROADCAST_MAC;
   }
 
-  #sendUnreachable(code: number, { source, bytes }: Ipv4Packet): void {
-    const { gateway } = this.#world.network;
-    this.#sendPayload(unreachable(code, bytes), {
-      source: gateway,
-      destination: source,
-      protocol: PROTOCOL.ICMP,
-    });
+  #sendPayload(payload: Uint8Array, route: Route): void {
+    const id = (): number => (this.#nextId = (this.#nextId + 1) % U32_COUNT);
+    for (const { frame, route: itsRoute, piece } of framesOf(route, payload, this.#world.network.mtu, id))
+      this.#sendPacket(frame, itsRoute, { ...(piece && { piece }) });
+  }
+
+  #sendUnreachable(why: Unreachable, packet: Packet): void {
+    const { source } = packet;
+    const { gateway } = sideOf(this.#world.network, source);
+    if (typeof source === "bigint") {
+      const route = { source: gateway, destination: source, protocol: PROTOCOL.ICMPV6 };
+      const message = icmp6.unreachable(why, packet, route);
+      if (message !== undefined) this.#sendPayload(message, route);
+      return;
+    }
+    const route = { source: gateway, destination: source, protocol: PROTOCOL.ICMP };
+    this.#sendPayload(unreachable(why, packet.bytes), route);
   }
 
   #refused(what: string, why: string): void {
@@ -272,11 +301,4 @@ export class NetStack {
     this.#refusals.add(what);
     this.#world.refused(what, why);
   }
-}
-
-/** Room for heads, and a payload behind. */
-function inFrame(payload: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(IPV4_PAYLOAD + payload.length);
-  frame.set(payload, IPV4_PAYLOAD);
-  return frame;
 }

@@ -2,23 +2,17 @@
  * The guest's connections, each by its two ends: those that it opens, which are opened on the host first, and those that come in by a
  * published port. There are so many, and no more.
  */
+import { addressText, endText, inPrefix, type Address } from "./address.js";
 import { DNS_PORT, type NameServer } from "./dns.js";
 import type { ConnectAttempt } from "./door.js";
 import { DnsStream } from "./dns-stream.js";
 import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
-import { UNREACHABLE } from "./icmp.js";
-import {
-  addressText,
-  inPrefix,
-  IPV4_HEADER,
-  keptPacket,
-  maskOf,
-  parseAddress,
-  PROTOCOL,
-  type Ipv4Packet,
-  type Ipv4Route,
-} from "./ipv4.js";
-import { attemptName, LOOPBACK, type Link } from "./link.js";
+import { headerBytes } from "./heads.js";
+import { maskOf, parseAddress, PROTOCOL } from "./ipv4.js";
+import { isGroupAddress } from "./ipv6/packet.js";
+import { attemptName, type Link } from "./link.js";
+import { sideOf } from "./network.js";
+import { keptPacket, type Packet, type Route } from "./packet.js";
 import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
 import {
@@ -50,9 +44,9 @@ const FIRST_GROUP = parseAddress("224.0.0.0")!;
 
 /** The two ends, as the guest sees them. */
 interface Ends {
-  readonly guest: number;
+  readonly guest: Address;
   readonly guestPort: number;
-  readonly remote: number;
+  readonly remote: Address;
   readonly remotePort: number;
 }
 
@@ -101,7 +95,7 @@ export class TcpNat {
   }
 
   /** A packet of TCP from the guest. `trusted`: its checksum need not be right. */
-  take(packet: Ipv4Packet, trusted: boolean): void {
+  take(packet: Packet, trusted: boolean): void {
     const segment = readSegment(packet, packet.payload, trusted);
     // What is for many, or from many, is nobody's connection, and is not answered (RFC 9293 §3.9.2.3).
     if (segment === undefined || this.#isOfMany(packet.destination) || this.#isOfMany(packet.source)) return;
@@ -123,7 +117,8 @@ export class TcpNat {
     else this.#refuse(ends, segment);
   }
 
-  #isOfMany(address: number): boolean {
+  #isOfMany(address: Address): boolean {
+    if (typeof address === "bigint") return isGroupAddress(address);
     const { prefix } = this.link.network;
     const [first, last] = [prefix.address, (prefix.address | ~maskOf(prefix.bits)) >>> 0];
     return address === first || address === last || address >= FIRST_GROUP;
@@ -189,29 +184,30 @@ export class TcpNat {
   }
 
   /** The guest's SYN. */
-  #begin(key: string, ends: Ends, syn: Segment, packet: Ipv4Packet): void {
+  #begin(key: string, ends: Ends, syn: Segment, packet: Packet): void {
     const { network, policy } = this.link;
     const { remote, remotePort } = ends;
-    if (remote === network.nameserver && remotePort === DNS_PORT) {
+    const { nameserver, gateway, prefix, loopback } = sideOf(network, remote);
+    if (remote === nameserver && remotePort === DNS_PORT) {
       if (this.#hasRoom()) this.#serveNames(key, ends, syn);
       return;
     }
-    const isHost = remote === network.gateway;
-    const inside = inPrefix(remote, network.prefix);
+    const isHost = remote === gateway;
+    const inside = inPrefix(remote, prefix);
     const why = isHost ? policy.refusesHost(remote, remotePort) : policy.refuses(remote, remotePort);
-    if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
+    if (why !== undefined) this.link.refused(`tcp ${endText(remote, remotePort)}`, why);
     if (why !== undefined || (inside && !isHost)) {
       this.#refuse(ends, syn);
       return;
     }
     if (!this.#hasRoom() || this.#opening >= MOST_OPENING) return;
-    const to = { address: isHost ? LOOPBACK : addressText(remote), port: remotePort };
+    const to = { address: isHost ? loopback : addressText(remote), port: remotePort };
     this.#connect(key, { ends, syn, packet }, to);
   }
 
   #connect(
     key: string,
-    { ends, syn, packet }: { ends: Ends; syn: Segment; packet: Ipv4Packet },
+    { ends, syn, packet }: { ends: Ends; syn: Segment; packet: Packet },
     to: HostAddress,
   ): void {
     this.#opening++;
@@ -271,13 +267,13 @@ export class TcpNat {
   /** Whether a connection that has led to the host itself may not: it has addresses that nobody lists. */
   #refuseHost({ remote, remotePort }: Ends): boolean {
     const why = this.link.policy.refusesHost(remote, remotePort);
-    if (why !== undefined) this.link.refused(`tcp ${addressText(remote)}:${remotePort}`, why);
+    if (why !== undefined) this.link.refused(`tcp ${endText(remote, remotePort)}`, why);
     return why !== undefined;
   }
 
-  #hostFailed(ends: Ends, syn: Segment, packet: Ipv4Packet, why: HostFailure): void {
+  #hostFailed(ends: Ends, syn: Segment, packet: Packet, why: HostFailure): void {
     if (why === "refused" || why === "reset") this.#refuse(ends, syn);
-    else if (why === "unreachable") this.link.sendUnreachable(UNREACHABLE.HOST, packet);
+    else if (why === "unreachable") this.link.sendUnreachable("host", packet);
     // Whom nobody answered the guest hears nothing from either.
   }
 
@@ -290,13 +286,14 @@ export class TcpNat {
   }
 
   #connection(ends: Ends, user: TcpUser): TcpConnection {
-    const { clock, network } = this.link;
+    const { clock, network, burst } = this.link;
+    const heads = headerBytes(ends.remote) + TCP_HEADER;
     const connection: TcpConnection = new TcpConnection({
       clock,
       user,
       initial: this.link.random32() >>> 0,
-      mss: network.mtu - IPV4_HEADER - TCP_HEADER,
-      burst: this.link.burst,
+      mss: network.mtu - heads,
+      burst: Math.max(0, burst - heads),
       budget: this.#budget,
       link: {
         send: (segment) => {
@@ -313,7 +310,7 @@ export class TcpNat {
     { guest, guestPort, remote, remotePort }: Ends,
     segment: Omit<SegmentToSend, "sourcePort" | "destinationPort">,
   ): boolean {
-    const route: Ipv4Route = { source: remote, destination: guest, protocol: PROTOCOL.TCP };
+    const route: Route = { source: remote, destination: guest, protocol: PROTOCOL.TCP };
     const frame = segmentFrame(route, { ...segment, sourcePort: remotePort, destinationPort: guestPort });
     // What begins a connection would wait for a timer, and what breaks one off is said once.
     const again = (segment.flags & (FLAG.SYN | FLAG.RST)) === 0;

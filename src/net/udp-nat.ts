@@ -2,13 +2,18 @@
  * The guest's datagrams. Each port of the guest has a socket of the host's, which hears only from those whom the guest has sent to; what is
  * idle goes. Published ports have a socket each, and a port of the gateway's for each who sends there.
  */
+import { addressOf, addressText, endText, inPrefix, type Address } from "./address.js";
 import { DNS_PORT, type NameServer } from "./dns.js";
 import type { Opened } from "./door.js";
 import { DHCP_PORT, dhcpReply } from "./dhcp.js";
 import type { HostAddress, HostDatagrams } from "./host-sockets.js";
-import { UNREACHABLE } from "./icmp.js";
-import { addressText, inPrefix, keptPacket, maskOf, PROTOCOL, type Ipv4Packet } from "./ipv4.js";
-import { attemptName, LOOPBACK, type Link } from "./link.js";
+import { maskOf, PROTOCOL } from "./ipv4.js";
+import { DHCP6_PORT, dhcp6Reply } from "./ipv6/dhcp.js";
+import { GROUP } from "./ipv6/neighbours.js";
+import { isGroupAddress } from "./ipv6/packet.js";
+import { attemptName, type Link } from "./link.js";
+import { sideOf, type Network } from "./network.js";
+import { keptPacket, type Packet } from "./packet.js";
 import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
 
 export const MOST_SOCKETS = 512;
@@ -21,7 +26,7 @@ const FIRST_PORT = 49_152;
 
 interface Peer {
   /** As the guest knows it. */
-  readonly address: number;
+  readonly address: Address;
   readonly port: number;
   usedAt: number;
 }
@@ -38,7 +43,7 @@ interface Socket {
   /** Where somebody is asked. */
   readonly questions: Map<string, Question>;
   readonly socket: HostDatagrams;
-  /** By the address that the host knows them by. */
+  /** By the address that the host knows them by, as `peerOf` writes it. */
   readonly peers: Map<string, Peer>;
 }
 
@@ -58,6 +63,17 @@ interface Published {
 
 function keyOf({ address, port }: HostAddress): string {
   return `${address} ${port}`;
+}
+
+/** The same however the host spells the address: IPv6 leaves that open. */
+function peerOf({ address, port }: HostAddress): string {
+  return `${addressOf(address) ?? address} ${port}`;
+}
+
+/** Whether an address is that of everybody in the guest's network, or of a group. */
+function isEverybodys(address: Address, { prefix }: Network): boolean {
+  if (typeof address === "bigint") return isGroupAddress(address);
+  return address === BROADCAST || address === (prefix.address | ~maskOf(prefix.bits)) >>> 0;
 }
 
 /** Forgets the one that was used longest ago: those that are used are put last. */
@@ -85,19 +101,20 @@ export class UdpNat {
   }
 
   /** A datagram from the guest. */
-  take(packet: Ipv4Packet, trusted: boolean): void {
+  take(packet: Packet, trusted: boolean): void {
     const datagram = readUdp(packet, packet.payload, trusted);
     if (datagram === undefined) return;
     const { network } = this.link;
-    const { destination } = packet;
+    const { source, destination } = packet;
     const { destinationPort } = datagram;
-    const everybody =
-      destination === BROADCAST ||
-      destination === (network.prefix.address | ~maskOf(network.prefix.bits)) >>> 0;
-    if (destinationPort === DHCP_PORT.SERVER && (everybody || destination === network.gateway))
-      this.#configure(datagram, packet);
-    else if (everybody || packet.source === 0) return;
-    else if (destination === network.nameserver && destinationPort === DNS_PORT)
+    const everybody = isEverybodys(destination, network);
+    const asksFour = everybody || destination === network.gateway;
+    if (destinationPort === DHCP_PORT.SERVER && typeof source === "number" && asksFour)
+      this.#configure(datagram, source);
+    else if (destination === GROUP.DHCP && destinationPort === DHCP6_PORT.SERVER)
+      this.#inform(datagram, source);
+    else if (everybody || source === 0) return;
+    else if (destination === sideOf(network, destination).nameserver && destinationPort === DNS_PORT)
       this.#serveNames(packet, datagram);
     else if (!this.#answerVisitor(packet, datagram)) this.#forward(packet, datagram);
   }
@@ -121,7 +138,7 @@ export class UdpNat {
     this.#sweeping?.();
   }
 
-  #configure({ data, sourcePort }: UdpDatagram, { source }: Ipv4Packet): void {
+  #configure({ data, sourcePort }: UdpDatagram, source: number): void {
     const { network } = this.link;
     const reply = dhcpReply(network, data);
     if (reply === undefined) return;
@@ -135,15 +152,22 @@ export class UdpNat {
     );
   }
 
-  #serveNames({ source, destination }: Ipv4Packet, { sourcePort, data }: UdpDatagram): void {
+  #inform({ data, sourcePort }: UdpDatagram, source: Address): void {
+    const { network } = this.link;
+    const reply = dhcp6Reply(network, data);
+    const from = { address: network.six.router, port: DHCP6_PORT.SERVER };
+    if (reply !== undefined) this.#send(from, { address: source, port: sourcePort }, reply);
+  }
+
+  #serveNames({ source, destination }: Packet, { sourcePort, data }: UdpDatagram): void {
     this.nameServer.datagram(data, (answer) =>
       this.#send({ address: destination, port: DNS_PORT }, { address: source, port: sourcePort }, answer),
     );
   }
 
   #send(
-    from: { address: number; port: number },
-    to: { address: number; port: number },
+    from: { address: Address; port: number },
+    to: { address: Address; port: number },
     data: Uint8Array,
   ): void {
     const route = { source: from.address, destination: to.address, protocol: PROTOCOL.UDP };
@@ -152,22 +176,28 @@ export class UdpNat {
 
   // ── To the world ────────────────────────────────────────────────────────────────────────────────────────
 
-  #forward(packet: Ipv4Packet, { sourcePort, destinationPort, data }: UdpDatagram): void {
+  #forward(packet: Packet, { sourcePort, destinationPort, data }: UdpDatagram): void {
     const { network, policy } = this.link;
     const { source, destination } = packet;
-    const isHost = destination === network.gateway;
+    const { gateway, prefix, loopback } = sideOf(network, destination);
+    const isHost = destination === gateway;
     const why = isHost
       ? policy.refusesHost(destination, destinationPort)
       : policy.refuses(destination, destinationPort);
-    if (why !== undefined) this.link.refused(`udp ${addressText(destination)}:${destinationPort}`, why);
-    const nobody = inPrefix(destination, network.prefix) && !isHost;
+    if (why !== undefined) this.link.refused(`udp ${endText(destination, destinationPort)}`, why);
+    const nobody = inPrefix(destination, prefix) && !isHost;
     if (why !== undefined || nobody || destinationPort === 0) {
-      this.link.sendUnreachable(why === undefined ? UNREACHABLE.PORT : UNREACHABLE.PROHIBITED, packet);
+      this.link.sendUnreachable(why === undefined ? "port" : "prohibited", packet);
+      return;
+    }
+    // A socket would lose it and say nothing.
+    if (!isHost && !this.link.leadsTo(destination)) {
+      this.link.sendUnreachable("route", packet);
       return;
     }
     const found = this.#socketOf(source, sourcePort);
     if (found === undefined) return;
-    const to = { address: isHost ? LOOPBACK : addressText(destination), port: destinationPort };
+    const to = { address: isHost ? loopback : addressText(destination), port: destinationPort };
     const peer = { address: destination, port: destinationPort };
     if (this.link.asks) this.#ask(found, { packet, peer, to, data: data.slice() });
     else this.#sendTo(found, peer, to, data.slice());
@@ -175,7 +205,7 @@ export class UdpNat {
 
   /** As the guest has it, `peer`; `to`: as the host has it. Of two peers that one address stands for, the last one is heard. */
   #sendTo(found: Socket, peer: Omit<Peer, "usedAt">, to: HostAddress, data: Uint8Array): void {
-    const key = keyOf(to);
+    const key = peerOf(to);
     const { peers } = found;
     peers.delete(key);
     makeRoom(peers, MOST_PEERS, () => undefined);
@@ -186,11 +216,11 @@ export class UdpNat {
   /** The first datagram to a peer waits for the answer; others meanwhile are lost. */
   #ask(
     found: Socket,
-    asked: { packet: Ipv4Packet; peer: Omit<Peer, "usedAt">; to: HostAddress; data: Uint8Array },
+    asked: { packet: Packet; peer: Omit<Peer, "usedAt">; to: HostAddress; data: Uint8Array },
   ): void {
     const { peer, to, data } = asked;
     const { questions } = found;
-    const key = keyOf(to);
+    const key = peerOf(to);
     const now = this.link.clock.now();
     const known = questions.get(key);
     if (known !== undefined) {
@@ -214,10 +244,10 @@ export class UdpNat {
 
   #answered(
     found: Socket,
-    { packet, peer, data }: { packet: Ipv4Packet; peer: Omit<Peer, "usedAt">; data: Uint8Array },
+    { packet, peer, data }: { packet: Packet; peer: Omit<Peer, "usedAt">; data: Uint8Array },
     opened: Opened,
   ): void {
-    if (opened === undefined) this.link.sendUnreachable(UNREACHABLE.PROHIBITED, packet);
+    if (opened === undefined) this.link.sendUnreachable("prohibited", packet);
     else this.#sendTo(found, peer, opened.to, data);
   }
 
@@ -226,7 +256,7 @@ export class UdpNat {
     return [...this.#sockets.values()].includes(socket);
   }
 
-  #socketOf(guest: number, port: number): Socket | undefined {
+  #socketOf(guest: Address, port: number): Socket | undefined {
     const key = `${guest} ${port}`;
     const found = this.#sockets.get(key);
     if (found !== undefined) {
@@ -238,7 +268,7 @@ export class UdpNat {
     const peers = new Map<string, Peer>();
     const socket = this.link.host.datagrams(
       (data, from) => {
-        const peer = peers.get(keyOf(from));
+        const peer = peers.get(peerOf(from));
         if (peer === undefined) return;
         peer.usedAt = this.link.clock.now();
         this.#send(peer, { address: guest, port }, data);
@@ -246,6 +276,7 @@ export class UdpNat {
       () => {
         if (this.#sockets.get(key)?.socket === socket) this.#sockets.delete(key);
       },
+      typeof guest === "bigint" ? 6 : 4,
     );
     if (socket === undefined) return undefined;
     const made: Socket = { socket, peers, questions: new Map() };
@@ -277,7 +308,7 @@ export class UdpNat {
   }
 
   /** A datagram of the guest's to a visitor; whether it was one. */
-  #answerVisitor({ destination }: Ipv4Packet, { sourcePort, destinationPort, data }: UdpDatagram): boolean {
+  #answerVisitor({ destination }: Packet, { sourcePort, destinationPort, data }: UdpDatagram): boolean {
     if (destination !== this.link.network.gateway) return false;
     const published = this.#published.get(sourcePort);
     const visitor = published?.visitors.get(destinationPort);

@@ -18,7 +18,9 @@ export const VIRTIO_NET_FEATURE = {
   MTU: 3,
   MAC: 5,
   GUEST_TSO4: 7,
+  GUEST_TSO6: 8,
   HOST_TSO4: 11,
+  HOST_TSO6: 12,
   MRG_RXBUF: 15,
   STATUS: 16,
   CTRL_VQ: 17,
@@ -53,6 +55,7 @@ export const VIRTIO_NET_HEADER = {
   DATA_VALID: 2,
   GSO_NONE: 0,
   GSO_TCPV4: 1,
+  GSO_TCPV6: 4,
 } as const;
 /** Commands, §5.1.6.5: class u8, command u8, what belongs to it, and the device's answer u8. */
 export const VIRTIO_NET_CONTROL = {

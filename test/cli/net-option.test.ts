@@ -5,7 +5,7 @@ import { Arguments, UsageError } from "../../src/cli/args.js";
 import { readBootRequest } from "../../src/cli/boot-request.js";
 import type { CableAsked } from "../../src/cli/cable-option.js";
 import { parseNet, parsePublished, readNet, type UserAsked } from "../../src/cli/net-option.js";
-import { parsePrefix } from "../../src/net/ipv4.js";
+import { parsePrefix } from "../../src/net/address.js";
 
 const MAC = "52:54:00:12:34:56";
 
@@ -61,13 +61,21 @@ test("R3.7 --net: each word that is wrong is named", () => {
 test("R3.7 --publish: the loopback unless an address is given; datagrams too", () => {
   const at = (address: string, port: number) => ({ address, port });
   assert.deepEqual(
-    parsePublished(["8080:80", "0.0.0.0:8081:80", "[::1]:8082:80", "5353:53/udp", "5353:53"]),
+    parsePublished([
+      "8080:80",
+      "0.0.0.0:8081:80",
+      "[::1]:8082:80",
+      "5353:53/udp",
+      "5353:53",
+      "[::1]:5353:54/udp",
+    ]),
     [
       { at: at("127.0.0.1", 8080), guestPort: 80, udp: false },
       { at: at("0.0.0.0", 8081), guestPort: 80, udp: false },
       { at: at("::1", 8082), guestPort: 80, udp: false },
       { at: at("127.0.0.1", 5353), guestPort: 53, udp: true },
       { at: at("127.0.0.1", 5353), guestPort: 53, udp: false },
+      { at: at("::1", 5353), guestPort: 54, udp: true },
     ],
   );
   for (const wrong of [
@@ -82,7 +90,6 @@ test("R3.7 --publish: the loopback unless an address is given; datagrams too", (
     "",
   ])
     refused(() => parsePublished([wrong]), /expected \[ADDR:\]HOST:GUEST/);
-  refused(() => parsePublished(["[::1]:80:80/udp"]), /IPv4/);
   refused(() => parsePublished(["80:80", "127.0.0.1:80:81"]), /published already/);
   refused(() => parsePublished(["80:53/udp", "81:53/udp"]), /twice/);
 });

@@ -107,6 +107,7 @@ test("R3.7 a socket of datagrams that cannot be had says so, and what is sent by
   const socket = new UdpSocket(
     () => undefined,
     () => assert.fail("there are ports"),
+    4,
   );
   t.after(() => socket.close());
   await socket.ready;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import os from "node:os";
 import { test } from "node:test";
-import { localPrefixes, ownAddresses } from "../../src/host/node/net/own-addresses.js";
+import { localPrefixes, localPrefixes6, ownAddresses } from "../../src/host/node/net/own-addresses.js";
+import { parsePrefix } from "../../src/net/address.js";
 
 /** As Linux shows it: an interface without a carrier has an address that Node does not list, and a whole network is local. */
 const TABLE = `Main:
@@ -40,4 +41,22 @@ test("R3.7 the addresses of all interfaces are among the host's own", () => {
   const own = new Set(ownAddresses());
   for (const all of Object.values(os.networkInterfaces()))
     for (const { address } of all ?? []) assert.ok(own.has(address), address);
+});
+
+/** As Linux shows it: a network of the link, its own address there, a whole prefix that is local, an address that several have, the loopback. */
+const TABLE_6 = `fd000000000000000000000000000000 40 ${"0".repeat(32)} 00 ${"0".repeat(32)} 00000100 00000001 00000000 00000001     eth0
+fd000000000000000000000000000002 80 ${"0".repeat(32)} 00 ${"0".repeat(32)} 00000000 00000002 00000000 80200001     eth0
+20010db8000000000000000000000000 30 ${"0".repeat(32)} 00 ${"0".repeat(32)} 00000400 00000001 00000000 80000001       lo
+fd000000000000000000000000000000 80 ${"0".repeat(32)} 00 ${"0".repeat(32)} 00000000 00000002 00000000 80300001     eth0
+00000000000000000000000000000000 00 ${"0".repeat(32)} 00 ${"0".repeat(32)} ffffffff 00000001 00000000 00200200       lo
+`;
+
+test("R3.7 and what is its own of IPv6 from that of IPv6", () => {
+  const [address, network, shared] = localPrefixes6(TABLE_6).map((one) => parsePrefix(one)!);
+  assert.deepEqual(localPrefixes6(TABLE_6).length, 3);
+  assert.deepEqual(
+    [address, network, shared],
+    ["fd00::2/128", "2001:db8::/48", "fd00::/128"].map(parsePrefix),
+  );
+  assert.deepEqual(localPrefixes6("\n"), []);
 });

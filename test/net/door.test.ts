@@ -84,7 +84,9 @@ describe("R3.7 onConnect, of TCP", () => {
         { policy: { host: false, only: [{ prefix: { address: REMOTE, bits: 32 } }] } },
         /nothing allows/,
       ],
-      ["::1", { policy: { host: true } }, /IPv6/],
+      ["::1", {}, /redirected to ::1:22: this is the host/],
+      ["fe80::1", { policy: { host: true } }, /fe80::1 is link-local/],
+      ["64:ff9b::127.0.0.1", { policy: { host: true } }, /127\.0\.0\.1, in .* is the host's loopback/],
     ];
     for (const [address, options, why] of refused) {
       const redirect = { address, port: 22 };
@@ -100,6 +102,8 @@ describe("R3.7 onConnect, of TCP", () => {
       policy: { host: true },
     });
     assert.deepEqual(own.syn().reached, ["127.0.0.1:22"], "with leave to reach the host");
+    const ownSix = new Asked(() => ({ redirect: { address: "::1", port: 22 } }), { policy: { host: true } });
+    assert.deepEqual(ownSix.syn().reached, ["::1:22"], "and by IPv6");
   });
 
   test("it is asked with the name that the guest was told, of the host with the host's, and never of what the policy refuses or of the nameserver", () => {

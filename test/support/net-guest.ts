@@ -1,6 +1,8 @@
 /** A guest of the user-mode network, its host and its clock, all in the test: frames in, frames out, and sockets that do as they are told. */
+import { addressOf, type Address } from "../../src/net/address.js";
 import type { NetClock } from "../../src/net/clock.js";
 import type { OnConnect } from "../../src/net/door.js";
+import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
 import type {
   HostAddress,
   HostConnection,
@@ -8,16 +10,11 @@ import type {
   HostNames,
   HostSockets,
 } from "../../src/net/host-sockets.js";
-import {
-  IPV4_PAYLOAD,
-  parseAddress,
-  PROTOCOL,
-  readIpv4,
-  writeIpv4,
-  type Ipv4Packet,
-} from "../../src/net/ipv4.js";
+import { parseAddress, PROTOCOL, readIpv4 } from "../../src/net/ipv4.js";
+import { readIpv6 } from "../../src/net/ipv6/packet.js";
 import { ETHERNET_HEADER, type NetFrame } from "../../src/net/net-backend.js";
 import { usualNetwork } from "../../src/net/network.js";
+import type { Packet, Route } from "../../src/net/packet.js";
 import type { PolicyOptions } from "../../src/net/policy.js";
 import { NetStack } from "../../src/net/stack.js";
 import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";
@@ -146,9 +143,9 @@ export class TestHost implements HostSockets {
   datagrams(
     received: (data: Uint8Array, from: HostAddress) => void,
     failed: () => void,
-    at?: HostAddress,
+    at: HostAddress | 4 | 6,
   ): TestDatagrams {
-    const socket = new TestDatagrams(received, failed, at);
+    const socket = new TestDatagrams(received, failed, typeof at === "object" ? at : undefined);
     this.sockets.push(socket);
     return socket;
   }
@@ -176,6 +173,17 @@ export class TestHost implements HostSockets {
 export const GUEST = parseAddress("10.0.2.15")!;
 export const GATEWAY = parseAddress("10.0.2.2")!;
 export const NAMESERVER = parseAddress("10.0.2.3")!;
+/** An address of IPv6. */
+export function six(text: string): bigint {
+  return addressOf(text) as bigint;
+}
+
+/** The same of IPv6: what the guest makes of the prefix, and has on its link. */
+export const GUEST_6 = six("fd6c:6f63:6f72::15");
+export const GUEST_LINK = six("fe80::15");
+export const GATEWAY_6 = six("fd6c:6f63:6f72::2");
+export const NAMESERVER_6 = six("fd6c:6f63:6f72::3");
+export const ROUTER = six("fe80::2");
 export const GUEST_MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 
 export interface NetRigOptions {
@@ -230,51 +238,65 @@ export class NetRig {
     return this.frames.splice(0);
   }
 
-  packets(): Ipv4Packet[] {
+  packets(): Packet<number>[] {
     return this.taken().flatMap((frame) => readIpv4(frame.subarray(ETHERNET_HEADER)) ?? []);
+  }
+
+  packets6(): Packet<bigint>[] {
+    return this.taken().flatMap((frame) =>
+      frame[12] === 0x86 ? (readIpv6(frame.subarray(ETHERNET_HEADER)) ?? []) : [],
+    );
   }
 
   /** Segments that came, whose checksums are right. */
   segments(): Segment[] {
-    return this.packets().flatMap((packet) => readSegment(packet, packet.payload, false) ?? []);
+    return this.taken().flatMap((frame) => {
+      const packet = readPacket(frame);
+      return packet?.protocol === PROTOCOL.TCP ? (readSegment(packet, packet.payload, false) ?? []) : [];
+    });
   }
 
-  datagrams(): (UdpDatagram & { source: number; destination: number })[] {
-    return this.packets().flatMap((packet) => {
-      const datagram = packet.protocol === PROTOCOL.UDP ? readUdp(packet, packet.payload, false) : undefined;
-      return datagram === undefined
-        ? []
-        : [{ ...datagram, source: packet.source, destination: packet.destination }];
+  datagrams(): (UdpDatagram & { source: Address; destination: Address })[] {
+    return this.taken().flatMap((frame) => {
+      const packet = readPacket(frame);
+      if (packet?.protocol !== PROTOCOL.UDP) return [];
+      const datagram = readUdp(packet, packet.payload, false);
+      const { source, destination } = packet;
+      return datagram === undefined ? [] : [{ ...datagram, source, destination }];
     });
   }
 
   /** Sends a packet's payload. */
-  send(payload: Uint8Array, destination: number, protocol: number, source = GUEST): void {
-    const frame = new Uint8Array(IPV4_PAYLOAD + payload.length);
-    frame.set(payload, IPV4_PAYLOAD);
-    this.frame(frame, { source, destination, protocol });
+  send(payload: Uint8Array, destination: Address, protocol: number, source = guestFor(destination)): void {
+    this.packet(payload, { source, destination, protocol });
   }
 
-  frame(frame: Uint8Array, route: { source: number; destination: number; protocol: number }): void {
+  packet(payload: Uint8Array, route: Route): void {
+    const at = payloadAt(route.destination);
+    const frame = new Uint8Array(at + payload.length);
+    frame.set(payload, at);
+    this.frame(frame, route);
+  }
+
+  frame(frame: Uint8Array, route: Route): void {
     frame.set(GUEST_MAC, 6);
-    frame.set([8, 0], 12);
-    writeIpv4(frame, route);
+    writeHead(frame, route);
     this.stack.take({ bytes: frame });
   }
 
   udp(
-    destination: number,
+    destination: Address,
     destinationPort: number,
     data: Uint8Array,
     sourcePort = 4000,
-    source = GUEST,
+    source = guestFor(destination),
   ): void {
     const route = { source, destination, protocol: PROTOCOL.UDP };
     this.send(udpBytes(route, { sourcePort, destinationPort, data }), destination, PROTOCOL.UDP, source);
   }
 
   tcp(ends: TcpEnds, { data = new Uint8Array(0), ...said }: Said): void {
-    const route = { source: GUEST, destination: ends.remote, protocol: PROTOCOL.TCP };
+    const route = { source: guestFor(ends.remote), destination: ends.remote, protocol: PROTOCOL.TCP };
     const frame = segmentFrame(route, {
       ...{ seq: 0, ack: 0, flags: 0, window: 0xffff, ...said },
       sourcePort: ends.port,
@@ -286,10 +308,15 @@ export class NetRig {
   }
 }
 
+/** Who the guest is to such an address. */
+function guestFor(address: Address): Address {
+  return typeof address === "bigint" ? GUEST_6 : GUEST;
+}
+
 /** Of the guest's port and whom it talks to. */
 export interface TcpEnds {
   readonly port: number;
-  readonly remote: number;
+  readonly remote: Address;
   readonly remotePort: number;
 }
 

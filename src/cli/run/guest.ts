@@ -225,8 +225,8 @@ function folderOf({ folder }: RunRequest, has: boolean): string {
 }
 
 /** How the guest learns what its network is. */
-function runNetwork(net: NetAsked): "dhcp" | RunAddress {
-  return "cable" in net ? (net.address ?? "dhcp") : "dhcp";
+function runNetwork(net: NetAsked): "dhcp" | "alone" | RunAddress {
+  return "cable" in net ? (net.address ?? "dhcp") : "alone";
 }
 
 function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunInitOptions {

@@ -6,7 +6,9 @@
  */
 import { bool, list, optional, record, refine } from "../../bytes/shape.js";
 import { completeChecksum } from "../../net/checksum.js";
-import { IPV4_PAYLOAD } from "../../net/ipv4.js";
+import { etherType } from "../../net/heads.js";
+import { ETHERTYPE, IPV4_PAYLOAD } from "../../net/ipv4.js";
+import { IPV6_PAYLOAD } from "../../net/ipv6/packet.js";
 import { parseMac } from "../../net/mac.js";
 import {
   ETHERNET_HEADER,
@@ -125,7 +127,9 @@ const FEATURES = [
   F.MTU,
   F.MAC,
   F.GUEST_TSO4,
+  F.GUEST_TSO6,
   F.HOST_TSO4,
+  F.HOST_TSO6,
   F.MRG_RXBUF,
   F.STATUS,
   F.CTRL_VQ,
@@ -134,6 +138,16 @@ const FEATURES = [
   F.GUEST_ANNOUNCE,
   F.CTRL_MAC_ADDR,
 ].reduce<number>((all, bit) => all | (1 << bit), 0);
+
+/** Segments that are to be cut, by their version of IP: where their payload begins, what their heads say, who takes them. */
+const GSO = [
+  { payload: IPV4_PAYLOAD, gso: HEADER.GSO_TCPV4, fromDriver: F.HOST_TSO4, toDriver: F.GUEST_TSO4 },
+  { payload: IPV6_PAYLOAD, gso: HEADER.GSO_TCPV6, fromDriver: F.HOST_TSO6, toDriver: F.GUEST_TSO6 },
+] as const;
+
+function gsoOf(frame: Uint8Array): (typeof GSO)[number] {
+  return GSO[etherType(frame) === ETHERTYPE.IPV6 ? 1 : 0];
+}
 
 class Net implements VirtioDevice {
   readonly features: number;
@@ -275,7 +289,8 @@ class Net implements VirtioDevice {
     chain.copyFrom(memory, head, bytes);
     const type = this.#head[HEADER.GSO_TYPE];
     const segment = this.#headView.getUint16(HEADER.GSO_SIZE, true);
-    const cuts = type === HEADER.GSO_TCPV4 && segment > 0 && this.bus.has(F.HOST_TSO4);
+    const version = GSO.find(({ gso }) => gso === type);
+    const cuts = version !== undefined && segment > 0 && this.bus.has(version.fromDriver);
     if (type !== HEADER.GSO_NONE && !cuts) return undefined;
     const needsSum = (this.#head[HEADER.FLAGS] & HEADER.NEEDS_CSUM) !== 0 && this.bus.has(F.CSUM);
     if (!needsSum) return cuts ? undefined : { bytes };
@@ -348,7 +363,7 @@ class Net implements VirtioDevice {
       if (frame === undefined) break;
       bytes += frame.bytes.length;
       if (!accepts(this.state.filter, frame.bytes)) continue;
-      const whole = this.bus.has(F.GUEST_TSO4) && this.bus.has(F.GUEST_CSUM);
+      const whole = this.bus.has(gsoOf(frame.bytes).toDriver) && this.bus.has(F.GUEST_CSUM);
       for (const one of whole ? [frame] : cutSegments(frame)) heads.push(this.#behindHead(one));
     }
     if (heads.length === 0) return;
@@ -388,9 +403,10 @@ class Net implements VirtioDevice {
       const view = new DataView(all.buffer);
       all[HEADER.FLAGS] = HEADER.NEEDS_CSUM;
       if (segment !== undefined) {
-        all[HEADER.GSO_TYPE] = HEADER.GSO_TCPV4;
+        const { gso, payload } = gsoOf(bytes);
+        all[HEADER.GSO_TYPE] = gso;
         view.setUint16(HEADER.GSO_SIZE, segment, true);
-        view.setUint16(HEADER.HEAD_LENGTH, IPV4_PAYLOAD + headLength(bytes.subarray(IPV4_PAYLOAD)), true);
+        view.setUint16(HEADER.HEAD_LENGTH, payload + headLength(bytes.subarray(payload)), true);
       }
       view.setUint16(HEADER.CSUM_START, checksum.start, true);
       view.setUint16(HEADER.CSUM_OFFSET, checksum.offset, true);

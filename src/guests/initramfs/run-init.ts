@@ -66,8 +66,11 @@ export interface RunInitOptions {
   hostname: string;
   root: RunRoot;
   mounts: readonly RunMount[];
-  /** The guest has a network card: its network says by DHCP what it is, or the guest is told. Absent: it has none. */
-  network?: "dhcp" | RunAddress;
+  /**
+   * The guest has a network card: its network says by DHCP what it is, or the guest is told. "alone": by DHCP, and nobody else is on its link.
+   * Absent: it has none.
+   */
+  network?: "dhcp" | "alone" | RunAddress;
   /** What carries the folders. Absent: virtiofs. */
   sharedOver?: "virtiofs" | "9p";
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
@@ -183,6 +186,11 @@ ip route add default via "\${router%% *}" dev "$interface"
 for each in $dns; do echo "nameserver $each"; done >/locore/resolv.conf
 `;
 
+/** On a link of its own nobody else can have the guest's IPv6 address: none is asked for a second whether it is free. */
+const ALONE = `
+dad=/proc/sys/net/ipv6/conf/eth0/accept_dad
+[ -e $dad ] && echo 0 >$dad`;
+
 /** The network is there before the command is. */
 const CARD_UP =
   "ip link set eth0 up 2>/dev/null || fail 'network: this kernel finds no network card (it needs virtio_mmio and virtio_net)'";
@@ -207,13 +215,14 @@ resolver() {
 
 function networkLines({ network, root }: RunInitOptions): string[] {
   if (network === undefined) return [];
-  if (network !== "dhcp") {
+  if (typeof network !== "string") {
     const { address, gateway } = network;
     const route = gateway === undefined ? [] : [`ip route add default via ${shellQuote(gateway)} dev eth0`];
     return [CARD_UP, `ip address add ${shellQuote(address)} dev eth0`, ...route];
   }
   const top = root.kind === "initramfs" ? "''" : "/locore/root";
-  return [CARD_UP, BY_DHCP.replace("LEASE_TEXT", () => shellQuote(LEASE)), `resolver ${top}`];
+  const lease = BY_DHCP.replace("LEASE_TEXT", () => shellQuote(LEASE));
+  return [...(network === "alone" ? [ALONE] : []), CARD_UP, lease, `resolver ${top}`];
 }
 
 function accountLines({ user, root }: RunInitOptions): string[] {

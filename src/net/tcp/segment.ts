@@ -1,6 +1,7 @@
 /** Segments of TCP as bytes and as facts. Specification: RFC 9293 §3.1, RFC 7323 §2 (window scale). */
 import { checksumOf, sumOf } from "../checksum.js";
-import { IPV4_PAYLOAD, pseudoSum, rightSum, type Ipv4Route } from "../ipv4.js";
+import { payloadAt } from "../heads.js";
+import { pseudoSum, rightSum, type Route } from "../packet.js";
 
 /** Offsets in a head. */
 export const SEGMENT_AT = {
@@ -80,7 +81,7 @@ export function headLength(payload: Uint8Array): number {
 }
 
 /** Reads a segment; undefined for what is none. `trusted`: its checksum need not be right. */
-export function readSegment(route: Ipv4Route, payload: Uint8Array, trusted: boolean): Segment | undefined {
+export function readSegment(route: Route, payload: Uint8Array, trusted: boolean): Segment | undefined {
   if (payload.length < TCP_HEADER) return undefined;
   const head = headLength(payload);
   if (head < TCP_HEADER || head > payload.length) return undefined;
@@ -108,12 +109,13 @@ export interface SegmentToSend extends Omit<Segment, "data"> {
 }
 
 /** A whole frame with the segment in it, but for the headers before it. */
-export function segmentFrame(route: Ipv4Route, segment: SegmentToSend): Uint8Array {
+export function segmentFrame(route: Route, segment: SegmentToSend): Uint8Array {
   const { mss, scale, length } = segment;
   const options = (mss === undefined ? 0 : MSS_BYTES) + (scale === undefined ? 0 : SCALE_BYTES + 1);
   const head = TCP_HEADER + options;
-  const frame = new Uint8Array(IPV4_PAYLOAD + head + length);
-  const bytes = frame.subarray(IPV4_PAYLOAD);
+  const at = payloadAt(route.destination);
+  const frame = new Uint8Array(at + head + length);
+  const bytes = frame.subarray(at);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   view.setUint16(AT.SOURCE, segment.sourcePort);
   view.setUint16(AT.DESTINATION, segment.destinationPort);

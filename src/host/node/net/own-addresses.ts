@@ -1,6 +1,6 @@
 /**
  * The addresses by which the host itself is reached. Node lists those of interfaces that are up and have a carrier; Linux answers by
- * others as well, of a cable that is not plugged in or of a local route, and says so in /proc/net/fib_trie.
+ * others as well, of a cable that is not plugged in or of a local route, and says so in /proc/net/fib_trie and /proc/net/ipv6_route.
  */
 import { readFileSync } from "node:fs";
 import os from "node:os";
@@ -22,12 +22,37 @@ export function localPrefixes(table: string): string[] {
   return [...found];
 }
 
-function routedHere(): string[] {
-  try {
-    return localPrefixes(readFileSync("/proc/net/fib_trie", "latin1"));
-  } catch {
-    return [];
+/** Fields of a line of Linux's table of routes of IPv6, and the flags of a route that leads to the host itself. */
+const FIELD = { ADDRESS: 0, BITS: 1, FLAGS: 8 } as const;
+const LOCAL_FLAGS = 0x8010_0000;
+const GROUP = /.{4}(?=.)/g;
+const HEX = 16;
+
+/** The same of IPv6: local routes, and those of addresses that several hosts have, of which this is one. */
+export function localPrefixes6(table: string): string[] {
+  const found = new Set<string>();
+  for (const line of table.split("\n")) {
+    const fields = line.split(/\s+/);
+    const [address, bits, flags] = [FIELD.ADDRESS, FIELD.BITS, FIELD.FLAGS].map((at) => fields[at]);
+    if (flags !== undefined && (parseInt(flags, HEX) & LOCAL_FLAGS) !== 0)
+      found.add(`${address.replace(GROUP, "$&:")}/${parseInt(bits, HEX)}`);
   }
+  return [...found];
+}
+
+const TABLES = [
+  { file: "/proc/net/fib_trie", read: localPrefixes },
+  { file: "/proc/net/ipv6_route", read: localPrefixes6 },
+];
+
+function routedHere(): string[] {
+  return TABLES.flatMap(({ file, read }) => {
+    try {
+      return read(readFileSync(file, "latin1"));
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Addresses and prefixes, as text, of both families. */

@@ -44,10 +44,11 @@ export class NodeSockets implements HostSockets {
   datagrams(
     received: (data: Uint8Array, from: HostAddress) => void,
     failed: () => void,
-    at?: HostAddress,
+    at: HostAddress | 4 | 6,
   ): HostDatagrams {
     const socket = new UdpSocket(received, failed, at);
-    if (at !== undefined) this.#ready.push({ what: `udp ${at.address}:${at.port}`, promise: socket.ready });
+    if (typeof at === "object")
+      this.#ready.push({ what: `udp ${at.address}:${at.port}`, promise: socket.ready });
     return socket;
   }
 

@@ -1,0 +1,63 @@
+/**
+ * Addresses that lead to no other machine of the world, whatever is allowed: of this host, of its neighbourhood, of groups, of clouds that
+ * tell this machine its secrets, or of nobody. Specification: RFC 6890 and IANA's registries of addresses with a special purpose; RFC 4291.
+ */
+import { inPrefix, parsePrefix, type Address, type Prefix } from "./address.js";
+
+const SECRETS = "is where a cloud tells this machine its secrets";
+const OTHER_SPELLING = "is an address of IPv4 in another spelling";
+
+const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
+  ["0.0.0.0/8", "means this host"],
+  ["127.0.0.0/8", "is the host's loopback"],
+  ["169.254.0.0/16", "is link-local"],
+  // Azure's and Alibaba's.
+  ["168.63.129.16/32", SECRETS],
+  ["100.100.100.200/32", SECRETS],
+  ["224.0.0.0/4", "is a group's"],
+  ["240.0.0.0/4", "is nobody's"],
+  ["::/128", "means this host"],
+  ["::1/128", "is the host's loopback"],
+  ["::/96", OTHER_SPELLING],
+  ["::ffff:0:0/96", OTHER_SPELLING],
+  ["::ffff:0:0:0/96", OTHER_SPELLING],
+  ["64:ff9b:1::/48", "is translated to an address of IPv4 that is not known here"],
+  ["fe80::/10", "is link-local"],
+  ["fec0::/10", "is of a site, which may be this one"],
+  ["ff00::/8", "is a group's"],
+  // Amazon's, Google's, Scaleway's and Oracle's.
+  ["fd00:ec2::/32", SECRETS],
+  ["fd20:ce::254/128", SECRETS],
+  ["fd00:42::42/128", SECRETS],
+  ["fd00:c1::a9fe:a9fe/128", SECRETS],
+];
+const RESERVED = NOT_ELSEWHERE.map(([text, why]) => ({ prefix: parsePrefix(text)!, why }));
+/** Of IPv6 all that is somebody's: given to networks, private, or translated to IPv4. */
+const SOMEBODYS = ["2000::/3", "fc00::/7", "64:ff9b::/96"].map((text) => parsePrefix(text)!);
+
+/** Why an address is never reached; undefined for one of another machine's. */
+export function reservedFor(address: Address): string | undefined {
+  const found = RESERVED.find(({ prefix }) => inPrefix(address, prefix));
+  if (found !== undefined) return found.why;
+  const nobodys = typeof address === "bigint" && !SOMEBODYS.some((prefix) => inPrefix(address, prefix));
+  return nobodys ? "is nobody's" : undefined;
+}
+
+const FOUR = 0xffff_ffffn;
+const NAT64 = parsePrefix("64:ff9b::/96")!;
+const SIX_TO_FOUR = { prefix: parsePrefix("2002::/16")!, shift: 80n };
+/** The server's address as it is, the client's with every bit turned. */
+const TEREDO = { prefix: parsePrefix("2001::/32")!, server: 64n };
+/** What stands before an address of IPv4 in the last 64 bits, but for the bit that says whether it is the only one of its kind. */
+const ISATAP = { marker: 0x5efen, mask: 0xfdff_ffffn, shift: 32n };
+
+/** The addresses of IPv4 that one of IPv6 leads to by way of a translator or a tunnel (RFC 6052, RFC 3056, RFC 4380, RFC 5214). */
+export function embeddedIn(address: Address): number[] {
+  if (typeof address !== "bigint") return [];
+  const four = (shift: bigint, turned = 0n): number => Number(((address >> shift) & FOUR) ^ turned);
+  const within = (prefix: Prefix): boolean => inPrefix(address, prefix);
+  if (within(NAT64)) return [four(0n)];
+  if (within(SIX_TO_FOUR.prefix)) return [four(SIX_TO_FOUR.shift)];
+  if (within(TEREDO.prefix)) return [four(TEREDO.server), four(0n, FOUR)];
+  return ((address >> ISATAP.shift) & ISATAP.mask) === ISATAP.marker ? [four(0n)] : [];
+}
