@@ -1,11 +1,13 @@
 /**
- * Where everything is in the network of one guest. Of IPv4: the addresses that users of QEMU's user network know. Of IPv6: a network of
- * addresses that nobody routes (RFC 4193), with "locor" for its number, so that it is hardly another's by chance.
+ * Where everything is in the network of one guest: the addresses that users of QEMU's user network know. The guest's own of IPv6 are of a
+ * network that nobody routes (RFC 4193), with "locor" for its number, so that it is hardly another's by chance: of another kind than the
+ * gateway's, so that who finds a name with addresses of both versions goes by IPv4 (RFC 6724 §6, rules 2 and 5; RFC 3484, too).
  */
 import { addressOf, type Address, type Prefix } from "./address.js";
 
 /** Of one version of IP. */
 export interface Side<A extends Address = Address> {
+  /** The guest's. */
   readonly prefix: Prefix<A>;
   /** What answers for everything beyond: the host itself, where the guest has leave to reach it. */
   readonly gateway: A;
@@ -19,6 +21,8 @@ export interface Network extends Side<number> {
   /** What the guest is told to be. */
   readonly guest: number;
   readonly six: Side<bigint> & {
+    /** Where the gateway and the nameserver are: on the link, and no guest makes an address of it. */
+    readonly services: Prefix<bigint>;
     /** Of the link only: who advertises, and asks who has an address. */
     readonly router: bigint;
   };
@@ -41,8 +45,9 @@ export function usualNetwork(mtu: number): Network {
     guest: four("10.0.2.15"),
     six: {
       prefix: { address: six("fd6c:6f63:6f72::"), bits: 64 },
-      gateway: six("fd6c:6f63:6f72::2"),
-      nameserver: six("fd6c:6f63:6f72::3"),
+      services: { address: six("fec0::"), bits: 64 },
+      gateway: six("fec0::2"),
+      nameserver: six("fec0::3"),
       loopback: "::1",
       router: six("fe80::2"),
     },

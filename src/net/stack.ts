@@ -218,7 +218,7 @@ export class NetStack {
 
   #takeSix(packet: Packet<bigint>, trusted: boolean): void {
     const { source, destination, protocol } = packet;
-    const { prefix } = this.#world.network.six;
+    const { prefix, services } = this.#world.network.six;
     const near = inPrefix(source, LINK_LOCAL);
     if ((source !== 0n && !near && !inPrefix(source, prefix)) || this.#router.has(source)) return;
     if (protocol === PROTOCOL.ICMPV6) {
@@ -226,7 +226,7 @@ export class NetStack {
       return;
     }
     // Nothing of the link's leaves it (RFC 4291 §2.5.6): who has no other address reaches what is on it.
-    const here = [prefix, LINK_LOCAL].some((one) => inPrefix(destination, one));
+    const here = [prefix, services, LINK_LOCAL].some((one) => inPrefix(destination, one));
     if (source === 0n || (near && !here && !isGroupAddress(destination))) return;
     if (protocol === PROTOCOL.UDP) this.#udp.take(packet, trusted);
     else if (protocol === PROTOCOL.TCP) this.#tcp.take(packet, trusted);

@@ -73,7 +73,7 @@ describe("R3.7 IPv6: neighbours (RFC 4861 §7)", () => {
       );
       assert.deepEqual(mac, [...GUEST_MAC]);
     }
-    for (const other of ["fd6c:6f63:6f72::4", "fd6c:6f63:6f72::15", "fe80::3", "2001:db8::1"]) {
+    for (const other of ["fec0::4", "fd6c:6f63:6f72::2", "fd6c:6f63:6f72::15", "fe80::3", "2001:db8::1"]) {
       const rig = heard();
       icmp(rig, asked(six(other)), groupOf(six(other)));
       assert.deepEqual(answers(rig), [], other);
@@ -121,7 +121,7 @@ describe("R3.7 IPv6: neighbours (RFC 4861 §7)", () => {
 });
 
 describe("R3.7 IPv6: the router (RFC 4861 §6.2)", () => {
-  test("it says what §4.2, §4.6 and RFC 8106 §5.1 have a guest know: its card, the MTU, the prefix, the nameserver", () => {
+  test("it says what §4.2, §4.6 and RFC 8106 §5.1 have a guest know: its card, the MTU, the prefix of its addresses, what else is on the link, the nameserver", () => {
     const rig = heard({ mtu: 9000 }, ["2001:db8:7::7"]);
     icmp(rig, [133, 0, 0, 0, 0, 0, 0, 0, ...SOURCE_MAC], ROUTERS);
     const [{ type, source, destination, hops, payload }] = answers(rig);
@@ -151,6 +151,7 @@ describe("R3.7 IPv6: the router (RFC 4861 §6.2)", () => {
           0,
           ...addressBytes(six("fd6c:6f63:6f72::")),
         ],
+        ...[3, 4, 64, 0x80, 0, 0x27, 0x8d, 0, 0, 9, 0x3a, 0x80, 0, 0, 0, 0, ...addressBytes(six("fec0::"))],
         ...[25, 3, 0, 0, 0, 0, 1800 >> 8, 1800 & 0xff, ...addressBytes(NAMESERVER_6)],
       ],
     );

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf } from "../../src/net/address.js";
 import { parseAllowed, Policy, type PolicyOptions } from "../../src/net/policy.js";
-import { GATEWAY_6, NetRig, six, SYN } from "../support/net-guest.js";
+import { GATEWAY_6, NAMESERVER_6, NetRig, six, SYN } from "../support/net-guest.js";
 
 const OWN = ["192.168.7.7", "fe80::1%eth0", "2001:db8:7::7", "2001:db8:8::/64"];
 
@@ -130,7 +130,7 @@ test("R3.7 with allow=NAME the name's addresses of IPv6 are reached once the gue
   assert.ok(!reached("2001:db8::5"), "not before");
   const name = [7, ...Buffer.from("example"), 3, ...Buffer.from("org"), 0];
   const question = Uint8Array.of(0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...name, 0, 28, 0, 1);
-  rig.udp(six("fd6c:6f63:6f72::3"), 53, question);
+  rig.udp(NAMESERVER_6, 53, question);
   assert.ok(reached("2001:db8::5"));
   assert.ok(!reached("2001:db8::5", 22));
   for (const other of ["2001:db8::6", "::1", "fe80::1"]) assert.ok(!reached(other), other);

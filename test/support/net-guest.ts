@@ -181,8 +181,8 @@ export function six(text: string): bigint {
 /** The same of IPv6: what the guest makes of the prefix, and has on its link. */
 export const GUEST_6 = six("fd6c:6f63:6f72::15");
 export const GUEST_LINK = six("fe80::15");
-export const GATEWAY_6 = six("fd6c:6f63:6f72::2");
-export const NAMESERVER_6 = six("fd6c:6f63:6f72::3");
+export const GATEWAY_6 = six("fec0::2");
+export const NAMESERVER_6 = six("fec0::3");
 export const ROUTER = six("fe80::2");
 export const GUEST_MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 

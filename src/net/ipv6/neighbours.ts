@@ -95,7 +95,9 @@ export interface Advertised {
   readonly router: bigint;
   readonly mac: Uint8Array;
   readonly mtu: number;
+  /** What guests make their addresses of, and what is on the link besides. */
   readonly prefix: Prefix<bigint>;
+  readonly services: Prefix<bigint>;
   readonly nameserver: bigint;
   /** For how long it leads beyond, seconds; 0: it does not. */
   readonly lifetime: number;
@@ -104,44 +106,51 @@ export interface Advertised {
 }
 
 /** Of an advertisement (§4.2, §4.6; RFC 8106 §5.1), with the offsets of their options. */
-const ROUTER_AT = { HOPS: 4, FLAGS: 5, LIFETIME: 6, OPTIONS: 16 } as const;
-const PREFIX_AT = { BITS: 2, FLAGS: 3, VALID: 4, PREFERRED: 8, PREFIX: 16, BYTES: 32 } as const;
+const ROUTER_AT = { HOPS: 4, LIFETIME: 6, OPTIONS: 16 } as const;
+const PREFIX_AT = { BITS: 2, VALID: 4, PREFERRED: 8, PREFIX: 16, BYTES: 32 } as const;
 const NAMESERVERS_AT = { LIFETIME: 4, ADDRESS: 8, BYTES: 24 } as const;
 const MTU_AT = 4;
 const HOPS = 64;
 /** There is more to be had by DHCP than addresses. */
 const FLAG_OTHER = 0x40;
-/** On the link, and to make addresses with. */
-const PREFIX_FLAGS = 0xc0;
+const PREFIX_FLAG = { ON_LINK: 0x80, ADDRESSES: 0x40 } as const;
 /** §6.2.1: thirty days and seven, seconds. */
 const VALID_S = 2_592_000;
 const PREFERRED_S = 604_800;
 
+/** An option of so many bytes, its head written. */
+function option(kind: number, length: number, fill: (view: DataView, bytes: Uint8Array) => void): Uint8Array {
+  const bytes = new Uint8Array(length);
+  bytes.set([kind, length / UNIT]);
+  fill(new DataView(bytes.buffer), bytes);
+  return bytes;
+}
+
+function prefixOption({ address, bits }: Prefix<bigint>, flags: number): Uint8Array {
+  return option(OPTION.PREFIX, PREFIX_AT.BYTES, (view, bytes) => {
+    bytes.set([bits, flags], PREFIX_AT.BITS);
+    view.setUint32(PREFIX_AT.VALID, VALID_S);
+    view.setUint32(PREFIX_AT.PREFERRED, PREFERRED_S);
+    writeSix(view, PREFIX_AT.PREFIX, address);
+  });
+}
+
 /** An advertisement to `destination`. */
 export function routerSaid(about: Advertised, destination: bigint): Said {
-  const lengths = [UNIT, UNIT, PREFIX_AT.BYTES, NAMESERVERS_AT.BYTES];
-  const bytes = new Uint8Array(lengths.reduce((sum, length) => sum + length, ROUTER_AT.OPTIONS));
-  const view = new DataView(bytes.buffer);
-  bytes[AT.TYPE] = TYPE.ROUTER_SAID;
-  bytes[ROUTER_AT.HOPS] = HOPS;
-  bytes[ROUTER_AT.FLAGS] = FLAG_OTHER;
-  view.setUint16(ROUTER_AT.LIFETIME, about.lifetime);
-  const [source, mtu, prefix, nameservers] = lengths.map((_, index) =>
-    lengths.slice(0, index).reduce((sum, length) => sum + length, ROUTER_AT.OPTIONS),
-  );
-  const option = (at: number, kind: number, length: number): void => bytes.set([kind, length / UNIT], at);
-  option(source, OPTION.SOURCE, UNIT);
-  bytes.set(about.mac, source + OPTION_AT.MAC);
-  option(mtu, OPTION.MTU, UNIT);
-  view.setUint32(mtu + MTU_AT, about.mtu);
-  option(prefix, OPTION.PREFIX, PREFIX_AT.BYTES);
-  bytes[prefix + PREFIX_AT.BITS] = about.prefix.bits;
-  bytes[prefix + PREFIX_AT.FLAGS] = PREFIX_FLAGS;
-  view.setUint32(prefix + PREFIX_AT.VALID, VALID_S);
-  view.setUint32(prefix + PREFIX_AT.PREFERRED, PREFERRED_S);
-  writeSix(view, prefix + PREFIX_AT.PREFIX, about.prefix.address);
-  option(nameservers, OPTION.NAMESERVERS, NAMESERVERS_AT.BYTES);
-  view.setUint32(nameservers + NAMESERVERS_AT.LIFETIME, about.nameserverLifetime);
-  writeSix(view, nameservers + NAMESERVERS_AT.ADDRESS, about.nameserver);
-  return said(about.router, destination, bytes);
+  const head = new Uint8Array(ROUTER_AT.OPTIONS);
+  head.set([TYPE.ROUTER_SAID]);
+  head.set([HOPS, FLAG_OTHER], ROUTER_AT.HOPS);
+  new DataView(head.buffer).setUint16(ROUTER_AT.LIFETIME, about.lifetime);
+  const parts = [
+    head,
+    option(OPTION.SOURCE, UNIT, (_, bytes) => bytes.set(about.mac, OPTION_AT.MAC)),
+    option(OPTION.MTU, UNIT, (view) => view.setUint32(MTU_AT, about.mtu)),
+    prefixOption(about.prefix, PREFIX_FLAG.ON_LINK | PREFIX_FLAG.ADDRESSES),
+    prefixOption(about.services, PREFIX_FLAG.ON_LINK),
+    option(OPTION.NAMESERVERS, NAMESERVERS_AT.BYTES, (view) => {
+      view.setUint32(NAMESERVERS_AT.LIFETIME, about.nameserverLifetime);
+      writeSix(view, NAMESERVERS_AT.ADDRESS, about.nameserver);
+    }),
+  ];
+  return said(about.router, destination, Uint8Array.from(parts.flatMap((part) => [...part])));
 }

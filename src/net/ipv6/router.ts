@@ -72,9 +72,9 @@ export class Router {
 
   #advertise(destination: bigint): void {
     const { network } = this.world;
-    const { router, prefix, nameserver } = network.six;
+    const { router, prefix, services, nameserver } = network.six;
     const lifetime = this.world.leadsBeyond() ? LIFETIME_S : 0;
-    const about = { router, prefix, nameserver, lifetime, mac: network.mac, mtu: network.mtu };
+    const about = { router, prefix, services, nameserver, lifetime, mac: network.mac, mtu: network.mtu };
     this.#say(routerSaid({ ...about, nameserverLifetime: LIFETIME_S }, destination));
   }
 
