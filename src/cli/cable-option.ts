@@ -3,7 +3,8 @@ import type { BootNet } from "../boot/options.js";
 import type { CableKind } from "../host/node/net/net-request.js";
 import type { RunAddress } from "../guests/index.js";
 import type { Faults } from "../net/faults.js";
-import { addressText, parseAddress, parsePrefix } from "../net/ipv4.js";
+import { addressText, parsePrefix } from "../net/address.js";
+import { parseAddress } from "../net/ipv4.js";
 import { macText, parseMac } from "../net/mac.js";
 import { UsageError } from "./args.js";
 import { faultsOf, isFault } from "./net-faults.js";
@@ -78,7 +79,7 @@ function cableKind(kind: Kind, value: string, listens: boolean): CableKind {
 /** `ADDRESS/BITS` of one station. */
 function stationAddress(text: string): string {
   const prefix = parsePrefix(text);
-  if (prefix === undefined || !text.includes("/") || prefix.bits === 0)
+  if (prefix === undefined || typeof prefix.address !== "number" || !text.includes("/") || prefix.bits === 0)
     throw new UsageError(`--net addr=${text}: expected ADDRESS/BITS`, "addr=10.0.3.2/24");
   return `${addressText(prefix.address)}/${prefix.bits}`;
 }

@@ -25,7 +25,7 @@ export const NET_OPTION: OptionSpec = {
   values: /^(none$|user(?!.*,(hostfwd|restrict|id|name)=)|(socket|switch|tap)=)/,
   value: "none|user,…|socket=PATH,…|switch=NAME,…|tap=NAME,…",
   help:
-    "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15. " +
+    "a network card; none is the default. user: connections go out by this process, nobody needs to be root; the guest's own DHCP client gets 10.0.2.15, its kernel an address of IPv6. " +
     "host=yes: it reaches this host, as host.locore; allow=NAME:PORT or allow=10.0.0.0/8, again and again: these and nothing else, of this host only with allow=host.locore[:PORT] among them; deny=*: nothing; mtu=1500 to 65520; queues=1 to 8: pairs of queues of the card; " +
     "loss=1%, delay=20ms, jitter=5ms, reorder=, duplicate=, corrupt=1%, rate=10mbit, seed=N: what becomes of frames, each way. " +
     "socket=PATH[,listen=yes]: frames as QEMU's -netdev stream and passt exchange them; switch=NAME: an Ethernet of all machines of this user that name it; " +

@@ -4,12 +4,14 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import dgram from "node:dgram";
 import net, { type AddressInfo } from "node:net";
+import os from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
-import { ask } from "../../src/host/node/net/names.js";
+import { ask, lookup } from "../../src/host/node/net/names.js";
+import { NodeSockets } from "../../src/host/node/net/sockets.js";
 import { connectTcp } from "../../src/host/node/net/tcp-sockets.js";
 import { UdpSocket } from "../../src/host/node/net/udp-sockets.js";
-import type { HostConnectionUser } from "../../src/net/host-sockets.js";
+import type { HostConnectionUser, HostNames } from "../../src/net/host-sockets.js";
 
 /** Somebody who takes connections and neither reads nor ends them. */
 async function silent(t: TestContext): Promise<{ port: number; taken: net.Socket[] }> {
@@ -116,4 +118,102 @@ test("R3.7 a socket of datagrams that cannot be had says so, and what is sent by
   await until(() => heard.length > 0, "one is heard");
   assert.deepEqual(heard, ["heard"]);
   none.close();
+});
+
+const noSix = Object.values(os.networkInterfaces())
+  .flat()
+  .some((one) => one?.address === "::1")
+  ? false
+  : "this host has no ::1";
+
+test(
+  "R3.7 datagrams go to ::1 and come back, by a socket of IPv6 that hears nothing of IPv4",
+  { skip: noSix },
+  async (t) => {
+    const echo = dgram.createSocket("udp6");
+    echo.on("message", (data, { port, address }) =>
+      echo.send(Buffer.concat([Buffer.from("re: "), data]), port, address),
+    );
+    echo.bind(0, "::1");
+    await once(echo, "listening");
+    t.after(() => echo.close());
+    const heard: string[] = [];
+    const socket = new UdpSocket(
+      (data, { address }) => heard.push(`${address} ${Buffer.from(data).toString()}`),
+      () => assert.fail("there are ports"),
+      6,
+    );
+    t.after(() => socket.close());
+    await socket.ready;
+    socket.send(Buffer.from("lost"), { address: "127.0.0.1", port: echo.address().port });
+    socket.send(Buffer.from("x"), { address: "::1", port: echo.address().port });
+    await until(() => heard.length > 0, "an answer");
+    assert.deepEqual(heard, ["::1 re: x"]);
+  },
+);
+
+test(
+  "R3.7 a published port of datagrams at ::1 hears those who come there; one that is taken is said",
+  { skip: noSix },
+  async (t) => {
+    const sockets = new NodeSockets();
+    const free = dgram.createSocket("udp6").bind(0, "::1");
+    await once(free, "listening");
+    const { port } = free.address();
+    const taken = new NodeSockets();
+    taken.datagrams(
+      () => undefined,
+      () => undefined,
+      { address: "::1", port },
+    );
+    await assert.rejects(taken.opened(), /udp ::1/);
+    free.close();
+    await once(free, "close");
+    const heard: string[] = [];
+    const published = sockets.datagrams(
+      (data, { address }) => heard.push(`${address} ${Buffer.from(data).toString()}`),
+      () => assert.fail("the port is free"),
+      { address: "::1", port },
+    );
+    t.after(() => published.close());
+    await sockets.opened();
+    const visitor = dgram.createSocket("udp6");
+    t.after(() => visitor.close());
+    visitor.send("hello", port, "::1");
+    await until(() => heard.length > 0, "a visitor");
+    assert.deepEqual(heard, ["::1 hello"]);
+  },
+);
+
+test(
+  "R3.7 connections to ::1 come about, and are known to have led to the host itself",
+  { skip: noSix },
+  async (t) => {
+    const server = net.createServer((socket) => socket.end("there")).listen(0, "::1");
+    await once(server, "listening");
+    t.after(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const got: Uint8Array[] = [];
+    await new Promise<void>((resolve) => {
+      const connection = connectTcp(
+        { address: "::1", port },
+        {
+          connected: () => assert.ok(connection.isOwn),
+          received: (bytes) => got.push(bytes),
+          finished: () => connection.end(),
+          failed: () => assert.fail("somebody is there"),
+          closed: resolve,
+        },
+      );
+    });
+    assert.equal(Buffer.concat(got).toString(), "there");
+  },
+);
+
+test("R3.7 a name's addresses of each version are asked for apart", async () => {
+  for (const family of [4, 6] as const) {
+    const found = await new Promise<HostNames>((resolve) => lookup("localhost", family, resolve));
+    assert.ok("addresses" in found);
+    for (const address of found.addresses) assert.equal(net.isIP(address), family);
+  }
 });

@@ -5,32 +5,34 @@ import { virtioNetPart } from "../../src/devices/virtio/net.js";
 import type { PartType, Wires } from "../../src/devices/part.js";
 import { completeChecksum } from "../../src/net/checksum.js";
 import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
-import { IPV4_PAYLOAD, parseAddress, readIpv4, writeIpv4 } from "../../src/net/ipv4.js";
+import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
+import { IPV4_PAYLOAD, parseAddress } from "../../src/net/ipv4.js";
 import type { NetFrame } from "../../src/net/net-backend.js";
+import type { Route } from "../../src/net/packet.js";
 import { cutSegments } from "../../src/net/segmentation.js";
 import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";
 import { VIRTIO_NET_FEATURE as F } from "../../src/spec/virtio-devices.js";
-import { ACK, NetRig, SYN } from "../support/net-guest.js";
+import { ACK, GUEST_6, NetRig, six, SYN } from "../support/net-guest.js";
 import { randomBytes } from "../support/random.js";
 import { driverQueue, started, VirtioBench } from "../support/virtio-bench.js";
 
 const ROUTE = { source: parseAddress("192.0.2.1")!, destination: parseAddress("10.0.2.15")!, protocol: 6 };
+const ROUTE_6 = { source: six("2001:db8::1"), destination: GUEST_6, protocol: 6 };
 const DATA = randomBytes(3, 10_000);
 const CHECKSUM = { start: 34, offset: 16 };
 
 /** 10,000 bytes from number 4,294,965,000 on, with an end and a push behind them, to be cut into 1460 each. */
-function longFrame(): NetFrame {
+function longFrame(route: Route = ROUTE): NetFrame {
   const flags = FLAG.ACK | FLAG.PSH | FLAG.FIN;
   const said = { sourcePort: 80, destinationPort: 9, seq: 4_294_965_000, ack: 7, flags, window: 99 };
   const fill = (into: Uint8Array): void => into.set(DATA);
-  const bytes = segmentFrame(ROUTE, { ...said, length: DATA.length, fill, cut: 1460 });
-  bytes.set([8, 0], 12);
-  writeIpv4(bytes, ROUTE);
-  return { bytes, checksum: CHECKSUM, segment: 1460 };
+  const bytes = segmentFrame(route, { ...said, length: DATA.length, fill, cut: 1460 });
+  writeHead(bytes, route);
+  return { bytes, checksum: { ...CHECKSUM, start: payloadAt(route.destination) }, segment: 1460 };
 }
 
 function segmentOf({ bytes }: NetFrame): Segment {
-  const packet = readIpv4(bytes.subarray(14));
+  const packet = readPacket(bytes);
   const segment = packet && readSegment(packet, packet.payload, false);
   assert.ok(segment, "heads and checksums are right");
   return segment;
@@ -132,6 +134,8 @@ test("R3.7 the card carries a driver's long segment, unless the driver did not s
     [[F.CSUM], head(1, 1, 1460), false],
     [both, head(0, 1, 1460), false],
     [both, head(1, 1, 0), false],
+    [[F.CSUM, F.HOST_TSO6], head(1, 4, 1460), true],
+    [[F.CSUM, F.HOST_TSO6], head(1, 1, 1460), false],
     [both, head(1, 4, 1460), false],
     [both, head(1, 3, 1460), false],
   ] as const) {
@@ -165,5 +169,36 @@ test("R3.7 a driver that takes long segments gets one with all that it has to kn
   assert.deepEqual(
     plain.receive.used().map(({ length }) => length),
     [...Array<number>(6).fill(12 + 54 + 1460), 12 + 54 + 1240],
+  );
+});
+
+test("R3.7 a segment of IPv6 is whole to a driver that takes those, and packets to one that takes only IPv4's", () => {
+  const able = bench([F.GUEST_CSUM, F.GUEST_TSO6, F.MRG_RXBUF], [longFrame(ROUTE_6)]);
+  able.receive.add([{ address: 0x8_0000, length: 0x4000, write: true }]);
+  able.one.settle();
+  const head = [...able.one.memory.view(0x8_0000, 12)!];
+  assert.deepEqual(head, [1, 4, 74, 0, 1460 & 255, 1460 >> 8, 54, 0, 16, 0, 1, 0]);
+  const four = bench([F.GUEST_CSUM, F.GUEST_TSO4, F.MRG_RXBUF], [longFrame(ROUTE_6), longFrame()]);
+  for (let i = 0; i < 12; i++)
+    four.receive.add([{ address: 0x8_0000 + i * 0x1000, length: i < 7 ? 2000 : 0x4000, write: true }]);
+  four.one.settle();
+  assert.deepEqual(
+    four.receive.used().map(({ length }) => length),
+    [...Array<number>(6).fill(12 + 74 + 1460), 12 + 74 + 1240, 12 + 54 + DATA.length],
+  );
+});
+
+test("R3.7 a segment of IPv6 is cut as one of IPv4 is (RFC 8200 §8.1)", () => {
+  const packets = cutSegments(longFrame(ROUTE_6)).map(segmentOf);
+  assert.deepEqual(
+    packets.flatMap(({ data }) => [...data]),
+    [...DATA],
+  );
+  assert.equal(segmentOf(completeChecksum(longFrame(ROUTE_6))).data.length, DATA.length);
+  const { bytes, ...more } = longFrame(ROUTE_6);
+  assert.deepEqual(
+    cutSegments({ bytes: bytes.with(20, 0), ...more }),
+    [],
+    "options before its head nobody of ours sends",
   );
 });
