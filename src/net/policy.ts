@@ -27,11 +27,19 @@ const MOST_ADDRESSES = 4096;
 const LEAST_PINNED_MS = 60_000;
 const MS = 1000;
 
+/** The host's own addresses, as they were last read. */
+interface OwnAddresses {
+  readonly texts: readonly string[];
+  readonly prefixes: readonly Prefix[];
+  /** Whether one of them is of the world's by IPv6. */
+  readonly six: boolean;
+}
+
 export class Policy {
   /** Names by the addresses that they stand for, and until when. */
   readonly #pinned = new Map<Address, Map<string, number>>();
 
-  #ownRead: { texts: readonly string[]; prefixes: readonly Prefix[] } = { texts: [], prefixes: [] };
+  #ownRead: OwnAddresses = { texts: [], prefixes: [], six: false };
 
   constructor(
     private readonly options: PolicyOptions,
@@ -65,9 +73,8 @@ export class Policy {
 
   /** Whether this host has an address with which the world may be reached by IPv6. */
   get reachesSix(): boolean {
-    return this.#own().some(
-      ({ address }) => typeof address === "bigint" && reservedFor(address) === undefined,
-    );
+    this.#own();
+    return this.#ownRead.six;
   }
 
   /** Why the guest does not reach this port of the host itself, which it knows by this address. No name but the host's own allows it. */
@@ -113,7 +120,9 @@ export class Policy {
     const texts = this.ownAddresses();
     if (texts !== this.#ownRead.texts) {
       const prefixes = texts.map(parsePrefix).filter((prefix) => prefix !== undefined);
-      this.#ownRead = { texts, prefixes };
+      const isWorlds = ({ address }: Prefix): boolean =>
+        typeof address === "bigint" && reservedFor(address) === undefined;
+      this.#ownRead = { texts, prefixes, six: prefixes.some(isWorlds) };
     }
     return this.#ownRead.prefixes;
   }

@@ -12,6 +12,7 @@ import type { HostAddress, HostSockets } from "./host-sockets.js";
 import { etherType, framesOf, payloadAt, writeHead } from "./heads.js";
 import { echoReply, unreachable, type Unreachable } from "./icmp.js";
 import { ETHERTYPE, PROTOCOL, readIpv4 } from "./ipv4.js";
+import { ErrorRate } from "./ipv6/error-rate.js";
 import * as icmp6 from "./ipv6/icmp.js";
 import { isGroupAddress, readIpv6, wholeIpv6 } from "./ipv6/packet.js";
 import { Router } from "./ipv6/router.js";
@@ -67,6 +68,7 @@ export class NetStack {
   readonly #fragments = new Fragments();
   readonly #late: LateFrames;
   readonly #router: Router;
+  readonly #errors: ErrorRate;
   /** Hardware addresses by those of IP. */
   readonly #stations = new Map<Address, Uint8Array>();
   readonly #refusals = new Set<string>();
@@ -111,6 +113,7 @@ export class NetStack {
       policy,
       refused: (name, why) => refused(`name ${name}`, why),
     });
+    this.#errors = new ErrorRate(clock);
     this.#router = new Router({
       network,
       clock,
@@ -287,6 +290,7 @@ export class NetStack {
     const { source } = packet;
     const { gateway } = sideOf(this.#world.network, source);
     if (typeof source === "bigint") {
+      if (!this.#errors.take()) return;
       const route = { source: gateway, destination: source, protocol: PROTOCOL.ICMPV6 };
       const message = icmp6.unreachable(why, packet, route);
       if (message !== undefined) this.#sendPayload(message, route);

@@ -106,13 +106,20 @@ test("R3.7 500 connections at once, each with its page", LIMIT, async (t) => {
   assert.deepEqual([status, out.toString()], [0, "500\n"], err);
 });
 
+/** The same by IPv6: an echo in pieces, a connection that is refused, a name, and what is prohibited. */
+const SIX = `
+  for i in $(seq 100); do ip -6 address show dev eth0 | grep -q 'inet6 fd' && break; usleep 50000; done
+  ping -6 -c 1 -s 4000 fec0::2; wget -qO- http://[fec0::2]:1/; nslookup host.locore fec0::3
+  echo x | nc -u -w 1 fec0::99 9; wget -qO- http://[2001:db8::1]/ -T 2; true
+`;
+
 test("R3.7 Debian's tcpdump and tshark find no frame of a capture malformed", LIMIT, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const folder = await mkdtemp(path.join(tmpdir(), "locore-net-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const capture = path.join(folder, "net.pcapng");
   const url = `http://host.locore:${await pages(t)}`;
-  const script = `for i in 1 2 3; do wget -qO- ${url}/$i; done; head -c 300000 /dev/zero | nc host.locore 1; ping -c 2 10.0.2.2; nslookup nobody.example; wget -qO- http://10.0.2.99/; true`;
+  const script = `for i in 1 2 3; do wget -qO- ${url}/$i; done; head -c 300000 /dev/zero | nc host.locore 1; ping -c 2 10.0.2.2; nslookup nobody.example; wget -qO- http://10.0.2.99/; ${SIX}`;
   const run = await startRun(t, ["--net", "user,host=yes", "--pcap", capture, "--", "sh", "-c", script])
     .ended;
   assert.equal(run.status, 0, run.err);

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { completeChecksum } from "../../src/net/checksum.js";
 import { PROTOCOL } from "../../src/net/ipv4.js";
+import { MOST_ERRORS } from "../../src/net/ipv6/error-rate.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
 import { rightSum } from "../../src/net/packet.js";
 import { cutSegments } from "../../src/net/segmentation.js";
@@ -109,6 +110,19 @@ describe("R3.7 datagrams by IPv6", () => {
     const lonely = new NetRig();
     lonely.udp(WORLD, 7, randomBytes(1, 1400));
     assert.deepEqual([unreachable(lonely), lonely.host.sockets.length], [[0], 0]);
+  });
+
+  test("RFC 4443 §2.4 (f): a guest that provokes such messages without end hears a hundred, and one more for each millisecond", () => {
+    const rig = rigged();
+    const provoke = (): number => {
+      for (let i = 0; i < 300; i++) rig.udp(GATEWAY_6, 7, utf8("x"));
+      return unreachable(rig).length;
+    };
+    assert.equal(provoke(), MOST_ERRORS);
+    rig.clock.advance(5);
+    assert.equal(provoke(), 5);
+    rig.clock.advance(60_000);
+    assert.equal(provoke(), MOST_ERRORS);
   });
 
   test("RFC 4443 §2.4 (e), RFC 4291 §2.5.6: what goes to a group, or out from an address of the link, is dropped and nothing said", () => {
