@@ -72,8 +72,11 @@ describe("R3.7 datagrams by IPv6", () => {
     rig.udp(WORLD, 7, utf8("six"), 4000);
     rig.udp(0xc000_0201, 7, utf8("four"), 4000);
     assert.deepEqual(
-      rig.host.sockets.map(({ sent }) => sent[0].to.address),
-      ["2001:db8::1", "192.0.2.1"],
+      rig.host.sockets.map(({ sent, family }) => [sent[0].to.address, family]),
+      [
+        ["2001:db8::1", 6],
+        ["192.0.2.1", 4],
+      ],
     );
   });
 
@@ -241,6 +244,16 @@ describe("R3.7 pieces and extensions (RFC 8200 §4)", () => {
     const all = pieces(Uint8Array.of(17, 0, 1, 4, 0, 0, 0, 0, ...whole), 60);
     for (const one of all) one();
     assert.deepEqual(sent(all.rig), [[...data]]);
+    const mixed = rigged();
+    for (const [offset, protocol] of [
+      [0, 17],
+      [2000, 99],
+    ]) {
+      const bytes = whole.subarray(offset, offset === 0 ? 2000 : undefined);
+      const one = asPiece({ ...route, protocol }, bytes, { id: 5, offset, more: offset === 0 });
+      mixed.packet(one.payload, one.route);
+    }
+    assert.deepEqual(sent(mixed), [[...data]], "what is in it the first piece says");
     const inner = asPiece(route, whole, { id: 1, offset: 0, more: false });
     const nested = pieces(inner.payload, 44);
     for (const one of nested) one();
@@ -340,6 +353,14 @@ describe("R3.7 connections by IPv6", () => {
     assert.deepEqual(got, [...data.subarray(0, got.length)]);
     guest.frames = [completeChecksum(frame).bytes];
     assert.equal(guest.segments()[0].data.length, got.length);
+  });
+
+  test("no segment is longer than a packet may be, also where the window and the burst are", () => {
+    const { rig, connection } = opened({ cuts: true, mtu: 65_520 });
+    rig.taken();
+    connection.user.received(randomBytes(9, 250_000));
+    assert.ok(rig.frames.length > 0);
+    for (const frame of rig.frames) assert.ok(frame.length <= 14 + 65_535, `${frame.length}`);
   });
 
   test("names are asked by a connection, too", () => {

@@ -109,6 +109,8 @@ export class TestDatagrams {
     readonly received: (data: Uint8Array, from: HostAddress) => void,
     readonly failed: () => void,
     readonly at: HostAddress | undefined,
+    /** The version of IP that it speaks. */
+    readonly family: 4 | 6,
   ) {}
 
   send(data: Uint8Array, to: HostAddress): void {
@@ -145,7 +147,10 @@ export class TestHost implements HostSockets {
     failed: () => void,
     at: HostAddress | 4 | 6,
   ): TestDatagrams {
-    const socket = new TestDatagrams(received, failed, typeof at === "object" ? at : undefined);
+    const socket =
+      typeof at === "object"
+        ? new TestDatagrams(received, failed, at, at.address.includes(":") ? 6 : 4)
+        : new TestDatagrams(received, failed, undefined, at);
     this.sockets.push(socket);
     return socket;
   }
