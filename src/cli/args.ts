@@ -19,6 +19,8 @@ export interface OptionSpec {
   choices?: readonly string[];
   /** What its values look like, where another program's word of the same name has the others. */
   values?: RegExp;
+  /** Its value may be left out and is `standing` then: what stands behind it is its value only where it looks like `value`. */
+  optional?: { standing: string; value: RegExp };
   /** What a value written right behind a one-letter name looks like (`-m256M`); without it, anything does. */
   attached?: RegExp;
   help: string;
@@ -177,6 +179,11 @@ function takeOption(
   }
   if (equals >= 0) {
     store(word, text.slice(equals + 1), text);
+    return 1;
+  }
+  const { optional } = word as OptionSpec;
+  if (optional !== undefined && !(at + 1 < args.length && optional.value.test(args[at + 1]))) {
+    store(word, optional.standing, text);
     return 1;
   }
   if (at + 1 >= args.length) throw new UsageError(`${spelled(word.name)} needs a value: ${word.value}`);

@@ -62,6 +62,7 @@ const STATUSES: Readonly<Record<string, number>> = {
   DiskError: EXIT_STATUS.imageRefused,
   ShareError: EXIT_STATUS.imageRefused,
   NetError: EXIT_STATUS.ioFailed,
+  GdbServerError: EXIT_STATUS.ioFailed,
   PlugInError: EXIT_STATUS.imageRefused,
   SnapshotError: EXIT_STATUS.imageRefused,
   PlanFileError: EXIT_STATUS.imageRefused,

@@ -11,14 +11,18 @@ import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
+import { GDB_CHANNEL, GDB_CHANNEL_BYTES } from "../host/gdb-frames.js";
+import type { GdbServer } from "../host/node/gdb-server.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
-import { Session } from "../host/node/session.js";
+import { Session, type SessionChannel } from "../host/node/session.js";
 import { onEndingSignal } from "../host/node/signals.js";
 import { watchSize } from "../host/node/terminal.js";
 import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
+import { attachLine, openGdb } from "./gdb.js";
+import { USUAL_GDB, type GdbRequest } from "./gdb-option.js";
 import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
 import {
@@ -62,6 +66,8 @@ export interface LaunchOptions {
   firmwareLog?: boolean;
   /** The guest's network, whose card its plan has. */
   net?: NetRequest;
+  /** Where gdb may attach from the start. */
+  gdb?: GdbRequest;
   /** Whether standard input is the guest's console; otherwise it gets none. */
   input: boolean;
   /** Also shown every block of console output. */
@@ -90,6 +96,7 @@ function attachInput(
   session: Session,
   options: LaunchOptions,
   context: CommandContext,
+  letGdbIn: () => void,
 ): ConsoleInput | undefined {
   if (!options.input) {
     session.closeInput();
@@ -98,6 +105,7 @@ function attachInput(
   const command = (name: EscapeCommand): void => {
     if (name === "help") say(context, ["", ...ESCAPE_HELP]);
     else if (name === "save") session.save();
+    else if (name === "gdb") letGdbIn();
     else session.stop(machineEnd("interrupted", "Ctrl-A x"));
   };
   const input = connectInput(process.stdin, session, command);
@@ -117,6 +125,10 @@ function startMessage(source: MachineSource, options: LaunchOptions): StartMessa
   if (options.tripleFault !== undefined) message.tripleFault = options.tripleFault;
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
   message.maxResets = options.maxResets ?? (isInteractive() ? Infinity : 0);
+  if (options.gdb !== undefined) {
+    const { place: _, ...gdb } = options.gdb;
+    message.gdb = gdb;
+  }
   if (options.maxInstructions !== undefined) message.maxInstructions = options.maxInstructions;
   return message;
 }
@@ -132,6 +144,9 @@ class Surroundings {
   readonly #forgetSignals: () => void;
   readonly #forgetSize: (() => void) | undefined;
   readonly #interrupt = new AbortController();
+  /** Where gdb may attach; opened later where a terminal's user asks for it. */
+  #gdb: GdbServer | undefined;
+  #openingGdb: Promise<void> | undefined;
   /** How the guest came to its first instruction. */
   startSteps: StartSteps | undefined;
 
@@ -139,7 +154,9 @@ class Surroundings {
     readonly options: LaunchOptions,
     readonly context: CommandContext,
     network: HostNetwork | undefined,
+    gdb: GdbServer | undefined,
   ) {
+    this.#gdb = gdb;
     this.#log = openLog(options.log, (error) => this.stop(ioError(`log file ${options.log ?? ""}`, error)));
     const output = consoleOutput(context.stdout, this.#log, (error) => this.stop(consoleEnd(error)));
     this.midLine = output.midLine;
@@ -151,7 +168,7 @@ class Surroundings {
         options.onConsole?.(bytes);
         return output.sink(bytes);
       },
-      ...(network && { channels: new Map([[NET_CHANNEL, network.channel]]) }),
+      channels: this.#channels(network),
       onInputRoom: () => this.#input?.resume(),
       onPlanned: (warnings, told) => this.#begin(warnings, told),
       onStart: (steps) => {
@@ -166,6 +183,7 @@ class Surroundings {
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
     network?.connect((bytes) => this.session.give(NET_CHANNEL, bytes));
+    gdb?.connect((bytes) => this.session.give(GDB_CHANNEL, bytes));
     this.#forgetSignals = onEndingSignal((signal) =>
       this.stop(machineEnd("interrupted", `signal ${signal}`)),
     );
@@ -176,6 +194,34 @@ class Surroundings {
     if (timeoutMs === undefined) return;
     const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
     this.#timer = setTimeout(() => this.stop(end), timeoutMs);
+  }
+
+  /** A machine whose user sits at a terminal has a channel for a gdb that comes later. */
+  #channels(network: HostNetwork | undefined): Map<string, SessionChannel> {
+    const channels = new Map<string, SessionChannel>();
+    if (network !== undefined) channels.set(NET_CHANNEL, network.channel);
+    if (this.#gdb !== undefined || (this.options.input && process.stdin.isTTY))
+      channels.set(GDB_CHANNEL, {
+        capacity: GDB_CHANNEL_BYTES,
+        output: (bytes) => this.#gdb?.take(bytes) ?? Promise.resolve(),
+        onRoom: () => this.#gdb?.offer(),
+      });
+    return channels;
+  }
+
+  /** A terminal's user wants gdb to be able to attach. */
+  #letGdbIn(): void {
+    const tell = (line: string): void => say(this.context, ["", line]);
+    if (this.#gdb !== undefined) tell(attachLine(this.#gdb));
+    else
+      this.#openingGdb ??= openGdb(USUAL_GDB, tell)
+        .then((gdb) => {
+          this.#gdb = gdb;
+          this.session.allowDebugger();
+          gdb.connect((bytes) => this.session.give(GDB_CHANNEL, bytes));
+        })
+        .catch((error: unknown) => tell(`locore: ${(error as Error).message}`))
+        .finally(() => (this.#openingGdb = undefined));
   }
 
   /** Aborted when the run is to end before it came to an end by itself; the reason is that end. */
@@ -201,7 +247,8 @@ class Surroundings {
   #begin(warnings: readonly string[], told: readonly string[]): void {
     for (const line of told) this.context.stderr.write(`locore: ${inOneLine(line)}\n`);
     for (const warning of warnings) this.context.stderr.write(`locore: warning: ${warning}\n`);
-    if (!this.interrupted.aborted) this.#input = attachInput(this.session, this.options, this.context);
+    if (!this.interrupted.aborted)
+      this.#input = attachInput(this.session, this.options, this.context, () => this.#letGdbIn());
   }
 
   async close(): Promise<void> {
@@ -211,6 +258,8 @@ class Surroundings {
     this.#input?.close();
     this.#log?.close();
     await this.session.dispose();
+    await this.#openingGdb;
+    await this.#gdb?.close();
   }
 }
 
@@ -257,7 +306,8 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
 /** Boots what `source` gives and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
   const network = options.net && (await openNetwork(options.net, (line) => say(context, [line])));
-  const around = new Surroundings(options, context, network);
+  const gdb = options.gdb && (await openGdb(options.gdb, (line) => say(context, [line])));
+  const around = new Surroundings(options, context, network, gdb);
   let report: RunReport;
   try {
     report = await runMachine(around);

@@ -2,6 +2,7 @@
 import { JIT_MODES, type JitMode } from "../engine/contract.js";
 import { ENGINE_NAMES } from "../host/node/engines.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { GDB_OPTION, readGdb } from "./gdb-option.js";
 import type { LaunchOptions } from "./launch.js";
 import { readSnapshotOptions, SNAPSHOT_OPTIONS } from "./snapshot-options.js";
 import { parseCount, parseDuration } from "./values.js";
@@ -38,6 +39,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   { name: "jit-stats", help: "the same with what compiled code counts about itself, which takes some time" },
   { name: "firmware-log", help: "print what firmware wrote to its debug console (port 0x402)" },
   ...SNAPSHOT_OPTIONS,
+  GDB_OPTION,
 ];
 
 /** Reads `RUN_OPTIONS` and `--json`. */
@@ -66,6 +68,8 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
   if (resets !== undefined)
     options.maxResets = parseCount("--max-resets", resets, 0, Number.MAX_SAFE_INTEGER);
   if (args.has("no-reboot")) options.maxResets = 0;
+  const gdb = readGdb(args);
+  if (gdb !== undefined) options.gdb = gdb;
   const log = args.value("log");
   if (log !== undefined) options.log = log;
   return options;

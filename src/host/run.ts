@@ -44,6 +44,18 @@ export interface RestoredRun {
   later?: boolean;
 }
 
+/** Somebody who may hold a machine and look at it. */
+export interface RunDebugger {
+  /** Looked at between slices: whether the machine stands still. */
+  look(): boolean;
+  /** Instructions that the next slice may have. */
+  readonly limit: number;
+  /** The machine has ended; whether it is kept for a look. Called until it is not. */
+  ended(end: MachineEnd): boolean;
+  /** The run is to end: nothing is held any more. */
+  leave(): void;
+}
+
 export interface RunOptions extends MachineOptions {
   /** Goes on from there; `plan` is its plan. */
   from?: RestoredRun;
@@ -61,6 +73,8 @@ export interface RunOptions extends MachineOptions {
    * that `poll` or the console will show. Coming back early is harmless.
    */
   wait: (milliseconds: number | undefined) => void;
+  /** Makes a debugger of the machine, between slices; may be set while it runs. `watch`: of the console so far. */
+  debugger?: (machine: Machine, watch: () => ConsoleWatchState) => RunDebugger;
   /** Shown what the screen shows, at most some times a second and only when it has changed. */
   onScreen?: (screen: Screen) => void;
   /** Told once that the guest writes to a screen that the machine does not have, with a line of it. */
@@ -190,19 +204,32 @@ function* stepToEnd(
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
   const watchUnseenText = unseenTextWatch(machine, options);
+  let debug: RunDebugger | undefined;
   for (;;) {
     if (options.pause?.() === true) yield;
     const asked = options.poll?.();
-    if (asked !== undefined) machine.finish(asked);
+    if (asked !== undefined) {
+      machine.finish(asked);
+      debug?.leave();
+    }
     const size = options.consoleSize?.();
     if (size !== undefined) machine.resizeConsole(size.columns, size.rows);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
     saver.look();
     if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
-    const step = machine.step(Math.min(left, Math.max(1, saver.left)));
+    if (options.debugger !== undefined) debug ??= options.debugger(machine, () => watch.save());
+    if (debug !== undefined && machine.end === undefined && debug.look()) {
+      options.wait(undefined);
+      continue;
+    }
+    const step = machine.step(Math.min(left, Math.max(1, saver.left), debug?.limit ?? Infinity));
     watchScreen();
     watchUnseenText();
-    if (step.state === "ended") return step.end;
+    if (step.state === "ended") {
+      if (debug?.ended(step.end) !== true) return step.end;
+      options.wait(undefined);
+      continue;
+    }
     if (step.state === "ran") {
       left -= step.instructions;
       machine.fetchMore(BLOCKS_A_STEP);

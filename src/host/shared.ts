@@ -9,6 +9,7 @@
  *                        1 stop   main sets it to 1 to end the machine
  *                        2 save   main sets it to 1 to have the machine saved; the worker takes it back
  *                        3 size   of the terminal, columns << 16 | rows; 0 while main knows none
+ *                        4 debug  main sets it to 1 once a debugger may come
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
@@ -22,7 +23,8 @@ const BELL = 0;
 const STOP = 1;
 const SAVE = 2;
 const SIZE = 3;
-const CONTROL_WORDS = 4;
+const DEBUG = 4;
+const CONTROL_WORDS = 5;
 /** Rows are the lower half of the size's word. */
 const ROW_BITS = 16;
 const MOST_CHARACTERS = 2 ** ROW_BITS - 1;
@@ -152,6 +154,12 @@ export class MainSide extends MainStream {
     this.#ring();
   }
 
+  /** A debugger may come. */
+  requestDebugger(): void {
+    Atomics.store(this.#control, DEBUG, 1);
+    this.#ring();
+  }
+
   /** Tells how large the terminal is; a size that no terminal has is not passed on. */
   resize({ columns, rows }: ConsoleSize): void {
     if (!(columns > 0 && rows > 0)) return;
@@ -237,6 +245,11 @@ export class WorkerSide extends WorkerStream {
   /** Whether main wants a snapshot; a request is answered once. */
   takeSaveRequest(): boolean {
     return Atomics.load(this.#control, SAVE) === 1 && Atomics.exchange(this.#control, SAVE, 0) === 1;
+  }
+
+  /** Whether a debugger may come. */
+  get debuggerRequested(): boolean {
+    return Atomics.load(this.#control, DEBUG) === 1;
   }
 
   /** How large the terminal is, when that is another size than the last time. */

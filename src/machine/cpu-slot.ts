@@ -38,6 +38,8 @@ export class CpuSlot {
   running = false;
   #cpu: Cpu | undefined;
   #line = false;
+  /** A debugger keeps maskable interrupts from the CPU. */
+  #held = false;
   /** Instructions executed before the engine made its CPU. */
   #instructionsBefore = 0;
   readonly #pending: PendingIpi[] = [];
@@ -119,8 +121,16 @@ export class CpuSlot {
     if (raised && this.status === "sleeping") this.status = "ready";
     if (raised === this.#line) return;
     this.#line = raised;
-    this.#cpu?.setInterruptLine(raised);
+    if (!this.#held) this.#cpu?.setInterruptLine(raised);
     if (raised) this.#interrupted();
+  }
+
+  /** Maskable interrupts wait from now on, or come again. Between runs. */
+  holdInterrupts(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
+    this.cpu.setInterruptLine(this.#line && !held);
+    if (!held) this.hearLine();
   }
 
   /** A write has ended the CPU's MWAIT. */

@@ -29,8 +29,10 @@ import { Completions, type CompletionOptions } from "./completions.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
 import { CpuSlot } from "./cpu-slot.js";
+import { MachineDebugging } from "./debugging.js";
 import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
+import { HeldTime } from "./held-time.js";
 import { fillMemory, memoryRanges } from "./fill.js";
 import { readScreen, unseenText, type Screen } from "./screen.js";
 import { Scheduler, type Step } from "./scheduler.js";
@@ -155,6 +157,9 @@ export class Machine {
   readonly #wake: WakeSources;
   readonly #completions: Completions;
   readonly #scheduler: Scheduler;
+  /** The host's time, as far as this machine has seen it. */
+  readonly #time: HeldTime;
+  #debugging: MachineDebugging | undefined;
   readonly #context: BoardContext;
   #board: Board;
   /** What the guest was told last; a reset makes its devices new, the terminal stays. */
@@ -183,9 +188,10 @@ export class Machine {
     this.#options = options;
     this.#resets = state?.resets ?? 0;
     this.#random = new FixedSequence(state?.random);
+    this.#time = new HeldTime(options.hostNow);
     this.#clock = createClock(
       plan.clock,
-      options.hostNow,
+      this.#time.now,
       from && { state: from.state.clock, missedNs: from.missedNs },
     );
     this.#console = new MachineConsole(options.console, state?.input, () => this.#clock.catchingUp);
@@ -205,6 +211,7 @@ export class Machine {
       tripleFault: (detail) => this.#tripleFault(detail),
       wake,
       completions: this.#completions,
+      debugExit: (slot, exit) => this.#debugging?.stopped(slot, exit),
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
     const random = random32 ?? ((): number => this.#random.next());
@@ -372,6 +379,20 @@ export class Machine {
   /** Guest RAM. */
   get memory(): GuestMemory {
     return this.#vm.memory;
+  }
+
+  /** What a debugger does with the machine; undefined where the engine cannot be debugged. */
+  debugging(): MachineDebugging | undefined {
+    if (!this.#options.engine.capabilities.debugging) return undefined;
+    return (this.#debugging ??= new MachineDebugging({
+      slots: this.#slots,
+      scheduler: this.#scheduler,
+      time: this.#clock.deterministic ? undefined : this.#time,
+      memory: this.memory,
+      board: () => this.#board,
+      plan: this.plan,
+      finish: (end) => this.finish(end),
+    }));
   }
 
   /** Architectural state of CPU `id`. */

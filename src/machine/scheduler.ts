@@ -6,7 +6,7 @@
  * waits for a start-up IPI costs nothing. Device time is that of the whole machine: with N CPUs in deterministic mode a clock
  * second is split among them.
  */
-import { PageSourceError } from "../engine/contract.js";
+import { PageSourceError, type Exit } from "../engine/contract.js";
 import type { MachineClock } from "./clock.js";
 import type { Completions } from "./completions.js";
 import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
@@ -35,6 +35,9 @@ export type Step =
   | { state: "idle"; until: number | undefined }
   | { state: "ended"; end: MachineEnd };
 
+/** An exit that a debugger asked for. */
+export type DebugExit = Extract<Exit, { reason: "breakpoint" | "watchpoint" }>;
+
 export interface SchedulerOptions {
   slots: readonly CpuSlot[];
   clock: MachineClock;
@@ -43,6 +46,8 @@ export interface SchedulerOptions {
   tripleFault: (detail: string) => void;
   wake: WakeSources;
   completions: Completions;
+  /** A CPU came to a breakpoint or a watchpoint. */
+  debugExit: (slot: CpuSlot, exit: DebugExit) => void;
 }
 
 export class Scheduler implements SlotWatcher {
@@ -55,6 +60,8 @@ export class Scheduler implements SlotWatcher {
   /** Executed by all CPUs. */
   #instructions = 0;
   #end: MachineEnd | undefined;
+  /** The only CPU that runs, where a debugger has said so. Devices and time go on. */
+  alone: CpuSlot | undefined;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
@@ -127,10 +134,14 @@ export class Scheduler implements SlotWatcher {
     if (!completions.drain(this.#instructions, clock.now())) return { state: "idle", until: undefined };
     timers.fireDue(clock.now());
     if (this.#end !== undefined) return { state: "ended", end: this.#end };
-    const turn = this.#turns.next();
+    const turn = this.alone === undefined ? this.#turns.next() : this.#turnOf(this.alone);
     if (turn !== undefined)
       return { state: "ran", instructions: this.#runSlice(turn.slot, turn.fresh, this.#limit(limit)) };
     return this.#idle(horizon) ?? { state: "ran", instructions: 0 };
+  }
+
+  #turnOf(slot: CpuSlot): ReturnType<Turns["next"]> {
+    return slot.status === "ready" ? { slot, fresh: false } : undefined;
   }
 
   /** A slice ends where an answer of a replayed run belongs. */
@@ -155,7 +166,8 @@ export class Scheduler implements SlotWatcher {
     );
     const meter = this.#meters[slot.id];
     const most = probing ? 1 : Math.min(limit, this.#spin.left);
-    const exit = cpu.run(meter.budget(timers.nextDeadline, most, this.#turns.left));
+    const left = this.alone === undefined ? this.#turns.left : Infinity;
+    const exit = cpu.run(meter.budget(timers.nextDeadline, most, left));
     const executed = cpu.instructions - before;
     const spent = clock.endRun(executed);
     this.#instructions += executed;
@@ -171,16 +183,18 @@ export class Scheduler implements SlotWatcher {
     return executed;
   }
 
-  #file(slot: CpuSlot, exit: ReturnType<CpuSlot["cpu"]["run"]>): void {
+  #file(slot: CpuSlot, exit: Exit): void {
     switch (exit.reason) {
       case "budget":
       case "stop":
       case "kick":
+        return;
       case "breakpoint":
       case "watchpoint":
+        this.#options.debugExit(slot, exit);
         return;
       case "pause":
-        this.#turns.wait();
+        if (this.alone === undefined) this.#turns.wait();
         return;
       case "halt":
         slot.status = exit.interruptible ? "sleeping" : "halted";
@@ -196,20 +210,26 @@ export class Scheduler implements SlotWatcher {
 
   /** No CPU can run: skips time, says until when to sleep, or finds that nothing can ever wake the machine. */
   #idle(horizon: number): Step | undefined {
-    const { clock, slots, wake, completions } = this.#options;
-    if (slots.every((slot) => slot.status !== "sleeping")) {
-      return this.#halt("interrupts-off", "every CPU is in HLT with interrupts off");
-    }
-    if (!wake.any && completions.nextStamp === undefined)
-      return this.#halt(
-        "no-wake-source",
-        `every CPU is in HLT or MWAIT and nothing can wake it: ${wake.missing()}`,
-      );
+    const { clock, completions } = this.#options;
+    const dead = this.#turns.ready === 0 ? this.#nothingWakes() : undefined;
+    if (dead !== undefined) return dead;
     const until = this.#nextEvent(horizon);
     // Instruction time stands still while it is waited for an answer, which then always comes at the same place.
     const waits = clock.deterministic && completions.inFlight > 0 && completions.nextStamp === undefined;
     if (until !== undefined && !waits && clock.skipTo(until)) return undefined;
     return { state: "idle", until: waits ? undefined : until };
+  }
+
+  /** Ends a machine whose CPUs all sleep where nothing can ever wake one. */
+  #nothingWakes(): Step | undefined {
+    const { slots, wake, completions } = this.#options;
+    if (slots.every((slot) => slot.status !== "sleeping"))
+      return this.#halt("interrupts-off", "every CPU is in HLT with interrupts off");
+    if (wake.any || completions.nextStamp !== undefined) return undefined;
+    return this.#halt(
+      "no-wake-source",
+      `every CPU is in HLT or MWAIT and nothing can wake it: ${wake.missing()}`,
+    );
   }
 
   /** When something happens to a machine in which every CPU sleeps, ns; `undefined`: when something from outside comes. */

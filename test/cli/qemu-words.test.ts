@@ -9,6 +9,7 @@ import { exportCommand } from "../../src/cli/commands/export.js";
 import { plan } from "../../src/cli/commands/plan.js";
 import { readNet } from "../../src/cli/net-option.js";
 import { QEMU_WORDS } from "../../src/cli/qemu/words.js";
+import { readGdb, type GdbRequest } from "../../src/cli/gdb-option.js";
 import { locore } from "../support/cli.js";
 import { requireTool } from "../support/requires.js";
 
@@ -119,9 +120,9 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-d int,cpu_reset", /no log of what the CPU does/, /--stats.*trace:compare.*docs\/trace-compare\.md/],
   ["-D log.txt", /no log of what the CPU does/, /trace:compare/],
   ["-trace enable=*", /no log/, /trace:compare/],
-  ["-s", /no gdb stub yet/, /trace:compare/],
-  ["-S", /no gdb stub yet/, /trace:compare/],
-  ["-gdb tcp::1234", /no gdb stub yet/, /trace:compare/],
+  ["-preconfig", /no control socket/, /-S waits for gdb/],
+  ["-gdb stdio", /a port of this host or a socket/, /--gdb PORT or --gdb unix:PATH/],
+  ["-gdb tcp:example.org:1234", /from this host only/, /ssh -L/],
   ["-singlestep", /how QEMU translates/, /--jit off/],
   ["-drive file=disk.img,format=vmdk,if=virtio", /vmdk are not read/, /qemu-img convert/],
   ["-drive if=pflash,format=raw,file=OVMF.fd", /no flash memory/, /-bios FILE/],
@@ -223,6 +224,34 @@ for (const [line, why, hint] of REFUSED) {
     }
   });
 }
+
+const GDB: [string, GdbRequest][] = [
+  ["-s", { place: { port: 1234 }, wait: false }],
+  ["-S -s", { place: { port: 1234 }, wait: true }],
+  ["-S -gdb tcp::9000", { place: { port: 9000 }, wait: true }],
+  ["-gdb tcp:localhost:9000,server=on,wait=off -S", { place: { port: 9000 }, wait: true }],
+  ["-gdb unix:/tmp/g,server,nowait", { place: { path: "/tmp/g" }, wait: false }],
+  ["--gdb", { place: { port: 1234 }, wait: false }],
+  ["--gdb 0,wait,arch=i386", { place: { port: 0 }, wait: true, architecture: "i386" }],
+  ["--gdb=unix:g", { place: { path: "g" }, wait: false }],
+];
+
+for (const [line, gdb] of GDB) {
+  test(`R3.11 ${line}: says where gdb attaches, before the kernel's name or behind it`, () => {
+    for (const args of [
+      [...line.split(" "), "vmlinuz"],
+      ["vmlinuz", ...line.split(" ")],
+    ]) {
+      assert.deepEqual(readGdb(parsed(...args)), gdb);
+      assert.deepEqual(parsed(...args).operands, ["vmlinuz"]);
+    }
+  });
+}
+
+test("R3.11 --gdb: what is no place and no word is refused, before anything runs", () => {
+  for (const wrong of ["70000", "unix:", "1234,wait,fast", "arch=arm"])
+    assert.throws(() => readGdb(parsed("vmlinuz", `--gdb=${wrong}`)), UsageError);
+});
 
 const VIRTFS_SHARE = { folder: "a", tag: "t", cache: "auto", protocol: "9p" } as const;
 const VIRTIO: [string, Partial<BootRequest>][] = [

@@ -24,6 +24,10 @@ test("Ctrl-A x quits and Ctrl-A h lists keys, also split over two reads", () => 
   assert.deepEqual(feed("a\x01", "x"), { text: "a", commands: ["quit"] });
 });
 
+test("R3.11 Ctrl-A g asks for a place where gdb may attach", () => {
+  assert.deepEqual(feed("\x01g"), { text: "", commands: ["gdb"] });
+});
+
 test("Ctrl-A a and Ctrl-A Ctrl-A send one Ctrl-A; another key sends both", () => {
   assert.deepEqual(feed("\x01a\x01\x01\x01q"), { text: "\x01\x01\x01q", commands: [] });
 });

@@ -7,6 +7,7 @@
  */
 import { DRIVE_OF_FILE, drive } from "./drives.js";
 import { BALLOON, CONSOLE as VIRTIO_CONSOLE, device, NO_OTHER_DISKS, NO_SHARING } from "./devices.js";
+import { GDB_DEVICE, USUAL_PORT, WAITS } from "./gdb.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
 import { NET, NETDEV, NIC, withCards } from "./net.js";
@@ -22,10 +23,6 @@ const NO_MONITOR = refuse(
 const NO_GRAPHICS = refuse(
   "there are no graphics",
   "leave it out for a serial console; --screen shows a VGA's text screen",
-);
-const NO_GDB = refuse(
-  "there is no gdb stub yet",
-  "npm run trace:compare finds the first instruction that goes another way than in QEMU (docs/trace-compare.md)",
 );
 const NO_TRACE = refuse(
   "there is no log of what the CPU does",
@@ -252,8 +249,14 @@ const PROGRAM: readonly QemuWord[] = [
 ];
 
 const DEBUGGING: readonly QemuWord[] = [
-  word("s S preconfig", undefined, NO_GDB),
-  word("gdb", "DEV", among({ none: NONE }, NO_GDB)),
+  word("s", undefined, USUAL_PORT),
+  word("S", undefined, WAITS),
+  word(
+    "preconfig",
+    undefined,
+    refuse("there is no control socket that could configure it", "-S waits for gdb"),
+  ),
+  word("gdb", "DEV", GDB_DEVICE),
   word("d D dfilter trace plugin", "WHAT", NO_TRACE),
   word("perfmap jitdump", undefined, NO_TRACE),
   word(

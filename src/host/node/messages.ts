@@ -3,6 +3,7 @@ import { type ErrorData } from "../../bytes/error-data.js";
 import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import type { Screen } from "../../machine/screen.js";
+import type { GdbOptions } from "../gdb-debugger.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
@@ -101,6 +102,8 @@ export interface StartMessage {
   maxInstructions?: number;
   /** How often a reset restarts the machine; may be Infinity. */
   maxResets?: number;
+  /** A gdb may come from the start. */
+  gdb?: GdbOptions;
   /** Whether main wants to hear of changes of the screen. */
   watchScreen?: boolean;
 }

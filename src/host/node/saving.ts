@@ -2,6 +2,8 @@
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
 import type { SaveOptions, SnapshotPoint } from "../run.js";
 import type { WorkerSide } from "../shared.js";
+import type { Machine } from "../../machine/machine.js";
+import type { ConsoleWatchState } from "../../diagnose/console-watch.js";
 import { SaveError } from "../../machine/state.js";
 import { saveToFile } from "./snapshot-file.js";
 import type { Disks } from "./disks.js";
@@ -60,5 +62,28 @@ export function savingOptions(
       }
       return why === "point" && then === "stop" ? machineEnd("saved", "snapshot", file) : undefined;
     },
+  };
+}
+
+/** A command that saves a machine to a file of its user's choice between two steps; it gives what to say. */
+export function snapshotCommand(
+  { compress, locore }: SavingRequest,
+  machine: Machine,
+  watch: () => ConsoleWatchState,
+  disks: Disks | undefined,
+): (file: string) => string {
+  return (file) => {
+    try {
+      const bytes = saveToFile(file, machine, {
+        locore,
+        savedAt: Date.now(),
+        watch: watch(),
+        compress,
+        ...(disks && { disks: () => disks.save() }),
+      });
+      return `saved to ${file}, ${bytes} bytes`;
+    } catch (error) {
+      return `not saved: ${(error as Error).message}`;
+    }
   };
 }

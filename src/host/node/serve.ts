@@ -25,9 +25,10 @@ import { hostNs } from "./host-time.js";
 import type { Shares } from "./shares.js";
 import type { ShareRequest } from "./share-request.js";
 import { ShareError } from "./share/share-error.js";
+import { GDB_CHANNEL } from "../gdb-frames.js";
 import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
-import { savingOptions } from "./saving.js";
+import { savingOptions, snapshotCommand } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
   spent,
@@ -222,18 +223,23 @@ async function openShares(source: MachineSource): Promise<Shares | undefined> {
   return Shares.open(shares, { native: await nativeCalls() });
 }
 
+/** What may have to be loaded for a machine while it runs. */
+interface Later {
+  engine: StartedEngine;
+  /** What a debugger is made by; it is loaded once one may come. */
+  gdb: { wanted: () => boolean; load: () => Promise<NonNullable<RunOptions["debugger"]>> };
+  keepCode: WorkerParts["keepCode"];
+}
+
 /** Runs the machine, and makes its engine whole when that wants to be. */
-async function completing(
-  options: RunOptions,
-  { wantsMore, complete }: StartedEngine,
-  keepCode: WorkerParts["keepCode"],
-): Promise<RunReport> {
+async function completing(options: RunOptions, { engine, gdb, keepCode }: Later): Promise<RunReport> {
   let looks = 0;
   const pause = (): boolean => {
     if (++looks === SETTLED) keepCode?.();
-    return wantsMore();
+    return engine.wantsMore() || (whole.debugger === undefined && gdb.wanted());
   };
-  const run = runInParts({ ...options, pause });
+  const whole: RunOptions = { ...options, pause };
+  const run = runInParts(whole);
   for (;;) {
     const part = run.next();
     if (part.done === true) {
@@ -241,12 +247,29 @@ async function completing(
       return part.value;
     }
     try {
-      await complete();
+      if (engine.wantsMore()) await engine.complete();
+      else whole.debugger = await gdb.load();
     } catch (error) {
       // The run frees its machine, and throws it on.
       run.throw(error);
     }
   }
+}
+
+/** How a debugger of this machine is made. Throws EngineUnavailable where the engine cannot be debugged. */
+async function gdbMaker(
+  { start, engine, side, disks }: Pick<RunParts, "start" | "engine" | "side" | "disks">,
+  name: string,
+): Promise<NonNullable<RunOptions["debugger"]>> {
+  const channel = side.channels.get(GDB_CHANNEL);
+  if (!engine.capabilities.debugging || channel === undefined)
+    throw new EngineUnavailable(name, "it cannot be debugged");
+  const { GdbDebugger } = await import("../gdb-debugger.js");
+  return (machine, watch) => {
+    const snapshot = start.saving && snapshotCommand(start.saving, machine, watch, disks);
+    const options = start.gdb ?? { wait: false };
+    return new GdbDebugger(machine.debugging()!, channel, { ...options, ...(snapshot && { snapshot }) });
+  };
 }
 
 /** Disks are written out and closed whatever happened, and shares are closed. */
@@ -296,7 +319,11 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const shares = await openShares(start.source);
     const disks = await openDisks(start.source, made, setup.shared);
     const options = runOptions({ start, ...made, engine, side, tell, board, disks, shares, steps });
-    const report = await withFiles({ disks, shares }, completing(options, beginning, parts.keepCode));
+    const load = (): ReturnType<typeof gdbMaker> => gdbMaker({ start, engine, side, disks }, setup.engine);
+    if (start.gdb !== undefined) options.debugger = await load();
+    const gdb = { wanted: () => side.debuggerRequested, load };
+    const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode });
+    const report = await withFiles({ disks, shares }, running);
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

@@ -211,6 +211,11 @@ export class Session {
     this.#side.requestSave();
   }
 
+  /** A debugger may come, over the channel that is for it. */
+  allowDebugger(): void {
+    this.#side.requestDebugger();
+  }
+
   /** The terminal has this size, characters and lines. A machine with a virtio console is told. */
   resize(size: ConsoleSize): void {
     this.#side.resize(size);

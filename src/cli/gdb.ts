@@ -1,0 +1,16 @@
+/** A place where gdb may attach, opened before the machine is made: one that is taken is said before anything runs. */
+import type { GdbServer } from "../host/node/gdb-server.js";
+import type { GdbRequest } from "./gdb-option.js";
+
+/** How to attach. */
+export function attachLine(server: GdbServer): string {
+  return `locore: gdb -ex 'target remote ${server.target}' attaches; name the kernel's ELF file for symbols`;
+}
+
+/** Opens it and says how to come there. Rejects with GdbServerError. `say`: told a line at a time. */
+export async function openGdb({ place, wait }: GdbRequest, say: (line: string) => void): Promise<GdbServer> {
+  const { GdbServer } = await import("../host/node/gdb-server.js");
+  const server = await GdbServer.open(place, (line) => say(`locore: ${line}`));
+  say(attachLine(server) + (wait ? "; the machine waits for it" : ""));
+  return server;
+}
