@@ -44,8 +44,11 @@ export const SHT = {
   REL: 9,
   DYNSYM: 11,
 } as const;
-/** Section flags: occupies memory while the program runs. */
-export const SHF = { ALLOC: 2n } as const;
+/** Section flags: may be written, occupies memory while the program runs, holds instructions. */
+export const SHF = { WRITE: 1n, ALLOC: 2n, EXECINSTR: 4n } as const;
+/** Symbols' types, and bindings in the upper half of the same byte. */
+export const STT = { NOTYPE: 0, OBJECT: 1, FUNC: 2 } as const;
+export const STB = { LOCAL: 0, GLOBAL: 0x10 } as const;
 export const SHN = { UNDEF: 0, LORESERVE: 0xff00, ABS: 0xfff1, XINDEX: 0xffff } as const;
 
 /** Where the fields are, by class; `word` fields are 4 bytes in ELF32 and 8 in ELF64. */

@@ -7,6 +7,7 @@ import type { I8259ChipState, I8259State } from "../../devices/interrupts/i8259.
 import type { IoapicState } from "../../devices/interrupts/ioapic.js";
 import type { LapicState, VectorSet } from "../../devices/interrupts/lapic-state.js";
 import { apicPart, type InterruptParts } from "./interrupt-parts.js";
+import { kernelLogText, kernelSymbolFile } from "./kernel-facts.js";
 import type { MachineDebugging } from "../../machine/debugging.js";
 import { machineEnd } from "../../machine/end.js";
 import { LVT, REDIRECTION, SVR } from "../../spec/apic.js";
@@ -17,8 +18,8 @@ import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js"
 export interface MonitorServices {
   /** Saves the machine to a file; gives what to say. Absent: it cannot be saved. */
   snapshot?: (file: string) => string;
-  /** The guest kernel's own log, or why there is none. Absent: nobody can read it. */
-  log?: (cpu: number) => string;
+  /** Writes a file of the host. Throws the host's errors. */
+  writeFile?: (file: string, bytes: Uint8Array) => void;
 }
 
 /** What a command is about. */
@@ -174,6 +175,20 @@ function devices({ machine }: Asked): string {
     .join("\n");
 }
 
+function symbols({ machine, rest, writeFile }: Asked): string {
+  if (rest === "") return "symbols: expected the name of a file";
+  if (writeFile === undefined) return "no file can be written from here";
+  const found = kernelSymbolFile(machine);
+  if (found === undefined)
+    return "no Linux kernel with its symbols was found in memory: one that is still packed has none";
+  try {
+    writeFile(rest, found.bytes);
+  } catch (error) {
+    return `symbols: ${(error as Error).message}`;
+  }
+  return `${found.banner.trimEnd()}\n${found.count} symbols; now write: symbol-file ${rest}`;
+}
+
 const COMMANDS: readonly MonitorCommand[] = [
   { words: "help", help: "this list", run: () => helpText() },
   { words: "info registers", help: "all of a CPU, with tables and limits", run: registers },
@@ -189,7 +204,13 @@ const COMMANDS: readonly MonitorCommand[] = [
   {
     words: "log",
     help: "the kernel's own log, read from its memory",
-    run: ({ log, cpu }) => log?.(cpu) ?? "this build does not read a kernel's log",
+    run: ({ machine }) => kernelLogText(machine) ?? "no kernel's log was found in memory",
+  },
+  {
+    words: "symbols",
+    operand: "FILE",
+    help: "write a file with the symbols of the Linux kernel in memory, as it runs, for symbol-file",
+    run: symbols,
   },
   {
     words: "snapshot",

@@ -73,6 +73,11 @@ export class SymbolTable {
     return this.#byName.get(name);
   }
 
+  /** All of them, by ascending addresses. */
+  *all(): Generator<NamedAddress> {
+    for (const [i, name] of this.#names.entries()) yield { name, address: this.#addresses[i] };
+  }
+
   /** The same symbols so many bytes higher. */
   slid(by: bigint): SymbolTable {
     if (by === 0n) return this;

@@ -1,4 +1,5 @@
 /** How the machine's thread saves a run: to which file, what is told, and what comes then. */
+import { writeFileSync } from "node:fs";
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
 import type { SaveOptions, SnapshotPoint } from "../run.js";
 import type { WorkerSide } from "../shared.js";
@@ -86,4 +87,9 @@ export function snapshotCommand(
       return `not saved: ${(error as Error).message}`;
     }
   };
+}
+
+/** Writes a file, over one that is there. Throws the host's errors. */
+export function writeFile(file: string, bytes: Uint8Array): void {
+  writeFileSync(file, bytes);
 }

@@ -28,7 +28,7 @@ import { ShareError } from "./share/share-error.js";
 import { GDB_CHANNEL } from "../gdb-frames.js";
 import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
-import { savingOptions, snapshotCommand } from "./saving.js";
+import { savingOptions, snapshotCommand, writeFile } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
   spent,
@@ -268,7 +268,11 @@ async function gdbMaker(
   return (machine, watch) => {
     const snapshot = start.saving && snapshotCommand(start.saving, machine, watch, disks);
     const options = start.gdb ?? { wait: false };
-    return new GdbDebugger(machine.debugging()!, channel, { ...options, ...(snapshot && { snapshot }) });
+    return new GdbDebugger(machine.debugging()!, channel, {
+      ...options,
+      ...(snapshot && { snapshot }),
+      writeFile,
+    });
   };
 }
 

@@ -259,7 +259,7 @@ test("R3.11 gdb hears how a machine ended; kill ends it", async (t) => {
 });
 
 test("R3.11 monitor: registers, interrupts, translations, devices, addresses; what is wrong is said", async (t) => {
-  const gdb = await client(t, { snapshot: (file) => `saved to ${file}`, log: (cpu) => `log of ${cpu}` });
+  const gdb = await client(t, { snapshot: (file) => `saved to ${file}` });
   bothRun(gdb);
   const monitor = (text: string): string => {
     const shown = gdb.ask(`qRcmd,${Buffer.from(text).toString("hex")}`);
@@ -275,7 +275,8 @@ test("R3.11 monitor: registers, interrupts, translations, devices, addresses; wh
   assert.match(monitor("translate 0x200000"), /^0x200000 -> 0x200000 \(RAM\): writable, executable/);
   assert.match(monitor("translate zz"), /expected an address/);
   assert.equal(monitor("snapshot a b.snap"), "saved to a b.snap\n");
-  assert.equal(monitor("log"), "log of 0\n");
+  assert.equal(monitor("log"), "no kernel's log was found in memory\n");
+  assert.match(monitor("symbols x"), /no file can be written/);
   assert.match(monitor("frobnicate"), /^frobnicate: no such command\nhelp/);
   assert.match(monitor("quit"), /the machine ends/);
   assert.equal(gdb.machine.end?.route, "gdb monitor quit");
