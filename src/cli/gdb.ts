@@ -1,5 +1,7 @@
 /** A place where gdb may attach, opened before the machine is made: one that is taken is said before anything runs. */
+import { GDB_CHANNEL_BYTES } from "../host/gdb-frames.js";
 import type { GdbServer } from "../host/node/gdb-server.js";
+import type { SessionChannel } from "../host/node/session.js";
 import type { GdbRequest } from "./gdb-option.js";
 
 /** How to attach. */
@@ -13,4 +15,13 @@ export async function openGdb({ place, wait }: GdbRequest, say: (line: string) =
   const server = await GdbServer.open(place, (line) => say(`locore: ${line}`));
   say(attachLine(server) + (wait ? "; the machine waits for it" : ""));
   return server;
+}
+
+/** The session's channel of a server that is there, or may be later. */
+export function gdbChannel(server: () => GdbServer | undefined): SessionChannel {
+  return {
+    capacity: GDB_CHANNEL_BYTES,
+    output: (bytes) => server()?.take(bytes) ?? Promise.resolve(),
+    onRoom: () => server()?.offer(),
+  };
 }

@@ -11,7 +11,7 @@ import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
-import { GDB_CHANNEL, GDB_CHANNEL_BYTES } from "../host/gdb-frames.js";
+import { GDB_CHANNEL } from "../host/gdb-frames.js";
 import type { GdbServer } from "../host/node/gdb-server.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
 import { Session, type SessionChannel } from "../host/node/session.js";
@@ -21,7 +21,7 @@ import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
-import { attachLine, openGdb } from "./gdb.js";
+import { attachLine, gdbChannel, openGdb } from "./gdb.js";
 import { USUAL_GDB, type GdbRequest } from "./gdb-option.js";
 import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
@@ -201,11 +201,10 @@ class Surroundings {
     const channels = new Map<string, SessionChannel>();
     if (network !== undefined) channels.set(NET_CHANNEL, network.channel);
     if (this.#gdb !== undefined || (this.options.input && process.stdin.isTTY))
-      channels.set(GDB_CHANNEL, {
-        capacity: GDB_CHANNEL_BYTES,
-        output: (bytes) => this.#gdb?.take(bytes) ?? Promise.resolve(),
-        onRoom: () => this.#gdb?.offer(),
-      });
+      channels.set(
+        GDB_CHANNEL,
+        gdbChannel(() => this.#gdb),
+      );
     return channels;
   }
 
@@ -306,15 +305,16 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
 /** Boots what `source` gives and returns the exit status. Throws what makes a boot impossible. */
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
   const network = options.net && (await openNetwork(options.net, (line) => say(context, [line])));
-  const gdb = options.gdb && (await openGdb(options.gdb, (line) => say(context, [line])));
-  const around = new Surroundings(options, context, network, gdb);
-  let report: RunReport;
+  let around: Surroundings | undefined;
   try {
-    report = await runMachine(around);
-  } finally {
+    const gdb = options.gdb && (await openGdb(options.gdb, (line) => say(context, [line])));
+    around = new Surroundings(options, context, network, gdb);
+    const report = await runMachine(around);
     await around.close();
+    reportEnd(report, around);
+    return report.end.status;
+  } finally {
+    await around?.close();
     await network?.close();
   }
-  reportEnd(report, around);
-  return report.end.status;
 }

@@ -4,6 +4,7 @@ import { ENGINE_NAMES } from "../../host/node/engines.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "../args.js";
 import { parseDisk } from "../disk-option.js";
+import { GDB_OPTION, readGdb, type GdbRequest } from "../gdb-option.js";
 import { NET_OPTION, NET_RUN_OPTIONS, readNet, type NetAsked } from "../net-option.js";
 import type { NetRequest } from "../../host/node/net/net-request.js";
 import { readCpuCount, readMemory } from "../machine-options.js";
@@ -48,6 +49,7 @@ export interface RunRequest {
   dryRun: boolean;
   engine: string;
   jit: JitMode | undefined;
+  gdb: GdbRequest | undefined;
 }
 
 export const RUN_OPERANDS: readonly OperandSpec[] = [
@@ -131,6 +133,7 @@ export const RUN_COMMAND_OPTIONS: readonly OptionSpec[] = [
   },
   NET_OPTION,
   ...NET_RUN_OPTIONS,
+  GDB_OPTION,
   { name: "json", help: "say how it ended as one line of JSON on standard error" },
 ];
 
@@ -212,5 +215,6 @@ export function readRunRequest(args: Arguments): RunRequest {
     dryRun: args.has("dry-run"),
     engine: args.value("engine") ?? "auto",
     jit: args.value("jit") as JitMode | undefined,
+    gdb: readGdb(args),
   };
 }

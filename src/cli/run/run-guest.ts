@@ -7,12 +7,15 @@ import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
 import type { StartSteps } from "../../host/node/messages.js";
+import { GDB_CHANNEL } from "../../host/gdb-frames.js";
+import type { GdbServer } from "../../host/node/gdb-server.js";
 import type { HostNetwork } from "../../host/node/net/host-network.js";
 import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
 import type { CommandContext } from "../command.js";
+import { gdbChannel, openGdb } from "../gdb.js";
 import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
@@ -54,6 +57,7 @@ class RunSurroundings {
     readonly kinds: StreamKinds,
     readonly context: CommandContext,
     readonly network: HostNetwork | undefined,
+    readonly gdb: GdbServer | undefined,
   ) {
     this.#log = this.#openLog();
     this.#kernel = new KernelLog(this.#log);
@@ -74,6 +78,7 @@ class RunSurroundings {
       },
     });
     network?.connect((bytes) => this.#session.give(NET_CHANNEL, bytes));
+    gdb?.connect((bytes) => this.#session.give(GDB_CHANNEL, bytes));
     this.#closing.push(
       forwardSignals(
         (name) => this.#forward(name),
@@ -100,7 +105,9 @@ class RunSurroundings {
 
   async run(guest: RunGuest): Promise<RunResult> {
     this.interrupted.throwIfAborted();
-    return this.result(await this.#session.run({ source: guest.source, maxResets: 0 }));
+    const { wait, architecture } = this.request.gdb ?? {};
+    const gdb = wait !== undefined && { gdb: { wait, ...(architecture && { architecture }) } };
+    return this.result(await this.#session.run({ source: guest.source, maxResets: 0, ...gdb }));
   }
 
   /** What `report` means, with all that the guest said. */
@@ -153,6 +160,8 @@ class RunSurroundings {
     ];
     if (this.kinds.terminal) channels.push([TERMINAL_CHANNEL, { output: out, onRoom: resume }]);
     if (this.network !== undefined) channels.push([NET_CHANNEL, this.network.channel]);
+    const { gdb } = this;
+    if (gdb !== undefined) channels.push([GDB_CHANNEL, gdbChannel(() => gdb)]);
     return new Map(channels);
   }
 
@@ -203,15 +212,19 @@ export async function runGuest(
 ): Promise<RunResult> {
   const say = (line: string): void => void context.stderr.write(`${line}\n`);
   const network = request.net && (await openNetwork(request.net.request, say));
-  const around = new RunSurroundings(request, kinds, context, network);
+  let around: RunSurroundings | undefined;
+  let gdb: GdbServer | undefined;
   try {
+    gdb = request.gdb && (await openGdb(request.gdb, say));
+    around = new RunSurroundings(request, kinds, context, network, gdb);
     return await around.run(await make(around.interrupted));
   } catch (error) {
-    if (!around.interrupted.aborted) throw error;
+    if (around?.interrupted.aborted !== true) throw error;
     const stats = { instructions: 0, resets: 0, clockNs: 0, engine: {} };
     return around.result({ end: around.interrupted.reason as MachineEnd, stats, hostMs: 0, executed: 0 });
   } finally {
-    await around.close();
+    await around?.close();
+    await gdb?.close();
     await network?.close();
   }
 }
