@@ -8,6 +8,9 @@ test("R3.11 Debian's kernel: a watched variable, a backtrace out of the timer's 
   if (command === undefined) return;
   const out = await command.commands(t, [
     ...KERNEL_SYMBOLS,
+    "break start_kernel",
+    "continue",
+    "delete",
     "watch *(long *)&jiffies",
     "continue",
     "bt 3",

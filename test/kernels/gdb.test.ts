@@ -1,10 +1,10 @@
-/** R3.11: Debian's gdb at our machines: a small guest of two CPUs, and Debian's own kernel with the symbols that it keeps in memory. */
+/** R3.11: Debian's gdb at our machines: a small guest of two CPUs. A real kernel is in gdb.full.test.ts and test/docs/gdb.test.ts. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { symbolFile } from "../../src/diagnose/gdb/symbol-file.js";
-import { DebuggedCommand, debuggedKernel, gdbFolder, KERNEL_SYMBOLS } from "../support/debian-gdb.js";
+import { DebuggedCommand, gdbFolder } from "../support/debian-gdb.js";
 import { COUNTER, debuggedGuest } from "../support/gdb-guest.js";
 
 const LIMIT = { timeout: 170_000 };
@@ -114,25 +114,3 @@ test("R3.11 Debian's gdb: a gdb that is killed lets the machine go on to its end
   const { status, err } = await command.ended;
   assert.equal(status, 1, err);
 });
-
-test(
-  "R3.11 Debian's kernel: its symbols come out of its memory, before its first instruction",
-  LIMIT,
-  async (t) => {
-    const command = await debuggedKernel(t);
-    if (command === undefined) return;
-    const out = await command.commands(t, [
-      ...KERNEL_SYMBOLS,
-      "break start_kernel",
-      "continue",
-      "bt 2",
-      "stepi",
-      "info symbol $pc",
-      "kill",
-    ]);
-    assert.match(out, /^\d{5,} symbols; now write: symbol-file k\.sym$/m);
-    assert.match(out, /^Thread 1 "CPU 0" hit Breakpoint 1, 0xffffffff8[0-9a-f]+ in start_kernel \(\)$/m);
-    assert.match(out, /^#1 .* in secondary_startup_64/m);
-    assert.match(out, /^__fentry__ in section \.text/m);
-  },
-);
