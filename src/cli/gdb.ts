@@ -2,7 +2,7 @@
 import { GDB_CHANNEL_BYTES } from "../host/gdb-frames.js";
 import type { GdbServer } from "../host/node/gdb-server.js";
 import type { SessionChannel } from "../host/node/session.js";
-import type { GdbRequest } from "./gdb-option.js";
+import { USUAL_GDB, type GdbRequest } from "./gdb-option.js";
 
 /** How to attach. */
 export function attachLine(server: GdbServer): string {
@@ -15,6 +15,15 @@ export async function openGdb({ place, wait }: GdbRequest, say: (line: string) =
   const server = await GdbServer.open(place, (line) => say(`locore: ${line}`));
   say(attachLine(server) + (wait ? "; the machine waits for it" : ""));
   return server;
+}
+
+/** Opens the usual place, or another one where somebody has that: for who has not said where. Rejects with GdbServerError. */
+export async function openGdbSomewhere(say: (line: string) => void): Promise<GdbServer> {
+  try {
+    return await openGdb(USUAL_GDB, say);
+  } catch {
+    return openGdb({ ...USUAL_GDB, place: { port: 0 } }, say);
+  }
 }
 
 /** The session's channel of a server that is there, or may be later. */

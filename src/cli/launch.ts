@@ -21,8 +21,8 @@ import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import type { CommandContext } from "./command.js";
-import { attachLine, gdbChannel, openGdb } from "./gdb.js";
-import { USUAL_GDB, type GdbRequest } from "./gdb-option.js";
+import { attachLine, gdbChannel, openGdb, openGdbSomewhere } from "./gdb.js";
+import type { GdbRequest } from "./gdb-option.js";
 import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
 import {
@@ -213,7 +213,7 @@ class Surroundings {
     const tell = (line: string): void => say(this.context, ["", line]);
     if (this.#gdb !== undefined) tell(attachLine(this.#gdb));
     else
-      this.#openingGdb ??= openGdb(USUAL_GDB, tell)
+      this.#openingGdb ??= openGdbSomewhere(tell)
         .then((gdb) => {
           this.#gdb = gdb;
           this.session.allowDebugger();

@@ -5,6 +5,8 @@ import path from "node:path";
 import test, { type TestContext } from "node:test";
 import { symbolFile } from "../../src/diagnose/gdb/symbol-file.js";
 import { DebuggedCommand, gdbFolder } from "../support/debian-gdb.js";
+import { assertRestored, nodeOnTerminal, NO_TERMINAL, Running } from "../support/pseudo-terminal.js";
+import { PROGRAM } from "../support/run-command.js";
 import { COUNTER, debuggedGuest } from "../support/gdb-guest.js";
 
 const LIMIT = { timeout: 170_000 };
@@ -90,7 +92,11 @@ test(
     ]);
     await first.shows("going");
     const second = await command.commands(t, ["info registers"]);
-    assert.match(second, /this machine has a gdb already|Remote connection closed|closed/);
+    assert.match(
+      second,
+      /this machine has a gdb already|Remote connection closed|closed/,
+      second + first.out + first.err + command.machine.err,
+    );
     first.child.kill("SIGINT");
     const { out } = await first.ended;
     assert.match(out, /received signal SIGINT/);
@@ -108,9 +114,32 @@ test("R3.11 Debian's gdb: a gdb that is killed lets the machine go on to its end
   const folder = await smallGuest(t, 100_000);
   if (folder === undefined) return;
   const command = new DebuggedCommand(t, folder, SMALL, ",wait,arch=i386");
-  const gdb = await command.gdb(t, ["target remote g", "echo attached\\n", "shell sleep 60"]);
+  const gdb = await command.gdb(t, ["target remote g", "echo attached\\n", "shell sleep 3"]);
   await gdb.shows("attached");
   gdb.child.kill("SIGKILL");
   const { status, err } = await command.ended;
   assert.equal(status, 1, err);
 });
+
+test(
+  "R3.11 Ctrl-A g on a terminal lets gdb attach to a machine that was started without it, and says where",
+  { ...LIMIT, skip: NO_TERMINAL },
+  async (t) => {
+    const folder = await smallGuest(t);
+    if (folder === undefined) return;
+    const words = ["boot", path.join(folder, "guest.elf"), "--smp", "2", "-m", "8M", "--timeout", "150"];
+    const terminal = nodeOnTerminal([PROGRAM, ...words]).during(t);
+    const started = await terminal.shows("Ctrl-A x quits");
+    terminal.child.stdin.write("\x01g");
+    const told = await terminal.shows("target remote :", started);
+    await terminal.shows("attaches", told);
+    const port = /target remote :(\d+)/.exec(terminal.out)?.[1] ?? "";
+    const file = path.join(folder, "commands");
+    await writeFile(file, `set architecture i386:x86-64\ntarget remote :${port}\ninfo threads\ndetach\n`);
+    const { out } = await new Running("gdb", ["-nx", "-q", "-batch", "-x", file]).ended;
+    assert.match(out, /^\* 1 +Thread 1 "CPU 0"/m);
+    await terminal.shows("gdb: gone; the machine goes on");
+    terminal.child.stdin.write("\x01x");
+    assertRestored((await terminal.ended).out, 130);
+  },
+);

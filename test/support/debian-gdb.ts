@@ -22,6 +22,7 @@ export async function gdbFolder(t: TestContext): Promise<string | undefined> {
 export class DebuggedCommand {
   readonly machine: Running;
   readonly #folder: string;
+  #gdbs = 0;
 
   /** Starts `locore` with these words; gdb attaches in `folder`. `how` stands behind the place: ",wait". */
   constructor(t: TestContext, folder: string, words: readonly string[], how = "") {
@@ -38,8 +39,8 @@ export class DebuggedCommand {
   /** A gdb that carries out these commands; the first of ours attaches. */
   async gdb(t: TestContext, commands: readonly string[]): Promise<Running> {
     await this.listens();
-    const file = path.join(this.#folder, "commands");
-    await writeFile(file, ["set pagination off", ...commands, ""].join("\n"));
+    const file = path.join(this.#folder, `commands${++this.#gdbs}`);
+    await writeFile(file, ["set pagination off", "set remotetimeout 30", ...commands, ""].join("\n"));
     return new Running("gdb", ["-nx", "-q", "-batch", "-x", file], { cwd: this.#folder }).during(t);
   }
 
