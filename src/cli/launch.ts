@@ -15,7 +15,7 @@ import { GDB_CHANNEL } from "../host/gdb-frames.js";
 import type { GdbServer } from "../host/node/gdb-server.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
 import { Session, type SessionChannel } from "../host/node/session.js";
-import { onEndingSignal } from "../host/node/signals.js";
+import { onAskingSignal, onEndingSignal } from "../host/node/signals.js";
 import { watchSize } from "../host/node/terminal.js";
 import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
@@ -25,6 +25,7 @@ import { attachLine, gdbChannel, openGdb, openGdbSomewhere } from "./gdb.js";
 import type { GdbRequest } from "./gdb-option.js";
 import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
+import { endExplanation, explanation } from "./render/diagnosis.js";
 import {
   endJson,
   endLine,
@@ -106,6 +107,7 @@ function attachInput(
     if (name === "help") say(context, ["", ...ESCAPE_HELP]);
     else if (name === "save") session.save();
     else if (name === "gdb") letGdbIn();
+    else if (name === "explain") session.explain();
     else session.stop(machineEnd("interrupted", "Ctrl-A x"));
   };
   const input = connectInput(process.stdin, session, command);
@@ -120,7 +122,7 @@ function isInteractive(): boolean {
 }
 
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
-  const message: StartMessage = { source };
+  const message: StartMessage = { source, explain: true };
   if (options.saving !== undefined) message.saving = options.saving;
   if (options.tripleFault !== undefined) message.tripleFault = options.tripleFault;
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
@@ -142,6 +144,7 @@ class Surroundings {
   #hinted = false;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
+  readonly #forgetQuestions: () => void;
   readonly #forgetSize: (() => void) | undefined;
   readonly #interrupt = new AbortController();
   /** Where gdb may attach; opened later where a terminal's user asks for it. */
@@ -178,6 +181,7 @@ class Surroundings {
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
       onNotSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), notSavedLine(...facts)]),
+      onDiagnosis: (found) => say(context, [...(this.midLine() ? [""] : []), ...explanation(found)]),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnseenText: (line) => this.hintAtScreen(line),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
@@ -187,13 +191,14 @@ class Surroundings {
     this.#forgetSignals = onEndingSignal((signal) =>
       this.stop(machineEnd("interrupted", `signal ${signal}`)),
     );
+    this.#forgetQuestions = onAskingSignal(() => this.session.explain());
     // A run that repeats exactly sees nothing of the terminal.
     if (options.input && process.stdout.isTTY)
       this.#forgetSize = watchSize(process.stdout, (size) => this.session.resize(size));
     const { timeoutMs } = options;
     if (timeoutMs === undefined) return;
     const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
-    this.#timer = setTimeout(() => this.stop(end), timeoutMs);
+    this.#timer = setTimeout(() => this.stop(end, true), timeoutMs);
   }
 
   /** A machine whose user sits at a terminal has a channel for a gdb that comes later. */
@@ -228,9 +233,12 @@ class Surroundings {
     return this.#interrupt.signal;
   }
 
-  /** Ends whatever is being done with `end`: reading, planning, the machine. The first stop counts. */
-  stop(end: MachineEnd): void {
-    this.session.stop(end);
+  /**
+   * Ends whatever is being done with `end`: reading, planning, the machine. The first stop counts. `explain`: the report is to say
+   * where the machine was.
+   */
+  stop(end: MachineEnd, explain = false): void {
+    this.session.stop(end, false, explain);
     this.#interrupt.abort(end);
   }
 
@@ -253,6 +261,7 @@ class Surroundings {
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     this.#forgetSignals();
+    this.#forgetQuestions();
     this.#forgetSize?.();
     this.#input?.close();
     this.#log?.close();
@@ -283,6 +292,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   if (!options.json && report.unseenText !== undefined) around.hintAtScreen(report.unseenText);
   if (report.neverSaved === true) context.stderr.write(`${cut}${neverSavedLine()}\n`);
   const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
+  if (report.diagnosis !== undefined && !options.json) lines.unshift(...endExplanation(report.diagnosis));
   if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
   if (options.stats && !options.json) lines.push(...statsLines(report, around.startSteps));
   context.stderr.write(`${cut}${lines.join("\n")}\n`);

@@ -4,6 +4,9 @@
  * how to wait and what to poll is handed in.
  */
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
+import { ConsoleTail } from "../diagnose/console-tail.js";
+import type { diagnose, Question } from "../diagnose/diagnose.js";
+import type { Diagnosis } from "../diagnose/diagnosis.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
@@ -56,10 +59,23 @@ export interface RunDebugger {
   leave(): void;
 }
 
+/** Who is told where the machine is, and why. */
+export interface ExplainOptions {
+  /** What looks; undefined while it is being loaded: the run yields until it is there. */
+  look: () => typeof diagnose | undefined;
+  /** Looked at between slices: whether somebody asks now. */
+  asked?: () => boolean;
+  /** Told what was found while the machine goes on. */
+  found?: (diagnosis: Diagnosis) => void;
+  /** Whether the report of this end is to say why. */
+  atEnd: (end: MachineEnd) => boolean;
+}
+
 export interface RunOptions extends MachineOptions {
   /** Goes on from there; `plan` is its plan. */
   from?: RestoredRun;
   snapshots?: SaveOptions;
+  explain?: ExplainOptions;
   /** Stops after exactly this many instructions with the end `timeout`, route "instruction limit". */
   maxInstructions?: number;
   /** Looked at between slices: whether `runInParts` is to come back, so that its caller may wait for something. */
@@ -97,6 +113,8 @@ export interface RunReport {
   unseenText?: string;
   /** What firmware wrote to its debug console; absent without firmware. */
   firmwareLog?: string;
+  /** Why it did not go on; absent when nobody asked. */
+  diagnosis?: Diagnosis;
   /** The machine ended before it came to the point where it was to be saved. */
   neverSaved?: true;
 }
@@ -190,6 +208,56 @@ function unseenTextWatch(machine: Machine, { onUnseenText, hostNow }: RunOptions
   };
 }
 
+/** Says where the machine is when somebody asks, and at an end that is to be explained. */
+class Explainer {
+  readonly tail = new ConsoleTail();
+  readonly #machine: Machine;
+  readonly #options: ExplainOptions | undefined;
+  /** Of an end that came from outside, while the machine still ran. */
+  #last: Diagnosis | undefined;
+
+  constructor(machine: Machine, options: ExplainOptions | undefined) {
+    this.#machine = machine;
+    this.#options = options;
+    if (options === undefined) return;
+    machine.watchConsole((byte) => {
+      this.tail.take(byte);
+      return false;
+    });
+  }
+
+  /** Between two slices; gives what the machine executed while it was looked at, with `watch`. */
+  *look(watch: boolean): Generator<void, number> {
+    if (this.#options?.asked?.() !== true) return 0;
+    const found = yield* this.#diagnose({ watch });
+    this.#options.found?.(found);
+    return found.watched;
+  }
+
+  /** Before somebody else ends the machine; `watch`: it may execute a little more. */
+  *beforeEnd(end: MachineEnd, watch: boolean): Generator<void, void> {
+    if (this.#options?.atEnd(end) === true && this.#machine.end === undefined)
+      this.#last = yield* this.#diagnose({ watch });
+  }
+
+  /** Of a machine that has ended. */
+  *afterEnd(end: MachineEnd): Generator<void, Diagnosis | undefined> {
+    if (this.#last !== undefined || this.#options?.atEnd(end) !== true) return this.#last;
+    return yield* this.#diagnose({ end });
+  }
+
+  *#diagnose(question: Question): Generator<void, Diagnosis> {
+    for (;;) {
+      const look = this.#options!.look();
+      if (look !== undefined) {
+        const { resets } = this.#machine.stats();
+        return look(this.#machine, { ...question, console: this.tail, resets });
+      }
+      yield;
+    }
+  }
+}
+
 /** What is fetched of a restored guest's RAM beside what it asks for: a third of the time of a step, and a millisecond or two. */
 const BLOCKS_A_STEP = 12;
 const BLOCKS_WHEN_IDLE = 64;
@@ -199,7 +267,7 @@ function* stepToEnd(
   machine: Machine,
   options: RunOptions,
   watch: ConsoleWatch,
-  saver: Saver,
+  { saver, explainer }: { saver: Saver; explainer: Explainer },
 ): Generator<void, MachineEnd> {
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
@@ -209,6 +277,7 @@ function* stepToEnd(
     if (options.pause?.() === true) yield;
     const asked = options.poll?.();
     if (asked !== undefined) {
+      yield* explainer.beforeEnd(asked, debug === undefined);
       machine.finish(asked);
       debug?.leave();
     }
@@ -216,9 +285,16 @@ function* stepToEnd(
     if (size !== undefined) machine.resizeConsole(size.columns, size.rows);
     if (watch.panicOver) machine.finish(machineEnd("crashed", "panic without reboot", watch.panic));
     saver.look();
-    if (left <= 0) machine.finish(machineEnd("timeout", "instruction limit"));
+    if (left <= 0) {
+      const end = machineEnd("timeout", "instruction limit");
+      yield* explainer.beforeEnd(end, false);
+      machine.finish(end);
+    }
     if (options.debugger !== undefined) debug ??= options.debugger(machine, () => watch.save());
-    if (debug !== undefined && machine.end === undefined && debug.look()) {
+    const held = debug !== undefined && machine.end === undefined && debug.look();
+    // What a debugger holds, or has breakpoints in, executes nothing behind its back.
+    left -= yield* explainer.look(debug === undefined);
+    if (held) {
       options.wait(undefined);
       continue;
     }
@@ -272,11 +348,12 @@ export function* runInParts(options: RunOptions): Generator<void, RunReport> {
   const watch = new ConsoleWatch(options.from?.snapshot.watch);
   const machine = makeMachine(options, watch);
   const saver = new Saver(machine, options.snapshots, watch);
+  const explainer = new Explainer(machine, options.explain);
   try {
     const start = options.hostNow();
     const before = machine.instructions;
     options.onStart?.();
-    const end = yield* stepToEnd(machine, options, watch, saver);
+    const end = yield* stepToEnd(machine, options, watch, { saver, explainer });
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
     const screen = machine.screen();
     // A kernel whose console is the screen says there why it ended.
@@ -289,6 +366,8 @@ export function* runInParts(options: RunOptions): Generator<void, RunReport> {
     const firmwareLog = machine.firmwareLog();
     if (firmwareLog !== undefined) report.firmwareLog = firmwareLog;
     if (saver.missed) report.neverSaved = true;
+    const diagnosis = yield* explainer.afterEnd(report.end);
+    if (diagnosis !== undefined) report.diagnosis = diagnosis;
     return report;
   } finally {
     machine.dispose();

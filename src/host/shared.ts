@@ -10,6 +10,7 @@
  *                        2 save   main sets it to 1 to have the machine saved; the worker takes it back
  *                        3 size   of the terminal, columns << 16 | rows; 0 while main knows none
  *                        4 debug  main sets it to 1 once a debugger may come
+ *                        5 explain  main sets it to 1 to be told where the machine is; the worker takes it back
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
@@ -24,7 +25,8 @@ const STOP = 1;
 const SAVE = 2;
 const SIZE = 3;
 const DEBUG = 4;
-const CONTROL_WORDS = 5;
+const EXPLAIN = 5;
+const CONTROL_WORDS = 6;
 /** Rows are the lower half of the size's word. */
 const ROW_BITS = 16;
 const MOST_CHARACTERS = 2 ** ROW_BITS - 1;
@@ -160,6 +162,12 @@ export class MainSide extends MainStream {
     this.#ring();
   }
 
+  /** Asks where the machine is, and why. */
+  requestDiagnosis(): void {
+    Atomics.store(this.#control, EXPLAIN, 1);
+    this.#ring();
+  }
+
   /** Tells how large the terminal is; a size that no terminal has is not passed on. */
   resize({ columns, rows }: ConsoleSize): void {
     if (!(columns > 0 && rows > 0)) return;
@@ -250,6 +258,11 @@ export class WorkerSide extends WorkerStream {
   /** Whether a debugger may come. */
   get debuggerRequested(): boolean {
     return Atomics.load(this.#control, DEBUG) === 1;
+  }
+
+  /** Whether main wants to be told where the machine is; a request is answered once. */
+  takeDiagnosisRequest(): boolean {
+    return Atomics.load(this.#control, EXPLAIN) === 1 && Atomics.exchange(this.#control, EXPLAIN, 0) === 1;
   }
 
   /** How large the terminal is, when that is another size than the last time. */

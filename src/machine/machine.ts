@@ -23,12 +23,13 @@ import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
+import type { AccessTap, AccessWatch } from "./accesses.js";
 import { afterReset, buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { Completions, type CompletionOptions } from "./completions.js";
 import { MachineConsole, type ConsoleEnd } from "./console.js";
 import { createCpuHost } from "./cpu-host.js";
-import { CpuSlot } from "./cpu-slot.js";
+import { CpuSlot, type CpuStatus } from "./cpu-slot.js";
 import { MachineDebugging } from "./debugging.js";
 import { cpuidOf } from "./cpuid.js";
 import { debugExitEnd, machineEnd, type MachineEnd } from "./end.js";
@@ -168,6 +169,7 @@ export class Machine {
   #resetRoute: string | undefined;
   #resets: number;
   readonly #random: FixedSequence;
+  readonly #tap: AccessTap = { watch: undefined };
 
   /**
    * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
@@ -400,6 +402,16 @@ export class Machine {
     return this.#slots[id].cpu.readState();
   }
 
+  /** What CPU `id` does: it has something to execute, sleeps until an interrupt, sleeps for ever, or waits to be started. */
+  cpuStatus(id: number): CpuStatus {
+    return this.#slots[id].status;
+  }
+
+  /** From now on `watch` is told of every access to a device; undefined: nobody is. */
+  watchAccesses(watch: AccessWatch | undefined): void {
+    this.#tap.watch = watch;
+  }
+
   /** What the screen shows; undefined for a machine without one. */
   screen(): Screen | undefined {
     const text = this.#board.find(TEXT_REGISTERS);
@@ -498,7 +510,8 @@ export class Machine {
       this.#scheduler.cut();
     };
     const accessing = (): void => this.#scheduler.beforeAccess();
-    return createCpuHost(() => this.#board, this.#clock, random32, woken, accessing);
+    const [clock, tap] = [this.#clock, this.#tap];
+    return createCpuHost(() => this.#board, { clock, random32, woken, accessing, tap });
   }
 
   #makeBoard(states: BoardState): Board {

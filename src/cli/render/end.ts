@@ -38,7 +38,7 @@ export interface ReportParts {
 
 /** One line of JSON. */
 export function endJson(report: RunReport, parts: ReportParts): string {
-  const { end, stats, screen, firmwareLog, unseenText, neverSaved } = report;
+  const { end, stats, screen, firmwareLog, unseenText, neverSaved, diagnosis } = report;
   return toJson({
     ...end,
     instructions: stats.instructions,
@@ -46,6 +46,7 @@ export function endJson(report: RunReport, parts: ReportParts): string {
     clockNs: stats.clockNs,
     ...(unseenText === undefined ? {} : { unseenText }),
     ...(neverSaved === undefined ? {} : { neverSaved }),
+    ...(diagnosis === undefined ? {} : { diagnosis }),
     ...(parts.screen === true && screen !== undefined ? { screen } : {}),
     ...(parts.firmwareLog === true && firmwareLog !== undefined ? { firmwareLog } : {}),
     ...(parts.stats ? { ...figures(report), engine: stats.engine } : {}),

@@ -9,15 +9,17 @@ const KEY_QUIT = "x".charCodeAt(0);
 const KEY_HELP = "h".charCodeAt(0);
 const KEY_SAVE = "s".charCodeAt(0);
 const KEY_GDB = "g".charCodeAt(0);
+const KEY_EXPLAIN = "i".charCodeAt(0);
 const KEY_SEND = "a".charCodeAt(0);
 
-export type EscapeCommand = "quit" | "help" | "save" | "gdb";
+export type EscapeCommand = "quit" | "help" | "save" | "gdb" | "explain";
 
 /** What `Ctrl-A h` shows. */
 export const ESCAPE_HELP = [
   "Ctrl-A x       quit: end the machine at once",
   "Ctrl-A s       save the machine to a snapshot and go on; locore restore goes on from it",
   "Ctrl-A g       let gdb attach; says where",
+  "Ctrl-A i       say where the machine is, what it waits for, and why",
   "Ctrl-A h       this list",
   "Ctrl-A a       send Ctrl-A to the guest (Ctrl-A Ctrl-A does the same)",
 ];
@@ -47,6 +49,7 @@ export class EscapeKey {
       else if (byte === KEY_HELP) commands.push("help");
       else if (byte === KEY_SAVE) commands.push("save");
       else if (byte === KEY_GDB) commands.push("gdb");
+      else if (byte === KEY_EXPLAIN) commands.push("explain");
       else if (byte === KEY_SEND || byte === ESCAPE) bytes.push(ESCAPE);
       else bytes.push(ESCAPE, byte);
     }

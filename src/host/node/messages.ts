@@ -2,6 +2,7 @@
 import { type ErrorData } from "../../bytes/error-data.js";
 import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
+import type { Diagnosis } from "../../diagnose/diagnosis.js";
 import type { Screen } from "../../machine/screen.js";
 import type { GdbOptions } from "../gdb-debugger.js";
 import type { RunReport } from "../run.js";
@@ -100,6 +101,8 @@ export interface StartMessage {
   /** Absent: it is never saved. */
   saving?: SavingRequest;
   maxInstructions?: number;
+  /** Whether ends that are no success are explained, and requests for a diagnosis answered. */
+  explain?: boolean;
   /** How often a reset restarts the machine; may be Infinity. */
   maxResets?: number;
   /** A gdb may come from the start. */
@@ -144,6 +147,8 @@ export type WorkerMessage =
   | { kind: "saved"; file: string; bytes: number; ms: number }
   /** It was not: the file could not be written. */
   | { kind: "not-saved"; file: string; reason: string }
+  /** Where the machine is, because main asked. */
+  | { kind: "diagnosis"; diagnosis: Diagnosis }
   /** The screen has changed. */
   | { kind: "screen"; screen: Screen }
   /** The guest writes this to a screen that it does not have. */

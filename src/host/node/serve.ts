@@ -28,6 +28,7 @@ import { ShareError } from "./share/share-error.js";
 import { GDB_CHANNEL } from "../gdb-frames.js";
 import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
+import { Explaining } from "./explaining.js";
 import { savingOptions, snapshotCommand, writeFile } from "./saving.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
@@ -229,10 +230,15 @@ interface Later {
   /** What a debugger is made by; it is loaded once one may come. */
   gdb: { wanted: () => boolean; load: () => Promise<NonNullable<RunOptions["debugger"]>> };
   keepCode: WorkerParts["keepCode"];
+  /** What looks at machines. */
+  explaining: Explaining | undefined;
 }
 
 /** Runs the machine, and makes its engine whole when that wants to be. */
-async function completing(options: RunOptions, { engine, gdb, keepCode }: Later): Promise<RunReport> {
+async function completing(
+  options: RunOptions,
+  { engine, gdb, keepCode, explaining }: Later,
+): Promise<RunReport> {
   let looks = 0;
   const pause = (): boolean => {
     if (++looks === SETTLED) keepCode?.();
@@ -247,8 +253,9 @@ async function completing(options: RunOptions, { engine, gdb, keepCode }: Later)
       return part.value;
     }
     try {
+      await explaining?.load();
       if (engine.wantsMore()) await engine.complete();
-      else whole.debugger = await gdb.load();
+      else if (gdb.wanted()) whole.debugger ??= await gdb.load();
     } catch (error) {
       // The run frees its machine, and throws it on.
       run.throw(error);
@@ -326,7 +333,9 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const load = (): ReturnType<typeof gdbMaker> => gdbMaker({ start, engine, side, disks }, setup.engine);
     if (start.gdb !== undefined) options.debugger = await load();
     const gdb = { wanted: () => side.debuggerRequested, load };
-    const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode });
+    const explaining = start.explain === true ? new Explaining(side, tell) : undefined;
+    if (explaining !== undefined) options.explain = explaining.options;
+    const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode, explaining });
     const report = await withFiles({ disks, shares }, running);
     tell({ kind: "ended", report });
   } catch (error) {

@@ -5,6 +5,7 @@
  */
 import { withErrorData } from "../../bytes/error-data.js";
 import type { Worker } from "node:worker_threads";
+import type { Diagnosis } from "../../diagnose/diagnosis.js";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
@@ -25,6 +26,8 @@ import {
 const OUTPUT_BLOCK = 65536;
 /** How long a machine may take to end after it was asked to, before its thread is ended instead, ms. */
 const STOP_PATIENCE_MS = 400;
+/** How long it may take where it is to say why, ms: all of its memory may have to be looked at. */
+const EXPLAIN_PATIENCE_MS = 10_000;
 /** How long a reader may stall the end of a machine that was asked to end, ms. */
 const DRAIN_PATIENCE_MS = 200;
 
@@ -90,6 +93,8 @@ export interface SessionOptions {
   onSaved?: (file: string, bytes: number, ms: number) => void;
   /** Told that it was not, and why. */
   onNotSaved?: (file: string, reason: string) => void;
+  /** Told where the machine is, after `explain`. */
+  onDiagnosis?: (diagnosis: Diagnosis) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
   onScreen?: (screen: Screen) => void;
   /** Told that the guest writes to a screen that the machine does not have, with a line of it. */
@@ -216,6 +221,11 @@ export class Session {
     this.#side.requestDebugger();
   }
 
+  /** Asks where the machine is: `onDiagnosis` follows. Without `StartMessage.explain` nothing happens. */
+  explain(): void {
+    this.#side.requestDiagnosis();
+  }
+
   /** The terminal has this size, characters and lines. A machine with a virtio console is told. */
   resize(size: ConsoleSize): void {
     this.#side.resize(size);
@@ -229,13 +239,15 @@ export class Session {
   /**
    * Ends the machine with `end`; if its thread does not answer, or has nothing running yet that could, ends the thread.
    * The first stop counts. `patient`: all that the guest has written leaves nevertheless, however long its readers take.
+   * `explain`: the report says where the machine was, where it was started with `StartMessage.explain`.
    */
-  stop(end: MachineEnd, patient = false): void {
+  stop(end: MachineEnd, patient = false, explain = false): void {
     if (this.#stop !== undefined) return;
     this.#stop = end;
     this.#patient = patient;
+    if (explain) this.#side.requestDiagnosis();
     this.#side.requestStop();
-    const patience = this.#running ? STOP_PATIENCE_MS : 0;
+    const patience = !this.#running ? 0 : explain ? EXPLAIN_PATIENCE_MS : STOP_PATIENCE_MS;
     this.#stopTimer = setTimeout(() => void this.#endThread().then(() => this.#exited()), patience);
   }
 
@@ -274,6 +286,9 @@ export class Session {
         return;
       case "not-saved":
         this.#options.onNotSaved?.(message.file, message.reason);
+        return;
+      case "diagnosis":
+        this.#options.onDiagnosis?.(message.diagnosis);
         return;
       case "screen":
         this.#options.onScreen?.(message.screen);

@@ -13,6 +13,12 @@ export function onEndingSignal(handler: (signal: EndingSignal) => void): () => v
   };
 }
 
+/** Calls `handler` whenever somebody asks by SIGQUIT; returns a function that stops listening. */
+export function onAskingSignal(handler: () => void): () => void {
+  process.on("SIGQUIT", handler);
+  return () => void process.removeListener("SIGQUIT", handler);
+}
+
 /** A signal for whatever can be aborted, aborted by the first ending signal, and what stops listening. */
 export function abortOnEndingSignal(): { signal: AbortSignal; forget: () => void } {
   const controller = new AbortController();

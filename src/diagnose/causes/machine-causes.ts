@@ -1,0 +1,218 @@
+/** Causes that the machine itself shows: triple faults, entries, CPUs that wait for each other, for a timer, or for a person. */
+import { appendOption, byLine, saidLines, type Facts, type Rule } from "./rule.js";
+
+/** A kernel that died after so few instructions was not where it had to be. */
+const FEW_INSTRUCTIONS = 5_000;
+const RESETS_OF_A_LOOP = 2;
+
+/** Entered where it does not begin: it dies at once. */
+export const wrongEntry: Rule = {
+  id: "wrong-entry",
+  find({ end, plan, found }) {
+    if (end?.kind !== "crashed" && end?.kind !== "stuck") return undefined;
+    if (found.executed === undefined || found.executed > FEW_INSTRUCTIONS || found.log !== undefined)
+      return undefined;
+    const { loader } = plan;
+    return {
+      sentence: `the kernel died after ${found.executed} instructions: it was entered at the wrong place, or in a mode that it does not expect (loader ${loader.name}, entry ${loader.entry})`,
+      evidence: [
+        `${end.route}${end.reason === undefined ? "" : `: ${end.reason}`}`,
+        `why this loader: ${loader.why}`,
+      ],
+      remedy: ["locore inspect KERNEL says which protocols it offers, -o loader.name=NAME takes another"],
+    };
+  },
+};
+
+const FAULT = /it began with vector (\d+)(?: \(error code (0x[0-9a-f]+)\))? at RIP (0x[0-9a-f]+)/;
+const VECTORS: Readonly<Record<number, string>> = {
+  0: "a division error (#DE)",
+  6: "an undefined instruction (#UD)",
+  8: "a double fault (#DF)",
+  10: "an invalid task state (#TS)",
+  11: "a segment that is not present (#NP)",
+  12: "a stack fault (#SS)",
+  13: "a general-protection fault (#GP)",
+  14: "a page fault (#PF)",
+};
+
+export const tripleFault: Rule = {
+  id: "triple-fault",
+  find({ end, found }) {
+    if (end?.route !== "triple-fault") return undefined;
+    const match = FAULT.exec(end.reason ?? "");
+    const vector = match === null ? undefined : Number(match[1]);
+    const cpu = found.cpus.find(({ activity }) => activity === "shut down") ?? found.cpus[0];
+    const instruction = cpu?.code.find(({ next }) => next === true)?.text;
+    const what = vector === undefined ? "an exception" : (VECTORS[vector] ?? `exception ${vector}`);
+    const at = cpu?.at.symbol ?? match?.[3] ?? cpu?.at.address ?? "?";
+    const table = cpu?.interruptTable;
+    return {
+      sentence:
+        `${what} at ${at}${instruction === undefined ? "" : ` (${instruction})`} could not be delivered` +
+        `${table === undefined ? "" : `: the interrupt table at ${table.base} with limit ${table.limit} ${table.problem}`}`,
+      evidence: [
+        end.reason ?? end.route,
+        ...(vector === 14 && cpu?.faultAddress !== undefined
+          ? [`the page fault's address is ${cpu.faultAddress}`]
+          : []),
+      ],
+      remedy: [],
+    };
+  },
+};
+
+export const rebootLoop: Rule = {
+  id: "reboot-loop",
+  find({ resets, end, found }) {
+    if (resets < RESETS_OF_A_LOOP) return undefined;
+    return {
+      sentence: `the guest resets the machine again and again: ${resets} times so far`,
+      evidence: [
+        ...(end === undefined ? [] : [`${end.kind} by ${end.route}`]),
+        ...(found.console.lastLine === "" ? [] : [found.console.lastLine]),
+      ],
+      remedy: ["--no-reboot ends at the first reset, and what was printed last says why"],
+    };
+  },
+};
+
+const DECOMPRESSOR =
+  /-- System halted|compressed data is corrupt|Decoding failed|uncompression error|incomplete literal|invalid magic|crc error|length error|Out of memory while allocating/i;
+
+/** The part of a bzImage that unpacks the kernel. */
+export const decompressorDied: Rule = {
+  id: "decompressor-died",
+  find(facts) {
+    const { found, plan, console } = facts;
+    if (found.log !== undefined || found.symbols === "kallsyms" || plan.image.format !== "bzimage")
+      return undefined;
+    const line = console.split(/[\r\n]+/).findLast((one) => DECOMPRESSOR.test(one));
+    const stopped = found.cpus.every(
+      ({ activity, samples }) => activity !== "executing" || samples.length === 1,
+    );
+    if (line === undefined && !(stopped && facts.end?.kind !== "off")) return undefined;
+    const cpu = found.cpus[0];
+    return {
+      sentence: `the kernel's decompressor gave up${line === undefined ? "" : ` (${line.trim()})`}: no kernel was unpacked`,
+      evidence: [
+        `there is no kernel in memory; CPU 0 is ${cpu.activity} at ${cpu.at.address}`,
+        ...(line === undefined ? [] : [line.trim()]),
+      ],
+      remedy: ["the image is damaged, or memory is too small for it: locore inspect KERNEL, --memory 512M"],
+    };
+  },
+};
+
+const TIMER_WAITS =
+  /^(calibrate_delay|calibrate_delay_converge|calibrate_delay_direct|check_timer|timer_irq_works|pit_calibrate_tsc|quick_pit_calibrate|native_calibrate_cpu|calibrate_APIC_clock|hpet_\w+|pit_verify_msb)\b/;
+const TIMER_LINES =
+  /IO-APIC \+ timer doesn't work|timer doesn't work through|8254 timer not connected|APIC timer .*(?:not|dysfunctional|disabled)|No .*clock ?event|APIC frequency too slow|TSC calibration failed|Unable to calibrate against PIT/i;
+
+export const timerMissing: Rule = {
+  id: "timer",
+  find(facts) {
+    const { found, plan, alive } = facts;
+    const lines = saidLines(facts);
+    const panic = lines.findLast((one) => /IO-APIC \+ timer doesn't work|Can not start.*timer/.test(one));
+    const waiting = found.cpus.flatMap(({ samples, callers }) =>
+      [...samples.map(({ place }) => place), ...callers].filter(({ symbol = "" }) =>
+        TIMER_WAITS.test(symbol),
+      ),
+    );
+    if (panic === undefined && (!alive || waiting.length === 0)) return undefined;
+    const words = plan.commandLine
+      .split(/\s+/)
+      .filter((word) =>
+        /^(nolapic(_timer)?|noapic|notsc|noapictimer|apic=|lapic|clocksource=|tsc=|nohpet|hpet=|acpi=off|disableapic)/.test(
+          word,
+        ),
+      );
+    const switched = words.length > 0 ? `; the command line says ${words.join(" ")}` : "";
+    const complaint = lines.findLast((one) => TIMER_LINES.test(one));
+    return {
+      sentence: `the kernel waits for a timer that does not come${waiting[0]?.symbol === undefined ? "" : `, in ${waiting[0].symbol}`}${switched}`,
+      evidence: [panic ?? complaint ?? `CPU 0 is in ${waiting[0]?.symbol}`].map((one) => one.trim()),
+      remedy:
+        words.length > 0
+          ? [appendOption(plan.commandLine, new RegExp(`^(${words.map(escaped).join("|")})$`), "")]
+          : [],
+    };
+  },
+};
+
+function escaped(word: string): string {
+  return word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+const LOCKS =
+  /^(native_queued_spin_lock_slowpath|_raw_spin_lock\w*|queued_(read|write)_lock_slowpath|__pv_queued_spin_lock_slowpath|csd_lock_wait|smp_call_function_\w+|stop_machine\w*|multi_cpu_stop)\b/;
+
+export const lockedCpus: Rule = {
+  id: "cpus-locked",
+  find({ found, alive }) {
+    if (!alive) return undefined;
+    const locked = found.cpus.filter(
+      ({ samples }) => samples.length > 0 && samples.every(({ place }) => LOCKS.test(place.symbol ?? "")),
+    );
+    if (locked.length < 2) return undefined;
+    return {
+      sentence: `CPUs ${locked.map(({ cpu }) => cpu).join(" and ")} wait for locks that each other hold, and none goes on`,
+      evidence: locked.map(
+        ({ cpu, at, callers }) =>
+          `CPU ${cpu}: ${at.symbol ?? at.address}, called by ${callers[0]?.symbol ?? "?"}`,
+      ),
+      remedy: ["--cpus 1 goes around it"],
+    };
+  },
+};
+
+export const anyPanic = byLine({
+  id: "panic",
+  line: /(?:Kernel panic - not syncing|^panic): (.*)/,
+  sentence: (match) => `the kernel has panicked: ${match[1].replace(/ ?\]---$/, "").trim()}`,
+});
+
+export const cpuNotStarted = byLine({
+  id: "cpu-not-started",
+  line: /smpboot: do_boot_cpu failed|CPU ?(\d+) (?:failed to report alive|is stuck|not responding)|CPU(\d+): Stuck/i,
+  sentence: (match) => `CPU ${match[1] ?? match[2] ?? "?"} was never started`,
+  remedy: () => ["--cpus 1"],
+});
+
+/** Nothing can wake it: it has stopped. */
+export const haltedForEver: Rule = {
+  id: "halted",
+  find({ end, found }) {
+    if (end?.kind !== "stuck") return undefined;
+    const [cpu] = found.cpus;
+    return {
+      sentence: `the guest has stopped for good at ${cpu.at.symbol ?? cpu.at.address}: ${end.reason ?? end.route}`,
+      evidence: cpu.callers.slice(0, 3).map(({ symbol, address }) => `called by ${symbol ?? address}`),
+      remedy: [],
+    };
+  },
+};
+
+const PROMPT = /(login:|[#$>%?:])\s*$/;
+
+/** Every CPU sleeps, and the last thing on the console is a question. */
+export const waitsForInput: Rule = {
+  id: "waits-for-input",
+  find(facts: Facts) {
+    const { found, alive } = facts;
+    const idle = found.cpus.every(
+      ({ activity, at, samples }) =>
+        activity === "sleeping" ||
+        activity === "never started" ||
+        /idle|halt|mwait/.test(at.symbol ?? "") ||
+        samples.some(({ place }) => /idle/.test(place.symbol ?? "")),
+    );
+    if (!alive || !idle || !PROMPT.test(found.console.lastLine)) return undefined;
+    return {
+      sentence: `the guest waits for input: the console shows "${found.console.lastLine.trim().slice(-60)}", and every CPU sleeps`,
+      evidence: [],
+      remedy: [],
+    };
+  },
+};

@@ -1,0 +1,37 @@
+/**
+ * Explains a machine in its thread: when main asks, and at ends that are no success. What looks at a machine is loaded only then.
+ */
+import type { diagnose } from "../../diagnose/diagnose.js";
+import type { EndKind } from "../../machine/end.js";
+import type { ExplainOptions } from "../run.js";
+import type { WorkerSide } from "../shared.js";
+import type { WorkerMessage } from "./messages.js";
+
+/** Ends by which a guest shows that something is wrong. */
+const EXPLAINED: readonly EndKind[] = ["crashed", "stuck", "timeout"];
+
+/** Loads what looks at machines, once it is needed. */
+export class Explaining {
+  readonly options: ExplainOptions;
+  #look: typeof diagnose | undefined;
+  #wanted = false;
+
+  constructor(side: WorkerSide, tell: (message: WorkerMessage) => void) {
+    this.options = {
+      look: () => {
+        this.#wanted = true;
+        return this.#look;
+      },
+      asked: () => side.takeDiagnosisRequest(),
+      found: (diagnosis) => tell({ kind: "diagnosis", diagnosis }),
+      // An end of the host's is explained where main asks together with it.
+      atEnd: ({ kind }) =>
+        EXPLAINED.includes(kind) || (kind === "interrupted" && side.takeDiagnosisRequest()),
+    };
+  }
+
+  /** Loads what the run waits for; nothing if it waits for something else. */
+  async load(): Promise<void> {
+    if (this.#wanted) this.#look ??= (await import("../../diagnose/diagnose.js")).diagnose;
+  }
+}
