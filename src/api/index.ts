@@ -7,6 +7,13 @@
  * const report = runToEnd({ plan, engine, console, hostNow: () => performance.now() * 1e6, wait });
  * ```
  */
+// Where a machine is and why it does not go on, docs/diagnosis.md.
+export { diagnose } from "../diagnose/diagnose.js";
+export type { Question } from "../diagnose/diagnose.js";
+export type { Cause, CpuReport, Diagnosis } from "../diagnose/diagnosis.js";
+export { diagnosisLines } from "../diagnose/text.js";
+export { SymbolTable } from "../diagnose/symbols/symbol-table.js";
+export { symbolsOfFile } from "../diagnose/symbols/symbol-files.js";
 export { recognise } from "../formats/index.js";
 export type { Image, KnownImage } from "../formats/index.js";
 export type { Fact } from "../formats/image.js";

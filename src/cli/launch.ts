@@ -25,7 +25,7 @@ import { attachLine, gdbChannel, openGdb, openGdbSomewhere } from "./gdb.js";
 import type { GdbRequest } from "./gdb-option.js";
 import { NET_CHANNEL, openNetwork } from "./network.js";
 import { fileReason, OutputFileError } from "./failure.js";
-import { endExplanation, explanation } from "./render/diagnosis.js";
+import { endExplanation, explanation, silenceLine } from "./render/diagnosis.js";
 import {
   endJson,
   endLine,
@@ -53,6 +53,8 @@ export interface LaunchOptions {
   maxResets?: number;
   /** Host time from the start of the launch, files and planning included, ms. */
   timeoutMs?: number;
+  /** Path of a file with the kernel's symbols, for diagnoses. */
+  symbols?: string;
   /** Instructions of all CPUs. */
   maxInstructions?: number;
   /** Path of a copy of the console. */
@@ -76,6 +78,9 @@ export interface LaunchOptions {
   /** Gets what is to be booted while the engine loads in its own thread, where it is planned as well. */
   source: (interrupted: AbortSignal) => Promise<MachineSource>;
 }
+
+/** How long a guest may be silent before a person is told how to ask, ms. */
+const SILENCE_MS = 10_000;
 
 /** Prints lines while the guest runs: a terminal is in raw mode then and needs a CR. */
 function say(context: CommandContext, lines: readonly string[]): void {
@@ -123,6 +128,7 @@ function isInteractive(): boolean {
 
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
   const message: StartMessage = { source, explain: true };
+  if (options.symbols !== undefined) message.symbols = options.symbols;
   if (options.saving !== undefined) message.saving = options.saving;
   if (options.tripleFault !== undefined) message.tripleFault = options.tripleFault;
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
@@ -143,6 +149,8 @@ class Surroundings {
   #input: ConsoleInput | undefined;
   #hinted = false;
   readonly #timer: NodeJS.Timeout | undefined;
+  /** Runs until the guest has said something. */
+  #silence: NodeJS.Timeout | undefined;
   readonly #forgetSignals: () => void;
   readonly #forgetQuestions: () => void;
   readonly #forgetSize: (() => void) | undefined;
@@ -168,6 +176,7 @@ class Surroundings {
       engineOptions: { jit: options.jit, statistics: options.countRegions ?? false },
       worker: options.worker,
       output: (bytes) => {
+        clearTimeout(this.#silence);
         options.onConsole?.(bytes);
         return output.sink(bytes);
       },
@@ -254,12 +263,15 @@ class Surroundings {
   #begin(warnings: readonly string[], told: readonly string[]): void {
     for (const line of told) this.context.stderr.write(`locore: ${inOneLine(line)}\n`);
     for (const warning of warnings) this.context.stderr.write(`locore: warning: ${warning}\n`);
+    if (isInteractive() && this.options.input)
+      this.#silence = setTimeout(() => say(this.context, [silenceLine(SILENCE_MS)]), SILENCE_MS);
     if (!this.interrupted.aborted)
       this.#input = attachInput(this.session, this.options, this.context, () => this.#letGdbIn());
   }
 
   async close(): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#silence);
     this.#forgetSignals();
     this.#forgetQuestions();
     this.#forgetSize?.();

@@ -22,6 +22,11 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     help: "end after this time, counted from the start of the command: 30s, 5m; a bare number counts seconds (status 124)",
   },
   { name: "instructions", value: "N", help: "end after this many instructions (status 124)" },
+  {
+    name: "symbols",
+    value: "FILE",
+    help: "the kernel's symbols for a diagnosis, an ELF file or System.map; a Linux kernel's own are found in its memory",
+  },
   { name: "log", value: "FILE", help: "also write the console to a file" },
   { name: "no-reboot", help: "a reset ends the run (status 0), as it does anyway without a terminal" },
   {
@@ -70,6 +75,8 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
   if (args.has("no-reboot")) options.maxResets = 0;
   const gdb = readGdb(args);
   if (gdb !== undefined) options.gdb = gdb;
+  const symbols = args.value("symbols");
+  if (symbols !== undefined) options.symbols = symbols;
   const log = args.value("log");
   if (log !== undefined) options.log = log;
   return options;

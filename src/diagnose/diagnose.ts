@@ -19,6 +19,7 @@ import { backtrace } from "./place/backtrace.js";
 import { codeAround, codeSize, linearRip, type Read } from "./place/code.js";
 import { apicReport, inputReports } from "./place/interrupts.js";
 import { findLinuxKernel, type LinuxKernel } from "./symbols/linux-kernel.js";
+import { slideOf } from "./symbols/symbol-files.js";
 import { placeText, type SymbolTable } from "./symbols/symbol-table.js";
 
 /** What is asked. */
@@ -27,7 +28,7 @@ export interface Question {
   end?: MachineEnd;
   /** What its console showed. */
   console?: ConsoleTail;
-  /** The kernel's symbols, where somebody has them; they come before those in its memory. */
+  /** The kernel's symbols as its file has them, where somebody has it; they come before those in its memory. */
   symbols?: SymbolTable;
   /** Whether it may be watched, which executes a little more of it. Absent: as long as it lives. */
   watch?: boolean;
@@ -52,7 +53,8 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
   const ids = Array.from({ length: plan.cpus }, (_, id) => id);
   const spaces = ids.map((id) => addressSpace(machine.cpuState(id)));
   const kernel = findLinuxKernel(memory, spaces);
-  const symbols = question.symbols ?? kernel?.symbols;
+  const { symbols: given } = question;
+  const symbols = given?.slid(slideOf(given, kernel?.symbols, machine.cpuState(0))) ?? kernel?.symbols;
   const log = kernel === undefined ? readMsgbuf(memory) : readLinuxLog(memory, kernel);
   const parts = machine.saveParts();
   const { console } = question;
@@ -138,7 +140,7 @@ function cpuReport(machine: Machine, id: number, { kernel, symbols, samples, par
   const isCode = (address: bigint): boolean => isKernelCode(address, symbols);
   const trace =
     privilege === 0 && symbols !== undefined && status !== "waiting"
-      ? backtrace({ rsp: state.gpr[4], rbp: state.gpr[5], word }, { read, isCode })
+      ? backtrace({ rsp: state.gpr[4], rbp: state.gpr[5], rip, word }, { read, isCode, symbols })
       : undefined;
   return {
     cpu: id,

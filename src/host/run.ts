@@ -7,6 +7,7 @@ import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.
 import { ConsoleTail } from "../diagnose/console-tail.js";
 import type { diagnose, Question } from "../diagnose/diagnose.js";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
+import type { SymbolTable } from "../diagnose/symbols/symbol-table.js";
 import { machineEnd, withPanic, type MachineEnd } from "../machine/end.js";
 import { screenText, type Screen } from "../machine/screen.js";
 import { Machine, type MachineOptions, type MachineStats } from "../machine/machine.js";
@@ -61,6 +62,8 @@ export interface RunDebugger {
 
 /** Who is told where the machine is, and why. */
 export interface ExplainOptions {
+  /** Symbols of the kernel's file. */
+  symbols?: () => SymbolTable | undefined;
   /** What looks; undefined while it is being loaded: the run yields until it is there. */
   look: () => typeof diagnose | undefined;
   /** Looked at between slices: whether somebody asks now. */
@@ -251,7 +254,13 @@ class Explainer {
       const look = this.#options!.look();
       if (look !== undefined) {
         const { resets } = this.#machine.stats();
-        return look(this.#machine, { ...question, console: this.tail, resets });
+        const symbols = this.#options!.symbols?.();
+        return look(this.#machine, {
+          ...question,
+          ...(symbols && { symbols }),
+          console: this.tail,
+          resets,
+        });
       }
       yield;
     }

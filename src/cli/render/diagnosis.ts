@@ -13,3 +13,8 @@ export function endExplanation(found: Diagnosis): string[] {
   const lines = explanation(found);
   return found.causes.length > 0 || found.console.bytes === 0 ? lines : lines.slice(0, 1);
 }
+
+/** To a person before a guest that has said nothing yet. */
+export function silenceLine(ms: number): string {
+  return `locore: hint: the guest has said nothing for ${ms / 1000} s; Ctrl-A i says where it is and why`;
+}

@@ -6,6 +6,7 @@ import {
   initDied,
   initMissing,
   initrdBroken,
+  initUnrunnable,
   outOfMemory,
   rootAwaited,
   rootMissing,
@@ -40,6 +41,7 @@ const RULES: readonly Rule[] = [
   rootMissing,
   rootAwaited,
   illegalInstruction,
+  initUnrunnable,
   initMissing,
   initDied,
   anyPanic,
@@ -53,7 +55,12 @@ export function causesOf(facts: Facts): Cause[] {
   const causes: Cause[] = [];
   for (const { id, find } of RULES) {
     const found = find(facts);
-    if (found === undefined || (LAST_RESORTS.includes(id) && causes.length > 0)) continue;
+    if (
+      found === undefined ||
+      causes.some((known) => known.id === id) ||
+      (LAST_RESORTS.includes(id) && causes.length > 0)
+    )
+      continue;
     causes.push({ id, ...found });
   }
   return causes;

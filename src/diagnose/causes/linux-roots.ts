@@ -17,9 +17,7 @@ function rootOf({ plan }: Facts): string | undefined {
 function unseenDisk(facts: Facts): boolean {
   return (
     diskParts(facts).length > 0 &&
-    !saidLines(facts).some((line) =>
-      /\bvd[a-z]\b.*(blocks|sectors|:)/.test(line.replace(/root=\S+/g, "").replace(/Command line.*/, "")),
-    )
+    !saidLines(facts).some((line) => /\[vd[a-z]\]|^(\[[ .\d]+\] )?\s*vd[a-z]: /.test(line))
   );
 }
 
@@ -137,24 +135,31 @@ export const initDied = byLine({
   remedy: () => ["what init printed before it ended says why; init=/bin/sh gives a shell instead"],
 });
 
-export const initMissing = byLine({
+export const initUnrunnable = byLine({
   id: "init-missing",
-  line: /No working init found|Requested init (\S+) failed \(error (-?\d+)\)|No init found|Failed to execute (\S+) \(error (-?\d+)\)/,
+  first: true,
+  line: /Requested init (\S+) failed \(error (-?\d+)\)|Failed to execute (\S+) \(error (-?\d+)\)|Starting init: (\S+) exists but couldn't execute it \(error (-?\d+)\)/,
   sentence: (match) => {
-    const [, requested, error, failed, failure] = match;
-    const file = requested ?? failed;
+    const file = match[1] ?? match[3] ?? match[5];
     const why = {
       "-2": "it does not exist, or what it is linked with does not",
       "-8": "it is no program for this kernel",
       "-13": "it may not be executed",
     };
-    const code = (error ?? failure) as keyof typeof why | undefined;
-    return file === undefined
-      ? "there is no init on the root file system"
-      : `init ${file} cannot be run: ${(code && why[code]) ?? `error ${code}`}`;
+    const code = match[2] ?? match[4] ?? match[6];
+    return `init ${file} cannot be run: ${why[code as keyof typeof why] ?? `error ${code}`}`;
   },
   remedy: () => [
     "an initramfs needs /init, executable, for this kernel's kind of CPU; a root file system /sbin/init, or init=FILE",
+  ],
+});
+
+export const initMissing = byLine({
+  id: "init-missing",
+  line: /No working init found|No init found/,
+  sentence: () => "there is no init on the root file system that can be run",
+  remedy: () => [
+    "a root file system needs /sbin/init, executable, for this kernel's kind of CPU; or init=FILE",
   ],
 });
 

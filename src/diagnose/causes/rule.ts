@@ -36,6 +36,8 @@ export interface LineRule {
   line: RegExp;
   sentence: (match: RegExpExecArray, facts: Facts) => string;
   remedy?: (match: RegExpExecArray, facts: Facts) => string[];
+  /** The first line that matches counts; otherwise the last. */
+  first?: true;
   /** More conditions. */
   when?: (facts: Facts, match: RegExpExecArray) => boolean;
 }
@@ -47,12 +49,13 @@ export function saidLines({ lines, console }: Facts): string[] {
   return [...lines, ...console.replace(CONTROL, "").split("\n")];
 }
 
-/** A rule of a line: the last line that matches counts. */
-export function byLine({ id, line, sentence, remedy, when }: LineRule): Rule {
+/** A rule of a line. */
+export function byLine({ id, line, first, sentence, remedy, when }: LineRule): Rule {
   return {
     id,
     find(facts) {
-      for (const text of saidLines(facts).reverse()) {
+      const said = saidLines(facts);
+      for (const text of first === true ? said : said.reverse()) {
         const match = line.exec(text);
         if (match === null || when?.(facts, match) === false) continue;
         return {

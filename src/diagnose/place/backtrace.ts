@@ -1,8 +1,10 @@
 /**
- * Who called: by frame pointers where they make sense, otherwise by a scan of the stack for what may be return addresses, which
+ * Who called: by the kernel's own tables where it has any, by frame pointers where they make sense, otherwise by a scan of the stack for what may be return addresses, which
  * finds those of calls that have returned as well.
  */
+import type { SymbolTable } from "../symbols/symbol-table.js";
 import type { Read } from "./code.js";
+import { orcFrames } from "./orc.js";
 
 /** How frames were found. */
 export type FoundBy = "frame pointers" | "ORC" | "a scan of the stack";
@@ -22,6 +24,7 @@ const LARGEST_FRAME = 0x4000n;
 export interface StackPlace {
   rsp: bigint;
   rbp: bigint;
+  rip: bigint;
   word: 4 | 8;
 }
 
@@ -29,6 +32,7 @@ export interface CodeFacts {
   read: Read;
   /** Whether an address is code of the kernel's. */
   isCode: (address: bigint) => boolean;
+  symbols: SymbolTable;
 }
 
 function wordOf(bytes: Uint8Array, at: number, size: number): bigint {
@@ -39,6 +43,11 @@ function wordOf(bytes: Uint8Array, at: number, size: number): bigint {
 
 /** The frames of a stack; none where nothing on it looks like one. */
 export function backtrace(stack: StackPlace, facts: CodeFacts): Backtrace {
+  if (stack.word === 8) {
+    const start = { ip: stack.rip, sp: stack.rsp, bp: stack.rbp };
+    const told = orcFrames(start, facts.symbols, facts.read);
+    if (told.length > 0) return { by: "ORC", frames: told };
+  }
   const chained = byFramePointers(stack, facts);
   if (chained.length >= FEWEST_FRAMES) return { by: "frame pointers", frames: chained };
   return { by: "a scan of the stack", frames: byScan(stack, facts) };

@@ -1,7 +1,9 @@
 /**
  * Explains a machine in its thread: when main asks, and at ends that are no success. What looks at a machine is loaded only then.
  */
+import { readFile } from "node:fs/promises";
 import type { diagnose } from "../../diagnose/diagnose.js";
+import type { SymbolTable } from "../../diagnose/symbols/symbol-table.js";
 import type { EndKind } from "../../machine/end.js";
 import type { ExplainOptions } from "../run.js";
 import type { WorkerSide } from "../shared.js";
@@ -14,14 +16,19 @@ const EXPLAINED: readonly EndKind[] = ["crashed", "stuck", "timeout"];
 export class Explaining {
   readonly options: ExplainOptions;
   #look: typeof diagnose | undefined;
+  #symbols: SymbolTable | undefined;
   #wanted = false;
+  readonly #file: string | undefined;
 
-  constructor(side: WorkerSide, tell: (message: WorkerMessage) => void) {
+  /** `file`: what has the kernel's symbols; one that has none, or is not there any more, is left alone. */
+  constructor(side: WorkerSide, tell: (message: WorkerMessage) => void, file: string | undefined) {
+    this.#file = file;
     this.options = {
       look: () => {
         this.#wanted = true;
         return this.#look;
       },
+      symbols: () => this.#symbols,
       asked: () => side.takeDiagnosisRequest(),
       found: (diagnosis) => tell({ kind: "diagnosis", diagnosis }),
       // An end of the host's is explained where main asks together with it.
@@ -32,6 +39,16 @@ export class Explaining {
 
   /** Loads what the run waits for; nothing if it waits for something else. */
   async load(): Promise<void> {
-    if (this.#wanted) this.#look ??= (await import("../../diagnose/diagnose.js")).diagnose;
+    if (!this.#wanted || this.#look !== undefined) return;
+    const [{ diagnose: look }, { symbolsOfFile }] = await Promise.all([
+      import("../../diagnose/diagnose.js"),
+      import("../../diagnose/symbols/symbol-files.js"),
+    ]);
+    try {
+      if (this.#file !== undefined) this.#symbols = symbolsOfFile(await readFile(this.#file));
+    } catch {
+      this.#symbols = undefined;
+    }
+    this.#look = look;
   }
 }

@@ -103,6 +103,8 @@ export interface StartMessage {
   maxInstructions?: number;
   /** Whether ends that are no success are explained, and requests for a diagnosis answered. */
   explain?: boolean;
+  /** A file with the kernel's symbols, for that. */
+  symbols?: string;
   /** How often a reset restarts the machine; may be Infinity. */
   maxResets?: number;
   /** A gdb may come from the start. */

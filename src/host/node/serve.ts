@@ -306,6 +306,11 @@ function toldOf({ added }: Plan): string[] {
   return added.filter(({ told }) => told === true).map(({ what, why }) => `${what}: ${why}`);
 }
 
+/** What has the kernel's symbols: a file that was named, or the kernel itself where it is an ELF file. */
+function symbolFile({ symbols }: StartMessage, { image }: Plan): string | undefined {
+  return symbols ?? (image.format === "elf" ? image.name : undefined);
+}
+
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
@@ -333,7 +338,8 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const load = (): ReturnType<typeof gdbMaker> => gdbMaker({ start, engine, side, disks }, setup.engine);
     if (start.gdb !== undefined) options.debugger = await load();
     const gdb = { wanted: () => side.debuggerRequested, load };
-    const explaining = start.explain === true ? new Explaining(side, tell) : undefined;
+    const explaining =
+      start.explain === true ? new Explaining(side, tell, symbolFile(start, made.plan)) : undefined;
     if (explaining !== undefined) options.explain = explaining.options;
     const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode, explaining });
     const report = await withFiles({ disks, shares }, running);

@@ -1,0 +1,295 @@
+/**
+ * Guests that are stuck or die, each with the cause that was put into it: the table of the seeded suite. What a healthy guest is
+ * stands at its end.
+ */
+import type { BootOptions, LoaderOptions } from "../../src/boot/options.js";
+import type { Plan } from "../../src/boot/plan.js";
+import type { CpioEntry } from "../../src/guests/archives/cpio.js";
+import type { InitramfsOptions } from "../../src/guests/index.js";
+import { randomBytes } from "../support/random.js";
+
+/** A guest with something wrong, and what is to be said of it. */
+export interface SeededGuest {
+  /** What is wrong with it. */
+  name: string;
+  /** In the catalogue; Debian's cloud kernel unless said otherwise. */
+  guest?: string;
+  /** Instead of a guest of the catalogue. */
+  image?: { name: string; bytes: Uint8Array };
+  /** The image as it is packed; otherwise the ELF file in it, which takes less time. */
+  bzImage?: true;
+  loader?: LoaderOptions;
+  commandLine: string;
+  initramfs?: Omit<InitramfsOptions, "busybox"> | readonly CpioEntry[];
+  /** Any bytes instead. */
+  initrd?: Uint8Array;
+  memory?: number;
+  cpus?: number;
+  /** An empty virtio disk. */
+  disk?: true;
+  more?: Partial<BootOptions>;
+  change?: (plan: Plan) => void;
+  maxResets?: number;
+  /** Most that it may execute. */
+  instructions?: number;
+  /** Text of the console behind which nothing more is to come; the end of a panic otherwise. */
+  until?: RegExp;
+  /** The name of the rule whose sentence comes first. */
+  cause: string;
+  /** What the sentence says. */
+  sentence: RegExp;
+  /** What one of the remedies says. */
+  remedy?: RegExp;
+  /** Part of `npm test`. */
+  quick?: true;
+}
+
+/** Bytes of the disk that some have. */
+export const HOUSE_DISK = 2 ** 20;
+const MIB = 2 ** 20;
+const PROGRAM_MODE = 0o755;
+const CODE_OFFSET = 120;
+const LOAD_ADDRESS = 0x40_0000;
+
+/** A static program for x86-64 that is these instructions. */
+export function program(...code: number[]): Uint8Array {
+  const bytes = new Uint8Array(CODE_OFFSET + code.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  view.setUint32(16, 0x003e_0002, true);
+  view.setUint32(20, 1, true);
+  view.setBigUint64(24, BigInt(LOAD_ADDRESS + CODE_OFFSET), true);
+  view.setBigUint64(32, 64n, true);
+  view.setUint16(52, 64, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 1, true);
+  view.setUint32(64, 1, true);
+  view.setUint32(68, 5, true);
+  view.setBigUint64(80, BigInt(LOAD_ADDRESS), true);
+  view.setBigUint64(96, BigInt(bytes.length), true);
+  view.setBigUint64(104, BigInt(bytes.length), true);
+  bytes.set(code, CODE_OFFSET);
+  return bytes;
+}
+
+/** An initramfs whose /init these bytes are. */
+function withInit(content: Uint8Array, mode = PROGRAM_MODE): readonly CpioEntry[] {
+  return [
+    { kind: "directory", path: "dev", mode: PROGRAM_MODE },
+    { kind: "file", path: "init", mode, size: content.length, content: () => [content] },
+  ];
+}
+
+const UD2 = [0x0f, 0x0b];
+const READ_NULL = [0x48, 0x8b, 0x04, 0x25, 0, 0, 0, 0];
+/** exit(3). */
+const EXIT_3 = [0xb8, 60, 0, 0, 0, 0xbf, 3, 0, 0, 0, 0x0f, 0x05];
+/** reboot(…, RESTART). */
+const REBOOT = [
+  ...[0xb8, 169, 0, 0, 0, 0xbf, 0xad, 0xde, 0xe1, 0xfe, 0xbe, 0x69, 0x19, 0x12, 0x28],
+  ...[0xba, 0x67, 0x45, 0x23, 0x01, 0x0f, 0x05],
+];
+
+/** Puts instructions where the boot CPU begins. */
+export function atEntry(...code: number[]): (plan: Plan) => void {
+  return (plan) => {
+    const at = Number(plan.bootCpu.rip);
+    const region = plan.regions.find(({ start, size }) => at >= start && at + code.length <= start + size);
+    if (region?.content.kind !== "bytes") throw new Error("no bytes where the CPU begins");
+    const bytes = region.content.bytes.slice();
+    bytes.set(code, at - region.start);
+    region.content = { ...region.content, bytes };
+  };
+}
+
+export const SEEDED: readonly SeededGuest[] = [
+  {
+    name: "quiet, and the console is a screen",
+    commandLine: "quiet console=tty0",
+    cause: "console-elsewhere",
+    sentence: /nothing of this kernel can reach the serial port: .*console=tty0/,
+    remedy: /--append "quiet .*console=ttyS0"/,
+    instructions: 5e8,
+    quick: true,
+  },
+  {
+    name: "no console= at all",
+    commandLine: "quiet panic=0",
+    cause: "console-elsewhere",
+    sentence: /the command line has no console=/,
+    remedy: /console=ttyS0/,
+    instructions: 4e8,
+  },
+  {
+    name: "the second serial port",
+    commandLine: "console=ttyS1",
+    cause: "console-elsewhere",
+    sentence: /console=ttyS1, and this machine's console is ttyS0/,
+    remedy: /--append ".*console=ttyS0"/,
+    instructions: 4e8,
+  },
+  {
+    name: "neither disk nor initrd",
+    commandLine: "console=ttyS0",
+    cause: "root-missing",
+    sentence: /there is no root file system: the machine has neither a disk nor an initrd/,
+    remedy: /--initrd FILE/,
+    quick: true,
+  },
+  {
+    name: "root= without a disk",
+    commandLine: "console=ttyS0 root=/dev/vda1",
+    cause: "root-missing",
+    sentence: /root=\/dev\/vda1, and the machine has no disk/,
+    remedy: /--disk FILE,root/,
+  },
+  {
+    name: "a root that is waited for",
+    commandLine: "console=ttyS0 root=/dev/vda1 rootwait",
+    until: /Waiting for root device/,
+    cause: "root-awaited",
+    sentence: /waits for its root file system \/dev\/vda1, which does not come, and the machine has no disk/,
+  },
+  {
+    name: "a disk that a kernel without drivers does not see",
+    commandLine: "console=ttyS0 root=/dev/vda",
+    disk: true,
+    cause: "virtio-unseen",
+    sentence: /does not see the machine's virtio disks: .*module that no initrd brings/,
+    remedy: /virtio_mmio/,
+  },
+  {
+    name: "a disk that ACPI would announce",
+    commandLine: "console=ttyS0 root=/dev/vda acpi=off",
+    disk: true,
+    cause: "virtio-unseen",
+    sentence: /announced by ACPI, which acpi=off switches off/,
+  },
+  {
+    name: "an initrd of random bytes",
+    commandLine: "console=ttyS0",
+    initrd: randomBytes(7, 60_000),
+    cause: "initrd-unpack",
+    sentence: /the initrd could not be unpacked/,
+    quick: true,
+  },
+  {
+    name: "an initrd that is cut",
+    commandLine: "console=ttyS0",
+    initrd: Uint8Array.of(0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, ...randomBytes(9, 5000)),
+    cause: "initrd-unpack",
+    sentence: /the initrd could not be unpacked/,
+  },
+  {
+    name: "an init that executes what no CPU has",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(program(...UD2)),
+    cause: "userspace-sigill",
+    sentence: /an instruction that this machine's CPU does not have/,
+    quick: true,
+  },
+  {
+    name: "an init that reads at 0",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(program(...READ_NULL)),
+    cause: "init-died",
+    sentence: /init was killed by SIGSEGV/,
+  },
+  {
+    name: "an init that ends",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(program(...EXIT_3)),
+    cause: "init-died",
+    sentence: /init has ended with status 3/,
+    quick: true,
+  },
+  {
+    name: "an init that is text",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(new TextEncoder().encode("hello\n")),
+    cause: "init-missing",
+    sentence: /init \/init cannot be run: it is no program/,
+  },
+  {
+    name: "an init for another interpreter",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(new TextEncoder().encode("#!/bin/nothing\n")),
+    cause: "init-missing",
+    sentence: /init \/init cannot be run: it does not exist, or what it is linked with/,
+  },
+  {
+    name: "rdinit= of a file that is not there",
+    commandLine: "console=ttyS0 rdinit=/nothing",
+    initramfs: withInit(program(...EXIT_3)),
+    cause: "root-missing",
+    sentence: /there is no root file system/,
+  },
+  {
+    name: "too little memory",
+    commandLine: "console=ttyS0",
+    memory: 54 * MIB,
+    cause: "out-of-memory",
+    sentence: /out of memory: it has 54 MiB/,
+    remedy: /--memory/,
+  },
+  {
+    name: "a guest that resets for ever",
+    commandLine: "console=ttyS0",
+    initramfs: withInit(program(...REBOOT)),
+    maxResets: 3,
+    instructions: 4e9,
+    cause: "reboot-loop",
+    sentence: /resets the machine again and again: 3 times/,
+  },
+  {
+    name: "an undefined instruction where the kernel begins",
+    commandLine: "console=ttyS0",
+    change: atEntry(...UD2),
+    cause: "wrong-entry",
+    sentence: /died after \d+ instructions: it was entered at the wrong place/,
+    quick: true,
+  },
+  {
+    name: "a jump to itself",
+    commandLine: "console=ttyS0",
+    change: atEntry(0xfa, 0xeb, 0xfe),
+    cause: "halted",
+    sentence: /has stopped for good at .*jumps to itself/,
+    quick: true,
+  },
+  {
+    name: "a fault without a table, after a while",
+    commandLine: "console=ttyS0",
+    // mov ecx, 100000; loop .; ud2
+    change: atEntry(0xb9, 0xa0, 0x86, 0x01, 0x00, 0xe2, 0xfe, 0x0f, 0x0b),
+    cause: "triple-fault",
+    sentence:
+      /an undefined instruction \(#UD\) at .* \(ud\) could not be delivered: the interrupt table at 0x0/,
+    quick: true,
+  },
+  {
+    name: "a jump through a segment that there is not",
+    commandLine: "console=ttyS0",
+    // mov ecx, 100000; loop .; jmp far 0x18:0
+    change: atEntry(0xb9, 0xa0, 0x86, 0x01, 0x00, 0xe2, 0xfe, 0xea, 0, 0, 0, 0, 0x18, 0xff),
+    cause: "triple-fault",
+    sentence: /a general-protection fault \(#GP\) at .*jmp far/,
+  },
+];
+
+/** Guests that are well: nothing is to be said of them but that they wait for somebody. */
+export const HEALTHY: readonly Omit<SeededGuest, "cause" | "sentence">[] = [
+  {
+    name: "a shell that waits",
+    commandLine: "console=ttyS0",
+    initramfs: { shell: true },
+    until: /# \S*$/,
+    quick: true,
+  },
+  {
+    name: "a busy program",
+    commandLine: "console=ttyS0",
+    initramfs: { command: "echo busy; while :; do :; done", shell: false },
+    until: /^busy/m,
+  },
+];
