@@ -102,7 +102,104 @@ export function atEntry(...code: number[]): (plan: Plan) => void {
   };
 }
 
+/** Takes parts out of the machine, as an edited plan may. */
+function without(...types: string[]): (plan: Plan) => void {
+  return (plan) => {
+    plan.devices = plan.devices.filter(({ type }) => !types.includes(type));
+  };
+}
+
+const SLEEPER: SeededGuest["initramfs"] = { command: "echo fine; sleep 1; echo never", shell: false };
+
+/** Debian's other kernels, each with what any of them gets wrong. Those for i386 come as they are packed. */
+const OTHERS = [
+  { guest: "debian-13-cloud" },
+  { guest: "debian-sid-cloud" },
+  { guest: "debian-amd64" },
+  { guest: "debian-rt" },
+  { guest: "debian-686", bzImage: true, instructions: 5e9 },
+  { guest: "debian-686-pae", bzImage: true, instructions: 5e9 },
+] as const;
+
+const OF_ANY: readonly SeededGuest[] = [
+  {
+    name: "quiet, and the console is a screen",
+    commandLine: "quiet console=tty0",
+    cause: "console-elsewhere",
+    sentence: /nothing of this kernel can reach the serial port: .*console=tty0/,
+    remedy: /--append "quiet .*console=ttyS0"/,
+  },
+  {
+    name: "the third serial port",
+    commandLine: "console=ttyS2,115200",
+    cause: "console-elsewhere",
+    sentence: /console=ttyS2,115200, and this machine has its console at ttyS0/,
+  },
+  {
+    name: "neither disk nor initrd",
+    commandLine: "console=ttyS0",
+    cause: "root-missing",
+    sentence: /there is no root file system: the machine has neither a disk nor an initrd/,
+  },
+  {
+    name: "root= without a disk",
+    commandLine: "console=ttyS0 root=/dev/vda1",
+    cause: "root-missing",
+    sentence: /root=\/dev\/vda1, and the machine has no disk/,
+  },
+  {
+    name: "an initrd of random bytes",
+    commandLine: "console=ttyS0",
+    initrd: randomBytes(7, 60_000),
+    cause: "initrd-unpack",
+    sentence: /the initrd could not be unpacked/,
+  },
+];
+
 export const SEEDED: readonly SeededGuest[] = [
+  ...OTHERS.flatMap((other) =>
+    OF_ANY.map((fault) => ({
+      instructions: 2.5e9,
+      ...fault,
+      ...other,
+      name: `${other.guest}: ${fault.name}`,
+    })),
+  ),
+  {
+    name: "no serial port",
+    commandLine: "console=ttyS0",
+    change: without("uart16550"),
+    instructions: 5e8,
+    cause: "console-elsewhere",
+    sentence: /console=ttyS0, and this machine has none/,
+  },
+  {
+    name: "a virtio console that there is not",
+    commandLine: "console=hvc0",
+    instructions: 5e8,
+    cause: "console-elsewhere",
+    sentence: /console=hvc0, and this machine has its console at ttyS0/,
+    remedy: /console=ttyS0/,
+  },
+  {
+    name: "no 8254, and APICs switched off",
+    commandLine: "console=ttyS0 noapic nolapic",
+    initramfs: SLEEPER,
+    change: without("i8254"),
+    instructions: 7e8,
+    cause: "timer",
+    sentence: /no timer will wake one: .*noapic nolapic.*no 8254 timer/,
+    remedy: /--append "console=ttyS0 cryptomgr.notests=1"/,
+  },
+  {
+    name: "no 8254, and the local APIC's timer switched off",
+    commandLine: "console=ttyS0 acpi=off nolapic_timer",
+    initramfs: SLEEPER,
+    change: without("i8254"),
+    instructions: 7e8,
+    cause: "timer",
+    sentence: /no timer will wake one: .*nolapic_timer/,
+  },
   {
     name: "quiet, and the console is a screen",
     commandLine: "quiet console=tty0",
@@ -124,7 +221,7 @@ export const SEEDED: readonly SeededGuest[] = [
     name: "the second serial port",
     commandLine: "console=ttyS1",
     cause: "console-elsewhere",
-    sentence: /console=ttyS1, and this machine's console is ttyS0/,
+    sentence: /console=ttyS1, and this machine has its console at ttyS0/,
     remedy: /--append ".*console=ttyS0"/,
     instructions: 4e8,
   },
@@ -285,6 +382,25 @@ export const HEALTHY: readonly Omit<SeededGuest, "cause" | "sentence">[] = [
     initramfs: { shell: true },
     until: /# \S*$/,
     quick: true,
+  },
+  {
+    name: "a program that sleeps, with every timer there is",
+    commandLine: "console=ttyS0",
+    initramfs: { command: "echo fine; sleep 1000", shell: false },
+    until: /^fine/m,
+  },
+  {
+    name: "a boot that has not come far",
+    commandLine: "console=ttyS0",
+    instructions: 2e8,
+    until: /Linux version/,
+  },
+  {
+    name: "two CPUs that work",
+    commandLine: "console=ttyS0",
+    cpus: 2,
+    initramfs: { command: "(while :; do :; done) & echo busy; while :; do :; done", shell: false },
+    until: /^busy/m,
   },
   {
     name: "a busy program",

@@ -1,6 +1,19 @@
 /** Causes that the machine itself shows: triple faults, entries, CPUs that wait for each other, for a timer, or for a person. */
 import { appendOption, byLine, saidLines, type Facts, type Rule } from "./rule.js";
 
+/** FreeBSD asks a person for its root. */
+export const freebsdRoot = byLine({
+  id: "root-missing",
+  line: /^\s*mountroot>|Mounting from (\S+) failed with error (\d+)/,
+  when: ({ found }) => found.log?.kind === "FreeBSD msgbuf",
+  sentence: (match, { plan }) => {
+    const disk = plan.devices.some(({ type }) => type === "virtio-blk");
+    const why = disk ? "it is not where the kernel looks" : "the machine has no disk";
+    return `FreeBSD finds no root file system${match[1] === undefined ? "" : ` at ${match[1]}`} and asks for one (mountroot>): ${why}`;
+  },
+  remedy: () => ["--disk FILE,root", "--append vfs.root.mountfrom=ufs:/dev/vtbd0"],
+});
+
 /** A kernel that died after so few instructions was not where it had to be. */
 const FEW_INSTRUCTIONS = 5_000;
 const RESETS_OF_A_LOOP = 2;
@@ -104,6 +117,33 @@ export const decompressorDied: Rule = {
   },
 };
 
+const PROMPT = /(login:|[#$>%?:])\s*$/;
+/** Words by which Linux is told to do without a timer. */
+const TIMER_WORD =
+  /^(nolapic(_timer)?|noapic|notsc|noapictimer|apic=|lapic|clocksource=|tsc=|nohpet|hpet=|acpi=off|disableapic)/;
+
+/** Every CPU sleeps, and no timer is armed that would wake one. */
+export const timerGone: Rule = {
+  id: "timer",
+  find({ found, plan, end }) {
+    const sleeping = found.cpus.filter(({ activity }) => activity !== "never started");
+    const asleep = sleeping.every(
+      ({ activity, timer }) => activity === "sleeping" && !timer.startsWith("armed"),
+    );
+    const gone = end?.route === "no-wake-source" || !plan.devices.some(({ type }) => type === "i8254");
+    if (!asleep || !gone || (found.log === undefined && found.console.bytes === 0)) return undefined;
+    const words = plan.commandLine.split(/\s+/).filter((word) => TIMER_WORD.test(word));
+    const parts = plan.devices.some(({ type }) => type === "i8254") ? "" : "; the machine has no 8254 timer";
+    return {
+      sentence: `every CPU sleeps and no timer will wake one: the local APIC's timer is ${sleeping[0]?.timer ?? "masked"}${words.length === 0 ? "" : ` (the command line says ${words.join(" ")})`}${parts}`,
+      evidence: sleeping.map(
+        ({ cpu, at, timer }) => `CPU ${cpu} at ${at.symbol ?? at.address}, its APIC timer ${timer}`,
+      ),
+      remedy: words.length === 0 ? [] : [appendOption(plan.commandLine, TIMER_WORD, "")],
+    };
+  },
+};
+
 const TIMER_WAITS =
   /^(calibrate_delay|calibrate_delay_converge|calibrate_delay_direct|check_timer|timer_irq_works|pit_calibrate_tsc|quick_pit_calibrate|native_calibrate_cpu|calibrate_APIC_clock|hpet_\w+|pit_verify_msb)\b/;
 const TIMER_LINES =
@@ -121,29 +161,16 @@ export const timerMissing: Rule = {
       ),
     );
     if (panic === undefined && (!alive || waiting.length === 0)) return undefined;
-    const words = plan.commandLine
-      .split(/\s+/)
-      .filter((word) =>
-        /^(nolapic(_timer)?|noapic|notsc|noapictimer|apic=|lapic|clocksource=|tsc=|nohpet|hpet=|acpi=off|disableapic)/.test(
-          word,
-        ),
-      );
+    const words = plan.commandLine.split(/\s+/).filter((word) => TIMER_WORD.test(word));
     const switched = words.length > 0 ? `; the command line says ${words.join(" ")}` : "";
     const complaint = lines.findLast((one) => TIMER_LINES.test(one));
     return {
       sentence: `the kernel waits for a timer that does not come${waiting[0]?.symbol === undefined ? "" : `, in ${waiting[0].symbol}`}${switched}`,
       evidence: [panic ?? complaint ?? `CPU 0 is in ${waiting[0]?.symbol}`].map((one) => one.trim()),
-      remedy:
-        words.length > 0
-          ? [appendOption(plan.commandLine, new RegExp(`^(${words.map(escaped).join("|")})$`), "")]
-          : [],
+      remedy: words.length > 0 ? [appendOption(plan.commandLine, TIMER_WORD, "")] : [],
     };
   },
 };
-
-function escaped(word: string): string {
-  return word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
 
 const LOCKS =
   /^(native_queued_spin_lock_slowpath|_raw_spin_lock\w*|queued_(read|write)_lock_slowpath|__pv_queued_spin_lock_slowpath|csd_lock_wait|smp_call_function_\w+|stop_machine\w*|multi_cpu_stop)\b/;
@@ -193,8 +220,6 @@ export const haltedForEver: Rule = {
     };
   },
 };
-
-const PROMPT = /(login:|[#$>%?:])\s*$/;
 
 /** Every CPU sleeps, and the last thing on the console is a question. */
 export const waitsForInput: Rule = {

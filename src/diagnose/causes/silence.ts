@@ -38,7 +38,8 @@ function where(consoles: readonly string[], facts: Facts): string {
   const words = `the command line says ${consoles.map((one) => `console=${one}`).join(" ")}`;
   if (SCREEN_CONSOLE.test(last))
     return `${words}, which is a screen${hasScreen ? "" : " that this machine does not have"}`;
-  return `${words}, and this machine's console is ${reaching(facts).join(" and ") || "nowhere"}`;
+  const heard = reaching(facts);
+  return `${words}, and this machine ${heard.length === 0 ? "has none" : `has its console at ${heard.join(" and ")}`}`;
 }
 
 /** A kernel whose command line sends what it prints elsewhere. */
