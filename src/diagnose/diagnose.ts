@@ -17,6 +17,7 @@ import { addressSpace, readLinear } from "./page-tables.js";
 import { AccessCounts } from "./place/accesses.js";
 import { backtrace } from "./place/backtrace.js";
 import { codeAround, codeSize, linearRip, type Read } from "./place/code.js";
+import { loopOf } from "./place/polls.js";
 import { apicReport, inputReports } from "./place/interrupts.js";
 import { findLinuxKernel, type LinuxKernel } from "./symbols/linux-kernel.js";
 import { slideOf } from "./symbols/symbol-files.js";
@@ -137,6 +138,10 @@ function cpuReport(machine: Machine, id: number, { kernel, symbols, samples, par
   const real = (state.cr0 & CR0_PE) === 0n;
   const word = size === 8 ? 8 : 4;
   const privilege = real ? 0 : (state.ss.access >> 5) & PRIVILEGE;
+  const loop = loopOf(
+    samples.map(({ places }) => places[id]),
+    { state, size, read },
+  );
   const isCode = (address: bigint): boolean => isKernelCode(address, symbols);
   const trace =
     privilege === 0 && symbols !== undefined && status !== "waiting"
@@ -163,6 +168,7 @@ function cpuReport(machine: Machine, id: number, { kernel, symbols, samples, par
       place: place(address),
       times,
     })),
+    ...(loop && status === "ready" && { loop }),
     ...apicReport(parts, id),
     ...(state.shutdown !== undefined && shutdownFacts(state, read, size)),
   };
@@ -213,13 +219,20 @@ function placeOf(
   return { address: hex(address), ...(found && { symbol: placeText(found) }) };
 }
 
+/** Where kernels' code begins and ends: Linux', what it needs at first only, FreeBSD's, NetBSD's. */
+const CODE_RANGES = [
+  ["_stext", "_etext"],
+  ["_sinittext", "_einittext"],
+  ["btext", "etext"],
+  ["kernel_text", "etext"],
+] as const;
+
 function isKernelCode(address: bigint, symbols: SymbolTable | undefined): boolean {
   if (symbols === undefined) return false;
-  const [start, end] = [symbols.find("_stext"), symbols.find("_etext")];
-  const [initStart, initEnd] = [symbols.find("_sinittext"), symbols.find("_einittext")];
-  const inside = (from?: bigint, to?: bigint): boolean =>
-    from !== undefined && to !== undefined && address >= from && address < to;
-  return inside(start, end) || inside(initStart, initEnd);
+  return CODE_RANGES.some(([first, last]) => {
+    const [from, to] = [symbols.find(first), symbols.find(last)];
+    return from !== undefined && to !== undefined && address >= from && address < to;
+  });
 }
 
 function countPlaces(places: readonly bigint[]): { address: bigint; times: number }[] {

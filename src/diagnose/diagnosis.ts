@@ -1,5 +1,6 @@
 /** What is known of a machine that somebody asks about. Plain data that JSON can hold: addresses are texts. */
 import type { AccessCount } from "./place/accesses.js";
+import type { Loop } from "./place/polls.js";
 import type { FoundBy } from "./place/backtrace.js";
 
 /** A place in code. */
@@ -28,6 +29,8 @@ export interface CpuReport {
   code: { address: string; text: string; next?: true }[];
   /** Where it was found while it was watched, most often first. */
   samples: { place: CodePlace; times: number }[];
+  /** The few instructions that it was in whenever it was looked at. */
+  loop?: Loop;
   /** Vectors that wait, and that are being served. */
   pending: number[];
   inService: number[];

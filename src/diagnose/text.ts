@@ -61,6 +61,7 @@ function cpuLines(report: CpuReport): string[] {
     lines.push(
       `${INDENT}${INDENT}seen at: ${samples.map(({ place, times }) => `${place.symbol ?? place.address} ×${times}`).join(", ")}`,
     );
+  if (report.loop !== undefined) lines.push(...loopLines(report.loop));
   const names = callers.slice(0, MOST_CALLERS).map(({ symbol, address }) => symbol ?? address);
   if (names.length > 0) {
     const marked =
@@ -73,6 +74,14 @@ function cpuLines(report: CpuReport): string[] {
     `${INDENT}${INDENT}APIC timer: ${report.timer}${vectors("pending", report.pending)}${vectors("in service", report.inService)}`,
   );
   return lines;
+}
+
+function loopLines({ from, to, reads }: NonNullable<CpuReport["loop"]>): string[] {
+  const what = reads.map(
+    ({ address, value, instruction }) =>
+      `${INDENT}${INDENT}${INDENT}reads ${address}, which is ${value}: ${instruction}`,
+  );
+  return [`${INDENT}${INDENT}in a loop from ${from} to ${to}`, ...what];
 }
 
 function vectors(what: string, numbers: readonly number[]): string {

@@ -322,11 +322,14 @@ export const SEEDED: readonly SeededGuest[] = [
     sentence: /there is no root file system/,
   },
   {
-    name: "too little memory",
+    name: "a program that fills memory",
     commandLine: "console=ttyS0",
-    memory: 54 * MIB,
+    initramfs: { command: "tail /dev/zero; echo done", shell: false },
+    memory: 128 * MIB,
+    instructions: 4e9,
+    until: /end Kernel panic|Out of memory: Killed/,
     cause: "out-of-memory",
-    sentence: /out of memory: it has 54 MiB/,
+    sentence: /out of memory: it has 128 MiB/,
     remedy: /--memory/,
   },
   {
@@ -352,6 +355,27 @@ export const SEEDED: readonly SeededGuest[] = [
     change: atEntry(0xfa, 0xeb, 0xfe),
     cause: "halted",
     sentence: /has stopped for good at .*jumps to itself/,
+    quick: true,
+  },
+  {
+    name: "a port that nobody answers",
+    commandLine: "console=ttyS0",
+    // mov dx, 0x1f7; in al, dx; test al, 0x80; jnz back
+    change: atEntry(0x66, 0xba, 0xf7, 0x01, 0xec, 0xa8, 0x80, 0x75, 0xfb),
+    instructions: 3e7,
+    cause: "polls",
+    sentence: /CPU 0 does nothing but read port 0x1f7 .*the answer is always 0xff: there is no device/,
+    quick: true,
+  },
+  {
+    name: "a word of memory that nobody writes",
+    commandLine: "console=ttyS0",
+    // mov ebx, 0x80000; cli; cmp dword [ebx], 1; pause; jnz back
+    change: atEntry(0xbb, 0, 0, 8, 0, 0xfa, 0x83, 0x3b, 0x01, 0xf3, 0x90, 0x75, 0xf9),
+    instructions: 3e7,
+    cause: "polls",
+    sentence:
+      /CPU 0 does nothing but read memory at 0x80000, which stays 0x[0-9a-f]+, .* with interrupts off/,
     quick: true,
   },
   {

@@ -31,3 +31,7 @@ test("R3.11 Ctrl-A g asks for a place where gdb may attach", () => {
 test("Ctrl-A a and Ctrl-A Ctrl-A send one Ctrl-A; another key sends both", () => {
   assert.deepEqual(feed("\x01a\x01\x01\x01q"), { text: "\x01\x01\x01q", commands: [] });
 });
+
+test("R3.9 Ctrl-A i asks where the machine is", () => {
+  assert.deepEqual(feed("a\x01ib"), { text: "ab", commands: ["explain"] });
+});

@@ -19,6 +19,7 @@ import {
   freebsdRoot,
   haltedForEver,
   lockedCpus,
+  polls,
   rebootLoop,
   timerGone,
   timerMissing,
@@ -49,6 +50,7 @@ const RULES: readonly Rule[] = [
   initMissing,
   initDied,
   anyPanic,
+  polls,
   cpuNotStarted,
   haltedForEver,
   waitsForInput,
@@ -71,4 +73,4 @@ export function causesOf(facts: Facts): Cause[] {
 }
 
 /** Rules that only tell of what nothing else explains. */
-const LAST_RESORTS: readonly string[] = ["panic", "cpu-not-started", "halted", "waits-for-input"];
+const LAST_RESORTS: readonly string[] = ["panic", "polls", "cpu-not-started", "halted", "waits-for-input"];

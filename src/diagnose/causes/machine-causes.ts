@@ -1,4 +1,5 @@
 /** Causes that the machine itself shows: triple faults, entries, CPUs that wait for each other, for a timer, or for a person. */
+import { hex } from "../../bytes/hex.js";
 import { appendOption, byLine, saidLines, type Facts, type Rule } from "./rule.js";
 
 /** FreeBSD asks a person for its root. */
@@ -190,6 +191,35 @@ export const lockedCpus: Rule = {
           `CPU ${cpu}: ${at.symbol ?? at.address}, called by ${callers[0]?.symbol ?? "?"}`,
       ),
       remedy: ["--cpus 1 goes around it"],
+    };
+  },
+};
+
+/** Reads of one place that nothing but a loop makes, in a few million instructions. */
+const MANY_READS = 1000;
+
+/** A CPU in a loop of few instructions that reads one device or one word of memory, and always gets the same answer. */
+export const polls: Rule = {
+  id: "polls",
+  find({ found, alive }) {
+    const cpu = found.cpus.find(({ loop }) => loop !== undefined);
+    if (!alive || cpu?.loop === undefined) return undefined;
+    const at = cpu.at.symbol ?? cpu.at.address;
+    const access = found.accesses.find(({ write, count }) => !write && count >= MANY_READS);
+    if (access !== undefined && access.values.length === 1) {
+      const where = `${access.space === "memory" ? "the register at" : access.space} ${hex(access.address)}`;
+      return {
+        sentence: `CPU ${cpu.cpu} does nothing but read ${where} at ${at}, and the answer is always ${hex(access.values[0])}: ${access.part === undefined ? "there is no device" : `the device is ${access.part}`}`,
+        evidence: [`${access.count} reads while it was watched`],
+        remedy: access.part === undefined ? ["locore plan lists the machine's devices and their ports"] : [],
+      };
+    }
+    const [word] = cpu.loop.reads;
+    if (word === undefined || access !== undefined || cpu.interrupts === "on") return undefined;
+    return {
+      sentence: `CPU ${cpu.cpu} does nothing but read memory at ${word.address}, which stays ${word.value}, at ${at} with interrupts off`,
+      evidence: [`in a loop from ${cpu.loop.from} to ${cpu.loop.to}: ${word.instruction}`],
+      remedy: found.cpus.length > 1 ? ["--cpus 1, if it waits for another CPU"] : [],
     };
   },
 };

@@ -30,6 +30,9 @@ const SPELLED: Readonly<Record<string, string>> = {
   far_ret: "retf",
 };
 
+/** The bit of an opcode that says that its operand is wider than a byte. */
+const WIDE = 1;
+
 function register(number: number, size: number, rex: number): string {
   if (number < 8) {
     if (size === 1) return (rex === 0 ? BYTE_HIGH : BYTE_LOW)[number];
@@ -133,7 +136,10 @@ export function instructionAt(
   const operands = i.form.operands.map((spec) => operandText(spec, i, next));
   const prefix = (i.lock ? "lock " : "") + (i.repeat !== 0 && i.form.rep ? "rep " : "");
   const ports = /^(in|out)_dx$/.exec(i.form.mnemonic);
-  if (ports !== null) operands.push("dx");
+  if (ports !== null) {
+    const value = register(0, (i.form.opcode & WIDE) === 0 ? 1 : Math.min(i.operandSize, 4), 0);
+    operands.splice(0, operands.length, ...(ports[1] === "in" ? [value, "dx"] : ["dx", value]));
+  }
   const text = `${prefix}${SPELLED[name] ?? name}${operands.length > 0 ? ` ${operands.join(", ")}` : ""}`;
   const jumps = i.form.operands.some(({ kind }) => kind === "J");
   return {
