@@ -14,6 +14,7 @@ import type { NetRequest } from "../host/node/net/net-request.js";
 import { GDB_CHANNEL } from "../host/gdb-frames.js";
 import type { GdbServer } from "../host/node/gdb-server.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
+import type { TraceRequest } from "../host/node/trace-file.js";
 import { Session, type SessionChannel } from "../host/node/session.js";
 import { onAskingSignal, onEndingSignal } from "../host/node/signals.js";
 import { watchSize } from "../host/node/terminal.js";
@@ -53,6 +54,8 @@ export interface LaunchOptions {
   maxResets?: number;
   /** Host time from the start of the launch, files and planning included, ms. */
   timeoutMs?: number;
+  /** What the machine does goes to a file. */
+  trace?: TraceRequest;
   /** Path of a file with the kernel's symbols, for diagnoses. */
   symbols?: string;
   /** Instructions of all CPUs. */
@@ -129,6 +132,7 @@ function isInteractive(): boolean {
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {
   const message: StartMessage = { source, explain: true };
   if (options.symbols !== undefined) message.symbols = options.symbols;
+  if (options.trace !== undefined) message.trace = options.trace;
   if (options.saving !== undefined) message.saving = options.saving;
   if (options.tripleFault !== undefined) message.tripleFault = options.tripleFault;
   if (options.screen === true && process.stdout.isTTY) message.watchScreen = true;
@@ -193,6 +197,7 @@ class Surroundings {
       onDiagnosis: (found) => say(context, [...(this.midLine() ? [""] : []), ...explanation(found)]),
       onScreen: (screen) => void context.stdout.write(screenFrame(screen)),
       onUnseenText: (line) => this.hintAtScreen(line),
+      onTold: (line) => say(context, [...(this.midLine() ? [""] : []), `locore: ${line}`]),
       onUnimplemented: (text, rip, bytes) => say(context, [unimplementedLine(text, rip, bytes)]),
     });
     network?.connect((bytes) => this.session.give(NET_CHANNEL, bytes));

@@ -5,6 +5,7 @@ import { UsageError, type Arguments, type OptionSpec } from "./args.js";
 import { GDB_OPTION, readGdb } from "./gdb-option.js";
 import type { LaunchOptions } from "./launch.js";
 import { readSnapshotOptions, SNAPSHOT_OPTIONS } from "./snapshot-options.js";
+import { readTrace, TRACE_OPTIONS } from "./trace-option.js";
 import { parseCount, parseDuration } from "./values.js";
 
 /** Options about the run, not about the machine. */
@@ -28,6 +29,7 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
     help: "the kernel's symbols for a diagnosis, an ELF file or System.map; a Linux kernel's own are found in its memory",
   },
   { name: "log", value: "FILE", help: "also write the console to a file" },
+  ...TRACE_OPTIONS,
   { name: "no-reboot", help: "a reset ends the run (status 0), as it does anyway without a terminal" },
   {
     name: "max-resets",
@@ -75,6 +77,8 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
   if (args.has("no-reboot")) options.maxResets = 0;
   const gdb = readGdb(args);
   if (gdb !== undefined) options.gdb = gdb;
+  const trace = readTrace(args);
+  if (trace !== undefined) options.trace = trace;
   const symbols = args.value("symbols");
   if (symbols !== undefined) options.symbols = symbols;
   const log = args.value("log");

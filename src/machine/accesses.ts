@@ -22,7 +22,17 @@ export interface DeviceAccess {
 /** Told of each access. Must not touch the machine. */
 export type AccessWatch = (access: DeviceAccess) => void;
 
-/** Where the watcher of a machine is plugged in. */
+/** Where the watchers of a machine are plugged in. */
 export interface AccessTap {
   watch: AccessWatch | undefined;
+  /** Told of each interrupt that a CPU takes, by its vector. */
+  interrupt: ((cpu: number, vector: number) => void) | undefined;
+}
+
+/** Is told what a machine does, in order. Times are the machine's, ns since power-on. Must not touch the machine. */
+export interface MachineTrace {
+  access(at: number, access: DeviceAccess): void;
+  interrupt(at: number, cpu: number, vector: number): void;
+  /** A CPU ran for a while, and came back for `reason`. */
+  ran(from: number, to: number, run: { cpu: number; reason: string; instructions: number }): void;
 }

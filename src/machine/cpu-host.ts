@@ -19,6 +19,12 @@ export interface CpuHostWiring {
   tap: AccessTap;
 }
 
+/** The vector that CPU `cpu` takes, or -1. */
+function told(tap: AccessTap, cpu: number, vector: number): number {
+  if (vector >= 0) tap.interrupt?.(cpu, vector);
+  return vector;
+}
+
 /** Builds the engine's view of the machine's board, which a reset replaces. */
 export function createCpuHost(
   board: () => Board,
@@ -60,7 +66,7 @@ export function createCpuHost(
       else apic(cpu).writeMmio(offset, size, value);
       tap.watch?.({ cpu, space: "memory", address, size, write: true, value });
     },
-    acknowledgeInterrupt: (cpu) => apic(cpu).acknowledge(),
+    acknowledgeInterrupt: (cpu) => told(tap, cpu, apic(cpu).acknowledge()),
     readApicMsr(cpu: number, index: number): bigint | undefined {
       accessing();
       const value = apic(cpu).readMsr(index);

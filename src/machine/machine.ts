@@ -23,7 +23,7 @@ import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
 import { applicationProcessorState } from "../x86/entry-states.js";
-import type { AccessTap, AccessWatch } from "./accesses.js";
+import type { AccessTap, AccessWatch, MachineTrace } from "./accesses.js";
 import { afterReset, buildBoard, type Board, type BoardContext, type BoardState } from "./board.js";
 import { createClock, type MachineClock } from "./clock.js";
 import { Completions, type CompletionOptions } from "./completions.js";
@@ -69,6 +69,8 @@ export interface MachineOptions {
   mayRestart?: () => boolean;
   /** Told of every restart, before the machine goes on: how the guest asked for it. */
   onReset?: (route: string) => void;
+  /** Told what the machine does; it takes time. */
+  trace?: MachineTrace;
   /** Records, or replays, where back ends' answers were delivered; hears of answers while the machine is idle. */
   completions?: CompletionOptions;
   /** The world's ends of named ports. */
@@ -169,7 +171,7 @@ export class Machine {
   #resetRoute: string | undefined;
   #resets: number;
   readonly #random: FixedSequence;
-  readonly #tap: AccessTap = { watch: undefined };
+  readonly #tap: AccessTap = { watch: undefined, interrupt: undefined };
 
   /**
    * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
@@ -213,6 +215,7 @@ export class Machine {
       tripleFault: (detail) => this.#tripleFault(detail),
       wake,
       completions: this.#completions,
+      trace: options.trace,
       debugExit: (slot, exit) => this.#debugging?.stopped(slot, exit),
     });
     const random32 = this.#clock.deterministic ? undefined : options.random32;
@@ -223,6 +226,11 @@ export class Machine {
       random32 && (options.generation ?? newGeneration(random32)),
     );
     this.#board = this.#makeBoard(state?.parts ?? {});
+    const { trace } = options;
+    if (trace !== undefined) {
+      this.watchAccesses(undefined);
+      this.#tap.interrupt = (cpu, vector) => trace.interrupt(this.#clock.now(), cpu, vector);
+    }
     const host = this.#cpuHost(random);
     const memory = { ranges: memoryRanges(plan), cpus: plan.cpus };
     this.#vm = options.engine.createVm(memory, host, options.events);
@@ -409,7 +417,13 @@ export class Machine {
 
   /** From now on `watch` is told of every access to a device; undefined: nobody is. */
   watchAccesses(watch: AccessWatch | undefined): void {
-    this.#tap.watch = watch;
+    const { trace } = this.#options;
+    if (trace === undefined) this.#tap.watch = watch;
+    else
+      this.#tap.watch = (access) => {
+        trace.access(this.#clock.now(), access);
+        watch?.(access);
+      };
   }
 
   /** What the screen shows; undefined for a machine without one. */

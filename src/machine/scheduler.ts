@@ -8,6 +8,7 @@
  */
 import { PageSourceError, type Exit } from "../engine/contract.js";
 import type { MachineClock } from "./clock.js";
+import type { MachineTrace } from "./accesses.js";
 import type { Completions } from "./completions.js";
 import type { CpuSlot, SlotWatcher } from "./cpu-slot.js";
 import { machineEnd, type MachineEnd } from "./end.js";
@@ -46,6 +47,8 @@ export interface SchedulerOptions {
   tripleFault: (detail: string) => void;
   wake: WakeSources;
   completions: Completions;
+  /** Told of each run of a CPU. */
+  trace?: MachineTrace | undefined;
   /** A CPU came to a breakpoint or a watchpoint. */
   debugExit: (slot: CpuSlot, exit: DebugExit) => void;
 }
@@ -152,8 +155,9 @@ export class Scheduler implements SlotWatcher {
   }
 
   #runSlice(slot: CpuSlot, fresh: boolean, limit: number): number {
-    const { clock, timers } = this.#options;
+    const { clock, timers, trace } = this.#options;
     const cpu = slot.cpu;
+    const from = trace === undefined ? 0 : clock.now();
     const probing = this.#spin.begin(slot);
     const before = cpu.instructions;
     // Alone it may wait as it likes: for time, or for a device.
@@ -175,6 +179,7 @@ export class Scheduler implements SlotWatcher {
     this.#running = undefined;
     this.#turns.charge(slot, clock.deterministic ? executed : Math.min(spent, MOST_CHARGED_NS));
     if (!clock.deterministic) meter.measured(executed, spent);
+    trace?.ran(from, clock.now(), { cpu: slot.id, reason: exit.reason, instructions: executed });
     this.#file(slot, exit);
     slot.settle();
     if (this.#spin.finish(slot, executed)) {

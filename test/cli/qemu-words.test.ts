@@ -9,6 +9,7 @@ import { exportCommand } from "../../src/cli/commands/export.js";
 import { plan } from "../../src/cli/commands/plan.js";
 import { readNet } from "../../src/cli/net-option.js";
 import { QEMU_WORDS } from "../../src/cli/qemu/words.js";
+import { readTrace } from "../../src/cli/trace-option.js";
 import { readGdb, type GdbRequest } from "../../src/cli/gdb-option.js";
 import { locore } from "../support/cli.js";
 import { requireTool } from "../support/requires.js";
@@ -117,9 +118,8 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-debugcon stdio", /is kept/, /--firmware-log/],
   ["-icount shift=3", /time cannot be chosen/, /--deterministic counts time in instructions, 10 ns each/],
   ["-icount shift=auto,rr=record,rrfile=r", /nothing is recorded/, /--deterministic/],
-  ["-d int,cpu_reset", /no log of what the CPU does/, /--stats.*trace:compare.*docs\/trace-compare\.md/],
-  ["-D log.txt", /no log of what the CPU does/, /trace:compare/],
-  ["-trace enable=*", /no log/, /trace:compare/],
+  ["-d int,in_asm", /executed code is not listed/, /--trace port.*trace:compare.*docs\/trace-compare\.md/],
+  ["-dfilter 0x1000", /executed code is not listed/, /--trace/],
   ["-preconfig", /no control socket/, /-S waits for gdb/],
   ["-gdb stdio", /a port of this host or a socket/, /--gdb PORT or --gdb unix:PATH/],
   ["-gdb tcp:example.org:1234", /from this host only/, /ssh -L/],
@@ -247,6 +247,22 @@ for (const [line, gdb] of GDB) {
     }
   });
 }
+
+for (const [line, kinds, file] of [
+  ["-d int", ["irq", "exit"], "locore-trace.json"],
+  ["-d cpu_reset,int -D log.json", ["exit", "irq"], "log.json"],
+  ["-d guest_errors,unimp", undefined, undefined],
+  ["--trace port:uart16550", ["port"], "locore-trace.json"],
+] as const)
+  test(`R3.9 ${line}: what is traced, and where to`, () => {
+    const request = readTrace(parsed("vmlinuz", ...line.split(" ")));
+    assert.deepEqual([request?.words.kinds, request?.file], [kinds, file]);
+  });
+
+test("R3.9 --trace: words that make no sense are refused, before anything runs", () => {
+  for (const wrong of ["--trace=nothing", "--trace=port:", "--trace-file=x"])
+    assert.throws(() => readTrace(parsed("vmlinuz", wrong)), UsageError);
+});
 
 test("R3.11 --gdb: what is no place and no word is refused, before anything runs", () => {
   for (const wrong of ["70000", "unix:", "1234,wait,fast", "arch=arm"])

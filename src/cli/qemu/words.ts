@@ -7,6 +7,7 @@
  */
 import { DRIVE_OF_FILE, drive } from "./drives.js";
 import { BALLOON, CONSOLE as VIRTIO_CONSOLE, device, NO_OTHER_DISKS, NO_SHARING } from "./devices.js";
+import { LOG_FILE, LOGGED, NO_LISTING } from "./trace.js";
 import { GDB_DEVICE, USUAL_PORT, WAITS } from "./gdb.js";
 import { accelerator, LEAVE_OUT_ENGINE, machine, WITHOUT_ACPI } from "./machine.js";
 import { among, oneOf, firstWord, refuse, same, take, word, type QemuWord, type Rule } from "./rules.js";
@@ -23,10 +24,6 @@ const NO_MONITOR = refuse(
 const NO_GRAPHICS = refuse(
   "there are no graphics",
   "leave it out for a serial console; --screen shows a VGA's text screen",
-);
-const NO_TRACE = refuse(
-  "there is no log of what the CPU does",
-  "--stats and --jit-stats count; npm run trace:compare compares every instruction with QEMU's (docs/trace-compare.md)",
 );
 const NO_USB = refuse("there is no USB", LEAVE_OUT);
 const NO_SOUND = refuse("there is no sound", LEAVE_OUT);
@@ -257,8 +254,10 @@ const DEBUGGING: readonly QemuWord[] = [
     refuse("there is no control socket that could configure it", "-S waits for gdb"),
   ),
   word("gdb", "DEV", GDB_DEVICE),
-  word("d D dfilter trace plugin", "WHAT", NO_TRACE),
-  word("perfmap jitdump", undefined, NO_TRACE),
+  word("d", "KIND,…", LOGGED),
+  word("D", "FILE", LOG_FILE),
+  word("dfilter plugin", "WHAT", NO_LISTING),
+  word("perfmap jitdump", undefined, NO_LISTING),
   word(
     "singlestep one-insn-per-tb",
     undefined,

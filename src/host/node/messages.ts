@@ -1,5 +1,6 @@
 /** What main and worker tell each other by message; everything frequent goes through shared memory instead. */
 import { type ErrorData } from "../../bytes/error-data.js";
+import type { TraceRequest } from "./trace-file.js";
 import type { BootOptions } from "../../boot/options.js";
 import type { Plan } from "../../boot/plan.js";
 import type { Diagnosis } from "../../diagnose/diagnosis.js";
@@ -103,6 +104,8 @@ export interface StartMessage {
   maxInstructions?: number;
   /** Whether ends that are no success are explained, and requests for a diagnosis answered. */
   explain?: boolean;
+  /** What the machine does goes to a file. */
+  trace?: TraceRequest;
   /** A file with the kernel's symbols, for that. */
   symbols?: string;
   /** How often a reset restarts the machine; may be Infinity. */
@@ -155,6 +158,8 @@ export type WorkerMessage =
   | { kind: "screen"; screen: Screen }
   /** The guest writes this to a screen that it does not have. */
   | { kind: "unseen-text"; line: string }
+  /** Something for people. */
+  | { kind: "told"; line: string }
   | { kind: "ended"; report: RunReport }
   /** The machine could not be made, or something broke. */
   | { kind: "failed"; failure: WorkerFailure };

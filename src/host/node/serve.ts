@@ -30,6 +30,7 @@ import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
 import { Explaining } from "./explaining.js";
 import { savingOptions, snapshotCommand, writeFile } from "./saving.js";
+import type { TraceFile } from "./trace-file.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
   spent,
@@ -175,6 +176,17 @@ function runOptions({
   if (start.maxResets !== undefined) options.maxResets = start.maxResets;
   options.onReset = (route) => tell({ kind: "reset", route });
   return options;
+}
+
+/** The file of a trace, where one is wanted. */
+async function openTrace(
+  { trace }: StartMessage,
+  { devices }: Plan,
+  tell: RunParts["tell"],
+): Promise<TraceFile | undefined> {
+  if (trace === undefined) return undefined;
+  const { TraceFile } = await import("./trace-file.js");
+  return new TraceFile(trace, devices, (line) => tell({ kind: "told", line }));
 }
 
 function plannedFrom(
@@ -335,6 +347,8 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const shares = await openShares(start.source);
     const disks = await openDisks(start.source, made, setup.shared);
     const options = runOptions({ start, ...made, engine, side, tell, board, disks, shares, steps });
+    const traced = await openTrace(start, made.plan, tell);
+    if (traced !== undefined) options.trace = traced.trace;
     const load = (): ReturnType<typeof gdbMaker> => gdbMaker({ start, engine, side, disks }, setup.engine);
     if (start.gdb !== undefined) options.debugger = await load();
     const gdb = { wanted: () => side.debuggerRequested, load };
@@ -342,7 +356,7 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
       start.explain === true ? new Explaining(side, tell, symbolFile(start, made.plan)) : undefined;
     if (explaining !== undefined) options.explain = explaining.options;
     const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode, explaining });
-    const report = await withFiles({ disks, shares }, running);
+    const report = await withFiles({ disks, shares }, running).finally(() => traced?.close());
     tell({ kind: "ended", report });
   } catch (error) {
     tell({ kind: "failed", failure: failureOf(error) });

@@ -99,6 +99,8 @@ export interface SessionOptions {
   onScreen?: (screen: Screen) => void;
   /** Told that the guest writes to a screen that the machine does not have, with a line of it. */
   onUnseenText?: (line: string) => void;
+  /** Told a line for people. */
+  onTold?: (line: string) => void;
   /** Told about instructions that the engine lacks. */
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
@@ -295,6 +297,9 @@ export class Session {
         return;
       case "unseen-text":
         this.#options.onUnseenText?.(message.line);
+        return;
+      case "told":
+        this.#options.onTold?.(message.line);
         return;
       case "ended":
         this.#finish(message.report);
