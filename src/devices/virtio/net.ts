@@ -156,8 +156,8 @@ class Net implements VirtioDevice {
   readonly #receivers: readonly NetReceiver[];
   readonly #head = new Uint8Array(HEADER.SIZE);
   readonly #headView = new DataView(this.#head.buffer);
-  /** The network had no room for a frame, which the driver's queue still has; maybe so before the machine was saved. */
-  #blocked = true;
+  /** Queues that still have a frame for which the network had no room, who has waited longest first. */
+  readonly #blocked = new Set<number>();
   /** Frames that were taken from the network and not handed on yet. */
   #coming = 0;
   /** What the cable was when it was last looked at. */
@@ -179,6 +179,8 @@ class Net implements VirtioDevice {
           one,
         ),
     );
+    // Which of them waited when the machine was saved nobody wrote down.
+    for (let pair = 0; pair < this.#offeredPairs; pair++) this.#blocked.add(pair * QUEUES_OF_PAIR + 1);
     const network = this.#network;
     // A driver that runs already was saved with its machine: by an older locore, or it was told. Where it is now nobody knows.
     this.#up = network?.up ?? network !== undefined;
@@ -209,7 +211,7 @@ class Net implements VirtioDevice {
 
   reset(): void {
     const { state } = this;
-    this.#blocked = false;
+    this.#blocked.clear();
     state.announce = false;
     Object.assign(state.filter, initialFilter(this.about.address));
     for (const one of [state.receiver, ...(state.others ?? [])]) Object.assign(one, initialReceiver());
@@ -247,13 +249,14 @@ class Net implements VirtioDevice {
   #transmit(index: number): void {
     const { bus } = this;
     const queue = bus.queue(index);
+    this.#blocked.delete(index);
     if (queue === undefined) return;
     let spent = 0;
     while (queue.pop(bus.chain)) {
       const { chain } = bus;
       const frame = this.#frameOf(chain);
-      this.#blocked = frame !== undefined && this.#network?.send(frame) === false;
-      if (this.#blocked) {
+      if (frame !== undefined && this.#network?.send(frame) === false) {
+        this.#blocked.add(index);
         queue.unpop(chain);
         break;
       }
@@ -271,10 +274,6 @@ class Net implements VirtioDevice {
     const { steering } = this.state;
     if (steering !== undefined && steering.pairs > 1)
       sentBy(steering, Math.floor(index / QUEUES_OF_PAIR), bytes);
-  }
-
-  #transmitAll(): void {
-    for (let pair = 0; pair < this.#offeredPairs; pair++) this.#transmit(pair * QUEUES_OF_PAIR + 1);
   }
 
   /** What is to be sent; undefined for what is no frame, which costs the driver nothing but the frame. */
@@ -349,9 +348,12 @@ class Net implements VirtioDevice {
       this.#up = up;
       this.#announceLink(up);
     }
-    if (this.#blocked) {
-      this.#blocked = false;
-      this.wires.completions.announce(source, () => this.bus.guarded(() => this.#transmitAll()));
+    if (this.#blocked.size > 0) {
+      const waiting = [...this.#blocked];
+      this.#blocked.clear();
+      this.wires.completions.announce(source, () =>
+        this.bus.guarded(() => waiting.forEach((index) => this.#transmit(index))),
+      );
     }
     const heads: Uint8Array[] = [];
     // A queue that is full holds the others back: nothing is lost, and nobody runs ahead.

@@ -29,10 +29,13 @@ class TestNet implements NetBackend {
   sent: NetFrame[] = [];
   coming: NetFrame[] = [];
   full = false;
+  /** Bytes of the longest frame that there is room for. */
+  room = Infinity;
 
   send(frame: NetFrame): boolean {
-    if (!this.full) this.sent.push(frame);
-    return !this.full;
+    const fits = !this.full && frame.bytes.length <= this.room;
+    if (fits) this.sent.push(frame);
+    return fits;
   }
 
   receive(): NetFrame | undefined {
@@ -479,9 +482,10 @@ describe("R3.7 pairs of queues (VIRTIO 1.2 §5.1.6.5.5)", () => {
     }
 
     send(pair: number, frame: Uint8Array): void {
-      put(this.bench, DATA, new Uint8Array(12));
-      put(this.bench, DATA + 12, frame);
-      this.queues[2 * pair + 1].add([{ address: DATA, length: 12 + frame.length }]);
+      const at = DATA + pair * 0x2000;
+      put(this.bench, at, new Uint8Array(12));
+      put(this.bench, at + 12, frame);
+      this.queues[2 * pair + 1].add([{ address: at, length: 12 + frame.length }]);
       this.bench.notify(2 * pair + 1);
     }
 
@@ -591,6 +595,36 @@ describe("R3.7 pairs of queues (VIRTIO 1.2 §5.1.6.5.5)", () => {
     assert.equal(many.net.sent.length, 1);
     many.send(3, packetOf(1000, false));
     assert.equal(many.net.sent.length, 1, "a queue that there is not");
+  });
+
+  test("a frame that there was no room for goes when there is, whatever other pairs sent meanwhile", () => {
+    const many = new Many();
+    assert.equal(many.command(2 * PAIRS, 4, 0, PAIRS, 0), OK);
+    const lengths = (): number[] => many.net.sent.splice(0).map(({ bytes }) => bytes.length);
+    many.net.room = 1000;
+    many.send(2, frameOf(5000));
+    many.send(0, frameOf(4000));
+    many.send(1, frameOf(60));
+    many.bench.settle();
+    assert.deepEqual(lengths(), [60]);
+    many.net.room = 4500;
+    many.bench.settle();
+    assert.deepEqual(lengths(), [4000]);
+    many.net.room = Infinity;
+    many.bench.settle();
+    assert.deepEqual(lengths(), [5000]);
+    many.bench.settle();
+    assert.deepEqual(lengths(), [], "each goes once");
+    many.net.full = true;
+    many.send(3, frameOf(70));
+    const { state, memory } = many.bench;
+    const net = new TestNet();
+    new VirtioBench(TYPE, MANY, { wires: wiresOf(net), state, memory }).settle();
+    assert.deepEqual(
+      net.sent.map(({ bytes }) => bytes.length),
+      [70],
+      "also in a machine that was saved",
+    );
   });
 
   test("a card goes on with its pairs and flows where it was saved; a reset begins with one pair", () => {
