@@ -31,9 +31,8 @@ class LockstepPort implements NetBackend {
   readonly #plugged: Plugged;
 
   constructor(net: NetSwitch) {
-    this.#plugged = net.plug({
-      send: (frame) => this.#come.length < MOST_WAITING && this.#come.push(frame) > 0,
-    });
+    const hasRoom = (): boolean => this.#come.length < MOST_WAITING;
+    this.#plugged = net.plug({ hasRoom, send: (frame) => hasRoom() && this.#come.push(frame) > 0 });
   }
 
   send(frame: NetFrame): boolean {

@@ -11,8 +11,8 @@ export interface NetFrame {
   /** Its checksums were looked at, or it came by no wire. */
   readonly verified?: boolean;
   /**
-   * It is a segment of TCP with more data than a packet may have: each of its packets gets so many bytes of them
-   * (`cutSegments`). Its checksum is still to be made.
+   * It is a segment of TCP with more data than a packet may have: each of its packets gets so many bytes of them, `LEAST_SEGMENT` at
+   * least (`cutSegments`). Its checksum is still to be made.
    */
   readonly segment?: number;
 }
@@ -23,6 +23,8 @@ export const ETHERNET_HEADER = 14;
 /** What there may be of a payload: a packet of ours is no longer. */
 export const MOST_PAYLOAD = 65535;
 export const MOST_FRAME = ETHERNET_HEADER + MOST_PAYLOAD;
+/** Data of a packet that a long segment is cut into, at least, as in Linux: a packet costs as much as a frame of its own. */
+export const LEAST_SEGMENT = 48;
 /** What a payload may be told to be at most, and must be at least. */
 export const LEAST_MTU = 1500;
 export const MOST_MTU = 65520;

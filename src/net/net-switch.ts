@@ -18,6 +18,8 @@ const BYTE = 256;
 
 /** Who is plugged in, as the switch sees it. */
 export interface SwitchPort {
+  /** Whether there is room for a frame of so many bytes; absent: `send` says. What goes to many is copied for those that have. */
+  hasRoom?(bytes: number): boolean;
   /** Takes a frame, whose bytes it may keep; false where there is no room: the frame is lost. */
   send(frame: NetFrame): boolean;
 }
@@ -120,8 +122,11 @@ export class NetSwitch {
 
   /** Each gets bytes of its own: who takes a frame may write into it. */
   #flood(from: Port, frame: NetFrame): void {
-    for (const port of [...this.#ports])
-      if (port !== from) this.#give(port, { ...frame, bytes: frame.bytes.slice() });
+    for (const port of [...this.#ports]) {
+      if (port === from) continue;
+      if (port.user.hasRoom?.(frame.bytes.length) === false) this.#lost++;
+      else this.#give(port, { ...frame, bytes: frame.bytes.slice() });
+    }
   }
 
   #give(port: Port, frame: NetFrame): void {

@@ -5,22 +5,39 @@
 import { checksumOf, sumOf } from "./checksum.js";
 import { payloadAt, readPacket, writeHead } from "./heads.js";
 import { PROTOCOL } from "./ipv4.js";
-import type { NetFrame } from "./net-backend.js";
-import { pseudoSum } from "./packet.js";
+import { LEAST_SEGMENT, type NetFrame } from "./net-backend.js";
+import { pseudoSum, type Packet } from "./packet.js";
 import { FLAG, headLength, plus, SEGMENT_AT as AT, TCP_HEADER } from "./tcp/segment.js";
 
-/** The packets, whose checksums are made; the frame itself where it is none to be cut, nothing where it is not what it says. */
-export function cutSegments(frame: NetFrame): NetFrame[] {
-  const { bytes, segment } = frame;
-  if (segment === undefined) return [frame];
+/** What there is of TCP in a frame that is to be cut. */
+interface Cuttable {
+  readonly packet: Packet;
+  /** Where in the frame TCP's head begins. */
+  readonly begin: number;
+  /** Bytes of that head. */
+  readonly head: number;
+}
+
+/** Undefined for what is no segment of TCP right behind the head of its packet. */
+function readCuttable(bytes: Uint8Array): Cuttable | undefined {
   const packet = readPacket(bytes);
-  if (packet?.protocol !== PROTOCOL.TCP) return [];
+  if (packet?.protocol !== PROTOCOL.TCP) return undefined;
   const { payload } = packet;
   const begin = payloadAt(packet.destination);
   // What has options before TCP's head nobody of ours sends.
   const plain = payload.byteOffset - bytes.byteOffset === begin && payload.length >= TCP_HEADER;
   const head = plain ? headLength(payload) : 0;
-  if (head < TCP_HEADER || head > payload.length) return [];
+  return head < TCP_HEADER || head > payload.length ? undefined : { packet, begin, head };
+}
+
+/** The packets, whose checksums are made; the frame itself where it is none to be cut, nothing where it is not what it says. */
+export function cutSegments(frame: NetFrame): NetFrame[] {
+  const { bytes, segment } = frame;
+  if (segment === undefined) return [frame];
+  const cuttable = segment < LEAST_SEGMENT ? undefined : readCuttable(bytes);
+  if (cuttable === undefined) return [];
+  const { packet, begin, head } = cuttable;
+  const { payload } = packet;
   const seq = new DataView(payload.buffer, payload.byteOffset).getUint32(AT.SEQ);
   const packets: NetFrame[] = [];
   for (let at = head; at < payload.length; at += segment) {

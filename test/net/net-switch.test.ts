@@ -85,6 +85,19 @@ test("R3.7 switch: a port without room loses its frames, the others get theirs; 
   assert.deepEqual(bench.got[3][0], frame(ALL, 0x10));
 });
 
+test("R3.7 switch: what is for all is copied for those ports only that have room", () => {
+  const bench = new Bench(1);
+  let copies = 0;
+  let asked = 0;
+  const full = { hasRoom: (bytes: number) => (asked = bytes) < 0, send: () => assert.fail("it has no room") };
+  for (let i = 0; i < 8; i++) bench.net.plug(full);
+  bench.plug(() => true);
+  const bytes = frame(ALL, 0x10);
+  bytes.slice = () => new Uint8Array(60).fill(++copies);
+  bench.ports[0].send({ bytes });
+  assert.deepEqual([copies, asked, bench.net.counts.lost, bench.got[1].length], [1, 60, 8, 1]);
+});
+
 test("R3.7 switch: frames that are for the link alone, from groups, or none at all, teach nothing and go nowhere", () => {
   const bench = new Bench(2);
   assert.deepEqual(bench.send(0, 0x0180_c200_000e, 0x10), []);

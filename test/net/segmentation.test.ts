@@ -7,7 +7,7 @@ import { completeChecksum } from "../../src/net/checksum.js";
 import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
 import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
 import { IPV4_PAYLOAD, parseAddress } from "../../src/net/ipv4.js";
-import type { NetFrame } from "../../src/net/net-backend.js";
+import { LEAST_SEGMENT, type NetFrame } from "../../src/net/net-backend.js";
 import type { Route } from "../../src/net/packet.js";
 import { cutSegments } from "../../src/net/segmentation.js";
 import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";
@@ -83,6 +83,12 @@ test("R3.7 what is no segment of TCP is not cut but dropped; what is not to be c
   assert.deepEqual(cutSegments({ bytes: longFrame().bytes.subarray(0, IPV4_PAYLOAD + 10), segment: 1 }), []);
 });
 
+test("R3.7 a packet of a long segment has 48 bytes of data at least: a guest that says less loses its frame, and nobody cuts it", () => {
+  const cut = (segment: number): number => cutSegments({ ...longFrame(), segment }).length;
+  assert.equal(LEAST_SEGMENT, 48);
+  assert.deepEqual([cut(1), cut(47), cut(48)], [0, 0, Math.ceil(DATA.length / 48)]);
+});
+
 test("R3.7 a network that can cut is sent what the window has room for, at once; small answers are as ever", () => {
   const rig = new NetRig({ cuts: true });
   const ends = { port: 40_000, remote: parseAddress("192.0.2.1")!, remotePort: 80 };
@@ -134,6 +140,7 @@ test("R3.7 the card carries a driver's long segment, unless the driver did not s
     [[F.CSUM], head(1, 1, 1460), false],
     [both, head(0, 1, 1460), false],
     [both, head(1, 1, 0), false],
+    [both, head(1, 1, 47), false],
     [[F.CSUM, F.HOST_TSO6], head(1, 4, 1460), true],
     [[F.CSUM, F.HOST_TSO6], head(1, 1, 1460), false],
     [both, head(1, 4, 1460), false],

@@ -13,6 +13,7 @@ import { parseMac } from "../../net/mac.js";
 import {
   ETHERNET_HEADER,
   LEAST_MTU,
+  LEAST_SEGMENT,
   MAC_BYTES,
   MOST_FRAME,
   MOST_MTU,
@@ -289,7 +290,7 @@ class Net implements VirtioDevice {
     const type = this.#head[HEADER.GSO_TYPE];
     const segment = this.#headView.getUint16(HEADER.GSO_SIZE, true);
     const version = GSO.find(({ gso }) => gso === type);
-    const cuts = version !== undefined && segment > 0 && this.bus.has(version.fromDriver);
+    const cuts = version !== undefined && segment >= LEAST_SEGMENT && this.bus.has(version.fromDriver);
     if (type !== HEADER.GSO_NONE && !cuts) return undefined;
     const needsSum = (this.#head[HEADER.FLAGS] & HEADER.NEEDS_CSUM) !== 0 && this.bus.has(F.CSUM);
     if (!needsSum) return cuts ? undefined : { bytes };
