@@ -30,6 +30,13 @@ function readCuttable(bytes: Uint8Array): Cuttable | undefined {
   return head < TCP_HEADER || head > payload.length ? undefined : { packet, begin, head };
 }
 
+/** Whether a frame is what it says: none to be cut, or a segment of TCP with its checksum still to be made. Another guest may have sent it. */
+export function isSound({ bytes, segment, checksum }: NetFrame): boolean {
+  if (segment === undefined) return true;
+  const { begin } = readCuttable(bytes) ?? {};
+  return segment >= LEAST_SEGMENT && checksum?.start === begin && checksum?.offset === AT.CHECKSUM;
+}
+
 /** The packets, whose checksums are made; the frame itself where it is none to be cut, nothing where it is not what it says. */
 export function cutSegments(frame: NetFrame): NetFrame[] {
   const { bytes, segment } = frame;

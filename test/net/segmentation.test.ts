@@ -179,6 +179,56 @@ test("R3.7 a driver that takes long segments gets one with all that it has to kn
   );
 });
 
+test("R3.7 a long segment that is not what it says reaches no driver, whole or cut; the next frame does", () => {
+  const { bytes, checksum } = longFrame();
+  const wrong: NetFrame[] = [
+    { bytes: new Uint8Array(14), checksum: { start: 0, offset: 0 }, segment: 1460 },
+    { bytes: bytes.with(14, 0x46), checksum: CHECKSUM, segment: 1460 },
+    { bytes: bytes.with(46, 0x40), checksum: CHECKSUM, segment: 1460 },
+    { bytes, checksum: { start: 35, offset: 16 }, segment: 1460 },
+    { bytes, checksum: { start: 34, offset: 6 }, segment: 1460 },
+    { bytes, segment: 1460 },
+    { bytes, ...(checksum && { checksum }), segment: 47 },
+  ];
+  for (const features of [[F.GUEST_CSUM, F.GUEST_TSO4, F.MRG_RXBUF], [F.MRG_RXBUF]]) {
+    const { one, receive } = bench(features, [...wrong, { bytes: new Uint8Array(60).fill(255) }]);
+    for (let i = 0; i < 8; i++) receive.add([{ address: 0x8_0000, length: 0x4000, write: true }]);
+    one.settle();
+    assert.deepEqual(
+      receive.used().map(({ length }) => length),
+      [12 + 60],
+    );
+  }
+});
+
+test("R3.7 a card that holds the longest segment in the smallest packets can be saved", () => {
+  const data = new Uint8Array(65_495);
+  const said = { sourcePort: 80, destinationPort: 9, seq: 1, ack: 7, flags: FLAG.ACK, window: 99 };
+  const bytes = segmentFrame(ROUTE, {
+    ...said,
+    length: data.length,
+    fill: () => undefined,
+    cut: LEAST_SEGMENT,
+  });
+  writeHead(bytes, ROUTE);
+  const small = { bytes: new Uint8Array(60).fill(255) };
+  const long = { bytes, checksum: CHECKSUM, segment: LEAST_SEGMENT };
+  const { one } = bench([F.MRG_RXBUF], [...Array<NetFrame>(63).fill(small), long, long]);
+  for (let i = 0; i < 4; i++) one.settle();
+  const part = {
+    name: "one",
+    type: "virtio-net",
+    config: { net: "net0", mac: "52:54:00:12:34:56", mtu: 1500 },
+  };
+  const { state } = one;
+  assert.equal(
+    (state as { device: { receiver: { held: unknown[] } } }).device.receiver.held.length,
+    63 + 1365,
+  );
+  const shape = (virtioNetPart as unknown as PartType).state!(part, {} as never);
+  assert.deepEqual(shape.check(state, "state"), state);
+});
+
 test("R3.7 a segment of IPv6 is whole to a driver that takes those, and packets to one that takes only IPv4's", () => {
   const able = bench([F.GUEST_CSUM, F.GUEST_TSO6, F.MRG_RXBUF], [longFrame(ROUTE_6)]);
   able.receive.add([{ address: 0x8_0000, length: 0x4000, write: true }]);

@@ -33,7 +33,7 @@ export interface NetReceiverState {
 }
 
 const MOST_HELD = 64;
-/** A segment of 64 KiB may be cut into a thousand frames. */
+/** The longest segment may be cut into 1400 frames (`LEAST_SEGMENT`), behind others. */
 const MOST_CUT = 8192;
 /** Frames that are taken from the network ahead of the driver: bytes. */
 export const MOST_HELD_BYTES = 256 * 1024;

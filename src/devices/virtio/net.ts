@@ -20,7 +20,7 @@ import {
   type NetBackend,
   type NetFrame,
 } from "../../net/net-backend.js";
-import { cutSegments } from "../../net/segmentation.js";
+import { cutSegments, isSound } from "../../net/segmentation.js";
 import { headLength } from "../../net/tcp/segment.js";
 import { VIRTIO_FEATURE } from "../../spec/virtio.js";
 import {
@@ -367,6 +367,8 @@ class Net implements VirtioDevice {
       bytes += frame.bytes.length;
       if (!accepts(this.state.filter, frame.bytes)) continue;
       const whole = this.bus.has(gsoOf(frame.bytes).toDriver) && this.bus.has(F.GUEST_CSUM);
+      // It may be another guest's: what its head says the driver believes.
+      if (!isSound(frame)) continue;
       for (const one of whole ? [frame] : cutSegments(frame)) heads.push(this.#behindHead(one));
     }
     if (heads.length === 0) return;
