@@ -35,7 +35,7 @@ export type Opened = { readonly to: HostAddress; readonly beyondPolicy: boolean 
 
 /** How long an answer may take. */
 export const ANSWER_MS = 30_000;
-/** Questions without an answer; what comes beyond is refused. */
+/** Questions without an answer, also of connections that are gone; what comes beyond is refused, and nobody asked. */
 export const MOST_QUESTIONS = 512;
 const MOST_PORT = 65_535;
 const OWN_LOOPBACKS = ["127.0.0.0/8", "::1"].map((text) => parsePrefix(text)!);
@@ -65,6 +65,11 @@ export class Door {
       if (typeof opened === "string") refuse(opened);
       else done(opened);
     };
+    // Who is not heard is not asked: a promise that nobody waits for would be the end of the process where it is rejected.
+    if (this.#waiting.size >= MOST_QUESTIONS) {
+      refuse("too many connections wait for onConnect");
+      return;
+    }
     let answer: unknown;
     try {
       answer = this.world.onConnect(attempt);
@@ -72,9 +77,8 @@ export class Door {
       refuse(`onConnect threw: ${String(error)}`);
       return;
     }
-    if (!(answer instanceof Promise)) take(answer);
-    else if (this.#waiting.size >= MOST_QUESTIONS) refuse("too many connections wait for onConnect");
-    else this.#wait(answer, take, refuse);
+    if (answer instanceof Promise) this.#wait(answer, take, refuse);
+    else take(answer);
   }
 
   /** Nobody hears any more. */

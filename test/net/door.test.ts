@@ -202,6 +202,35 @@ describe("R3.7 onConnect, of TCP", () => {
   });
 });
 
+test("R3.7 onConnect: beyond 512 questions nobody is asked, who gives up leaves no room, and a rejection is none of the process's end", async () => {
+  const wild: unknown[] = [];
+  const heard = (why: unknown): void => void wild.push(why);
+  process.on("unhandledRejection", heard);
+  try {
+    const answers: ((why: Error) => void)[] = [];
+    const pending = (): Promise<never> => new Promise((_, reject) => answers.push(reject));
+    const udp = new Asked(pending);
+    for (let i = 0; i < 600; i++) udp.rig.udp(REMOTE + (i >> 8), 5000 + (i & 255), Uint8Array.of(1));
+    assert.equal(udp.attempts.length, MOST_QUESTIONS);
+    assert.match(udp.rig.refused.join(), /too many connections wait for onConnect/);
+    const tcp = new Asked(pending);
+    for (let port = 1; port <= 600; port++) {
+      tcp.syn({ ...ENDS, port });
+      tcp.rig.tcp({ ...ENDS, port }, { seq: 2, flags: RST });
+    }
+    assert.equal(tcp.attempts.length, MOST_QUESTIONS);
+    assert.equal(tcp.rig.stack.held.connections, 0);
+    for (const reject of answers) reject(new Error("no"));
+    await settled();
+    assert.deepEqual([wild, udp.rig.clock.armed, tcp.rig.clock.armed], [[], 1, 0]);
+    tcp.syn({ ...ENDS, port: 700 });
+    assert.equal(tcp.attempts.length, MOST_QUESTIONS + 1, "there is room again");
+    tcp.rig.stack.close();
+  } finally {
+    process.off("unhandledRejection", heard);
+  }
+});
+
 describe("R3.7 onConnect, of UDP", () => {
   test("each peer is asked about once, until it was idle; the guest hears from whom it sent to", () => {
     const asked = new Asked(() => "accept").datagram().datagram(Uint8Array.of(2));
