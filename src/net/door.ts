@@ -48,6 +48,15 @@ export interface DoorWorld {
   refused(what: string, why: string): void;
 }
 
+/** What was thrown, which may be anything, as text. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return "something without text";
+  }
+}
+
 export class Door {
   /** What ends the waiting for each answer. */
   readonly #waiting = new Set<() => void>();
@@ -61,7 +70,12 @@ export class Door {
       done(undefined);
     };
     const take = (answer: unknown): void => {
-      const opened = this.#opened(answer, attempt, to);
+      let opened: Opened | string;
+      try {
+        opened = this.#opened(answer, attempt, to);
+      } catch (error) {
+        opened = `what onConnect answered threw: ${textOf(error)}`;
+      }
       if (typeof opened === "string") refuse(opened);
       else done(opened);
     };
@@ -74,7 +88,7 @@ export class Door {
     try {
       answer = this.world.onConnect(attempt);
     } catch (error) {
-      refuse(`onConnect threw: ${String(error)}`);
+      refuse(`onConnect threw: ${textOf(error)}`);
       return;
     }
     if (answer instanceof Promise) this.#wait(answer, take, refuse);
@@ -100,7 +114,7 @@ export class Door {
     };
     answer.then(
       (value) => first() && take(value),
-      (error: unknown) => first() && refuse(`onConnect was rejected: ${String(error)}`),
+      (error: unknown) => first() && refuse(`onConnect was rejected: ${textOf(error)}`),
     );
   }
 

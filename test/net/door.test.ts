@@ -159,6 +159,14 @@ describe("R3.7 onConnect, of TCP", () => {
   });
 
   test("a throw, a rejection, an answer that is none and no answer at all are refusals that are told", async () => {
+    const throwIt = (what: unknown): never => {
+      throw what;
+    };
+    const throwing = {
+      get redirect() {
+        return throwIt(new Error("oops"));
+      },
+    };
     const wrong: [() => unknown, RegExp][] = [
       [() => assert.fail("oops"), /onConnect threw: .*oops/],
       [() => Promise.reject(new Error("no")), /onConnect was rejected: Error: no/],
@@ -168,6 +176,10 @@ describe("R3.7 onConnect, of TCP", () => {
       [() => ({ redirect: { address: "192.0.2.9", port: 65_536 } }), /answered neither/],
       [() => ({ redirect: { address: "192.0.2.9", port: 1.5 }, beyondPolicy: true }), /answered neither/],
       [() => ({ redirect: null }), /answered neither/],
+      [() => throwIt(Object.create(null)), /onConnect threw: something without text/],
+      [() => Promise.reject(Object.create(null) as Error), /onConnect was rejected: something without text/],
+      [() => throwing, /what onConnect answered threw: Error: oops/],
+      [() => Promise.resolve(throwing), /what onConnect answered threw: Error: oops/],
       [() => new Promise(() => undefined), /did not answer in 30000 ms/],
     ];
     for (const [answer, why] of wrong) {
