@@ -2,7 +2,7 @@
  * Whoever owns the network is asked about each new connection, after the policy allowed it: it goes on, is refused, or leads elsewhere. What
  * is no answer is a refusal: nothing goes out by a mistake.
  */
-import { addressOf, inPrefix, parsePrefix, type Address } from "./address.js";
+import { addressOf, addressText, endText, inPrefix, parsePrefix, type Address } from "./address.js";
 import type { NetClock } from "./clock.js";
 import type { HostAddress } from "./host-sockets.js";
 import type { Policy } from "./policy.js";
@@ -19,7 +19,7 @@ export interface ConnectAttempt {
 
 /**
  * What becomes of it. A redirection leads where the policy lets the guest go, and to the host's loopback if it may reach the host;
- * `beyondPolicy` says that it leads there whatever the policy says.
+ * `beyondPolicy` says that it leads there whatever the policy says, which an address with a zone (`fe80::1%eth0`) needs.
  */
 export type ConnectAnswer =
   "accept" | "refuse" | { readonly redirect: HostAddress; readonly beyondPolicy?: boolean };
@@ -48,6 +48,11 @@ export interface DoorWorld {
   refused(what: string, why: string): void;
 }
 
+/** Whether zeros lead a number of an address of IPv4, which hosts read as one of base 8. */
+function isOctal(text: string, parsed: Address): boolean {
+  return typeof parsed === "number" && text !== addressText(parsed);
+}
+
 /** What was thrown, which may be anything, as text. */
 function textOf(thrown: unknown): string {
   try {
@@ -66,7 +71,8 @@ export class Door {
   /** Asks about `attempt`, which leads `to` an address of the host's side; `done` hears once, maybe before this returns. */
   ask(attempt: ConnectAttempt, to: HostAddress, done: (opened: Opened) => void): void {
     const refuse = (why: string): void => {
-      this.world.refused(`${attempt.protocol} ${attempt.address}:${attempt.port}`, why);
+      const address = addressOf(attempt.address) ?? 0;
+      this.world.refused(`${attempt.protocol} ${endText(address, attempt.port)}`, why);
       done(undefined);
     };
     const take = (answer: unknown): void => {
@@ -131,13 +137,16 @@ export class Door {
     // A socket of datagrams is of one version.
     const fits = attempt.protocol === "tcp" || typeof parsed === typeof addressOf(attempt.address);
     const known = typeof port === "number" && Number.isInteger(port) && port >= 1 && port <= MOST_PORT;
-    if (typeof address !== "string" || parsed === undefined || !fits || !known)
+    if (typeof address !== "string" || parsed === undefined || !fits || !known || isOctal(address, parsed))
       return 'onConnect answered neither "accept" nor "refuse" nor { redirect } with an address and a port';
     if (beyondPolicy === true) return { to: { address, port }, beyondPolicy };
-    const why = this.#refuses(parsed, port);
+    const why = address.includes("%")
+      ? `the zone of ${address} needs beyondPolicy`
+      : this.#refuses(parsed, port);
+    // What was judged is what is connected to.
     return why === undefined
-      ? { to: { address, port }, beyondPolicy: false }
-      : `redirected to ${address}:${port}: ${why}`;
+      ? { to: { address: addressText(parsed), port }, beyondPolicy: false }
+      : `redirected to ${endText(parsed, port)}: ${why}`;
   }
 
   /** By the host's loopback the guest reaches the host, which it may be allowed to. */

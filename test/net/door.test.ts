@@ -10,7 +10,17 @@ import {
 } from "../../src/net/door.js";
 import { parseAddress } from "../../src/net/ipv4.js";
 import { MOST_OPENING } from "../../src/net/tcp-nat.js";
-import { ACK, GATEWAY, NAMESERVER, NetRig, RST, SYN, type NetRigOptions } from "../support/net-guest.js";
+import {
+  ACK,
+  GATEWAY,
+  NAMESERVER,
+  NetRig,
+  RST,
+  six,
+  SYN,
+  type NetRigOptions,
+  type TcpEnds,
+} from "../support/net-guest.js";
 
 const REMOTE = parseAddress("192.0.2.1")!;
 const ENDS = { port: 40_000, remote: REMOTE, remotePort: 80 };
@@ -30,7 +40,7 @@ class Asked {
     this.rig = new NetRig({ ...options, onConnect });
   }
 
-  syn(ends = ENDS): this {
+  syn(ends: TcpEnds = ENDS): this {
     this.rig.tcp(ends, { seq: 1, flags: SYN });
     return this;
   }
@@ -84,7 +94,7 @@ describe("R3.7 onConnect, of TCP", () => {
         { policy: { host: false, only: [{ prefix: { address: REMOTE, bits: 32 } }] } },
         /nothing allows/,
       ],
-      ["::1", {}, /redirected to ::1:22: this is the host/],
+      ["::1", {}, /redirected to \[::1\]:22: this is the host/],
       ["fe80::1", { policy: { host: true } }, /fe80::1 is link-local/],
       ["64:ff9b::127.0.0.1", { policy: { host: true } }, /127\.0\.0\.1, in .* is the host's loopback/],
     ];
@@ -104,6 +114,30 @@ describe("R3.7 onConnect, of TCP", () => {
     assert.deepEqual(own.syn().reached, ["127.0.0.1:22"], "with leave to reach the host");
     const ownSix = new Asked(() => ({ redirect: { address: "::1", port: 22 } }), { policy: { host: true } });
     assert.deepEqual(ownSix.syn().reached, ["::1:22"], "and by IPv6");
+  });
+
+  test("what the policy judges is what is connected to: no number in base 8, and a zone only beyond the policy", () => {
+    const led = (address: string, more: object = {}): Asked =>
+      new Asked(() => ({ redirect: { address, port: 22 }, ...more })).syn();
+    for (const beyondPolicy of [false, true]) {
+      const octal = led("012.1.2.3", { beyondPolicy });
+      assert.deepEqual(octal.reached, []);
+      assert.match(octal.rig.refused.join(), /answered neither/);
+    }
+    const zone = led("2001:db8::1%eth0");
+    assert.deepEqual(zone.reached, []);
+    assert.match(
+      zone.rig.refused.join(),
+      /redirected to \[2001:db8::1\]:22: the zone of .*%eth0 needs beyondPolicy/,
+    );
+    assert.deepEqual(led("fe80::1%eth0", { beyondPolicy: true }).reached, ["fe80::1%eth0:22"]);
+    assert.deepEqual(led("2606:4700:0:0::0001").reached, ["2606:4700::1:22"]);
+  });
+
+  test("a refusal names an address of IPv6 in brackets", () => {
+    const asked = new Asked(() => undefined);
+    asked.syn({ ...ENDS, remote: six("2606:4700::1") });
+    assert.match(asked.rig.refused.join(), /^tcp \[2606:4700::1\]:80: /);
   });
 
   test("it is asked with the name that the guest was told, of the host with the host's, and never of what the policy refuses or of the nameserver", () => {
