@@ -11,8 +11,9 @@ const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["0.0.0.0/8", "means this host"],
   ["127.0.0.0/8", "is the host's loopback"],
   ["169.254.0.0/16", "is link-local"],
-  // Azure's and Alibaba's.
+  // Azure's, Oracle's and Alibaba's.
   ["168.63.129.16/32", SECRETS],
+  ["192.0.0.192/32", SECRETS],
   ["100.100.100.200/32", SECRETS],
   ["224.0.0.0/4", "is a group's"],
   ["240.0.0.0/4", "is nobody's"],
@@ -25,11 +26,13 @@ const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["fe80::/10", "is link-local"],
   ["fec0::/10", "is of a site, which may be this one"],
   ["ff00::/8", "is a group's"],
-  // Amazon's, Google's, Scaleway's and Oracle's.
+  // Amazon's, Google's, Scaleway's, Oracle's, Akamai's and Alibaba's.
   ["fd00:ec2::/32", SECRETS],
   ["fd20:ce::254/128", SECRETS],
   ["fd00:42::42/128", SECRETS],
   ["fd00:c1::a9fe:a9fe/128", SECRETS],
+  ["fd00:a9fe:a9fe::/64", SECRETS],
+  ["fd00:100::100:200/128", SECRETS],
 ];
 const RESERVED = NOT_ELSEWHERE.map(([text, why]) => ({ prefix: parsePrefix(text)!, why }));
 /** Of IPv6 all that is somebody's: given to networks, private, or translated to IPv4. */
