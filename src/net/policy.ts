@@ -36,8 +36,11 @@ interface OwnAddresses {
 }
 
 export class Policy {
-  /** Names by the addresses that they stand for, and until when. */
-  readonly #pinned = new Map<Address, Map<string, number>>();
+  /**
+   * Names by the addresses that they stand for, and until when. By their text: a map knows a bigint by its lowest 64 bits, and whoever
+   * answers for a name may choose thousands that share these.
+   */
+  readonly #pinned = new Map<string, Map<string, number>>();
 
   #ownRead: OwnAddresses = { texts: [], prefixes: [], six: false };
 
@@ -56,7 +59,7 @@ export class Policy {
   /** Why the guest does not reach this port of an address; undefined: it does. */
   refuses(address: Address, port: number): Refusal | undefined {
     // What is translated on its way leads to the address that it has within: that one counts, too.
-    const all = [address, ...embeddedIn(address)];
+    const all = [address, ...embeddedIn(address).addresses];
     for (const one of all) {
       const why = reservedFor(one);
       if (why !== undefined)
@@ -67,8 +70,10 @@ export class Policy {
     if (own && !this.options.host) return `${addressText(address)} is this host's; host=yes allows it`;
     if (own) return this.refusesHost(address, port);
     const { only } = this.options;
-    if (only === undefined || only.some((one) => this.#covers(one, address, port))) return undefined;
-    return "nothing allows it";
+    if (only === undefined) return undefined;
+    return listed(only, address, (one, some) => this.#covers(one, some, port))
+      ? undefined
+      : "nothing allows it";
   }
 
   /** Whether this host has an address with which the world may be reached by IPv6. */
@@ -81,10 +86,10 @@ export class Policy {
   refusesHost(address: Address, port: number): Refusal | undefined {
     const { host, only } = this.options;
     if (!host) return "this is the host; host=yes allows it";
-    const allowed = (one: Allowed): boolean =>
+    const allowed: Covers = (one, some) =>
       (one.port === undefined || one.port === port) &&
-      ("prefix" in one ? inPrefix(address, one.prefix) : covers(one.name, HOST_NAME));
-    if (only === undefined || only.some(allowed)) return undefined;
+      ("prefix" in one ? inPrefix(some, one.prefix) : covers(one.name, HOST_NAME));
+    if (only === undefined || listed(only, address, allowed)) return undefined;
     return `this is the host, and nothing allows it; allow=${HOST_NAME}:${port} does`;
   }
 
@@ -99,12 +104,13 @@ export class Policy {
   pin(name: string, addresses: readonly Address[], seconds: number): void {
     const until = this.now() + Math.max(LEAST_PINNED_MS, seconds * MS);
     for (const address of addresses) {
-      const names = this.#pinned.get(address) ?? new Map<string, number>();
+      const key = String(address);
+      const names = this.#pinned.get(key) ?? new Map<string, number>();
       names.delete(name);
       names.set(name, until);
       if (names.size > MOST_NAMES) names.delete(first(names));
-      this.#pinned.delete(address);
-      this.#pinned.set(address, names);
+      this.#pinned.delete(key);
+      this.#pinned.set(key, names);
       if (this.#pinned.size > MOST_ADDRESSES) this.#pinned.delete(first(this.#pinned));
     }
   }
@@ -112,7 +118,7 @@ export class Policy {
   /** The name that the guest was last told to have this address; undefined where there is none that is good. */
   nameOf(address: Address): string | undefined {
     const now = this.now();
-    return [...(this.#pinned.get(address) ?? [])].findLast(([, until]) => until > now)?.[0];
+    return [...(this.#pinned.get(String(address)) ?? [])].findLast(([, until]) => until > now)?.[0];
   }
 
   /** Every address of the host's interfaces; asked for each datagram, and read when there are others. */
@@ -131,7 +137,7 @@ export class Policy {
     if (one.port !== undefined && one.port !== port) return false;
     if ("prefix" in one) return inPrefix(address, one.prefix);
     const now = this.now();
-    return [...(this.#pinned.get(address) ?? [])].some(
+    return [...(this.#pinned.get(String(address)) ?? [])].some(
       ([name, until]) => until > now && covers(one.name, name),
     );
   }
@@ -139,6 +145,19 @@ export class Policy {
 
 function first<K>(map: ReadonlyMap<K, unknown>): K {
   return map.keys().next().value as K;
+}
+
+/** Whether one thing that is allowed has an address. */
+type Covers = (one: Allowed, address: Address) => boolean;
+
+/**
+ * Whether a list has an address. A prefix that has more than a translator's addresses does not speak of those behind it: for one of these
+ * the list must have them, too.
+ */
+function listed(only: readonly Allowed[], address: Address, covering: Covers): boolean {
+  const { addresses, bits } = embeddedIn(address);
+  const behind = addresses.every((four) => only.some((one) => covering(one, four)));
+  return only.some((one) => covering(one, address) && (behind || "name" in one || one.prefix.bits >= bits));
 }
 
 /** Whether `name` is the allowed one; `*.example.org` are all names below. */

@@ -35,12 +35,16 @@ const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["fd00:100::100:200/128", SECRETS],
 ];
 const RESERVED = NOT_ELSEWHERE.map(([text, why]) => ({ prefix: parsePrefix(text)!, why }));
+const ofKind = (kind: "number" | "bigint"): typeof RESERVED =>
+  RESERVED.filter(({ prefix }) => typeof prefix.address === kind);
+const RESERVED_OF = { number: ofKind("number"), bigint: ofKind("bigint") } as const;
 /** Of IPv6 all that is somebody's: given to networks, private, or translated to IPv4. */
 const SOMEBODYS = ["2000::/3", "fc00::/7", "64:ff9b::/96"].map((text) => parsePrefix(text)!);
 
 /** Why an address is never reached; undefined for one of another machine's. */
 export function reservedFor(address: Address): string | undefined {
-  const found = RESERVED.find(({ prefix }) => inPrefix(address, prefix));
+  const all = typeof address === "bigint" ? RESERVED_OF.bigint : RESERVED_OF.number;
+  const found = all.find(({ prefix }) => inPrefix(address, prefix));
   if (found !== undefined) return found.why;
   const nobodys = typeof address === "bigint" && !SOMEBODYS.some((prefix) => inPrefix(address, prefix));
   return nobodys ? "is nobody's" : undefined;
@@ -52,15 +56,26 @@ const SIX_TO_FOUR = { prefix: parsePrefix("2002::/16")!, shift: 80n };
 /** The server's address as it is, the client's with every bit turned. */
 const TEREDO = { prefix: parsePrefix("2001::/32")!, server: 64n };
 /** What stands before an address of IPv4 in the last 64 bits, but for the bit that says whether it is the only one of its kind. */
-const ISATAP = { marker: 0x5efen, mask: 0xfdff_ffffn, shift: 32n };
+const ISATAP = { marker: 0x5efen, mask: 0xfdff_ffffn, shift: 32n, bits: 96 };
+const NOTHING: Embedded = { addresses: [], bits: 0 };
 
-/** The addresses of IPv4 that one of IPv6 leads to by way of a translator or a tunnel (RFC 6052, RFC 3056, RFC 4380, RFC 5214). */
-export function embeddedIn(address: Address): number[] {
-  if (typeof address !== "bigint") return [];
+/** Addresses of IPv4 that one of IPv6 leads to by way of a translator or a tunnel. */
+export interface Embedded {
+  readonly addresses: readonly number[];
+  /** Of so many bits at least is a prefix that has nothing but addresses of that translator. */
+  readonly bits: number;
+}
+
+/** What an address leads to besides being one (RFC 6052, RFC 3056, RFC 4380, RFC 5214); none of most. */
+export function embeddedIn(address: Address): Embedded {
+  if (typeof address !== "bigint") return NOTHING;
   const four = (shift: bigint, turned = 0n): number => Number(((address >> shift) & FOUR) ^ turned);
   const within = (prefix: Prefix): boolean => inPrefix(address, prefix);
-  if (within(NAT64)) return [four(0n)];
-  if (within(SIX_TO_FOUR.prefix)) return [four(SIX_TO_FOUR.shift)];
-  if (within(TEREDO.prefix)) return [four(TEREDO.server), four(0n, FOUR)];
-  return ((address >> ISATAP.shift) & ISATAP.mask) === ISATAP.marker ? [four(0n)] : [];
+  if (within(NAT64)) return { addresses: [four(0n)], bits: NAT64.bits };
+  if (within(SIX_TO_FOUR.prefix))
+    return { addresses: [four(SIX_TO_FOUR.shift)], bits: SIX_TO_FOUR.prefix.bits };
+  if (within(TEREDO.prefix))
+    return { addresses: [four(TEREDO.server), four(0n, FOUR)], bits: TEREDO.prefix.bits };
+  if (((address >> ISATAP.shift) & ISATAP.mask) !== ISATAP.marker) return NOTHING;
+  return { addresses: [four(0n)], bits: ISATAP.bits };
 }

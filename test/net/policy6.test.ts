@@ -123,6 +123,37 @@ test("R3.7 allow= takes addresses, prefixes and ports of IPv6, and each version 
     assert.equal(parseAllowed(wrong), undefined, wrong);
 });
 
+test("R3.7 a prefix that is wider than a translator's allows no address of IPv4 behind it: the list must have that one, or name the translator's own prefix", () => {
+  const behind = ["64:ff9b::10.0.0.1", "2002:a00:1::1", "2001:0:a00:1::f5ff:fffe", "2001:db8::5efe:10.0.0.1"];
+  for (const address of behind)
+    for (const [words, allowed] of [
+      ["::/0", false],
+      ["::/0 [::/0]:80", false],
+      ["::/0 10.0.0.2", false],
+      ["::/0 10.0.0.1:22", false],
+      ["::/0 10.0.0.0/8", true],
+      ["::/0 10.0.0.1:80", true],
+      ["10.0.0.0/8", false],
+      ["64:ff9b::/96 2002::/16 2001::/32 2001:db8::5efe:0:0/96", true],
+      [address, true],
+      ["64::/16 2000::/3", false],
+    ] as const) {
+      const only = words.split(" ").map((word) => parseAllowed(word)!);
+      assert.equal(refusal(address, { host: false, only }) === undefined, allowed, `${words} ${address}`);
+    }
+  const own = { host: true, only: [parseAllowed("::/0")!] };
+  assert.match(refusal("64:ff9b::192.168.7.7", own) ?? "reached", /nothing allows it/, "the host's, too");
+});
+
+test("R3.7 a name with thousands of addresses that share their last 64 bits costs no more time than another", () => {
+  const policy = policyOf({ host: false, only: [parseAllowed("example.org")!] });
+  const began = performance.now();
+  for (let round = 0n; round < 40n; round++)
+    for (let i = 0n; i < 4096n; i++) policy.pin("example.org", [((0x2600_0000n + i) << 96n) | 1n], 60);
+  assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+  assert.equal(policy.refuses((0x2600_0000n << 96n) | 1n, 80), undefined);
+});
+
 test("R3.7 with allow=NAME the name's addresses of IPv6 are reached once the guest was told them, and no others", () => {
   const rig = new NetRig({ policy: { host: false, only: [parseAllowed("example.org:80")!] } });
   const reached = (address: string, remotePort = 80): boolean => {
