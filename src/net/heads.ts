@@ -2,7 +2,7 @@
 import type { Address } from "./address.js";
 import { ETHERTYPE, IPV4_HEADER, pieceBytes as pieceBytes4, readIpv4, writeIpv4 } from "./ipv4.js";
 import { asPiece, IPV6_HEADER, pieceBytes as pieceBytes6, readIpv6, writeIpv6 } from "./ipv6/packet.js";
-import { ETHERNET_HEADER } from "./net-backend.js";
+import { ETHERNET_HEADER, MOST_PAYLOAD } from "./net-backend.js";
 import type { Packet, Piece, Route } from "./packet.js";
 
 /** Bytes of the head of a packet from or to an address. */
@@ -47,7 +47,10 @@ function inFrame(route: Route, payload: Uint8Array): Uint8Array {
   return frame;
 }
 
-/** A payload as frames whose heads are not yet written, of packets of at most `mtu` bytes: in pieces of one datagram, if it has to be. */
+/**
+ * A payload as frames whose heads are not yet written, of packets of at most `mtu` bytes: in pieces of one datagram, if it has to be. No
+ * frames where no datagram is so long.
+ */
 export function framesOf(
   route: Route,
   payload: Uint8Array,
@@ -57,6 +60,8 @@ export function framesOf(
   if (headerBytes(route.destination) + payload.length <= mtu)
     return [{ frame: inFrame(route, payload), route }];
   const six = typeof route.destination === "bigint";
+  // With IPv4 the head counts.
+  if ((six ? 0 : IPV4_HEADER) + payload.length > MOST_PAYLOAD) return [];
   const step = six ? pieceBytes6(mtu) : pieceBytes4(mtu);
   const one = id();
   const frames: { frame: Uint8Array; route: Route; piece?: Piece }[] = [];

@@ -80,6 +80,21 @@ describe("R3.7 datagrams by IPv6", () => {
     );
   });
 
+  test("one that is longer than datagrams are is lost, of either version: its length would be another", () => {
+    for (const [remote, address, most] of [
+      [WORLD, "2001:db8::1", 65_527],
+      [0xc000_0201, "192.0.2.1", 65_507],
+    ] as const) {
+      const rig = rigged();
+      rig.udp(remote, 7, utf8("ping"), 4000);
+      rig.taken();
+      rig.host.sockets[0].received(new Uint8Array(most + 1), { address, port: 7 });
+      assert.equal(rig.taken().length, 0);
+      rig.host.sockets[0].received(new Uint8Array(most), { address, port: 7 });
+      assert.equal(rig.taken().length, 46 - (remote === WORLD ? 0 : 1), address);
+    }
+  });
+
   test("RFC 8200 §8.1: one without a checksum is not taken", () => {
     const rig = rigged();
     const route = { source: GUEST_6, destination: WORLD, protocol: PROTOCOL.UDP };

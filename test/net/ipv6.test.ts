@@ -258,6 +258,14 @@ describe("R3.7 DHCP for IPv6 (RFC 8415)", () => {
     assert.deepEqual(ask([...asks, ...SERVER]), [7, 1, 2, 3, ...client, ...SERVER]);
   });
 
+  test("§11.1: a client's name of more than 130 bytes, or a message that no link takes whole, is not answered", () => {
+    const named = (length: number): number[] => [0, 1, length >> 8, length & 0xff, ...new Uint8Array(length)];
+    assert.deepEqual(ask([11, 1, 2, 3, ...named(130)]), [7, 1, 2, 3, ...named(130), ...SERVER]);
+    for (const long of [named(131), named(65_472), [...client, 0, 99, 4, 200, ...new Uint8Array(1224)]])
+      assert.equal(ask([11, 1, 2, 3, ...long]), undefined);
+    assert.ok(ask([11, 1, 2, 3, ...client, 0, 99, 4, 184, ...new Uint8Array(1208)]));
+  });
+
   test("who asks for addresses, asks another server, or says nothing that makes sense, is not answered", () => {
     for (const one of [
       [1, 1, 2, 3, ...client],

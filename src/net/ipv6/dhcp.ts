@@ -21,6 +21,10 @@ const OPTION = {
 /** The type and a transaction's number, which goes back as it is. */
 const HEAD = 4;
 const OPTION_HEAD = 4;
+/** What a client has to say fits one packet of any link: with heads of IPv6 and UDP, 1280 bytes. Longer ones are not answered. */
+const MOST_MESSAGE = 1232;
+/** §11.1 */
+const MOST_CLIENT = 130;
 const U16_BYTES = 2;
 /** §11.4: by the address of a card, of Ethernet. */
 const BY_CARD = [0, 3, 0, 1];
@@ -43,25 +47,33 @@ function readOptions(message: Uint8Array): Map<number, Uint8Array> | undefined {
 
 /** The reply to a client's message; undefined for what needs none. */
 export function dhcp6Reply({ mac, six }: Network, message: Uint8Array): Uint8Array | undefined {
-  if (message.length < HEAD || message[0] !== TYPE.INFORMATION_REQUEST) return undefined;
+  if (message.length < HEAD || message.length > MOST_MESSAGE || message[0] !== TYPE.INFORMATION_REQUEST)
+    return undefined;
   const options = readOptions(message);
   if (options === undefined) return undefined;
   const wantsAddress = [OPTION.ADDRESSES, OPTION.TEMPORARY, OPTION.PREFIXES].some((one) => options.has(one));
+  const client = options.get(OPTION.CLIENT);
+  if (wantsAddress || (client?.length ?? 0) > MOST_CLIENT) return undefined;
   const self = Uint8Array.of(...BY_CARD, ...mac);
   const server = options.get(OPTION.SERVER);
-  const another = server !== undefined && server.join() !== self.join();
-  if (wantsAddress || another) return undefined;
+  if (server !== undefined && server.join() !== self.join()) return undefined;
   const list = options.get(OPTION.WANTED) ?? new Uint8Array(0);
   const wanted = (option: number): boolean =>
     list.some((low, at) => at % U16_BYTES === 1 && ((list[at - 1] << 8) | low) === option);
-  const client = options.get(OPTION.CLIENT);
-  const told: (readonly [number, Iterable<number>])[] = [[OPTION.SERVER, self]];
+  const told: (readonly [number, ArrayLike<number>])[] = [[OPTION.SERVER, self]];
   if (client !== undefined) told.unshift([OPTION.CLIENT, client]);
   if (wanted(OPTION.NAMESERVERS)) told.push([OPTION.NAMESERVERS, addressBytes(six.nameserver)]);
   if (wanted(OPTION.REFRESH)) told.push([OPTION.REFRESH, REFRESH_S]);
-  const bytes = told.flatMap(([option, value]) => {
-    const all = [...value];
-    return [option >> 8, option & 0xff, all.length >> 8, all.length & 0xff, ...all];
-  });
-  return Uint8Array.of(TYPE.REPLY, ...message.subarray(1, HEAD), ...bytes);
+  const reply = new Uint8Array(told.reduce((sum, [, { length }]) => sum + OPTION_HEAD + length, HEAD));
+  reply.set(message.subarray(0, HEAD));
+  reply[0] = TYPE.REPLY;
+  const view = new DataView(reply.buffer);
+  let at = HEAD;
+  for (const [option, value] of told) {
+    view.setUint16(at, option);
+    view.setUint16(at + U16_BYTES, value.length);
+    reply.set(value, at + OPTION_HEAD);
+    at += OPTION_HEAD + value.length;
+  }
+  return reply;
 }
