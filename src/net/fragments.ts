@@ -11,6 +11,9 @@ const MOST_DATAGRAMS = 16;
 const MOST_PIECES = 128;
 /** How long a datagram may take, ms. */
 const PATIENCE_MS = 30_000;
+/** Each piece but the last is so long, or several times that. */
+const UNIT = 8;
+const NO_BYTES = new Uint8Array(0);
 
 interface Pieces {
   began: number;
@@ -33,6 +36,7 @@ export class Fragments {
   /** A packet; gives the whole datagram, once it is there: the packet itself where it is no piece. `now`: ms. */
   take<A extends Address>(packet: Packet<A>, now: number): Packet<A> | undefined {
     if (packet.offset === 0 && !packet.more) return packet;
+    if (packet.more && packet.payload.length % UNIT !== 0) return undefined;
     const { source, destination, id } = packet;
     // What is in a datagram of IPv6 its first piece says, and no other (RFC 8200 §4.5).
     const what = typeof source === "bigint" ? "six" : packet.protocol;
@@ -50,8 +54,9 @@ export class Fragments {
     const payload = new Uint8Array(have);
     for (const piece of found.pieces) payload.set(piece.payload, piece.offset);
     const first = found.pieces.find(({ offset }) => offset === 0) ?? packet;
-    const { protocol, bytes } = first;
-    return { ...packet, protocol, bytes, offset: 0, more: false, payload };
+    const { protocol, bytes, hops } = first;
+    const said = { protocol, bytes, ...(hops !== undefined && { hops }) };
+    return { ...packet, ...said, offset: 0, more: false, pieced: true, payload };
   }
 
   /** What is too old, and the oldest of more than `most`. */
@@ -74,6 +79,8 @@ function add(datagram: Pieces, packet: Packet): boolean {
   const beyond = (one: Packet): boolean =>
     one.offset + one.payload.length > (datagram.length ?? MOST_PAYLOAD);
   if (pieces.some(beyond)) return false;
-  pieces.push(keptPacket(packet, payload.slice()));
+  const kept = payload.slice();
+  // What is said of a datagram quotes its first piece.
+  pieces.push(offset === 0 ? keptPacket(packet, kept) : { ...packet, bytes: NO_BYTES, payload: kept });
   return true;
 }

@@ -17,6 +17,8 @@ export interface Packet<A extends Address = Address> extends Route<A> {
   readonly offset: number;
   readonly more: boolean;
   readonly payload: Uint8Array;
+  /** It came in pieces, or as a piece that was the whole. */
+  readonly pieced?: boolean;
   /** The packet itself, from its header on. */
   readonly bytes: Uint8Array;
 }

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { addressBytes, addressOf, addressText, parsePrefix } from "../../src/net/address.js";
+import { Fragments } from "../../src/net/fragments.js";
 import { PROTOCOL } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
+import { asPiece } from "../../src/net/ipv6/packet.js";
 import { ADVERTISE_MS } from "../../src/net/ipv6/router.js";
 import { rightSum, type Packet } from "../../src/net/packet.js";
 import {
@@ -106,6 +108,38 @@ describe("R3.7 IPv6: neighbours (RFC 4861 §7)", () => {
     assert.deepEqual(answers(rig), []);
     icmp(rig, asked(GATEWAY_6), group);
     assert.equal(answers(rig).length, 1, "and the same without a fault is");
+  });
+
+  test("RFC 6980 §5: what comes in pieces, or as a piece that is the whole, is not believed, whatever hop limit which piece has", () => {
+    const group = groupOf(GATEWAY_6);
+    const route = { source: GUEST_LINK, destination: group, protocol: PROTOCOL.ICMPV6, hops: 255 };
+    const message = withSum(route, Uint8Array.from(asked(GATEWAY_6)));
+    for (const [cuts, hops] of [
+      [[0, 32], [255]],
+      [
+        [0, 16, 32],
+        [255, 255],
+      ],
+      [
+        [0, 16, 32],
+        [64, 255],
+      ],
+    ]) {
+      const rig = heard();
+      hops.forEach((itsHops, index) => {
+        const [from, to] = cuts.slice(index);
+        const place = { id: 7, offset: from, more: to < message.length };
+        const one = asPiece({ ...route, hops: itsHops }, message.subarray(from, to), place);
+        rig.packet(one.payload, one.route);
+      });
+      assert.equal(rig.stack.held.pieces, 0);
+      assert.deepEqual(answers(rig), []);
+    }
+    const fragments = new Fragments();
+    const piece = { ...route, id: 1, bytes: new Uint8Array(0), payload: new Uint8Array(8) };
+    fragments.take({ ...piece, hops: 3, offset: 0, more: true }, 0);
+    const whole = fragments.take({ ...piece, offset: 8, more: false }, 0);
+    assert.equal(whole?.hops, 3, "a datagram has come as far as its first piece");
   });
 
   test("§7.2.5: who says where it is is sent to there", () => {

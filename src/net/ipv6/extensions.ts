@@ -23,6 +23,8 @@ export interface Behind {
   readonly payload: Uint8Array;
   /** The payload is a piece of a datagram. */
   readonly piece?: Piece;
+  /** It says that it is a piece, also where it is the whole. */
+  readonly pieced?: true;
 }
 
 /**
@@ -54,8 +56,9 @@ function pieceIn(bytes: Uint8Array): Behind | undefined {
   const piece = { id: view.getUint32(AT.ID), offset: place & OFFSET_MASK, more: (place & MORE) !== 0 };
   const payload = bytes.subarray(UNIT);
   // A piece that is the whole is none, and is not kept (RFC 6946 §4): its payload may begin with extensions.
-  if (piece.offset === 0 && !piece.more) return behindExtensions(bytes[AT.NEXT], payload, false);
-  return { protocol: bytes[AT.NEXT], payload, piece };
+  if (piece.offset > 0 || piece.more) return { protocol: bytes[AT.NEXT], payload, piece, pieced: true };
+  const behind = behindExtensions(bytes[AT.NEXT], payload, false);
+  return behind && { ...behind, pieced: true };
 }
 
 function mayBePassed(options: Uint8Array): boolean {

@@ -47,11 +47,11 @@ function readOptions(bytes: Uint8Array): Map<number, Uint8Array> | undefined {
   return options;
 }
 
-/** Reads a message of a guest's; undefined for what is none, or is not to be believed (§6.1.1, §7.1). */
+/** Reads a message of a guest's; undefined for what is none, or is not to be believed (§6.1.1, §7.1; RFC 6980 §5: what comes in pieces). */
 export function readNeighbour(packet: Packet<bigint>): NeighbourMessage | undefined {
-  const { payload, hops, source, destination } = packet;
+  const { payload, hops, source, destination, pieced } = packet;
   const kind = KINDS.get(payload[AT.TYPE]);
-  if (kind === undefined || hops !== FROM_LINK || payload[AT.CODE] !== 0) return undefined;
+  if (kind === undefined || pieced === true || hops !== FROM_LINK || payload[AT.CODE] !== 0) return undefined;
   const begin = kind === "router-asked" ? AT.TARGET : AT.OPTIONS;
   if (payload.length < begin || !rightSum(packet, payload)) return undefined;
   const options = readOptions(payload.subarray(begin));

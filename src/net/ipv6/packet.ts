@@ -34,13 +34,14 @@ export function readIpv6(bytes: Uint8Array): Packet<bigint> | undefined {
   if (end > bytes.length) return undefined;
   const behind = behindExtensions(bytes[AT.NEXT], bytes.subarray(IPV6_HEADER, end), true);
   if (behind === undefined) return undefined;
-  const { protocol, payload, piece } = behind;
+  const { protocol, payload, piece, pieced } = behind;
   return {
     source: readSix(view, AT.SOURCE),
     destination: readSix(view, AT.DESTINATION),
     protocol,
     hops: bytes[AT.HOPS],
     ...(piece ?? { id: 0, offset: 0, more: false }),
+    ...(pieced && { pieced }),
     payload,
     bytes: bytes.subarray(0, end),
   };
