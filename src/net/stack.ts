@@ -12,13 +12,13 @@ import type { HostAddress, HostSockets } from "./host-sockets.js";
 import { etherType, framesOf, payloadAt, writeHead } from "./heads.js";
 import { echoReply, unreachable, type Unreachable } from "./icmp.js";
 import { ETHERTYPE, PROTOCOL, readIpv4 } from "./ipv4.js";
-import { ErrorRate } from "./ipv6/error-rate.js";
 import * as icmp6 from "./ipv6/icmp.js";
 import { isGroupAddress, readIpv6, wholeIpv6 } from "./ipv6/packet.js";
 import { Router } from "./ipv6/router.js";
 import { LateFrames } from "./late-frames.js";
 import type { Link } from "./link.js";
 import { BROADCAST_MAC, groupMac, isGroup } from "./mac.js";
+import { MessageRate } from "./message-rate.js";
 import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
 import { sideOf, type Network } from "./network.js";
 import type { Packet, Piece, Route } from "./packet.js";
@@ -68,7 +68,7 @@ export class NetStack {
   readonly #fragments = new Fragments();
   readonly #late: LateFrames;
   readonly #router: Router;
-  readonly #errors: ErrorRate;
+  readonly #errors: MessageRate;
   /** Hardware addresses by those of IP. */
   readonly #stations = new Map<Address, Uint8Array>();
   readonly #refusals = new Set<string>();
@@ -113,7 +113,7 @@ export class NetStack {
       policy,
       refused: (name, why) => refused(`name ${name}`, why),
     });
-    this.#errors = new ErrorRate(clock);
+    this.#errors = new MessageRate(clock);
     this.#router = new Router({
       network,
       clock,
@@ -287,17 +287,13 @@ export class NetStack {
   }
 
   #sendUnreachable(why: Unreachable, packet: Packet): void {
-    const { source } = packet;
+    const { source, bytes } = packet;
     const { gateway } = sideOf(this.#world.network, source);
-    if (typeof source === "bigint") {
-      if (!this.#errors.take()) return;
-      const route = { source: gateway, destination: source, protocol: PROTOCOL.ICMPV6 };
-      const message = icmp6.unreachable(why, packet, route);
-      if (message !== undefined) this.#sendPayload(message, route);
-      return;
-    }
-    const route = { source: gateway, destination: source, protocol: PROTOCOL.ICMP };
-    this.#sendPayload(unreachable(why, packet.bytes), route);
+    const six = typeof source === "bigint";
+    const protocol = six ? PROTOCOL.ICMPV6 : PROTOCOL.ICMP;
+    const route = { source: gateway, destination: source, protocol };
+    const message = six ? icmp6.unreachable(why, packet, route) : unreachable(why, bytes);
+    if (message !== undefined && this.#errors.take()) this.#sendPayload(message, route);
   }
 
   #refused(what: string, why: string): void {

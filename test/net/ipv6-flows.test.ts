@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { completeChecksum } from "../../src/net/checksum.js";
+import { readPacket } from "../../src/net/heads.js";
 import { PROTOCOL } from "../../src/net/ipv4.js";
-import { MOST_ERRORS } from "../../src/net/ipv6/error-rate.js";
+import { MOST_MESSAGES } from "../../src/net/message-rate.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
 import { rightSum } from "../../src/net/packet.js";
 import { cutSegments } from "../../src/net/segmentation.js";
@@ -11,6 +12,7 @@ import { udpBytes } from "../../src/net/udp.js";
 import {
   ACK,
   FIN,
+  GATEWAY,
   GATEWAY_6,
   GUEST_6,
   GUEST_LINK,
@@ -136,11 +138,25 @@ describe("R3.7 datagrams by IPv6", () => {
       for (let i = 0; i < 300; i++) rig.udp(GATEWAY_6, 7, utf8("x"));
       return unreachable(rig).length;
     };
-    assert.equal(provoke(), MOST_ERRORS);
+    assert.equal(provoke(), MOST_MESSAGES);
     rig.clock.advance(5);
     assert.equal(provoke(), 5);
     rig.clock.advance(60_000);
-    assert.equal(provoke(), MOST_ERRORS);
+    assert.equal(provoke(), MOST_MESSAGES);
+  });
+
+  test("RFC 1812 §4.3.2.8: the same of IPv4, and both count together", () => {
+    const rig = rigged();
+    for (let i = 0; i < 200; i++) {
+      rig.udp(GATEWAY, 7, utf8("x"));
+      rig.udp(GATEWAY_6, 7, utf8("x"));
+    }
+    const said = rig.taken().flatMap((frame) => readPacket(frame) ?? []);
+    const errors = said.filter(({ protocol, payload }) =>
+      protocol === PROTOCOL.ICMPV6 ? payload[0] === 1 : protocol === PROTOCOL.ICMP && payload[0] === 3,
+    );
+    assert.equal(errors.length, MOST_MESSAGES);
+    assert.equal(errors.filter(({ protocol }) => protocol === PROTOCOL.ICMP).length, MOST_MESSAGES / 2);
   });
 
   test("RFC 4443 §2.4 (e), RFC 4291 §2.5.6: what goes to a group, or out from an address of the link, is dropped and nothing said", () => {
@@ -228,6 +244,15 @@ describe("R3.7 pieces and extensions (RFC 8200 §4)", () => {
     const last = asPiece(route, whole.subarray(0, 8), { id: 7000, offset: 0, more: true });
     rig.packet(last.payload, last.route);
     assert.equal(rig.stack.held.pieces, 8);
+  });
+
+  test("§4.5: a piece that others follow and that has no multiple of 8 bytes is dropped, and not the datagram", () => {
+    const all = pieces(whole, PROTOCOL.UDP);
+    const odd = asPiece(route, whole.subarray(0, 1447), { id: 5, offset: 0, more: true });
+    all.rig.packet(odd.payload, odd.route);
+    assert.equal(all.rig.stack.held.pieces, 0);
+    for (const one of all) one();
+    assert.deepEqual(sent(all.rig), [[...data]]);
   });
 
   const small = udpBytes(route, { sourcePort: 9, destinationPort: 7, data: utf8("x") });
