@@ -6,7 +6,8 @@ import { Fragments } from "../../src/net/fragments.js";
 import { PROTOCOL } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
-import { ADVERTISE_MS } from "../../src/net/ipv6/router.js";
+import { ADVERTISE_MS, BETWEEN_MS } from "../../src/net/ipv6/router.js";
+import { MOST_MESSAGES } from "../../src/net/message-rate.js";
 import { rightSum, type Packet } from "../../src/net/packet.js";
 import {
   GATEWAY_6,
@@ -193,6 +194,7 @@ describe("R3.7 IPv6: the router (RFC 4861 §6.2)", () => {
 
   test("§6.2.6: who has no address yet and asks is told with everybody; a wrong question is not answered (§6.1.1)", () => {
     const rig = heard();
+    rig.clock.advance(BETWEEN_MS);
     icmp(rig, [133, 0, 0, 0, 0, 0, 0, 0], ROUTERS, { source: 0n });
     assert.deepEqual(
       answers(rig).map(({ destination }) => destination),
@@ -218,6 +220,57 @@ describe("R3.7 IPv6: the router (RFC 4861 §6.2)", () => {
     rig.stack.close();
     icmp(rig, [143, 0, 0, 0, 0, 0, 0, 0], six("ff02::16"), { hops: 1 });
     assert.deepEqual([types(), rig.clock.armed], [[], 0]);
+  });
+
+  test("§6.2.6: all nodes are told no oftener than every 3 seconds, however many ask; who asked meanwhile hears it with its next word", () => {
+    const rig = heard();
+    const ask = (): void => icmp(rig, [133, 0, 0, 0, 0, 0, 0, 0], ROUTERS, { source: 0n });
+    const said = (): number => answers(rig).length;
+    for (let i = 0; i < 50; i++) ask();
+    rig.clock.advance(BETWEEN_MS - 1);
+    ask();
+    assert.equal(said(), 0);
+    rig.clock.advance(1);
+    icmp(rig, [143, 0, 0, 0, 0, 0, 0, 0], six("ff02::16"), { hops: 1 });
+    assert.equal(said(), 1);
+    rig.clock.advance(BETWEEN_MS);
+    ask();
+    ask();
+    assert.equal(said(), 1);
+  });
+
+  test("RFC 4861 §6.2.6, §7.2.4: a guest that asks without end hears a hundred answers, and one more for each millisecond", () => {
+    const rig = heard();
+    const said = (): number => answers(rig).length;
+    for (let i = 0; i < 300; i++) {
+      icmp(rig, [133, 0, 0, 0, 0, 0, 0, 0, ...SOURCE_MAC], ROUTERS);
+      icmp(rig, asked(GATEWAY_6), groupOf(GATEWAY_6));
+    }
+    assert.equal(said(), MOST_MESSAGES);
+    rig.clock.advance(5);
+    for (let i = 0; i < 300; i++) icmp(rig, asked(GATEWAY_6), groupOf(GATEWAY_6));
+    assert.equal(said(), 5);
+  });
+
+  test("§6.2.4: a host that gains or loses its way to the world says so with the guest's next word, and once", () => {
+    const rig = heard({}, ["2001:db8:7::7"]);
+    const lifetimes = (): number[] =>
+      answers(rig)
+        .filter(({ type }) => type === 134)
+        .map(({ payload }) => (payload[6] << 8) | payload[7]);
+    for (const [own, lifetime] of [
+      [["192.168.7.7"], 0],
+      [["2001:db8:7::7"], 1800],
+    ] as const) {
+      rig.host.own = [...own];
+      rig.clock.advance(BETWEEN_MS);
+      for (let i = 0; i < 5; i++) {
+        icmp(rig, [143, 0, 0, 0, 0, 0, 0, 0], six("ff02::16"), { hops: 1 });
+        rig.clock.advance(BETWEEN_MS);
+      }
+      assert.deepEqual(lifetimes(), [lifetime]);
+    }
+    assert.equal(rig.clock.armed, 1);
   });
 
   test("§4.2: where the host has no address of the world's, it leads nowhere and says so: its lifetime is 0", () => {

@@ -4,6 +4,7 @@
  */
 import type { NetClock } from "../clock.js";
 import type { Network } from "../network.js";
+import { MessageRate } from "../message-rate.js";
 import { rightSum, type Packet, type Route } from "../packet.js";
 import { echoReply } from "./icmp.js";
 import { GROUP, neighbourSaid, readNeighbour, routerSaid, type Said } from "./neighbours.js";
@@ -11,6 +12,8 @@ import { GROUP, neighbourSaid, readNeighbour, routerSaid, type Said } from "./ne
 /** How often it says that it is there, and for how long that is good: the usual of §6.2.1. */
 export const ADVERTISE_MS = 600_000;
 const LIFETIME_S = 1800;
+/** To everybody it says so no oftener (§6.2.6, MIN_DELAY_BETWEEN_RAS). */
+export const BETWEEN_MS = 3000;
 
 export interface RouterWorld {
   readonly network: Network;
@@ -25,8 +28,17 @@ export interface RouterWorld {
 export class Router {
   #stop: (() => void) | undefined;
   #closed = false;
+  /** When all nodes were last told, what of the way beyond, and whether somebody asked since who hears only what these hear. */
+  #toldAt = -Infinity;
+  #toldWay: boolean | undefined;
+  #owes = false;
+  #lookedAt = -Infinity;
+  /** Of answers to questions of who is where. */
+  readonly #answers: MessageRate;
 
-  constructor(private readonly world: RouterWorld) {}
+  constructor(private readonly world: RouterWorld) {
+    this.#answers = new MessageRate(world.clock);
+  }
 
   /** Whether an address is one of the router's own. */
   has(address: bigint): boolean {
@@ -34,9 +46,16 @@ export class Router {
     return address === router || address === gateway || address === nameserver;
   }
 
-  /** The guest speaks IPv6. It may have been up before this network was, and ask for no router any more. */
+  /**
+   * The guest speaks IPv6. It may have been up before this network was, and ask for no router any more; and the host may have gained or lost
+   * its way to the world.
+   */
   heard(): void {
-    if (this.#stop === undefined && !this.#closed) this.#advertiseOn();
+    const now = this.world.clock.now();
+    if (this.#closed || now < this.#toldAt + BETWEEN_MS) return;
+    if (!this.#owes && now < this.#lookedAt + BETWEEN_MS) return;
+    this.#lookedAt = now;
+    if (this.#owes || this.world.leadsBeyond() !== this.#toldWay) this.#advertiseOn();
   }
 
   /** A packet of ICMPv6 from the guest. */
@@ -46,8 +65,10 @@ export class Router {
     if (message !== undefined) {
       const { kind, target, mac } = message;
       if (mac !== undefined) this.world.learn(kind === "said" ? target : source, mac);
-      if (kind === "router-asked") this.#advertise(source === 0n ? GROUP.NODES : source);
-      else if (kind === "asked" && this.has(target)) this.#say(neighbourSaid(target, source, this.#mac));
+      if (kind === "router-asked" && source === 0n) this.#tellAll();
+      else if (kind === "router-asked" && this.#answers.take()) this.#advertise(source);
+      else if (kind === "asked" && this.has(target) && this.#answers.take())
+        this.#say(neighbourSaid(target, source, this.#mac));
       return;
     }
     if (source === 0n || !this.has(destination) || !rightSum(packet, payload)) return;
@@ -65,8 +86,18 @@ export class Router {
     return this.world.network.mac;
   }
 
+  /** All nodes are told, now or with the guest's first word when it is time: who asked asks again if it hears nothing. */
+  #tellAll(): void {
+    this.#owes = this.world.clock.now() < this.#toldAt + BETWEEN_MS;
+    if (!this.#owes && !this.#closed) this.#advertiseOn();
+  }
+
   #advertiseOn(): void {
+    this.#stop?.();
     this.#stop = this.world.clock.after(ADVERTISE_MS, () => this.#advertiseOn());
+    this.#toldAt = this.world.clock.now();
+    this.#toldWay = this.world.leadsBeyond();
+    this.#owes = false;
     this.#advertise(GROUP.NODES);
   }
 
