@@ -4,6 +4,8 @@
  * gateway's, so that who finds a name with addresses of both versions goes by IPv4 (RFC 6724 §6, rules 2 and 5; RFC 3484, too).
  */
 import { addressOf, type Address, type Prefix } from "./address.js";
+import { maskOf } from "./ipv4.js";
+import { isGroupAddress } from "./ipv6/packet.js";
 
 /** Of one version of IP. */
 export interface Side<A extends Address = Address> {
@@ -59,6 +61,15 @@ export function usualNetwork(mtu: number): Network {
 /** What the network is to whoever uses such an address. */
 export function sideOf(network: Network, address: Address): Side {
   return typeof address === "bigint" ? network.six : network;
+}
+
+/** Everybody on a link of IPv4. */
+export const EVERYBODY = 0xffff_ffff;
+
+/** Whether an address is that of everybody in the guest's network, or of a group of IPv6. */
+export function isEverybodys(address: Address, { prefix }: Network): boolean {
+  if (typeof address === "bigint") return isGroupAddress(address);
+  return address === EVERYBODY || address === (prefix.address | ~maskOf(prefix.bits)) >>> 0;
 }
 
 function four(text: string): number {

@@ -14,13 +14,14 @@ import { echoReply, unreachable, type Unreachable } from "./icmp.js";
 import { ETHERTYPE, PROTOCOL, readIpv4 } from "./ipv4.js";
 import * as icmp6 from "./ipv6/icmp.js";
 import { isGroupAddress, readIpv6, wholeIpv6 } from "./ipv6/packet.js";
+import { neighbourAsked } from "./ipv6/neighbours.js";
 import { Router } from "./ipv6/router.js";
 import { LateFrames } from "./late-frames.js";
 import type { Link } from "./link.js";
 import { BROADCAST_MAC, groupMac, isGroup } from "./mac.js";
 import { MessageRate } from "./message-rate.js";
 import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
-import { sideOf, type Network } from "./network.js";
+import { isEverybodys, sideOf, type Network } from "./network.js";
 import type { Packet, Piece, Route } from "./packet.js";
 import { Policy, type PolicyOptions } from "./policy.js";
 import { SEGMENT_AT } from "./tcp/segment.js";
@@ -53,8 +54,8 @@ export interface Published {
   readonly udp: boolean;
 }
 
-/** Stations of the guest's side whose address is known. */
-const MOST_STATIONS = 16;
+/** Addresses of the guest's side of which is known who has them; the guest's own of IPv4 is never forgotten. */
+export const MOST_STATIONS = 256;
 /** Refusals that are remembered, so that each is told once. */
 const MOST_REFUSALS = 1024;
 const U32_COUNT = 2 ** 32;
@@ -69,6 +70,7 @@ export class NetStack {
   readonly #late: LateFrames;
   readonly #router: Router;
   readonly #errors: MessageRate;
+  readonly #questions: MessageRate;
   /** Hardware addresses by those of IP. */
   readonly #stations = new Map<Address, Uint8Array>();
   readonly #refusals = new Set<string>();
@@ -114,6 +116,7 @@ export class NetStack {
       refused: (name, why) => refused(`name ${name}`, why),
     });
     this.#errors = new MessageRate(clock);
+    this.#questions = new MessageRate(clock);
     this.#router = new Router({
       network,
       clock,
@@ -165,10 +168,7 @@ export class NetStack {
   publish({ at, guestPort, udp }: Published): boolean {
     if (udp) return this.#udp.publish(at, guestPort);
     this.#listeners.push(
-      this.#world.host.listen(at, (connection) => {
-        this.#findGuest();
-        return this.#tcp.publish(connection, guestPort);
-      }),
+      this.#world.host.listen(at, (connection) => this.#tcp.publish(connection, guestPort)),
     );
     return true;
   }
@@ -240,24 +240,27 @@ export class NetStack {
     const known = inPrefix(address, prefix) || inPrefix(address, LINK_LOCAL);
     if (!known || isGroup(mac)) return;
     this.#stations.delete(address);
-    if (this.#stations.size >= MOST_STATIONS)
-      this.#stations.delete(this.#stations.keys().next().value as Address);
+    if (this.#stations.size >= MOST_STATIONS) {
+      const [first, second] = this.#stations.keys();
+      this.#stations.delete(first === this.#world.network.guest ? second : first);
+    }
     this.#stations.set(address, mac);
   }
 
   // ── To the guest ────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Asks where the guest is, if that is not known: what is for it goes to everybody meanwhile. */
-  #findGuest(): void {
+  /** Asks where somebody is of whom it is not known: what is for it goes to everybody meanwhile, and many a guest drops that. */
+  #find(address: Address): void {
     const { network } = this.#world;
-    if (this.#stations.has(network.guest)) return;
-    const request = {
-      operation: ARP.REQUEST,
-      senderMac: network.mac,
-      sender: network.gateway,
-      target: network.guest,
-    };
-    this.#late.take({ bytes: arpFrame(request), verified: true });
+    const near = inPrefix(address, sideOf(network, address).prefix) || inPrefix(address, LINK_LOCAL);
+    if (!near || isEverybodys(address, network) || !this.#questions.take()) return;
+    if (typeof address === "bigint") {
+      const { payload, route } = neighbourAsked(address, network.six.router, network.mac);
+      this.#sendPayload(payload, route);
+      return;
+    }
+    const about = { operation: ARP.REQUEST, senderMac: network.mac, sender: network.gateway };
+    this.#late.take({ bytes: arpFrame({ ...about, target: address }), verified: true });
   }
 
   #sendPacket(
@@ -276,8 +279,11 @@ export class NetStack {
   }
 
   #macOf(address: Address): Uint8Array {
+    const known = this.#stations.get(address);
+    if (known !== undefined) return known;
     if (typeof address === "bigint" && isGroupAddress(address)) return groupMac(address);
-    return this.#stations.get(address) ?? BROADCAST_MAC;
+    this.#find(address);
+    return BROADCAST_MAC;
   }
 
   #sendPayload(payload: Uint8Array, route: Route): void {

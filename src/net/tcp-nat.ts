@@ -8,10 +8,9 @@ import type { ConnectAttempt } from "./door.js";
 import { DnsStream } from "./dns-stream.js";
 import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
 import { headerBytes } from "./heads.js";
-import { maskOf, parseAddress, PROTOCOL } from "./ipv4.js";
-import { isGroupAddress } from "./ipv6/packet.js";
+import { parseAddress, PROTOCOL } from "./ipv4.js";
 import { attemptName, type Link } from "./link.js";
-import { sideOf } from "./network.js";
+import { isEverybodys, sideOf } from "./network.js";
 import { keptPacket, type Packet, type Route } from "./packet.js";
 import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
@@ -118,10 +117,12 @@ export class TcpNat {
   }
 
   #isOfMany(address: Address): boolean {
-    if (typeof address === "bigint") return isGroupAddress(address);
-    const { prefix } = this.link.network;
-    const [first, last] = [prefix.address, (prefix.address | ~maskOf(prefix.bits)) >>> 0];
-    return address === first || address === last || address >= FIRST_GROUP;
+    const { network } = this.link;
+    return (
+      isEverybodys(address, network) ||
+      address === network.prefix.address ||
+      (typeof address === "number" && address >= FIRST_GROUP)
+    );
   }
 
   /** The link has room again. */

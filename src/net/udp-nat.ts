@@ -7,12 +7,11 @@ import { DNS_PORT, type NameServer } from "./dns.js";
 import type { Opened } from "./door.js";
 import { DHCP_PORT, dhcpReply } from "./dhcp.js";
 import type { HostAddress, HostDatagrams } from "./host-sockets.js";
-import { maskOf, PROTOCOL } from "./ipv4.js";
+import { PROTOCOL } from "./ipv4.js";
 import { DHCP6_PORT, dhcp6Reply } from "./ipv6/dhcp.js";
 import { GROUP } from "./ipv6/neighbours.js";
-import { isGroupAddress } from "./ipv6/packet.js";
 import { attemptName, type Link } from "./link.js";
-import { sideOf, type Network } from "./network.js";
+import { EVERYBODY, isEverybodys, sideOf } from "./network.js";
 import { keptPacket, type Packet } from "./packet.js";
 import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
 
@@ -21,7 +20,6 @@ export const MOST_SOCKETS = 512;
 export const MOST_PEERS = 256;
 export const IDLE_MS = 120_000;
 const SWEEP_MS = 30_000;
-const BROADCAST = 0xffff_ffff;
 const FIRST_PORT = 49_152;
 
 interface Peer {
@@ -68,12 +66,6 @@ function keyOf({ address, port }: HostAddress): string {
 /** The same however the host spells the address: IPv6 leaves that open. */
 function peerOf({ address, port }: HostAddress): string {
   return `${addressOf(address) ?? address} ${port}`;
-}
-
-/** Whether an address is that of everybody in the guest's network, or of a group. */
-function isEverybodys(address: Address, { prefix }: Network): boolean {
-  if (typeof address === "bigint") return isGroupAddress(address);
-  return address === BROADCAST || address === (prefix.address | ~maskOf(prefix.bits)) >>> 0;
 }
 
 /** Forgets the one that was used longest ago: those that are used are put last. */
@@ -144,7 +136,7 @@ export class UdpNat {
     if (reply === undefined) return;
     if (reply.guest !== undefined) this.link.learn(network.guest, reply.guest);
     // Who has no address yet hears what everybody hears.
-    const destination = source === 0 ? BROADCAST : source;
+    const destination = source === 0 ? EVERYBODY : source;
     this.#send(
       { address: network.gateway, port: DHCP_PORT.SERVER },
       { address: destination, port: sourcePort },

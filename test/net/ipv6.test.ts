@@ -1,14 +1,16 @@
 /** R3.7 IPv6 on the guest's link: who answers for which address, what the router says of itself, echoes, and what is not to be believed. */
 import assert from "node:assert/strict";
 import test, { describe } from "node:test";
+import { readArp } from "../../src/net/arp.js";
 import { addressBytes, addressOf, addressText, parsePrefix } from "../../src/net/address.js";
 import { Fragments } from "../../src/net/fragments.js";
 import { PROTOCOL } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
-import { asPiece } from "../../src/net/ipv6/packet.js";
+import { asPiece, readIpv6 } from "../../src/net/ipv6/packet.js";
 import { ADVERTISE_MS, BETWEEN_MS } from "../../src/net/ipv6/router.js";
 import { MOST_MESSAGES } from "../../src/net/message-rate.js";
 import { rightSum, type Packet } from "../../src/net/packet.js";
+import { MOST_STATIONS } from "../../src/net/stack.js";
 import {
   GATEWAY_6,
   GUEST_6,
@@ -18,6 +20,7 @@ import {
   NetRig,
   ROUTER,
   six,
+  SYN,
 } from "../support/net-guest.js";
 
 const NODES = six("ff02::1");
@@ -152,6 +155,62 @@ describe("R3.7 IPv6: neighbours (RFC 4861 §7)", () => {
     const unknown = heard();
     icmp(unknown, asked(ROUTER, [1, 1, ...mac]), ROUTER);
     assert.deepEqual(answers(unknown)[0].mac, mac);
+  });
+});
+
+describe("R3.7 who is where on the guest's link", () => {
+  const spoken = (rig: NetRig, count: number): void => {
+    for (let i = 0n; i < count; i++)
+      rig.udp(six("2001:db8::1"), 7, new Uint8Array(1), 9, six("fd6c:6f63:6f72::1:0") + i);
+    rig.taken();
+  };
+  const syn = { port: 80, remote: 0xc000_0201, remotePort: 7 };
+
+  test("so many addresses are remembered, of which the guest's own of IPv4 is one for ever", () => {
+    const rig = heard();
+    rig.tcp(syn, { seq: 5, flags: SYN });
+    rig.udp(0xc000_0201, 7, new Uint8Array(1));
+    icmp(rig, [128, 0, 0, 0, 0, 1, 0, 1], GATEWAY_6, { source: GUEST_6 });
+    spoken(rig, MOST_STATIONS - 2);
+    const macs = (): number[][] => {
+      const { received } = rig.host.sockets[0];
+      received(new Uint8Array(1), { address: "192.0.2.1", port: 7 });
+      return rig.taken().map((frame) => [...frame.subarray(0, 6)]);
+    };
+    assert.deepEqual(macs(), [[...GUEST_MAC]]);
+    spoken(rig, 2 * MOST_STATIONS);
+    assert.deepEqual(macs(), [[...GUEST_MAC]]);
+  });
+
+  test("who is forgotten is asked for, by its group (RFC 4861 §7.2.2) or by ARP, and what is for it goes to it once it answers", () => {
+    const rig = heard({}, ["2001:db8:7::7"]);
+    const other = 0x0a00_0263;
+    rig.udp(six("2001:db8::1"), 7, new Uint8Array(1), 9);
+    rig.udp(0xc000_0201, 7, new Uint8Array(1), 9, other);
+    spoken(rig, MOST_STATIONS);
+    const say = (): Uint8Array[] => {
+      rig.host.sockets[0].received(new Uint8Array(1), { address: "2001:db8::1", port: 7 });
+      rig.host.sockets[1].received(new Uint8Array(1), { address: "192.0.2.1", port: 7 });
+      return rig.taken();
+    };
+    const [asksSix, six1, asksFour, four1] = say();
+    for (const lost of [six1, four1]) assert.deepEqual([...lost.subarray(0, 6)], Array(6).fill(0xff));
+    const question = readIpv6(asksSix.subarray(14))!;
+    assert.ok(rightSum(question, question.payload));
+    const { source, destination, hops, payload } = question;
+    assert.deepEqual([source, destination, hops], [ROUTER, groupOf(GUEST_6), 255]);
+    assert.deepEqual([...payload.subarray(4)], [0, 0, 0, 0, ...addressBytes(GUEST_6), 1, 1, ...ROUTER_MAC]);
+    assert.deepEqual([...asksSix.subarray(0, 6)], [0x33, 0x33, 0xff, 0, 0, 0x15]);
+    assert.deepEqual(
+      [readArp(asksFour.subarray(14))?.operation, readArp(asksFour.subarray(14))?.target],
+      [1, other],
+    );
+    icmp(rig, [136, 0, 0, 0, 0x60, 0, 0, 0, ...addressBytes(GUEST_6), 2, 1, ...GUEST_MAC], ROUTER);
+    const [first] = say();
+    assert.deepEqual([...first.subarray(0, 6)], [...GUEST_MAC]);
+    let questions = 0;
+    for (let i = 0; i < 500; i++) questions += say().length - 2;
+    assert.equal(questions, MOST_MESSAGES - 3, "no more than of other messages");
   });
 });
 

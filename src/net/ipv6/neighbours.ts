@@ -90,6 +90,15 @@ export function neighbourSaid(target: bigint, asker: bigint, mac: Uint8Array): S
   return said(target, asker === 0n ? GROUP.NODES : asker, bytes);
 }
 
+/** Who has `target`? Asked of those whose addresses end so (§7.2.2). */
+export function neighbourAsked(target: bigint, asker: bigint, mac: Uint8Array): Said {
+  const bytes = new Uint8Array(AT.OPTIONS + UNIT);
+  bytes[AT.TYPE] = TYPE.ASKED;
+  writeSix(new DataView(bytes.buffer), AT.TARGET, target);
+  bytes.set([OPTION.SOURCE, 1, ...mac], AT.OPTIONS);
+  return said(asker, ASKED_GROUP.address | BigInt.asUintN(Number(ASKED_GROUP.bits), target), bytes);
+}
+
 /** What a router says of itself and of the link. */
 export interface Advertised {
   readonly router: bigint;
