@@ -1,8 +1,7 @@
 /** What `--net` says of the card, whatever it is plugged into. */
 import type { BootNet } from "../boot/options.js";
-import { MOST_PAIRS } from "../devices/virtio/net-steering.js";
 import { macText, parseMac } from "../net/mac.js";
-import { LEAST_MTU, MOST_MTU } from "../net/net-backend.js";
+import { LEAST_MTU, MOST_MTU, MOST_PAIRS } from "../net/net-backend.js";
 import { UsageError } from "./args.js";
 import { parseCount } from "./values.js";
 

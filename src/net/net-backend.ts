@@ -28,6 +28,8 @@ export const LEAST_SEGMENT = 48;
 /** What a payload may be told to be at most, and must be at least. */
 export const LEAST_MTU = 1500;
 export const MOST_MTU = 65520;
+/** Pairs of queues of a card: each pair is two of the 31 queues that a transport has. */
+export const MOST_PAIRS = 8;
 
 /** A network as a device sees it. Calls come back at once. */
 export interface NetBackend {

@@ -7,8 +7,7 @@
 import { bytes, record, whole, type Shape } from "../../bytes/shape.js";
 import { FLOW_SLOTS, flowOf } from "../../net/flow-hash.js";
 
-/** Each is two of the 31 queues that a transport has. */
-export const MOST_PAIRS = 8;
+export { MOST_PAIRS } from "../../net/net-backend.js";
 
 export interface NetSteeringState {
   /** Pairs that the driver uses: the first ones. */
