@@ -205,7 +205,7 @@ test("R3.7 switch: machines that name the same one share an Ethernet; another na
   await sleep(50);
   assert.deepEqual([a.got.length, b.got.length, c.got.length, other.got.length], [0, 1, 0, 0]);
   await Promise.all([a, b, c, other].map((one) => one.network.close()));
-  assert.ok(!existsSync(path.join(folder, "locore/switch-one")));
+  assert.ok(!existsSync(path.join(folder, "locore/switch-one.sock")));
 });
 
 test("R3.7 switch: when the machine that has it ends, another one has it, and frames flow again", async () => {
@@ -225,7 +225,7 @@ test("R3.7 switch: when the machine that has it ends, another one has it, and fr
 
 test("R3.7 switch: a station that sends nonsense is sent away, one that takes nothing loses frames; the others go on", async () => {
   const [a, b] = [await Guest.on(switchOf("bad")), await Guest.on(switchOf("bad"))];
-  const at = path.join(folder, "locore/switch-bad");
+  const at = path.join(folder, "locore/switch-bad.sock");
   const bad = net.connect(at);
   bad.write(new Uint8Array(4).fill(0xff));
   await once(bad, "close");

@@ -62,7 +62,7 @@ describe("R3.7 --net with a cable, with Debian's cloud kernel", { concurrency: 2
       assert.ok(pcapngFrames(readFileSync(capture)).length > 10);
       process.kill(server.pid, "SIGTERM");
       await server.ended;
-      assert.ok(!existsSync(path.join(folder, "locore/switch-s")), "who had it last took it away");
+      assert.ok(!existsSync(path.join(folder, "locore/switch-s.sock")), "who had it last took it away");
     },
   );
 

@@ -7,30 +7,31 @@
 import { once } from "node:events";
 import fs from "node:fs";
 import net from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import path from "node:path";
+import { lockPath } from "./path-lock.js";
 
-/** The lock is held for some milliseconds; one that is older was left. */
-const LOCK_LEFT_MS = 2000;
-const LOCK_LOOK_MS = 20;
-/** Behind a path, until somebody listens there. */
-const UNFINISHED = "~";
+/** Beside a path, while somebody takes it: a folder that is that process's alone, and in it what listens before it has its path. */
+const FOLDER = ".locore-";
+const FOLDER_RANDOM = "XXXXXX";
+const UNFINISHED = "socket";
 /** Bytes that a path may have: what is longer some versions of Node would cut. */
-const MOST_PATH = (process.platform === "linux" ? 107 : 103) - UNFINISHED.length;
+const MOST_PATH = process.platform === "linux" ? 107 : 103;
 /** Nobody but its owner connects to what is made here. */
-const OWNER_ONLY = 0o077;
+const OWNER_ONLY = 0o600;
 
 function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
 /** Whether a path is short enough for a socket. */
-export function fitsSocket(path: string): boolean {
-  return isPipe() || Buffer.byteLength(path) <= MOST_PATH;
+export function fitsSocket(at: string): boolean {
+  const beside = path.join(path.dirname(at), FOLDER + FOLDER_RANDOM, UNFINISHED);
+  return isPipe() || Math.max(Buffer.byteLength(at), Buffer.byteLength(beside)) <= MOST_PATH;
 }
 
 /** A connection. Rejects as the host does. */
-export async function connectPath(path: string): Promise<net.Socket> {
-  const socket = net.connect({ path });
+export async function connectPath(at: string): Promise<net.Socket> {
+  const socket = net.connect({ path: at });
   try {
     await once(socket, "connect");
     return socket;
@@ -50,8 +51,8 @@ function isPipe(): boolean {
 }
 
 /** What is at a path, as long as it is that; undefined for nothing. Its number is given to nobody else while a socket has it. */
-function identity(path: string): string | undefined {
-  const stat = fs.lstatSync(path, { throwIfNoEntry: false, bigint: true });
+function identity(at: string): string | undefined {
+  const stat = fs.lstatSync(at, { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.dev} ${stat.ino}`;
 }
 
@@ -73,52 +74,58 @@ export class PathListener {
   ) {}
 
   /** Listens at a path. Rejects with PathTaken where somebody does, and as the host does. */
-  static async open(path: string, visited: (socket: net.Socket) => void): Promise<PathListener> {
+  static async open(at: string, visited: (socket: net.Socket) => void): Promise<PathListener> {
     const server = net.createServer(visited);
     if (isPipe()) {
-      await listening(server, () => server.listen(path));
-      return new PathListener(path, server, undefined);
+      await listening(server, at);
+      return new PathListener(at, server, undefined);
     }
-    const unlock = await locked(`${path}.lock`);
+    const folder = fs.mkdtempSync(path.join(path.dirname(at), FOLDER));
     try {
-      await refuseTaken(path);
-      // Under another name until it listens: nobody ever finds one that does not, and closing it removes nobody else's.
-      const own = path + UNFINISHED;
-      fs.rmSync(own, { force: true });
-      await listening(server, () => {
-        const mask = process.umask(OWNER_ONLY);
-        try {
-          server.listen(own);
-        } finally {
-          process.umask(mask);
-        }
-      });
-      fs.renameSync(own, path);
-      return new PathListener(path, server, identity(path));
+      const unlock = await lockPath(at, folder);
+      try {
+        return new PathListener(at, server, await takePath(at, server, folder));
+      } finally {
+        unlock();
+      }
     } catch (error) {
       server.close();
       throw error;
     } finally {
-      unlock();
+      removeQuietly(folder);
     }
   }
 
-  /** Whether who connects to the path comes here. */
+  /** Whether who connects to the path comes here; false also where the host does not say. */
   get isThere(): boolean {
-    return isPipe() || identity(this.path) === this.own;
+    if (isPipe()) return true;
+    try {
+      return identity(this.path) === this.own;
+    } catch {
+      return false;
+    }
   }
 
   /** Takes no more visitors, and the path away. */
   close(): void {
-    if (!isPipe() && this.isThere) fs.rmSync(this.path, { force: true });
+    if (!isPipe() && this.isThere) removeQuietly(this.path);
     this.server.close();
   }
 }
 
-async function listening(server: net.Server, listen: () => void): Promise<void> {
+/** What cannot be removed is left, as by a process that is killed. */
+function removeQuietly(at: string): void {
+  try {
+    fs.rmSync(at, { force: true, recursive: true });
+  } catch {
+    // The next takes it over.
+  }
+}
+
+async function listening(server: net.Server, at: string): Promise<void> {
   const done = once(server, "listening");
   try {
-    listen();
+    server.listen(at);
     await done;
   } catch (error) {
     done.catch(() => undefined);
@@ -126,34 +133,53 @@ async function listening(server: net.Server, listen: () => void): Promise<void> 
   }
 }
 
-/** Finds nobody at a path: nothing, or a socket that was left. */
-async function refuseTaken(path: string): Promise<void> {
-  const stat = fs.lstatSync(path, { throwIfNoEntry: false });
+/** Has `server` listen at a path, and gives its identity. It listens before it is there: nobody ever finds one that does not, and closing it removes nobody else's. */
+async function takePath(at: string, server: net.Server, folder: string): Promise<string | undefined> {
+  const unfinished = path.join(folder, UNFINISHED);
+  await removeLeft(at, folder);
+  await listening(server, unfinished);
+  fs.chmodSync(unfinished, OWNER_ONLY);
+  const own = identity(unfinished);
+  while (!placed(unfinished, at)) await removeLeft(at, folder);
+  return own;
+}
+
+/** Gives what is at `from` the path `to`; false where something is there. */
+function placed(from: string, to: string): boolean {
+  try {
+    fs.linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+  }
+  // Of file systems that have no second name for a socket. The lock keeps others away.
+  fs.renameSync(from, to);
+  return true;
+}
+
+/** Finds nobody at a path: nothing, or a socket that was left, which it removes. */
+async function removeLeft(at: string, folder: string): Promise<void> {
+  const stat = fs.lstatSync(at, { throwIfNoEntry: false });
   if (stat === undefined) return;
   if (!stat.isSocket()) throw new PathTaken(false);
+  const seen = identity(at);
   try {
-    (await connectPath(path)).destroy();
+    (await connectPath(at)).destroy();
   } catch (error) {
-    if (isNobody(error)) return;
-    throw error;
+    if (!isNobody(error)) throw error;
+    removeSeen(at, seen, path.join(folder, "left"));
+    return;
   }
   throw new PathTaken(true);
 }
 
-/** Holds a lock; gives what gives it back. */
-async function locked(path: string): Promise<() => void> {
-  for (const begun = Date.now(); ;) {
-    try {
-      fs.closeSync(fs.openSync(path, "wx"));
-      return () => fs.rmSync(path, { force: true });
-    } catch (error) {
-      if (codeOf(error) !== "EEXIST") throw error;
-    }
-    const stat = fs.lstatSync(path, { throwIfNoEntry: false });
-    // The second is for a clock that was set back meanwhile.
-    const isLeft = (since: number): boolean => Date.now() - since > LOCK_LEFT_MS;
-    if (stat !== undefined && (isLeft(stat.mtimeMs) || isLeft(begun + LOCK_LEFT_MS)))
-      fs.rmSync(path, { force: true });
-    else await sleep(LOCK_LOOK_MS);
+/** Removes what was seen at a path, and nothing else: it is moved to `away`, looked at, and put back where it is another one. */
+function removeSeen(at: string, seen: string | undefined, away: string): void {
+  try {
+    fs.renameSync(at, away);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
   }
+  if (identity(away) !== seen) placed(away, at);
 }

@@ -164,7 +164,8 @@ export class SwitchCable implements Cable {
       });
     } catch (error) {
       void own.close();
-      if (error instanceof PathTaken && error.isListener) return false;
+      // ENOENT: the folder went meanwhile.
+      if ((error instanceof PathTaken && error.isListener) || isNobody(error)) return false;
       throw error;
     }
     this.#found(own);

@@ -37,10 +37,10 @@ function ownFolder(folder: string): void {
   if ((stat.mode & OTHERS) !== 0) throw refused(`mode ${(stat.mode & 0o777).toString(8)}`);
 }
 
-/** The path of a switch's socket. Throws NetError. */
+/** The path of a switch's socket, in a folder that was just looked at. Its end is what nothing else in there has. Throws NetError. */
 export function switchPath(name: string): string {
   if (process.platform === "win32") return `\\\\.\\pipe\\locore-switch-${os.userInfo().username}-${name}`;
   const folder = folderOf();
   ownFolder(folder);
-  return path.join(folder, `switch-${name}`);
+  return path.join(folder, `switch-${name}.sock`);
 }
