@@ -262,6 +262,44 @@ test(
   },
 );
 
+test(
+  "R3.7 switch: a folder that goes while machines are on a switch is made anew, and not believed where it is others'",
+  { skip: process.platform === "win32" },
+  async () => {
+    const runtime = mkdtempSync(path.join(os.tmpdir(), "locore-gone-"));
+    const own = path.join(runtime, "locore");
+    process.env["XDG_RUNTIME_DIR"] = runtime;
+    try {
+      const [a, b] = [await Guest.on(switchOf("gone")), await Guest.on(switchOf("gone"))];
+      const flows = async (): Promise<void> => {
+        b.got.length = 0;
+        await Guest.until(() => {
+          void a.send(frame(1));
+          return b.got.length > 0;
+        }, "frames flow");
+      };
+      await flows();
+      rmSync(own, { recursive: true });
+      await Guest.until(() => existsSync(path.join(own, "switch-gone.sock")), "the switch is there again");
+      await flows();
+      // Somebody else's by now, and a switch in it that takes whoever comes.
+      rmSync(own, { recursive: true });
+      mkdirSync(own);
+      chmodSync(own, 0o777);
+      let visits = 0;
+      const other = net.createServer(() => visits++).listen(path.join(own, "switch-gone.sock"));
+      await Guest.until(() => a.said.length > 0 && b.said.length > 0, "the word");
+      assert.match(a.said.join() + b.said.join(), /mode 777/);
+      assert.equal(visits, 0, "nobody went there");
+      other.close();
+      await Promise.all([a, b].map((one) => one.network.close()));
+    } finally {
+      process.env["XDG_RUNTIME_DIR"] = folder;
+      rmSync(runtime, { recursive: true, force: true });
+    }
+  },
+);
+
 const MODULE = new URL("../../src/host/node/net/cable-network.js", import.meta.url).href;
 
 /** A process that has a cable, and is killed. */

@@ -12,7 +12,7 @@ import type { Cable, CableUser } from "./cable.js";
 import { NetError } from "./net-error.js";
 import { connectPath, fitsSocket, isNobody, PathListener, PathTaken } from "./path-socket.js";
 import { StreamPeer } from "./stream-peer.js";
-import { switchPath } from "./switch-place.js";
+import { isOwnSwitch, switchPath, touchSwitch } from "./switch-place.js";
 
 /** Machines on a switch. */
 const MOST_PORTS = 128;
@@ -23,6 +23,8 @@ const SOON_TIMES = 20;
 const LATER_MS = 500;
 /** How often who has the switch looks whether its path still leads there, ms. */
 const LOOK_MS = 1000;
+/** How often it says that its files are still used, ms: hosts remove temporary ones that are days old. */
+const TOUCH_MS = 3_600_000;
 
 /** What a machine has of the switch. */
 interface Way {
@@ -38,7 +40,7 @@ class OwnSwitch implements Way {
   readonly #guest: Plugged;
   readonly #late: LateFrames;
   #listener: PathListener | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(
     private readonly name: string,
@@ -48,13 +50,16 @@ class OwnSwitch implements Way {
     this.#guest = this.#switch.plug({ send: (frame) => this.#late.take(frame) });
   }
 
-  /** Opens its socket. `lost`: told that its path leads to another. Rejects as PathListener does. */
+  /** Opens its socket. `lost`: told that its path leads to another, or through a folder that others may change. Rejects as PathListener does. */
   async open(path: string, lost: () => void): Promise<void> {
-    this.#listener = await PathListener.open(path, (socket) => this.#visited(socket));
-    this.#timer = setInterval(() => {
-      if (this.#listener?.isThere === false) lost();
-    }, LOOK_MS);
-    this.#timer.unref();
+    const listener = await PathListener.open(path, (socket) => this.#visited(socket));
+    this.#listener = listener;
+    this.#timers.push(
+      setInterval(() => {
+        if (!isOwnSwitch(this.name, path) || !listener.isThere) lost();
+      }, LOOK_MS).unref(),
+      setInterval(() => touchSwitch(path), TOUCH_MS).unref(),
+    );
   }
 
   send(bytes: Uint8Array): void {
@@ -66,7 +71,7 @@ class OwnSwitch implements Way {
   }
 
   close(): Promise<unknown> {
-    clearInterval(this.#timer);
+    this.#timers.forEach((timer) => clearInterval(timer));
     this.#listener?.close();
     return Promise.all([...this.#peers].map((peer) => peer.close()));
   }
@@ -98,7 +103,6 @@ export class SwitchCable implements Cable {
   /** Never: what a switch has no room for is lost. */
   readonly isFull = false;
   #way: Way | undefined;
-  #path = "";
   #tries = 0;
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -110,20 +114,21 @@ export class SwitchCable implements Cable {
   ) {}
 
   async open(): Promise<void> {
-    this.#path = switchPath(this.name);
-    if (!fitsSocket(this.#path))
+    const path = switchPath(this.name);
+    if (!fitsSocket(path))
       throw new NetError(
         `switch ${this.name}`,
-        `the path ${this.#path}`,
+        `the path ${path}`,
         "one that is short enough for a socket",
         "Set XDG_RUNTIME_DIR to a shorter one.",
       );
     try {
       while (!(await this.#join())) await new Promise((resolve) => setTimeout(resolve, SOON_MS));
     } catch (error) {
+      if (error instanceof NetError) throw error;
       throw new NetError(
         `switch ${this.name}`,
-        `${this.#path}: ${hostReason(error)}`,
+        `${path}: ${hostReason(error)}`,
         "a socket",
         "Remove what is there.",
       );
@@ -150,15 +155,17 @@ export class SwitchCable implements Cable {
 
   /** Connects to the switch, or becomes it; false where somebody else just did. Rejects where neither can be. */
   async #join(): Promise<boolean> {
+    // Each time: a folder that was removed meanwhile may be anybody's by now.
+    const path = switchPath(this.name);
     try {
-      this.#plugIn(await connectPath(this.#path));
+      this.#plugIn(await connectPath(path));
       return true;
     } catch (error) {
       if (!isNobody(error)) throw error;
     }
     const own = new OwnSwitch(this.name, this.user);
     try {
-      await own.open(this.#path, () => {
+      await own.open(path, () => {
         void own.close();
         this.#lost(own);
       });

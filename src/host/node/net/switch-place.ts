@@ -37,6 +37,26 @@ function ownFolder(folder: string): void {
   if ((stat.mode & OTHERS) !== 0) throw refused(`mode ${(stat.mode & 0o777).toString(8)}`);
 }
 
+/** Whether a switch's path is still this one, in a folder of this user's alone, which is made anew where it is gone. */
+export function isOwnSwitch(name: string, at: string): boolean {
+  try {
+    return switchPath(name) === at;
+  } catch {
+    return false;
+  }
+}
+
+/** Says to whoever removes old files that a switch's socket and its folder are used. */
+export function touchSwitch(at: string): void {
+  if (process.platform === "win32") return;
+  const now = new Date();
+  try {
+    for (const one of [at, path.dirname(at)]) fs.lutimesSync(one, now, now);
+  } catch {
+    // Where they are gone, who has the switch finds it out by looking.
+  }
+}
+
 /** The path of a switch's socket, in a folder that was just looked at. Its end is what nothing else in there has. Throws NetError. */
 export function switchPath(name: string): string {
   if (process.platform === "win32") return `\\\\.\\pipe\\locore-switch-${os.userInfo().username}-${name}`;
