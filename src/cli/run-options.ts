@@ -1,4 +1,5 @@
 /** The options of every command that runs a machine: about the run, not about the machine. */
+import { accessSync, constants } from "node:fs";
 import { JIT_MODES, type JitMode } from "../engine/contract.js";
 import { ENGINE_NAMES } from "../host/node/engines.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
@@ -49,6 +50,19 @@ export const RUN_OPTIONS: readonly OptionSpec[] = [
   GDB_OPTION,
 ];
 
+/** A file that will be read later only. */
+function readable(file: string): string {
+  try {
+    accessSync(file, constants.R_OK);
+    return file;
+  } catch {
+    throw new UsageError(
+      `--symbols ${file}: it cannot be read`,
+      "give the kernel's ELF file or its System.map",
+    );
+  }
+}
+
 /** Reads `RUN_OPTIONS` and `--json`. */
 export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | "input"> {
   const options: Omit<LaunchOptions, "source" | "input"> = {
@@ -80,7 +94,7 @@ export function readRunOptions(args: Arguments): Omit<LaunchOptions, "source" | 
   const trace = readTrace(args);
   if (trace !== undefined) options.trace = trace;
   const symbols = args.value("symbols");
-  if (symbols !== undefined) options.symbols = symbols;
+  if (symbols !== undefined) options.symbols = readable(symbols);
   const log = args.value("log");
   if (log !== undefined) options.log = log;
   return options;

@@ -57,7 +57,7 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
   const { symbols: given } = question;
   const symbols = given?.slid(slideOf(given, kernel?.symbols, machine.cpuState(0))) ?? kernel?.symbols;
   const log = kernel === undefined ? readMsgbuf(memory) : readLinuxLog(memory, kernel);
-  const parts = machine.saveParts();
+  const parts = savedParts(machine);
   const { console } = question;
   const found: Diagnosis = {
     causes: [],
@@ -85,6 +85,15 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
     alive: machine.end === undefined,
   });
   return found;
+}
+
+/** What the parts hold; nothing where one of somebody's own cannot say. */
+function savedParts(machine: Machine): Record<string, object> {
+  try {
+    return machine.saveParts();
+  } catch {
+    return {};
+  }
 }
 
 function kernelText(kernel: LinuxKernel | undefined, log: KernelLog | undefined): { kernel?: string } {

@@ -18,6 +18,8 @@ const MIB = 2 ** 20;
 /** The kernel has panicked by then, without a root file system. */
 const ENOUGH = 5e8;
 const PAGE = 4096;
+/** It takes a hundredth of this; without a bound twice as long. */
+const SOON_MS = 4000;
 /** Characters of a line of a diagnosis, whatever a guest has in its log. */
 const LONGEST_LINE = 20_000;
 const LINEAR = { paging: "4-level", root: PAGE } as const;
@@ -105,6 +107,17 @@ test("R3.9 diagnose: random memory holds no kernel and no log, and costs no erro
     assert.equal(findLinuxKernel(memory, [LINEAR]), undefined);
     readMsgbuf(memory);
   }
+});
+
+test("R3.9 diagnose: memory that is nothing but beginnings of tables is given up soon", () => {
+  const size = 64 * MIB;
+  const memory = plainMemory([{ start: 0, size }]);
+  const bytes = memory.view(0, size)!;
+  const digits = Uint8Array.from([..."0123456789"].flatMap((digit) => [digit.charCodeAt(0), 0]));
+  for (let at = 0; at + digits.length <= size; at += digits.length) bytes.set(digits, at);
+  const begun = performance.now();
+  assert.equal(findLinuxKernel(memory, [LINEAR]), undefined);
+  assert.ok(performance.now() - begun < SOON_MS);
 });
 
 test("R3.9 diagnose: the message buffers of FreeBSD and NetBSD are read by their magic numbers", () => {

@@ -18,7 +18,7 @@ const OFFSET = { TIME: 0, LENGTH: 8, TEXT_LENGTH: 10, LEVEL: 15 } as const;
 const LEVEL_SHIFT = 5;
 const NS = 1e9;
 const SMALLEST_BUFFER = 4096;
-const LARGEST_BUFFER = 2 ** 26;
+const LARGEST_BUFFER = 2 ** 22;
 
 export interface RecordPlaces {
   read: Read;
@@ -62,7 +62,9 @@ function recordsOf(bytes: Uint8Array, first: number, next: number, head: number)
       at = 0;
       continue;
     }
-    const text = bytes.subarray(at + head, at + head + view.getUint16(at + OFFSET.TEXT_LENGTH, true));
+    // No text is longer than its record.
+    const room = Math.max(0, Math.min(view.getUint16(at + OFFSET.TEXT_LENGTH, true), length - head));
+    const text = bytes.subarray(at + head, at + head + room);
     const seconds = Number(view.getBigUint64(at + OFFSET.TIME, true)) / NS;
     const level = bytes[at + OFFSET.LEVEL] >> LEVEL_SHIFT;
     for (const part of String.fromCharCode(...text.subarray(0, 4096)).split("\n"))

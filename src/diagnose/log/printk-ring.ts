@@ -158,7 +158,7 @@ function linesOf(read: Read, rings: Rings): LogLine[] | undefined {
   const count = 2 ** countBits;
   const lines: LogLine[] = [];
   const idMask = (1n << BigInt(word * 8 - 2)) - 1n;
-  for (let back = 0; back < Math.min(count, MOST_LINES); back++) {
+  for (let back = 0; back < count && lines.length < MOST_LINES; back++) {
     const id = (head - BigInt(back)) & idMask;
     const index = id & BigInt(count - 1);
     const one = read(rings.descs + index * BigInt(desc.size), desc.size);

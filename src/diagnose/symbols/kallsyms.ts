@@ -49,8 +49,12 @@ const LARGEST_BYTE = 0x80;
 const SECOND_SHIFT = 7;
 /** Bytes of an entry of `seqs_of_names`. */
 const SEQUENCE_BYTES = 3;
-/** Places that look like a table before a search is given up. */
-const MOST_TRIES = 64;
+/** Tables of tokens that are tried, places that only look like one, and tables of markers of each, before a search is given up. */
+const MOST_TABLES = 4;
+const MOST_PLACES = 4096;
+const MOST_MARKERS = 16;
+/** Characters of all names together. */
+const MOST_TEXT = 1 << 25;
 /** Step of the search for digits: 20 bytes that follow each other hold one aligned word at least. */
 const SCAN_WORDS = 4;
 const EVEN_ZEROS = 0xff00_ff00 | 0;
@@ -75,14 +79,15 @@ interface Names {
 
 /** Finds the tables. Undefined where there are none that agree with each other. */
 export function findKallsyms(ram: Ram): Kallsyms | undefined {
-  let tries = 0;
+  let [tables, places] = [0, 0];
   let found: Kallsyms | undefined;
   eachPiece(ram, (bytes, start) => {
     for (const at of digitsIn(bytes)) {
+      if (++places > MOST_PLACES) return true;
       const tokens = tokensAt(ram, start + at);
       if (tokens === undefined) continue;
       found = fromTokens(ram, tokens);
-      if (found !== undefined || ++tries >= MOST_TRIES) return true;
+      if (found !== undefined || ++tables >= MOST_TABLES) return true;
     }
     return false;
   });
@@ -195,13 +200,17 @@ function* markersBefore(ram: Ram, tokens: number): Generator<{ at: number; count
   const farthest = tokens - (MOST_SYMBOLS * SEQUENCE_BYTES + (MOST_SYMBOLS / MARKED) * 4);
   let above = ram.readU32(tokens - 4);
   let run = 1;
+  let tables = 0;
   for (let at = tokens - 8; at >= farthest; at -= 4) {
     const value = ram.readU32(at);
     if (value < 0) return;
     const step = above - value;
     run = step >= SHORTEST_GROUP && step <= LONGEST_GROUP ? run + 1 : 1;
     above = value;
-    if (value === 0 && run >= FEWEST_SYMBOLS / MARKED + 1) yield { at, count: run };
+    if (value === 0 && run >= FEWEST_SYMBOLS / MARKED + 1) {
+      yield { at, count: run };
+      if (++tables >= MOST_MARKERS) return;
+    }
   }
 }
 
@@ -229,6 +238,7 @@ function decodeNames(ram: Ram, { start, count }: Names, tokens: readonly string[
   if (count < FEWEST_SYMBOLS || count > MOST_SYMBOLS) return undefined;
   const names: string[] = [];
   let at = start;
+  let text = 0;
   for (let i = 0; i < count; i++) {
     const { bytes, length } = lengthAt(ram, at);
     if (length <= 0 || length > LONGEST_NAME) return undefined;
@@ -236,7 +246,8 @@ function decodeNames(ram: Ram, { start, count }: Names, tokens: readonly string[
     if (numbers === undefined) return undefined;
     let name = "";
     for (const number of numbers) name += tokens[number];
-    if (name.length > LONGEST_NAME + 1) return undefined;
+    text += name.length;
+    if (name.length > LONGEST_NAME + 1 || text > MOST_TEXT) return undefined;
     names.push(name.slice(1));
     at += bytes + length;
   }
