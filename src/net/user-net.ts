@@ -52,6 +52,7 @@ function allowedOf(text: string): Allowed {
 export class UserNet implements NetBackend {
   readonly #stack: NetStack;
   readonly #waiting: NetFrame[] = [];
+  readonly #faulty: FaultyNet | undefined;
   readonly #line: NetBackend;
   #full = false;
 
@@ -79,8 +80,14 @@ export class UserNet implements NetBackend {
       },
       receive: () => this.#next(),
     };
-    this.#line = faults === undefined ? straight : new FaultyNet(straight, faults, () => clock.now());
+    this.#faulty = faults && new FaultyNet(straight, faults, () => clock.now());
+    this.#line = this.#faulty ?? straight;
     for (const one of options.publish ?? []) this.#stack.publish(one);
+  }
+
+  /** When the next frame is through a bad line, by the clock's time, ms; undefined where none is on one. A host that waits waits no longer. */
+  get next(): number | undefined {
+    return this.#faulty?.next;
   }
 
   send(frame: NetFrame): boolean {
