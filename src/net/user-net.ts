@@ -55,6 +55,7 @@ export class UserNet implements NetBackend {
   readonly #faulty: FaultyNet | undefined;
   readonly #line: NetBackend;
   #full = false;
+  #closed = false;
 
   /** Throws RangeError for what makes no sense in `allow`, `faults` and `mtu`. */
   constructor(options: UserNetOptions) {
@@ -75,7 +76,7 @@ export class UserNet implements NetBackend {
     });
     const straight: NetBackend = {
       send: (frame) => {
-        this.#stack.take(frame);
+        if (!this.#closed) this.#stack.take(frame);
         return true;
       },
       receive: () => this.#next(),
@@ -98,8 +99,9 @@ export class UserNet implements NetBackend {
     return this.#line.receive();
   }
 
-  /** Ends all connections, with a word to whoever is at the other end. */
+  /** Ends all connections, with a word to whoever is at the other end. What is sent from then on is lost. */
   close(): void {
+    this.#closed = true;
     this.#stack.close();
     this.#stack.abort();
   }

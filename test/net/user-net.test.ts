@@ -38,3 +38,17 @@ test("R3.7 UserNet says when the next frame is through its line, so that a host 
   straight.send(datagram());
   assert.equal(straight.next, undefined);
 });
+
+test("R3.7 UserNet opens nothing once it is closed, neither for what is sent then nor for what was on its line", () => {
+  for (const options of [{}, { faults: { delay: 20 } }]) {
+    const { net, host, clock } = rig(options);
+    net.send(datagram());
+    const before = host.sockets.length;
+    net.close();
+    assert.equal(net.send(datagram()), true, "it is lost, as without a cable");
+    clock.advance(20);
+    net.receive();
+    assert.deepEqual([host.sockets.length, clock.armed], [before, 0]);
+    assert.ok(host.sockets.every(({ closed }) => closed));
+  }
+});
