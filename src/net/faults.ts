@@ -36,6 +36,11 @@ const MOST_FRAMES = 1000;
 /** Packets of a segment that is cut, and copies, may go beyond so far; the rest is lost. */
 const MOST_BEYOND = 1000;
 const MOST_BYTES = 2 ** 22;
+/**
+ * What a line has still to carry at most, with what is lost on the way: more than it holds. At the least rate that is 19 hours: no
+ * host's timer wraps.
+ */
+const MOST_CARRIED = 2 * MOST_BYTES;
 const LEAST_OVERTAKEN_MS = 10;
 const MS = 1000;
 const BYTE_BITS = 8;
@@ -123,7 +128,8 @@ export class FaultyLine {
     );
     const [shift, where] = [(2 * this.#chance() - 1) * jitter, this.#chance()];
     // What is lost was on the line, too.
-    this.#free = Math.max(now, this.#free) + (frame.bytes.length * BYTE_BITS * MS) / rate;
+    const takes = (bytes: number): number => (bytes * BYTE_BITS * MS) / rate;
+    this.#free = Math.min(Math.max(now, this.#free) + takes(frame.bytes.length), now + takes(MOST_CARRIED));
     if (lost) return;
     const arrives = Math.max(this.#free + delay + shift, this.#last);
     if (!late) this.#last = arrives;

@@ -238,3 +238,11 @@ test("R3.7 --net: faults as words, and each that is wrong is named", () => {
   ] as const)
     assert.throws(() => faultsOf(words(text)), message, text);
 });
+
+test("R3.7 what is lost on a slow line keeps it busy for some hours at most: no time is beyond a host's timers", () => {
+  const line = new FaultyLine({ rate: 1000, loss: 0.999 }, "from-guest");
+  for (let i = 0; i < 20_000; i++) line.push(frameOf(i, 65_000), 0);
+  let due = 0;
+  for (; line.next !== undefined; line.pull(due)) due = line.next;
+  assert.ok(due > 3_600_000 && due < 2 ** 31, `${due}`);
+});
