@@ -8,11 +8,17 @@ import { readArp } from "../../src/net/arp.js";
 import type { OnConnect } from "../../src/net/door.js";
 import { addressBytes, addressOf, type Address } from "../../src/net/address.js";
 import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
-import { parseAddress, PROTOCOL } from "../../src/net/ipv4.js";
+import { IPV4_HEADER, parseAddress, PROTOCOL } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
 import { rightSum, type Route } from "../../src/net/packet.js";
-import { ETHERNET_HEADER } from "../../src/net/net-backend.js";
+import {
+  ETHERNET_HEADER,
+  LEAST_MTU,
+  MOST_MTU,
+  MOST_PAYLOAD,
+  type NetFrame,
+} from "../../src/net/net-backend.js";
 import { parseAllowed } from "../../src/net/policy.js";
 import { MOST_CONNECTIONS } from "../../src/net/tcp-nat.js";
 import { FLAG, plus, readSegment, segmentFrame } from "../../src/net/tcp/segment.js";
@@ -57,7 +63,9 @@ const ADDRESSES = [
 const PORTS = [1, 53, 67, 68, 80, 443, 546, 547, 40_000, 40_001, 40_002, 65_535];
 const TYPES_6 = [1, 2, 128, 133, 134, 135, 135, 136, 143];
 const PIECES = 64 * 1024 * 17;
-const MTU = 1500;
+const LOOPBACKS = ["127.0.0.1", "::1", "64:ff9b::192.168.7.7"].map((text) => addressOf(text)!);
+/** Lengths around which something changes: of a packet, of a datagram. */
+const LONG = [1232, 1233, 1452, 1453, 1472, 1473, 3000, 9000, 30_000, 65_472, 65_495, 65_507, 65_508, 65_527];
 
 /** What was seen: each has to be, or the guests are not random enough. */
 export type NetSeen = Set<string>;
@@ -72,7 +80,9 @@ class Guest {
   readonly rig: NetRig;
   readonly known = new Map<string, Known>();
   readonly begun = new Set<TestConnection>();
-  readonly never: readonly Address[];
+  readonly mtu: number;
+  readonly cuts: boolean;
+  never: readonly Address[] = [];
 
   constructor(
     readonly random: Random,
@@ -88,15 +98,28 @@ class Guest {
         ? assert.fail("an owner who throws")
         : random.pick(["accept", "accept", "refuse", ...redirects] as const);
     const asks = random.below(3) === 0;
+    this.mtu = random.pick([LEAST_MTU, LEAST_MTU, 9000, MOST_MTU]);
+    this.cuts = random.below(3) === 0;
+    const host = random.below(4) === 0;
     this.rig = new NetRig({
-      policy: { host: false, ...(only && { only }) },
-      mtu: MTU,
+      policy: { host, ...(only && { only }) },
+      mtu: this.mtu,
+      cuts: this.cuts,
       ...(asks && { onConnect }),
     });
+    this.prepare(host);
+  }
+
+  /** What there is on the host's side. */
+  prepare(allowed: boolean): void {
+    const { random } = this;
     const { host } = this.rig;
     // Some hosts have no address of the world's.
     if (random.below(4) > 0) host.own = [...host.own, HOST_6];
-    this.never = NEVER.filter((one) => one !== addressOf(HOST_6) || host.own.includes(HOST_6));
+    const has = (one: Address): boolean => host.own.some((text) => addressOf(text) === one);
+    // With leave the host is reached, by its loopback and its own addresses.
+    const allowedNow = (one: Address): boolean => allowed && (LOOPBACKS.includes(one) || has(one));
+    this.never = NEVER.filter((one) => !allowedNow(one) && (one !== addressOf(HOST_6) || has(one)));
     host.names.set("example.org 6", { addresses: ["2001:db8::2", "::1", "fe80::1"], seconds: 1 });
     host.names.set("example.org 4", { addresses: ["192.0.2.2", "127.0.0.1"], seconds: 1 });
     host.reply = (question) => {
@@ -149,7 +172,7 @@ class Guest {
 
   raw(): void {
     const { random, rig } = this;
-    const bytes = randomBytes(1 + random.below(1000), random.below(200));
+    const bytes = randomBytes(1 + random.below(1000), random.below(random.pick([200, 200, 200, 66_000])));
     if (bytes.length > ETHERNET_HEADER && random.below(3) > 0) {
       bytes.set(GUEST_MAC, 6);
       bytes.set(
@@ -167,7 +190,24 @@ class Guest {
           14,
         );
     }
-    rig.stack.take({ bytes, ...(random.below(4) === 0 && { verified: true }) });
+    rig.stack.take({ bytes, ...this.said() });
+  }
+
+  /** What a card may say of a frame beside its bytes. */
+  said(): Partial<NetFrame> {
+    const { random } = this;
+    if (random.below(2) === 0) return { verified: random.below(2) === 0 };
+    const place = (): number => random.pick([0, 34, 54, 6, 16, random.below(65_536)]);
+    const segment = random.pick([1, 536, 1440, 1460, 65_535]);
+    return {
+      checksum: { start: place(), offset: place() },
+      ...(random.below(2) === 0 && { segment }),
+    };
+  }
+
+  /** A length of what is not often long. */
+  length(usual: number): number {
+    return this.random.below(8) === 0 ? this.random.pick(LONG) : this.random.below(usual);
   }
 
   /** A packet that is right but for a byte or two, or is a piece of one. */
@@ -176,14 +216,14 @@ class Guest {
     const destination = random.pick(ADDRESSES);
     const piece = {
       id: random.below(4),
-      offset: 8 * random.pick([0, 0, 1, 100, 185, 8191]),
+      offset: 8 * random.pick([0, 0, 1, 100, 185, 4000, 8000, 8191]),
       more: random.below(2) === 0,
     };
     const protocol = random.pick([1, 6, 17, 17, 6, 99]);
     const route = { source: this.source(destination, 4), destination, protocol };
     this.spoilt(
       route,
-      randomBytes(1 + random.below(99), random.below(1480)),
+      randomBytes(1 + random.below(99), this.length(1480)),
       random.below(2) === 0 ? piece : undefined,
     );
   }
@@ -198,11 +238,11 @@ class Guest {
       protocol: random.pick([58, 6, 17, 17, 6, 59, 99]),
       hops: random.pick([255, 64, 1, 0]),
     };
-    let payload = randomBytes(1 + random.below(99), random.below(1400));
+    let payload = randomBytes(1 + random.below(99), this.length(1400));
     for (let count = random.below(4); count > 0; count--) {
       const kind = random.pick([0, 43, 44, 44, 60]);
       if (kind === 44) {
-        const offset = 8 * random.pick([0, 0, 1, 100, 181, 8191]);
+        const offset = 8 * random.pick([0, 0, 1, 100, 181, 4000, 8000, 8191]);
         ({ route, payload } = asPiece(route, payload, {
           id: random.below(4),
           offset,
@@ -232,7 +272,7 @@ class Guest {
     writeHead(frame, route, piece);
     if (random.below(2) === 0)
       frame[ETHERNET_HEADER + random.below(at - ETHERNET_HEADER)] ^= 1 << random.below(8);
-    rig.stack.take({ bytes: frame, verified: random.below(2) === 0 });
+    rig.stack.take({ bytes: frame, ...this.said() });
   }
 
   /** What neighbours say to each other, and echoes. */
@@ -248,7 +288,7 @@ class Guest {
     ]);
     const body =
       type === 128
-        ? [...randomBytes(3, random.pick([0, 8, 3000]))]
+        ? [...randomBytes(3, random.pick([0, 8, 3000, 65_527]))]
         : type === 133
           ? options
           : [...addressBytes(target), ...options];
@@ -265,7 +305,7 @@ class Guest {
 
   udp(): void {
     const { random, rig } = this;
-    const data = randomBytes(1 + random.below(99), random.pick([0, 1, 100, 300, 548]));
+    const data = randomBytes(1 + random.below(99), random.pick([0, 1, 100, 300, 548, this.length(548)]));
     const destinationPort = random.pick(PORTS);
     if (destinationPort === 67 && data.length >= 300) {
       data.set([1, 1, 6, 0]);
@@ -337,7 +377,7 @@ class Guest {
 
   tcp(): void {
     const { random } = this;
-    const data = randomBytes(1 + random.below(99), random.pick([0, 0, 1, 10, 1460, 3000]));
+    const data = randomBytes(1 + random.below(99), random.pick([0, 0, 1, 10, 1460, 3000, this.length(99)]));
     const remote =
       random.below(3) === 0 ? this.address() : random.pick([parseAddress("192.0.2.1")!, WORLD_6]);
     this.segment(
@@ -401,7 +441,7 @@ class Guest {
       port: random.pick(PORTS),
     };
     if (socket !== undefined && !socket.closed)
-      socket.received(randomBytes(1 + random.below(9), random.pick([0, 10, 3000, 60_000])), from);
+      socket.received(randomBytes(1 + random.below(9), random.pick([0, 10, 3000, 60_000, ...LONG])), from);
     const visited = rig.host.sockets.find(({ at }) => at !== undefined);
     visited?.received(Uint8Array.of(1), { address: "127.0.0.1", port: 1 + random.below(60_000) });
     if (random.below(10) > 0) return;
@@ -446,8 +486,13 @@ class Guest {
   check(): void {
     const { rig, seen, known } = this;
     for (const frame of rig.taken()) {
-      assert.ok(frame.length <= ETHERNET_HEADER + MTU, `a frame of ${frame.length} bytes`);
+      const most = rig.whole.some(({ bytes }) => bytes === frame) ? MOST_PAYLOAD : this.mtu;
+      assert.ok(frame.length <= ETHERNET_HEADER + most, `a frame of ${frame.length} bytes`);
       const payload = frame.subarray(ETHERNET_HEADER);
+      if (most !== this.mtu) {
+        seen.add("cut");
+        continue;
+      }
       if (frame[12] === 8 && frame[13] === 6) {
         assert.ok(readArp(payload));
         seen.add("arp");
@@ -457,6 +502,8 @@ class Guest {
       assert.ok(packet, "a packet");
       if (packet.offset > 0 || packet.more) {
         seen.add(typeof packet.source === "bigint" ? "piece 6" : "piece");
+        const head = typeof packet.source === "bigint" ? 0 : IPV4_HEADER;
+        assert.ok(head + packet.offset + packet.payload.length <= MOST_PAYLOAD, "a datagram's length");
         continue;
       }
       const segment =
@@ -483,6 +530,7 @@ class Guest {
         else if ((segment.flags & FLAG.SYN) !== 0) known.set(key, { seq: segment.ack, ack: end });
       }
     }
+    rig.whole = [];
     const { connections, lingering, ports, pieces } = rig.stack.held;
     assert.ok(connections + lingering <= MOST_CONNECTIONS && ports <= MOST_SOCKETS && pieces <= PIECES);
     // And one for what is idle, one for the router.
@@ -526,7 +574,7 @@ export function fuzzNet(steps: number, first: number): NetSeen {
 
 /** Of what is seen, what has to be among it. */
 export const EXPECTED_SEEN = [
-  ...["arp", "piece", "udp", "icmp 3"],
+  ...["arp", "cut", "piece", "udp", "icmp 3"],
   ...["tcp 18", "tcp 16", "tcp 16 data", "tcp 24 data", "tcp 17", "tcp 4", "tcp 20", "tcp 2"],
   ...["piece 6", "udp 6", "icmp6 1", "icmp6 129", "icmp6 134", "icmp6 136"],
   ...["tcp 18 6", "tcp 16 6", "tcp 24 data 6", "tcp 20 6"],
