@@ -9,9 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { ask, lookup } from "../../src/host/node/net/names.js";
 import { NodeSockets } from "../../src/host/node/net/sockets.js";
-import { connectTcp } from "../../src/host/node/net/tcp-sockets.js";
+import { connectTcp, TcpListener } from "../../src/host/node/net/tcp-sockets.js";
 import { UdpSocket } from "../../src/host/node/net/udp-sockets.js";
-import type { HostConnectionUser, HostNames } from "../../src/net/host-sockets.js";
+import type { HostConnection, HostConnectionUser, HostNames } from "../../src/net/host-sockets.js";
 
 /** Somebody who takes connections and neither reads nor ends them. */
 async function silent(t: TestContext): Promise<{ port: number; taken: net.Socket[] }> {
@@ -64,6 +64,11 @@ test("R3.7 a connection that is ended and broken off at once is closed, as every
   assert.equal(closed, 10, "and each says so");
 });
 
+const noSix = Object.values(os.networkInterfaces())
+  .flat()
+  .some((one) => one?.address === "::1")
+  ? false
+  : "this host has no ::1";
 const linux = process.platform === "linux" ? false : "only Linux shows its timers";
 
 test("R3.7 whoever is silent is asked whether it is still there", { skip: linux }, async (t) => {
@@ -83,6 +88,35 @@ test("R3.7 whoever is silent is asked whether it is still there", { skip: linux 
   assert.match(timer, /^02:/, remote);
   assert.ok(Math.abs(parseInt(timer.slice(3), 16) - 5 * 60 * 100) < 60 * 100, timer);
 });
+
+test(
+  "R3.7 a port that is published at every address of IPv6 is none of IPv4's, as of datagrams",
+  { skip: noSix },
+  async (t) => {
+    const accept = (connection: HostConnection): HostConnectionUser => {
+      setImmediate(() => connection.abort());
+      const none = (): void => undefined;
+      return { connected: none, received: none, finished: none, failed: none, closed: none };
+    };
+    const free = net.createServer().listen(0, "::1");
+    await once(free, "listening");
+    const { port } = free.address() as AddressInfo;
+    free.close();
+    await once(free, "close");
+    const listener = new TcpListener({ address: "::", port }, accept);
+    await listener.ready;
+    t.after(() => listener.close());
+    const reached = (host: string): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = net.connect({ host, port });
+        socket.on("connect", () => resolve(true));
+        socket.on("error", () => resolve(false));
+        t.after(() => socket.destroy());
+      });
+    assert.ok(await reached("::1"));
+    assert.ok(!(await reached("127.0.0.1")));
+  },
+);
 
 test("R3.7 a nameserver to whom there is no way is one that does not answer", async () => {
   // A connection to everybody is refused by every system.
@@ -119,12 +153,6 @@ test("R3.7 a socket of datagrams that cannot be had says so, and what is sent by
   assert.deepEqual(heard, ["heard"]);
   none.close();
 });
-
-const noSix = Object.values(os.networkInterfaces())
-  .flat()
-  .some((one) => one?.address === "::1")
-  ? false
-  : "this host has no ::1";
 
 test(
   "R3.7 datagrams go to ::1 and come back, by a socket of IPv6 that hears nothing of IPv4",

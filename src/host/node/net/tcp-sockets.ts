@@ -113,7 +113,8 @@ export class TcpListener {
     this.ready = new Promise((resolve, reject) => {
       // Behind the first one: a connection that cannot be taken is no reason to take none.
       this.#server.on("error", reject);
-      this.#server.listen({ host: address, port, exclusive: true }, () => {
+      // As with datagrams: who names an address of IPv6 does not open a port of IPv4.
+      this.#server.listen({ host: address, port, exclusive: true, ipv6Only: true }, () => {
         resolve();
       });
     });
