@@ -3,7 +3,7 @@
  * network that nobody routes (RFC 4193), with "locor" for its number, so that it is hardly another's by chance: of another kind than the
  * gateway's, so that who finds a name with addresses of both versions goes by IPv4 (RFC 6724 §6, rules 2 and 5; RFC 3484, too).
  */
-import { addressOf, type Address, type Prefix } from "./address.js";
+import { addressOf, inPrefix, type Address, type Prefix } from "./address.js";
 import { maskOf } from "./ipv4.js";
 import { isGroupAddress } from "./ipv6/packet.js";
 
@@ -70,6 +70,11 @@ export const EVERYBODY = 0xffff_ffff;
 export function isEverybodys(address: Address, { prefix }: Network): boolean {
   if (typeof address === "bigint") return isGroupAddress(address);
   return address === EVERYBODY || address === (prefix.address | ~maskOf(prefix.bits)) >>> 0;
+}
+
+/** Whether an address is of the guest's own network: nobody of the world has it. */
+export function isInside(address: Address, network: Network): boolean {
+  return inPrefix(address, sideOf(network, address).prefix) || inPrefix(address, network.six.services);
 }
 
 function four(text: string): number {

@@ -2,7 +2,7 @@
  * The guest's connections, each by its two ends: those that it opens, which are opened on the host first, and those that come in by a
  * published port. There are so many, and no more.
  */
-import { addressText, endText, inPrefix, type Address } from "./address.js";
+import { addressText, endText, type Address } from "./address.js";
 import { DNS_PORT, type NameServer } from "./dns.js";
 import type { ConnectAttempt } from "./door.js";
 import { DnsStream } from "./dns-stream.js";
@@ -10,7 +10,7 @@ import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } fro
 import { headerBytes } from "./heads.js";
 import { parseAddress, PROTOCOL } from "./ipv4.js";
 import { attemptName, type Link } from "./link.js";
-import { isEverybodys, sideOf } from "./network.js";
+import { isEverybodys, isInside, sideOf } from "./network.js";
 import { keptPacket, type Packet, type Route } from "./packet.js";
 import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
@@ -188,16 +188,19 @@ export class TcpNat {
   #begin(key: string, ends: Ends, syn: Segment, packet: Packet): void {
     const { network, policy } = this.link;
     const { remote, remotePort } = ends;
-    const { nameserver, gateway, prefix, loopback } = sideOf(network, remote);
+    const { nameserver, gateway, loopback } = sideOf(network, remote);
     if (remote === nameserver && remotePort === DNS_PORT) {
       if (this.#hasRoom()) this.#serveNames(key, ends, syn);
       return;
     }
     const isHost = remote === gateway;
-    const inside = inPrefix(remote, prefix);
+    if (isInside(remote, network) && !isHost) {
+      this.#refuse(ends, syn);
+      return;
+    }
     const why = isHost ? policy.refusesHost(remote, remotePort) : policy.refuses(remote, remotePort);
-    if (why !== undefined) this.link.refused(`tcp ${endText(remote, remotePort)}`, why);
-    if (why !== undefined || (inside && !isHost)) {
+    if (why !== undefined) {
+      this.link.refused(`tcp ${endText(remote, remotePort)}`, why);
       this.#refuse(ends, syn);
       return;
     }

@@ -2,7 +2,7 @@
  * The guest's datagrams. Each port of the guest has a socket of the host's, which hears only from those whom the guest has sent to; what is
  * idle goes. Published ports have a socket each, and a port of the gateway's for each who sends there.
  */
-import { addressOf, addressText, endText, inPrefix, type Address } from "./address.js";
+import { addressOf, addressText, endText, type Address } from "./address.js";
 import { DNS_PORT, type NameServer } from "./dns.js";
 import type { Opened } from "./door.js";
 import { DHCP_PORT, dhcpReply } from "./dhcp.js";
@@ -11,7 +11,7 @@ import { PROTOCOL } from "./ipv4.js";
 import { DHCP6_PORT, dhcp6Reply } from "./ipv6/dhcp.js";
 import { GROUP } from "./ipv6/neighbours.js";
 import { attemptName, type Link } from "./link.js";
-import { EVERYBODY, isEverybodys, sideOf } from "./network.js";
+import { EVERYBODY, isEverybodys, isInside, sideOf } from "./network.js";
 import { keptPacket, type Packet } from "./packet.js";
 import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
 
@@ -171,13 +171,15 @@ export class UdpNat {
   #forward(packet: Packet, { sourcePort, destinationPort, data }: UdpDatagram): void {
     const { network, policy } = this.link;
     const { source, destination } = packet;
-    const { gateway, prefix, loopback } = sideOf(network, destination);
+    const { gateway, loopback } = sideOf(network, destination);
     const isHost = destination === gateway;
+    const nobody = isInside(destination, network) && !isHost;
     const why = isHost
       ? policy.refusesHost(destination, destinationPort)
-      : policy.refuses(destination, destinationPort);
+      : nobody
+        ? undefined
+        : policy.refuses(destination, destinationPort);
     if (why !== undefined) this.link.refused(`udp ${endText(destination, destinationPort)}`, why);
-    const nobody = inPrefix(destination, prefix) && !isHost;
     if (why !== undefined || nobody || destinationPort === 0) {
       this.link.sendUnreachable(why === undefined ? "port" : "prohibited", packet);
       return;

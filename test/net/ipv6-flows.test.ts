@@ -16,6 +16,7 @@ import {
   GATEWAY_6,
   GUEST_6,
   GUEST_LINK,
+  NAMESERVER,
   NAMESERVER_6,
   NetRig,
   RST,
@@ -130,6 +131,16 @@ describe("R3.7 datagrams by IPv6", () => {
     const lonely = new NetRig();
     lonely.udp(WORLD, 7, randomBytes(1, 1400));
     assert.deepEqual([unreachable(lonely), lonely.host.sockets.length], [[0], 0]);
+  });
+
+  test("what nobody has in the guest's own network is nobody's, of which the owner is not told: also beside the nameserver", () => {
+    const rig = rigged({ policy: { host: false, only: [] } });
+    for (const address of [NAMESERVER_6, six("fec0::9"), six("fd6c:6f63:6f72::99"), NAMESERVER]) {
+      rig.udp(address, 99, utf8("x"));
+      rig.tcp({ port: 9, remote: address, remotePort: 99 }, { seq: 5, flags: SYN });
+    }
+    assert.deepEqual([rig.refused, unreachable(rig)], [[], [4, 4, 4]]);
+    assert.deepEqual([rig.host.connections.length, rig.host.sockets.length], [0, 0]);
   });
 
   test("RFC 4443 §2.4 (f): a guest that provokes such messages without end hears a hundred, and one more for each millisecond", () => {
