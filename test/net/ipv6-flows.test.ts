@@ -284,6 +284,7 @@ describe("R3.7 pieces and extensions (RFC 8200 §4)", () => {
     assert.ok(!behind(60, 0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0), "§4.1: the first one or none");
     const many = new Array<number[]>(9).fill([60, 0, 1, 4, 0, 0, 0, 0]).flat();
     assert.ok(!behind(60, ...many.with(64, 17)), "more than anybody sends");
+    assert.ok(behind(60, ...many.slice(8).with(56, 17)), "and as many as are taken");
   });
 
   test("§4.4, RFC 5095: a way that is over is passed over, and none is gone", () => {
