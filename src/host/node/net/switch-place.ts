@@ -7,11 +7,22 @@ import { NetError } from "./net-error.js";
 
 const OWN_MODE = 0o700;
 const OTHERS = 0o077;
+const OTHERS_WRITE = 0o022;
+
+/** Whether a folder is this user's, and nobody else writes to it: `sudo -E` hands on that of another. */
+function isOwn(folder: string): boolean {
+  try {
+    const stat = fs.statSync(folder);
+    return stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & OTHERS_WRITE) === 0;
+  } catch {
+    return false;
+  }
+}
 
 /** The folder: of the session where there is one, otherwise below the host's temporary files. */
 function folderOf(): string {
   const runtime = process.env["XDG_RUNTIME_DIR"];
-  if (runtime !== undefined && path.isAbsolute(runtime) && fs.existsSync(runtime))
+  if (runtime !== undefined && path.isAbsolute(runtime) && isOwn(runtime))
     return path.join(runtime, "locore");
   return path.join(os.tmpdir(), `locore-${process.getuid?.() ?? "user"}`);
 }
