@@ -19,8 +19,10 @@ export const CABLE_USAGE =
 
 /** A switch's name is a file's. */
 const SWITCH_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/;
-/** As Linux names interfaces. */
-const INTERFACE_NAME = /^[^\s/:]{1,15}$/;
+/** As Linux names interfaces, but for "." and ".."; a per cent sign has it make up a name. */
+const INTERFACE_NAME = /^(?!\.{1,2}$)[^\s/:%\0]+$/;
+const INTERFACE_BYTES = 15;
+const utf8 = new TextEncoder();
 
 /** What `--net` says of a cable. */
 export interface CableAsked {
@@ -71,7 +73,7 @@ function cableKind(kind: Kind, value: string, listens: boolean): CableKind {
   if (kind === "switch") {
     if (!SWITCH_NAME.test(value))
       throw refused("a name of letters, digits, dots and dashes, 32 at most", "switch=lab");
-  } else if (!INTERFACE_NAME.test(value))
+  } else if (!INTERFACE_NAME.test(value) || utf8.encode(value).length > INTERFACE_BYTES)
     throw refused("the name of an interface, 15 bytes at most", "tap=tap0");
   return { kind, name: value };
 }

@@ -132,6 +132,9 @@ test("R3.7 --net with a cable: each word that is wrong is named, and so is what 
   refused(() => parseNet("switch=../x"), /expected a name of letters/);
   refused(() => parseNet(`switch=${"x".repeat(33)}`), /32 at most/);
   refused(() => parseNet("tap=a-name-that-is-too-long"), /15 bytes at most/);
+  for (const name of ["äöüäöüäö", "tap%d", ".", "..", "a\0"])
+    refused(() => parseNet(`tap=${name}`), /15 bytes at most/);
+  assert.deepEqual((parseNet("tap=äöüäöüä") as CableAsked).cable, { kind: "tap", name: "äöüäöüä" });
   refused(() => parseNet("switch=lab,listen=yes"), /only a socket/);
   refused(() => parseNet("switch=lab,host=yes"), /host= is of the network in user mode/);
   refused(() => parseNet("socket=a,allow=10.0.0.0/8"), /allow= is of the network in user mode/);
