@@ -144,6 +144,12 @@ const REFUSED: [string, RegExp, RegExp][] = [
   ["-netdev user,id=n,smb=/home", /smb cannot be set/, /leave smb= out/],
   ["-netdev stream,id=n,addr.type=inet,addr.host=h,addr.port=1", /by a path/, /addr\.type=unix/],
   ["-netdev socket,id=n,connect=127.0.0.1:1234", /by a path/, /addr\.type=unix.*server=on/],
+  ["-netdev user,id=n,restrict=maybe", /restrict=maybe is neither on nor off/, /restrict=on or/],
+  [
+    "-netdev stream,id=n,addr.type=unix,addr.path=p,addr.abstract=on",
+    /an abstract address is none/,
+    /leave addr\.abstract= out/,
+  ],
   ["-netdev tap,id=n", /has to be named/, /ifname=tap0/],
   ["-netdev bridge,id=n,br=br0", /no card is plugged into bridge/, /user, stream and tap.*switch=NAME/],
   ["-nic vde", /no card is plugged into vde/, /switch=NAME/],

@@ -38,7 +38,7 @@ const IDLE_CARD = [
   "gso",
 ];
 const IDLE_USER = ["id", "name", "ipv4", "ipv6", "hostname"];
-const IDLE_STREAM = ["id", "name", "reconnect", "reconnect-ms", "addr.abstract", "addr.tight"];
+const IDLE_STREAM = ["id", "name", "reconnect", "reconnect-ms", "addr.tight"];
 const IDLE_TAP = ["id", "name", "vhost", "vhostforce", "queues", "sndbuf", "vnet_hdr", "br"];
 /** What QEMU's user network has where nothing is said, and ours always. */
 const USER_ADDRESSES: Readonly<Record<string, readonly string[]>> = {
@@ -51,10 +51,19 @@ const GUEST = "10.0.2.15";
 /** hostfwd=[tcp|udp]:[ADDR]:PORT-[ADDR]:PORT */
 const HOSTFWD = /^(tcp|udp)?:([^:]*):(\d+)-([^:]*):(\d+)$/;
 const YES = ["on", "y", "yes", "true"];
+const NO = ["off", "n", "no", "false"];
 
 /** Two commas are one of a value. */
 function quoted(value: string): string {
   return value.replaceAll(",", ",,");
+}
+
+/** Whether a switch of a word is on; absent: off. Throws UsageError for what QEMU takes for neither. */
+function isOn(said: string, facts: Facts, key: string): boolean {
+  const value = facts.get(key) ?? NO[0];
+  if (!YES.includes(value) && !NO.includes(value))
+    throw new UsageError(`${said}: ${key}=${value} is neither on nor off`, `${key}=on or ${key}=off`);
+  return YES.includes(value);
 }
 
 /** Names what is not known of a word. */
@@ -94,7 +103,7 @@ function user(said: string, pairs: readonly [string, string][], ours: Ours): voi
       );
   }
   ours.net.push("user");
-  if (YES.includes(facts.get("restrict") ?? "")) ours.net.push("deny=*");
+  if (isOn(said, facts, "restrict")) ours.net.push("deny=*");
   else ours.notes.push("the guest does not reach this host; --net user,host=yes lets it");
   for (const [key, value] of pairs) if (key === "hostfwd") forwarded(said, value, ours);
 }
@@ -106,9 +115,14 @@ function stream(said: string, facts: Facts, ours: Ours): void {
       `${said}: peers are reached by a path of this host`,
       "-netdev stream,id=n,addr.type=unix,addr.path=PATH",
     );
-  only(said, facts, IDLE_STREAM, ["addr.type", "addr.path", "server"]);
+  only(said, facts, IDLE_STREAM, ["addr.type", "addr.path", "addr.abstract", "server"]);
+  if (isOn(said, facts, "addr.abstract"))
+    throw new UsageError(
+      `${said}: peers are reached by a path, and an abstract address is none`,
+      "leave addr.abstract= out at both ends",
+    );
   ours.net.push(`socket=${quoted(path)}`);
-  if (YES.includes(facts.get("server") ?? "")) ours.net.push("listen=yes");
+  if (isOn(said, facts, "server")) ours.net.push("listen=yes");
 }
 
 function tap(said: string, facts: Facts, ours: Ours): void {
