@@ -333,8 +333,9 @@ async function runMachine(around: Surroundings): Promise<RunReport> {
 export async function launch(options: LaunchOptions, context: CommandContext): Promise<number> {
   const network = options.net && (await openNetwork(options.net, (line) => say(context, [line])));
   let around: Surroundings | undefined;
+  let gdb: GdbServer | undefined;
   try {
-    const gdb = options.gdb && (await openGdb(options.gdb, (line) => say(context, [line])));
+    gdb = options.gdb && (await openGdb(options.gdb, (line) => say(context, [line])));
     around = new Surroundings(options, context, network, gdb);
     const report = await runMachine(around);
     await around.close();
@@ -342,6 +343,7 @@ export async function launch(options: LaunchOptions, context: CommandContext): P
     return report.end.status;
   } finally {
     await around?.close();
+    await gdb?.close();
     await network?.close();
   }
 }
