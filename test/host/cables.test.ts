@@ -8,8 +8,11 @@ import os from "node:os";
 import path from "node:path";
 import test from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { CableNetwork } from "../../src/host/node/net/cable-network.js";
 import type { CableKind } from "../../src/host/node/net/net-request.js";
+import { StreamPeer } from "../../src/host/node/net/stream-peer.js";
 import { encodeFrame, FrameReader } from "../../src/net/frame-stream.js";
 import { wireFrame } from "../../src/net/wire-stream.js";
 
@@ -99,14 +102,15 @@ test("R3.7 socket: a checksum that the guest left to its card is made", async ()
   const a = await Guest.on(socketAt(at, true));
   const b = await Guest.on(socketAt(at));
   const bytes = frame(1);
-  const checksum = { start: 14, offset: 16 };
-  await b.network.channel.output(encodeFrame({ bytes, checksum }));
+  await b.network.channel.output(encodeFrame({ bytes, checksum: { start: 14, offset: 16 } }));
   await Guest.until(() => a.got.length === 1, "the frame");
+  // What lies at the checksum's place is the pseudo header's sum: RFC 1071's sum of all, the complement of which is put there.
   let sum = 0;
-  for (let i = 14; i < 60; i += 2) sum += (a.got[0][i] << 8) | a.got[0][i + 1];
-  sum -= 0x0101;
+  for (let i = 14; i < 60; i += 2) sum += (bytes[i] << 8) | bytes[i + 1];
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  assert.notDeepEqual(a.got[0], bytes, "something was put in");
+  const expected = bytes.slice();
+  new DataView(expected.buffer).setUint16(30, ~sum & 0xffff);
+  assert.deepEqual(a.got[0], expected);
   await Promise.all([a.network.close(), b.network.close()]);
 });
 
@@ -183,6 +187,58 @@ test("R3.7 socket: a peer that takes nothing costs the guest frames, not memory,
   await a.network.close();
 });
 
+test("R3.7 socket: a peer that is slow holds the guest back, however long; it misses nothing", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  const peer = net.connect(at);
+  let got = 0;
+  peer.on("data", (bytes) => {
+    got += bytes.length;
+    // About 1.3 MB a second.
+    peer.pause();
+    setTimeout(() => peer.resume(), 50);
+  });
+  await once(peer, "connect");
+  const [frames, length] = [200, 20_000];
+  for (let i = 0; i < frames; i++) await a.send(frame(1, length));
+  await Guest.until(() => got === frames * (4 + length), `all of it; ${got} came`);
+  peer.destroy();
+  await a.network.close();
+});
+
+test("R3.7 socket: many small frames that wait for a peer are no more than their bytes", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const memory = (): number => {
+    collect();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+  };
+  const at = freshPath();
+  const server = net.createServer((socket) => socket.pause()).listen(at);
+  await once(server, "listening");
+  const peer = new StreamPeer(net.connect(at), { frame: () => true, gone: () => undefined });
+  const before = memory();
+  let taken = 0;
+  while (peer.send(frame(1))) taken++;
+  assert.equal(taken, Math.floor((2 ** 20 - 60) / 64) + 1);
+  assert.ok(memory() - before < 2 * 2 ** 20, `${memory() - before} bytes`);
+  await peer.close();
+  server.close();
+});
+
+test("R3.7 socket: peers that send nonsense of many kinds are told of once", async () => {
+  const at = freshPath();
+  const a = await Guest.on(socketAt(at, true));
+  for (let i = 0; i < 20; i++) {
+    const bad = net.connect(at);
+    bad.write(Uint8Array.of(0x7f, 0xff, 0xff, i));
+    await once(bad, "close");
+  }
+  assert.equal(a.said.length, 1);
+  await a.network.close();
+});
+
 const switchOf = (name: string): CableKind => ({ kind: "switch", name });
 
 test("R3.7 switch: machines that name the same one share an Ethernet; another name is another", async () => {
@@ -244,6 +300,49 @@ test("R3.7 switch: a station that sends nonsense is sent away, one that takes no
   stuck.destroy();
   await Promise.all([a, b].map((one) => one.network.close()));
 });
+
+test("R3.7 switch: who has it tells once of stations that send nonsense", async () => {
+  const a = await Guest.on(switchOf("often"));
+  for (let i = 0; i < 20; i++) {
+    const bad = net.connect(path.join(folder, "locore/switch-often.sock"));
+    bad.write(Uint8Array.of(0x7f, 0xff, 0xff, i));
+    await once(bad, "close");
+  }
+  assert.equal(a.said.length, 1);
+  await a.network.close();
+});
+
+test("R3.7 switch: a machine that is sent away again and again says so, once", async () => {
+  const full = net
+    .createServer((socket) => socket.destroy())
+    .listen(path.join(folder, "locore/switch-full.sock"));
+  await once(full, "listening");
+  const a = await Guest.on(switchOf("full"));
+  await Guest.until(() => a.said.length > 0, "the word");
+  await sleep(1200);
+  assert.equal(a.said.length, 1);
+  assert.match(a.said[0], /switch full: it sends this machine away/);
+  await a.network.close();
+  full.close();
+});
+
+test(
+  "R3.7 switch: a session's folder that others may write to is another's, and not taken",
+  { skip: process.platform === "win32" },
+  async () => {
+    const open = mkdtempSync(path.join(os.tmpdir(), "locore-others-"));
+    chmodSync(open, 0o777);
+    process.env["XDG_RUNTIME_DIR"] = open;
+    try {
+      const a = await Guest.on(switchOf(`others-${process.pid}`));
+      assert.equal(existsSync(path.join(open, "locore")), false);
+      await a.network.close();
+    } finally {
+      process.env["XDG_RUNTIME_DIR"] = folder;
+      rmSync(open, { recursive: true });
+    }
+  },
+);
 
 test(
   "R3.7 switch: a folder that others may enter is not believed",

@@ -25,8 +25,11 @@ function cableOf({ cable }: CableRequest, user: CableUser): Cable {
 export class CableNetwork implements HostNetwork {
   readonly #cable: Cable;
   readonly #guest: GuestEnd;
-  /** The peer has taken nothing for so long that nobody waits for it. */
-  #stuck = false;
+  /** What the peer had taken when it had taken nothing more for so long that nobody waits for it. */
+  #stuckAt: number | undefined;
+  /** Ends the wait for the peer. */
+  #wake: (() => void) | undefined;
+  #asked = false;
 
   /** Throws NetError. */
   constructor(request: CableRequest, { say }: NetworkEvents) {
@@ -36,7 +39,7 @@ export class CableNetwork implements HostNetwork {
       say,
       take: (frame) => plainFrames(frame).forEach((bytes) => this.#cable.send(bytes)),
       room: () => this.#cable.resume(),
-      ready: () => (this.#cable.isFull && !this.#stuck ? this.#drained() : undefined),
+      ready: () => (this.#cable.isFull && this.#cable.taken !== this.#stuckAt ? this.#drained() : undefined),
     });
     this.#cable = cableOf(request, { say, frame: (bytes) => this.#guest.send({ bytes }) });
   }
@@ -55,19 +58,30 @@ export class CableNetwork implements HostNetwork {
 
   async close(): Promise<void> {
     this.#guest.close();
+    this.#wake?.();
     await this.#cable.close();
   }
 
+  /** Resolves when the peer has taken enough, or nothing for too long. */
   #drained(): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => {
-        this.#stuck = true;
-        resolve();
+      let { taken } = this.#cable;
+      const look = setInterval(() => {
+        if (this.#cable.taken === taken) {
+          this.#stuckAt = taken;
+          this.#wake?.();
+        }
+        taken = this.#cable.taken;
       }, PATIENCE_MS);
-      this.#cable.onDrain(() => {
-        clearTimeout(timer);
-        this.#stuck = false;
+      this.#wake = () => {
+        clearInterval(look);
         resolve();
+      };
+      if (this.#asked) return;
+      this.#asked = true;
+      this.#cable.onDrain(() => {
+        this.#asked = false;
+        this.#wake?.();
       });
     });
   }

@@ -7,6 +7,8 @@ export interface Cable {
   send(frame: Uint8Array): void;
   /** Whether so much waits that the guest is better held back. */
   readonly isFull: boolean;
+  /** What of that was taken so far, in bytes: while it grows the peer is slow, not stuck. Zero where `isFull` never is. */
+  readonly taken: number;
   /** Calls back once, when it is not any more. */
   onDrain(callback: () => void): void;
   /** There is room for frames for the guest again. */

@@ -6,6 +6,7 @@ import type { Cable, CableUser } from "./cable.js";
 import { NetError } from "./net-error.js";
 import type { CableKind } from "./net-request.js";
 import { connectPath, fitsSocket, isNobody, PathListener, PathTaken } from "./path-socket.js";
+import { sayOnce } from "./say-once.js";
 import { StreamPeer } from "./stream-peer.js";
 
 /** How often a peer that is gone is looked for, ms. */
@@ -20,11 +21,13 @@ export class SocketCable implements Cable {
   #peer: StreamPeer | undefined;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  readonly #said = new Set<string>();
+  /** A peer that comes and goes all the time is no reason to say so all the time. */
+  readonly #sayOnce: (kind: "nonsense" | "gone", line: string) => void;
 
   constructor(about: SocketKind, user: CableUser) {
     this.#about = about;
     this.#user = user;
+    this.#sayOnce = sayOnce((line) => user.say(line));
   }
 
   async open(): Promise<void> {
@@ -46,6 +49,10 @@ export class SocketCable implements Cable {
 
   get isFull(): boolean {
     return this.#peer?.isFull ?? false;
+  }
+
+  get taken(): number {
+    return this.#peer?.taken ?? 0;
   }
 
   onDrain(callback: () => void): void {
@@ -107,10 +114,10 @@ export class SocketCable implements Cable {
     const { path, listen } = this.#about;
     if (why instanceof WireError) {
       const rest = listen ? "it is sent away, and another may come" : "nothing more is exchanged with it";
-      this.#sayOnce(`socket ${path}: the peer sends ${why.message}; ${rest}`);
+      this.#sayOnce("nonsense", `socket ${path}: the peer sends ${why.message}; ${rest}`);
       return;
     }
-    this.#sayOnce(`socket ${path}: the peer is gone; what the guest sends is lost until it is back`);
+    this.#sayOnce("gone", `socket ${path}: the peer is gone; what the guest sends is lost until it is back`);
     if (!listen) this.#again();
   }
 
@@ -128,12 +135,5 @@ export class SocketCable implements Cable {
     } catch {
       if (!this.#closed) this.#again();
     }
-  }
-
-  /** A peer that comes and goes all the time is no reason to say so all the time. */
-  #sayOnce(line: string): void {
-    if (this.#said.has(line)) return;
-    this.#said.add(line);
-    this.#user.say(line);
   }
 }

@@ -1,10 +1,11 @@
 /** One who sends and takes frames by a stream socket, and whom nobody trusts: what waits for it is bounded, and what it sends is taken as fast as there is room. */
 import type net from "node:net";
 import { wireFrame, WireReader } from "../../../net/wire-stream.js";
+import { WriteQueue } from "./write-queue.js";
 
 /** Bytes that wait for the peer at most; what comes beyond is lost, as on every wire. */
 const MOST_WAITING = 2 ** 20;
-/** With so many bytes waiting, whoever can wait waits. */
+/** With so many bytes waiting, whoever can wait waits, until half of them have left. */
 const ENOUGH_WAITING = 2 ** 18;
 
 /** How long what was sent last may take to leave, ms. */
@@ -23,43 +24,47 @@ export class StreamPeer {
   readonly #reader = new WireReader();
   /** A frame for which there was no room. */
   #waiting: Uint8Array | undefined;
-  #corked = false;
+  readonly #queue: WriteQueue;
+  #drained: (() => void)[] = [];
   #why: Error | undefined;
 
   constructor(socket: net.Socket, events: PeerEvents) {
     this.#socket = socket;
     this.#events = events;
+    this.#queue = new WriteQueue(socket, () => {
+      if (this.#queue.waiting <= ENOUGH_WAITING / 2) this.#tellDrained();
+    });
     socket.on("data", (bytes) => {
       this.#reader.push(bytes);
       this.#carry();
     });
     socket.on("error", (error) => (this.#why ??= error));
-    socket.on("close", () => events.gone(this.#why));
+    socket.on("close", () => {
+      events.gone(this.#why);
+      this.#tellDrained();
+    });
   }
 
   /** Whether more than enough waits for it. */
   get isFull(): boolean {
-    return this.#socket.writableLength > ENOUGH_WAITING;
+    return this.#queue.waiting > ENOUGH_WAITING;
+  }
+
+  /** Bytes that the host has taken for it so far: more of them tell that it is slow, not stuck. */
+  get taken(): number {
+    return this.#queue.taken;
   }
 
   /** Sends a frame; false where it is lost. */
   send(frame: Uint8Array): boolean {
-    if (this.#socket.destroyed || this.#socket.writableLength + frame.length > MOST_WAITING) return false;
-    this.#cork();
-    this.#socket.write(wireFrame(frame));
+    if (this.#socket.destroyed || this.#queue.waiting + frame.length > MOST_WAITING) return false;
+    this.#queue.push(wireFrame(frame));
     return true;
   }
 
-  /** Calls back once, when all that waited has left or the peer is gone. */
+  /** Calls back once, when enough of what waited has left or the peer is gone. */
   onDrain(callback: () => void): void {
-    const socket = this.#socket;
-    const done = (): void => {
-      socket.off("drain", done);
-      socket.off("close", done);
-      callback();
-    };
-    socket.on("drain", done);
-    socket.on("close", done);
+    this.#drained.push(callback);
   }
 
   /** There is room for its frames again. */
@@ -82,19 +87,15 @@ export class StreamPeer {
       };
       const timer = setTimeout(done, LAST_WORDS_MS);
       socket.once("close", done);
-      socket.end(done);
+      socket.once("finish", done);
+      this.#queue.end();
     });
   }
 
-  /** What is sent in one turn of the event loop leaves in one call. */
-  #cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
-    this.#socket.cork();
-    setImmediate(() => {
-      this.#corked = false;
-      this.#socket.uncork();
-    });
+  #tellDrained(): void {
+    const callbacks = this.#drained;
+    this.#drained = [];
+    for (const callback of callbacks) callback();
   }
 
   #offer(frame: Uint8Array): boolean {

@@ -11,6 +11,7 @@ import { hostReason } from "../disk-error.js";
 import type { Cable, CableUser } from "./cable.js";
 import { NetError } from "./net-error.js";
 import { connectPath, fitsSocket, isNobody, PathListener, PathTaken } from "./path-socket.js";
+import { sayOnce } from "./say-once.js";
 import { StreamPeer } from "./stream-peer.js";
 import { isOwnSwitch, switchPath, touchSwitch } from "./switch-place.js";
 
@@ -44,7 +45,9 @@ class OwnSwitch implements Way {
 
   constructor(
     private readonly name: string,
-    private readonly user: CableUser,
+    user: CableUser,
+    /** What stations bring about is said once, also by the switches that this machine has later. */
+    private readonly sayOnce: (kind: "full" | "nonsense", line: string) => void,
   ) {
     this.#late = new LateFrames(({ bytes }) => user.frame(bytes));
     this.#guest = this.#switch.plug({ send: (frame) => this.#late.take(frame) });
@@ -79,7 +82,10 @@ class OwnSwitch implements Way {
   #visited(socket: net.Socket): void {
     if (this.#peers.size + 1 >= MOST_PORTS) {
       socket.destroy();
-      this.user.say(`switch ${this.name}: ${MOST_PORTS} machines are plugged in; another one was sent away`);
+      this.sayOnce(
+        "full",
+        `switch ${this.name}: ${MOST_PORTS} machines are plugged in; another one was sent away`,
+      );
       return;
     }
     const peer: StreamPeer = new StreamPeer(socket, {
@@ -91,7 +97,7 @@ class OwnSwitch implements Way {
         plugged.unplug();
         this.#peers.delete(peer);
         if (why instanceof WireError)
-          this.user.say(`switch ${this.name}: a station sends ${why.message}; it is sent away`);
+          this.sayOnce("nonsense", `switch ${this.name}: a station sends ${why.message}; it is sent away`);
       },
     });
     const plugged = this.#switch.plug({ send: ({ bytes }) => peer.send(bytes) });
@@ -102,7 +108,9 @@ class OwnSwitch implements Way {
 export class SwitchCable implements Cable {
   /** Never: what a switch has no room for is lost. */
   readonly isFull = false;
+  readonly taken = 0;
   #way: Way | undefined;
+  readonly #sayOnce: (kind: "full" | "nonsense" | "away", line: string) => void;
   #tries = 0;
   #since = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -111,7 +119,9 @@ export class SwitchCable implements Cable {
   constructor(
     private readonly name: string,
     private readonly user: CableUser,
-  ) {}
+  ) {
+    this.#sayOnce = sayOnce((line) => user.say(line));
+  }
 
   async open(): Promise<void> {
     const path = switchPath(this.name);
@@ -163,7 +173,7 @@ export class SwitchCable implements Cable {
     } catch (error) {
       if (!isNobody(error)) throw error;
     }
-    const own = new OwnSwitch(this.name, this.user);
+    const own = new OwnSwitch(this.name, this.user, this.#sayOnce);
     try {
       await own.open(path, () => {
         void own.close();
@@ -204,6 +214,11 @@ export class SwitchCable implements Cable {
     this.#way = undefined;
     // One that sends everybody away is no switch that was found.
     if (performance.now() - this.#since > LATER_MS) this.#tries = 0;
+    else if (this.#tries >= SOON_TIMES)
+      this.#sayOnce(
+        "away",
+        `switch ${this.name}: it sends this machine away again and again, as one does that has ${MOST_PORTS} machines`,
+      );
     this.#lookAgain();
   }
 

@@ -76,6 +76,7 @@ async function openTap(name: string): Promise<OpenTap> {
 export class TapCable implements Cable {
   /** Never: a write is taken or lost at once. */
   readonly isFull = false;
+  readonly taken = 0;
   readonly #buffer = new Uint8Array(MOST_FRAME);
   #tap: OpenTap | undefined;
   #waits = false;
