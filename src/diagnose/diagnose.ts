@@ -18,7 +18,7 @@ import { AccessCounts } from "./place/accesses.js";
 import { backtrace } from "./place/backtrace.js";
 import { codeAround, codeSize, linearRip, type Read } from "./place/code.js";
 import { loopOf } from "./place/polls.js";
-import { apicReport, inputReports } from "./place/interrupts.js";
+import { apicReport, inputReports, timerTicks } from "./place/interrupts.js";
 import { findLinuxKernel, type LinuxKernel } from "./symbols/linux-kernel.js";
 import { slideOf } from "./symbols/symbol-files.js";
 import { placeText, type SymbolTable } from "./symbols/symbol-table.js";
@@ -82,6 +82,7 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
     lines: log?.lines.map(({ text }) => text) ?? [],
     console: console?.text ?? "",
     serialConsole: isSerialConsole(plan),
+    timerTicks: timerTicks(parts),
     alive: machine.end === undefined,
   });
   return found;

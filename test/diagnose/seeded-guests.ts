@@ -6,6 +6,14 @@ import type { BootOptions, LoaderOptions } from "../../src/boot/options.js";
 import type { Plan } from "../../src/boot/plan.js";
 import type { CpioEntry } from "../../src/guests/archives/cpio.js";
 import type { InitramfsOptions } from "../../src/guests/index.js";
+import {
+  lockedGuest,
+  maskedSerial,
+  soundSerial,
+  tickGuest,
+  unendedApic,
+  unendedSerial,
+} from "./bare-guests.js";
 import { randomBytes } from "../support/random.js";
 
 /** A guest with something wrong, and what is to be said of it. */
@@ -110,6 +118,11 @@ function without(...types: string[]): (plan: Plan) => void {
 }
 
 const SLEEPER: SeededGuest["initramfs"] = { command: "echo fine; sleep 1; echo never", shell: false };
+
+/** A guest of our own that is entered by PVH. */
+function bare(bytes: Uint8Array): Pick<SeededGuest, "image" | "commandLine" | "instructions" | "quick"> {
+  return { image: { name: "bare", bytes }, commandLine: "", instructions: 6e6, quick: true };
+}
 
 /** Debian's other kernels, each with what any of them gets wrong. Those for i386 come as they are packed. */
 const OTHERS = [
@@ -396,6 +409,41 @@ export const SEEDED: readonly SeededGuest[] = [
     cause: "triple-fault",
     sentence: /a general-protection fault \(#GP\) at .*jmp far/,
   },
+  {
+    name: "a serial port whose interrupt is masked",
+    ...bare(maskedSerial()),
+    cause: "interrupt-masked",
+    sentence: /every CPU sleeps, and the interrupt of input 4, which is raised, is masked/,
+    remedy: /unmask/,
+  },
+  {
+    name: "a serial port whose interrupt is never acknowledged",
+    ...bare(unendedSerial()),
+    cause: "interrupt-unacknowledged",
+    sentence: /interrupt of 8259 input 4 was never acknowledged .*input 4 cannot come, and CPU 0 sleeps/,
+    remedy: /0x20 to port 0x20/,
+  },
+  {
+    name: "an 8254 whose interrupt is never acknowledged",
+    ...bare(tickGuest(false)),
+    cause: "interrupt-unacknowledged",
+    sentence: /interrupt of 8259 input 0 was never acknowledged/,
+  },
+  {
+    name: "a local APIC's timer whose interrupt is never acknowledged",
+    ...bare(unendedApic()),
+    cause: "interrupt-unacknowledged",
+    sentence: /CPU 0 has never acknowledged the interrupt with vector 64 .*vector 64 cannot come/,
+    remedy: /EOI/,
+  },
+  {
+    name: "two CPUs in each other's locks",
+    ...bare(lockedGuest()),
+    cpus: 2,
+    cause: "cpus-locked",
+    sentence: /CPUs 0 and 1 wait for words of memory that nobody changes .*0x201040.*0x201000/,
+    remedy: /--cpus 1/,
+  },
 ];
 
 /** Guests that are well: nothing is to be said of them but that they wait for somebody. */
@@ -407,6 +455,8 @@ export const HEALTHY: readonly Omit<SeededGuest, "cause" | "sentence">[] = [
     until: /# \S*$/,
     quick: true,
   },
+  { name: "a serial port that has sent, and waits for input", ...bare(soundSerial()) },
+  { name: "an 8254 that ticks", ...bare(tickGuest(true)), instructions: 5e5 },
   {
     name: "a program that sleeps, with every timer there is",
     commandLine: "console=ttyS0",

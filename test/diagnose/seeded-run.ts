@@ -72,7 +72,8 @@ export async function runSeeded(
   const until = guest.until ?? LAST_WORDS;
   while (machine.instructions < limit && !until.test(console)) {
     const step = machine.run(Math.min(PIECE, limit - machine.instructions));
-    if (step.state !== "ran") break;
+    // A CPU that sleeps through its timers executes nothing any more.
+    if (step.state !== "ran" || step.instructions === 0) break;
   }
   const { end } = machine;
   const found = diagnose(machine, { console: tail, resets: machine.stats().resets, ...(end && { end }) });

@@ -27,6 +27,7 @@ import {
   waitsForInput,
   wrongEntry,
 } from "./machine-causes.js";
+import { maskedInterrupt, unacknowledged } from "./interrupts.js";
 import type { Facts, Rule } from "./rule.js";
 
 const RULES: readonly Rule[] = [
@@ -37,6 +38,7 @@ const RULES: readonly Rule[] = [
   consoleMissing,
   decompressorDied,
   outOfMemory,
+  unacknowledged,
   timerMissing,
   timerGone,
   lockedCpus,
@@ -51,6 +53,7 @@ const RULES: readonly Rule[] = [
   initDied,
   anyPanic,
   polls,
+  maskedInterrupt,
   cpuNotStarted,
   haltedForEver,
   waitsForInput,
@@ -73,4 +76,11 @@ export function causesOf(facts: Facts): Cause[] {
 }
 
 /** Rules that only tell of what nothing else explains. */
-const LAST_RESORTS: readonly string[] = ["panic", "polls", "cpu-not-started", "halted", "waits-for-input"];
+const LAST_RESORTS: readonly string[] = [
+  "panic",
+  "polls",
+  "interrupt-masked",
+  "cpu-not-started",
+  "halted",
+  "waits-for-input",
+];

@@ -1,6 +1,6 @@
 /** Causes that the machine itself shows: triple faults, entries, CPUs that wait for each other, for a timer, or for a person. */
 import { hex } from "../../bytes/hex.js";
-import { appendOption, byLine, saidLines, type Facts, type Rule } from "./rule.js";
+import { appendOption, byLine, saidLines, type Facts, type Finding, type Rule } from "./rule.js";
 
 /** FreeBSD asks a person for its root. */
 export const freebsdRoot = byLine({
@@ -176,6 +176,24 @@ export const timerMissing: Rule = {
 const LOCKS =
   /^(native_queued_spin_lock_slowpath|_raw_spin_lock\w*|queued_(read|write)_lock_slowpath|__pv_queued_spin_lock_slowpath|csd_lock_wait|smp_call_function_\w+|stop_machine\w*|multi_cpu_stop)\b/;
 
+/** Every CPU in a loop that reads memory with interrupts off: none is left that could change what they read. */
+function lockedWithoutNames({ cpus }: Facts["found"]): Finding | undefined {
+  const started = cpus.filter(({ activity }) => activity !== "never started");
+  const words = started.flatMap(({ cpu, interrupts, loop }) =>
+    interrupts === "off" && loop?.reads[0] !== undefined ? [{ cpu, loop, ...loop.reads[0] }] : [],
+  );
+  if (words.length < 2 || words.length < started.length) return undefined;
+  const what = words.map(({ cpu, address }) => `CPU ${cpu} for ${address}`).join(", ");
+  return {
+    sentence: `CPUs ${words.map(({ cpu }) => cpu).join(" and ")} wait for words of memory that nobody changes (${what}), and none goes on`,
+    evidence: words.map(
+      ({ cpu, address, value, instruction, loop }) =>
+        `CPU ${cpu}: in a loop from ${loop.from} to ${loop.to} with interrupts off, ${address} is ${value}: ${instruction}`,
+    ),
+    remedy: ["--cpus 1 goes around it"],
+  };
+}
+
 export const lockedCpus: Rule = {
   id: "cpus-locked",
   find({ found, alive }) {
@@ -183,7 +201,7 @@ export const lockedCpus: Rule = {
     const locked = found.cpus.filter(
       ({ samples }) => samples.length > 0 && samples.every(({ place }) => LOCKS.test(place.symbol ?? "")),
     );
-    if (locked.length < 2) return undefined;
+    if (locked.length < 2) return lockedWithoutNames(found);
     return {
       sentence: `CPUs ${locked.map(({ cpu }) => cpu).join(" and ")} wait for locks that each other hold, and none goes on`,
       evidence: locked.map(

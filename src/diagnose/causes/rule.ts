@@ -17,6 +17,8 @@ export interface Facts {
   console: string;
   /** First port of the serial port that is the console. */
   serialConsole: number | undefined;
+  /** Whether an interrupt of the 8254 can come. */
+  timerTicks: boolean;
   /** Whether the machine still runs. */
   alive: boolean;
 }

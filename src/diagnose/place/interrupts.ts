@@ -57,6 +57,19 @@ export function inputReports(states: States): InputReport[] {
   return reports;
 }
 
+/** The 8254's input of the first 8259, and the pins of the I/O APIC that it is wired to or told of. */
+const TIMER_INPUT = 1;
+const TIMER_PINS = [0, 2];
+
+/** Whether the interrupt of an 8254, where there is one, is let through by a controller. */
+export function timerTicks(states: States): boolean {
+  if (states["i8254"] === undefined) return false;
+  const pair = states["i8259"] as I8259State | undefined;
+  const { pins = [] } = (states["ioapic"] ?? {}) as Partial<IoapicState>;
+  const open = TIMER_PINS.some((pin) => pin in pins && (pins[pin].low & REDIRECTION.masked) === 0);
+  return open || (pair?.master !== undefined && (pair.master.imr & TIMER_INPUT) === 0);
+}
+
 function chipReports({ irr, isr, imr }: I8259ChipState, first: number): InputReport[] {
   return Array.from({ length: CHIP_INPUTS }, (_, i) => i).flatMap((i) => {
     const has = (set: number): boolean => ((set >> i) & 1) === 1;
