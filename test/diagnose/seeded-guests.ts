@@ -437,6 +437,27 @@ export const SEEDED: readonly SeededGuest[] = [
     remedy: /EOI/,
   },
   {
+    name: "an init that waits for the network",
+    commandLine: "console=ttyS0",
+    initramfs: { command: "echo 'Waiting for network...'; sleep 1000", shell: false },
+    until: /^Waiting for network/m,
+    cause: "network-missing",
+    sentence: /waits for the network, and the machine has no network card/,
+    remedy: /--net user/,
+  },
+  {
+    name: "a clock that the kernel does not trust",
+    commandLine: "console=ttyS0",
+    initramfs: {
+      command: "echo '<4>tsc: Marking TSC unstable due to clocksource watchdog' > /dev/kmsg; sleep 1000",
+      shell: false,
+    },
+    until: /Marking TSC unstable/,
+    cause: "clock-complaint",
+    sentence: /complains about the time/,
+    remedy: /locore doctor --clocks/,
+  },
+  {
     name: "two CPUs in each other's locks",
     ...bare(lockedGuest()),
     cpus: 2,

@@ -1,6 +1,7 @@
 /** The rules, in the order in which they count: the first that finds something is the sentence that a person reads first. */
 import type { Cause } from "../diagnosis.js";
 import { consoleElsewhere, consoleMissing } from "./silence.js";
+import { clockComplaint, networkMissing } from "./linux-words.js";
 import {
   illegalInstruction,
   initDied,
@@ -43,6 +44,7 @@ const RULES: readonly Rule[] = [
   timerGone,
   lockedCpus,
   initrdBroken,
+  networkMissing,
   virtioUnseen,
   rootMissing,
   rootAwaited,
@@ -57,6 +59,7 @@ const RULES: readonly Rule[] = [
   cpuNotStarted,
   haltedForEver,
   waitsForInput,
+  clockComplaint,
 ];
 
 /** Everything that the rules find; of a panic that a rule explains there is no second cause. */

@@ -44,7 +44,8 @@ export interface LineRule {
   when?: (facts: Facts, match: RegExpExecArray) => boolean;
 }
 
-const CONTROL = /\u001b\[[0-9;?]*[ -/]*[@-~]|\r/g;
+/** What moves a terminal's cursor and colours its text. */
+export const CONTROL = /\u001b\[[0-9;?]*[ -/]*[@-~]|\r/g;
 
 /** What the kernel and the programs have said, in lines: its log, and what the console has shown. */
 export function saidLines({ lines, console }: Facts): string[] {

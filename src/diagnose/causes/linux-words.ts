@@ -1,0 +1,46 @@
+/** What a kernel says of the network that it waits for, and of the time that it was given. */
+import { byLine, CONTROL, saidLines, valuesOf, type Facts, type Rule } from "./rule.js";
+
+/** Lines at the end that may follow what is waited for. */
+const LAST_LINES = 4;
+
+function lastLines({ lines, console }: Facts): string[] {
+  const shown = console
+    .replace(CONTROL, "")
+    .split("\n")
+    .filter((line) => line.trim() !== "");
+  return [...lines.slice(-LAST_LINES), ...shown.slice(-LAST_LINES)];
+}
+
+function hasCard({ plan }: Facts): boolean {
+  return plan.devices.some(({ type }) => type === "virtio-net");
+}
+
+/** A guest that goes on without a network is not told of. */
+export const networkMissing: Rule = {
+  id: "network-missing",
+  find(facts) {
+    if (hasCard(facts)) return undefined;
+    const fromNet = valuesOf(facts.plan.commandLine, "root").at(-1) === "/dev/nfs";
+    const line = (fromNet ? saidLines(facts) : lastLines(facts)).findLast((one) =>
+      /IP-Config: No network devices available|Waiting (?:up to \d+ more seconds? )?for (?:the )?network/i.test(
+        one,
+      ),
+    );
+    if (line === undefined) return undefined;
+    return {
+      sentence: "the guest waits for the network, and the machine has no network card",
+      evidence: [line.trim()],
+      remedy: ["--net user"],
+    };
+  },
+};
+
+/** Complaints about clocks, which cost precision and seldom a boot: they come last. */
+export const clockComplaint = byLine({
+  id: "clock-complaint",
+  first: true,
+  line: /Marking TSC unstable(?! due to boot parameter)|timekeeping watchdog on CPU|Clocksource tsc unstable|hrtimer: interrupt took|calibrate_delay_direct\(\) failed|calcru: runtime went backwards|Timecounter .*not found/i,
+  sentence: () => "the kernel complains about the time that it was given",
+  remedy: () => ["locore doctor --clocks measures the clocks of this host"],
+});
