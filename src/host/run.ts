@@ -70,8 +70,8 @@ export interface ExplainOptions {
   asked?: () => boolean;
   /** Told what was found while the machine goes on. */
   found?: (diagnosis: Diagnosis) => void;
-  /** Whether the report of this end is to say why. */
-  atEnd: (end: MachineEnd) => boolean;
+  /** Whether the report of this end, after so many resets, is to say why. */
+  atEnd: (end: MachineEnd, resets: number) => boolean;
 }
 
 export interface RunOptions extends MachineOptions {
@@ -239,14 +239,18 @@ class Explainer {
 
   /** Before somebody else ends the machine; `watch`: it may execute a little more. */
   *beforeEnd(end: MachineEnd, watch: boolean): Generator<void, void> {
-    if (this.#options?.atEnd(end) === true && this.#machine.end === undefined)
+    if (this.#isExplained(end) && this.#machine.end === undefined)
       this.#last = yield* this.#diagnose({ watch });
   }
 
   /** Of a machine that has ended. */
   *afterEnd(end: MachineEnd): Generator<void, Diagnosis | undefined> {
-    if (this.#last !== undefined || this.#options?.atEnd(end) !== true) return this.#last;
+    if (this.#last !== undefined || !this.#isExplained(end)) return this.#last;
     return yield* this.#diagnose({ end });
+  }
+
+  #isExplained(end: MachineEnd): boolean {
+    return this.#options?.atEnd(end, this.#machine.stats().resets) === true;
   }
 
   *#diagnose(question: Question): Generator<void, Diagnosis> {

@@ -1,7 +1,11 @@
 /** What the command line says of a kernel that nobody hears. */
 import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { resettingGuest } from "../diagnose/bare-guests.js";
 import { Running } from "../support/pseudo-terminal.js";
 import type { Diagnosis } from "../../src/diagnose/diagnosis.js";
 import { requireGuest } from "../support/requires.js";
@@ -27,6 +31,17 @@ test("R3.9 locore boot: an end by a limit says that a kernel cannot reach the co
   assert.match(stderr, /Kernel panic - not syncing: VFS: Unable to mount root fs/);
   assert.match(stderr, /also: there is no root file system: the machine has neither a disk nor an initrd/);
   assert.match(lines.at(-2)!, /^locore: timeout by instruction limit/);
+});
+
+test("R3.9 locore boot: a guest that resets once more than it may is explained, one that resets once is not", async (t) => {
+  const folder = await mkdtemp(path.join(tmpdir(), "locore-resets-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "kernel");
+  await writeFile(file, resettingGuest());
+  const loop = await locore("boot", file, "--max-resets", "2");
+  assert.match(loop.err, /diagnosis: the guest resets the machine again and again: 2 times so far/);
+  const once = await locore("boot", file, "--no-reboot");
+  assert.doesNotMatch(once.err, /diagnosis/);
 });
 
 test("R3.9 locore boot: SIGQUIT asks where a guest is, which goes on; its crash is explained", async (t) => {

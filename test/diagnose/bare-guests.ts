@@ -85,6 +85,16 @@ export function unendedApic(): Uint8Array {
   });
 }
 
+/** Resets the machine by its keyboard controller. */
+export function resettingGuest(): Uint8Array {
+  return guestOf({
+    first: (a) => {
+      write(a, 0x64, 0xfe);
+      a.label("wait").hlt().jmp("wait");
+    },
+  });
+}
+
 /** Each of two CPUs takes one lock, and then waits for the other's. */
 export function lockedGuest(): Uint8Array {
   const take = (a: Assembler, lock: number, name: string): void => {

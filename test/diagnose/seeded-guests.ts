@@ -110,6 +110,15 @@ export function atEntry(...code: number[]): (plan: Plan) => void {
   };
 }
 
+/** Bytes in the middle of what is packed in the largest region are others. */
+function damaged(plan: Plan): void {
+  const [largest] = plan.regions.toSorted((a, b) => b.size - a.size);
+  if (largest.content.kind !== "bytes") throw new Error("the kernel is no bytes");
+  const bytes = largest.content.bytes.slice();
+  bytes.fill(0x55, bytes.length >> 1, (bytes.length >> 1) + 4096);
+  largest.content = { ...largest.content, bytes };
+}
+
 /** Takes parts out of the machine, as an edited plan may. */
 function without(...types: string[]): (plan: Plan) => void {
   return (plan) => {
@@ -456,6 +465,26 @@ export const SEEDED: readonly SeededGuest[] = [
     cause: "clock-complaint",
     sentence: /complains about the time/,
     remedy: /locore doctor --clocks/,
+  },
+  {
+    name: "a bzImage whose payload is damaged",
+    bzImage: true,
+    commandLine: "console=ttyS0 earlyprintk=ttyS0",
+    change: damaged,
+    until: /System halted/,
+    instructions: 5e8,
+    cause: "decompressor-died",
+    sentence: /decompressor gave up .*no kernel was unpacked whole/,
+    remedy: /locore inspect/,
+  },
+  {
+    name: "a virtio console that ACPI would announce",
+    commandLine: "console=hvc0 acpi=off",
+    more: { console: "hvc0" },
+    instructions: 5e8,
+    cause: "console-missing",
+    sentence: /this kernel has no console hvc0/,
+    remedy: /console=ttyS0/,
   },
   {
     name: "two CPUs in each other's locks",

@@ -99,18 +99,19 @@ export const decompressorDied: Rule = {
   id: "decompressor-died",
   find(facts) {
     const { found, plan, console } = facts;
-    if (found.log !== undefined || found.symbols === "kallsyms" || plan.image.format !== "bzimage")
-      return undefined;
+    if (found.log !== undefined || plan.image.format !== "bzimage") return undefined;
     const line = console.split(/[\r\n]+/).findLast((one) => DECOMPRESSOR.test(one));
+    // Of a payload that is damaged near its end, names are in memory already.
+    if (found.symbols === "kallsyms" && line === undefined) return undefined;
     const stopped = found.cpus.every(
       ({ activity, samples }) => activity !== "executing" || samples.length === 1,
     );
     if (line === undefined && !(stopped && facts.end?.kind !== "off")) return undefined;
     const cpu = found.cpus[0];
     return {
-      sentence: `the kernel's decompressor gave up${line === undefined ? "" : ` (${line.trim()})`}: no kernel was unpacked`,
+      sentence: `the kernel's decompressor gave up${line === undefined ? "" : ` (${line.trim()})`}: no kernel was unpacked whole`,
       evidence: [
-        `there is no kernel in memory; CPU 0 is ${cpu.activity} at ${cpu.at.address}`,
+        `no kernel has written a log; CPU 0 is ${cpu.activity} at ${cpu.at.address}`,
         ...(line === undefined ? [] : [line.trim()]),
       ],
       remedy: ["the image is damaged, or memory is too small for it: locore inspect KERNEL, --memory 512M"],

@@ -12,6 +12,9 @@ import type { WorkerMessage } from "./messages.js";
 /** Ends by which a guest shows that something is wrong. */
 const EXPLAINED: readonly EndKind[] = ["crashed", "stuck", "timeout"];
 
+/** A guest that asks for one more reset than so many were allowed goes round in a circle. */
+const RESETS_OF_A_LOOP = 2;
+
 /** Loads what looks at machines, once it is needed. */
 export class Explaining {
   readonly options: ExplainOptions;
@@ -32,8 +35,10 @@ export class Explaining {
       asked: () => side.takeDiagnosisRequest(),
       found: (diagnosis) => tell({ kind: "diagnosis", diagnosis }),
       // An end of the host's is explained where main asks together with it.
-      atEnd: ({ kind }) =>
-        EXPLAINED.includes(kind) || (kind === "interrupted" && side.takeDiagnosisRequest()),
+      atEnd: ({ kind }, resets) =>
+        EXPLAINED.includes(kind) ||
+        (kind === "reset" && resets >= RESETS_OF_A_LOOP) ||
+        (kind === "interrupted" && side.takeDiagnosisRequest()),
     };
   }
 
