@@ -251,8 +251,8 @@ export const anyPanic = byLine({
 
 export const cpuNotStarted = byLine({
   id: "cpu-not-started",
-  line: /smpboot: do_boot_cpu failed|CPU ?(\d+) (?:failed to report alive|is stuck|not responding)|CPU(\d+): Stuck/i,
-  sentence: (match) => `CPU ${match[1] ?? match[2] ?? "?"} was never started`,
+  line: /smpboot: do_boot_cpu failed\(-?\d+\) to wakeup CPU#(\d+)|CPU ?(\d+) (?:failed to report alive|is stuck|not responding)|CPU(\d+): Stuck/i,
+  sentence: (match) => `CPU ${match[1] ?? match[2] ?? match[3]} was never started`,
   remedy: () => ["--cpus 1"],
 });
 
