@@ -3,6 +3,7 @@
  * Used inline by tests and tools and inside the worker by the command line; knows no thread and no host API,
  * how to wait and what to poll is handed in.
  */
+import { PageSourceError } from "../engine/contract.js";
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
 import { ConsoleTail } from "../diagnose/console-tail.js";
 import type { diagnose, Question } from "../diagnose/diagnose.js";
@@ -233,6 +234,7 @@ class Explainer {
   *look(watch: boolean): Generator<void, number> {
     if (this.#options?.asked?.() !== true) return 0;
     const found = yield* this.#diagnose({ watch });
+    if (found === undefined) return 0;
     this.#options.found?.(found);
     return found.watched;
   }
@@ -253,20 +255,23 @@ class Explainer {
     return this.#options?.atEnd(end, this.#machine.stats().resets) === true;
   }
 
-  *#diagnose(question: Question): Generator<void, Diagnosis> {
+  *#diagnose(question: Question): Generator<void, Diagnosis | undefined> {
     for (;;) {
       const look = this.#options!.look();
-      if (look !== undefined) {
-        const { resets } = this.#machine.stats();
-        const symbols = this.#options!.symbols?.();
-        return look(this.#machine, {
-          ...question,
-          ...(symbols && { symbols }),
-          console: this.tail,
-          resets,
-        });
-      }
+      if (look !== undefined) return this.#found(look, question);
       yield;
+    }
+  }
+
+  /** Undefined where RAM of a snapshot cannot be read: the guest has not asked for it, and its end stays what it is. */
+  #found(look: NonNullable<ReturnType<ExplainOptions["look"]>>, question: Question): Diagnosis | undefined {
+    const { resets } = this.#machine.stats();
+    const symbols = this.#options!.symbols?.();
+    try {
+      return look(this.#machine, { ...question, ...(symbols && { symbols }), console: this.tail, resets });
+    } catch (error) {
+      if (error instanceof PageSourceError) return undefined;
+      throw error;
     }
   }
 }

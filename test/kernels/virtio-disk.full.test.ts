@@ -9,6 +9,7 @@ import { TestConsole } from "../support/fake-machine.js";
 import { fileOf, fromFile, newMachine } from "../support/snapshot-moves.js";
 import { MIB, sha256, testCopy, withDisks } from "./virtio-disk.js";
 
+testCopy("version 2", {});
 testCopy("version 1, two CPUs", { virtio: { version: 1 }, cpus: 2 });
 
 const BINDS = 50;

@@ -40,25 +40,38 @@ export function localPrefixes6(table: string): string[] {
   return [...found];
 }
 
-const TABLES = [
-  { file: "/proc/net/fib_trie", read: localPrefixes },
-  { file: "/proc/net/ipv6_route", read: localPrefixes6 },
-];
+/** One of Linux's tables. A router's has hundreds of thousands of lines: they are read again when they are others. */
+class Table {
+  #text = "";
+  #prefixes: readonly string[] = [];
 
-function routedHere(): string[] {
-  return TABLES.flatMap(({ file, read }) => {
+  constructor(
+    readonly file: string,
+    readonly read: (table: string) => string[],
+  ) {}
+
+  prefixes(): readonly string[] {
     try {
-      return read(readFileSync(file, "latin1"));
+      const text = readFileSync(this.file, "latin1");
+      if (text !== this.#text) [this.#text, this.#prefixes] = [text, this.read(text)];
+      return this.#prefixes;
     } catch {
       return [];
     }
-  });
+  }
 }
+
+const TABLES = [
+  new Table("/proc/net/fib_trie", localPrefixes),
+  new Table("/proc/net/ipv6_route", localPrefixes6),
+];
 
 /** Addresses and prefixes, as text, of both families. */
 export function ownAddresses(): string[] {
   const listed = Object.values(os.networkInterfaces()).flatMap((all = []) =>
     all.map(({ address }) => address),
   );
-  return process.platform === "linux" ? [...new Set([...listed, ...routedHere()])] : listed;
+  return process.platform === "linux"
+    ? [...new Set([...listed, ...TABLES.flatMap((table) => table.prefixes())])]
+    : listed;
 }

@@ -55,9 +55,14 @@ export class StreamPeer {
     return this.#queue.taken;
   }
 
+  /** Whether `send` would take a frame of so many bytes. */
+  hasRoom(bytes: number): boolean {
+    return !this.#socket.destroyed && this.#queue.waiting + bytes <= MOST_WAITING;
+  }
+
   /** Sends a frame; false where it is lost. */
   send(frame: Uint8Array): boolean {
-    if (this.#socket.destroyed || this.#queue.waiting + frame.length > MOST_WAITING) return false;
+    if (!this.hasRoom(frame.length)) return false;
     this.#queue.push(wireFrame(frame));
     return true;
   }

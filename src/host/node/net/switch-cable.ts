@@ -100,7 +100,10 @@ class OwnSwitch implements Way {
           this.sayOnce("nonsense", `switch ${this.name}: a station sends ${why.message}; it is sent away`);
       },
     });
-    const plugged = this.#switch.plug({ send: ({ bytes }) => peer.send(bytes) });
+    const plugged = this.#switch.plug({
+      hasRoom: (bytes) => peer.hasRoom(bytes),
+      send: ({ bytes }) => peer.send(bytes),
+    });
     this.#peers.add(peer);
   }
 }
