@@ -2,6 +2,7 @@
  * What the state of a CPU that comes from a file looks like: every field of its width, every list of its length. Whether a CPU
  * can be in it is another question, which an engine answers (`engine/x86/checked-state.ts`). Knows no engine.
  */
+import { FXSAVE } from "../spec/fxsave.js";
 import {
   big,
   bits,
@@ -27,7 +28,6 @@ const ACCESS_BITS = 0x1f0ff;
 const U32_BIG = 0xffff_ffffn;
 /** Guest-physical addresses have 52 bits at most. */
 const PHYSICAL_END = 2 ** 52;
-const FXSAVE_BYTES = 512;
 const YMM_UPPER_BYTES = 256;
 const PDPTES = 4;
 /** More than any CPU here stores. */
@@ -68,7 +68,7 @@ export const cpuStateShape = record<CpuState>({
   dr: list(u64, DEBUG_REGISTERS),
   msrs: msrsShape,
   xcr0: optional(big(0n, U32_BIG)),
-  fxsave: optional(bytes(FXSAVE_BYTES)),
+  fxsave: optional(bytes(FXSAVE.SIZE)),
   x87Selectors: optional(record<{ code: number; data: number }>({ code: u16, data: u16 })),
   ymmUpper: optional(bytes(YMM_UPPER_BYTES)),
   pdptes: optional(list(u64, PDPTES)),

@@ -5,6 +5,7 @@
  *
  * Specification: Intel SDM vol. 3C §26.3.1 (checks on the guest state area); vol. 3A §2.5, §3.3.7.1, §4.1.1, §4.4.1.
  */
+import { FXSAVE } from "../../spec/fxsave.js";
 import { hex } from "../../bytes/hex.js";
 import { list, record, refine, ShapeError, u32, whole, type Fault, type Shape } from "../../bytes/shape.js";
 import * as X from "../../spec/x86-privileged.js";
@@ -27,8 +28,6 @@ const LOW_32 = TWO_32 - 1n;
 const LINEAR_BITS = 48;
 const PHYSICAL_BITS = 52n;
 const REAL_LIMIT = 0xffff;
-/** MXCSR in an FXSAVE image. */
-const IMAGE_MXCSR = 24;
 const RFLAGS_EXISTING = BigInt((X.FLAGS_STATUS | X.FLAGS_SYSTEM | X.FLAG_ALWAYS) >>> 0);
 /** Segments whose bases have 64 bits; those of the others have 32. */
 const WIDE_BASES: readonly string[] = ["fs", "gs", "ldtr", "tr"];
@@ -129,7 +128,7 @@ function* hiddenFaults(state: CpuState, facts: CpuFacts): Generator<Fault> {
   if (xcr0 !== 1n && !validXcr0(facts, Number(xcr0)))
     yield fault(".xcr0", xcr0, "components that CPUID shows");
   if (fxsave !== undefined) {
-    const mxcsr = new DataView(fxsave.buffer, fxsave.byteOffset).getUint32(IMAGE_MXCSR, true);
+    const mxcsr = new DataView(fxsave.buffer, fxsave.byteOffset).getUint32(FXSAVE.MXCSR, true);
     if (mxcsr & ~X.MXCSR_MASK) yield fault(".fxsave", mxcsr, "no reserved bit of MXCSR");
   }
   if (ymmUpper !== undefined && !facts.cpuid.has("avx"))

@@ -9,6 +9,7 @@
  * ```
  * Specification: Intel SDM vol. 1 §10.5.1, §13.4.1, §13.6 (initial state).
  */
+import { FXSAVE } from "../../../spec/fxsave.js";
 import {
   X87_CONTROL_INIT,
   X87_CONTROL_RESERVED_ONES,
@@ -27,14 +28,14 @@ import type { CpuContext } from "../cpu-context.js";
 import * as L from "../layout.js";
 import { FPU_CODE_SELECTOR, FPU_CONTROL, FPU_INSTRUCTION_POINTER, FPU_TAGS } from "../x87/state.js";
 
-export const LEGACY_SIZE = 512;
+export const LEGACY_SIZE = FXSAVE.SIZE;
 /** Legacy region and XSAVE header. */
 export const XSAVE_SIZE = 576;
 
 /** Parts of the legacy region, bytes: up to the pointers and behind MXCSR x87, then XMM. */
 export const POINTERS_END = 24;
-export const ST_START = 32;
-export const XMM_START = 160;
+export const ST_START = FXSAVE.ST;
+export const XMM_START = FXSAVE.XMM;
 export const XMM_SIZE = 16;
 /** Of 64-bit mode: what the state as plain data has in every mode. */
 const VECTOR_REGISTERS = 16;
