@@ -2,14 +2,14 @@
  * Which flow a frame belongs to, as a small number that is the same in both directions. Whatever the frame says costs at most a wrong
  * number, which only decides where it queues.
  */
+import { etherType } from "./heads.js";
+import { ETHERTYPE, PROTOCOL } from "./ipv4.js";
 import { ETHERNET_HEADER } from "./net-backend.js";
 
 /** Numbers of flows are below this. */
 export const FLOW_SLOTS = 256;
 
-const TYPE_AT = 12;
 const IPV4 = {
-  TYPE: 0x0800,
   LENGTH_MASK: 15,
   WORD_BYTES: 4,
   FRAGMENT: 6,
@@ -18,9 +18,9 @@ const IPV4 = {
   SOURCE: 12,
   ADDRESS_BYTES: 4,
 } as const;
-const IPV6 = { TYPE: 0x86dd, PROTOCOL: 6, SOURCE: 8, ADDRESS_BYTES: 16, HEADER: 40 } as const;
-/** TCP and UDP: both ports, the sender's first. */
-const WITH_PORTS = [6, 17];
+const IPV6 = { PROTOCOL: 6, SOURCE: 8, ADDRESS_BYTES: 16, HEADER: 40 } as const;
+/** Both ports, the sender's first. */
+const WITH_PORTS: readonly number[] = [PROTOCOL.TCP, PROTOCOL.UDP];
 const PORT_BYTES = 2;
 /** FNV-1a */
 const BASIS = 0x811c9dc5;
@@ -39,9 +39,9 @@ function mix(hash: number, bytes: Uint8Array): number {
  * what is no packet of IP.
  */
 export function flowOf(frame: Uint8Array, fromGuest: boolean): number | undefined {
-  const type = (frame[TYPE_AT] << 8) | frame[TYPE_AT + 1];
+  const type = etherType(frame);
   const packet = frame.subarray(ETHERNET_HEADER);
-  const at = type === IPV4.TYPE ? IPV4 : type === IPV6.TYPE ? IPV6 : undefined;
+  const at = type === ETHERTYPE.IPV4 ? IPV4 : type === ETHERTYPE.IPV6 ? IPV6 : undefined;
   if (at === undefined || packet.length < at.SOURCE + 2 * at.ADDRESS_BYTES) return undefined;
   const head = at === IPV4 ? (packet[0] & IPV4.LENGTH_MASK) * IPV4.WORD_BYTES : IPV6.HEADER;
   const piece =

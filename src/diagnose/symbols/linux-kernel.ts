@@ -108,7 +108,7 @@ function deltaOf(ram: Ram, found: Kallsyms, spaces: readonly AddressSpace[]): bi
     const { names, addresses } = found;
     const index = names.indexOf("linux_banner");
     return index < 0
-      ? addressByTables(ram, found, spaces, addresses[names.indexOf("_stext")])
+      ? addressByTables(ram, spaces, addresses[names.indexOf("_stext")])
       : byBanner(ram, addresses[index]);
   }
   const index = found.names.indexOf("linux_banner");
@@ -135,7 +135,6 @@ function byBanner(ram: Ram, linear: bigint): bigint | undefined {
 /** A kernel whose banner has no name: its first function is where tables say. */
 function addressByTables(
   ram: Ram,
-  _found: Kallsyms,
   spaces: readonly AddressSpace[],
   linear: bigint | undefined,
 ): bigint | undefined {

@@ -2,11 +2,11 @@
  * Symbols of files: System.map ("ffffffff81000000 T _text", one a line) and the symbol table of an ELF file. A file has addresses as
  * the kernel was linked; a kernel that moved itself (KASLR) runs elsewhere: `slideOf` finds how far.
  */
+import { ELF_MAGIC } from "../../spec/elf.js";
 import { recognise } from "../../formats/index.js";
 import type { CpuState } from "../../x86/cpu-state.js";
 import { SymbolTable, type NamedAddress } from "./symbol-table.js";
 
-const ELF_MAGIC = [0x7f, 0x45, 0x4c, 0x46];
 const MAP_LINE = /^([0-9a-f]{1,16}) ([a-zA-Z?]) (\S{1,511})/;
 const MOST_SYMBOLS = 1 << 21;
 /** Where a system call enters the kernel for 64 bits: the MSR, and the functions' names. */

@@ -6,6 +6,7 @@
  */
 import type { PlanPart } from "../../devices/part.js";
 import type { DeviceAccess, MachineTrace } from "../../machine/accesses.js";
+import { LAPIC_MMIO } from "../../memory/layout.js";
 import { VIRTIO_MMIO } from "../../spec/virtio.js";
 import type { TraceFilter, TraceKind, TraceWords } from "./trace-words.js";
 
@@ -18,8 +19,6 @@ interface Device {
 
 const NS_PER_US = 1000;
 const HEX = 16;
-const APIC_PAGE = 0xfee0_0000;
-const PAGE = 4096;
 const PROCESS = 1;
 
 const VIRTIO_REGISTERS = new Map<number, string>(
@@ -121,8 +120,8 @@ export class ChromeTrace implements MachineTrace {
 
   #unnamed(space: DeviceAccess["space"], address: number): string {
     if (space === "msr") return `MSR ${hex(address)}`;
-    if (space === "memory" && address >= APIC_PAGE && address < APIC_PAGE + PAGE)
-      return `lapic+${hex(address - APIC_PAGE)}`;
+    const offset = address - LAPIC_MMIO.start;
+    if (space === "memory" && offset >= 0 && offset < LAPIC_MMIO.size) return `lapic+${hex(offset)}`;
     return hex(address);
   }
 

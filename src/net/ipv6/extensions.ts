@@ -7,9 +7,10 @@ import type { Piece } from "../packet.js";
 /** Numbers of protocols that are extensions. */
 export const EXTENSION = { HOP_BY_HOP: 0, ROUTING: 43, PIECE: 44, DESTINATION: 60 } as const;
 
-const AT = { NEXT: 0, LENGTH: 1, SEGMENTS_LEFT: 3, OPTIONS: 2, OFFSET: 2, ID: 4 } as const;
+const AT = { NEXT: 0, LENGTH: 1, SEGMENTS_LEFT: 3, OPTIONS: 2 } as const;
+/** The extension that says which piece of a datagram it is (RFC 8200 §4.5). */
+export const PIECE_HEADER = { NEXT: 0, OFFSET: 2, MORE: 1, ID: 4, BYTES: 8 } as const;
 const UNIT = 8;
-const MORE = 1;
 const OFFSET_MASK = 0xfff8;
 const PAD_1 = 0;
 const OPTION_HEAD = 2;
@@ -50,11 +51,12 @@ export function behindExtensions(first: number, bytes: Uint8Array, whole: boolea
 }
 
 function pieceIn(bytes: Uint8Array): Behind | undefined {
-  if (bytes.length < UNIT) return undefined;
+  if (bytes.length < PIECE_HEADER.BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const place = view.getUint16(AT.OFFSET);
-  const piece = { id: view.getUint32(AT.ID), offset: place & OFFSET_MASK, more: (place & MORE) !== 0 };
-  const payload = bytes.subarray(UNIT);
+  const place = view.getUint16(PIECE_HEADER.OFFSET);
+  const more = (place & PIECE_HEADER.MORE) !== 0;
+  const piece = { id: view.getUint32(PIECE_HEADER.ID), offset: place & OFFSET_MASK, more };
+  const payload = bytes.subarray(PIECE_HEADER.BYTES);
   // A piece that is the whole is none, and is not kept (RFC 6946 §4): its payload may begin with extensions.
   if (piece.offset > 0 || piece.more) return { protocol: bytes[AT.NEXT], payload, piece, pieced: true };
   const behind = behindExtensions(bytes[AT.NEXT], payload, false);

@@ -2,7 +2,7 @@
 import { readSix, writeSix } from "../address.js";
 import { ETHERNET_HEADER } from "../net-backend.js";
 import type { Packet, Piece, Route } from "../packet.js";
-import { behindExtensions, EXTENSION } from "./extensions.js";
+import { behindExtensions, EXTENSION, PIECE_HEADER } from "./extensions.js";
 
 export const IPV6_HEADER = 40;
 /** Where in an Ethernet frame the payload of a packet without extensions begins. */
@@ -15,8 +15,6 @@ const AT = { VERSION: 0, LENGTH: 4, NEXT: 6, HOPS: 7, SOURCE: 8, DESTINATION: 24
 const VERSION_6 = 6;
 const VERSION_SHIFT = 4;
 const HOPS = 64;
-/** Of the header of a piece (RFC 8200 §4.5). */
-const PIECE = { NEXT: 0, OFFSET: 2, MORE: 1, ID: 4, BYTES: 8 } as const;
 /** Addresses of groups. */
 const GROUP_SHIFT = 120n;
 const GROUP = 0xffn;
@@ -68,7 +66,7 @@ export function writeIpv6(frame: Uint8Array, { source, destination, protocol, ho
 
 /** Bytes of payload of a piece that others follow, in packets of so many bytes. */
 export function pieceBytes(mtu: number): number {
-  return Math.floor((mtu - IPV6_HEADER - PIECE.BYTES) / PIECE.BYTES) * PIECE.BYTES;
+  return Math.floor((mtu - IPV6_HEADER - PIECE_HEADER.BYTES) / PIECE_HEADER.BYTES) * PIECE_HEADER.BYTES;
 }
 
 /** A piece as the payload of a packet: its bytes behind the header that says which piece it is; and the packet's route. */
@@ -77,11 +75,11 @@ export function asPiece<R extends Route>(
   data: Uint8Array,
   { id, offset, more }: Piece,
 ): { route: R; payload: Uint8Array } {
-  const payload = new Uint8Array(PIECE.BYTES + data.length);
+  const payload = new Uint8Array(PIECE_HEADER.BYTES + data.length);
   const view = new DataView(payload.buffer);
-  payload[PIECE.NEXT] = route.protocol;
-  view.setUint16(PIECE.OFFSET, offset | (more ? PIECE.MORE : 0));
-  view.setUint32(PIECE.ID, id);
-  payload.set(data, PIECE.BYTES);
+  payload[PIECE_HEADER.NEXT] = route.protocol;
+  view.setUint16(PIECE_HEADER.OFFSET, offset | (more ? PIECE_HEADER.MORE : 0));
+  view.setUint32(PIECE_HEADER.ID, id);
+  payload.set(data, PIECE_HEADER.BYTES);
   return { route: { ...route, protocol: EXTENSION.PIECE }, payload };
 }
