@@ -1,13 +1,10 @@
 /** Messages of ICMP for IPv6: echoes, and why a packet did not arrive. Specification: RFC 4443. */
-import { checksumOf, sumOf } from "../checksum.js";
-import type { Unreachable } from "../icmp.js";
+import { errorMessage, ICMP_AT as AT, summed, type Unreachable } from "../icmp.js";
 import { PROTOCOL } from "../ipv4.js";
 import { pseudoSum, type Packet, type Route } from "../packet.js";
 import { IPV6_HEADER, LEAST_MTU_6 } from "./packet.js";
 
 const TYPE = { UNREACHABLE: 1, ECHO: 128, ECHO_REPLY: 129 } as const;
-export const ICMP_AT = { TYPE: 0, CODE: 1, CHECKSUM: 2, REST: 8 } as const;
-const AT = ICMP_AT;
 /** How much of a packet its sender is shown (§3.1): what every link takes. */
 const SHOWN = LEAST_MTU_6 - IPV6_HEADER - AT.REST;
 /** Messages of this type and below are of errors: nobody answers one with another (§2.4). */
@@ -18,10 +15,7 @@ const CODES: Readonly<Record<Unreachable, number>> = { route: 0, prohibited: 1, 
 
 /** Makes the checksum of a message; gives the message. */
 export function withSum(route: Route, bytes: Uint8Array): Uint8Array {
-  bytes[AT.CHECKSUM] = bytes[AT.CHECKSUM + 1] = 0;
-  const sum = checksumOf(sumOf(bytes, 0, bytes.length, pseudoSum(route, bytes.length)));
-  new DataView(bytes.buffer).setUint16(AT.CHECKSUM, sum);
-  return bytes;
+  return summed(bytes, pseudoSum(route, bytes.length));
 }
 
 /** The answer to an echo request whose checksum is right (§4.2); undefined for any other message. */
@@ -45,10 +39,5 @@ export function unreachable(
   route: Route,
 ): Uint8Array | undefined {
   if (protocol === PROTOCOL.ICMPV6 && !(payload[AT.TYPE] > LAST_ERROR)) return undefined;
-  const shown = packet.subarray(0, SHOWN);
-  const bytes = new Uint8Array(AT.REST + shown.length);
-  bytes[AT.TYPE] = TYPE.UNREACHABLE;
-  bytes[AT.CODE] = CODES[why];
-  bytes.set(shown, AT.REST);
-  return withSum(route, bytes);
+  return withSum(route, errorMessage(TYPE.UNREACHABLE, CODES[why], packet.subarray(0, SHOWN)));
 }

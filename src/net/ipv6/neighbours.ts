@@ -3,7 +3,8 @@ import { readSix, writeSix, type Prefix } from "../address.js";
 import { PROTOCOL } from "../ipv4.js";
 import { MAC_BYTES } from "../net-backend.js";
 import { rightSum, type Packet, type Route } from "../packet.js";
-import { ICMP_AT, withSum } from "./icmp.js";
+import { ICMP_AT } from "../icmp.js";
+import { withSum } from "./icmp.js";
 import { isGroupAddress } from "./packet.js";
 
 const TYPE = { ROUTER_ASKED: 133, ROUTER_SAID: 134, ASKED: 135, SAID: 136 } as const;
