@@ -24,6 +24,7 @@ const SCRIPT_NAME = "parts.cjs";
 const ONE_FILE = {
   thread: "main",
   entry: "program",
+  starter: "cli/start.js",
   modules: ["cli/command-line.js", "cli/commands/restore.js"],
 };
 /** What the entry is called in there: the file of its own name runs the script. */
@@ -233,7 +234,9 @@ module.exports = function load(name) {
 async function writeOneFile(parts) {
   const folder = path.join(TO, ONE_FILE.thread);
   const partOf = (module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
-  const before = importedBy(parts, ONE_FILE.entry);
+  const before = new Set(
+    [ONE_FILE.entry, partOf(ONE_FILE.starter)].flatMap((one) => [...importedBy(parts, one)]),
+  );
   const names = [...heldBy(parts, ONE_FILE.modules.map(partOf))].filter((name) => !before.has(name));
   const table = await takenTogether(folder, names, {
     nameOf: (name) => `./${name}.cjs`,

@@ -1,9 +1,8 @@
 /** From a request to what `boot/` plans from: reads the files. Plans nothing. */
 import type { BootModule, BootOptions, NamedBytes } from "../boot/options.js";
-import { recognise } from "../formats/index.js";
 import type { BootRequest, ModulePath } from "./boot-request.js";
 import { readInput } from "./files.js";
-import { findSeabios, type SeabiosPart } from "./seabios.js";
+import type { SeabiosPart } from "./seabios.js";
 
 /** Bytes that a firmware image may unpack to here: what a PC's flash holds at most. */
 const LARGEST_FIRMWARE = 2 ** 24;
@@ -63,7 +62,7 @@ async function firmwareFiles(
 ): Promise<Pick<BootOptions, "bios" | "vgaRom">> {
   const files: Pick<BootOptions, "bios" | "vgaRom"> = {};
   if (bios !== undefined) files.bios = await readFirmware("bios", bios, signal);
-  const wanted = screen === true && (bios !== undefined || isFirmware(kernel)) ? "on" : "off";
+  const wanted = screen === true && (bios !== undefined || (await isFirmware(kernel))) ? "on" : "off";
   const vga = vgaRom ?? wanted;
   if (vga !== "off") files.vgaRom = await readFirmware("vgabios", vga, signal);
   return files;
@@ -74,12 +73,13 @@ async function readFirmware(
   given: string,
   signal: AbortSignal | undefined,
 ): Promise<NamedBytes> {
-  const name = given === "on" ? await findSeabios(part, signal) : given;
+  const name = given === "on" ? await (await import("./seabios.js")).findSeabios(part, signal) : given;
   return readNamed(part === "bios" ? "BIOS" : "VGA BIOS", name, signal);
 }
 
 /** What is wrong with an image is said when it is planned. */
-function isFirmware(kernel: Uint8Array): boolean {
+async function isFirmware(kernel: Uint8Array): Promise<boolean> {
+  const { recognise } = await import("../formats/index.js");
   try {
     return recognise(kernel, LARGEST_FIRMWARE).format === "firmware";
   } catch {

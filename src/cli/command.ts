@@ -11,8 +11,6 @@ export interface CommandContext {
 
 /** A command's description and action. */
 export interface Command {
-  /** One line, as `locore help` shows it. */
-  summary: string;
   /** Paragraphs below the usage line. */
   description?: readonly string[];
   operands: readonly OperandSpec[];

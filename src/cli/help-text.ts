@@ -1,6 +1,7 @@
 /** Renders help from the tables, so that no option can be missing from it. */
 import { spelled, type ForeignWord, type OperandSpec, type OptionSpec } from "./args.js";
 import type { Command } from "./command.js";
+import type { CommandRow } from "./commands.js";
 import { EXIT_STATUS } from "../machine/end.js";
 import { wrapped } from "./render/wrap.js";
 
@@ -33,14 +34,14 @@ function section(title: string, lines: readonly string[]): string[] {
 }
 
 /** Help of one command. */
-export function commandHelp(name: string, command: Command): string[] {
+export function commandHelp({ name, summary }: CommandRow, command: Command): string[] {
   const operands = command.operands.map(operandText).join(" ");
   const words = [operands, command.options.length > 0 ? "[options]" : ""].filter(Boolean).join(" ");
   const usage = `locore ${name} ${command.usage ?? words}`.trimEnd();
   return [
     `usage: ${usage}`,
     "",
-    command.summary,
+    summary,
     ...(command.description ?? []).flatMap((paragraph) => ["", ...wrapped(paragraph.split(" "))]),
     ...section("operands", columns(command.operands.map((o) => [o.name, o.help] as const))),
     ...section("options", columns(command.options.map((o) => [optionText(o), o.help] as const))),
@@ -84,12 +85,12 @@ export function foreignHelp(words: readonly (ForeignWord & { about: string })[])
 }
 
 /** Help of the whole program. */
-export function programHelp(commands: readonly (readonly [name: string, summary: string])[]): string[] {
+export function programHelp(commands: readonly CommandRow[]): string[] {
   return [
     "usage: locore COMMAND …",
     "",
     "Hand it a kernel and it runs, or says why not.",
-    ...section("commands", columns(commands)),
+    ...section("commands", columns(commands.map(({ name, summary }) => [name, summary]))),
     ...section("exit status", columns(EXIT_STATUS_TEXT)),
     "",
     "locore help COMMAND shows a command's options, locore help qemu what becomes of QEMU's words.",

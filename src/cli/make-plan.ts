@@ -1,8 +1,7 @@
 /** From a request to what a machine is planned from, and to its plan for commands that run nothing. */
-import { createHash } from "node:crypto";
 import type { BootOptions, NamedBytes } from "../boot/options.js";
 import type { Plan } from "../boot/plan.js";
-import { makePlan as planOf } from "../host/node/make-plan.js";
+import { lateBuiltin } from "../host/node/late-builtin.js";
 import type { PlannedSource } from "../host/node/messages.js";
 import { bootOptions } from "./boot-options.js";
 import type { BootRequest } from "./boot-request.js";
@@ -27,12 +26,13 @@ export async function machineSource(request: BootRequest, signal?: AbortSignal):
 
 /** The plan of a request. Throws what makes it impossible. */
 export async function makePlan(request: BootRequest): Promise<Plan> {
+  const { makePlan: planOf } = await import("../host/node/make-plan.js");
   return (await planOf(await machineSource(request))).plan;
 }
 
 /** SHA-256 in hex. */
 export function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
+  return lateBuiltin("node:crypto").createHash("sha256").update(bytes).digest("hex");
 }
 
 /** The files that a machine is planned from, as they were read. */

@@ -51,10 +51,8 @@ const INSTEAD: Readonly<Record<string, string>> = {
   mappings: "request.kernel or request.loader",
 };
 
-/** The request of a command line: of its options, or of the file that `--plan` names. Throws UsageError, PlanFileError. */
-export async function bootRequest(args: Arguments): Promise<BootRequest> {
-  const file = args.value("plan");
-  if (file === undefined) return readBootRequest(args);
+/** The request that a file holds, which says all that is planned. Throws UsageError for options beside it, PlanFileError. */
+export async function plannedRequest(file: string, args: Arguments): Promise<BootRequest> {
   const other = BOOT_OPTIONS.find(({ name }) => name !== "plan" && args.has(name));
   const said = args.operands[0] ?? (other && spelled(other.name));
   if (said !== undefined)

@@ -1,24 +1,19 @@
-/**
- * Where the program begins: the machine's thread of a command that will want one is started before anything else is loaded, so
- * that both threads load at once, and what they compile is kept.
- */
-import { keepCompiledCode, keepingVariables } from "../host/node/compiled-code.js";
-import { noteStandardStreams } from "../host/node/end-process.js";
-import { startEarly, type Expectation } from "../host/node/machine-thread.js";
+/** Where the program begins. What asks for its version alone has it before anything else is loaded. */
+import { writeSync } from "node:fs";
+import { versionLine } from "./version.js";
 
-const HELP = ["--help", "-h", "-?"];
+const VERSION_WORDS = ["--version", "-V", "version"];
+const STANDARD_OUTPUT = 1;
 
-/** What a command line will ask the thread for, if it is right; one that is not ends the thread with the process. */
-function expected([command, ...words]: readonly string[]): Expectation | undefined {
-  // What stands behind -- is another program's.
-  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
-  if (own.some((word) => HELP.includes(word))) return undefined;
-  if (command === "restore") return "restore";
-  return command === "boot" || command === "run" || command === "demo" ? "boot" : undefined;
+/** Whether that was all. Where it cannot be written like this, the program proper writes it, or says why not. */
+function wroteVersion([word, ...others]: readonly string[]): boolean {
+  if (!VERSION_WORDS.includes(word) || others.length > 0) return false;
+  try {
+    writeSync(STANDARD_OUTPUT, `${versionLine()}\n`);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
-noteStandardStreams();
-const expectation = expected(process.argv.slice(2));
-if (expectation !== undefined) startEarly(expectation, keepingVariables());
-keepCompiledCode();
-void import("./command-line.js").then(({ runProgram }) => runProgram());
+if (!wroteVersion(process.argv.slice(2))) void import("./start.js");

@@ -3,7 +3,7 @@ import type { SavingRequest } from "../host/node/saving.js";
 import type { ShareRequest } from "../host/node/share-request.js";
 import type { SnapshotPoint } from "../host/run.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
-import { packageVersion } from "./commands/version.js";
+import { packageVersion } from "./version.js";
 import { parseDuration } from "./values.js";
 
 export const SNAPSHOT_OPTIONS: readonly OptionSpec[] = [

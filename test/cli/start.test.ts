@@ -30,6 +30,37 @@ function imported(parts: Record<string, Part>, name: string, seen = new Set<stri
   return seen;
 }
 
+/** Modules of what `module` brings along at once. */
+function loadedWith(module: string): string[] {
+  const parts = JSON.parse(readFileSync(PARTS, "utf8")) as Record<string, Part>;
+  const own = Object.keys(parts).find((name) => parts[name].modules.includes(module))!;
+  return [...imported(parts, own)].flatMap((name) => parts[name].modules).sort();
+}
+
+test("R3.10 the version is said before the program is loaded, and written by the program where that fails", () => {
+  assert.deepEqual(loadedWith("cli/program.js"), ["cli/program.js", "cli/version.js"]);
+  const line = new RegExp(`^locore [^ ]+ \\(Node ${process.versions.node}, ${process.platform}\\)\n$`);
+  for (const words of [["--version"], ["-V"], ["version"], ["version", "--"]]) {
+    const { status, stdout } = spawnSync(process.execPath, [PROGRAM, ...words], { encoding: "utf8" });
+    assert.equal(status, 0, words.join(" "));
+    assert.match(stdout, line);
+  }
+  if (!existsSync("/dev/full")) return;
+  const full = spawnSync("sh", ["-c", '"$0" "$1" --version > /dev/full', process.execPath, PROGRAM]);
+  assert.deepEqual([full.status, /standard output: no space/.test(String(full.stderr))], [74, true]);
+});
+
+test("R3.10 the list of commands is shown without loading any but help, and a boot plans nothing in the thread of the terminal", () => {
+  const commands = loadedWith("cli/command-line.js").filter((one) => one.startsWith("cli/commands/"));
+  assert.deepEqual(commands, ["cli/commands/help.js"]);
+  const unwanted =
+    /^(machine\/machine|devices\/|boot\/(?!announce-ways|options)|formats\/|engine\/(?!contract)|guests\/(?!cache\/atomic))/;
+  assert.deepEqual(
+    loadedWith("cli/commands/boot.js").filter((one) => unwanted.test(one)),
+    [],
+  );
+});
+
 test("R6.2 restore loads no machine, no device, no loader and no engine in the thread of the terminal", () => {
   const parts = JSON.parse(readFileSync(PARTS, "utf8")) as Record<string, Part>;
   const command = Object.keys(parts).find((name) => parts[name].modules.includes("cli/commands/restore.js"))!;

@@ -3,7 +3,7 @@ import { BOOT_OPERANDS, BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, type Command } from "../command.js";
 import { withGuestFiles } from "../guest-files.js";
 import { machineSource } from "../make-plan.js";
-import { bootRequest } from "../plan-file.js";
+import { askedRequest } from "../asked-request.js";
 import { launch, type LaunchOptions } from "../launch.js";
 import { progressLine } from "../progress.js";
 import { NET_RUN_OPTIONS, readNet } from "../net-option.js";
@@ -12,7 +12,6 @@ import { refuseSavingShares } from "../snapshot-options.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
 export const boot: Command = {
-  summary: "boot a kernel; its console is your terminal",
   description: [
     "A guest that resets the machine gets a machine as it was planned, unless it panicked before: then the run ends.",
     "On a terminal every key goes to the guest; Ctrl-A x quits, Ctrl-A h lists keys. With a pipe as standard input " +
@@ -44,7 +43,7 @@ export const boot: Command = {
     ["locore boot bios.bin --firmware-log", "firmware from its reset vector, with its log"],
   ],
   async run(args, context) {
-    const request = await bootRequest(args);
+    const request = await askedRequest(args);
     const options = readRunOptions(args);
     refuseSavingShares(request, options);
     const source: LaunchOptions["source"] = async (signal) => {

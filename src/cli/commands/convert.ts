@@ -101,8 +101,6 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
 }
 
 export const convert: Command = {
-  summary:
-    "put a kernel into another kind of file: of an x86 kernel its vmlinux, an ELF32 file or one with a PVH note; of an ARM kernel a zImage, an arm64 Image or an ELF file",
   description: [
     "Xen on ARM, U-Boot's bootz and booti and Firecracker take no ELF file. The result is what they take: a header, a " +
       "piece of code that puts the kernel where it belongs, and the kernel.",

@@ -60,7 +60,6 @@ async function demoBoot(
 }
 
 export const demo: Command = {
-  summary: "boot Debian's kernel to a shell; without a terminal, to a few lines that the guest computes",
   operands: [],
   options: [...RUN_OPTIONS, JSON_OPTION],
   async run(args, context) {

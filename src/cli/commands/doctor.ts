@@ -40,8 +40,6 @@ async function checkClocks(args: Arguments, { stdout, stderr }: CommandContext):
 }
 
 export const doctor: Command = {
-  summary:
-    "say which engines work on this host, and why others do not; what else it lacks, and what is done without",
   operands: [],
   options: [
     {

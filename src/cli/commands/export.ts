@@ -18,7 +18,7 @@ import { readInput, writeOutput } from "../files.js";
 import { withGuestFiles } from "../guest-files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
-import { bootRequest } from "../plan-file.js";
+import { askedRequest } from "../asked-request.js";
 import { showingProgress } from "../progress.js";
 import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
 
@@ -34,7 +34,7 @@ function ownOnly(args: Arguments, request: BootRequest): string[] {
 }
 
 async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportRequest> {
-  const asked = await bootRequest(args);
+  const asked = await askedRequest(args);
   const request = await showingProgress(stderr, (pulling) => withGuestFiles(asked, pulling));
   const bytes = await readInput("kernel", request.kernel);
   const image = recognise(bytes);
@@ -104,8 +104,6 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
 }
 
 export const exportCommand: Command = {
-  summary:
-    "write what boots the same guest in another monitor, and say what is lost: a script, JSON or XML for QEMU, Firecracker, Cloud Hypervisor, crosvm, kvmtool, bhyve, libvirt, Xen's xl, or Xen without a first domain",
   description: [
     "Takes boot's options. A kernel that the target takes only in another kind of file is converted (locore help convert) and written beside " +
       "the configuration. One that the target would refuse all the same is refused here, with the check that fails and what to do.",

@@ -57,7 +57,6 @@ async function pull(names: readonly string[], args: Arguments, context: CommandC
 }
 
 export const guests: Command = {
-  summary: "list real kernels and programs that can be fetched, or fetch some into the cache",
   operands: [
     { name: "ACTION", required: true, help: "list, or pull" },
     { name: "NAME…", required: false, help: "what to pull" },

@@ -20,7 +20,6 @@ export function findCommand(name: string): (typeof COMMANDS)[number] {
 const QEMU_TOPIC = "qemu";
 
 export const help: Command = {
-  summary: "show what locore can do, the options of one command, or what becomes of QEMU's words",
   operands: [{ name: "COMMAND", required: false, help: "the command to explain, or qemu" }],
   options: [],
   async run(args, { stdout }) {
@@ -30,13 +29,11 @@ export const help: Command = {
       return 0;
     }
     if (name !== undefined) {
-      printLines(stdout, commandHelp(name, await findCommand(name).load()));
+      const row = findCommand(name);
+      printLines(stdout, commandHelp(row, await row.load()));
       return 0;
     }
-    const rows = await Promise.all(
-      COMMANDS.map(async (row) => [row.name, (await row.load()).summary] as const),
-    );
-    printLines(stdout, programHelp(rows));
+    printLines(stdout, programHelp(COMMANDS));
     return 0;
   },
 };

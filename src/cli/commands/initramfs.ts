@@ -69,7 +69,6 @@ async function run(args: Arguments, context: CommandContext): Promise<number> {
 }
 
 export const initramfs: Command = {
-  summary: "make an initramfs of busybox and Debian packages with all they depend on",
   description: [
     "Packages are resolved and verified by this host's apt and cached. No maintainer script is run, so links that " +
       "update-alternatives makes and accounts are missing. Give the guest memory for twice the size of the file.",

@@ -315,8 +315,6 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
 }
 
 export const inspect: Command = {
-  summary:
-    "say where a kernel boots and where not, and at which byte that is decided; what a file is, with every fact's file offset; of a snapshot, which machine it is; of a disk, its partitions and what it boots",
   description: [
     "The answer comes first, then the facts, then a table: which loader takes the file and how, or which check fails, what is printed, what to do. Loaders are marked as run or read in --explain.",
     "--for ends with status 0 if the loader boots the file, 1 if it does not, 2 if there is no such loader.",

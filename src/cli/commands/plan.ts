@@ -7,7 +7,7 @@ import { BOOT_OPERANDS, BOOT_OPTIONS } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command } from "../command.js";
 import { withGuestFiles } from "../guest-files.js";
 import { machineSource, plugInFiles } from "../make-plan.js";
-import { bootRequest } from "../plan-file.js";
+import { askedRequest } from "../asked-request.js";
 import { readInput } from "../files.js";
 import { toJson } from "../json.js";
 import { differenceLines, planDifferences } from "../plan-diff.js";
@@ -60,7 +60,6 @@ async function compare(args: Arguments, stdout: Writable): Promise<number> {
 }
 
 export const plan: Command = {
-  summary: "show the machine that boot would run: memory map, registers, page tables, CPUID, devices, tables",
   description: [QEMU_PARAGRAPH],
   operands: BOOT_OPERANDS,
   options: [
@@ -78,7 +77,7 @@ export const plan: Command = {
   ],
   async run(args, { stdout, stderr }) {
     if (args.has("diff")) return compare(args, stdout);
-    const said = await bootRequest(args);
+    const said = await askedRequest(args);
     const request = await showingProgress(stderr, (pulling) => withGuestFiles(said, pulling));
     const source = await machineSource(request);
     const { plan: made } = await makePlan(source);

@@ -43,7 +43,6 @@ function reading<T>(file: string, read: (source: SnapshotSource) => T): T {
 }
 
 export const restore: Command = {
-  summary: "go on with a machine that was saved; its console is your terminal",
   description: [
     "The machine goes on behind the instruction that was its last when it was saved. Devices of your own have to be given again, its network, and its disks, in their order: one that is another, or was changed since, is refused.",
     "--clock jump lets the guest see the time pass that has passed since, up to each of its timers at once, so that no " +

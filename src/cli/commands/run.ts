@@ -88,7 +88,6 @@ async function runCommand(args: Arguments, context: CommandContext): Promise<num
 }
 
 export const run: Command = {
-  summary: "run one command in a guest: its output is your output, its status your status",
   description: [
     "Without KERNEL the guest is Debian's cloud kernel, without --root it has busybox. Standard input, output and error are the " +
       "command's, byte for byte; on a terminal it has one of its own, with the size of yours. Ctrl-C and other signals go to the " +

@@ -1,0 +1,24 @@
+/**
+ * Starts the program proper: the machine's thread of a command that will want one is started before anything else is loaded, so
+ * that both threads load at once, and what they compile is kept.
+ */
+import { keepCompiledCode, keepingVariables } from "../host/node/compiled-code.js";
+import { noteStandardStreams } from "../host/node/end-process.js";
+import { startEarly, type Expectation } from "../host/node/machine-thread.js";
+
+const HELP = ["--help", "-h", "-?"];
+
+/** What a command line will ask the thread for, if it is right; one that is not ends the thread with the process. */
+function expected([command, ...words]: readonly string[]): Expectation | undefined {
+  // What stands behind -- is another program's.
+  const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
+  if (own.some((word) => HELP.includes(word))) return undefined;
+  if (command === "restore") return "restore";
+  return command === "boot" || command === "run" || command === "demo" ? "boot" : undefined;
+}
+
+noteStandardStreams();
+const expectation = expected(process.argv.slice(2));
+if (expectation !== undefined) startEarly(expectation, keepingVariables());
+keepCompiledCode();
+void import("./command-line.js").then(({ runProgram }) => runProgram());
