@@ -42,9 +42,9 @@ function isPlainName(given: string): boolean {
  */
 export async function guestFile({ what, roles }: Wanted, given: string, pulling: Pulling): Promise<string> {
   if (!isPlainName(given) || (await isThere(given))) return given;
-  const { GuestError, guestNames, pullGuest } = await import("../guests/index.js");
-  if (!guestNames().includes(given)) {
-    const guess = closest(given, guestNames());
+  const { allGuestNames, GuestError, pullGuest } = await import("../guests/index.js");
+  if (!allGuestNames().includes(given)) {
+    const guess = closest(given, allGuestNames());
     if (guess === undefined) return given;
     const meant = `no such file, and no guest of that name\n        did you mean the guest ${guess}?`;
     throw new InputFileError(what, given, new Error(meant));

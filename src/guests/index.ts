@@ -5,7 +5,7 @@
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
 export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
-export { guestNames, listGuests, pullGuest } from "./pull.js";
+export { allGuestNames, guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs/initramfs.js";
 export type { AddedFile, InitramfsOptions } from "./initramfs/initramfs.js";

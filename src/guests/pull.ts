@@ -9,6 +9,7 @@ import { defaultCacheFolder, GuestCache, sha256 } from "./cache/cache.js";
 import type { GuestRecord } from "./cache/cache.js";
 import { CATALOGUE } from "./catalogue/catalogue.js";
 import type { CatalogueEntry } from "./catalogue/catalogue.js";
+import { suiteKernel, suiteNames } from "./catalogue/suite-kernels.js";
 import { GuestError } from "./errors.js";
 import { withLists } from "./apt/lists.js";
 import { offThread } from "./off-thread.js";
@@ -67,8 +68,13 @@ export function guestNames(): string[] {
   return CATALOGUE.map(({ name }) => name);
 }
 
+/** Every name that a guest can be pulled by: those of the catalogue, then those of Debian's releases. */
+export function allGuestNames(): string[] {
+  return [...guestNames(), ...suiteNames()];
+}
+
 function entryNamed(name: string): CatalogueEntry {
-  const entry = CATALOGUE.find((candidate) => candidate.name === name);
+  const entry = CATALOGUE.find((candidate) => candidate.name === name) ?? suiteKernel(name);
   if (entry) return entry;
   const known = guestNames().join(", ");
   throw new GuestError("unknown", `there is no guest "${name}"; the catalogue has ${known}`);

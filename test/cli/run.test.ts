@@ -26,6 +26,11 @@ test("R1.10 run: the kernel stands before --, the command behind it with words o
   assert.deepEqual(request("--exec", "a; b").command, ["sh", "-c", "a; b"]);
 });
 
+test("R1.10 run: the kernel may stand behind --kernel instead, but there is one", () => {
+  assert.equal(request("--kernel", "bzImage", "--", "true").kernel, "bzImage");
+  assert.throws(() => request("bzImage", "--kernel", "vmlinux"), /two kernels/);
+});
+
 test("R1.10 run: virtme-ng's words mean the same", () => {
   const ours = request("--smp", "2", "-m", "1G", "--share", "/a,rw", "--append", "x y", "--append", "z");
   const theirs = request("--cpus", "2", "--memory", "1G", "--rwdir", "/a", "-a", "x y", "-a", "z");

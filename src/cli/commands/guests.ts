@@ -43,9 +43,9 @@ function unknownGuest(name: string, known: readonly string[]): UsageError {
 
 async function pull(names: readonly string[], args: Arguments, context: CommandContext): Promise<number> {
   if (names.length === 0) throw new UsageError("which guest?", "locore guests list shows their names");
-  const { guestNames, pullGuest } = await import("../../guests/index.js");
-  const unknown = names.find((name) => !guestNames().includes(name));
-  if (unknown !== undefined) throw unknownGuest(unknown, guestNames());
+  const { allGuestNames, pullGuest } = await import("../../guests/index.js");
+  const unknown = names.find((name) => !allGuestNames().includes(name));
+  if (unknown !== undefined) throw unknownGuest(unknown, allGuestNames());
   const refresh = args.has("refresh");
   const pulled: PulledGuest[] = [];
   await showingProgress(context.stderr, async (options) => {

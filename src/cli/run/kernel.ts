@@ -100,9 +100,9 @@ export async function findKernel(given: string | undefined, pulling: Pulling): P
   const kind = await kindOf(given);
   if (kind === "folder") return fromTree(given, pulling.signal);
   if (kind === undefined && !given.includes("/")) {
-    const { guestNames } = await import("../../guests/index.js");
-    if (guestNames().includes(given)) return fromCatalogue(given, pulling);
-    const guess = closest(given, guestNames());
+    const { allGuestNames } = await import("../../guests/index.js");
+    if (allGuestNames().includes(given)) return fromCatalogue(given, pulling);
+    const guess = closest(given, allGuestNames());
     const meant = guess === undefined ? "" : `\n        did you mean the guest ${guess}?`;
     throw new InputFileError(
       "kernel",

@@ -56,7 +56,7 @@ export const RUN_OPERANDS: readonly OperandSpec[] = [
   {
     name: "KERNEL",
     required: false,
-    help: "a kernel, a folder in which one was built, or a guest of the catalogue; without it debian-cloud",
+    help: "a kernel, a folder in which one was built, a guest of the catalogue, or a release of Debian: debian-12, sid; without it debian-cloud",
   },
   {
     name: "COMMAND…",
@@ -66,6 +66,7 @@ export const RUN_OPERANDS: readonly OperandSpec[] = [
 ];
 
 export const RUN_COMMAND_OPTIONS: readonly OptionSpec[] = [
+  { name: "kernel", value: "KERNEL", help: "the kernel, instead of naming it first" },
   {
     name: "root",
     value: "ROOT",
@@ -190,13 +191,16 @@ export function readRunRequest(args: Arguments): RunRequest {
       `unexpected operand ${operands[1]}`,
       "the command stands behind --: locore run KERNEL -- COMMAND",
     );
+  const kernel = args.value("kernel");
+  if (kernel !== undefined && operands.length > 0)
+    throw new UsageError(`--kernel ${kernel} and ${operands[0]} are two kernels`, "give one of them");
   const [cpus, memory, timeout] = [args.value("smp"), args.value("m"), args.value("timeout")];
   const shares = [
     ...args.values("share").map((text) => parseShare("--share", text)),
     ...args.values("rwdir").map((text) => ({ ...parseShare("--rwdir", text), writable: true })),
   ];
   return {
-    kernel: operands[0],
+    kernel: kernel ?? operands[0],
     command: commandOf(args),
     root: parseRoot(args.value("root")),
     writable: args.has("rw"),
