@@ -8,18 +8,14 @@ import path from "node:path";
 import test from "node:test";
 import { repositoryFiles, repositoryRoot, repositoryText } from "../support/repository.js";
 
-const DOCUMENTS = [
-  "README.md",
-  "ARCHITECTURE.md",
-  "RATIONALE.md",
-  "CHANGELOG.md",
-  "docs/engine.md",
-  "docs/freebsd-arm-xen.md",
-  "docs/trace-compare.md",
-];
+const DOCUMENTS = repositoryFiles().filter((file) => file.endsWith(".md"));
 /** A word in backticks that can only be a path of this repository. */
 const PATH_WORD = /`((?:src|test|tools|bench|docs|\.ci)\/[\w./-]*|[A-Z]+\.md)`/g;
 const LINK = /\]\((?!https?:|#)([^)#\s]+)/g;
+/** A source's or a page's name in backticks, with or without folders before it. */
+const FILE_WORD = /`([\w./-]+\.(?:ts|mjs|md))`/g;
+/** Files that pages show whole, or speak of as somebody's own. */
+const EXAMPLE = /^```\w+ file=(\S+)$/gm;
 /** Written as classes, so that this file does not match itself. */
 const TELL_TALES = [
   /[/]work[/]/,
@@ -35,18 +31,38 @@ interface Manifest {
   devDependencies?: Record<string, string>;
 }
 
-/** Paths that a document names, as written. */
-function namedPaths(document: string): string[] {
-  const text = repositoryText(document);
-  return [PATH_WORD, LINK].flatMap((pattern) => [...text.matchAll(pattern)].map((match) => match[1] ?? ""));
+const matched = (text: string, pattern: RegExp): string[] =>
+  [...text.matchAll(pattern)].map((match) => match[1] ?? "");
+
+/** Paths of a text that lead nowhere: from the repository's root in backticks, from the document's folder in links. */
+function lostPaths(text: string, folder: string): string[] {
+  const named = matched(text, PATH_WORD);
+  const linked = matched(text, LINK).map((name) => path.posix.join(folder, name));
+  return [...named, ...linked].filter((name) => !existsSync(path.join(repositoryRoot, name)));
+}
+
+/** Names of files of a text that no file of ours ends with. */
+function lostFiles(text: string, files: readonly string[]): string[] {
+  const examples = new Set(matched(text, EXAMPLE));
+  return matched(text, FILE_WORD).filter(
+    (name) => !examples.has(name) && !files.some((file) => `/${file}`.endsWith(`/${name}`)),
+  );
 }
 
 for (const document of DOCUMENTS) {
   test(`documents: ${document} names only files that exist`, () => {
-    const lost = namedPaths(document).filter((name) => !existsSync(path.join(repositoryRoot, name)));
-    assert.deepEqual(lost, []);
+    const text = repositoryText(document);
+    assert.deepEqual(lostPaths(text, path.posix.dirname(document)), []);
+    assert.deepEqual(lostFiles(text, repositoryFiles()), []);
   });
 }
+
+test("documents: a file that is not there is found", () => {
+  const files = ["src/a/b.ts"];
+  assert.deepEqual(lostPaths("`src/nowhere.ts` and [a](b.md)", "docs"), ["src/nowhere.ts", "docs/b.md"]);
+  assert.deepEqual(lostFiles("`b.ts`, `a/b.ts`, `ab.ts`, `c.mjs`", files), ["ab.ts", "c.mjs"]);
+  assert.deepEqual(lostFiles("`c.ts`\n```ts file=c.ts\n```", files), []);
+});
 
 test("repository: nothing names the machine it was written on or a package registry's host", () => {
   const telling = repositoryFiles().filter((file) => {
