@@ -1,7 +1,8 @@
-// Puts what the compiler made of the program together into few files, in dist/run: a start loads a dozen of them instead of
-// hundreds (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
+// Puts what the compiler made of the program together into few files, in dist/run: a start loads a handful of them instead of
+// hundreds, and a package has no others (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
 // stack trace says what it said; what is imported when it is needed stays so.
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,31 +11,41 @@ import { pathToFileURL } from "node:url";
  * What is started or loaded by its name, by thread: no two threads share a module, and parts that only one needs are larger and
  * fewer. The library is there once more: a file to plug in shares its classes with the program, in either thread.
  */
-const LIBRARY = "api/index";
+const LIBRARIES = ["api/index", "api/node"].filter((one) => existsSync(`dist/src/${one}.js`));
+const [LIBRARY] = LIBRARIES;
 const THREADS = {
-  main: ["cli/program", LIBRARY],
+  main: ["cli/program", ...LIBRARIES],
   machine: ["host/node/worker", LIBRARY],
   jobs: ["guests/thread-jobs"],
   disks: ["host/node/disk-flush-thread"],
 };
 /** The thread that runs from one script, so that what was compiled of it can be kept; and what it is started with. */
-const ONE_SCRIPT = { thread: "machine", entry: "worker", starter: "host/node/kept-script" };
+const ONE_SCRIPT = { thread: "machine", starter: "host/node/kept-script" };
 const SCRIPT_NAME = "parts.cjs";
-/** What the other thread needs for a machine that goes on is in one file too: its entry, and what is loaded then. */
-const ONE_FILE = {
-  thread: "main",
-  entry: "program",
-  starter: "cli/start.js",
-  modules: ["cli/command-line.js", "cli/commands/restore.js"],
+/** What is loaded one behind the other is in one file, by its name: at a start, and of a kernel that boots. */
+const TOGETHER = {
+  main: {
+    start: ["cli/start.js"],
+    command: ["cli/command-line.js", "cli/commands/restore.js"],
+    boot: ["cli/commands/boot.js"],
+  },
+  machine: { boot: ["host/node/make-plan.js", "engine/region/index.js"] },
+  jobs: {},
+  disks: {},
 };
-/** What the entry is called in there: the file of its own name runs the script. */
-const ENTRY_PART = "./entry.cjs";
+/** Parts of so many characters have files of their own; smaller ones share one, in which each is compiled when it is needed. */
+const LARGE = 20_000;
+const SMALL = "small";
+/** Gives parts to each other, in each thread. */
+const LOADER = { module: "host/node/part-loader", file: "load.cjs" };
 /** Characters of a script's id. */
 const ID_LENGTH = 16;
 /** What runs in a browser. */
 const PAGE = { entry: "api/browser", file: path.resolve("dist/browser/locore.js") };
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");
+/** What tests and people look at, which no package needs. */
+const PARTS = path.resolve("dist/parts");
 
 const EXECUTABLE = 0o755;
 
@@ -46,8 +57,11 @@ const LOADED_LATER = /\bimport\("\.\/([^"]+)\.js"\)/g;
 const IMPORT = /^import (?:([^"]*?) from )?"([^"]+)";$/gm;
 const EXPORT = /^export \{([^}]*)\};$/m;
 
-/** The file in the bundle that an entry becomes; the library is a module, as files to plug in are. */
-const nameOf = (thread, entry) => `${thread}/${path.basename(entry)}${entry === LIBRARY ? ".mjs" : ".cjs"}`;
+/** The file in the bundle that an entry becomes; a library is a module, as files to plug in are. */
+const nameOf = (thread, entry) =>
+  `${thread}/${path.basename(entry)}${LIBRARIES.includes(entry) ? ".mjs" : ".cjs"}`;
+/** What parts call each other by. */
+const callName = (name) => `./${name}.cjs`;
 
 /** Where a file that `module` of a thread names by its place lies, seen from that thread's part of the bundle. */
 function moved(thread, module, named) {
@@ -57,6 +71,7 @@ function moved(thread, module, named) {
     ? thread
     : Object.keys(THREADS).find((one) => THREADS[one].some(own));
   const entry = home && THREADS[home].find(own);
+  if (!entry && file.startsWith(FROM)) throw new Error(`${module}: ${named} is no entry of the bundle`);
   const place = entry ? path.join(TO, nameOf(home, entry)) : file;
   return path.relative(path.join(TO, thread), place).replaceAll(path.sep, "/");
 }
@@ -82,8 +97,8 @@ const places = (thread) => ({
 /**
  * Long texts that the build has made are read from files of their own: in a part they would be compiled, and kept with its code.
  */
-const texts = {
-  name: "texts",
+const ownFiles = {
+  name: "own-files",
   setup(build) {
     build.onLoad({ filter: /[\\/](interpreter-binary|made-tables)\.js$/ }, async ({ path: module }) => {
       const constants = [];
@@ -124,11 +139,11 @@ function converted(part) {
   return `"use strict";\n${place}${text}`;
 }
 
-/** The library as a module: what its part of the bundle exports. */
-function library(thread, names) {
+/** A library as a module: what its part of the bundle exports. */
+function library(entry, names) {
   return [
     `import { createRequire } from "node:module";`,
-    `const library = createRequire(import.meta.url)("./${path.basename(LIBRARY)}.cjs");`,
+    `const library = createRequire(import.meta.url)("./${LOADER.file}")("${callName(path.basename(entry))}");`,
     `export const {\n${names.map((one) => `  ${one},\n`).join("")}} = library;\n`,
   ].join("\n");
 }
@@ -169,86 +184,90 @@ function heldBy(parts, names) {
 const ascii = (text) =>
   text.replace(/[\u0080-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
-/** Parts as functions, by the names that they call each other by; what stands in their own files from then on says `stub`. */
-async function takenTogether(folder, names, { nameOf: nameOfPart, stub }) {
-  const taken = [];
-  for (const name of names) {
-    const file = path.join(folder, `${name}.cjs`);
-    const text = await readFile(file, "utf8");
-    if (/\bimport\(/.test(text)) throw new Error(`${name}: what is taken together cannot import()`);
-    // In parentheses V8 compiles a function at once, and Node keeps it.
-    const start = "(function (require, module, __filename, __dirname) {";
-    taken.push(`"${nameOfPart(name)}": ${start}\n${ascii(text)}\n})`);
-    await writeFile(file, stub(name));
-  }
-  return `{\n${taken.join(",\n")}\n}`;
+/** Parts as functions, by the names that they call each other by. `eager`: V8 compiles each at once, and Node keeps it. */
+function table(texts, names, eager = true) {
+  const [open, close] = eager ? ["(", ")"] : ["", ""];
+  const start = `${open}function (require, module, __filename, __dirname) {`;
+  const rows = names.map((name) => `"${callName(name)}": ${start}\n${ascii(texts.get(name))}\n}${close}`);
+  return `{\n${rows.join(",\n")}\n}`;
 }
 
-/**
- * One script of what a thread loads at once (src/host/node/kept-script.ts), instead of its entry a file that runs it, and instead of the
- * others' files something that says where they are.
- */
-async function writeScript({ build }, parts) {
-  const folder = path.join(TO, ONE_SCRIPT.thread);
-  const table = await takenTogether(folder, heldBy(parts, [ONE_SCRIPT.entry]), {
-    nameOf: (name) => (name === ONE_SCRIPT.entry ? ENTRY_PART : `./${name}.cjs`),
-    stub: () => `throw new Error("it is in ${SCRIPT_NAME}");\n`,
-  });
-  const script = `(${table})\n`;
-  const id = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
-  await writeFile(path.join(folder, SCRIPT_NAME), script);
+/** Which parts lie in which file of their thread, those that `before` has aside. */
+function packed(thread, parts, texts, before) {
+  const partOf = (module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
+  const placed = new Set(before);
+  const packs = new Map();
+  const pack = (file, names) => {
+    const own = names.filter((name) => !placed.has(name));
+    own.forEach((name) => placed.add(name));
+    if (own.length > 0) packs.set(file, own);
+  };
+  for (const [file, modules] of Object.entries(TOGETHER[thread]))
+    pack(file, [...heldBy(parts, [...before, ...modules.map(partOf)])]);
+  for (const name of texts.keys()) if (texts.get(name).length >= LARGE) pack(name, [name]);
+  pack(SMALL, [...texts.keys()]);
+  return packs;
+}
+
+/** The same as an object: the file of each part. */
+const placesOf = (packs) =>
+  JSON.stringify(
+    Object.fromEntries(
+      [...packs].flatMap(([file, names]) => names.map((one) => [callName(one), callName(file)])),
+    ),
+  );
+
+/** A module of ours as CommonJS, with all it imports. */
+async function bundled({ build }, module) {
   const { outputFiles } = await build({
-    entryPoints: [path.join(FROM, `${ONE_SCRIPT.starter}.js`)],
+    entryPoints: [path.join(FROM, `${module}.js`)],
     bundle: true,
     format: "cjs",
     platform: "node",
     target: "node20",
     write: false,
   });
-  const what = `{ folder: __dirname, name: "${SCRIPT_NAME}", id: "${id}", entry: "${ENTRY_PART}", purpose }`;
-  const start = [
-    outputFiles[0].text,
-    `const purpose = require("node:worker_threads").workerData ?? "any";`,
-    `module.exports.runScriptOfParts(${what}, require);\n`,
-  ];
-  await writeFile(path.join(folder, `${ONE_SCRIPT.entry}.cjs`), start.join("\n"));
+  return outputFiles[0].text;
 }
 
-/** Gives a part of the file that it is in; where it is not, Node does. */
-const LOAD = `
-const path = require("node:path");
-const made = new Map();
-module.exports = function load(name) {
-  const part = parts[name];
-  if (part === undefined) return require(name);
-  const known = made.get(name);
-  if (known !== undefined) return known.exports;
-  const own = { exports: {} };
-  made.set(name, own);
-  part(load, own, path.join(__dirname, name), __dirname);
-  return own.exports;
-};
-`;
+/**
+ * One script of what a thread loads at once (src/host/node/kept-script.ts), and as its entry a file that runs it. The library asks
+ * for the loader by its file's name, which the script says.
+ */
+async function writeScript(esbuild, folder, { entry, texts, first, packs }) {
+  for (const name of first)
+    if (/\bimport\(/.test(texts.get(name))) throw new Error(`${name}: what is in a script cannot import()`);
+  const script = `(${table(texts, first)})\n`;
+  const id = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
+  await writeFile(path.join(folder, SCRIPT_NAME), script);
+  await writeFile(path.join(folder, LOADER.file), `throw new Error("only ${entry}.cjs has it");\n`);
+  const what = `{ folder: __dirname, name: "${SCRIPT_NAME}", id: "${id}", purpose, loader: "${LOADER.file}", packs }`;
+  const start = [
+    await bundled(esbuild, ONE_SCRIPT.starter),
+    `const purpose = require("node:worker_threads").workerData ?? "any";`,
+    `const packs = ${placesOf(packs)};`,
+    `module.exports.runScriptOfParts(${what}, "${callName(entry)}", require);\n`,
+  ];
+  await writeFile(path.join(folder, `${entry}.cjs`), start.join("\n"));
+}
 
-/** One file of what a thread loads, one behind the other, on its way; the files of these parts hand on what is in it. */
-async function writeOneFile(parts) {
-  const folder = path.join(TO, ONE_FILE.thread);
-  const partOf = (module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
-  const before = new Set(
-    [ONE_FILE.entry, partOf(ONE_FILE.starter)].flatMap((one) => [...importedBy(parts, one)]),
-  );
-  const names = [...heldBy(parts, ONE_FILE.modules.map(partOf))].filter((name) => !before.has(name));
-  const table = await takenTogether(folder, names, {
-    nameOf: (name) => `./${name}.cjs`,
-    stub: (name) => `module.exports = require("./${SCRIPT_NAME}")("./${name}.cjs");\n`,
-  });
-  await writeFile(path.join(folder, SCRIPT_NAME), `"use strict";\nconst parts = ${table};\n${LOAD}`);
+/** The loader with what a thread begins with, and as its entry a file that asks for that. */
+async function writeLoader(esbuild, folder, { entry, texts, first, packs }) {
+  const loader = [
+    `"use strict";`,
+    await bundled(esbuild, LOADER.module),
+    `const parts = ${table(texts, first)};`,
+    `const packs = ${placesOf(packs)};`,
+    `module.exports = module.exports.partLoader({ folder: __dirname, parts, packs }, require);\n`,
+  ];
+  await writeFile(path.join(folder, LOADER.file), loader.join("\n"));
+  await writeFile(path.join(folder, `${entry}.cjs`), `require("./${LOADER.file}")("${callName(entry)}");\n`);
 }
 
 /** The program's own file: what is started by its name. */
 async function writeProgram() {
   const file = path.join(TO, "locore.cjs");
-  await writeFile(file, `#!/usr/bin/env node\nrequire("./${nameOf("main", "cli/program")}");\n`);
+  await writeFile(file, `#!/usr/bin/env node\nrequire("./main/${LOADER.file}")("./program.cjs");\n`);
   await chmod(file, EXECUTABLE);
 }
 
@@ -268,18 +287,28 @@ async function bundleThread(esbuild, thread) {
     logLevel: "warning",
     metafile: true,
     write: false,
-    plugins: [places(thread), texts],
+    plugins: [places(thread), ownFiles],
   });
-  await mkdir(path.join(TO, thread));
-  for (const { path: file, text } of outputFiles)
-    await writeFile(file.replace(/\.js$/, ".cjs"), converted(text));
+  const folder = path.join(TO, thread);
+  await mkdir(folder);
+  const texts = new Map(
+    outputFiles.map(({ path: file, text }) => [path.basename(file, ".js"), converted(text)]),
+  );
   const parts = partsOf(metafile);
-  await writeFile(path.join(TO, thread, "parts.json"), JSON.stringify(parts, undefined, 1));
-  const part = `dist/run/${thread}/${path.basename(LIBRARY)}.js`;
-  if (part in metafile.outputs)
-    await writeFile(path.join(TO, nameOf(thread, LIBRARY)), library(thread, metafile.outputs[part].exports));
-  if (thread === ONE_SCRIPT.thread) await writeScript(esbuild, parts);
-  if (thread === ONE_FILE.thread) await writeOneFile(parts);
+  await writeFile(path.join(PARTS, `${thread}.json`), JSON.stringify(parts, undefined, 1));
+  const entry = path.basename(THREADS[thread][0]);
+  const script = thread === ONE_SCRIPT.thread;
+  const first = [...(script ? heldBy(parts, [entry]) : importedBy(parts, entry))];
+  const packs = packed(thread, parts, texts, first);
+  for (const [file, names] of packs) {
+    const text = `"use strict";\nmodule.exports = ${table(texts, names, file !== SMALL)};\n`;
+    await writeFile(path.join(folder, `${file}.cjs`), text);
+  }
+  await (script ? writeScript : writeLoader)(esbuild, folder, { entry, texts, first, packs });
+  for (const one of THREADS[thread].filter((other) => LIBRARIES.includes(other))) {
+    const { exports } = metafile.outputs[`dist/run/${thread}/${path.basename(one)}.js`];
+    await writeFile(path.join(TO, nameOf(thread, one)), library(one, exports));
+  }
 }
 
 /** What a page loads is one module. One of Node's modules in it, and it cannot be built: for a browser there are none. */
@@ -298,8 +327,10 @@ function bundlePage({ build }) {
 /** Makes dist/run and dist/browser of dist/src. Rejects, with what is wrong on stderr, where that cannot be done. */
 export async function bundle() {
   const esbuild = await import("esbuild");
-  await rm(TO, { recursive: true, force: true });
-  await mkdir(TO);
+  for (const folder of [TO, PARTS]) {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder);
+  }
   await Promise.all([
     ...Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)),
     bundlePage(esbuild),

@@ -12,7 +12,7 @@ import { al, Assembler, eax, edx } from "../support/asm/index.js";
 import { pvhElf } from "../support/qemu/pvh-elf.js";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
-const PARTS = fileURLToPath(new URL("../../run/main/parts.json", import.meta.url));
+const PARTS = fileURLToPath(new URL("../../parts/main.json", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
 after(() => rmSync(folder, { recursive: true }));
 

@@ -9,6 +9,7 @@ import path from "node:path";
 import { Script } from "node:vm";
 import { keptFolder } from "./compiled-code.js";
 import { lateBuiltin } from "./late-builtin.js";
+import { partLoader, type PartTables } from "./part-loader.js";
 
 /** What was kept: the script's id, the CRC-32 of the rest, the rest. V8 itself does not look whether that is damaged. */
 const ID_LENGTH = 16;
@@ -26,21 +27,18 @@ const HOOK = Symbol.for("locore: keeps what was compiled");
 export type AsAtFirst = <T>(make: () => T) => T;
 type Global = { [HOOK]?: (asAtFirst: AsAtFirst) => void };
 
-/** A part of the program as the script has it: what Node hands to a file of its own. */
-type Part = (require: NodeJS.Require, module: NodeJS.Module, filename: string, folder: string) => void;
-
 interface Kept {
   file: string;
   id: string;
 }
 
-/** A script of parts, and which one is the thread's entry. */
-interface ScriptOfParts {
-  folder: string;
+/** A script of parts, and the files of the others. */
+interface ScriptOfParts extends Pick<PartTables, "folder" | "packs"> {
   name: string;
   /** Another one for every other text; `ID_LENGTH` characters of ASCII. */
   id: string;
-  entry: string;
+  /** The file by whose name modules find the parts. */
+  loader: string;
   /** What the thread is for: what is called on the way there is another thing. */
   purpose: string;
 }
@@ -103,26 +101,18 @@ function compiled(file: string, { name, id, purpose }: ScriptOfParts): Script {
 }
 
 /**
- * Runs a script of parts: an object of them by the names that they call each other by. Node knows them as modules that it has loaded,
- * so that files of the same folder that are loaded later get the same ones.
+ * Runs a script of parts, an object of them by the names that they call each other by, and then the one of the name `entry`. What
+ * requires the loader's file gets what they load each other by.
  */
-export function runScriptOfParts(what: ScriptOfParts, require: NodeJS.Require): void {
+export function runScriptOfParts(what: ScriptOfParts, entry: string, require: NodeJS.Require): void {
   const script = compiled(path.join(what.folder, what.name), what);
-  const parts = script.runInThisContext() as Record<string, Part | undefined>;
-  const load = ((name: string): unknown => {
-    const part = parts[name];
-    if (part === undefined) return require(name) as unknown;
-    const filename = path.join(what.folder, name);
-    const known = require.cache[filename];
-    if (known !== undefined) return known.exports;
-    const module = new Module(filename);
-    module.filename = filename;
-    module.loaded = true;
-    require.cache[filename] = module;
-    part(load, module, filename, what.folder);
-    return module.exports;
-  }) as NodeJS.Require;
-  load(what.entry);
+  const parts = script.runInThisContext() as PartTables["parts"];
+  const load = partLoader({ folder: what.folder, parts, packs: what.packs }, require);
+  const filename = path.join(what.folder, what.loader);
+  const module = new Module(filename);
+  Object.assign(module, { filename, loaded: true, exports: load });
+  require.cache[filename] = module;
+  load(entry);
 }
 
 /** Keeps what was compiled of this thread's script by now, if it was not kept before. Costs some 20 ms then, else nothing. */
