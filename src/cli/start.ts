@@ -13,6 +13,8 @@ function expected([command, ...words]: readonly string[]): Expectation | undefin
   // What stands behind -- is another program's.
   const own = words.includes("--") ? words.slice(0, words.indexOf("--")) : words;
   if (own.some((word) => HELP.includes(word))) return undefined;
+  // A matrix runs its guests in processes of their own.
+  if (own.some((word) => /^--?matrix(=|$)/.test(word))) return undefined;
   if (command === "restore") return "restore";
   return command === "boot" || command === "run" || command === "demo" ? "boot" : undefined;
 }

@@ -5,7 +5,9 @@ import { progressLine } from "../progress.js";
 import { readRunRequest, RUN_COMMAND_OPTIONS, RUN_OPERANDS, type RunRequest } from "../run/request.js";
 import type { StreamKinds } from "../run/guest.js";
 import type { RunResult } from "../run/run-guest.js";
-import { RunRefused } from "../run/refused.js";
+import { reasonOf } from "../run/refused.js";
+import { linkToMatrix } from "../matrix/cell-link.js";
+import { MATRIX_OPTIONS, refuseMatrixOptions } from "../matrix/options.js";
 import type { Arguments } from "../args.js";
 
 /** How many of the kernel's last lines are shown when a run fails. */
@@ -18,6 +20,7 @@ const WITHOUT_MESSAGES: readonly RunReason[] = [
   "setup",
   "timeout",
   "interrupted",
+  "unavailable",
   "not-started",
 ];
 
@@ -53,7 +56,7 @@ async function dryRun(
   request: RunRequest,
   kinds: StreamKinds,
   { stdout, stderr }: CommandContext,
-): Promise<number> {
+): Promise<Outcome> {
   const [{ makeGuest }, { showingProgress }, { makePlan }, { planSections }] = await Promise.all([
     import("../run/guest.js"),
     import("../progress.js"),
@@ -64,10 +67,10 @@ async function dryRun(
   const { plan } = await makePlan(source);
   const summary = planSections(plan).find(({ name }) => name === "summary")?.lines ?? [];
   printLines(stdout, summary);
-  return 0;
+  return { status: 0, reason: "exited" };
 }
 
-async function runCommand(args: Arguments, context: CommandContext): Promise<number> {
+async function runCommand(args: Arguments, context: CommandContext): Promise<Outcome> {
   const request = readRunRequest(args);
   const kinds = streamKinds();
   if (request.dryRun) return dryRun(request, kinds, context);
@@ -84,7 +87,7 @@ async function runCommand(args: Arguments, context: CommandContext): Promise<num
     }
   });
   report(result, request, context);
-  return result.outcome.status;
+  return result.outcome;
 }
 
 export const run: Command = {
@@ -98,7 +101,7 @@ export const run: Command = {
   ],
   operands: RUN_OPERANDS,
   usage: "[KERNEL] [options] -- COMMAND…",
-  options: RUN_COMMAND_OPTIONS,
+  options: [...RUN_COMMAND_OPTIONS, ...MATRIX_OPTIONS],
   failureStatus: RUN_STATUS.ours,
   examples: [
     ["locore run -- uname -a", "a command in Debian's kernel"],
@@ -108,14 +111,23 @@ export const run: Command = {
       "locore run bzImage --root disk.img --smp 2 --timeout 5m -- /test.sh",
       "the root on a disk, which stays as it is",
     ],
+    [
+      "locore run --matrix kernel=debian-12,sid smp=1,4 --report junit=out.xml -- ./test.sh",
+      "four runs, one report",
+    ],
   ],
   async run(args, context) {
+    if (args.has("matrix")) return (await import("../matrix/run-matrix.js")).runMatrix(args, context);
+    const tell = linkToMatrix();
     try {
-      return await runCommand(args, context);
+      refuseMatrixOptions(args);
+      const outcome = await runCommand(args, context);
+      await tell?.(outcome);
+      return outcome.status;
     } catch (error) {
       const { explain } = await import("../failure.js");
       const { lines } = explain(error);
-      const reason = error instanceof RunRefused ? error.reason : "not-started";
+      const reason = reasonOf(error);
       const outcome: Outcome = {
         status: RUN_STATUS.ours,
         reason,
@@ -127,6 +139,7 @@ export const run: Command = {
           context.stderr,
           lines.flatMap((line) => line.split("\n")),
         );
+      await tell?.(outcome);
       return outcome.status;
     }
   },

@@ -63,7 +63,8 @@ const OWN_FOLDERS = ["/tmp", "/run"];
 const SHELL = "dash";
 
 const MIB = 2 ** 20;
-const LEAST_MEMORY = 256 * MIB;
+/** Without a word about it. */
+export const LEAST_MEMORY = 256 * MIB;
 /** Linux keeps the archive and what it unpacks to at the same time. */
 const COPIES_OF_ARCHIVE = 2;
 /** For everything else, where the root lies in memory. */

@@ -24,6 +24,8 @@ export type RunReason =
   | "machine-off"
   /** Anything else: a device or the engine. */
   | "machine-error"
+  /** A kernel or a package cannot be had: the archive does not have it, or cannot be reached. */
+  | "unavailable"
   /** It could not be begun: an image that is refused, a file that is not there. */
   | "not-started";
 

@@ -1,0 +1,24 @@
+/**
+ * What a run that is a cell of a matrix has to do with the process that started it: it says there how it ended, and it ends with it,
+ * however that ends. The way is a channel that no guest can write to.
+ */
+import type { Outcome } from "../run/outcome.js";
+
+/** Set in a cell's environment. */
+export const CELL_VARIABLE = "LOCORE_MATRIX_CELL";
+
+/** Resolves when the other process has it. */
+export type TellMatrix = (outcome: Outcome) => Promise<void>;
+
+/** Where this process is a cell: what tells its matrix how the run ended. From here on it ends with the matrix. */
+export function linkToMatrix(): TellMatrix | undefined {
+  const { channel } = process;
+  if (process.env[CELL_VARIABLE] === undefined || process.send === undefined) return undefined;
+  process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+  channel?.unref();
+  return ({ status, reason, signal, message }) =>
+    new Promise((resolve) => {
+      const said = { status, reason, ...(signal && { signal }), ...(message !== undefined && { message }) };
+      process.send?.(said, undefined, undefined, () => resolve());
+    });
+}
