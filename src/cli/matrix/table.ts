@@ -68,6 +68,6 @@ export function resultTable(results: readonly CellResult[], about: { ms: number;
     cut(inOneLine(whyOf(result)), REASON_WIDTH),
     result.state === "not-run" || result.state === "unavailable" ? "-" : shownTime(result.ms),
   ]);
-  const count = `${results.length} cells: ${countLine(results)}; ${shownTime(about.ms)}, at most ${about.jobs} at once`;
+  const count = `${results.length} ${results.length === 1 ? "cell" : "cells"}: ${countLine(results)}; ${shownTime(about.ms)}, at most ${about.jobs} at once`;
   return [...columns([[...axes, "result", "time"], ...rows]), count];
 }
