@@ -12,10 +12,12 @@ export type TellMatrix = (outcome: Outcome) => Promise<void>;
 
 /** Where this process is a cell: what tells its matrix how the run ended. From here on it ends with the matrix. */
 export function linkToMatrix(): TellMatrix | undefined {
-  const { channel } = process;
-  if (process.env[CELL_VARIABLE] === undefined || process.send === undefined) return undefined;
-  process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
-  channel?.unref();
+  if (process.env[CELL_VARIABLE] === undefined) return undefined;
+  const die = (): void => void process.kill(process.pid, "SIGKILL");
+  // The matrix may have gone while this process was starting.
+  if (!process.connected) die();
+  process.once("disconnect", die);
+  process.channel?.unref();
   return ({ status, reason, signal, message }) =>
     new Promise((resolve) => {
       const said = { status, reason, ...(signal && { signal }), ...(message !== undefined && { message }) };
