@@ -150,8 +150,10 @@ test(
 
 test("R1.10 matrix: a time limit is each cell's own", LIMIT, async (t) => {
   if (!(await hasRunGuests(t))) return;
-  const limited = startMatrix(t, ["--json", "--matrix", "exec=sleep 100,echo done", "--timeout", "20s"]);
-  const { cells } = JSON.parse((await limited.ended).out) as { cells: JsonCell[] };
+  const { status, out } = await startMatrix(t, ["--json", "--matrix", "timeout=100ms,150s", "--", "true"])
+    .ended;
+  assert.equal(status, 124);
+  const { cells } = JSON.parse(out) as { cells: JsonCell[] };
   assert.deepEqual(
     cells.map(({ state, status: own, reason }) => [state, own, reason]),
     [

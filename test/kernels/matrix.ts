@@ -49,7 +49,8 @@ export function startMatrix(
 ): RunningMatrix {
   const mark = `LOCORE_TEST_MATRIX=${process.pid}-${Math.random()}`;
   const [name, value] = mark.split("=");
-  const child = spawn(process.execPath, [PROGRAM, "run", "--timeout", HANGING, ...words], {
+  const limit = words.some((word) => word.startsWith("timeout=")) ? [] : ["--timeout", HANGING];
+  const child = spawn(process.execPath, [PROGRAM, "run", ...limit, ...words], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env, [name]: value },
   });

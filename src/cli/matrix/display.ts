@@ -35,6 +35,11 @@ const USUAL_COLUMNS = 80;
 /** Rows that are left to what scrolls. */
 const SPARE_ROWS = 3;
 
+/** Some terminals say that they have none. */
+function orUsual(said: number | undefined, usual: number): number {
+  return said === undefined || said === 0 ? usual : said;
+}
+
 /** Lines only, and fetching where progress goes. */
 class PlainDisplay implements MatrixDisplay {
   #last = "";
@@ -124,7 +129,7 @@ class LiveDisplay implements MatrixDisplay {
   }
 
   #draw(): void {
-    const room = Math.max(1, (this.screen.rows ?? USUAL_ROWS) - SPARE_ROWS);
+    const room = Math.max(1, orUsual(this.screen.rows, USUAL_ROWS) - SPARE_ROWS);
     const now = performance.now();
     const running = [...this.#running].map(
       ({ name, startedMs }) => `run      ${name}  ${shownTime(now - startedMs)}`,
@@ -137,7 +142,7 @@ class LiveDisplay implements MatrixDisplay {
       ...(this.#fetching === undefined ? [] : [this.#fetching]),
       `${this.#ended} of ${this.cells} cells ended, ${this.#running.size} running, ${waiting} waiting`,
     ];
-    const width = (this.screen.columns ?? USUAL_COLUMNS) - 1;
+    const width = orUsual(this.screen.columns, USUAL_COLUMNS) - 1;
     const text = lines.map((line) => `${inOneLine(line).slice(0, width)}\n`).join("");
     this.#erase();
     this.screen.write(text);
