@@ -2,19 +2,19 @@
 // hundreds, and a package has no others (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
 // stack trace says what it said; what is imported when it is needed stays so.
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import { libraryEntries } from "./library-entries.mjs";
 
 /**
  * What is started or loaded by its name, by thread: no two threads share a module, and parts that only one needs are larger and
  * fewer. The library is there once more: a file to plug in shares its classes with the program, in either thread.
  */
-const LIBRARIES = ["api/index", "api/node"].filter((one) => existsSync(`dist/src/${one}.js`));
-const [LIBRARY] = LIBRARIES;
+const { browser: PAGE_ENTRY, ...LIBRARIES } = libraryEntries();
+const { index: LIBRARY } = LIBRARIES;
 const THREADS = {
-  main: ["cli/program", ...LIBRARIES],
+  main: ["cli/program", ...Object.values(LIBRARIES)],
   machine: ["host/node/worker", LIBRARY],
   jobs: ["guests/thread-jobs"],
   disks: ["host/node/disk-flush-thread"],
@@ -41,7 +41,7 @@ const LOADER = { module: "host/node/part-loader", file: "load.cjs" };
 /** Characters of a script's id. */
 const ID_LENGTH = 16;
 /** What runs in a browser. */
-const PAGE = { entry: "api/browser", file: path.resolve("dist/browser/locore.js") };
+const PAGE = { entry: PAGE_ENTRY, file: path.resolve("dist/browser/locore.js") };
 const FROM = path.resolve("dist/src");
 const TO = path.resolve("dist/run");
 /** What tests and people look at, which no package needs. */
@@ -57,9 +57,12 @@ const LOADED_LATER = /\bimport\("\.\/([^"]+)\.js"\)/g;
 const IMPORT = /^import (?:([^"]*?) from )?"([^"]+)";$/gm;
 const EXPORT = /^export \{([^}]*)\};$/m;
 
+/** What an entry's part is called: a library by its name in the package. */
+const partName = (entry) =>
+  Object.keys(LIBRARIES).find((name) => LIBRARIES[name] === entry) ?? path.basename(entry);
+const isLibrary = (entry) => Object.values(LIBRARIES).includes(entry);
 /** The file in the bundle that an entry becomes; a library is a module, as files to plug in are. */
-const nameOf = (thread, entry) =>
-  `${thread}/${path.basename(entry)}${LIBRARIES.includes(entry) ? ".mjs" : ".cjs"}`;
+const nameOf = (thread, entry) => `${thread}/${partName(entry)}${isLibrary(entry) ? ".mjs" : ".cjs"}`;
 /** What parts call each other by. */
 const callName = (name) => `./${name}.cjs`;
 
@@ -143,7 +146,7 @@ function converted(part) {
 function library(entry, names) {
   return [
     `import { createRequire } from "node:module";`,
-    `const library = createRequire(import.meta.url)("./${LOADER.file}")("${callName(path.basename(entry))}");`,
+    `const library = createRequire(import.meta.url)("./${LOADER.file}")("${callName(partName(entry))}");`,
     `export const {\n${names.map((one) => `  ${one},\n`).join("")}} = library;\n`,
   ].join("\n");
 }
@@ -275,7 +278,7 @@ async function bundleThread(esbuild, thread) {
   const { outputFiles, metafile } = await esbuild.build({
     entryPoints: THREADS[thread].map((entry) => ({
       in: path.join(FROM, `${entry}.js`),
-      out: path.basename(entry),
+      out: partName(entry),
     })),
     outdir: path.join(TO, thread),
     chunkNames: "part-[hash]",
@@ -296,7 +299,7 @@ async function bundleThread(esbuild, thread) {
   );
   const parts = partsOf(metafile);
   await writeFile(path.join(PARTS, `${thread}.json`), JSON.stringify(parts, undefined, 1));
-  const entry = path.basename(THREADS[thread][0]);
+  const entry = partName(THREADS[thread][0]);
   const script = thread === ONE_SCRIPT.thread;
   const first = [...(script ? heldBy(parts, [entry]) : importedBy(parts, entry))];
   const packs = packed(thread, parts, texts, first);
@@ -305,8 +308,8 @@ async function bundleThread(esbuild, thread) {
     await writeFile(path.join(folder, `${file}.cjs`), text);
   }
   await (script ? writeScript : writeLoader)(esbuild, folder, { entry, texts, first, packs });
-  for (const one of THREADS[thread].filter((other) => LIBRARIES.includes(other))) {
-    const { exports } = metafile.outputs[`dist/run/${thread}/${path.basename(one)}.js`];
+  for (const one of THREADS[thread].filter(isLibrary)) {
+    const { exports } = metafile.outputs[`dist/run/${thread}/${partName(one)}.js`];
     await writeFile(path.join(TO, nameOf(thread, one)), library(one, exports));
   }
 }

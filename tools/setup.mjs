@@ -62,6 +62,7 @@ function sourceStamp() {
     "tsconfig.json",
     "package-lock.json",
     "tools/bundle.mjs",
+    "tools/library-entries.mjs",
     ...SOURCES.flatMap((f) => [...files(f)]),
   ]) {
     const { size, mtimeMs } = statSync(file);
