@@ -7,6 +7,7 @@ import { hex } from "../bytes/hex.js";
 import type { MachineEnd } from "../machine/end.js";
 import type { Machine } from "../machine/machine.js";
 import { causesOf } from "./causes/index.js";
+import { TIMER_WAITS } from "./causes/machine-causes.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import type { ConsoleTail } from "./console-tail.js";
 import type { CodePlace, CpuReport, Diagnosis } from "./diagnosis.js";
@@ -57,13 +58,16 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
   const { symbols: given } = question;
   const symbols = given?.slid(slideOf(given, kernel?.symbols, machine.cpuState(0))) ?? kernel?.symbols;
   const log = kernel === undefined ? readMsgbuf(memory) : readLinuxLog(memory, kernel);
-  const parts = savedParts(machine);
   const { console } = question;
+  const report = (id: number, parts: Record<string, object>): CpuReport =>
+    cpuReport(machine, id, { kernel, symbols, samples, parts });
+  const timerWait = samples.length === 0 ? undefined : awaitTimer(machine, ids, (id) => report(id, {}));
+  const parts = savedParts(machine);
   const found: Diagnosis = {
     causes: [],
     ...kernelText(kernel, log),
     commandLine: plan.commandLine,
-    cpus: ids.map((id) => cpuReport(machine, id, { kernel, symbols, samples, parts })),
+    cpus: ids.map((id) => report(id, parts)),
     inputs: inputReports(parts),
     accesses: counts.places.slice(0, MOST_SAMPLES),
     ...(log && {
@@ -83,6 +87,7 @@ export function diagnose(machine: Machine, question: Question = {}): Diagnosis {
     console: console?.text ?? "",
     serialConsole: isSerialConsole(plan),
     timerTicks: timerTicks(parts),
+    timerWait,
     alive: machine.end === undefined,
   });
   return found;
@@ -126,6 +131,32 @@ function watch(machine: Machine, question: Question, counts: AccessCounts): Samp
     machine.watchAccesses(undefined);
   }
   return samples;
+}
+
+/** Longer than a kernel waits for any timer that comes, ns on the machine's clock, and slices at most. */
+const TIMER_PATIENCE_NS = 1e9;
+const PATIENT_INSTRUCTIONS = 2e6;
+const MOST_PATIENT_SLICES = 1000;
+
+/** Lets a machine that waits for a timer go on until it does no longer, or has had time enough; says where it still waits. */
+function awaitTimer(
+  machine: Machine,
+  ids: readonly number[],
+  report: (id: number) => CpuReport,
+): string | undefined {
+  const waits = (): string | undefined =>
+    ids
+      .map(report)
+      .flatMap(({ at, callers }) => [at, ...callers])
+      .map(({ symbol = "" }) => TIMER_WAITS.exec(symbol)?.[0])
+      .find((name) => name !== undefined);
+  const first = waits();
+  const until = machine.now() + TIMER_PATIENCE_NS;
+  for (let slices = 0; first !== undefined && machine.now() < until; slices++) {
+    if (slices >= MOST_PATIENT_SLICES || machine.step(PATIENT_INSTRUCTIONS).state !== "ran") break;
+    if (waits() !== first) return undefined;
+  }
+  return first;
 }
 
 interface Known {

@@ -223,6 +223,15 @@ export const SEEDED: readonly SeededGuest[] = [
     sentence: /no timer will wake one: .*nolapic_timer/,
   },
   {
+    name: "the local APIC's timer switched off, and an 8254 that Linux leaves alone",
+    commandLine: "console=ttyS0 nolapic_timer",
+    initramfs: SLEEPER,
+    instructions: 7e8,
+    cause: "timer",
+    sentence: /no timer will wake one: .*nolapic_timer/,
+    remedy: /--append "console=ttyS0 cryptomgr.notests=1"/,
+  },
+  {
     name: "quiet, and the console is a screen",
     commandLine: "quiet console=tty0",
     cause: "console-elsewhere",

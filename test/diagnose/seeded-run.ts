@@ -17,19 +17,24 @@ const USUAL_MEMORY = 128 * MIB;
 const USUAL_LIMIT = 1.5e9;
 const PIECE = 25e6;
 const SECTOR = 512;
+/** Kernels that run no programs for 64 bits. */
+const FOR_I386 = /-686/;
 /** What nothing more follows behind. */
 const LAST_WORDS = /---\[ end Kernel panic/;
 
 /** What became of a guest. */
 export interface SeededRun {
   found: Diagnosis;
+  /** What was said of it on the way, where that was asked for. */
+  before?: Diagnosis;
   console: string;
 }
 
-/** Runs it; undefined after the test was skipped. */
+/** Runs it; undefined after the test was skipped. `lookAt`: after so many instructions it is diagnosed, and goes on. */
 export async function runSeeded(
   t: TestContext,
   guest: Omit<SeededGuest, "cause" | "sentence">,
+  lookAt = Infinity,
 ): Promise<SeededRun | undefined> {
   const disk = guest.disk === true ? new MemoryDisk(new Uint8Array(HOUSE_DISK)) : undefined;
   const plan = await kernelPlan(t, {
@@ -38,6 +43,7 @@ export async function runSeeded(
     vmlinux: guest.image === undefined && guest.bzImage !== true,
     ...(guest.loader && { loader: guest.loader }),
     initramfs: guest.initramfs ?? false,
+    ...(guest.guest !== undefined && FOR_I386.test(guest.guest) && { busybox: "busybox-i386" as const }),
     commandLine: `${guest.commandLine} ${guest.image === undefined ? WITHOUT_CRYPTO_TESTS : ""}`.trim(),
     memory: guest.memory ?? USUAL_MEMORY,
     cpus: guest.cpus ?? 1,
@@ -70,7 +76,9 @@ export async function runSeeded(
   });
   const limit = guest.instructions ?? USUAL_LIMIT;
   const until = guest.until ?? LAST_WORDS;
+  let before: Diagnosis | undefined;
   while (machine.instructions < limit && !until.test(console)) {
+    if (machine.instructions >= lookAt) before ??= diagnose(machine, { console: tail });
     const step = machine.run(Math.min(PIECE, limit - machine.instructions));
     // A CPU that sleeps through its timers executes nothing any more.
     if (step.state !== "ran" || step.instructions === 0) break;
@@ -78,7 +86,7 @@ export async function runSeeded(
   const { end } = machine;
   const found = diagnose(machine, { console: tail, resets: machine.stats().resets, ...(end && { end }) });
   machine.dispose();
-  return { found, console };
+  return { found, ...(before && { before }), console };
 }
 
 /** The first sentence is that of the cause that was put in. */
@@ -96,10 +104,16 @@ export async function expectCause(t: TestContext, guest: SeededGuest): Promise<v
 export async function expectHealth(
   t: TestContext,
   guest: Omit<SeededGuest, "cause" | "sentence">,
+  lookAt?: number,
 ): Promise<void> {
-  const run = await runSeeded(t, guest);
+  const run = await runSeeded(t, guest, lookAt);
   if (run === undefined) return;
-  const ids = run.found.causes.map(({ id }) => id).filter((id) => id !== "waits-for-input");
-  assert.deepEqual(ids, [], diagnosisLines(run.found).join("\n"));
+  for (const found of [run.before, run.found])
+    assert.deepEqual(complaints(found), [], found && diagnosisLines(found).join("\n"));
   if (guest.until !== undefined) assert.match(run.console.replaceAll("\r", ""), guest.until);
+}
+
+/** The causes that say that something is wrong. */
+function complaints(found: Diagnosis | undefined): string[] {
+  return (found?.causes ?? []).map(({ id }) => id).filter((id) => id !== "waits-for-input");
 }

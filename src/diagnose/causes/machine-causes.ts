@@ -127,14 +127,17 @@ const TIMER_WORD =
 /** Every CPU sleeps, and no timer is armed that would wake one. */
 export const timerGone: Rule = {
   id: "timer",
-  find({ found, plan, end }) {
+  find({ found, plan, end, timerTicks }) {
     const sleeping = found.cpus.filter(({ activity }) => activity !== "never started");
     const asleep = sleeping.every(
       ({ activity, timer }) => activity === "sleeping" && !timer.startsWith("armed"),
     );
-    const gone = end?.route === "no-wake-source" || !plan.devices.some(({ type }) => type === "i8254");
-    if (!asleep || !gone || (found.log === undefined && found.console.bytes === 0)) return undefined;
     const words = plan.commandLine.split(/\s+/).filter((word) => TIMER_WORD.test(word));
+    // Linux leaves the 8254 alone where the CPU has a TSC deadline, even where it may not use that.
+    const refused = !timerTicks && words.some((word) => word.startsWith("nolapic"));
+    const gone =
+      refused || end?.route === "no-wake-source" || !plan.devices.some(({ type }) => type === "i8254");
+    if (!asleep || !gone || (found.log === undefined && found.console.bytes === 0)) return undefined;
     const parts = plan.devices.some(({ type }) => type === "i8254") ? "" : "; the machine has no 8254 timer";
     return {
       sentence: `every CPU sleeps and no timer will wake one: the local APIC's timer is ${sleeping[0]?.timer ?? "masked"}${words.length === 0 ? "" : ` (the command line says ${words.join(" ")})`}${parts}`,
@@ -146,7 +149,8 @@ export const timerGone: Rule = {
   },
 };
 
-const TIMER_WAITS =
+/** Functions of Linux in which it waits for a timer, and which it leaves at once where one comes. */
+export const TIMER_WAITS =
   /^(calibrate_delay|calibrate_delay_converge|calibrate_delay_direct|check_timer|timer_irq_works|pit_calibrate_tsc|quick_pit_calibrate|native_calibrate_cpu|calibrate_APIC_clock|hpet_\w+|pit_verify_msb)\b/;
 const TIMER_LINES =
   /IO-APIC \+ timer doesn't work|timer doesn't work through|8254 timer not connected|APIC timer .*(?:not|dysfunctional|disabled)|No .*clock ?event|APIC frequency too slow|TSC calibration failed|Unable to calibrate against PIT/i;
@@ -154,21 +158,16 @@ const TIMER_LINES =
 export const timerMissing: Rule = {
   id: "timer",
   find(facts) {
-    const { found, plan, alive } = facts;
+    const { plan, timerWait } = facts;
     const lines = saidLines(facts);
     const panic = lines.findLast((one) => /IO-APIC \+ timer doesn't work|Can not start.*timer/.test(one));
-    const waiting = found.cpus.flatMap(({ samples, callers }) =>
-      [...samples.map(({ place }) => place), ...callers].filter(({ symbol = "" }) =>
-        TIMER_WAITS.test(symbol),
-      ),
-    );
-    if (panic === undefined && (!alive || waiting.length === 0)) return undefined;
+    if (panic === undefined && timerWait === undefined) return undefined;
     const words = plan.commandLine.split(/\s+/).filter((word) => TIMER_WORD.test(word));
     const switched = words.length > 0 ? `; the command line says ${words.join(" ")}` : "";
     const complaint = lines.findLast((one) => TIMER_LINES.test(one));
     return {
-      sentence: `the kernel waits for a timer that does not come${waiting[0]?.symbol === undefined ? "" : `, in ${waiting[0].symbol}`}${switched}`,
-      evidence: [panic ?? complaint ?? `CPU 0 is in ${waiting[0]?.symbol}`].map((one) => one.trim()),
+      sentence: `the kernel waits for a timer that does not come${timerWait === undefined ? "" : `, in ${timerWait}`}${switched}`,
+      evidence: [panic ?? complaint ?? `a CPU is in ${timerWait}`].map((one) => one.trim()),
       remedy: words.length > 0 ? [appendOption(plan.commandLine, TIMER_WORD, "")] : [],
     };
   },
@@ -203,6 +202,8 @@ export const lockedCpus: Rule = {
       ({ samples }) => samples.length > 0 && samples.every(({ place }) => LOCKS.test(place.symbol ?? "")),
     );
     if (locked.length < 2) return lockedWithoutNames(found);
+    // One that does something else may hold what they wait for.
+    if (found.cpus.some((cpu) => cpu.activity === "executing" && !locked.includes(cpu))) return undefined;
     return {
       sentence: `CPUs ${locked.map(({ cpu }) => cpu).join(" and ")} wait for locks that each other hold, and none goes on`,
       evidence: locked.map(
@@ -235,6 +236,9 @@ export const polls: Rule = {
     }
     const [word] = cpu.loop.reads;
     if (word === undefined || access !== undefined || cpu.interrupts === "on") return undefined;
+    // Another CPU that goes on may write it.
+    if (found.cpus.some(({ activity, loop }) => activity === "executing" && loop === undefined))
+      return undefined;
     return {
       sentence: `CPU ${cpu.cpu} does nothing but read memory at ${word.address}, which stays ${word.value}, at ${at} with interrupts off`,
       evidence: [`in a loop from ${cpu.loop.from} to ${cpu.loop.to}: ${word.instruction}`],

@@ -19,6 +19,8 @@ export interface Facts {
   serialConsole: number | undefined;
   /** Whether an interrupt of the 8254 can come. */
   timerTicks: boolean;
+  /** Where a CPU waits for a timer, and did so for longer than one takes that comes. */
+  timerWait: string | undefined;
   /** Whether the machine still runs. */
   alive: boolean;
 }

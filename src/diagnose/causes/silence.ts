@@ -62,13 +62,18 @@ export const consoleElsewhere: Rule = {
   },
 };
 
-/** A kernel that was told of our console and has no driver for it, or not yet. */
+/** What a kernel says once its own drivers have started: before, a console may still come. */
+const DRIVERS_STARTED =
+  /Freeing unused kernel|clk: Disabling unused|Waiting for root device|VFS: (?:Unable|Cannot)|Run \S+ as init process|Kernel panic/;
+
+/** A kernel that was told of our console and has no driver for it. */
 export const consoleMissing: Rule = {
   id: "console-missing",
   find(facts) {
-    const { plan, found, lines } = facts;
+    const { plan, found, lines, end } = facts;
     const consoles = valuesOf(plan.commandLine, "console").map((one) => one.split(",")[0]);
     if (!isSilent(facts) || consoles.length === 0) return undefined;
+    if (end === undefined && !lines.some((line) => DRIVERS_STARTED.test(line))) return undefined;
     const name = consoles.find((one) => reaching(facts).includes(one));
     if (name === undefined || lines.some((line) => line.includes(`console [${name}] enabled`)))
       return undefined;

@@ -2,6 +2,7 @@
 import type { I8259ChipState, I8259State } from "../../devices/interrupts/i8259.js";
 import type { IoapicState } from "../../devices/interrupts/ioapic.js";
 import type { LapicState, VectorSet } from "../../devices/interrupts/lapic-state.js";
+import type { I8254State } from "../../devices/time/i8254.js";
 import { LVT, REDIRECTION } from "../../spec/apic.js";
 import type { CpuReport, InputReport } from "../diagnosis.js";
 
@@ -61,9 +62,10 @@ export function inputReports(states: States): InputReport[] {
 const TIMER_INPUT = 1;
 const TIMER_PINS = [0, 2];
 
-/** Whether the interrupt of an 8254, where there is one, is let through by a controller. */
+/** Whether an 8254, where there is one, counts, and a controller lets its interrupt through. */
 export function timerTicks(states: States): boolean {
-  if (states["i8254"] === undefined) return false;
+  const { timer } = (states["i8254"] ?? {}) as { timer?: I8254State };
+  if (timer?.counters[0].running !== true) return false;
   const pair = states["i8259"] as I8259State | undefined;
   const { pins = [] } = (states["ioapic"] ?? {}) as Partial<IoapicState>;
   const open = TIMER_PINS.some((pin) => pin in pins && (pins[pin].low & REDIRECTION.masked) === 0);
