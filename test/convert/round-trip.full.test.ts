@@ -1,7 +1,7 @@
 /**
  * R5.2 Debian's unmodified kernels for ARM, as they are and through the round trip (taken out of their image as an ELF
  * file, converted to an image again): as guests of a real Xen each comes as far as the other, to looking for a root
- * file system that is not there. On QEMU's virt machines: round-trip.test.ts.
+ * file system that is not there. On QEMU's virt machine the 32-bit one; the other: round-trip.test.ts.
  */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -9,6 +9,7 @@ import test from "node:test";
 import { convert } from "../../src/convert/index.js";
 import { requireGuest } from "../support/requires.js";
 import { CONSOLE, KERNELS, NO_ROOT } from "./debian-kernels.js";
+import { testRoundTrip } from "./round-trip.js";
 import { runAsDomU } from "./xen.js";
 
 /** "Linux version …", without what stands before it. */
@@ -35,3 +36,5 @@ for (const { guest, bits, to } of KERNELS) {
     assert.equal(banners[0], banners[1]);
   });
 }
+
+for (const kernel of KERNELS.filter(({ bits }) => bits === 32)) testRoundTrip(kernel);

@@ -238,7 +238,6 @@ export const SEEDED: readonly SeededGuest[] = [
     sentence: /nothing of this kernel can reach the serial port: .*console=tty0/,
     remedy: /--append "quiet .*console=ttyS0"/,
     instructions: 5e8,
-    quick: true,
   },
   {
     name: "no console= at all",
@@ -299,7 +298,6 @@ export const SEEDED: readonly SeededGuest[] = [
     initrd: randomBytes(7, 60_000),
     cause: "initrd-unpack",
     sentence: /the initrd could not be unpacked/,
-    quick: true,
   },
   {
     name: "an initrd that is cut",
@@ -314,7 +312,6 @@ export const SEEDED: readonly SeededGuest[] = [
     initramfs: withInit(program(...UD2)),
     cause: "userspace-sigill",
     sentence: /an instruction that this machine's CPU does not have/,
-    quick: true,
   },
   {
     name: "an init that reads at 0",
@@ -329,7 +326,6 @@ export const SEEDED: readonly SeededGuest[] = [
     initramfs: withInit(program(...EXIT_3)),
     cause: "init-died",
     sentence: /init has ended with status 3/,
-    quick: true,
   },
   {
     name: "an init that is text",

@@ -1,4 +1,4 @@
-/** Ten guests of the seeded suite, and a healthy one; all of them in the full tier. */
+/** Some guests of the seeded suite, and of the healthy ones; all of them in the full tier. */
 import { test } from "node:test";
 import { HEALTHY, SEEDED } from "./seeded-guests.js";
 import { expectCause, expectHealth } from "./seeded-run.js";

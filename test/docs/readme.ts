@@ -16,6 +16,20 @@ export interface Expected {
   status?: number;
 }
 
+const UNAME = /^Linux locore 6\.1\.\S+-cloud-amd64 .* x86_64 GNU\/Linux\r?$/m;
+
+/** The first block, but for its first two commands, which fetch what the others need. */
+export const FIRST: readonly (Expected & { fullTier?: true })[] = [
+  { command: "initramfs", shows: /^initrd\.img: [\d.]+ MiB/m },
+  { command: "boot debian-cloud", shows: UNAME },
+  { command: "boot -M microvm", shows: UNAME, fullTier: true },
+  { command: "boot seabios", shows: /^firmware: SeaBIOS \(version /m, fullTier: true },
+  { command: "plan", shows: /"regions": \[/ },
+  { command: "inspect", shows: /vmlinuz-\S+: Linux bzImage, x86-64/, fullTier: true },
+  { command: "export", shows: /^guest\.cfg: written$/m, fullTier: true },
+  { command: "doctor", shows: /^wasm: works/m },
+];
+
 /** One command may fetch packages, or boot on a busy machine. */
 const LIMIT_MS = 240_000;
 
@@ -37,15 +51,22 @@ function run(folder: string, command: string): ReturnType<typeof runShell> {
   return runShell(command, { folder, limitMs: LIMIT_MS, environment: { XDG_CACHE_HOME: `${folder}/cache` } });
 }
 
-/** Runs commands that others need first. False after the test was skipped: what they fetch cannot be had. */
-export async function prepare(t: TestContext, folder: string, commands: readonly string[]): Promise<boolean> {
+/** What commands print that others need first; undefined after the test was skipped: what they fetch cannot be had. */
+export async function prepare(
+  t: TestContext,
+  folder: string,
+  commands: readonly string[],
+): Promise<string[] | undefined> {
+  const outputs: string[] = [];
   for (const command of commands) {
     const { output, status } = await run(folder, command);
-    if (status === 0) continue;
-    missing(t, `${command} failed: ${output}`);
-    return false;
+    if (status !== 0) {
+      missing(t, `${command} failed: ${output}`);
+      return undefined;
+    }
+    outputs.push(output);
   }
-  return true;
+  return outputs;
 }
 
 /** Runs commands in order and holds each to what is expected of it. */

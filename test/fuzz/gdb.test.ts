@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fuzzGdb } from "./gdb.js";
 
-const PACKETS = 20_000;
+const PACKETS = 6_000;
 /** Generous: it takes some seconds. */
 const LIMIT_MS = 120_000;
 

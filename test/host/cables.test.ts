@@ -210,7 +210,7 @@ test("R3.7 socket: a peer that is slow holds the guest back, however long that t
   });
   await once(peer, "connect");
   let sent = 0;
-  const end = performance.now() + 3000;
+  const end = performance.now() + 2000;
   const length = 20_000;
   while (performance.now() < end) {
     sent += length;
@@ -221,7 +221,7 @@ test("R3.7 socket: a peer that is slow holds the guest back, however long that t
       `${sent - got} bytes were taken from the guest that its peer does not have`,
     );
   }
-  assert.ok(got > 300_000, "it is slow, not stuck");
+  assert.ok(got > 200_000, "it is slow, not stuck");
   peer.destroy();
   await a.network.close();
 });

@@ -18,7 +18,7 @@ import { Random } from "../support/random.js";
 import { checking, letThrough, liveCrafted, liveTranslated } from "./crafted-states.js";
 import { FUZZ_CPUID, live, ONE_LIFE_A_MODE, WHOLE } from "./fuzz-cpu.js";
 
-const CRAFTED_LIVES = 14;
+const CRAFTED_LIVES = 6;
 /** Legs of the lives that are watched. */
 const LEGS = 5;
 /** Groups of guests that get a CPU into every odd corner. */

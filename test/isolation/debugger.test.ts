@@ -1,21 +1,4 @@
-/** Random programs with a debugger at them, interpreted and compiled: they come to where they come without one. */
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { debuggedEngine } from "../support/debugged-engine.js";
-import { runProgram } from "./program-fuzz.js";
-import { PROGRAM_MODES } from "./program-modes.js";
+/** A random program of each mode with a debugger at it; more of them in the full tier. */
+import { testDebugged } from "./debugger.js";
 
-const SEED = 4711;
-const PROGRAMS = 2;
-
-for (const [i, mode] of PROGRAM_MODES.entries())
-  test(`isolation: a guest does not notice breakpoints and watchpoints of a debugger: ${mode.name}`, (t) => {
-    const interpreted = debuggedEngine(createWasmEngine({ jit: "off" }), SEED + i);
-    const compiled = debuggedEngine(createWasmEngine({ jit: "eager" }), SEED + 2 * i);
-    const engines = [createWasmEngine({ jit: "off" }), interpreted.engine, compiled.engine];
-    for (let n = 0; n < PROGRAMS; n++) runProgram(mode, SEED * (n + 1) + i, engines);
-    t.diagnostic(JSON.stringify([interpreted.report, compiled.report]));
-    for (const { report } of [interpreted, compiled])
-      assert.ok(report.breakpoints > PROGRAMS && report.watchpoints > PROGRAMS, JSON.stringify(report));
-  });
+testDebugged(4711, 1);

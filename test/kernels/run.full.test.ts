@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import {
+  copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,6 +18,7 @@ import { test, type TestContext } from "node:test";
 import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
 import { pullModules } from "../../src/guests/index.js";
 import { oopsing } from "../support/oopsing-module.js";
+import { childrenOf } from "../support/pseudo-terminal.js";
 import { requireGuest } from "../support/requires.js";
 import { builtTree, scratch } from "../support/built-tree.js";
 import { hasRunGuests, runToEnd, startRun } from "../support/run-command.js";
@@ -231,3 +234,42 @@ test(
     assert.deepEqual([run.status, run.json.reason], [124, "timeout"], run.err);
   },
 );
+
+test(
+  "R1.10 run: a kernel without virtio is refused before it boots where its modules say so, and by the guest otherwise",
+  HOUR,
+  async (t) => {
+    const guest = await requireGuest(t, "debian-cloud");
+    if (guest === undefined || !(await hasRunGuests(t))) return;
+    const folder = scratch(t);
+    const kernel = path.join(folder, "vmlinuz");
+    copyFileSync(guest.files["kernel"], kernel);
+    const unknown = await runToEnd(t, [kernel, "--", "true"]);
+    assert.deepEqual([unknown.status, unknown.json.reason], [125, "no-virtio"], unknown.err);
+    assert.match(unknown.json.message ?? "", /this kernel has no virtio/);
+    const version = path.basename(guest.files["kernel"]).replace("vmlinuz-", "");
+    const modules = path.join(folder, "lib/modules", version);
+    mkdirSync(modules, { recursive: true });
+    writeFileSync(path.join(modules, "modules.builtin"), "kernel/fs/ext4/ext4.ko\n");
+    const refused = await runToEnd(t, [kernel, "--", "true"]);
+    assert.deepEqual([refused.status, refused.json.reason], [125, "no-virtio"], refused.err);
+    assert.match(refused.json.message ?? "", /neither has virtio_mmio, virtio_console built in/);
+    assert.doesNotMatch(refused.err, /last messages/);
+  },
+);
+
+test("R1.10 run: kill -9 leaves no process and no file", HOUR, async (t) => {
+  if (!(await hasRunGuests(t))) return;
+  const before = new Set(readdirSync(tmpdir()));
+  const killed = startRun(t, ["--", "sh", "-c", "echo begun; sleep 1000"]);
+  await killed.shows("begun");
+  assert.deepEqual(childrenOf(killed.pid), []);
+  process.kill(killed.pid, "SIGKILL");
+  await killed.ended;
+  assert.ok(!existsSync(`/proc/${killed.pid}`));
+  const others = /^(locore|node)-/;
+  assert.deepEqual(
+    readdirSync(tmpdir()).filter((name) => !before.has(name) && !others.test(name)),
+    [],
+  );
+});

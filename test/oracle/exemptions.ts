@@ -3,7 +3,7 @@
  * out or takes bits of some result fields away. What the manual leaves undefined is masked for every CPU. Where the makers
  * differ the engine follows Intel, and an entry names the other; where it does not, the entry says what that would cost.
  * What both do the engine does. Every entry must be about some form (`oracle.test.ts`) and be needed on its maker's CPU
- * (`exemptions.test.ts`).
+ * (`exemptions.full.test.ts`).
  */
 import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { FX, RFLAGS, STATUS_FLAGS } from "./case.js";

@@ -23,7 +23,7 @@ import { readUdp, udpBytes, type UdpDatagram } from "../../src/net/udp.js";
 /** Time that passes when it is told to. */
 export class TestClock implements NetClock {
   #now = 1000;
-  #timers: { at: number; callback: () => void }[] = [];
+  readonly #timers = new Set<{ at: number; callback: () => void }>();
 
   now(): number {
     return this.#now;
@@ -31,29 +31,34 @@ export class TestClock implements NetClock {
 
   after(milliseconds: number, callback: () => void): () => void {
     const timer = { at: this.#now + milliseconds, callback };
-    this.#timers.push(timer);
-    return () => (this.#timers = this.#timers.filter((one) => one !== timer));
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
   }
 
   get armed(): number {
-    return this.#timers.length;
+    return this.#timers.size;
   }
 
   /** When the next timer is due; undefined where there is none. */
   get next(): number | undefined {
-    return this.#timers.length === 0 ? undefined : Math.min(...this.#timers.map(({ at }) => at));
+    return this.#first()?.at;
   }
 
   advance(milliseconds: number): void {
     const end = this.#now + milliseconds;
-    for (;;) {
-      const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
-      if (due.length === 0) break;
-      this.#timers = this.#timers.filter((one) => one !== due[0]);
-      this.#now = Math.max(this.#now, due[0].at);
-      due[0].callback();
+    for (let first = this.#first(); first !== undefined && first.at <= end; first = this.#first()) {
+      this.#timers.delete(first);
+      this.#now = Math.max(this.#now, first.at);
+      first.callback();
     }
     this.#now = end;
+  }
+
+  /** Of those that are due at once, the one that was set first. */
+  #first(): { at: number; callback: () => void } | undefined {
+    let first: { at: number; callback: () => void } | undefined;
+    for (const timer of this.#timers) if (first === undefined || timer.at < first.at) first = timer;
+    return first;
   }
 }
 

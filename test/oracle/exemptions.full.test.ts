@@ -20,7 +20,7 @@ const ROWS = 16;
 const SEED = 20250601;
 
 const PARTIAL = "a recorded vector is shrunk, and with it what the fault left";
-/** Needed in every first tier on a CPU of the maker's, but by no recorded vector. */
+/** Needed in every run on a CPU of the maker's, but by no recorded vector. */
 const LIVE: Readonly<Record<string, string>> = {
   MXCSR_MASK: "vectors do not hold the mask",
   "PUSHA, ENTER: which access faults": "needs frame pointers and a stack that both fault",
