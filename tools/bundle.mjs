@@ -1,8 +1,9 @@
 // Puts what the compiler made of the program together into few files, in dist/run: a start loads a handful of them instead of
-// hundreds, and a package has no others (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is renamed or shortened, so that a
-// stack trace says what it said; what is imported when it is needed stays so.
+// hundreds, and a package has no others (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is
+// renamed or shortened, so that a stack trace says what it said; what is imported when it is needed stays so.
 import { createHash } from "node:crypto";
-import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { libraryEntries } from "./library-entries.mjs";
@@ -33,6 +34,8 @@ const TOGETHER = {
   jobs: {},
   disks: {},
 };
+/** The file that says which build this is (src/cli/run/warm/build-id.ts). */
+const BUILD_ID = "build-id";
 /** Parts of so many characters have files of their own; smaller ones share one, in which each is compiled when it is needed. */
 const LARGE = 20_000;
 const SMALL = "small";
@@ -274,6 +277,17 @@ async function writeProgram() {
   await chmod(file, EXECUTABLE);
 }
 
+/** A text that is another one for every other build: what was kept by one is of no use to another. */
+async function writeBuildId() {
+  const hash = createHash("sha256");
+  const entries = await readdir(TO, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath ?? entry.path, entry.name));
+  for (const file of files.sort()) hash.update(`${path.relative(TO, file)}\0`).update(await readFile(file));
+  await writeFile(path.join(TO, BUILD_ID), hash.digest("hex"));
+}
+
 async function bundleThread(esbuild, thread) {
   const { outputFiles, metafile } = await esbuild.build({
     entryPoints: THREADS[thread].map((entry) => ({
@@ -339,4 +353,5 @@ export async function bundle() {
     bundlePage(esbuild),
   ]);
   await writeProgram();
+  await writeBuildId();
 }

@@ -187,8 +187,11 @@ export interface PartType<State extends object = object> {
    * that passes again. Absent: such a state is handed to `create` as it is.
    */
   state?(part: PlanPart, machine: MachineFacts): Shape<State>;
-  /** What of this part keeps its machine from being saved. Absent: nothing. */
-  unsaved?(part: PlanPart): string;
+  /**
+   * What of this part keeps its machine from being saved; undefined: nothing. `again`: who restores it hands it again what parts
+   * name. Absent: nothing.
+   */
+  unsaved?(part: PlanPart, state: State, again: boolean): string | undefined;
   /** Makes the part: as at power-on, or with a state that `save` gave, which it may keep and change. */
   create(part: PlanPart, wires: Wires, state?: State): Part<State>;
 }

@@ -4,7 +4,9 @@
  */
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
+export { replaceFile } from "./cache/atomic-file.js";
 export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
+export { withFreeLock } from "./cache/lock.js";
 export { allGuestNames, guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs/initramfs.js";
@@ -21,5 +23,13 @@ export type { KernelModule, ModuleSet, ModuleSource } from "./kernel-modules/mod
 export { pullModules } from "./kernel-modules/pull-modules.js";
 export { runInitramfs } from "./initramfs/run-initramfs.js";
 export type { RunInitramfsOptions } from "./initramfs/run-initramfs.js";
-export { RUN_FAILED, RUN_PORTS } from "./initramfs/run-init.js";
-export type { RunAddress, RunInitOptions, RunMount, RunRoot } from "./initramfs/run-init.js";
+export { commandBytes } from "./initramfs/take-program.js";
+export type { Renewal } from "./initramfs/take-program.js";
+export { RUN_FAILED, RUN_PORTS, runCommandScript } from "./initramfs/run-init.js";
+export type {
+  RunAddress,
+  RunCommandOptions,
+  RunMount,
+  RunRoot,
+  RunStartOptions,
+} from "./initramfs/run-init.js";

@@ -46,6 +46,8 @@ export interface PulledGuest {
   source: string;
   /** Whether it was in the cache already. */
   cached: boolean;
+  /** The file that says which files these are. */
+  record: string;
 }
 
 /** What `guests list` shows of one guest. */
@@ -102,6 +104,7 @@ function asPulled(
     licence: entry.licence,
     source: entry.source,
     cached,
+    record: cache.recordFile(entry.name),
   };
 }
 

@@ -248,11 +248,13 @@ export class Machine {
 
   /**
    * The whole state but RAM, which `memory` shows, between two steps. What the guest has printed is handed on before. Throws
-   * SaveError where the machine has ended, or a back end owes it an answer: then later; PartError for a part that is never saved.
+   * SaveError where the machine has ended, or a back end owes it an answer: then later; PartError for a part that is not saved.
+   * `again`: who restores it hands it again what its parts name, so that of that it can have whatever nothing was asked of yet.
    */
-  save(): MachineState {
+  save(again = false): MachineState {
     if (this.end !== undefined) throw new SaveError(`the machine has ended (${this.end.route})`);
-    this.#expectSaved();
+    const parts = this.#board.save();
+    this.#expectSaved(parts, again);
     const { inFlight, waiting } = this.#completions;
     if (inFlight + waiting > 0)
       throw new SaveError(`${Math.max(inFlight, waiting)} requests to back ends are in flight`);
@@ -263,7 +265,7 @@ export class Machine {
       // In real time nobody can tell that they were forgotten, and a restore need not fetch the RAM that they name.
       cpus: this.#slots.map((slot) => slot.save(this.#clock.deterministic)),
       ...this.#scheduler.save(),
-      parts: this.#board.save(),
+      parts,
       clock: this.#clock.save(),
       random: this.#random.state,
       input: this.#console.held,
@@ -272,9 +274,9 @@ export class Machine {
     };
   }
 
-  #expectSaved(): void {
+  #expectSaved(parts: BoardState, again: boolean): void {
     for (const part of this.plan.devices) {
-      const why = this.#context.types.get(part.type)?.unsaved?.(part);
+      const why = this.#context.types.get(part.type)?.unsaved?.(part, parts[part.name], again);
       if (why !== undefined)
         throw new PartError(
           part.name,

@@ -4,6 +4,7 @@ import { ByteWriter } from "../bytes/byte-writer.js";
 import { crc32, type Checksum } from "../codecs/crc32.js";
 import type { ConsoleWatchState } from "../diagnose/console-watch.js";
 import type { Machine } from "../machine/machine.js";
+import type { MachineState } from "../machine/state.js";
 import { aboutMachine } from "./about.js";
 import {
   HEADER,
@@ -44,23 +45,25 @@ interface Section {
   pieces: readonly Uint8Array[];
 }
 
+/** A machine that was saved while it goes on: nothing in it is the guest's any more. Plain data; another thread may write it. */
+export interface MachineCopy {
+  /** All but checksums and pages. */
+  sections: Section[];
+  /** The pages of RAM, one behind the other. */
+  pages: Uint8Array<ArrayBuffer>;
+}
+
 /**
  * The pieces of the file, one behind the other. Those of RAM and of disks are the guest's own bytes: they are to be written, or copied, before
  * the machine goes on. Throws SaveError where the machine cannot be saved now.
  */
 export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint8Array[] {
-  const { checksum = crc32, gzip, watch } = options;
-  const { plan, ...state } = machine.save();
-  const disk = diskSections(options.disks?.() ?? []);
+  const { checksum = crc32, gzip } = options;
+  const state = machine.save();
   const runs = pagesInUse(machine.memory);
   const ram = runs.map(({ first, count }) => machine.memory.view(first * PAGE, count * PAGE)!);
   const sections = [
-    value(SECTION_TYPES.about, aboutMachine(machine, { ...options, disks: disk.value.disks })),
-    value(SECTION_TYPES.plan, plan),
-    value(SECTION_TYPES.machine, { ...state, watch }),
-    value(SECTION_TYPES.disks, disk.value),
-    stored(SECTION_TYPES.data, disk.data),
-    stored(SECTION_TYPES.runs, [runBytes(runs)]),
+    ...stateSections(machine, state, runs, options),
     stored(SECTION_TYPES.sums, [sumBytes(ram, checksum)]),
     gzip === undefined
       ? stored(SECTION_TYPES.pages, ram)
@@ -71,6 +74,55 @@ export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint
         },
   ];
   return layOut(sections, checksum);
+}
+
+/**
+ * A machine without disks as it is now, for who hands it again the folders that it shares. Throws SaveError where it cannot be saved
+ * now, PartError where never.
+ */
+export function copyMachine(machine: Machine, options: Omit<SnapshotOptions, "disks">): MachineCopy {
+  const state = machine.save(true);
+  const runs = pagesInUse(machine.memory);
+  const pages = new Uint8Array(pageCount(runs) * PAGE);
+  let at = 0;
+  for (const { first, count } of runs) {
+    pages.set(machine.memory.view(first * PAGE, count * PAGE)!, at);
+    at += count * PAGE;
+  }
+  return { sections: stateSections(machine, state, runs, options), pages };
+}
+
+/**
+ * What of a copy's file comes before its pages, and the pages. `sums`: the checksum of each of their blocks (`BlockSums`), 32 bits
+ * each, little-endian.
+ */
+export function copyPieces(
+  { sections, pages }: MachineCopy,
+  sums: Uint8Array,
+  checksum: Checksum,
+): Uint8Array[] {
+  return layOut(
+    [...sections, stored(SECTION_TYPES.sums, [sums]), stored(SECTION_TYPES.pages, [pages])],
+    checksum,
+  );
+}
+
+/** All sections that come before the checksums. */
+function stateSections(
+  machine: Machine,
+  { plan, ...state }: MachineState,
+  runs: readonly Run[],
+  options: SnapshotOptions,
+): Section[] {
+  const disk = diskSections(options.disks?.() ?? []);
+  return [
+    value(SECTION_TYPES.about, aboutMachine(machine, { ...options, disks: disk.value.disks })),
+    value(SECTION_TYPES.plan, plan),
+    value(SECTION_TYPES.machine, { ...state, watch: options.watch }),
+    value(SECTION_TYPES.disks, disk.value),
+    stored(SECTION_TYPES.data, disk.data),
+    stored(SECTION_TYPES.runs, [runBytes(runs)]),
+  ];
 }
 
 function sizeOf(pieces: readonly Uint8Array[]): number {

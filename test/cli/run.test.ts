@@ -135,6 +135,7 @@ test("R1.10 run: what it came to, from the command's status, the kernel's words 
 test("R1.10 run: what a guest says on the control port is heard in pieces, and nonsense is not", async () => {
   const heard: unknown[] = [];
   const take = guestControl({
+    waiting: (alike) => heard.push(`waiting ${alike}`),
     ready: () => heard.push("ready"),
     failed: (why) => heard.push(why),
     status: (status) => heard.push(status),

@@ -49,6 +49,7 @@ function module(depends: string): Buffer {
 function source(modules: Record<string, string>, builtIn?: readonly string[]): ModuleSource {
   return {
     where: "test",
+    seen: [],
     builtIn: builtIn && new Set(builtIn),
     read: (name) => Promise.resolve(Object.hasOwn(modules, name) ? module(modules[name]) : undefined),
   };
@@ -75,6 +76,7 @@ test("R1.10 modules: what is neither a module nor built in is named; where nobod
 test("R1.10 modules: what is no module, is cut short or needs itself is refused", async () => {
   const bad = (bytes: Uint8Array): ModuleSource => ({
     where: "",
+    seen: [],
     builtIn: undefined,
     read: () => Promise.resolve(bytes),
   });
@@ -88,6 +90,7 @@ test("R1.10 modules: what is no module, is cut short or needs itself is refused"
   const deep = (name: string): string => `${name}x`;
   const endless: ModuleSource = {
     where: "",
+    seen: [],
     builtIn: undefined,
     read: (name) => Promise.resolve(module(deep(name))),
   };

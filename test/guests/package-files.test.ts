@@ -23,7 +23,7 @@ async function setOf(t: TestContext, packages: Record<string, readonly TarSource
     return { name, version: "1", architecture: "amd64", sha256: "", file };
   };
   const written = await Promise.all(Object.entries(packages).map(write));
-  return { release: "bookworm", architecture: "amd64", packages: written, cached: true };
+  return { release: "bookworm", architecture: "amd64", packages: written, cached: true, record: "" };
 }
 
 async function lines(t: TestContext, packages: Record<string, readonly TarSource[]>): Promise<string[]> {

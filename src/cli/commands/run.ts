@@ -1,9 +1,9 @@
 /** `locore run [KERNEL] -- COMMAND`: runs one command in a guest: its streams are this process's, its status is ours. */
 import { RUN_STATUS, type Outcome, type RunReason } from "../run/outcome.js";
 import { printLines, type Command, type CommandContext } from "../command.js";
-import { progressLine } from "../progress.js";
 import { readRunRequest, RUN_COMMAND_OPTIONS, RUN_OPERANDS, type RunRequest } from "../run/request.js";
 import type { StreamKinds } from "../run/guest.js";
+import { timingLines, type Timing } from "../run/timing.js";
 import type { RunResult } from "../run/run-guest.js";
 import { reasonOf } from "../run/refused.js";
 import { linkToMatrix } from "../matrix/cell-link.js";
@@ -29,27 +29,30 @@ function streamKinds(): StreamKinds {
   return { terminal, separateErrors: terminal && !process.stderr.isTTY };
 }
 
-function jsonLine(outcome: Outcome, result?: RunResult): string {
+function jsonLine(outcome: Outcome, result?: RunResult, timing?: Timing): string {
   const { end, stats } = result?.report ?? {};
   return JSON.stringify({
     ...outcome,
     ...(end && { machine: { kind: end.kind, route: end.route }, instructions: stats?.instructions }),
     ...(result && { hostMs: Math.round(result.report.hostMs) }),
+    ...(timing && { timing }),
   });
 }
 
-function report(result: RunResult, request: RunRequest, { stderr }: CommandContext): void {
+function report(result: RunResult, timing: Timing, request: RunRequest, { stderr }: CommandContext): void {
   const { outcome, lines } = result;
   const { status, reason, message } = outcome;
   // What is ours begins a line of its own.
-  if (result.midLine && (request.json || message !== undefined)) stderr.write("\n");
+  if (result.midLine && (request.json || request.timing || message !== undefined)) stderr.write("\n");
   if (!WITHOUT_MESSAGES.includes(reason) && lines.length > 0)
     printLines(stderr, [
       "locore: the kernel's last messages:",
       ...lines.slice(-SHOWN_LINES).map((line) => `  ${line}`),
     ]);
-  if (request.json) stderr.write(`${jsonLine(outcome, result)}\n`);
+  const told = request.timing ? timing : undefined;
+  if (request.json) stderr.write(`${jsonLine(outcome, result, told)}\n`);
   else if (message !== undefined) printLines(stderr, [`locore: ${reason}: ${message} (status ${status})`]);
+  if (told !== undefined && !request.json) printLines(stderr, timingLines(told));
 }
 
 async function dryRun(
@@ -74,19 +77,9 @@ async function runCommand(args: Arguments, context: CommandContext): Promise<Out
   const request = readRunRequest(args);
   const kinds = streamKinds();
   if (request.dryRun) return dryRun(request, kinds, context);
-  const [{ makeGuest }, { runGuest }] = await Promise.all([
-    import("../run/guest.js"),
-    import("../run/run-guest.js"),
-  ]);
-  const result = await runGuest(request, kinds, context, async (signal) => {
-    const progress = progressLine(context.stderr);
-    try {
-      return await makeGuest(request, kinds, { progress: progress.show, signal });
-    } finally {
-      progress.done();
-    }
-  });
-  report(result, request, context);
+  const { runOnce } = await import("../run/run-once.js");
+  const { result, timing } = await runOnce(request, kinds, context);
+  report(result, timing, request, context);
   return result.outcome;
 }
 

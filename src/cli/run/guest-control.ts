@@ -3,6 +3,8 @@ import { StringDecoder } from "node:string_decoder";
 
 /** What /init said. */
 export interface GuestWords {
+  /** It waits for the command. `alike`: its random numbers would be the same in each run from there. */
+  waiting: (alike: boolean) => void;
   /** The command is about to be started. */
   ready: () => void;
   /** What it cannot do; the machine ends. */
@@ -24,7 +26,9 @@ export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<
     rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
     for (const line of lines) {
       const status = STATUS.exec(line)?.[1];
-      if (line === "ready") words.ready();
+      if (line === "waiting") words.waiting(false);
+      else if (line === "waiting alike") words.waiting(true);
+      else if (line === "ready") words.ready();
       else if (line.startsWith("failed ")) words.failed(line.slice("failed ".length));
       else if (status !== undefined) words.status(Number(status));
     }

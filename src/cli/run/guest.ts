@@ -11,7 +11,7 @@ import {
   type KernelModule,
   type RunMount,
   type RunAddress,
-  type RunInitOptions,
+  type RunCommandOptions,
   type RunRoot,
 } from "../../guests/index.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
@@ -38,11 +38,19 @@ export interface StreamKinds {
   separateErrors: boolean;
 }
 
-/** What is to be run, and what is known of it besides. */
+/** What is to be run. */
 export interface RunGuest {
   source: PlannedSource;
-  kernel: RunKernel;
+  /** What its init is told once it waits for the command; undefined: the archive has it. */
+  command: string | undefined;
+  /** Files whose contents it depends on, and places where such might have been. */
+  seen: readonly string[];
+  /** What carries folders. */
+  sharedOver: "virtiofs" | "9p";
 }
+
+/** Whether the command lies in the archive, or is told once the guest waits for it: until then every run is the same. */
+export type CommandBy = "archive" | "hand";
 
 const CONSOLE_MODULES = ["virtio_mmio", "virtio_console"];
 const DISK_MODULES = ["virtio_blk"];
@@ -80,7 +88,8 @@ const WORDS = ["console=ttyS0", "panic=-1", "oops=panic", "watchdog_thresh=30", 
 const QUIET = ["quiet", "loglevel=4"];
 const TALKATIVE = ["loglevel=7"];
 
-function commandLine({ log, append }: RunRequest): string {
+/** The kernel's. */
+export function commandLine({ log, append }: RunRequest): string {
   return [
     ...WORDS,
     ...(log === undefined ? QUIET : TALKATIVE),
@@ -117,7 +126,7 @@ function placed({ from, at, writable }: SharedFolder): PlacedFolder {
 }
 
 /** What the guest is put together of. */
-class Assembly {
+export class Assembly {
   root: RunRoot = { kind: "initramfs" };
   packages: readonly string[] | undefined;
   /** Whether the guest has the current folder. */
@@ -163,7 +172,8 @@ class Assembly {
   }
 }
 
-async function assemble(request: RunRequest): Promise<Assembly> {
+/** Reads no kernel and no program. Throws what a root or a folder is refused by. */
+export async function assemble(request: RunRequest): Promise<Assembly> {
   const made = new Assembly();
   const { writable } = request;
   const asked = settledRoot(request.root);
@@ -230,7 +240,8 @@ function runNetwork(net: NetAsked): "dhcp" | "alone" | RunAddress {
   return "cable" in net ? (net.address ?? "dhcp") : "alone";
 }
 
-function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunInitOptions {
+/** What the guest is told of the command. */
+export function commandOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunCommandOptions {
   const terminal = process.env["TERM"];
   const environment = [...request.environment];
   if (kinds.terminal && terminal !== undefined) environment.unshift(["TERM", terminal]);
@@ -240,7 +251,6 @@ function initOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): R
     folder: folderOf(request, made.hasFolder),
     folderMayMiss: request.folder === undefined,
     user: request.user,
-    hostname: hostname(),
     root: made.root,
     mounts: made.mounts,
     ...(request.net && { network: runNetwork(request.net) }),
@@ -257,8 +267,9 @@ export async function makeGuest(
   request: RunRequest,
   kinds: StreamKinds,
   pulling: Pulling,
+  by: CommandBy = "archive",
 ): Promise<RunGuest> {
-  const { fetchPackages, pullGuest, runInitramfs } = await import("../../guests/index.js");
+  const { fetchPackages, pullGuest, runCommandScript, runInitramfs } = await import("../../guests/index.js");
   const [kernel, busybox, made] = await Promise.all([
     findKernel(request.kernel, pulling),
     pullGuest("busybox", pulling),
@@ -267,8 +278,14 @@ export async function makeGuest(
   const modules = await loaded(kernel, made);
   const { disks, shares } = made;
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
-  const init = initOptions(request, made, kinds);
-  const initrd = await runInitramfs({ busybox: busybox.files["busybox"], modules, packages, init });
+  const command = runCommandScript(commandOptions(request, made, kinds));
+  const initrd = await runInitramfs({
+    busybox: busybox.files["busybox"],
+    modules,
+    packages,
+    start: { hostname: hostname(), terminal: kinds.terminal },
+    ...(by === "archive" && { command }),
+  });
   const memory =
     request.memory ??
     Math.max(LEAST_MEMORY, Math.ceil((initrd.length * COPIES_OF_ARCHIVE + SPARE_MEMORY) / MIB) * MIB);
@@ -294,6 +311,14 @@ export async function makeGuest(
   };
   return {
     source: { boot, ...(disks.length > 0 && { disks }), ...(shares.length > 0 && { shares }) },
-    kernel,
+    command: by === "hand" ? command : undefined,
+    seen: [
+      ...kernel.seen,
+      ...(kernel.modules?.seen ?? []),
+      busybox.record,
+      ...Object.values(busybox.files),
+      ...(packages === undefined ? [] : [packages.record, ...packages.packages.map(({ file }) => file)]),
+    ],
+    sharedOver: made.sharedOver,
   };
 }

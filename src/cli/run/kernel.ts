@@ -24,6 +24,8 @@ export interface RunKernel {
   modules: ModuleSource | undefined;
   /** Where symbols may lie, by their paths: System.map and vmlinux. */
   folder: string;
+  /** The files that it was found by: it may be another one when one of them is, or there is one where there was none. */
+  seen: readonly string[];
 }
 
 /** What a build of Linux makes, the best first. */
@@ -50,13 +52,18 @@ function versionOf(bytes: Uint8Array): string | undefined {
 }
 
 /** Modules of a kernel that lies in a file: beside it, or where the host has those of its own kernels. */
-async function modulesOf(file: string, version: string | undefined): Promise<ModuleSource | undefined> {
+async function modulesOf(
+  file: string,
+  version: string | undefined,
+  seen: string[],
+): Promise<ModuleSource | undefined> {
   const folder = path.dirname(path.resolve(file));
   const places =
     version === undefined
       ? []
       : [folder, path.dirname(folder), "/"].map((place) => path.join(place, "lib/modules", version));
   for (const place of [...(path.basename(folder) === version ? [folder] : []), ...places]) {
+    seen.push(place);
     if ((await kindOf(place)) !== "folder") continue;
     const source = await moduleFolder(place);
     if (source !== undefined) return source;
@@ -65,11 +72,14 @@ async function modulesOf(file: string, version: string | undefined): Promise<Mod
 }
 
 async function fromTree(folder: string, signal: AbortSignal | undefined): Promise<RunKernel> {
+  const seen: string[] = [];
   for (const built of BUILT) {
     const file = path.join(folder, built);
+    seen.push(file);
     if ((await kindOf(file)) !== "file") continue;
     const bytes = await readInput("kernel", file, signal);
-    return { name: file, bytes, version: versionOf(bytes), modules: await moduleFolder(folder), folder };
+    const modules = await moduleFolder(folder);
+    return { name: file, bytes, version: versionOf(bytes), modules, folder, seen };
   }
   throw new InputFileError(
     "kernel",
@@ -91,7 +101,8 @@ async function fromCatalogue(name: string, pulling: Pulling): Promise<RunKernel>
   // Of other systems nothing can be loaded: that is said by who finds no virtio.
   const linux = guest.package.startsWith("linux-");
   const modules = linux ? await pullModules(guest, pulling) : undefined;
-  return { name: file, bytes, version: versionOf(bytes), modules, folder: path.dirname(file) };
+  const seen = [file, guest.record];
+  return { name: file, bytes, version: versionOf(bytes), modules, folder: path.dirname(file), seen };
 }
 
 /** Finds and reads the kernel. Throws InputFileError and GuestError, and the reason of `pulling.signal`. */
@@ -112,11 +123,7 @@ export async function findKernel(given: string | undefined, pulling: Pulling): P
   }
   const bytes = await readInput("kernel", given, pulling.signal);
   const version = versionOf(bytes);
-  return {
-    name: given,
-    bytes,
-    version,
-    modules: await modulesOf(given, version),
-    folder: path.dirname(given),
-  };
+  const seen = [given];
+  const modules = await modulesOf(given, version, seen);
+  return { name: given, bytes, version, modules, folder: path.dirname(given), seen };
 }

@@ -47,6 +47,9 @@ export interface RunRequest {
   log: string | undefined;
   json: boolean;
   dryRun: boolean;
+  /** No machine that was kept is used, and none is kept. */
+  cold: boolean;
+  timing: boolean;
   engine: string;
   jit: JitMode | undefined;
   gdb: GdbRequest | undefined;
@@ -125,6 +128,11 @@ export const RUN_COMMAND_OPTIONS: readonly OptionSpec[] = [
   },
   { name: "log", value: "FILE", help: "write all of the kernel's messages to a file" },
   { name: "dry-run", help: "only show the machine and the kernel's command line; nothing runs" },
+  {
+    name: "cold",
+    help: "boot the kernel: without it a machine is kept once it waits for its command, and the next run goes on from there",
+  },
+  { name: "timing", help: "say where the time went, and why a run was not warm" },
   { name: "engine", value: "NAME", choices: ENGINE_NAMES, help: "what executes the CPUs: auto, wasm" },
   {
     name: "jit",
@@ -217,6 +225,8 @@ export function readRunRequest(args: Arguments): RunRequest {
     log: args.value("log"),
     json: args.has("json"),
     dryRun: args.has("dry-run"),
+    cold: args.has("cold"),
+    timing: args.has("timing"),
     engine: args.value("engine") ?? "auto",
     jit: args.value("jit") as JitMode | undefined,
     gdb: readGdb(args),

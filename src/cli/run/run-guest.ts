@@ -2,10 +2,11 @@
  * Runs the machine of a run with this process's streams, signals and files around it, and says what it came to. The serial console
  * has the kernel's messages only; what the command reads and writes goes through named ports.
  */
-import { RUN_FAILED, RUN_PORTS } from "../../guests/index.js";
+import { commandBytes, RUN_FAILED, RUN_PORTS, type Renewal } from "../../guests/index.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
+import { randomBytes } from "../../host/node/random-bytes.js";
 import type { StartSteps } from "../../host/node/messages.js";
 import { GDB_CHANNEL } from "../../host/gdb-frames.js";
 import type { GdbServer } from "../../host/node/gdb-server.js";
@@ -19,11 +20,15 @@ import { gdbChannel, openGdb } from "../gdb.js";
 import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
+import { packageVersion } from "../commands/version.js";
 import { guestControl, signalLine } from "./guest-control.js";
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
 import { KernelLog } from "./kernel-log.js";
 import { outcomeOf, type Outcome } from "./outcome.js";
 import type { RunRequest } from "./request.js";
+import type { MachineCopy } from "../../snapshot/write.js";
+import type { RunTimer } from "./timing.js";
+import type { WarmGuest } from "./warm/keeping.js";
 
 /** What a run came to, and what was seen of it. */
 export interface RunResult {
@@ -35,8 +40,30 @@ export interface RunResult {
   midLine: boolean;
 }
 
+/** A machine that was kept did not come to its command: nothing was seen of it. */
+export class NotResumed extends Error {
+  override readonly name = "NotResumed";
+}
+
+/** What is run: a machine that boots, or one that waits for its command already. */
+export type Runnable =
+  | {
+      boot: RunGuest;
+      /** Gets the machine once it waits for the command. */ keep?: (copy: MachineCopy) => Promise<void>;
+    }
+  | { resume: WarmGuest };
+
+const SEED_BYTES = 32;
+/** How long a guest may wait for its command so that it can be copied, ms. */
+const COPY_PATIENCE_MS = 5000;
+
 /** The command has ended: nothing the machine does any more counts. */
 const ENDED = machineEnd("off", "the command's end");
+
+/** What is another in each run, however its machine came to be. */
+function renewal(): Renewal {
+  return { nowMs: Date.now(), seed: randomBytes(SEED_BYTES) };
+}
 
 /** All that surrounds one run; `close` undoes it in any order of events. */
 class RunSurroundings {
@@ -51,6 +78,14 @@ class RunSurroundings {
   #status: number | undefined;
   #failed: string | undefined;
   #steps: StartSteps | undefined;
+  /** What the guest is told once it waits; undefined: it was told, or needs not be. */
+  #command: string | undefined;
+  #resumed = false;
+  /** Goes on with that, once there is room. */
+  #give = (): void => undefined;
+  /** Gets the machine before. */
+  #keep: ((copy: MachineCopy) => Promise<void>) | undefined;
+  #keeping: Promise<void> | undefined;
 
   constructor(
     readonly request: RunRequest,
@@ -58,6 +93,7 @@ class RunSurroundings {
     readonly context: CommandContext,
     readonly network: HostNetwork | undefined,
     readonly gdb: GdbServer | undefined,
+    readonly timer: RunTimer,
   ) {
     this.#log = this.#openLog();
     this.#kernel = new KernelLog(this.#log);
@@ -71,8 +107,18 @@ class RunSurroundings {
       channels: this.#channels(),
       onStart: (steps) => {
         this.#steps = steps;
+        this.timer.end("start", steps.first);
+        if (this.#resumed) this.#handOver();
         void prepareToEnd();
       },
+      onCopied: (copy) => {
+        // One that comes too late may be of a machine that has its command.
+        if (this.#command === undefined) return;
+        this.timer.end("copy");
+        this.#handOver();
+        this.#keeping = this.#keep?.(copy);
+      },
+      onNotCopied: () => this.#handOver(),
       onPlanned: (warnings) => {
         for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
       },
@@ -89,8 +135,8 @@ class RunSurroundings {
     const { timeoutMs } = request;
     if (timeoutMs === undefined) return;
     const end = machineEnd("timeout", "time limit", `${timeoutMs} ms`);
-    const timer = setTimeout(() => this.stop(end), timeoutMs);
-    this.#closing.push(() => clearTimeout(timer));
+    const patience = setTimeout(() => this.stop(end), timeoutMs);
+    this.#closing.push(() => clearTimeout(patience));
   }
 
   /** Aborted when the run is to end before there is a machine; the reason is its end. */
@@ -103,11 +149,52 @@ class RunSurroundings {
     this.#interrupt.abort(end);
   }
 
-  async run(guest: RunGuest): Promise<RunResult> {
+  async run(what: Runnable): Promise<RunResult> {
     this.interrupted.throwIfAborted();
+    if ("resume" in what) return this.#resume(what.resume);
+    this.#command = what.boot.command;
+    this.#keep = what.keep;
     const { wait, architecture } = this.request.gdb ?? {};
     const gdb = wait !== undefined && { gdb: { wait, ...(architecture && { architecture }) } };
-    return this.result(await this.#session.run({ source: guest.source, maxResets: 0, ...gdb }));
+    const copying = this.#keep && { copying: packageVersion() };
+    const report = await this.#session.run({ source: what.boot.source, maxResets: 0, ...gdb, ...copying });
+    await this.#keeping;
+    return this.result(report);
+  }
+
+  /** Throws NotResumed where that came to nothing before the command was handed over. */
+  async #resume({ source, command }: WarmGuest): Promise<RunResult> {
+    this.#command = command;
+    this.#resumed = true;
+    try {
+      const report = await this.#session.run({ source, maxResets: 0 });
+      if (this.#command === undefined || this.interrupted.aborted) return this.result(report);
+      throw new NotResumed(report.end.route);
+    } catch (error) {
+      if (this.#command === undefined || this.interrupted.aborted) throw error;
+      throw new NotResumed((error as Error).message);
+    }
+  }
+
+  /** The guest waits for the command. */
+  #waiting(alike: boolean): void {
+    if (this.#command === undefined) return;
+    this.timer.end("boot");
+    if (this.#keep === undefined || alike) return this.#handOver();
+    this.#session.save();
+    const timer = setTimeout(() => this.#handOver(), COPY_PATIENCE_MS);
+    this.#closing.push(() => clearTimeout(timer));
+  }
+
+  #handOver(): void {
+    const command = this.#command;
+    this.#command = undefined;
+    if (command === undefined || this.interrupted.aborted) return;
+    let rest = commandBytes(command, this.#resumed ? renewal() : undefined);
+    this.#give = () => {
+      rest = rest.subarray(this.#session.give(RUN_PORTS.control, rest));
+    };
+    this.#give();
   }
 
   /** What `report` means, with all that the guest said. */
@@ -144,16 +231,18 @@ class RunSurroundings {
     this.#midLine = errors.midLine;
     const resume = (): void => this.#input?.resume();
     const control = guestControl({
+      waiting: (alike) => this.#waiting(alike),
       ready: () => this.#begin(),
       failed: (why) => (this.#failed = why),
       status: (status) => {
         this.#status ??= status;
+        this.timer.end("command");
         this.#session.stop(ENDED, true);
       },
     });
     const nothing = (): Promise<void> => Promise.resolve();
     const channels: [string, SessionChannel][] = [
-      [RUN_PORTS.control, { output: control }],
+      [RUN_PORTS.control, { output: control, onRoom: () => this.#give() }],
       [RUN_PORTS.stdin, { output: nothing, onRoom: resume }],
       [RUN_PORTS.stdout, { output: out }],
       [RUN_PORTS.stderr, { output: errors.sink }],
@@ -169,6 +258,7 @@ class RunSurroundings {
   #begin(): void {
     if (this.#ready || this.interrupted.aborted) return;
     this.#ready = true;
+    this.timer.end("setUp");
     const { terminal } = this.kinds;
     const channel = terminal ? TERMINAL_CHANNEL : RUN_PORTS.stdin;
     const target = {
@@ -203,12 +293,17 @@ class RunSurroundings {
   }
 }
 
+export interface RunGuestOptions {
+  request: RunRequest;
+  kinds: StreamKinds;
+  context: CommandContext;
+  timer: RunTimer;
+}
+
 /** Makes the guest and runs it. Throws what makes a run impossible. */
 export async function runGuest(
-  request: RunRequest,
-  kinds: StreamKinds,
-  context: CommandContext,
-  make: (signal: AbortSignal) => Promise<RunGuest>,
+  { request, kinds, context, timer }: RunGuestOptions,
+  make: (signal: AbortSignal) => Promise<Runnable>,
 ): Promise<RunResult> {
   const say = (line: string): void => void context.stderr.write(`${line}\n`);
   const network = request.net && (await openNetwork(request.net.request, say));
@@ -216,7 +311,7 @@ export async function runGuest(
   let gdb: GdbServer | undefined;
   try {
     gdb = request.gdb && (await openGdb(request.gdb, say));
-    around = new RunSurroundings(request, kinds, context, network, gdb);
+    around = new RunSurroundings(request, kinds, context, network, gdb, timer);
     return await around.run(await make(around.interrupted));
   } catch (error) {
     if (around?.interrupted.aborted !== true) throw error;

@@ -4,11 +4,19 @@
  *
  * Specification: VIRTIO 1.2 §5.11.
  */
-import { record } from "../../bytes/shape.js";
 import { VIRTIO_FS_CONFIG, VIRTIO_ID } from "../../spec/virtio-devices.js";
 import { FuseServer } from "../../share/fuse/server.js";
 import { virtioPart } from "./part.js";
-import { sharedFolder, shareConfig, tagBytes, unsavedShare, type ShareConfig } from "./share-config.js";
+import {
+  initialShareState,
+  sharedFolder,
+  shareConfig,
+  shareStateShape,
+  tagBytes,
+  unsavedShare,
+  type ShareConfig,
+  type ShareState,
+} from "./share-config.js";
 import { ShareDevice } from "./share-device.js";
 
 const FORGET_QUEUE_SIZE = 128;
@@ -24,19 +32,19 @@ function configBytes({ tag }: ShareConfig): Uint8Array {
 }
 
 /** A shared folder. */
-export const virtioFsPart = virtioPart<object>({
+export const virtioFsPart = virtioPart<ShareState>({
   type: "virtio-fs",
   summary: "virtio shared folder",
   id: VIRTIO_ID.FILE_SYSTEM,
   queues: () => [FORGET_QUEUE_SIZE, REQUEST_QUEUE_SIZE],
   check: (part) => void shareConfig(part),
-  shape: () => record<object>({}),
-  initial: () => ({}),
+  shape: () => shareStateShape,
+  initial: initialShareState,
   unsaved: unsavedShare,
-  create(part, wires, bus) {
+  create(part, wires, bus, state) {
     const about = shareConfig(part);
     const server = new FuseServer(sharedFolder(part, wires), { cache: about.cache });
     const fault = "a FUSE request without its header or room for a reply's";
-    return new ShareDevice(server, { features: 0, config: configBytes(about), fault }, { wires, bus });
+    return new ShareDevice(server, { features: 0, config: configBytes(about), fault }, { wires, bus }, state);
   },
 });

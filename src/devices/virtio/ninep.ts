@@ -3,11 +3,19 @@
  *
  * Source: Linux, net/9p/trans_virtio.c; VIRTIO 1.2 §5 has its number only.
  */
-import { record } from "../../bytes/shape.js";
 import { NinePServer } from "../../share/ninep/server.js";
 import { VIRTIO_9P_CONFIG, VIRTIO_9P_FEATURE, VIRTIO_ID } from "../../spec/virtio-devices.js";
 import { virtioPart } from "./part.js";
-import { sharedFolder, shareConfig, tagBytes, unsavedShare, type ShareConfig } from "./share-config.js";
+import {
+  initialShareState,
+  sharedFolder,
+  shareConfig,
+  shareStateShape,
+  tagBytes,
+  unsavedShare,
+  type ShareConfig,
+  type ShareState,
+} from "./share-config.js";
 import { ShareDevice } from "./share-device.js";
 
 /** A message of Linux's takes 128 descriptors at most; two of them have room. */
@@ -22,20 +30,20 @@ function configBytes({ tag }: ShareConfig): Uint8Array {
 }
 
 /** A shared folder for kernels without FUSE. */
-export const virtioNinePPart = virtioPart<object>({
+export const virtioNinePPart = virtioPart<ShareState>({
   type: "virtio-9p",
   summary: "virtio shared folder over 9P",
   id: VIRTIO_ID.NINE_P,
   queues: () => [QUEUE_SIZE],
   check: (part) => void shareConfig(part),
-  shape: () => record<object>({}),
-  initial: () => ({}),
+  shape: () => shareStateShape,
+  initial: initialShareState,
   unsaved: unsavedShare,
-  create(part, wires, bus) {
+  create(part, wires, bus, state) {
     const about = shareConfig(part);
     const server = new NinePServer(sharedFolder(part, wires), { cache: about.cache });
     const features = 1 << VIRTIO_9P_FEATURE.MOUNT_TAG;
     const fault = "a 9P request without its header or room for an error";
-    return new ShareDevice(server, { features, config: configBytes(about), fault }, { wires, bus });
+    return new ShareDevice(server, { features, config: configBytes(about), fault }, { wires, bus }, state);
   },
 });

@@ -64,7 +64,10 @@ export function virtioPart<State extends object>(kind: VirtioKind<State>): PartT
       virtioMmio: { start: mmio![0].start, size: mmio![0].size, irq: irqs![0] },
       levelIrqs: irqs!,
     }),
-    ...(kind.unsaved && { unsaved: (part: PlanPart) => kind.unsaved!(part) }),
+    ...(kind.unsaved && {
+      unsaved: (part: PlanPart, { device }: VirtioState<State>, again: boolean) =>
+        kind.unsaved!(part, device, again),
+    }),
     state(part) {
       const device: Shape<object> = kind.shape(part);
       const shape = record<VirtioState<object>>({ transport: transportShape(kind.queues(part)), device });

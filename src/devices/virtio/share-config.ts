@@ -1,4 +1,5 @@
 /** What parts that share a folder say of it, whatever protocol they speak. */
+import { bool, record } from "../../bytes/shape.js";
 import type { FileBackend } from "../../share/file-backend.js";
 import { SHARE_CACHES, type ShareCache } from "../../share/share-options.js";
 import { VIRTIO_FS_CONFIG } from "../../spec/virtio-devices.js";
@@ -54,8 +55,19 @@ export function sharedFolder(part: PlanPart, wires: Wires): FileBackend {
   );
 }
 
-/** Why a machine with the part is not saved. */
-export function unsavedShare(part: PlanPart): string {
+/** What of a part that shares a folder is saved. */
+export interface ShareState {
+  /** The guest has asked for something of the folder, since its driver was reset. */
+  asked: boolean;
+}
+
+export const shareStateShape = record<ShareState>({ asked: bool });
+
+export const initialShareState = (): ShareState => ({ asked: false });
+
+/** Why a machine with the part is not saved: a folder that nobody asked for anything can be handed in again. */
+export function unsavedShare(part: PlanPart, { asked }: ShareState, again: boolean): string | undefined {
+  if (again && !asked) return undefined;
   const { share, tag } = shareConfig(part);
   return `the shared folder "${share}" (tag "${tag}"), of which a snapshot cannot hold what the guest has open`;
 }

@@ -8,6 +8,7 @@ import type { Wires } from "../part.js";
 import { RingFault } from "./chain.js";
 import { ChainMessage } from "./chain-message.js";
 import { configValue } from "./config-space.js";
+import type { ShareState } from "./share-config.js";
 import { serveQueue, type VirtioBus, type VirtioDevice } from "./virtio-device.js";
 
 /** After so many bytes the guest's CPUs go on before the next request. */
@@ -36,6 +37,7 @@ export class ShareDevice implements VirtioDevice {
     private readonly server: ShareServer,
     private readonly about: ShareDeviceFacts,
     private readonly on: { readonly wires: Wires; readonly bus: VirtioBus },
+    private readonly state: ShareState,
   ) {
     this.features = about.features;
     this.#message = new ChainMessage(on.bus.chain);
@@ -47,11 +49,13 @@ export class ShareDevice implements VirtioDevice {
 
   reset(): void {
     this.server.reset();
+    this.state.asked = false;
   }
 
   notified(index: number): void {
     const memory = this.on.wires.memory();
     serveQueue(this.on.bus, index, TURN_BYTES, (queue, chain) => {
+      this.state.asked = true;
       const written = this.server.serve(this.#message.take(memory));
       if (written < 0) throw new RingFault(this.about.fault);
       queue.push(chain, written);

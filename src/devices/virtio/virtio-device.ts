@@ -83,7 +83,7 @@ export interface VirtioKind<State extends object> {
   /** Throws PartError for a configuration that makes no sense. */
   check?(part: PlanPart): void;
   /** See `PartType.unsaved`. */
-  unsaved?(part: PlanPart): string;
+  unsaved?(part: PlanPart, state: State, again: boolean): string | undefined;
   shape(part: PlanPart): Shape<State>;
   initial(part: PlanPart): State;
   create(part: PlanPart, wires: Wires, bus: VirtioBus, state: State): VirtioDevice;

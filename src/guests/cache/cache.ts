@@ -98,6 +98,11 @@ export class GuestCache {
     return path.join(this.folder, "guests", name);
   }
 
+  /** Where the record of one guest is. */
+  recordFile(name: string): string {
+    return path.join(this.guestFolder(name), RECORD);
+  }
+
   /** The record as written, without looking at the files; undefined when there is none that can be read. */
   async record(name: string): Promise<GuestRecord | undefined> {
     try {

@@ -107,6 +107,18 @@ export async function withLock<T>(
     if (await isStale(file)) await takeOver(file);
     else await sleep(POLL_MS, undefined, options.signal ? { signal: options.signal } : {});
   }
+  return holding(file, work);
+}
+
+/** Runs `work` while holding the lock `file`, whose folder exists; not at all where another process holds it. Whether it did. */
+export async function withFreeLock(file: string, work: () => Promise<void>): Promise<boolean> {
+  if (await isStale(file)) await takeOver(file);
+  if (!(await tryLock(file))) return false;
+  await holding(file, work);
+  return true;
+}
+
+async function holding<T>(file: string, work: () => Promise<T>): Promise<T> {
   const touch = setInterval(() => {
     const now = new Date();
     utimes(file, now, now).catch(() => undefined);

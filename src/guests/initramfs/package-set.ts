@@ -37,6 +37,8 @@ export interface PackageSet {
   packages: readonly FetchedPackage[];
   /** Whether all of it was in the cache already. */
   cached: boolean;
+  /** The file that says which packages these are. */
+  record: string;
 }
 
 const DEFAULT_TARGET: AptTarget = { release: "bookworm", architecture: "amd64" };
@@ -95,7 +97,7 @@ class SetFetcher {
 
   #asSet(recorded: readonly Recorded[], cached: boolean): PackageSet {
     const packages = recorded.map((one) => ({ ...one, file: this.#fileOf(one) }));
-    return { ...this.target, packages, cached };
+    return { ...this.target, packages, cached, record: this.#record };
   }
 
   /** The set as recorded, when every package is there and is what was recorded. */

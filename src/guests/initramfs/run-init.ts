@@ -1,8 +1,14 @@
 /**
- * The text of /init for `locore run`: loads the modules, finds the streams, puts the root together, runs one command, and tells
- * the host what became of it. Text only; `run-initramfs.ts` packs it.
+ * The text of /init for `locore run`: loads the modules and finds the streams, then does what the command's own text says: puts the root
+ * together, runs one command, and tells the host what became of it. Text only; `run-initramfs.ts` packs it.
+ *
+ * The two texts meet at one point. The first knows nothing of the command, of folders and of this host but its name: a machine that is
+ * saved there serves every command. The second comes by the control port, or lies in the archive for who hands nothing over.
  *
  * The streams are named ports of a virtio console (`RUN_PORTS`). On the control port each side writes lines:
+ *   guest  `waiting`       it has come to that point
+ *   guest  `waiting alike` the same, and its kernel makes no random numbers anew: they would be alike in each run that goes on from there
+ *   host   not in lines: the command's text, for its shell (`take-program.ts`)
  *   host   `signal NAME`   to the command and its process group
  *   guest  `ready`         the command is about to be started
  *   guest  `failed WHY`    it cannot be: what is missing is said for people
@@ -52,7 +58,15 @@ export interface RunAddress {
   readonly gateway?: string;
 }
 
-export interface RunInitOptions {
+/** What the first text depends on. */
+export interface RunStartOptions {
+  hostname: string;
+  /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
+  terminal: boolean;
+}
+
+/** What the second depends on. */
+export interface RunCommandOptions {
   /** The command and its arguments. */
   command: readonly string[];
   /** Of the environment, besides what every command has. */
@@ -63,7 +77,6 @@ export interface RunInitOptions {
   folderMayMiss: boolean;
   /** `NAME`, or numbers as `UID` or `UID:GID`. Absent: root. */
   user: string | undefined;
-  hostname: string;
   root: RunRoot;
   mounts: readonly RunMount[];
   /**
@@ -73,7 +86,7 @@ export interface RunInitOptions {
   network?: "dhcp" | "alone" | RunAddress;
   /** What carries the folders. Absent: virtiofs. */
   sharedOver?: "virtiofs" | "9p";
-  /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
+  /** As the first text has it. */
   terminal: boolean;
   /** On a terminal: standard error is a stream of its own all the same. */
   separateErrors: boolean;
@@ -83,6 +96,10 @@ export const RUN_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 /** Where the initramfs has what is ours. */
 export const RUN_FOLDER = "/locore";
 export const MODULES_FOLDER = `${RUN_FOLDER}/modules`;
+/** Where the archive has the second text, if nobody hands one over. */
+export const COMMAND_FILE = `${RUN_FOLDER}/run`;
+/** Where it has the program that takes it otherwise (`take-program.ts`). */
+export const TAKE_FILE = `${RUN_FOLDER}/take`;
 
 /**
  * Starts the command in its own root, folder and environment: the last thing that runs before it. A name without a slash is looked
@@ -154,7 +171,7 @@ const MOUNT_AS = {
   "9p": "-t 9p -o trans=virtio,version=9p2000.L,msize=512000",
 } as const;
 
-function rootLines({ root, mounts, sharedOver = "virtiofs" }: RunInitOptions): string[] {
+function rootLines({ root, mounts, sharedOver = "virtiofs" }: RunCommandOptions): string[] {
   const top = root.kind === "initramfs" ? "" : "/locore/root";
   const lines: string[] = [`share_as=${shellQuote(MOUNT_AS[sharedOver])}`];
   if (root.kind === "share" || mounts.length > 0)
@@ -213,7 +230,7 @@ resolver() {
 }
 `;
 
-function networkLines({ network, root }: RunInitOptions): string[] {
+function networkLines({ network, root }: RunCommandOptions): string[] {
   if (network === undefined) return [];
   if (typeof network !== "string") {
     const { address, gateway } = network;
@@ -225,7 +242,7 @@ function networkLines({ network, root }: RunInitOptions): string[] {
   return [...(network === "alone" ? [ALONE] : []), CARD_UP, lease, `resolver ${top}`];
 }
 
-function accountLines({ user, root }: RunInitOptions): string[] {
+function accountLines({ user, root }: RunCommandOptions): string[] {
   const numbers = /^(\d+)(?::(\d+))?$/.exec(user ?? "");
   const top = root.kind === "initramfs" ? "" : "/locore/root";
   if (user === undefined) return [`account= home=/root`];
@@ -246,7 +263,7 @@ function accountLines({ user, root }: RunInitOptions): string[] {
   ];
 }
 
-function startLines(options: RunInitOptions): string[] {
+function startLines(options: RunCommandOptions): string[] {
   const { terminal, separateErrors, root, folder, folderMayMiss, command, environment } = options;
   const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
   const session = terminal ? "setsid -c" : "setsid";
@@ -270,7 +287,7 @@ function startLines(options: RunInitOptions): string[] {
 }
 
 /** Between the streams and their ports. */
-function relayLines({ terminal, separateErrors }: RunInitOptions): string[] {
+function relayLines({ terminal, separateErrors }: RunCommandOptions): string[] {
   const lines: string[] = [];
   const output = (name: string): string => `cat </locore/${name} >"$${name}" 9>&- & relays="$relays $!"`;
   if (!terminal) lines.push('cat "$stdin" >/locore/stdin 9>&- & input=$!', output("stdout"));
@@ -357,46 +374,63 @@ listener=$!
 `;
 
 const END = `
-# What is still running ends with the command, as in a container. All are stopped first, so that none can multiply meanwhile.
 others() {
   for child in $children; do
     case " $listener $relays $input " in *" $child "*) ;; *) return 0 ;; esac
   done
   return 1
 }
-children=all
-read -r children 2>/dev/null </proc/1/task/1/children
-if others; then
-  kill -STOP -1
-  for each in /proc/[0-9]*; do
-    each=\${each#/proc/}
-    case " 1 $listener $relays " in *" $each "*) ;; *) kill -9 "$each" ;; esac
-  done 2>/dev/null
-  kill -CONT -1
-fi
-[ -z "$relays" ] || wait $relays
-[ -z "$writable" ] || sync
-echo "status $status" >&9
-end
+# What is still running ends with the command, as in a container. All are stopped first, so that none can multiply meanwhile.
+finish() {
+  children=all
+  read -r children 2>/dev/null </proc/1/task/1/children
+  if others; then
+    kill -STOP -1
+    for each in /proc/[0-9]*; do
+      each=\${each#/proc/}
+      case " 1 $listener $relays " in *" $each "*) ;; *) kill -9 "$each" ;; esac
+    done 2>/dev/null
+    kill -CONT -1
+  fi
+  [ -z "$relays" ] || wait $relays
+  [ -z "$writable" ] || sync
+  echo "status $status" >&9
+  end
+}
 `;
 
-/** The script. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
-export function runInitScript(options: RunInitOptions): string {
+/** Until here every run of a machine is the same. */
+const WAIT = `
+mkfifo /locore/stdin /locore/stdout /locore/stderr
+[ -e ${COMMAND_FILE} ] || ${TAKE_FILE} >${COMMAND_FILE} || fail 'setup: the command was not handed over'
+. ${COMMAND_FILE}
+finish
+`;
+
+/** The first text. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
+export function runInitScript({ hostname, terminal }: RunStartOptions): string {
   return [
     BEGIN,
-    PORTS.replace("NEEDED", options.terminal ? NEEDED_TERMINAL : NEEDED_STREAMS),
+    PORTS.replace("NEEDED", terminal ? NEEDED_TERMINAL : NEEDED_STREAMS),
     MOUNT_FUNCTIONS,
-    `hostname ${shellQuote(options.hostname)}`,
+    `launch=${shellQuote(LAUNCH)}`,
+    END,
+    `hostname ${shellQuote(hostname)}`,
     "ifconfig lo up 2>/dev/null",
+    WAIT,
+  ].join("\n");
+}
+
+/** The second text. */
+export function runCommandScript(options: RunCommandOptions): string {
+  return [
     ...rootLines(options),
     ...networkLines(options),
     ...accountLines(options),
-    "mkfifo /locore/stdin /locore/stdout /locore/stderr",
     SIGNALS,
     ...relayLines(options),
-    `launch=${shellQuote(LAUNCH)}`,
     "echo ready >&9",
     ...startLines(options),
-    END,
+    "",
   ].join("\n");
 }

@@ -8,7 +8,8 @@ import { BUSYBOX_PROGRAMS } from "./busybox-programs.js";
 import { archiveBytes, initramfsEntries } from "./initramfs.js";
 import { FileTree } from "./file-tree.js";
 import type { PackageSet } from "./package-set.js";
-import { MODULES_FOLDER, runInitScript, type RunInitOptions } from "./run-init.js";
+import { COMMAND_FILE, MODULES_FOLDER, runInitScript, TAKE_FILE, type RunStartOptions } from "./run-init.js";
+import { takeProgram } from "./take-program.js";
 
 export interface RunInitramfsOptions {
   /** A static busybox: its path on the host. */
@@ -17,7 +18,9 @@ export interface RunInitramfsOptions {
   modules: readonly KernelModule[];
   /** Their files come before busybox's. */
   packages?: PackageSet | undefined;
-  init: RunInitOptions;
+  start: RunStartOptions;
+  /** The command's own text (`runCommandScript`), where nobody hands it over. */
+  command?: string | undefined;
 }
 
 const PROGRAM_MODE = 0o755;
@@ -32,14 +35,16 @@ function file(path: string, bytes: Uint8Array, mode: number): CpioEntry {
 
 /** The archive, uncompressed. Throws GuestError as `initramfsBytes` does. */
 export async function runInitramfs(options: RunInitramfsOptions): Promise<Uint8Array> {
-  const { busybox, modules, packages, init } = options;
+  const { busybox, modules, packages, start, command } = options;
   const tree = new FileTree();
   for (const entry of await initramfsEntries({ busybox, packages, command: "" })) tree.add(entry);
   for (const name of BUSYBOX_PROGRAMS)
     tree.add({ kind: "symlink", path: `bin/${name}`, mode: LINK_MODE, target: "busybox" }, "keep");
-  tree.add(file("init", utf8.encode(runInitScript(init)), PROGRAM_MODE));
+  tree.add(file("init", utf8.encode(runInitScript(start)), PROGRAM_MODE));
+  tree.add(file(TAKE_FILE.slice(1), takeProgram(), PROGRAM_MODE));
   const folder = MODULES_FOLDER.slice(1);
   tree.add({ kind: "directory", path: folder, mode: PROGRAM_MODE });
+  if (command !== undefined) tree.add(file(COMMAND_FILE.slice(1), utf8.encode(command), FILE_MODE));
   const digits = String(modules.length).length;
   modules.forEach(({ name, bytes }, index) => {
     const order = String(index).padStart(digits, "0");

@@ -11,6 +11,7 @@ import path from "node:path";
 import { moduleName } from "./module-file.js";
 import type { ModuleSource } from "./module-set.js";
 
+const LISTS = ["modules.builtin", "modules.dep", "modules.order"];
 const MODULE_FILE = /\.ko(\.(gz|xz|zst))?$/;
 /** A tree of Linux has some ten thousand folders. */
 const MOST_FOLDERS = 20_000;
@@ -50,8 +51,9 @@ async function found(folder: string): Promise<Map<string, string>> {
   return modules;
 }
 
-async function readIfThere(file: string | undefined): Promise<Uint8Array | undefined> {
+async function readIfThere(file: string | undefined, seen: string[]): Promise<Uint8Array | undefined> {
   if (file === undefined) return undefined;
+  seen.push(file);
   try {
     return await readFile(file);
   } catch (error) {
@@ -62,6 +64,7 @@ async function readIfThere(file: string | undefined): Promise<Uint8Array | undef
 
 /** The modules of a folder; `undefined` where neither a list nor a module is there. */
 export async function moduleFolder(folder: string): Promise<ModuleSource | undefined> {
+  const seen = LISTS.map((name) => path.join(folder, name));
   const builtIn = await lines(path.join(folder, "modules.builtin"));
   const list =
     (await lines(path.join(folder, "modules.dep"))) ?? (await lines(path.join(folder, "modules.order")));
@@ -75,13 +78,14 @@ export async function moduleFolder(folder: string): Promise<ModuleSource | undef
   return {
     where: folder,
     builtIn: builtIn && new Set(builtIn.map(moduleName)),
+    seen,
     async read(name) {
-      const stored = await readIfThere(paths?.get(name));
+      const stored = await readIfThere(paths?.get(name), seen);
       if (stored !== undefined || searched) return stored;
       // A list may be older than the modules, or name another place.
       paths = await found(folder);
       searched = true;
-      return readIfThere(paths.get(name));
+      return readIfThere(paths.get(name), seen);
     },
   };
 }

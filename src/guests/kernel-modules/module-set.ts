@@ -8,6 +8,8 @@ export interface ModuleSource {
   where: string;
   /** Names of what the kernel has built in; undefined where nobody says. */
   builtIn: ReadonlySet<string> | undefined;
+  /** The files that were read of it so far, and those that were looked for and not there. */
+  readonly seen: readonly string[];
   /** A module as it is stored, by its name; undefined where there is none. */
   read(name: string): Promise<Uint8Array | undefined>;
 }

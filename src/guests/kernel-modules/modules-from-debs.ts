@@ -24,7 +24,7 @@ export async function modulesFromDebs(
     }
   }
   const read = (name: string): Promise<Uint8Array | undefined> => Promise.resolve(stored.get(name));
-  const { modules } = await moduleSet({ where: "", builtIn, read }, wanted);
+  const { modules } = await moduleSet({ where: "", builtIn, seen: [], read }, wanted);
   // Each has bytes of its own: they are sent to another thread.
   const own = modules.map(({ name, bytes }) => ({ name, bytes: withoutTypes(name, bytes.slice()).slice() }));
   return { modules: own, builtIn: [...builtIn] };

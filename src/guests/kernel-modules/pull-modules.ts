@@ -34,9 +34,16 @@ const BUILT_IN = "modules.builtin";
 const LOOKED_FOR = "modules.looked-for";
 const ALL_LOOKED_FOR = MACHINE_MODULES.join("\n");
 
-function sourceOf(folder: string, record: GuestRecord, where: string, builtIn: string): ModuleSource {
+function sourceOf(
+  { folder, recordFile }: { folder: string; recordFile: string },
+  record: GuestRecord,
+  where: string,
+  builtIn: string,
+): ModuleSource {
+  const seen = [recordFile, ...Object.values(record.files).map((file) => path.join(folder, file.path))];
   return {
     where,
+    seen,
     builtIn: new Set(builtIn.split("\n").filter((name) => name !== "")),
     async read(name) {
       if (name === BUILT_IN || name === LOOKED_FOR || !Object.hasOwn(record.files, name)) return undefined;
@@ -70,7 +77,7 @@ export async function pullModules(kernel: PulledGuest, options: PullOptions = {}
   const source = async (record: GuestRecord): Promise<ModuleSource> => {
     const folder = cache.guestFolder(name);
     return sourceOf(
-      folder,
+      { folder, recordFile: cache.recordFile(name) },
       record,
       where,
       await readFile(path.join(folder, record.files[BUILT_IN].path), "utf8"),

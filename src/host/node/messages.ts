@@ -8,6 +8,7 @@ import type { Screen } from "../../machine/screen.js";
 import type { GdbOptions } from "../gdb-debugger.js";
 import type { RunReport } from "../run.js";
 import type { SharedMemory } from "../shared.js";
+import type { MachineCopy } from "../../snapshot/write.js";
 import type { EngineOptions } from "./engines.js";
 import type { DiskRequest } from "./disk-request.js";
 import type { ShareRequest } from "./share-request.js";
@@ -62,10 +63,15 @@ export interface PlannedSource {
 export interface SnapshotToRestore {
   /** Path of the file; it is read in the machine's thread. */
   snapshot: string;
-  /** Whether the guest sees the time pass that has passed since: "jump", or its clock goes on where it was. */
-  clock: "jump" | "hold";
+  /**
+   * Whether the guest sees the time pass that has passed since: "jump", or its clock goes on where it was: "hold"; "set": the same, but its
+   * real-time clock shows the host's time.
+   */
+  clock: "jump" | "hold" | "set";
   plugIns?: PlugInFiles;
   disks?: readonly DiskRequest[];
+  /** The folders that it shares. */
+  shares?: readonly ShareRequest[];
 }
 
 /** What a machine is made of: what it is planned from, a plan that there is already, or a machine that was saved. */
@@ -101,6 +107,8 @@ export interface StartMessage {
   tripleFault?: "crash" | "reset";
   /** Absent: it is never saved. */
   saving?: SavingRequest;
+  /** Instead: main gets a copy of it when it asks for one, in which the program has this version. */
+  copying?: string;
   maxInstructions?: number;
   /** Whether ends that are no success are explained, and requests for a diagnosis answered. */
   explain?: boolean;
@@ -152,6 +160,10 @@ export type WorkerMessage =
   | { kind: "saved"; file: string; bytes: number; ms: number }
   /** It was not: the file could not be written. */
   | { kind: "not-saved"; file: string; reason: string }
+  /** The machine as it was when main asked; it stood still for so long. */
+  | { kind: "copied"; copy: MachineCopy; ms: number }
+  /** It cannot be copied. */
+  | { kind: "not-copied"; reason: string }
   /** Where the machine is, because main asked. */
   | { kind: "diagnosis"; diagnosis: Diagnosis }
   /** The screen has changed. */

@@ -1,20 +1,35 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
 import type { PartRegistry } from "../../devices/registry.js";
 import { openSnapshot, type Snapshot } from "../../snapshot/read.js";
+import type { Mc146818State } from "../../devices/time/mc146818.js";
 import type { SnapshotToRestore } from "./messages.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
 import { FAST_READING, openSnapshotFile } from "./snapshot-file.js";
 
 const NS_PER_MS = 1e6;
+const MS_PER_SECOND = 1000;
+/** The type of part that knows what time of day it is. */
+const RTC_TYPE = "mc146818";
 
 /** The file stays open for as long as the thread lives: RAM is read from it when it is needed. Throws SnapshotError, and the host's errors. */
 export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRestore): Promise<Planned> {
   const types = await partTypes(plugIns);
   const snapshot = openSnapshot(openSnapshotFile(path), { ...FAST_READING, ...(types && { types }) });
   const missedNs = clock === "jump" ? missedBy(snapshot) : 0;
+  if (clock === "set") setCalendar(snapshot);
   const from = { snapshot, missedNs, later: true };
   return { plan: snapshot.state.plan, ...(types && { types }), from };
+}
+
+/** Has real-time clocks of the machine show the host's time once it goes on. */
+function setCalendar({ about, state: { plan, parts } }: Snapshot): void {
+  const missedMs = Math.max(0, Date.now() - about.savedAt);
+  for (const { name, type } of plan.devices) {
+    if (type !== RTC_TYPE) continue;
+    const rtc = parts[name] as Mc146818State;
+    rtc.baseSeconds += Math.round(missedMs / MS_PER_SECOND);
+  }
 }
 
 /** Real time that the machine has not seen: since it was saved, and what it had still to make up then, ns. */

@@ -6,6 +6,7 @@ import type { WorkerSide } from "../shared.js";
 import type { Machine } from "../../machine/machine.js";
 import type { ConsoleWatchState } from "../../diagnose/console-watch.js";
 import { SaveError } from "../../machine/state.js";
+import { copyMachine } from "../../snapshot/write.js";
 import { saveToFile } from "./snapshot-file.js";
 import type { Disks } from "./disks.js";
 import type { WorkerMessage } from "./messages.js";
@@ -62,6 +63,29 @@ export function savingOptions(
         return why === "point" ? machineEnd("io-error", "snapshot", (error as Error).message) : undefined;
       }
       return why === "point" && then === "stop" ? machineEnd("saved", "snapshot", file) : undefined;
+    },
+  };
+}
+
+/**
+ * The options of a run of which main gets a copy when it asks for one: the machine stands still for as long as copying its memory takes,
+ * and main writes it while the guest goes on.
+ */
+export function copyingOptions(
+  locore: string,
+  { side, tell }: { side: WorkerSide; tell: (message: WorkerMessage, moved?: ArrayBuffer[]) => void },
+): SaveOptions {
+  return {
+    asked: () => side.takeSaveRequest(),
+    save(machine, watch): undefined {
+      const begun = performance.now();
+      try {
+        const copy = copyMachine(machine, { locore, savedAt: Date.now(), watch });
+        tell({ kind: "copied", copy, ms: performance.now() - begun }, [copy.pages.buffer]);
+      } catch (error) {
+        if (error instanceof SaveError) throw error;
+        tell({ kind: "not-copied", reason: (error as Error).message });
+      }
     },
   };
 }

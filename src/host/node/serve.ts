@@ -29,7 +29,7 @@ import { GDB_CHANNEL } from "../gdb-frames.js";
 import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
 import { Explaining } from "./explaining.js";
-import { savingOptions, snapshotCommand, writeFile } from "./saving.js";
+import { copyingOptions, savingOptions, snapshotCommand, writeFile } from "./saving.js";
 import type { TraceFile } from "./trace-file.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
@@ -116,7 +116,7 @@ function heard(port: MessagePort): Promise<{ setup: WorkerSetup; started: Promis
 interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
   side: WorkerSide;
-  tell: (message: WorkerMessage) => void;
+  tell: (message: WorkerMessage, moved?: ArrayBuffer[]) => void;
   disks: Disks | undefined;
   shares: Shares | undefined;
   steps: Omit<StartSteps, "first">;
@@ -170,6 +170,7 @@ function runOptions({
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
+  if (start.copying !== undefined) options.snapshots = copyingOptions(start.copying, { side, tell });
   if (start.saving !== undefined) options.snapshots = savingOptions(start.saving, { side, tell, disks });
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
@@ -325,7 +326,7 @@ function symbolFile({ symbols }: StartMessage, { image }: Plan): string | undefi
 
 /** Serves one machine on `port`: loads the engine, meanwhile waits for what to boot and plans it, runs it, reports, closes the port. */
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
-  const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const tell = (message: WorkerMessage, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
   const thread = hostNs();
   const { setup, started } = await heard(port);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));

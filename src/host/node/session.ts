@@ -9,6 +9,7 @@ import type { Diagnosis } from "../../diagnose/diagnosis.js";
 import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
+import type { MachineCopy } from "../../snapshot/write.js";
 import { allocateShared, MainSide, type ConsoleSize, type MainStream } from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import { machineThread } from "./machine-thread.js";
@@ -93,6 +94,9 @@ export interface SessionOptions {
   onSaved?: (file: string, bytes: number, ms: number) => void;
   /** Told that it was not, and why. */
   onNotSaved?: (file: string, reason: string) => void;
+  /** Given the machine as it was, after `save` of a run with `StartMessage.copying`, and how long it stood still, ms; or why it cannot be. */
+  onCopied?: (copy: MachineCopy, ms: number) => void;
+  onNotCopied?: (reason: string) => void;
   /** Told where the machine is, after `explain`. */
   onDiagnosis?: (diagnosis: Diagnosis) => void;
   /** Shown the screen when it has changed, if the run was started with `watchScreen`. */
@@ -288,6 +292,12 @@ export class Session {
         return;
       case "not-saved":
         this.#options.onNotSaved?.(message.file, message.reason);
+        return;
+      case "copied":
+        this.#options.onCopied?.(message.copy, message.ms);
+        return;
+      case "not-copied":
+        this.#options.onNotCopied?.(message.reason);
         return;
       case "diagnosis":
         this.#options.onDiagnosis?.(message.diagnosis);

@@ -1,0 +1,63 @@
+/** One run, from a machine that was kept where there is one that fits, otherwise from the start of its kernel. */
+import type { CommandContext } from "../command.js";
+import { progressLine } from "../progress.js";
+import { makeGuest, type StreamKinds } from "./guest.js";
+import type { RunRequest } from "./request.js";
+import { RunTimer, type Timing } from "./timing.js";
+import { NotResumed, runGuest, type RunResult } from "./run-guest.js";
+import { findKept, keepCopy, type Found, type WarmGuest } from "./warm/keeping.js";
+
+/** Throws what makes a run impossible. */
+export async function runOnce(
+  request: RunRequest,
+  kinds: StreamKinds,
+  context: CommandContext,
+): Promise<{ result: RunResult; timing: Timing }> {
+  const timer = new RunTimer();
+  const way: Way = { request, kinds, context, timer };
+  const found = await findKept(request, kinds);
+  const result = await (found.warm === undefined ? booted(way, found) : warmed(way, found, found.warm));
+  timer.end("end");
+  return { result, timing: timer.timing };
+}
+
+/** What every attempt has. */
+interface Way {
+  request: RunRequest;
+  kinds: StreamKinds;
+  context: CommandContext;
+  timer: RunTimer;
+}
+
+async function warmed(way: Way, found: Found, warm: WarmGuest): Promise<RunResult> {
+  const result = await resumed(way, warm);
+  if (!(result instanceof NotResumed)) return result;
+  found.keep?.machines.forget(found.keep.key);
+  return booted(way, { ...found, reason: `the machine that was kept did not go on: ${result.message}` });
+}
+
+async function resumed(way: Way, resume: WarmGuest): Promise<RunResult | NotResumed> {
+  way.timer.begin(true);
+  try {
+    return await runGuest(way, () => Promise.resolve({ resume }));
+  } catch (error) {
+    if (error instanceof NotResumed) return error;
+    throw error;
+  }
+}
+
+function booted(way: Way, { keep, reason }: Found): Promise<RunResult> {
+  const { request, kinds, context, timer } = way;
+  timer.begin(false, reason);
+  return runGuest(way, async (signal) => {
+    const progress = progressLine(context.stderr);
+    try {
+      const by = keep === undefined ? "archive" : "hand";
+      const boot = await makeGuest(request, kinds, { progress: progress.show, signal }, by);
+      timer.end("pack");
+      return keep === undefined ? { boot } : { boot, keep: (copy) => keepCopy(keep, boot, copy) };
+    } finally {
+      progress.done();
+    }
+  });
+}

@@ -1,0 +1,247 @@
+/**
+ * The machines that are kept for runs, in the user's cache. Each is two files: a record that is put in place whole, and the snapshot that it
+ * names, which is there before it and stays as it is. Nothing is believed that another user could have written.
+ *
+ * ```
+ * ~/.cache/locore/warm/       or $XDG_CACHE_HOME/locore/warm; its user's alone
+ *   <key>.json                the record; touched whenever the machine is used
+ *   <key>.<random>.snap       the snapshot
+ *   <key>.lock                held while a snapshot is written
+ *   limit.json                how much is kept, where it is not the default
+ * ```
+ */
+import {
+  constants,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+} from "node:fs";
+import { open } from "node:fs/promises";
+import path from "node:path";
+import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
+import { defaultCacheFolder, replaceFile } from "../../../guests/index.js";
+import { inputAt, inputsShape, type Input } from "./inputs.js";
+
+/** What is known of a machine that is kept. */
+export interface KeptRecord {
+  /** Of this file; another one is not understood. */
+  version: 1;
+  /** For people: kernel and root. */
+  what: string;
+  /** What it was made of. */
+  inputs: Input[];
+  /** What carries folders. */
+  sharedOver: "virtiofs" | "9p";
+  /** The snapshot's file, as it was when it was complete. */
+  snapshot: string;
+  size: number;
+  facts: string;
+}
+
+/** How many machines are kept, and how many bytes of them; who was not used for longest goes first. */
+export interface KeptLimit {
+  count: number;
+  bytes: number;
+}
+
+export interface KeptMachine {
+  key: string;
+  record: KeptRecord;
+  /** When it was last used, ms since 1970. */
+  usedMs: number;
+}
+
+export const DEFAULT_LIMIT: KeptLimit = { count: 8, bytes: 2 * 2 ** 30 };
+
+const FOLDER = "warm";
+const LIMIT_FILE = "limit.json";
+const RECORD_END = ".json";
+const SNAPSHOT_END = ".snap";
+const KEY = /^[0-9a-f]{64}$/;
+const SNAPSHOT = /^[0-9a-f]{64}\.[0-9a-f-]{36}\.snap$/;
+const OWNER_ONLY_FOLDER = 0o700;
+const OWNER_ONLY = 0o600;
+/** What nobody else may do to a file. */
+const OTHERS_WRITE = 0o022;
+/** A file that no record names is left over, ms: nobody writes one for as long. */
+const LEFT_OVER_MS = 600_000;
+const MOST_RECORD = 4 * 2 ** 20;
+const LONGEST_TEXT = 0x10000;
+
+const recordShape: Shape<KeptRecord> = refine(
+  record<KeptRecord>({
+    version: oneOf(1),
+    what: text(LONGEST_TEXT),
+    inputs: inputsShape,
+    sharedOver: oneOf("virtiofs", "9p"),
+    snapshot: text(LONGEST_TEXT),
+    size: natural,
+    facts: text(LONGEST_TEXT),
+  }),
+  ({ snapshot }) =>
+    SNAPSHOT.test(snapshot)
+      ? undefined
+      : { at: ".snapshot", found: JSON.stringify(snapshot), expected: "a name of ours" },
+);
+
+const limitShape = record<KeptLimit>({ count: natural, bytes: natural });
+
+/** A folder of kept machines. */
+export class KeptMachines {
+  private constructor(readonly folder: string) {}
+
+  /** Makes the folder where it is missing; undefined where there can be none that is this user's alone. */
+  static open(cache = defaultCacheFolder()): KeptMachines | undefined {
+    const folder = path.join(cache, FOLDER);
+    try {
+      mkdirSync(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
+      return isOurs(folder, "folder") ? new KeptMachines(folder) : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  pathOf(name: string): string {
+    return path.join(this.folder, name);
+  }
+
+  /** Guards the writing of the machine of this key. */
+  lockFile(key: string): string {
+    return this.pathOf(`${key}.lock`);
+  }
+
+  /** The record of a key, if its snapshot is as it was written. What is not as it must be is thrown away. */
+  find(key: string): KeptRecord | undefined {
+    const found = this.#record(key);
+    if (found === undefined) return undefined;
+    const file = this.pathOf(found.snapshot);
+    if (isOurs(file, "file") && inputAt(file).facts === found.facts) return found;
+    this.forget(key);
+    return undefined;
+  }
+
+  /** The machine was used now. */
+  touch(key: string): void {
+    const now = new Date();
+    try {
+      utimesSync(this.pathOf(key + RECORD_END), now, now);
+    } catch {
+      // Somebody has thrown it away meanwhile.
+    }
+  }
+
+  /**
+   * Has `write` write a snapshot, and keeps it for `key` in place of what there was. Throws the host's errors; then what there was is
+   * still there.
+   */
+  async keep(
+    key: string,
+    about: Omit<KeptRecord, "version" | "snapshot" | "size" | "facts">,
+    write: (file: string) => Promise<number>,
+  ): Promise<void> {
+    const before = this.#record(key);
+    const snapshot = `${key}.${crypto.randomUUID()}${SNAPSHOT_END}`;
+    const file = this.pathOf(snapshot);
+    try {
+      await (await open(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, OWNER_ONLY)).close();
+      const size = await write(file);
+      const { facts = "" } = inputAt(file);
+      const kept: KeptRecord = { version: 1, ...about, snapshot, size, facts };
+      await replaceFile(this.pathOf(key + RECORD_END), new TextEncoder().encode(JSON.stringify(kept)));
+    } catch (error) {
+      rmSync(file, { force: true });
+      throw error;
+    }
+    if (before !== undefined) rmSync(this.pathOf(before.snapshot), { force: true });
+    this.trim();
+  }
+
+  forget(key: string): void {
+    const found = this.#record(key);
+    rmSync(this.pathOf(key + RECORD_END), { force: true });
+    if (found !== undefined) rmSync(this.pathOf(found.snapshot), { force: true });
+  }
+
+  /** What is kept, the last used first. */
+  list(): KeptMachine[] {
+    const machines: KeptMachine[] = [];
+    for (const name of readdirSync(this.folder)) {
+      const key = name.slice(0, -RECORD_END.length);
+      if (!name.endsWith(RECORD_END) || !KEY.test(key)) continue;
+      const found = this.#record(key);
+      if (found !== undefined)
+        machines.push({ key, record: found, usedMs: statSync(this.pathOf(name)).mtimeMs });
+    }
+    return machines.sort((a, b) => b.usedMs - a.usedMs);
+  }
+
+  get limit(): KeptLimit {
+    try {
+      return limitShape.check(JSON.parse(readFileSync(this.pathOf(LIMIT_FILE), "utf8")), "");
+    } catch {
+      return DEFAULT_LIMIT;
+    }
+  }
+
+  /** Throws the host's errors. */
+  async setLimit(limit: KeptLimit): Promise<void> {
+    await replaceFile(this.pathOf(LIMIT_FILE), new TextEncoder().encode(JSON.stringify(limit)));
+    this.trim();
+  }
+
+  /** Throws away what is beyond the limit, and what was left over by runs that were ended in the middle of it. */
+  trim(): void {
+    const limit = this.limit;
+    const named = new Set<string>();
+    let count = 0;
+    let bytes = 0;
+    for (const { key, record: kept } of this.list()) {
+      count++;
+      bytes += kept.size;
+      if (count > limit.count || bytes > limit.bytes) this.forget(key);
+      else named.add(kept.snapshot);
+    }
+    for (const name of readdirSync(this.folder)) {
+      const isLeft = name.endsWith(SNAPSHOT_END) ? !named.has(name) : name.endsWith(".tmp");
+      if (!isLeft) continue;
+      const found = statSync(this.pathOf(name), { throwIfNoEntry: false });
+      if (found !== undefined && Date.now() - found.mtimeMs > LEFT_OVER_MS)
+        rmSync(this.pathOf(name), { force: true });
+    }
+  }
+
+  /** Throws everything away; how many machines there were. */
+  clear(): number {
+    const { length } = this.list();
+    for (const name of readdirSync(this.folder))
+      if (name !== LIMIT_FILE) rmSync(this.pathOf(name), { recursive: true, force: true });
+    return length;
+  }
+
+  #record(key: string): KeptRecord | undefined {
+    const file = this.pathOf(key + RECORD_END);
+    try {
+      const found = lstatSync(file, { throwIfNoEntry: false });
+      if (found === undefined) return undefined;
+      if (isOurs(file, "file") && found.size <= MOST_RECORD)
+        return recordShape.check(JSON.parse(readFileSync(file, "utf8")), "");
+    } catch {
+      // It is none of ours, or damaged.
+    }
+    rmSync(file, { recursive: true, force: true });
+    return undefined;
+  }
+}
+
+/** Whether a file or a folder, no link to one, is this user's and nobody else can write to it. */
+function isOurs(place: string, kind: "file" | "folder"): boolean {
+  const own = process.getuid?.();
+  const found = lstatSync(place, { throwIfNoEntry: false });
+  if (found === undefined || own === undefined) return false;
+  const isKind = kind === "file" ? found.isFile() : found.isDirectory();
+  return isKind && found.uid === own && (found.mode & OTHERS_WRITE) === 0;
+}

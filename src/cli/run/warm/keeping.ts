@@ -1,0 +1,142 @@
+/**
+ * Which runs go on from a machine that an earlier one left waiting for its command, and from which. Everything that the guest has seen by
+ * then is in the key, or is a file that has to be as it was. Reads no kernel.
+ */
+import { createHash } from "node:crypto";
+import { hostname } from "node:os";
+import path from "node:path";
+import { runCommandScript, withFreeLock } from "../../../guests/index.js";
+import type { SnapshotToRestore } from "../../../host/node/messages.js";
+import type { MachineCopy } from "../../../snapshot/write.js";
+import { DEFAULT_KERNEL } from "../kernel.js";
+import {
+  assemble,
+  commandLine,
+  commandOptions,
+  type Assembly,
+  type RunGuest,
+  type StreamKinds,
+} from "../guest.js";
+import type { RunRequest } from "../request.js";
+import { buildId } from "./build-id.js";
+import { KeptMachines, type KeptRecord } from "./folder.js";
+import { changedInput, settledInputs } from "./inputs.js";
+
+/** Grows with every change of what a key is made of. */
+const KEY_VERSION = 1;
+
+/** A machine that waits for its command. */
+export interface WarmGuest {
+  source: SnapshotToRestore;
+  command: string;
+}
+
+/** A place where a machine may be kept. */
+export interface Keep {
+  machines: KeptMachines;
+  key: string;
+  what: string;
+  /** When the run began, ms since 1970. */
+  begunMs: number;
+}
+
+/** What a run finds. */
+export interface Found {
+  /** Absent: it boots. */
+  warm?: WarmGuest;
+  /** Absent: nothing is kept of it. */
+  keep?: Keep;
+  /** Why it boots. */
+  reason?: string;
+}
+
+/** What keeps a run from being warm, whatever is kept. */
+function neverWarm(request: RunRequest, made: Assembly): string | undefined {
+  if (request.cold) return "--cold";
+  if (request.gdb !== undefined) return "--gdb looks at the boot";
+  if (request.log !== undefined) return "--log has the messages of the boot";
+  if (made.disks.length > 0) return "a disk may be another in each run";
+  return undefined;
+}
+
+/** Texts and numbers in a fixed order, as one text. */
+function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, one: unknown) =>
+    typeof one === "object" && one !== null && !Array.isArray(one)
+      ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : one,
+  );
+}
+
+/** All that decides what a guest sees before its command, but for contents of files. */
+function keyOf(request: RunRequest, made: Assembly, { terminal }: StreamKinds, build: string): string {
+  const { kernel, root, cpus, memory, engine, jit, net } = request;
+  const facts = {
+    version: KEY_VERSION,
+    build,
+    kernel: kernel === undefined ? null : [kernel, path.resolve(kernel)],
+    packages: root.kind === "packages" ? root.packages : null,
+    modules: [made.modules, made.optional],
+    shares: made.shares.map(({ tag, access, cache }) => [tag, access, cache]),
+    commandLine: commandLine(request),
+    card: net?.card ?? null,
+    machine: [cpus ?? null, memory ?? null, engine, jit ?? null],
+    hostname: hostname(),
+    terminal,
+  };
+  return createHash("sha256").update(canonical(facts)).digest("hex");
+}
+
+/** The machine of a record, as this run wants it. */
+function warmGuest(
+  machines: KeptMachines,
+  { snapshot, sharedOver }: KeptRecord,
+  { request, made, kinds }: { request: RunRequest; made: Assembly; kinds: StreamKinds },
+): WarmGuest {
+  if (sharedOver === "9p") made.overNineP();
+  return {
+    source: { snapshot: machines.pathOf(snapshot), clock: "set", shares: made.shares },
+    command: runCommandScript(commandOptions(request, made, kinds)),
+  };
+}
+
+/** Throws what a root or a folder is refused by. */
+export async function findKept(request: RunRequest, kinds: StreamKinds): Promise<Found> {
+  const begunMs = Date.now();
+  const made = await assemble(request);
+  const never = neverWarm(request, made);
+  if (never !== undefined) return { reason: never };
+  const build = buildId();
+  if (build === undefined) return { reason: "this build has no name" };
+  const machines = KeptMachines.open();
+  if (machines === undefined) return { reason: "the cache is not this user's alone, or cannot be written" };
+  const key = keyOf(request, made, kinds, build);
+  const what = `${request.kernel ?? DEFAULT_KERNEL}, ${request.root.kind}`;
+  const keep: Keep = { machines, key, what, begunMs };
+  const found = machines.find(key);
+  if (found === undefined) return { keep, reason: "no machine like this was kept" };
+  const changed = changedInput(found.inputs);
+  if (changed !== undefined) return { keep, reason: `${changed} was changed` };
+  machines.touch(key);
+  return { keep, warm: warmGuest(machines, found, { request, made, kinds }) };
+}
+
+/** Keeps the copy of a machine for the next run like this one; nothing where another process does, or there is no room. */
+export async function keepCopy(
+  { machines, key, what, begunMs }: Keep,
+  { seen, sharedOver }: RunGuest,
+  copy: MachineCopy,
+): Promise<void> {
+  const { count, bytes } = machines.limit;
+  if (count === 0 || copy.pages.length > bytes) return;
+  const inputs = settledInputs(seen, begunMs);
+  if (inputs === undefined) return;
+  const { writeCopy } = await import("../../../host/node/copy-file.js");
+  try {
+    await withFreeLock(machines.lockFile(key), () =>
+      machines.keep(key, { what, inputs, sharedOver }, (file) => writeCopy(file, copy)),
+    );
+  } catch {
+    // A full disk: the next run boots as well.
+  }
+}
