@@ -84,6 +84,10 @@ export interface RunOptions extends MachineOptions {
   maxInstructions?: number;
   /** Looked at between slices: whether `runInParts` is to come back, so that its caller may wait for something. */
   pause?: () => boolean;
+  /** Looked at between slices: whether the machine is to stand still. Whoever has it stand still wakes `wait` when that changes. */
+  held?: () => boolean;
+  /** Told that it stands still from here on, or goes on: the clock of `hostNow` is to do the same. */
+  onHeld?: (held: boolean) => void;
   /** Looked at between slices; an end it returns ends the machine. */
   poll?: () => MachineEnd | undefined;
   /** Looked at between slices: how large the console is, when it has another size. */
@@ -146,6 +150,11 @@ class Saver {
   /** Whether there is a point that was not come to. */
   get missed(): boolean {
     return this.#point !== undefined;
+  }
+
+  /** Whether somebody waits for a snapshot that the machine cannot make yet: it has to go on to come there. */
+  get isOwed(): boolean {
+    return this.#asked || this.#due;
   }
 
   /** Instructions until the run is saved, where that is known. */
@@ -291,6 +300,11 @@ function* stepToEnd(
   const watchScreen = screenWatch(machine, options);
   const watchUnseenText = unseenTextWatch(machine, options);
   let debug: RunDebugger | undefined;
+  let stands = false;
+  const stand = (held: boolean): void => {
+    if (held !== stands) options.onHeld?.(held);
+    stands = held;
+  };
   for (;;) {
     if (options.pause?.() === true) yield;
     const asked = options.poll?.();
@@ -309,10 +323,11 @@ function* stepToEnd(
       machine.finish(end);
     }
     if (options.debugger !== undefined) debug ??= options.debugger(machine, () => watch.save());
-    const held = debug !== undefined && machine.end === undefined && debug.look();
-    // What a debugger holds, or has breakpoints in, executes nothing behind its back.
-    left -= yield* explainer.look(debug === undefined);
-    if (held) {
+    const debugged = debug !== undefined && machine.end === undefined && debug.look();
+    stand(machine.end === undefined && options.held?.() === true && !saver.isOwed);
+    // What is held, or has breakpoints in it, executes nothing behind its holder's back.
+    left -= yield* explainer.look(debug === undefined && !stands);
+    if (debugged || stands) {
       options.wait(undefined);
       continue;
     }

@@ -11,6 +11,8 @@
  *                        3 size   of the terminal, columns << 16 | rows; 0 while main knows none
  *                        4 debug  main sets it to 1 once a debugger may come
  *                        5 explain  main sets it to 1 to be told where the machine is; the worker takes it back
+ *                        6 hold   main sets it to 1 to have the machine stand still, to 0 to have it go on
+ *  saveTo        the path of the file to save to, length first, set before the save word
  * ```
  * The worker sleeps only in `Atomics.wait` on the bell, with the value it loaded *before* it looked at the rings,
  * so that a ring in between is never lost. Main must not block: it is called back (`wakeMain`) once for each
@@ -26,7 +28,11 @@ const SAVE = 2;
 const SIZE = 3;
 const DEBUG = 4;
 const EXPLAIN = 5;
-const CONTROL_WORDS = 6;
+const HOLD = 6;
+const CONTROL_WORDS = 7;
+/** Bytes of a path: as many as Linux takes, and characters of four bytes. */
+const LONGEST_PATH = 4 * 4096;
+const PATH_AT = Int32Array.BYTES_PER_ELEMENT;
 /** Rows are the lower half of the size's word. */
 const ROW_BITS = 16;
 const MOST_CHARACTERS = 2 ** ROW_BITS - 1;
@@ -47,6 +53,8 @@ export interface SharedStream {
 /** What crosses to the worker: pieces of shared memory. */
 export interface SharedMemory extends SharedStream {
   control: SharedArrayBuffer;
+  /** Bytes of a path and the path, for the next snapshot that is asked for; none: where the run was told to. */
+  saveTo: SharedArrayBuffer;
   /** The host's ends of named ports, by their names. */
   channels: ReadonlyMap<string, SharedStream>;
 }
@@ -63,6 +71,7 @@ export function allocateShared(
   return {
     ...allocateStream(),
     control: new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
+    saveTo: new SharedArrayBuffer(PATH_AT + LONGEST_PATH),
     channels: new Map(channels.map((name) => [name, allocateStream(sizes.get(name), sizes.get(name))])),
   };
 }
@@ -135,12 +144,14 @@ export class MainStream {
 export class MainSide extends MainStream {
   readonly channels: ReadonlyMap<string, MainStream>;
   readonly #control: Int32Array;
+  readonly #saveTo: SharedArrayBuffer;
 
   constructor(shared: SharedMemory) {
     const control = new Int32Array(shared.control);
     const changed = (): void => ring(control);
     super(shared, changed);
     this.#control = control;
+    this.#saveTo = shared.saveTo;
     this.channels = new Map([...shared.channels].map(([name, one]) => [name, new MainStream(one, changed)]));
   }
 
@@ -150,9 +161,19 @@ export class MainSide extends MainStream {
     this.#ring();
   }
 
-  /** Asks for a snapshot. */
-  requestSave(): void {
+  /** Asks for a snapshot. `file`: another one than the run was told. Throws RangeError for a path that no system has. */
+  requestSave(file?: string): void {
+    const path = new TextEncoder().encode(file ?? "");
+    if (path.length > LONGEST_PATH) throw new RangeError(`a path of ${path.length} bytes`);
+    new Uint8Array(this.#saveTo, PATH_AT).set(path);
+    new Int32Array(this.#saveTo, 0, 1)[0] = path.length;
     Atomics.store(this.#control, SAVE, 1);
+    this.#ring();
+  }
+
+  /** Asks the machine to stand still, or to go on. */
+  requestHold(held: boolean): void {
+    Atomics.store(this.#control, HOLD, held ? 1 : 0);
     this.#ring();
   }
 
@@ -230,6 +251,7 @@ class WorkerStream implements ConsoleEnd, Channel {
 export class WorkerSide extends WorkerStream {
   readonly channels: ReadonlyMap<string, Channel>;
   readonly #control: Int32Array;
+  readonly #saveTo: SharedArrayBuffer;
   /** Value of the bell when the rings and words were last looked at. */
   #heard = 0;
   #size = 0;
@@ -239,6 +261,7 @@ export class WorkerSide extends WorkerStream {
     const control = new Int32Array(shared.control);
     super(shared, control, wakeMain);
     this.#control = control;
+    this.#saveTo = shared.saveTo;
     this.channels = new Map(
       [...shared.channels].map(([name, one]) => [name, new WorkerStream(one, control, wakeMain)]),
     );
@@ -253,6 +276,19 @@ export class WorkerSide extends WorkerStream {
   /** Whether main wants a snapshot; a request is answered once. */
   takeSaveRequest(): boolean {
     return Atomics.load(this.#control, SAVE) === 1 && Atomics.exchange(this.#control, SAVE, 0) === 1;
+  }
+
+  /** The file that main named when it asked for a snapshot, if it did. */
+  get saveFile(): string | undefined {
+    const [length] = new Int32Array(this.#saveTo, 0, 1);
+    // What decodes text takes no shared memory.
+    const path = new Uint8Array(this.#saveTo, PATH_AT, length).slice();
+    return length === 0 ? undefined : new TextDecoder().decode(path);
+  }
+
+  /** Whether main wants the machine to stand still. */
+  get holdRequested(): boolean {
+    return Atomics.load(this.#control, HOLD) === 1;
   }
 
   /** Whether a debugger may come. */

@@ -158,7 +158,9 @@ export type WorkerMessage =
   | { kind: "reset"; route: string }
   /** The machine was saved to a file of so many bytes; it stood still for so long. */
   | { kind: "saved"; file: string; bytes: number; ms: number }
-  /** It was not: the file could not be written. */
+  /** The machine stands still, or goes on, because main asked. */
+  | { kind: "held"; held: boolean }
+  /** It was not saved: the file could not be written. */
   | { kind: "not-saved"; file: string; reason: string }
   /** The machine as it was when main asked; it stood still for so long. */
   | { kind: "copied"; copy: MachineCopy; ms: number }

@@ -46,7 +46,7 @@ export function savingOptions(
     ...(at && { at }),
     asked: () => side.takeSaveRequest(),
     save(machine, watch, why): MachineEnd | undefined {
-      const file = request.file ?? nameByTime(new Date());
+      const file = (why === "asked" ? side.saveFile : undefined) ?? request.file ?? nameByTime(new Date());
       const begun = performance.now();
       try {
         const bytes = saveToFile(file, machine, {

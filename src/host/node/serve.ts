@@ -112,6 +112,25 @@ function heard(port: MessagePort): Promise<{ setup: WorkerSetup; started: Promis
   });
 }
 
+/** The host's time without that in which the machine was held: the guest sees none of it. */
+class HeldTime {
+  #lost = 0;
+  #since: number | undefined;
+
+  /** ns. */
+  now(): number {
+    return (this.#since ?? hostNs()) - this.#lost;
+  }
+
+  hold(held: boolean): void {
+    if (held) this.#since ??= hostNs();
+    else if (this.#since !== undefined) {
+      this.#lost += hostNs() - this.#since;
+      this.#since = undefined;
+    }
+  }
+}
+
 /** What a run is made of: what was asked for, and the two ways to the other thread. */
 interface RunParts extends Pick<RunOptions, "engine" | "board">, Planned {
   start: StartMessage;
@@ -135,12 +154,13 @@ function runOptions({
   shares,
   steps,
 }: RunParts): RunOptions {
+  const clock = new HeldTime();
   const options: RunOptions = {
     plan,
     engine,
     board,
     console: side,
-    hostNow: hostNs,
+    hostNow: () => clock.now(),
     random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
     poll: () => {
       // The bell is heard first, so that nothing that rings it now is missed.
@@ -150,6 +170,11 @@ function runOptions({
     },
     consoleSize: () => side.takeSize(),
     wait: (milliseconds) => side.wait(milliseconds),
+    held: () => side.holdRequested,
+    onHeld: (held) => {
+      clock.hold(held);
+      tell({ kind: "held", held });
+    },
     onStart: () => {
       discard(start, plan);
       tell({ kind: "started", steps: { ...steps, first: hostNs() } });

@@ -92,7 +92,9 @@ export interface SessionOptions {
   onReset?: (route: string) => void;
   /** Told that the machine was saved to a file of so many bytes, and how long it stood still, ms. */
   onSaved?: (file: string, bytes: number, ms: number) => void;
-  /** Told that it was not, and why. */
+  /** Told that the machine stands still, or goes on, because that was asked for. */
+  onHeld?: (held: boolean) => void;
+  /** Told that it was not saved, and why. */
   onNotSaved?: (file: string, reason: string) => void;
   /** Given the machine as it was, after `save` of a run with `StartMessage.copying`, and how long it stood still, ms; or why it cannot be. */
   onCopied?: (copy: MachineCopy, ms: number) => void;
@@ -155,6 +157,7 @@ export class Session {
   #running = false;
   #stopTimer: NodeJS.Timeout | undefined;
   readonly #streams: readonly Pumped[];
+  readonly #pumped: ReadonlyMap<string, Pumped>;
 
   /** Starts the thread and lets it load the engine; the machine waits for `run`. */
   constructor(options: SessionOptions) {
@@ -165,9 +168,12 @@ export class Session {
     );
     const shared = allocateShared([...channels.keys()], new Map(sizes));
     this.#side = new MainSide(shared);
+    this.#pumped = new Map(
+      [...channels].map(([name, channel]) => [name, new Pumped(this.#side.channels.get(name)!, channel)]),
+    );
     this.#streams = [
       new Pumped(this.#side, { output: options.output, onRoom: () => options.onInputRoom?.() }),
-      ...[...channels].map(([name, channel]) => new Pumped(this.#side.channels.get(name)!, channel)),
+      ...this.#pumped.values(),
     ];
     const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
@@ -211,15 +217,28 @@ export class Session {
     this.#channel(channel).closeInput();
   }
 
+  /** Resolves once all that the guest has written to the named port until now was taken. */
+  drained(channel: string): Promise<void> {
+    return this.#pumped.get(channel)?.drained() ?? Promise.resolve();
+  }
+
   #channel(name: string): MainStream {
     const channel = this.#side.channels.get(name);
     if (channel === undefined) throw new RangeError(`no channel ${name}`);
     return channel;
   }
 
-  /** Asks for a snapshot: `onSaved` or `onNotSaved` follows. Without `StartMessage.saving` nothing happens. */
-  save(): void {
-    this.#side.requestSave();
+  /**
+   * Asks for a snapshot, in this file where one is named: `onSaved` or `onNotSaved` follows. Without `StartMessage.saving` nothing
+   * happens.
+   */
+  save(file?: string): void {
+    this.#side.requestSave(file);
+  }
+
+  /** Asks the machine to stand still, its clock too, or to go on: `onHeld` follows. */
+  hold(held: boolean): void {
+    this.#side.requestHold(held);
   }
 
   /** A debugger may come, over the channel that is for it. */
@@ -289,6 +308,9 @@ export class Session {
         return;
       case "saved":
         this.#options.onSaved?.(message.file, message.bytes, message.ms);
+        return;
+      case "held":
+        this.#options.onHeld?.(message.held);
         return;
       case "not-saved":
         this.#options.onNotSaved?.(message.file, message.reason);

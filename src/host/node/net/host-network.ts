@@ -1,10 +1,13 @@
 /** A machine's network as the thread has it that starts the machine, whatever its frames come to. */
+import type { OnConnect } from "../../../net/door.js";
 import type { SessionChannel } from "../session.js";
 
 /** What the network tells its surroundings. */
 export interface NetworkEvents {
   /** A line for people. */
   say(line: string): void;
+  /** Asked about each new connection of a network in user mode. */
+  onConnect?: OnConnect;
 }
 
 export interface HostNetwork {

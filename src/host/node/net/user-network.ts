@@ -28,6 +28,7 @@ export class UserNetwork implements HostNetwork {
       network: usualNetwork(mtu),
       host: this.#sockets,
       policy,
+      ...(events.onConnect && { onConnect: events.onConnect }),
       clock: CLOCK,
       cuts: true,
       random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
