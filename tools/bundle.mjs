@@ -2,7 +2,6 @@
 // hundreds, and a package has no others (RATIONALE.md). They are CommonJS, which Node loads twice as fast as modules. Nothing is
 // renamed or shortened, so that a stack trace says what it said; what is imported when it is needed stays so.
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
