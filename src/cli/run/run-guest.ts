@@ -20,7 +20,7 @@ import { gdbChannel, openGdb } from "../gdb.js";
 import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
-import { packageVersion } from "../commands/version.js";
+import { packageVersion } from "../version.js";
 import { guestControl, signalLine } from "./guest-control.js";
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
 import { KernelLog } from "./kernel-log.js";
