@@ -7,13 +7,26 @@ import type { Outcome } from "../run/outcome.js";
 /** Set in a cell's environment. */
 export const CELL_VARIABLE = "LOCORE_MATRIX_CELL";
 
+/** Ends a cell's process and all of its group, whose leader it is. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // There is none any more.
+  }
+}
+
 /** Resolves when the other process has it. */
 export type TellMatrix = (outcome: Outcome) => Promise<void>;
 
 /** Where this process is a cell: what tells its matrix how the run ended. From here on it ends with the matrix. */
 export function linkToMatrix(): TellMatrix | undefined {
   if (process.env[CELL_VARIABLE] === undefined) return undefined;
-  const die = (): void => void process.kill(process.pid, "SIGKILL");
+  const die = (): void => {
+    killGroup(process.pid);
+    process.kill(process.pid, "SIGKILL");
+  };
   // The matrix may have gone while this process was starting.
   if (!process.connected) die();
   process.once("disconnect", die);

@@ -4,7 +4,7 @@ const KIB = 1024;
 /** Of the beginning and of the end, each: 1 MiB of a run together. */
 const USUAL_HALF = 512 * KIB;
 /** The same for a run that ends when a matrix holds much already. */
-const SHORT_HALF = 8 * KIB;
+const SHORT_HALF = 2 * KIB;
 
 export class KeptOutput {
   /** All that came, in bytes. */

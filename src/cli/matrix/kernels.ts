@@ -28,19 +28,33 @@ export function checkKernel(name: string): void {
   );
 }
 
+/** What fetches. A kernel's name is a guest's, and its modules come with it. */
+export interface KernelFetching {
+  busybox(): Promise<unknown>;
+  kernel(name: string): Promise<unknown>;
+}
+
+/** The usual one. */
+export function fetchingGuests(pulling: Pulling): KernelFetching {
+  return {
+    busybox: () => pullGuest("busybox", pulling),
+    kernel: (name) => findKernel(name, pulling),
+  };
+}
+
 export class MatrixKernels {
   readonly #found = new Map<string, Promise<Missing | undefined>>();
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(readonly pulling: Pulling) {}
+  constructor(readonly fetching: KernelFetching) {}
 
   /** Fetches what a kernel's cells all need; why they cannot be had, where that is so. Never rejects. */
   async ready(kernel: string | undefined): Promise<Missing | undefined> {
-    const busybox = await this.#once("busybox", () => pullGuest("busybox", this.pulling));
+    const busybox = await this.#once("busybox", () => this.fetching.busybox());
     if (busybox !== undefined) return busybox;
     const name = kernel ?? DEFAULT_KERNEL;
     if (existsSync(name) || !allGuestNames().includes(name)) return undefined;
-    return this.#once(name, () => findKernel(name, this.pulling));
+    return this.#once(name, () => this.fetching.kernel(name));
   }
 
   #once(name: string, fetch: () => Promise<unknown>): Promise<Missing | undefined> {

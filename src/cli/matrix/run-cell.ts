@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream, type WriteStream } from "node:fs";
 import type { Readable } from "node:stream";
 import { RUN_STATUS, type Outcome } from "../run/outcome.js";
-import { CELL_VARIABLE } from "./cell-link.js";
+import { CELL_VARIABLE, killGroup } from "./cell-link.js";
 import type { CellResult, CellState } from "./cell-result.js";
 import { KeptOutput } from "./kept-output.js";
 import type { Cell } from "./plan.js";
@@ -77,9 +77,9 @@ export class RunningCell {
     this.#later(2 * PATIENCE_MS, () => this.kill());
   }
 
-  /** Ends it at once. */
+  /** Ends it at once, with what it may have started. */
   kill(): void {
-    this.#child.kill("SIGKILL");
+    killGroup(this.#child.pid);
   }
 
   #later(ms: number, action: () => void): void {

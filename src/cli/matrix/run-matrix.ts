@@ -1,11 +1,13 @@
 /** `locore run --matrix`: plans the cells, runs each in a process of its own, shows how they end, writes the reports. */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import type { Writable } from "node:stream";
 import { parseArguments, UsageError, type Arguments } from "../args.js";
 import { printLines, type CommandContext } from "../command.js";
 import { OutputFileError } from "../failure.js";
 import { writeOutput } from "../files.js";
+import type { Pulling } from "../guest-files.js";
 import { RUN_STATUS } from "../run/outcome.js";
 import { LEAST_MEMORY } from "../run/guest.js";
 import { readRunRequest, RUN_COMMAND_OPTIONS, type RunRequest } from "../run/request.js";
@@ -14,7 +16,7 @@ import { isFailure, matrixStatus, type CellResult } from "./cell-result.js";
 import { matrixDisplay, type MatrixDisplay } from "./display.js";
 import { onEndingSignals, statusOfSignal, type EndingSignal } from "./ending.js";
 import { KeptOutput } from "./kept-output.js";
-import { checkKernel, MatrixKernels } from "./kernels.js";
+import { checkKernel, fetchingGuests, MatrixKernels } from "./kernels.js";
 import { readMatrixRequest, STANDARD_OUTPUT, type MatrixRequest } from "./options.js";
 import { cellWords, isAxisWord, parseAxes, planCells, type Cell } from "./plan.js";
 import { jsonReport } from "./reports/json.js";
@@ -29,7 +31,7 @@ const MIB = 2 ** 20;
 const PROCESS_MEMORY = 192 * MIB;
 const PACKAGES_MEMORY = 512 * MIB;
 /** Output of ended cells that is held for the reports; of what ends after that, less is kept. */
-const MOST_OUTPUT = 64 * MIB;
+const MOST_OUTPUT = 32 * MIB;
 
 /** A cell with all that its run is started with. */
 interface PlannedCell {
@@ -88,10 +90,8 @@ class MatrixRun {
     readonly display: MatrixDisplay,
   ) {
     this.#slots = new Slots(jobs, freeMemory());
-    this.#kernels = new MatrixKernels({
-      progress: (event) => display.fetching(event),
-      signal: this.#abort.signal,
-    });
+    const progress: Pulling["progress"] = (event) => display.fetching(event);
+    this.#kernels = new MatrixKernels(fetchingGuests({ progress, signal: this.#abort.signal }));
   }
 
   run(cells: readonly PlannedCell[]): Promise<CellResult[]> {
@@ -172,10 +172,17 @@ function checkReports({ reports, out }: MatrixRequest): void {
   for (const { file } of reports.filter((report) => report.file !== STANDARD_OUTPUT)) {
     try {
       accessSync(path.dirname(file), constants.W_OK);
+      if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+        throw Object.assign(new Error("it is a folder"), { code: "EISDIR" });
     } catch (cause) {
       throw new OutputFileError("report", file, cause);
     }
   }
+}
+
+/** Waits until it has left: a process that ends with a status of ours does not wait for long. */
+function write(stream: Writable, text: string): Promise<void> {
+  return new Promise((resolve) => stream.write(text, () => resolve()));
 }
 
 async function writeReports(
@@ -187,7 +194,7 @@ async function writeReports(
   const writers = { junit: junitReport, tap: tapReport };
   for (const { kind, file } of request.reports) {
     const text = writers[kind](results, subject);
-    if (file === STANDARD_OUTPUT) stdout.write(text);
+    if (file === STANDARD_OUTPUT) await write(stdout, text);
     else await writeOutput(file, new TextEncoder().encode(text));
   }
 }
@@ -226,7 +233,7 @@ async function runCells(
   const name = cells[0].request.command.join(" ") || "sh";
   const interrupted = ending === undefined ? {} : { interrupted: `interrupted by ${ending}` };
   await writeReports(results, { name, startedAt, ms, allowMissing, ...interrupted }, request, context);
-  if (request.json) stdout.write(jsonReport(results, { status, ms, jobs }));
+  if (request.json) await write(stdout, jsonReport(results, { status, ms, jobs }));
   return status;
 }
 

@@ -1,7 +1,9 @@
 /** R1.10 R6.6 A matrix takes no more than it may: output that is kept, guests at once, memory; and its files have names of their own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { GuestError } from "../../../src/guests/index.js";
 import { cellFiles } from "../../../src/cli/matrix/cell-files.js";
+import { MatrixKernels } from "../../../src/cli/matrix/kernels.js";
 import { KeptOutput } from "../../../src/cli/matrix/kept-output.js";
 import { Slots } from "../../../src/cli/matrix/slots.js";
 
@@ -28,7 +30,7 @@ test("R1.10 output: a short one is kept whole, a long one by its head and its ta
     assert.equal(long.total, 12 * MIB);
     assert.deepEqual(long.lastLines(1, 80).length, 1);
     long.shorten();
-    assert.equal(long.held, 16 * 1024);
+    assert.equal(long.held, 4 * 1024);
     assert.ok(long.text().startsWith("first") && long.text().endsWith("last\n"));
   }
 });
@@ -37,6 +39,27 @@ test("R1.10 output: the last lines are not empty, and none is longer than its bo
   const output = new KeptOutput();
   output.take(Buffer.from(`a\r\n\n  \n${"x".repeat(100_000)}\nb`));
   assert.deepEqual(output.lastLines(3, 10), [`${"x".repeat(10)}…`, "b"]);
+});
+
+test("R1.10 kernels: one that several cells have is fetched once, one after the other; why one cannot be had is told its own cells", async () => {
+  const began: string[] = [];
+  let atOnce = 0;
+  const fetch = async (name: string): Promise<void> => {
+    began.push(name);
+    assert.equal(++atOnce, 1);
+    await new Promise(setImmediate);
+    atOnce--;
+    if (name === "sid") throw new GuestError("network", "the archive does not answer");
+    if (name === "debian-11") throw new GuestError("damaged", "other bytes");
+  };
+  const kernels = new MatrixKernels({ busybox: () => fetch("busybox"), kernel: fetch });
+  const named = ["debian-12", "sid", "debian-11", "debian-12", "sid", "debian-11", "/a/file", undefined];
+  const found = await Promise.all(named.map((name) => kernels.ready(name)));
+  assert.deepEqual(began, ["busybox", "debian-12", "sid", "debian-11", "debian-cloud"]);
+  const [, missing, damaged] = found;
+  assert.deepEqual(missing, { reason: "unavailable", message: "the archive does not answer" });
+  assert.equal(damaged?.reason, "not-started");
+  assert.deepEqual(found, [undefined, missing, damaged, undefined, missing, damaged, undefined, undefined]);
 });
 
 /** Begins guests of these sizes; what runs at each moment is the list of their numbers. */
