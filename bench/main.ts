@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release, tmpdir, totalmem, type } from "node:os";
 import path from "node:path";
-import { snapshotVerdicts, verdicts } from "./bars.js";
+import { snapshotVerdicts, startUpVerdicts, verdicts } from "./bars.js";
 import { bootCases } from "./boot-cases.js";
 import type { Case } from "./case.js";
 import { diskCases } from "./disk-cases.js";
@@ -21,6 +21,7 @@ import { soak, soakReport } from "./soak.js";
 import { SNAPSHOT, measureSnapshots } from "./snapshot.js";
 import type { SnapshotSamples } from "./snapshot.js";
 import { START_UP, measureStartUp } from "./start-up.js";
+import type { StartUpSamples } from "./start-up.js";
 import { netCases } from "./net-cases.js";
 import { runCommandCases } from "./run-cases.js";
 import { shareCases } from "./share-cases.js";
@@ -121,14 +122,16 @@ async function bench(options: Options, folder: string): Promise<number> {
   const runsPlanned = cases.map((c) => peers.filter((p) => !p.missing && takesPart(p, c)).length);
   const onRun = progress(runs * runsPlanned.reduce((a, b) => a + b, 0));
   const { series, skipped } = await runCases(cases, peers, { ...options, folder, onRun });
-  const startUp = startUpWanted ? await measureStartUp(peers, options, folder) : new Map<string, number[]>();
+  const startUp = startUpWanted
+    ? await measureStartUp(peers, options, folder)
+    : new Map<string, StartUpSamples>();
   const snapshots = snapshotsWanted
     ? await measureSnapshots(options, folder)
     : new Map<string, SnapshotSamples>();
   if (process.stderr.isTTY) process.stderr.write(CLEAR_LINE);
   for (const { name, reason } of [...skipped, ...missingWorkloads()])
     console.log(`skipped: ${name}: ${reason}`);
-  const found = [...verdicts(series, startUp), ...snapshotVerdicts(snapshots)];
+  const found = [...verdicts(series), ...startUpVerdicts(startUp), ...snapshotVerdicts(snapshots)];
   console.log(report(series, found));
   const samples = {
     runs,
@@ -136,7 +139,7 @@ async function bench(options: Options, folder: string): Promise<number> {
     series,
     skipped,
     verdicts: found,
-    startUpMs: Object.fromEntries(startUp),
+    startUp: Object.fromEntries(startUp),
     snapshots: Object.fromEntries(snapshots),
   };
   writeJson(options.json, { ...facts, ...samples });

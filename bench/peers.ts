@@ -189,6 +189,16 @@ export function restoreCommand(node: string, file: string): Command {
   return { program: node, args: [CLI, "restore", file, "--instructions", "1", "--stats"], guestBytes: 0 };
 }
 
+/** locore that says its version. */
+export function versionCommand(node: string): Command {
+  return { program: node, args: [CLI, "--version"], guestBytes: 0 };
+}
+
+/** A Node that does nothing. */
+export function nothingCommand(node: string): Command {
+  return { program: node, args: ["-e", "0"], guestBytes: 0 };
+}
+
 /** A Node with a worker that does nothing. */
 export function emptyWorkerCommand(node: string): Command {
   return { program: node, args: [path.join(HERE, "empty-worker.js")], guestBytes: 0 };

@@ -1,13 +1,30 @@
 /**
- * How long locore takes from the start of its process to the first instruction of a Debian kernel, as it says itself
- * on runs that end after that one instruction.
+ * How long locore takes to start, beside what Node takes for itself: until it has said its version, and from the start of its process to
+ * the first instruction of a small kernel and of Debian's, as it says itself on runs that end after that one instruction.
  */
 import { bootCases } from "./boot-cases.js";
+import { instructionCases } from "./compute-cases.js";
+import type { Case } from "./case.js";
 import { measure } from "./measure.js";
-import { startCommand } from "./peers.js";
-import type { NodeBinary, Peer } from "./peers.js";
+import type { Run } from "./measure.js";
+import { emptyWorkerCommand, nothingCommand, startCommand, versionCommand } from "./peers.js";
+import type { Boot, NodeBinary, Peer } from "./peers.js";
 
 export const START_UP = "start-up";
+
+/** All in ms, a sample a round. */
+export interface StartUpSamples {
+  /** A Node that does nothing, from its start to its end. */
+  nothingMs: number[];
+  /** `locore --version`, likewise. */
+  versionMs: number[];
+  /** A Node with an empty worker, to the worker's first line. */
+  emptyMs: number[];
+  /** Process start to the first instruction of a small kernel. */
+  smallMs: number[];
+  /** The same of Debian's; empty where it is not there. */
+  debianMs: number[];
+}
 
 interface StartUpOptions {
   runs: number;
@@ -15,22 +32,41 @@ interface StartUpOptions {
   nodes: readonly NodeBinary[];
 }
 
-/** Milliseconds by name of the judged peer; empty where there is no kernel to start. */
+function firstInstruction({ stderr }: Run): number {
+  const ms = /first instruction\s+([\d,]+) ms/.exec(stderr)?.[1];
+  if (ms === undefined) throw new Error(`locore says nothing of its start:\n${stderr}`);
+  return Number(ms.replaceAll(",", ""));
+}
+
+async function prepared(one: Case, folder: string): Promise<Boot | undefined> {
+  const boot = await one.prepare(folder);
+  return "skip" in boot ? undefined : boot;
+}
+
+/** By name of the judged peer. */
 export async function measureStartUp(
   peers: readonly Peer[],
-  options: StartUpOptions,
+  { nodes, runs, timeoutMs }: StartUpOptions,
   folder: string,
-): Promise<Map<string, number[]>> {
-  const found = new Map<string, number[]>();
-  const boot = await bootCases()[0].prepare(folder);
-  if ("skip" in boot) return found;
-  for (let round = 0; round < options.runs; round++) {
+): Promise<Map<string, StartUpSamples>> {
+  const found = new Map<string, StartUpSamples>();
+  const small = (await prepared(instructionCases()[0], folder))!;
+  const debian = await prepared(bootCases()[0], folder);
+  const run = (command: Parameters<typeof measure>[0]): Promise<Run> =>
+    measure(command, { marks: [], timeoutMs });
+  for (let round = 0; round < runs; round++) {
     for (const peer of peers.filter((p) => p.judged)) {
-      const node = options.nodes.find((n) => n.version === peer.node)!;
-      const run = await measure(startCommand(node.path, boot), { marks: [], timeoutMs: options.timeoutMs });
-      const ms = /first instruction\s+([\d,]+) ms/.exec(run.stderr)?.[1];
-      if (ms === undefined) throw new Error(`locore says nothing of its start:\n${run.stderr}`);
-      found.set(peer.name, [...(found.get(peer.name) ?? []), Number(ms.replaceAll(",", ""))]);
+      const node = nodes.find((n) => n.version === peer.node)!.path;
+      const samples = found.get(peer.name) ?? {
+        ...{ nothingMs: [], versionMs: [], emptyMs: [], smallMs: [], debianMs: [] },
+      };
+      samples.nothingMs.push((await run(nothingCommand(node))).wallMs);
+      samples.versionMs.push((await run(versionCommand(node))).wallMs);
+      samples.emptyMs.push(Number((await run(emptyWorkerCommand(node))).lines[0].text));
+      samples.smallMs.push(firstInstruction(await run(startCommand(node, small))));
+      if (debian !== undefined)
+        samples.debianMs.push(firstInstruction(await run(startCommand(node, debian))));
+      found.set(peer.name, samples);
     }
   }
   return found;
