@@ -27,8 +27,9 @@ import { Slots } from "./slots.js";
 import { endLines, resultTable } from "./table.js";
 
 const MIB = 2 ** 20;
-/** What a cell's process needs beside its guest's memory, and a root in memory that nobody has measured yet. */
-const PROCESS_MEMORY = 192 * MIB;
+/** What a cell's process needs beside its guest's memory, measured with some to spare. */
+const PROCESS_MEMORY = 256 * MIB;
+/** Of a guest whose root lies in memory, before anybody has packed it. */
 const PACKAGES_MEMORY = 512 * MIB;
 /** Output of ended cells that is held for the reports; of what ends after that, less is kept. */
 const MOST_OUTPUT = 32 * MIB;
