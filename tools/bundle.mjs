@@ -29,7 +29,7 @@ const TOGETHER = {
     command: ["cli/command-line.js", "cli/commands/restore.js"],
     boot: ["cli/commands/boot.js"],
   },
-  machine: { boot: ["host/node/make-plan.js", "engine/region/index.js"] },
+  machine: { boot: ["host/node/make-plan.js"], regions: ["engine/region/index.js"] },
   jobs: {},
   disks: {},
 };

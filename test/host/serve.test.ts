@@ -44,6 +44,7 @@ test("R6.2 a compiler that cannot be loaded in the middle of a run ends it with 
     startEngine: () =>
       Promise.resolve({
         engine,
+        canWait: false,
         wantsMore: () => alive() > 0,
         complete: () => {
           made = Math.max(made, alive());

@@ -87,7 +87,12 @@ if (parentPort !== null) {
     startEngine: (name) => {
       if (!(name in SCRIPTS)) return Promise.reject(new EngineUnavailable(name, "not here"));
       const complete = (): Promise<void> => Promise.resolve();
-      return Promise.resolve({ engine: scriptedEngine(name), wantsMore: () => false, complete });
+      return Promise.resolve({
+        engine: scriptedEngine(name),
+        canWait: true,
+        wantsMore: () => false,
+        complete,
+      });
     },
   });
 }

@@ -72,6 +72,8 @@ async function loadCompiler(engine: WasmEngine): Promise<void> {
 /** An engine that runs machines, and is not whole yet. */
 export interface StartedEngine {
   engine: Engine;
+  /** Whether a machine can begin before; else it is to be made whole first. */
+  canWait: boolean;
   /** Whether it wants to be, between the steps of a run. */
   wantsMore: () => boolean;
   /** Makes it whole; between the steps of a run, or before. */
@@ -141,5 +143,7 @@ export async function startEngine(name: string, options: EngineOptions = {}): Pr
   const engine = await wasmEngine(options);
   const verdict = engine.probe();
   if (!verdict.usable) throw new EngineUnavailable(engine.name, verdict.reason);
-  return { engine, wantsMore: () => engine.wantsCompiler, complete: () => loadCompiler(engine) };
+  // The other modes are about compiled code: they are to have it from the first instruction on.
+  const canWait = (options.jit ?? jitOfEnvironment()) === "on";
+  return { engine, canWait, wantsMore: () => engine.wantsCompiler, complete: () => loadCompiler(engine) };
 }

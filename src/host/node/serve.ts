@@ -365,8 +365,8 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     tell({ kind: "planned", warnings: made.plan.warnings, told: toldOf(made.plan) });
     const planned = hostNs();
     const beginning = await loading;
-    // A kernel that boots runs the same code soon, and what it needs was loaded while it was planned.
-    if (made.from === undefined) await beginning.complete();
+    // A machine that goes on begins without in any mode: what it has run was compiled.
+    if (made.from === undefined && !beginning.canWait) await beginning.complete();
     const { engine } = beginning;
     const steps = { thread, told, planned, engine: hostNs() };
     const { board } = parts;

@@ -18,8 +18,7 @@ async function makePlan(source: PlannedSource, engine: string): Promise<Planned>
 /** Loads at once what will be needed; what cannot be loaded is said once it is needed. */
 function expect(expectation: Expectation | undefined): void {
   if (expectation === "restore") return;
-  for (const loading of [import("./make-plan.js"), import("../../engine/region/index.js")])
-    loading.catch(() => undefined);
+  import("./make-plan.js").catch(() => undefined);
 }
 
 function keepCode(): void {
