@@ -41,29 +41,39 @@ export function addressSpace(state: Pick<CpuState, "cr0" | "cr3" | "cr4" | "efer
 
 /** The guest-physical address of a linear one; undefined where nothing is mapped. */
 export function translate(ram: Ram, { paging, root }: AddressSpace, linear: bigint): number | undefined {
-  switch (paging) {
-    case "none":
-      return Number(BigInt.asUintN(32, linear));
-    case "32-bit":
-      return walk(ram, root, BigInt.asUintN(32, linear), { levels: 2, top: SMALL_ENTRY_BITS, wide: false });
-    case "PAE":
-      return walk(ram, root, BigInt.asUintN(32, linear), { levels: 3, top: 2n, wide: true });
-    case "4-level":
-      if (BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) return undefined;
-      return walk(ram, root, linear, { levels: 4, top: ENTRY_BITS, wide: true });
-  }
+  const shape = tableShape(paging);
+  if (shape === undefined) return Number(BigInt.asUintN(32, linear));
+  if (paging !== "4-level") return walk(ram, root, BigInt.asUintN(32, linear), shape);
+  if (BigInt.asIntN(48, linear) !== BigInt.asIntN(64, linear)) return undefined;
+  return walk(ram, root, linear, shape);
 }
 
-interface Shape {
+/** What tables look like. */
+export interface TableShape {
   levels: number;
-  /** Bits that the uppermost table is indexed by. */
+  /** Bits that the uppermost table is indexed by, and those below it. */
   top: bigint;
+  bits: bigint;
   /** Entries have 8 bytes. */
   wide: boolean;
 }
 
-function walk(ram: Ram, root: number, linear: bigint, { levels, top, wide }: Shape): number | undefined {
-  const bits = wide ? ENTRY_BITS : SMALL_ENTRY_BITS;
+/** Undefined without paging. */
+export function tableShape(paging: Paging): TableShape | undefined {
+  switch (paging) {
+    case "none":
+      return undefined;
+    case "32-bit":
+      return { levels: 2, top: SMALL_ENTRY_BITS, bits: SMALL_ENTRY_BITS, wide: false };
+    case "PAE":
+      return { levels: 3, top: 2n, bits: ENTRY_BITS, wide: true };
+    case "4-level":
+      return { levels: 4, top: ENTRY_BITS, bits: ENTRY_BITS, wide: true };
+  }
+}
+
+function walk(ram: Ram, root: number, linear: bigint, shape: TableShape): number | undefined {
+  const { levels, top, bits, wide } = shape;
   let table = root;
   for (let level = levels - 1; level >= 0; level--) {
     const shift = 12n + BigInt(level) * bits;

@@ -27,6 +27,8 @@ export interface DebuggingParts {
   board: () => Board;
   plan: Plan;
   finish: (end: MachineEnd) => void;
+  /** False where the machine cannot begin again. */
+  reset: () => boolean;
 }
 
 /** CPUs are numbers from 0. Only where the engine has `capabilities.debugging`. */
@@ -60,6 +62,11 @@ export class MachineDebugging {
   /** Ends the machine; the first end counts. */
   finish(end: MachineEnd): void {
     this.#parts.finish(end);
+  }
+
+  /** The machine as it was planned, time excepted, as after a reset by the guest; false where it cannot begin again. Between steps only. */
+  reset(): boolean {
+    return this.#parts.reset();
   }
 
   get memory(): GuestMemory {

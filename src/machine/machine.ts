@@ -404,6 +404,7 @@ export class Machine {
       board: () => this.#board,
       plan: this.plan,
       finish: (end) => this.finish(end),
+      reset: () => this.#resetByDebugger(),
     }));
   }
 
@@ -573,8 +574,19 @@ export class Machine {
     const route = this.#resetRoute as string;
     this.#resetRoute = undefined;
     if (this.end !== undefined) return;
-    this.#console.flush();
     this.#resets++;
+    this.#beginAgain(route);
+  }
+
+  /** A reset that the guest knows nothing of: it does not count, and is no end. */
+  #resetByDebugger(): boolean {
+    if (this.end !== undefined || this.#options.mayRestart?.() === false) return false;
+    this.#beginAgain("gdb monitor reset");
+    return true;
+  }
+
+  #beginAgain(route: string): void {
+    this.#console.flush();
     const left = afterReset(this.#context, this.#board.save());
     this.#timers.clear();
     this.#completions.clear();

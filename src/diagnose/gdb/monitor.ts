@@ -12,6 +12,8 @@ import type { MachineDebugging } from "../../machine/debugging.js";
 import { machineEnd } from "../../machine/end.js";
 import { LVT, REDIRECTION, SVR } from "../../spec/apic.js";
 import { SIZE_4K } from "../../spec/x86-system.js";
+import { mappingsOf } from "../mappings.js";
+import { addressSpace } from "../page-tables.js";
 import { GPR_NAMES, SEGMENT_NAMES, type CpuState } from "../../x86/cpu-state.js";
 
 /** What commands ask of the host. */
@@ -33,6 +35,8 @@ interface Asked extends MonitorServices {
 
 interface MonitorCommand {
   words: string;
+  /** What QEMU calls it. */
+  alias?: string;
   operand?: string;
   help: string;
   run: (asked: Asked) => string;
@@ -41,9 +45,10 @@ interface MonitorCommand {
 const ADDRESS_DIGITS = 16;
 const SELECTOR_DIGITS = 4;
 const WORD_BITS = 32;
-/** Remembered translations that are shown: a page or two of a terminal's memory. */
+/** Remembered translations and ranges of memory that are shown: a page or two of a terminal's memory. */
 const MOST_TRANSLATIONS = 2000;
 const FIELDS = 4;
+const HEX = 16;
 const REGISTERS_A_LINE = 4;
 
 function registers({ machine, cpu }: Asked): string {
@@ -142,6 +147,27 @@ function translations({ machine, cpu }: Asked): string {
   return lines.join("\n");
 }
 
+/** As QEMU writes them, and whether code may be executed. */
+function mappings({ machine, cpu }: Asked): string {
+  const space = addressSpace(machine.state(cpu));
+  if (space.paging === "none") return `CPU ${cpu} has no paging: linear addresses are guest-physical ones`;
+  const { list, whole } = mappingsOf(machine.memory, space, MOST_TRANSLATIONS);
+  const digits = space.paging === "4-level" ? ADDRESS_DIGITS : ADDRESS_DIGITS / 2;
+  const text = (address: bigint): string => address.toString(HEX).padStart(digits, "0");
+  const lines = list.map(
+    ({ from, to, user, writable, executable }) =>
+      `${text(from)}-${text(to)} ${text(to - from)} ${user ? "u" : "-"}r${writable ? "w" : "-"}${executable ? "x" : "-"}`,
+  );
+  if (lines.length === 0) lines.push("nothing is mapped");
+  if (!whole) lines.push("… there is more");
+  return lines.join("\n");
+}
+
+function reset({ machine }: Asked): string {
+  if (!machine.reset()) return "this machine cannot begin again";
+  return "the machine is as it began; gdb forgets its registers with: maintenance flush register-cache";
+}
+
 function translate({ machine, cpu, rest }: Asked): string {
   if (!/^(0x)?[0-9a-f]{1,16}$/i.test(rest))
     return "translate: expected an address such as 0xffffffff81000000";
@@ -196,6 +222,11 @@ const COMMANDS: readonly MonitorCommand[] = [
   { words: "info tlb", help: "the translations that the CPU remembers", run: translations },
   { words: "info devices", help: "the machine's parts, their ports, addresses and interrupts", run: devices },
   {
+    words: "info mem",
+    help: "what the tables map: linear addresses, sizes, and user, read, write, execute",
+    run: mappings,
+  },
+  {
     words: "translate",
     operand: "ADDRESS",
     help: "where a linear address leads, by the tables",
@@ -221,6 +252,7 @@ const COMMANDS: readonly MonitorCommand[] = [
       return snapshot?.(rest) ?? "this machine cannot be saved from here";
     },
   },
+  { words: "reset", alias: "system_reset", help: "the machine begins again, and stands still", run: reset },
   {
     words: "quit",
     help: "end the machine",
@@ -245,9 +277,11 @@ export function runMonitorCommand(
   services: MonitorServices,
 ): string {
   const text = command.trim().replaceAll(/\s+/g, " ");
-  const found = COMMANDS.find(({ words }) => text === words || text.startsWith(`${words} `));
+  const begins = (words: string): boolean => text === words || text.startsWith(`${words} `);
+  const found = COMMANDS.find(({ words, alias = words }) => begins(words) || begins(alias));
   if (found === undefined) return `${text}: no such command\n${helpText()}\n`;
-  const rest = text.slice(found.words.length).trim();
+  const { words, alias = words } = found;
+  const rest = text.slice((begins(words) ? words : alias).length).trim();
   if (found.operand === undefined && rest !== "") return `${found.words}: takes no operand\n`;
   return `${found.run({ ...services, machine, cpu, rest })}\n`;
 }

@@ -272,6 +272,7 @@ test("R3.11 monitor: registers, interrupts, translations, devices, addresses; wh
   assert.match(monitor("info irq"), /^8259 master: requested/m);
   assert.match(monitor("info tlb"), /^data 0x0*200000 -> 0x200000$/m);
   assert.match(monitor("info devices"), /^lapic: addresses 0xfee00000-/m);
+  assert.match(monitor("info mem"), /^CPU 0 has no paging/);
   assert.match(monitor("translate 0x200000"), /^0x200000 -> 0x200000 \(RAM\): writable, executable/);
   assert.match(monitor("translate zz"), /expected an address/);
   assert.equal(monitor("snapshot a b.snap"), "saved to a b.snap\n");
@@ -280,4 +281,28 @@ test("R3.11 monitor: registers, interrupts, translations, devices, addresses; wh
   assert.match(monitor("frobnicate"), /^frobnicate: no such command\nhelp/);
   assert.match(monitor("quit"), /the machine ends/);
   assert.equal(gdb.machine.end?.route, "gdb monitor quit");
+});
+
+test("R3.11 monitor reset: the machine begins again and stands still, breakpoints hold, and QEMU's word for it does the same", async (t) => {
+  const gdb = await client(t);
+  const monitor = (text: string): string => {
+    const shown = gdb.ask(`qRcmd,${Buffer.from(text).toString("hex")}`);
+    assert.equal(gdb.next(), "OK");
+    return Buffer.from(shown.slice(1), "hex").toString();
+  };
+  const entry = gdb.register("eip");
+  bothRun(gdb);
+  gdb.ask(`Z0,${hex(GUEST.at.work)},1`);
+  for (const word of ["reset", "system_reset"]) {
+    assert.match(gdb.go("vCont;c"), /^T05.*swbreak/);
+    assert.notEqual(gdb.word(COUNTER) + gdb.word(TICKS), 0);
+    assert.match(monitor(word), /^the machine is as it began/);
+    assert.equal(gdb.register("eip"), entry);
+    assert.equal(gdb.word(COUNTER) + gdb.word(TICKS), 0);
+    assert.equal(gdb.machine.stats().resets, 0);
+    assert.match(gdb.go("vCont;c"), /^T05.*swbreak/);
+    assert.equal(gdb.register("eip"), GUEST.at.work);
+  }
+  gdb.machine.finish(machineEnd("interrupted", "test"));
+  assert.equal(monitor("reset"), "this machine cannot begin again\n");
 });
