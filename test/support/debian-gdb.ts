@@ -12,8 +12,11 @@ import { Running, type Ended } from "./pseudo-terminal.js";
 import { requireGuest, requireTool } from "./requires.js";
 
 /** A folder of the test's own with a place where gdb attaches, or undefined after the test was skipped. */
-export async function gdbFolder(t: TestContext): Promise<string | undefined> {
-  if (requireTool(t, "gdb") === undefined) return undefined;
+export async function gdbFolder(
+  t: TestContext,
+  debuggerProgram: "gdb" | "lldb" = "gdb",
+): Promise<string | undefined> {
+  if (requireTool(t, debuggerProgram) === undefined) return undefined;
   const folder = await mkdtemp(path.join(tmpdir(), "locore-gdb-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
