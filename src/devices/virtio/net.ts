@@ -21,6 +21,7 @@ import {
   type NetFrame,
 } from "../../net/net-backend.js";
 import { cutSegments, isSound } from "../../net/segmentation.js";
+import { carried, carriedShape, question, type CarriedConnection } from "../../net/tcp/carried.js";
 import { headLength } from "../../net/tcp/segment.js";
 import { VIRTIO_FEATURE } from "../../spec/virtio.js";
 import {
@@ -82,6 +83,8 @@ export interface NetState {
   link?: boolean;
   /** The driver is to tell the network where it is, and has not said that it knows. */
   announce?: boolean;
+  /** Connections that it has carried; absent in older snapshots. */
+  connections?: CarriedConnection[];
   /** Of a card with several pairs: of the second pair on, and which is for whom. */
   others?: NetReceiverState[];
   steering?: NetSteeringState;
@@ -161,6 +164,8 @@ class Net implements VirtioDevice {
   readonly #blocked = new Set<number>();
   /** Frames that were taken from the network and not handed on yet. */
   #coming = 0;
+  /** What a guest that was saved is asked about its connections, which the network may know nothing of. */
+  readonly #questions: NetFrame[];
   /** What the cable was when it was last looked at. */
   #up: boolean;
 
@@ -182,6 +187,7 @@ class Net implements VirtioDevice {
     );
     // Which of them waited when the machine was saved nobody wrote down.
     for (let pair = 0; pair < this.#offeredPairs; pair++) this.#blocked.add(pair * QUEUES_OF_PAIR + 1);
+    this.#questions = (state.connections ??= []).map(question);
     const network = this.#network;
     // A driver that runs already was saved with its machine: by an older locore, or it was told. Where it is now nobody knows.
     this.#up = network?.up ?? network !== undefined;
@@ -214,6 +220,8 @@ class Net implements VirtioDevice {
     const { state } = this;
     this.#blocked.clear();
     state.announce = false;
+    state.connections = [];
+    this.#questions.length = 0;
     Object.assign(state.filter, initialFilter(this.about.address));
     for (const one of [state.receiver, ...(state.others ?? [])]) Object.assign(one, initialReceiver());
     if (state.steering !== undefined) Object.assign(state.steering, initialSteering());
@@ -272,7 +280,8 @@ class Net implements VirtioDevice {
   }
 
   #sent(index: number, { bytes }: NetFrame): void {
-    const { steering } = this.state;
+    const { steering, connections = [] } = this.state;
+    carried(connections, bytes, true);
     if (steering !== undefined && steering.pairs > 1)
       sentBy(steering, Math.floor(index / QUEUES_OF_PAIR), bytes);
   }
@@ -362,7 +371,7 @@ class Net implements VirtioDevice {
     const room = most - this.#coming;
     let bytes = 0;
     while (heads.length < room && bytes < MOST_HELD_BYTES) {
-      const frame = network.receive();
+      const frame = (up ? this.#questions.shift() : undefined) ?? network.receive();
       if (frame === undefined) break;
       bytes += frame.bytes.length;
       if (!accepts(this.state.filter, frame.bytes)) continue;
@@ -386,7 +395,8 @@ class Net implements VirtioDevice {
 
   /** Frames behind their heads, each to the queue that is its flow's. */
   #hand(heads: readonly Uint8Array[]): void {
-    const { steering } = this.state;
+    const { steering, connections = [] } = this.state;
+    for (const one of heads) carried(connections, one.subarray(HEADER.SIZE), false);
     if (steering === undefined || this.#pairs === 1) {
       this.#receivers[0].take(heads);
       return;
@@ -438,6 +448,7 @@ export const virtioNetPart = virtioPart<NetState>({
       receiver,
       link: optional(bool),
       announce: optional(bool),
+      connections: optional(carriedShape),
       others: optional(list(receiver, { max: MOST_PAIRS - 1 })),
       steering: optional(steeringShape(queues)),
     });

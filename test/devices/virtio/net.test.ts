@@ -5,7 +5,9 @@ import { virtioNetPart } from "../../../src/devices/virtio/net.js";
 import { PartError, Resources } from "../../../src/devices/resources.js";
 import type { PartType, Wires } from "../../../src/devices/part.js";
 import { sumOf } from "../../../src/net/checksum.js";
+import { readPacket, writeHead } from "../../../src/net/heads.js";
 import type { NetBackend, NetFrame } from "../../../src/net/net-backend.js";
+import { readSegment, segmentFrame } from "../../../src/net/tcp/segment.js";
 import { VIRTIO_MMIO } from "../../../src/spec/virtio.js";
 import { VIRTIO_NET_FEATURE as F } from "../../../src/spec/virtio-devices.js";
 import { randomBytes } from "../../support/random.js";
@@ -670,6 +672,88 @@ describe("R3.7 pairs of queues (VIRTIO 1.2 §5.1.6.5.5)", () => {
         /queues .*1 to 8 pairs/,
       );
     }
+  });
+});
+
+describe("R3.7 connections of a machine that was saved", () => {
+  const [FIN, SYN, RST, ACK] = [1, 2, 4, 16];
+  const [GUEST, SERVER] = [0x0a00020f, 0x0a000202];
+  const SERVER_MAC = [0x52, 0x55, 10, 0, 2, 2];
+
+  /** A segment of a connection to port 80 of the server, by the guest or by the server. */
+  function segment(guestPort: number, flags: number, fromGuest = true): Uint8Array {
+    const [source, destination] = fromGuest ? [GUEST, SERVER] : [SERVER, GUEST];
+    const [sourcePort, destinationPort] = fromGuest ? [guestPort, 80] : [80, guestPort];
+    const route = { source, destination, protocol: 6 };
+    const ends = { sourcePort, destinationPort };
+    const frame = segmentFrame(route, { ...ends, seq: 7, ack: 9, flags, window: 100, length: 0 });
+    frame.set(fromGuest ? [...SERVER_MAC, ...MAC] : [...MAC, ...SERVER_MAC]);
+    writeHead(frame, route);
+    return frame;
+  }
+
+  /** What a guest that was saved after these frames is sent at first. */
+  function asked(
+    frames: readonly (readonly [port: number, flags: number, fromGuest?: boolean])[],
+  ): Uint8Array[] {
+    const { bench, transmit, receive, net } = rig([F.CTRL_VQ]);
+    const buffer = (address: number): void => {
+      receive.add([{ address, length: 2000, write: true }]);
+    };
+    for (const [port, flags, fromGuest = true] of frames) {
+      const bytes = segment(port, flags, fromGuest);
+      if (fromGuest) {
+        put(bench, DATA, [...new Uint8Array(12), ...bytes]);
+        transmit.add([{ address: DATA, length: 12 + bytes.length }]);
+        bench.notify(1);
+      } else {
+        buffer(DATA + 0x1000);
+        bench.notify(0);
+        net.coming.push({ bytes });
+      }
+      bench.settle();
+    }
+    const { state, memory } = bench;
+    assert.deepEqual(
+      TYPE.state!({ name: "one", type: "virtio-net", config: CONFIG } as never, {} as never).check(
+        state,
+        "state",
+      ),
+      state,
+    );
+    receive.used();
+    const again = new VirtioBench(TYPE, CONFIG, { wires: wiresOf(new TestNet()), state, memory });
+    const found: Uint8Array[] = [];
+    for (let tries = 0; tries < 4; tries++) {
+      put(again, DATA + 0x2000, new Uint8Array(100));
+      buffer(DATA + 0x2000);
+      again.notify(0);
+      again.settle();
+      if (receive.used().length > 0) found.push(at(again, DATA + 0x2000 + 12, 54).slice());
+    }
+    return found;
+  }
+
+  test("the guest is asked about each that has not ended, so that one which only waits learns that its other end is gone", () => {
+    const [one, two, ...none] = asked([[4001, SYN], [4001, SYN | ACK, false], [4002, SYN | ACK], [4001, ACK]]); // prettier-ignore
+    assert.deepEqual(none, []);
+    for (const [frame, port] of [
+      [one, 4001],
+      [two, 4002],
+    ] as const) {
+      // prettier-ignore
+      const packet = readPacket(frame)!;
+      assert.deepEqual([packet.source, packet.destination], [SERVER, GUEST]);
+      const { sourcePort, destinationPort, flags, data } = readSegment(packet, packet.payload, false)!;
+      assert.deepEqual([sourcePort, destinationPort, flags, data.length], [80, port, ACK, 0]);
+      assert.deepEqual(Array.from(frame.subarray(0, 12)), [...MAC, ...SERVER_MAC]);
+    }
+  });
+
+  test("not about those that ended, by a word of both sides or a reset", () => {
+    const ended = asked([[1, SYN], [1, FIN | ACK], [1, FIN | ACK, false], [2, SYN], [2, RST, false]]); // prettier-ignore
+    assert.deepEqual(ended, []);
+    assert.equal(asked([[1, SYN], [1, FIN | ACK]]).length, 1, "who has said all may still listen"); // prettier-ignore
   });
 });
 
