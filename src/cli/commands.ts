@@ -54,6 +54,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: async () => (await import("./commands/guests.js")).guests,
   },
   {
+    name: "cache",
+    summary: "list the machines that are kept for the next run, throw them away, or say how many are kept",
+    load: async () => (await import("./commands/cache.js")).cache,
+  },
+  {
     name: "initramfs",
     summary: "make an initramfs of busybox and Debian packages with all they depend on",
     load: async () => (await import("./commands/initramfs.js")).initramfs,

@@ -87,14 +87,20 @@ class RunSurroundings {
   #keep: ((copy: MachineCopy) => Promise<void>) | undefined;
   #keeping: Promise<void> | undefined;
 
+  readonly request: RunRequest;
+  readonly kinds: StreamKinds;
+  readonly context: CommandContext;
+  readonly timer: RunTimer;
+
   constructor(
-    readonly request: RunRequest,
-    readonly kinds: StreamKinds,
-    readonly context: CommandContext,
+    { request, kinds, context, timer }: RunGuestOptions,
     readonly network: HostNetwork | undefined,
     readonly gdb: GdbServer | undefined,
-    readonly timer: RunTimer,
   ) {
+    this.request = request;
+    this.kinds = kinds;
+    this.context = context;
+    this.timer = timer;
     this.#log = this.#openLog();
     this.#kernel = new KernelLog(this.#log);
     this.#session = new Session({
@@ -302,16 +308,17 @@ export interface RunGuestOptions {
 
 /** Makes the guest and runs it. Throws what makes a run impossible. */
 export async function runGuest(
-  { request, kinds, context, timer }: RunGuestOptions,
+  options: RunGuestOptions,
   make: (signal: AbortSignal) => Promise<Runnable>,
 ): Promise<RunResult> {
+  const { request, context } = options;
   const say = (line: string): void => void context.stderr.write(`${line}\n`);
   const network = request.net && (await openNetwork(request.net.request, say));
   let around: RunSurroundings | undefined;
   let gdb: GdbServer | undefined;
   try {
     gdb = request.gdb && (await openGdb(request.gdb, say));
-    around = new RunSurroundings(request, kinds, context, network, gdb, timer);
+    around = new RunSurroundings(options, network, gdb);
     return await around.run(await make(around.interrupted));
   } catch (error) {
     if (around?.interrupted.aborted !== true) throw error;

@@ -1,0 +1,75 @@
+/** Warm runs: the second run of the same machine goes on from where the first waited for its command (R1.10, R3.10). */
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { scratch } from "../support/built-tree.js";
+import { hasRunGuests } from "../support/run-command.js";
+import { keptFiles, ownCache, timedRun } from "../support/warm-run.js";
+
+const LIMIT = { timeout: 280_000 };
+/** Seconds that a guest's clock may be off, and a slow host may take. */
+const CLOCK_SLACK = 20;
+
+test(
+  "R1.10 R3.10 run: warm is as cold: output, status, environment, folder, standard input; other random numbers each time, and the right time",
+  LIMIT,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const cache = ownCache(t);
+    const folder = scratch(t);
+    writeFileSync(path.join(folder, "one"), "1\n");
+    const script =
+      'cat; echo "$A|$1|$(pwd)|$(cat one)|$(id -u)" >&2; head -c 16 /dev/urandom | od -An -tx1; date +%s; exit 7';
+    const random = new Set<string>();
+    for (const warm of [false, true, true]) {
+      const value = `value ${random.size}`;
+      const words = ["--env", `A=${value}`, "--", "sh", "-c", script, "sh", value];
+      const run = await timedRun(t, words, { cwd: folder, input: Buffer.from("in\n"), cache });
+      assert.equal(run.timing.warm, warm, JSON.stringify(run.timing));
+      assert.deepEqual([run.status, run.json.reason], [7, "exited"], run.err);
+      const [input, bytes, seconds] = run.out.toString().split("\n");
+      assert.equal(input, "in");
+      assert.ok(run.err.startsWith(`${value}|${value}|${folder}|1|0\n`), run.err);
+      assert.ok(Math.abs(Number(seconds) - Date.now() / 1000) < CLOCK_SLACK, seconds);
+      random.add(bytes);
+      writeFileSync(path.join(folder, "one"), "1\n");
+    }
+    assert.equal(random.size, 3);
+    assert.equal(keptFiles(cache, ".snap").length, 1);
+
+    // The very same machine, whatever the command is and ends with.
+    for (const [command, status] of [
+      [["sh", "-c", "kill -9 $$"], 137],
+      [["/no/such/program"], 127],
+    ] as const) {
+      const run = await timedRun(t, ["--", ...command], { cwd: folder, cache });
+      assert.deepEqual([run.timing.warm, run.status], [true, status], run.err);
+    }
+  },
+);
+
+test(
+  "R1.10 R6.2 run: a machine that was kept and changed since is thrown away, and the run boots",
+  LIMIT,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const cache = ownCache(t);
+    await timedRun(t, ["--", "true"], { cwd: "/", cache });
+    const [before] = keptFiles(cache, ".snap");
+    const bytes = readFileSync(before);
+    assert.equal(statSync(before).mode & 0o077, 0);
+    bytes[bytes.length - 1] ^= 1;
+    writeFileSync(before, bytes);
+    const run = await timedRun(t, ["--", "true"], { cwd: "/", cache });
+    assert.deepEqual([run.timing.warm, run.status], [false, 0], run.err);
+    assert.match(run.timing.reason ?? "", /no machine like this was kept/);
+    const after = keptFiles(cache, ".snap");
+    assert.equal(after.length, 1);
+    assert.notEqual(after[0], before);
+    assert.deepEqual(
+      readdirSync(path.join(cache, "locore/warm")).filter((name) => /lock|tmp/.test(name)),
+      [],
+    );
+  },
+);

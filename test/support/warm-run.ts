@@ -1,0 +1,37 @@
+/** Runs with a cache of their own, in which only machines are kept that they kept themselves. */
+import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import type { Timing } from "../../src/cli/run/timing.js";
+import { defaultCacheFolder } from "../../src/guests/index.js";
+import { scratch } from "./built-tree.js";
+import { runToEnd, type RunEnd } from "./run-command.js";
+
+/** What goes into the variable XDG_CACHE_HOME. Guests are those of the user's cache. */
+export function ownCache(t: TestContext): string {
+  const cache = scratch(t);
+  mkdirSync(path.join(cache, "locore"));
+  for (const name of ["guests", "packages"])
+    symlinkSync(path.join(defaultCacheFolder(), name), path.join(cache, "locore", name));
+  return cache;
+}
+
+/** What is kept in such a cache, by the ends of names. */
+export function keptFiles(cache: string, end: string): string[] {
+  const folder = path.join(cache, "locore/warm");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(end))
+    .map((name) => path.join(folder, name));
+}
+
+/** A run to its end, with where its time went. */
+export async function timedRun(
+  t: TestContext,
+  words: readonly string[],
+  { cache, ...options }: { cache: string; cwd: string; input?: Uint8Array },
+): Promise<RunEnd & { timing: Timing }> {
+  const run = await runToEnd(t, ["--timing", ...words], { ...options, env: { XDG_CACHE_HOME: cache } });
+  const { timing } = run.json as { timing?: Timing };
+  if (timing === undefined) throw new Error(`it says nothing of its time: ${run.err}`);
+  return { ...run, timing };
+}
