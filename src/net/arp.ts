@@ -1,5 +1,5 @@
 /** Questions for the hardware address of an IPv4 address, and their answers. Specification: RFC 826. */
-import { ETHERTYPE } from "./ipv4.js";
+import { ETHERTYPE } from "./packet.js";
 import { BROADCAST_MAC } from "./mac.js";
 import { ETHERNET_HEADER, MAC_BYTES } from "./net-backend.js";
 

@@ -3,7 +3,7 @@
  * number, which only decides where it queues.
  */
 import { etherType } from "./heads.js";
-import { ETHERTYPE, PROTOCOL } from "./ipv4.js";
+import { ETHERTYPE, PROTOCOL } from "./packet.js";
 import { ETHERNET_HEADER } from "./net-backend.js";
 
 /** Numbers of flows are below this. */

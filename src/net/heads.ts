@@ -1,9 +1,9 @@
 /** Heads of packets in frames, whichever version of IP they are of. */
 import type { Address } from "./address.js";
-import { ETHERTYPE, IPV4_HEADER, pieceBytes as pieceBytes4, readIpv4, writeIpv4 } from "./ipv4.js";
+import { IPV4_HEADER, pieceBytes as pieceBytes4, readIpv4, writeIpv4 } from "./ipv4.js";
 import { asPiece, IPV6_HEADER, pieceBytes as pieceBytes6, readIpv6, writeIpv6 } from "./ipv6/packet.js";
 import { ETHERNET_HEADER, MOST_PAYLOAD } from "./net-backend.js";
-import type { Packet, Piece, Route } from "./packet.js";
+import { ETHERTYPE, type Packet, type Piece, type Route } from "./packet.js";
 
 /** Bytes of the head of a packet from or to an address. */
 export function headerBytes(address: Address): number {

@@ -3,8 +3,6 @@ import { checksumOf, sumOf } from "./checksum.js";
 import { ETHERNET_HEADER } from "./net-backend.js";
 import type { Packet, Piece, Route } from "./packet.js";
 
-export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd, AT: 12 } as const;
-export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 } as const;
 export const IPV4_HEADER = 20;
 
 /** Offsets in a header. */

@@ -2,6 +2,11 @@
 import { addressBytes, type Address } from "./address.js";
 import { checksumOf, sumOf } from "./checksum.js";
 
+/** What is in a frame of Ethernet, and where that stands. */
+export const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd, AT: 12 } as const;
+/** What is in a packet. */
+export const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17, ICMPV6: 58 } as const;
+
 /** Who sends a packet to whom, and what is in it. Both addresses are of the same version. */
 export interface Route<A extends Address = Address> {
   readonly source: A;

@@ -7,6 +7,10 @@ import { inPrefix, parsePrefix, type Address, type Prefix } from "./address.js";
 const SECRETS = "is where a cloud tells this machine its secrets";
 const OTHER_SPELLING = "is an address of IPv4 in another spelling";
 
+const LINK_LOCAL_TEXT = "fe80::/10";
+/** Of a link and no farther (RFC 4291 §2.5.6). */
+export const LINK_LOCAL = parsePrefix(LINK_LOCAL_TEXT)!;
+
 const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["0.0.0.0/8", "means this host"],
   ["127.0.0.0/8", "is the host's loopback"],
@@ -23,7 +27,7 @@ const NOT_ELSEWHERE: readonly (readonly [string, string])[] = [
   ["::ffff:0:0/96", OTHER_SPELLING],
   ["::ffff:0:0:0/96", OTHER_SPELLING],
   ["64:ff9b:1::/48", "is translated to an address of IPv4 that is not known here"],
-  ["fe80::/10", "is link-local"],
+  [LINK_LOCAL_TEXT, "is link-local"],
   ["fec0::/10", "is of a site, which may be this one"],
   ["ff00::/8", "is a group's"],
   // Amazon's, Google's, Scaleway's, Oracle's, Akamai's and Alibaba's.

@@ -3,11 +3,38 @@
  * heads; only the last one has what stands at the end. Specification: RFC 9293 §3.1.
  */
 import { checksumOf, sumOf } from "./checksum.js";
-import { payloadAt, readPacket, writeHead } from "./heads.js";
-import { PROTOCOL } from "./ipv4.js";
-import { LEAST_SEGMENT, type NetFrame } from "./net-backend.js";
-import { pseudoSum, type Packet } from "./packet.js";
+import { etherType, payloadAt, readPacket, writeHead } from "./heads.js";
+import { LEAST_SEGMENT, MAC_BYTES, type NetFrame } from "./net-backend.js";
+import { PROTOCOL, pseudoSum, type Packet } from "./packet.js";
 import { FLAG, headLength, plus, SEGMENT_AT as AT, TCP_HEADER } from "./tcp/segment.js";
+
+/** Tags of VLANs (IEEE 802.1Q) stand before the type, two at most: Linux has its card cut what it tags, too. */
+const TAG = { AT: 2 * MAC_BYTES, BYTES: 4, MOST: 8 } as const;
+const TAG_TYPES: readonly number[] = [0x8100, 0x88a8];
+
+/** Bytes of a frame's tags. */
+export function tagBytes(frame: Uint8Array): number {
+  let bytes = 0;
+  while (bytes < TAG.MOST && TAG_TYPES.includes(etherType(frame.subarray(bytes)))) bytes += TAG.BYTES;
+  return bytes;
+}
+
+function withoutTags(frame: Uint8Array, tags: number): Uint8Array {
+  if (tags === 0) return frame;
+  const bytes = new Uint8Array(Math.max(TAG.AT, frame.length - tags));
+  bytes.set(frame.subarray(0, TAG.AT));
+  bytes.set(frame.subarray(TAG.AT + tags), TAG.AT);
+  return bytes;
+}
+
+function withTags(frame: Uint8Array, tags: Uint8Array): Uint8Array {
+  if (tags.length === 0) return frame;
+  const bytes = new Uint8Array(frame.length + tags.length);
+  bytes.set(frame.subarray(0, TAG.AT));
+  bytes.set(tags, TAG.AT);
+  bytes.set(frame.subarray(TAG.AT), TAG.AT + tags.length);
+  return bytes;
+}
 
 /** What there is of TCP in a frame that is to be cut. */
 interface Cuttable {
@@ -33,14 +60,19 @@ function readCuttable(bytes: Uint8Array): Cuttable | undefined {
 /** Whether a frame is what it says: none to be cut, or a segment of TCP with its checksum still to be made. Another guest may have sent it. */
 export function isSound({ bytes, segment, checksum }: NetFrame): boolean {
   if (segment === undefined) return true;
-  const { begin } = readCuttable(bytes) ?? {};
-  return segment >= LEAST_SEGMENT && checksum?.start === begin && checksum?.offset === AT.CHECKSUM;
+  const tags = tagBytes(bytes);
+  const cuttable = readCuttable(withoutTags(bytes, tags));
+  const right = cuttable !== undefined && checksum?.start === cuttable.begin + tags;
+  return right && segment >= LEAST_SEGMENT && checksum.offset === AT.CHECKSUM;
 }
 
 /** The packets, whose checksums are made; the frame itself where it is none to be cut, nothing where it is not what it says. */
 export function cutSegments(frame: NetFrame): NetFrame[] {
-  const { bytes, segment } = frame;
+  const { segment } = frame;
   if (segment === undefined) return [frame];
+  const tagged = tagBytes(frame.bytes);
+  const tags = frame.bytes.subarray(TAG.AT, TAG.AT + tagged);
+  const bytes = withoutTags(frame.bytes, tagged);
   const cuttable = segment < LEAST_SEGMENT ? undefined : readCuttable(bytes);
   if (cuttable === undefined) return [];
   const { packet, begin, head } = cuttable;
@@ -59,7 +91,7 @@ export function cutSegments(frame: NetFrame): NetFrame[] {
     view.setUint16(AT.CHECKSUM, 0);
     view.setUint16(AT.CHECKSUM, checksumOf(sumOf(tcp, 0, tcp.length, pseudoSum(packet, tcp.length))));
     writeHead(one, packet);
-    packets.push({ bytes: one, verified: true });
+    packets.push({ bytes: withTags(one, tags), verified: true });
   }
   return packets;
 }

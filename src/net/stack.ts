@@ -2,7 +2,7 @@
  * The network of one guest, in user mode: it answers for a gateway and a nameserver, and ties what the guest sends beyond them to the
  * host's sockets. Frames come and go; nothing here knows a device, or a host but by `HostSockets`.
  */
-import { inPrefix, parsePrefix, type Address } from "./address.js";
+import { inPrefix, type Address } from "./address.js";
 import { ARP, arpFrame, readArp } from "./arp.js";
 import type { NetClock } from "./clock.js";
 import { NameServer } from "./dns.js";
@@ -11,7 +11,7 @@ import { Fragments } from "./fragments.js";
 import type { HostAddress, HostSockets } from "./host-sockets.js";
 import { etherType, framesOf, payloadAt, writeHead } from "./heads.js";
 import { echoReply, unreachable, type Unreachable } from "./icmp.js";
-import { ETHERTYPE, PROTOCOL, readIpv4 } from "./ipv4.js";
+import { readIpv4 } from "./ipv4.js";
 import * as icmp6 from "./ipv6/icmp.js";
 import { isGroupAddress, readIpv6, wholeIpv6 } from "./ipv6/packet.js";
 import { neighbourAsked } from "./ipv6/neighbours.js";
@@ -22,8 +22,9 @@ import { BROADCAST_MAC, groupMac, isGroup } from "./mac.js";
 import { MessageRate } from "./message-rate.js";
 import { ETHERNET_HEADER, MAC_BYTES, MOST_PAYLOAD, type NetFrame } from "./net-backend.js";
 import { isEverybodys, sideOf, type Network } from "./network.js";
-import type { Packet, Piece, Route } from "./packet.js";
+import { ETHERTYPE, PROTOCOL, type Packet, type Piece, type Route } from "./packet.js";
 import { Policy, type PolicyOptions } from "./policy.js";
+import { LINK_LOCAL } from "./reserved.js";
 import { SEGMENT_AT } from "./tcp/segment.js";
 import { TcpNat } from "./tcp-nat.js";
 import { UdpNat } from "./udp-nat.js";
@@ -59,7 +60,6 @@ export const MOST_STATIONS = 256;
 /** Refusals that are remembered, so that each is told once. */
 const MOST_REFUSALS = 1024;
 const U32_COUNT = 2 ** 32;
-const LINK_LOCAL = parsePrefix("fe80::/10")!;
 
 export class NetStack {
   readonly #world: StackWorld;

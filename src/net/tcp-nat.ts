@@ -8,10 +8,10 @@ import type { ConnectAttempt } from "./door.js";
 import { DnsStream } from "./dns-stream.js";
 import type { HostAddress, HostConnection, HostConnectionUser, HostFailure } from "./host-sockets.js";
 import { headerBytes } from "./heads.js";
-import { parseAddress, PROTOCOL } from "./ipv4.js";
+import { parseAddress } from "./ipv4.js";
 import { attemptName, type Link } from "./link.js";
 import { isEverybodys, isInside, sideOf } from "./network.js";
-import { keptPacket, type Packet, type Route } from "./packet.js";
+import { PROTOCOL, keptPacket, type Packet, type Route } from "./packet.js";
 import { Budget } from "./tcp/budget.js";
 import { TcpConnection, type TcpUser } from "./tcp/connection.js";
 import {

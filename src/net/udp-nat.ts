@@ -7,12 +7,11 @@ import { DNS_PORT, type NameServer } from "./dns.js";
 import type { Opened } from "./door.js";
 import { DHCP_PORT, dhcpReply } from "./dhcp.js";
 import type { HostAddress, HostDatagrams } from "./host-sockets.js";
-import { PROTOCOL } from "./ipv4.js";
 import { DHCP6_PORT, dhcp6Reply } from "./ipv6/dhcp.js";
 import { GROUP } from "./ipv6/neighbours.js";
 import { attemptName, type Link } from "./link.js";
 import { EVERYBODY, isEverybodys, isInside, sideOf } from "./network.js";
-import { keptPacket, type Packet } from "./packet.js";
+import { PROTOCOL, keptPacket, type Packet } from "./packet.js";
 import { readUdp, udpBytes, type UdpDatagram } from "./udp.js";
 
 export const MOST_SOCKETS = 512;

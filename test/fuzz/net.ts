@@ -8,10 +8,10 @@ import { readArp } from "../../src/net/arp.js";
 import type { OnConnect } from "../../src/net/door.js";
 import { addressBytes, addressOf, type Address } from "../../src/net/address.js";
 import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
-import { IPV4_HEADER, parseAddress, PROTOCOL } from "../../src/net/ipv4.js";
+import { IPV4_HEADER, parseAddress } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
-import { rightSum, type Route } from "../../src/net/packet.js";
+import { PROTOCOL, rightSum, type Route } from "../../src/net/packet.js";
 import {
   ETHERNET_HEADER,
   LEAST_MTU,

@@ -85,6 +85,12 @@ test(
     await network.opened();
     await assert.rejects(cable(names[1]).opened(), /another process that has it/);
     await assert.rejects(cable("lo").opened(), /an interface of another kind/);
+    execFileSync("ip", ["tuntap", "add", "dev", names[2], "mode", "tap", "multi_queue"]);
+    try {
+      await assert.rejects(cable(names[2]).opened(), /a tap of several queues.*without multi_queue/s);
+    } finally {
+      execFileSync("ip", ["tuntap", "del", "dev", names[2], "mode", "tap", "multi_queue"]);
+    }
     await network.close();
   },
 );
@@ -127,3 +133,27 @@ process.stdin.once("data", () => { ${code} });`;
     await once(child, "close");
     assert.ok(!isThere(names[2]));
   });
+
+test(
+  "R3.7 tap: one that was made for heads before its frames (vnet_hdr) gives and takes frames without",
+  { skip },
+  async () => {
+    const name = names[2];
+    execFileSync("ip", ["tuntap", "add", "dev", name, "mode", "tap", "vnet_hdr"]);
+    try {
+      const network = cable(name);
+      await network.opened();
+      execFileSync("ip", ["link", "set", name, "up"]);
+      const sent = (): number =>
+        Number(execFileSync("cat", [`/sys/class/net/${name}/statistics/rx_bytes`], { encoding: "utf8" }));
+      await until(() => {
+        void network.channel.output(encodeFrame({ bytes: question() }));
+        return sent() > 0;
+      }, "the host has a frame");
+      assert.equal(sent() % question().length, 0);
+      await network.close();
+    } finally {
+      execFileSync("ip", ["tuntap", "del", "dev", name, "mode", "tap"]);
+    }
+  },
+);

@@ -3,10 +3,9 @@ import assert from "node:assert/strict";
 import test, { describe } from "node:test";
 import { completeChecksum } from "../../src/net/checksum.js";
 import { readPacket } from "../../src/net/heads.js";
-import { PROTOCOL } from "../../src/net/ipv4.js";
 import { MOST_MESSAGES } from "../../src/net/message-rate.js";
 import { asPiece } from "../../src/net/ipv6/packet.js";
-import { rightSum } from "../../src/net/packet.js";
+import { PROTOCOL, rightSum } from "../../src/net/packet.js";
 import { cutSegments } from "../../src/net/segmentation.js";
 import { udpBytes } from "../../src/net/udp.js";
 import {

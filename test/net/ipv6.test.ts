@@ -4,12 +4,11 @@ import test, { describe } from "node:test";
 import { readArp } from "../../src/net/arp.js";
 import { addressBytes, addressOf, addressText, parsePrefix } from "../../src/net/address.js";
 import { Fragments } from "../../src/net/fragments.js";
-import { PROTOCOL } from "../../src/net/ipv4.js";
 import { withSum } from "../../src/net/ipv6/icmp.js";
 import { asPiece, readIpv6 } from "../../src/net/ipv6/packet.js";
 import { ADVERTISE_MS, BETWEEN_MS } from "../../src/net/ipv6/router.js";
 import { MOST_MESSAGES } from "../../src/net/message-rate.js";
-import { rightSum, type Packet } from "../../src/net/packet.js";
+import { PROTOCOL, rightSum, type Packet } from "../../src/net/packet.js";
 import { MOST_STATIONS } from "../../src/net/stack.js";
 import {
   GATEWAY_6,

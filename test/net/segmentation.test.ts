@@ -9,7 +9,7 @@ import { payloadAt, readPacket, writeHead } from "../../src/net/heads.js";
 import { IPV4_PAYLOAD, parseAddress } from "../../src/net/ipv4.js";
 import { LEAST_SEGMENT, type NetFrame } from "../../src/net/net-backend.js";
 import type { Route } from "../../src/net/packet.js";
-import { cutSegments } from "../../src/net/segmentation.js";
+import { cutSegments, isSound } from "../../src/net/segmentation.js";
 import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";
 import { VIRTIO_NET_FEATURE as F } from "../../src/spec/virtio-devices.js";
 import { ACK, GUEST_6, NetRig, six, SYN } from "../support/net-guest.js";
@@ -258,4 +258,28 @@ test("R3.7 a segment of IPv6 is cut as one of IPv4 is (RFC 8200 §8.1)", () => {
     [],
     "options before its head nobody of ours sends",
   );
+});
+
+test("R3.7 a segment with a tag of a VLAN is cut, and each packet has the tag (IEEE 802.1Q); one of another guest is cut before the driver sees it", () => {
+  for (const tags of [
+    [0x81, 0, 0, 5],
+    [0x88, 0xa8, 0, 7, 0x81, 0, 0, 5],
+  ])
+    for (const route of [ROUTE, ROUTE_6]) {
+      const { bytes, checksum, segment } = longFrame(route);
+      const tagged = Uint8Array.of(...bytes.subarray(0, 12), ...tags, ...bytes.subarray(12));
+      const start = checksum!.start + tags.length;
+      const frame = { bytes: tagged, checksum: { ...checksum!, start }, segment: segment! };
+      assert.ok(isSound(frame));
+      assert.ok(!isSound({ ...frame, checksum: checksum! }));
+      const packets = cutSegments(frame);
+      for (const packet of packets) assert.deepEqual([...packet.bytes.subarray(12, 12 + tags.length)], tags);
+      const inner = packets.map((one) => ({
+        bytes: Uint8Array.of(...one.bytes.subarray(0, 12), ...one.bytes.subarray(12 + tags.length)),
+      }));
+      assert.deepEqual(
+        inner.map(segmentOf).flatMap(({ data }) => [...data]),
+        [...DATA],
+      );
+    }
 });

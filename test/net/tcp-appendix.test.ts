@@ -4,7 +4,8 @@
  */
 import assert from "node:assert/strict";
 import test from "node:test";
-import { IPV4_PAYLOAD, parseAddress, PROTOCOL, writeIpv4 } from "../../src/net/ipv4.js";
+import { IPV4_PAYLOAD, parseAddress, writeIpv4 } from "../../src/net/ipv4.js";
+import { PROTOCOL } from "../../src/net/packet.js";
 import { RECEIVE_BYTES } from "../../src/net/tcp/connection.js";
 import { readSegment, segmentFrame } from "../../src/net/tcp/segment.js";
 import { ACK, FIN, GATEWAY, GUEST, NetRig, PSH, RST, SYN } from "../support/net-guest.js";

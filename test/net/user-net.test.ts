@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { payloadAt, writeHead } from "../../src/net/heads.js";
-import { parseAddress, PROTOCOL } from "../../src/net/ipv4.js";
+import { parseAddress } from "../../src/net/ipv4.js";
+import { PROTOCOL } from "../../src/net/packet.js";
 import type { NetFrame } from "../../src/net/net-backend.js";
 import { udpBytes } from "../../src/net/udp.js";
 import { UserNet, type UserNetOptions } from "../../src/net/user-net.js";

@@ -10,11 +10,11 @@ import type {
   HostNames,
   HostSockets,
 } from "../../src/net/host-sockets.js";
-import { parseAddress, PROTOCOL, readIpv4 } from "../../src/net/ipv4.js";
+import { parseAddress, readIpv4 } from "../../src/net/ipv4.js";
 import { readIpv6 } from "../../src/net/ipv6/packet.js";
 import { ETHERNET_HEADER, type NetFrame } from "../../src/net/net-backend.js";
 import { usualNetwork } from "../../src/net/network.js";
-import type { Packet, Route } from "../../src/net/packet.js";
+import { PROTOCOL, type Packet, type Route } from "../../src/net/packet.js";
 import type { PolicyOptions } from "../../src/net/policy.js";
 import { NetStack } from "../../src/net/stack.js";
 import { FLAG, readSegment, segmentFrame, type Segment } from "../../src/net/tcp/segment.js";

@@ -7,7 +7,8 @@
 import { bool, list, optional, record, refine } from "../../bytes/shape.js";
 import { completeChecksum } from "../../net/checksum.js";
 import { etherType } from "../../net/heads.js";
-import { ETHERTYPE, IPV4_PAYLOAD } from "../../net/ipv4.js";
+import { IPV4_PAYLOAD } from "../../net/ipv4.js";
+import { ETHERTYPE } from "../../net/packet.js";
 import { IPV6_PAYLOAD } from "../../net/ipv6/packet.js";
 import { parseMac } from "../../net/mac.js";
 import {
@@ -20,7 +21,7 @@ import {
   type NetBackend,
   type NetFrame,
 } from "../../net/net-backend.js";
-import { cutSegments, isSound } from "../../net/segmentation.js";
+import { cutSegments, isSound, tagBytes } from "../../net/segmentation.js";
 import { carried, carriedShape, question, type CarriedConnection } from "../../net/tcp/carried.js";
 import { headLength } from "../../net/tcp/segment.js";
 import { VIRTIO_FEATURE } from "../../spec/virtio.js";
@@ -375,7 +376,9 @@ class Net implements VirtioDevice {
       if (frame === undefined) break;
       bytes += frame.bytes.length;
       if (!accepts(this.state.filter, frame.bytes)) continue;
-      const whole = this.bus.has(gsoOf(frame.bytes).toDriver) && this.bus.has(F.GUEST_CSUM);
+      // A head says where TCP's begins, not that there is a tag before it.
+      const takes = this.bus.has(gsoOf(frame.bytes).toDriver) && this.bus.has(F.GUEST_CSUM);
+      const whole = takes && tagBytes(frame.bytes) === 0;
       // It may be another guest's: what its head says the driver believes.
       if (!isSound(frame)) continue;
       for (const one of whole ? [frame] : cutSegments(frame)) heads.push(this.#behindHead(one));

@@ -1,7 +1,6 @@
 /** Messages of ICMP for IPv6: echoes, and why a packet did not arrive. Specification: RFC 4443. */
 import { errorMessage, ICMP_AT as AT, summed, type Unreachable } from "../icmp.js";
-import { PROTOCOL } from "../ipv4.js";
-import { pseudoSum, type Packet, type Route } from "../packet.js";
+import { PROTOCOL, pseudoSum, type Packet, type Route } from "../packet.js";
 import { IPV6_HEADER, LEAST_MTU_6 } from "./packet.js";
 
 const TYPE = { UNREACHABLE: 1, ECHO: 128, ECHO_REPLY: 129 } as const;

@@ -1,8 +1,7 @@
 /** Messages of who is on the link: who has an address, and who leads beyond. Specification: RFC 4861, RFC 8106 (nameservers). */
 import { readSix, writeSix, type Prefix } from "../address.js";
-import { PROTOCOL } from "../ipv4.js";
 import { MAC_BYTES } from "../net-backend.js";
-import { rightSum, type Packet, type Route } from "../packet.js";
+import { PROTOCOL, rightSum, type Packet, type Route } from "../packet.js";
 import { ICMP_AT } from "../icmp.js";
 import { withSum } from "./icmp.js";
 import { isGroupAddress } from "./packet.js";

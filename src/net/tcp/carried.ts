@@ -8,7 +8,8 @@
 import { bytes, list, record, refine, u16, whole, type Shape } from "../../bytes/shape.js";
 import { addressBytes, readSix, type Address } from "../address.js";
 import { etherType, readPacket, writeHead } from "../heads.js";
-import { ETHERTYPE, IPV4_PAYLOAD, PROTOCOL } from "../ipv4.js";
+import { IPV4_PAYLOAD } from "../ipv4.js";
+import { ETHERTYPE, PROTOCOL } from "../packet.js";
 import { IPV6_PAYLOAD } from "../ipv6/packet.js";
 import { ETHERNET_HEADER, MAC_BYTES, type NetFrame } from "../net-backend.js";
 import { FLAG, SEGMENT_AT, segmentFrame, TCP_HEADER } from "./segment.js";

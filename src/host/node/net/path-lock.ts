@@ -7,16 +7,13 @@ import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { codeOf, takeSeen } from "./path-seen.js";
 
 /** It is held for some milliseconds: one that is seen for longer was left. */
 const LEFT_MS = 2000;
 const LOOK_MS = 20;
 /** What ours say first: nothing else is ever removed. */
 const MARK = "locore-lock-";
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
-}
 
 /** What a link says; undefined where there is none. */
 function saidBy(link: string): string | undefined {
@@ -40,17 +37,13 @@ function linked(link: string, text: string): boolean {
   }
 }
 
-/** Removes a lock that says `text`, and no other: it is moved away, looked at, and put back where it is another one. */
+/** Removes a lock that says `text`, and no other. */
 function removed(link: string, text: string, folder: string): void {
   const away = path.join(folder, "lock");
-  try {
-    fs.renameSync(link, away);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
-  const found = saidBy(away);
-  if (found !== undefined && found !== text) linked(link, found);
+  takeSeen(link, away, {
+    isSeen: () => saidBy(away) === text,
+    putBack: () => void linked(link, fs.readlinkSync(away)),
+  });
   fs.rmSync(away, { force: true });
 }
 

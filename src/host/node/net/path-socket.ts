@@ -9,6 +9,7 @@ import fs from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { lockPath } from "./path-lock.js";
+import { codeOf, takeSeen } from "./path-seen.js";
 
 /** Beside a path, while somebody takes it: a folder that is that process's alone, and in it what listens before it has its path. */
 const FOLDER = ".locore-";
@@ -18,10 +19,6 @@ const UNFINISHED = "socket";
 const MOST_PATH = process.platform === "linux" ? 107 : 103;
 /** Nobody but its owner connects to what is made here. */
 const OWNER_ONLY = 0o600;
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
-}
 
 /** Whether a path is short enough for a socket. */
 export function fitsSocket(at: string): boolean {
@@ -167,19 +164,9 @@ async function removeLeft(at: string, folder: string): Promise<void> {
     (await connectPath(at)).destroy();
   } catch (error) {
     if (!isNobody(error)) throw error;
-    removeSeen(at, seen, path.join(folder, "left"));
+    const away = path.join(folder, "left");
+    takeSeen(at, away, { isSeen: () => identity(away) === seen, putBack: () => void placed(away, at) });
     return;
   }
   throw new PathTaken(true);
-}
-
-/** Removes what was seen at a path, and nothing else: it is moved to `away`, looked at, and put back where it is another one. */
-function removeSeen(at: string, seen: string | undefined, away: string): void {
-  try {
-    fs.renameSync(at, away);
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return;
-    throw error;
-  }
-  if (identity(away) !== seen) placed(away, at);
 }

@@ -37,7 +37,11 @@ function attachRefusal(name: string, errno: number): NetError {
     case ERRNO.EBUSY:
       return refusal(name, "another process that has it", "Take another one: each machine needs its own.");
     case ERRNO.EINVAL:
-      return refusal(name, "an interface of another kind", "Take another name; ip tuntap lists taps.");
+      return refusal(
+        name,
+        "an interface of another kind, or a tap of several queues",
+        "Take another name, or make it without multi_queue; ip -d tuntap lists taps.",
+      );
     default:
       return refusal(name, `error ${errno}`, "See ip tuntap.");
   }

@@ -10,7 +10,7 @@ const TUNSETIFF = process.arch === "ppc64" ? 0x800454ca : 0x400454ca;
 /** struct ifreq: a name, and flags of 16 bits among other things. */
 const IFREQ = { flags: 16, size: 40 } as const;
 const IFF_TAP = 0x0002;
-/** Frames have nothing before them. */
+/** Frames have nothing before them: no packet information, and, since IFF_VNET_HDR is left out, no head that speaks of offloads. */
 const IFF_NO_PI = 0x1000;
 /** struct pollfd: a descriptor of 32 bits, what is waited for and what there is, 16 bits each. */
 const POLLFD = { events: 4, size: 8 } as const;
