@@ -3,21 +3,24 @@ import { spelled, type ForeignWord, type OperandSpec, type OptionSpec } from "./
 import type { Command } from "./command.js";
 import type { CommandRow } from "./commands.js";
 import { EXIT_STATUS } from "../machine/end.js";
-import { wrapped } from "./render/wrap.js";
+import { PAGE_WIDTH, wrapped } from "./render/wrap.js";
 
 const INDENT = "  ";
 const GAP = 2;
 /** Left columns wider than this put their text on the next line. */
 const LEFT_LIMIT = 30;
 
-/** Rows of two columns, the right one aligned. */
+/** Rows of two columns, the right one aligned and wrapped. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(LEFT_LIMIT, Math.max(0, ...rows.map(([left]) => left.length))) + GAP;
-  return rows.flatMap(([left, right]) =>
-    left.length + GAP > width
-      ? [`${INDENT}${left}`, `${INDENT}${" ".repeat(width)}${right}`]
-      : [`${INDENT}${left.padEnd(width)}${right}`],
-  );
+  const under = INDENT + " ".repeat(width);
+  return rows.flatMap(([left, right]) => {
+    const lines = wrapped(right.split(" "), PAGE_WIDTH - under.length).map((line) => under + line);
+    const own = `${INDENT}${left.padEnd(width)}`;
+    return left.length + GAP > width
+      ? [own.trimEnd(), ...lines]
+      : [own + lines[0].slice(own.length), ...lines.slice(1)];
+  });
 }
 
 function operandText({ name, required }: OperandSpec): string {

@@ -26,6 +26,8 @@ test("R3.1 help names every command, every option and every exit status", async 
     assert.equal(help.out, same.out);
     for (const option of command.options)
       assert.ok(help.out.includes(`-${option.name}`), `${name}: ${option.name}`);
+    const wide = help.out.split("\n").filter((line) => line.length > 100 && line.startsWith("   "));
+    assert.deepEqual(wide, [], name);
   }
 });
 
