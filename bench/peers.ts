@@ -135,7 +135,7 @@ export const RUN_FOLDER = "/";
 
 /** A run, with whatever it finds by itself. */
 function locoreRun(node: string, command: readonly string[], memoryMib: number): Command {
-  const start = ['cd "$0" && exec "$@"', RUN_FOLDER, node, CLI, "run", "--", ...command];
+  const start = ['cd "$0" && exec "$@"', RUN_FOLDER, node, CLI, "run", "--cold", "--", ...command];
   return { program: "sh", args: ["-c", ...start], guestBytes: memoryMib * MIB };
 }
 

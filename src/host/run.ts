@@ -47,6 +47,8 @@ export interface RestoredRun {
   missedNs?: number;
   /** RAM is read when it is needed; the snapshot's source stays open and as it is. */
   later?: boolean;
+  /** Nor need it be read before: the source stays for as long as the machine. */
+  lasts?: boolean;
 }
 
 /** Somebody who may hold a machine and look at it. */
@@ -300,6 +302,7 @@ function* stepToEnd(
   const watchScreen = screenWatch(machine, options);
   const watchUnseenText = unseenTextWatch(machine, options);
   let debug: RunDebugger | undefined;
+  const fetchMore = (blocks: number): boolean => options.from?.lasts !== true && machine.fetchMore(blocks);
   let stands = false;
   const stand = (held: boolean): void => {
     if (held !== stands) options.onHeld?.(held);
@@ -341,8 +344,8 @@ function* stepToEnd(
     }
     if (step.state === "ran") {
       left -= step.instructions;
-      machine.fetchMore(BLOCKS_A_STEP);
-    } else if (!machine.fetchMore(BLOCKS_WHEN_IDLE)) {
+      fetchMore(BLOCKS_A_STEP);
+    } else if (!fetchMore(BLOCKS_WHEN_IDLE)) {
       const until = Math.min(step.until ?? Infinity, saver.until);
       options.wait(until === Infinity ? undefined : Math.max(0, (until - machine.now()) / NS_PER_MS));
     }

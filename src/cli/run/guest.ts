@@ -283,7 +283,7 @@ export async function makeGuest(
     busybox: busybox.files["busybox"],
     modules,
     packages,
-    start: { hostname: hostname(), terminal: kinds.terminal },
+    start: { hostname: hostname(), ...kinds },
     ...(by === "archive" && { command }),
   });
   const memory =

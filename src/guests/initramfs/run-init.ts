@@ -63,6 +63,8 @@ export interface RunStartOptions {
   hostname: string;
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
   terminal: boolean;
+  /** On a terminal: standard error is a stream of its own all the same. */
+  separateErrors: boolean;
 }
 
 /** What the second depends on. */
@@ -100,6 +102,11 @@ export const MODULES_FOLDER = `${RUN_FOLDER}/modules`;
 export const COMMAND_FILE = `${RUN_FOLDER}/run`;
 /** Where it has the program that takes it otherwise (`take-program.ts`). */
 export const TAKE_FILE = `${RUN_FOLDER}/take`;
+
+/** What this shell holds of the streams for the command: its standard input, output and error. */
+const HELD = { stdin: 7, stdout: 5, stderr: 6 } as const;
+/** Nobody but the command keeps them: a stream ends when all have let go of it. */
+const LET_GO = `${HELD.stdin}<&- ${HELD.stdout}>&- ${HELD.stderr}>&-`;
 
 /**
  * Starts the command in its own root, folder and environment: the last thing that runs before it. A name without a slash is looked
@@ -267,10 +274,8 @@ function startLines(options: RunCommandOptions): string[] {
   const { terminal, separateErrors, root, folder, folderMayMiss, command, environment } = options;
   const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
   const session = terminal ? "setsid -c" : "setsid";
-  const errors = terminal && !separateErrors ? "2>&1" : "2>/locore/stderr";
-  const streams = terminal
-    ? `</dev/hvc0 >/dev/hvc0 ${errors}`
-    : "</locore/stdin >/locore/stdout 2>/locore/stderr";
+  const errors = terminal && !separateErrors ? "2>&1" : `2>&${HELD.stderr}`;
+  const streams = terminal ? `</dev/hvc0 >/dev/hvc0 ${errors}` : `<&${HELD.stdin} >&${HELD.stdout} ${errors}`;
   const chroot = root.kind === "initramfs" ? "" : "chroot . ";
   return [
     "(",
@@ -280,18 +285,36 @@ function startLines(options: RunCommandOptions): string[] {
     `  export PATH=${RUN_PATH} HOME="$home" USER="\${account:-root}" LOGNAME="\${account:-root}"`,
     ...exports,
     `  export LOCORE_FOLDER=${shellQuote(folder)} LOCORE_MAY_MISS=${folderMayMiss ? "1" : ""} LOCORE_USER="$account"`,
-    `  exec ${session} ${chroot}sh -c "$launch" sh ${command.map(shellQuote).join(" ")} ${streams} 9>&-`,
+    `  exec ${session} ${chroot}sh -c "$launch" sh ${command.map(shellQuote).join(" ")} ${streams} ${LET_GO} 9>&-`,
     ")",
     "status=$?",
   ];
 }
 
-/** Between the streams and their ports. */
-function relayLines({ terminal, separateErrors }: RunCommandOptions): string[] {
+/**
+ * Between the streams and their ports. Each pipe is opened at both ends before anything is started, so that nothing waits for the other
+ * end; 4 keeps it alive meanwhile, 8 is the relay's end.
+ */
+function relayLines({ terminal, separateErrors }: RunStartOptions): string[] {
   const lines: string[] = [];
-  const output = (name: string): string => `cat </locore/${name} >"$${name}" 9>&- & relays="$relays $!"`;
-  if (!terminal) lines.push('cat "$stdin" >/locore/stdin 9>&- & input=$!', output("stdout"));
-  if (!terminal || separateErrors) lines.push(output("stderr"));
+  const output = (name: "stdout" | "stderr"): void => {
+    const pipe = `/locore/${name}`;
+    lines.push(
+      `exec 4<>${pipe} ${HELD[name]}>${pipe} 8<${pipe} 4>&-`,
+      `cat <&8 >"$${name}" 8<&- ${LET_GO} 9>&- & relays="$relays $!"`,
+      "exec 8<&-",
+    );
+  };
+  if (!terminal) {
+    output("stdout");
+    const pipe = "/locore/stdin";
+    lines.push(
+      `exec 4<>${pipe} ${HELD.stdin}<${pipe} 8>${pipe} 4>&-`,
+      `cat "$stdin" >&8 8>&- ${LET_GO} 9>&- & input=$!`,
+      "exec 8>&-",
+    );
+  }
+  if (!terminal || separateErrors) output("stderr");
   return lines;
 }
 
@@ -369,7 +392,7 @@ while read -r word signal <&9; do
   until [ -s /locore/pid ]; do usleep 1000; done
   read -r pid </locore/pid
   kill "-$signal" "-$pid" || kill "-$signal" "$pid"
-done 2>/dev/null &
+done 2>/dev/null ${LET_GO} &
 listener=$!
 `;
 
@@ -392,6 +415,7 @@ finish() {
     done 2>/dev/null
     kill -CONT -1
   fi
+  exec ${LET_GO}
   [ -z "$relays" ] || wait $relays
   [ -z "$writable" ] || sync
   echo "status $status" >&9
@@ -401,14 +425,13 @@ finish() {
 
 /** Until here every run of a machine is the same. */
 const WAIT = `
-mkfifo /locore/stdin /locore/stdout /locore/stderr
 [ -e ${COMMAND_FILE} ] || ${TAKE_FILE} >${COMMAND_FILE} || fail 'setup: the command was not handed over'
 . ${COMMAND_FILE}
 finish
 `;
 
 /** The first text. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
-export function runInitScript({ hostname, terminal }: RunStartOptions): string {
+export function runInitScript({ hostname, terminal, separateErrors }: RunStartOptions): string {
   return [
     BEGIN,
     PORTS.replace("NEEDED", terminal ? NEEDED_TERMINAL : NEEDED_STREAMS),
@@ -417,6 +440,8 @@ export function runInitScript({ hostname, terminal }: RunStartOptions): string {
     END,
     `hostname ${shellQuote(hostname)}`,
     "ifconfig lo up 2>/dev/null",
+    "mkfifo /locore/stdin /locore/stdout /locore/stderr",
+    ...relayLines({ hostname, terminal, separateErrors }),
     WAIT,
   ].join("\n");
 }
@@ -428,7 +453,6 @@ export function runCommandScript(options: RunCommandOptions): string {
     ...networkLines(options),
     ...accountLines(options),
     SIGNALS,
-    ...relayLines(options),
     "echo ready >&9",
     ...startLines(options),
     "",

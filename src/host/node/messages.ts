@@ -68,6 +68,8 @@ export interface SnapshotToRestore {
    * real-time clock shows the host's time.
    */
   clock: "jump" | "hold" | "set";
+  /** Its file stays as it is for as long as it is open: what the guest never needs of it is never read. */
+  lasts?: boolean;
   plugIns?: PlugInFiles;
   disks?: readonly DiskRequest[];
   /** The folders that it shares. */

@@ -13,12 +13,17 @@ const MS_PER_SECOND = 1000;
 const RTC_TYPE = "mc146818";
 
 /** The file stays open for as long as the thread lives: RAM is read from it when it is needed. Throws SnapshotError, and the host's errors. */
-export async function restore({ snapshot: path, clock, plugIns }: SnapshotToRestore): Promise<Planned> {
+export async function restore({
+  snapshot: path,
+  clock,
+  lasts = false,
+  plugIns,
+}: SnapshotToRestore): Promise<Planned> {
   const types = await partTypes(plugIns);
   const snapshot = openSnapshot(openSnapshotFile(path), { ...FAST_READING, ...(types && { types }) });
   const missedNs = clock === "jump" ? missedBy(snapshot) : 0;
   if (clock === "set") setCalendar(snapshot);
-  const from = { snapshot, missedNs, later: true };
+  const from = { snapshot, missedNs, later: true, lasts };
   return { plan: snapshot.state.plan, ...(types && { types }), from };
 }
 

@@ -69,7 +69,7 @@ function canonical(value: unknown): string {
 }
 
 /** All that decides what a guest sees before its command, but for contents of files. */
-function keyOf(request: RunRequest, made: Assembly, { terminal }: StreamKinds, build: string): string {
+function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, build: string): string {
   const { kernel, root, cpus, memory, engine, jit, net } = request;
   const facts = {
     version: KEY_VERSION,
@@ -82,7 +82,7 @@ function keyOf(request: RunRequest, made: Assembly, { terminal }: StreamKinds, b
     card: net?.card ?? null,
     machine: [cpus ?? null, memory ?? null, engine, jit ?? null],
     hostname: hostname(),
-    terminal,
+    streams: [kinds.terminal, kinds.separateErrors],
   };
   return createHash("sha256").update(canonical(facts)).digest("hex");
 }
@@ -95,7 +95,7 @@ function warmGuest(
 ): WarmGuest {
   if (sharedOver === "9p") made.overNineP();
   return {
-    source: { snapshot: machines.pathOf(snapshot), clock: "set", shares: made.shares },
+    source: { snapshot: machines.pathOf(snapshot), clock: "set", lasts: true, shares: made.shares },
     command: runCommandScript(commandOptions(request, made, kinds)),
   };
 }
