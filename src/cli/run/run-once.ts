@@ -27,12 +27,15 @@ interface Way {
   kinds: StreamKinds;
   context: CommandContext;
   timer: RunTimer;
+  /** Throws the machine away that was kept. */
+  forget?: () => void;
 }
 
 async function warmed(way: Way, found: Found, warm: WarmGuest): Promise<RunResult> {
-  const result = await resumed(way, warm);
+  const forget = (): void => found.keep?.machines.forget(found.keep.key);
+  const result = await resumed({ ...way, forget }, warm);
   if (!(result instanceof NotResumed)) return result;
-  found.keep?.machines.forget(found.keep.key);
+  forget();
   return booted(way, { ...found, reason: `the machine that was kept did not go on: ${result.message}` });
 }
 
@@ -42,6 +45,8 @@ async function resumed(way: Way, resume: WarmGuest): Promise<RunResult | NotResu
     return await runGuest(way, () => Promise.resolve({ resume }));
   } catch (error) {
     if (error instanceof NotResumed) return error;
+    // Damage that was found behind the command's start: the next run is not to find it again.
+    way.forget?.();
     throw error;
   }
 }
