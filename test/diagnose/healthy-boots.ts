@@ -123,7 +123,7 @@ const MACHINES: readonly (Pick<SeededGuest, "cpus" | "disk"> & {
 
 /** Debian's kernels, and how many boots each has. Those for i386 come as they are packed. */
 const KERNELS: readonly (HealthyKernel & { boots: number })[] = [
-  { guest: "debian-cloud", boots: 96 },
+  { guest: "debian-cloud", boots: 116 },
   { guest: "debian-cloud", bzImage: true, boots: 8 },
   { guest: "debian-13-cloud", boots: 20 },
   { guest: "debian-sid-cloud", boots: 12 },
@@ -146,7 +146,6 @@ function linuxBoot({ guest, bzImage }: HealthyKernel, i: number): HealthyGuest {
   const words = WORDS[(i * STRIDE.words) % WORDS.length];
   const machine = MACHINES[(i * STRIDE.machine) % MACHINES.length];
   const memory = MEMORY[(i * STRIDE.memory) % MEMORY.length];
-  // 32-bit kernels have user programs for 64 bits only as what they refuse.
   return {
     ...machine,
     name: [`${guest}${bzImage === true ? ", packed" : ""}`, machine.what, `${memory} MiB`, words, what]

@@ -35,6 +35,8 @@ export interface SeededGuest {
   cpus?: number;
   /** An empty virtio disk. */
   disk?: true;
+  /** A virtio disk with these bytes instead. */
+  diskContent?: Uint8Array;
   more?: Partial<BootOptions>;
   change?: (plan: Plan) => void;
   maxResets?: number;
@@ -460,6 +462,23 @@ export const SEEDED: readonly SeededGuest[] = [
     cause: "network-missing",
     sentence: /waits for the network, and the machine has no network card/,
     remedy: /--net user/,
+  },
+  {
+    name: "a root on a network that is not there",
+    commandLine: "console=ttyS0 root=/dev/nfs ip=dhcp",
+    cause: "network-missing",
+    sentence: /root file system is on a network .*, and the machine has no network card/,
+    remedy: /--net user/,
+  },
+  {
+    name: "a clock that only ticks, without a TSC, an 8254 and a timer of the local APIC",
+    commandLine: "console=ttyS0 notsc clocksource=jiffies lpj=1000000 nolapic_timer",
+    initramfs: SLEEPER,
+    change: without("i8254"),
+    instructions: 7e8,
+    cause: "timer",
+    sentence: /no timer will wake one: .*notsc clocksource=jiffies nolapic_timer.*no 8254/,
+    remedy: /--append "console=ttyS0 lpj=1000000 cryptomgr.notests=1"/,
   },
   {
     name: "a clock that the kernel does not trust",

@@ -36,7 +36,8 @@ export async function runSeeded(
   guest: Omit<SeededGuest, "cause" | "sentence">,
   lookAt = Infinity,
 ): Promise<SeededRun | undefined> {
-  const disk = guest.disk === true ? new MemoryDisk(new Uint8Array(HOUSE_DISK)) : undefined;
+  const content = guest.diskContent ?? (guest.disk === true ? new Uint8Array(HOUSE_DISK) : undefined);
+  const disk = content && new MemoryDisk(content.slice());
   const plan = await kernelPlan(t, {
     ...(guest.image && { image: guest.image }),
     ...(guest.guest !== undefined && { guest: guest.guest }),
@@ -49,7 +50,7 @@ export async function runSeeded(
     cpus: guest.cpus ?? 1,
     more: {
       ...(guest.initrd && { initrd: { name: "initrd", bytes: guest.initrd } }),
-      ...(disk && { disks: [{ sectors: HOUSE_DISK / SECTOR, readOnly: false, serial: "seeded" }] }),
+      ...(content && { disks: [{ sectors: content.length / SECTOR, readOnly: false, serial: "seeded" }] }),
       ...guest.more,
     },
     ...(guest.change && { change: guest.change }),

@@ -1,9 +1,9 @@
 /** The guests of the seeded suite that `npm test` leaves out. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { HEALTHY, SEEDED } from "./seeded-guests.js";
+import { HEALTHY, SEEDED, type SeededGuest } from "./seeded-guests.js";
 import { expectCause, expectHealth, runSeeded } from "./seeded-run.js";
 
 for (const guest of SEEDED.filter(({ quick }) => quick !== true))
@@ -27,6 +27,28 @@ for (const name of kernels)
       cause: "root-missing",
       sentence: /FreeBSD finds no root file system.* asks for one/,
     }));
+
+/** The disk of these kernels that has a root file system; its init is in no place that is named here. */
+const ROOT = "freebsd-root.ufs";
+if (folder !== undefined && existsSync(path.join(folder, ROOT)))
+  for (const name of kernels.filter((one) => one.includes("acpi")))
+    test(`R3.9 diagnose: ${name} with an init_path where nothing is: the first sentence says so, and the remedy is tried`, async (t) => {
+      const guest: SeededGuest = {
+        name,
+        image: { name, bytes: readFileSync(path.join(folder, name)) },
+        commandLine: "boot_serial=1 vfs.root.mountfrom=ufs:/dev/vtbd0 init_path=/sbin/nothing",
+        diskContent: readFileSync(path.join(folder, ROOT)),
+        instructions: 4e9,
+        until: /^db> /m,
+        cause: "init-missing",
+        sentence: /no init on the root file system .*FreeBSD has tried \/sbin\/nothing/,
+        remedy: /--append "boot_serial=1 vfs\.root\.mountfrom=ufs:\/dev\/vtbd0"/,
+      };
+      await expectCause(t, guest);
+      const commandLine = guest.commandLine.replace(" init_path=/sbin/nothing", "");
+      const after = await runSeeded(t, { ...guest, commandLine, until: /locore-init: children ok/ });
+      assert.match(after?.console ?? "", /locore-init: children ok/);
+    });
 
 test("R3.9 diagnose: the suite has 50 guests with a fault at least", () => {
   assert.ok(SEEDED.length + kernels.length >= 50);

@@ -53,7 +53,8 @@ export const initrdBroken = byLine({
   ],
 });
 
-const NO_ROOT =
+/** What Linux says when it finds no root file system. */
+export const NO_ROOT =
   /VFS: Unable to mount root fs|VFS: Cannot open root device|Cannot open root device|No filesystem could mount root/;
 
 /** A virtio disk that the kernel cannot find: by ACPI, when it has none, or without a driver. */

@@ -1,4 +1,5 @@
 /** What a kernel says of the network that it waits for, and of the time that it was given. */
+import { NO_ROOT } from "./linux-roots.js";
 import { byLine, CONTROL, saidLines, valuesOf, type Facts, type Rule } from "./rule.js";
 
 /** Lines at the end that may follow what is waited for. */
@@ -22,16 +23,26 @@ export const networkMissing: Rule = {
   find(facts) {
     if (hasCard(facts)) return undefined;
     const fromNet = valuesOf(facts.plan.commandLine, "root").at(-1) === "/dev/nfs";
-    const line = (fromNet ? saidLines(facts) : lastLines(facts)).findLast((one) =>
+    const waits = (fromNet ? saidLines(facts) : lastLines(facts)).findLast((one) =>
       /IP-Config: No network devices available|Waiting (?:up to \d+ more seconds? )?for (?:the )?network/i.test(
         one,
       ),
     );
+    const noRoot = fromNet ? saidLines(facts).findLast((one) => NO_ROOT.test(one)) : undefined;
+    const line = waits ?? noRoot;
     if (line === undefined) return undefined;
     return {
-      sentence: "the guest waits for the network, and the machine has no network card",
+      sentence:
+        waits === undefined
+          ? "the root file system is on a network (root=/dev/nfs), and the machine has no network card"
+          : "the guest waits for the network, and the machine has no network card",
       evidence: [line.trim()],
-      remedy: ["--net user"],
+      remedy: [
+        "--net user",
+        ...(waits === undefined
+          ? ["a kernel that mounts NFS by itself (CONFIG_ROOT_NFS, CONFIG_IP_PNP), or an initrd that does"]
+          : []),
+      ],
     };
   },
 };

@@ -1,6 +1,6 @@
 /** Causes that the machine itself shows: triple faults, entries, CPUs that wait for each other, for a timer, or for a person. */
 import { hex } from "../../bytes/hex.js";
-import { appendOption, byLine, saidLines, type Facts, type Finding, type Rule } from "./rule.js";
+import { appendOption, byLine, saidLines, valuesOf, type Facts, type Finding, type Rule } from "./rule.js";
 
 /** FreeBSD asks a person for its root. */
 export const freebsdRoot = byLine({
@@ -13,6 +13,19 @@ export const freebsdRoot = byLine({
     return `FreeBSD finds no root file system${match[1] === undefined ? "" : ` at ${match[1]}`} and asks for one (mountroot>): ${why}`;
   },
   remedy: () => ["--disk FILE,root", "--append vfs.root.mountfrom=ufs:/dev/vtbd0"],
+});
+
+/** FreeBSD finds none of the programs that it tries as the first. */
+export const freebsdInit = byLine({
+  id: "init-missing",
+  line: /^init: not found in path (\S+)/,
+  when: ({ found }) => found.log?.kind === "FreeBSD msgbuf",
+  sentence: (match) =>
+    `there is no init on the root file system that can be run: FreeBSD has tried ${match[1].replaceAll(":", ", ")}`,
+  remedy: (_match, { plan }) =>
+    valuesOf(plan.commandLine, "init_path").length > 0
+      ? [appendOption(plan.commandLine, /^init_path=/, "")]
+      : ["a root file system needs /sbin/init; --append init_path=FILE names another"],
 });
 
 /** A kernel that died after so few instructions was not where it had to be. */
