@@ -53,7 +53,7 @@ const COMMANDS: readonly Expected[] = [
   { command: "inspect debian-cloud", shows: /vmlinuz-\S+: Linux bzImage, x86-64/ },
   { command: "plan", shows: /"regions": \[/, first: true },
   { command: "export debian-cloud", shows: /^guest\.cfg: written$/m },
-  { command: "run --matrix smp=1,2", shows: /2 cells?|smp=2/ },
+  { command: "run --matrix smp=1,2", shows: /^2 cells: 2 ok/m },
   { command: `${CLOUD} --jit off`, shows: UNAME },
   { command: `${CLOUD} --snapshot-at`, shows: /^locore: saved by snapshot: init\.snap/m },
   { command: "restore init.snap", shows: UNAME },

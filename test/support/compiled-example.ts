@@ -1,10 +1,20 @@
-/** Examples of the documentation, compiled with the types that the package ships. */
+/**
+ * Examples of the documentation, compiled with the library's declarations as they are built. Those of the package are put together from
+ * these, which `test/package` tries.
+ */
 import path from "node:path";
 import ts from "typescript";
 import { repositoryRoot } from "./repository.js";
 
 /** Inside the package, where its own name leads to its exports. */
 export const SCRATCH = path.join(repositoryRoot, "dist", "examples");
+
+const declarations = (entry: string): string[] => [path.join(repositoryRoot, "dist", "src", `${entry}.d.ts`)];
+const ENTRIES = {
+  locore: declarations("api/index"),
+  "locore/browser": declarations("api/browser"),
+  "locore/node": declarations("vm/index"),
+};
 
 /** Compiles into the same folder; returns what the compiler says. */
 export function compile(folder: string, names: string[]): string[] {
@@ -16,6 +26,7 @@ export function compile(folder: string, names: string[]): string[] {
       module: ts.ModuleKind.NodeNext,
       moduleResolution: ts.ModuleResolutionKind.NodeNext,
       types: ["node"],
+      paths: ENTRIES,
       typeRoots: [path.join(repositoryRoot, "node_modules", "@types")],
       strict: true,
       skipLibCheck: true,
