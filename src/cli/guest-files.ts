@@ -11,13 +11,13 @@ import { InputFileError } from "./failure.js";
 export type Pulling = Pick<PullOptions, "progress" | "signal">;
 
 /** What a file is to be, and which of a guest's files that is: the first role that it has. */
-interface Wanted {
+export interface Wanted {
   what: string;
   roles: readonly string[];
 }
 
 export const KERNEL: Wanted = { what: "kernel", roles: ["kernel", "bios"] };
-const INITRD: Wanted = { what: "initrd", roles: ["initrd"] };
+export const INITRD: Wanted = { what: "initrd", roles: ["initrd"] };
 const MODULE: Wanted = { what: "module", roles: ["kernel", "initrd"] };
 const BIOS: Wanted = { what: "BIOS", roles: ["bios"] };
 const VGA_BIOS: Wanted = { what: "VGA BIOS", roles: ["vgabios"] };

@@ -2,6 +2,7 @@
 import { netName } from "../boot/options.js";
 import { netChannel } from "../host/net-channel.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
+import type { OnConnect } from "../net/door.js";
 import type { HostNetwork, NetworkEvents } from "../host/node/net/host-network.js";
 
 /** The channel of a machine's only network. */
@@ -16,9 +17,19 @@ async function makeNetwork(request: NetRequest, events: NetworkEvents): Promise<
   return new UserNetwork(request, events);
 }
 
-/** Opens it. Rejects with NetError. `say`: told what the network has to say, a line at a time. */
-export async function openNetwork(request: NetRequest, say: (line: string) => void): Promise<HostNetwork> {
-  const network = await makeNetwork(request, { say: (line) => say(`locore: network: ${line}`) });
+/**
+ * Opens it. Rejects with NetError. `say`: told what the network has to say, a line at a time. `onConnect`: asked about connections of a
+ * network in user mode.
+ */
+export async function openNetwork(
+  request: NetRequest,
+  say: (line: string) => void,
+  onConnect?: OnConnect,
+): Promise<HostNetwork> {
+  const network = await makeNetwork(request, {
+    say: (line) => say(`locore: network: ${line}`),
+    ...(onConnect && { onConnect }),
+  });
   try {
     await network.opened();
   } catch (error) {

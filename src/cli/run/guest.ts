@@ -7,6 +7,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import type { BootOptions } from "../../boot/options.js";
 import {
+  EXEC_PORTS,
   RUN_PORTS,
   type KernelModule,
   type RunMount,
@@ -175,7 +176,7 @@ export class Assembly {
 /** Reads no kernel and no program. Throws what a root or a folder is refused by. */
 export async function assemble(request: RunRequest): Promise<Assembly> {
   const made = new Assembly();
-  const { writable } = request;
+  const { writable, command } = request;
   const asked = settledRoot(request.root);
   const folders = request.shares.map(placed);
   if (asked.kind === "disk") {
@@ -188,13 +189,13 @@ export async function assemble(request: RunRequest): Promise<Assembly> {
   } else if (asked.kind === "folder") {
     const from = path.resolve(asked.from);
     made.root = { kind: "share", tag: made.share(from, writable), writable };
-    made.hasFolder = from === "/";
+    made.hasFolder = from === "/" && command !== "from host";
     // There the guest has something else.
     if (made.hasFolder && OWN_FOLDERS.some((own) => `${process.cwd()}/`.startsWith(`${own}/`)))
       folders.unshift(placed({ from: process.cwd(), writable }));
   } else {
     if (asked.kind === "packages") made.packages = asked.packages;
-    made.hasFolder = process.cwd() !== "/";
+    made.hasFolder = process.cwd() !== "/" && command !== "from host";
     if (made.hasFolder)
       folders.unshift({ ...placed({ from: process.cwd(), writable }), optional: !writable });
   }
@@ -278,12 +279,13 @@ export async function makeGuest(
   const modules = await loaded(kernel, made);
   const { disks, shares } = made;
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
+  const isServing = request.command === "from host";
   const command = runCommandScript(commandOptions(request, made, kinds));
   const initrd = await runInitramfs({
     busybox: busybox.files["busybox"],
     modules,
     packages,
-    start: { hostname: hostname(), ...kinds },
+    start: { hostname: hostname(), ...kinds, serving: isServing },
     ...(by === "archive" && { command }),
   });
   const memory =
@@ -300,8 +302,8 @@ export async function makeGuest(
         type: "virtio-console",
         name: "streams",
         config: {
-          ports: Object.values(RUN_PORTS),
-          ...(kinds.terminal && { terminal: TERMINAL_CHANNEL }),
+          ports: Object.values(isServing ? EXEC_PORTS : RUN_PORTS),
+          ...((kinds.terminal || isServing) && { terminal: TERMINAL_CHANNEL }),
         },
       },
     ],

@@ -29,8 +29,8 @@ export type RootRequest =
 
 export interface RunRequest {
   kernel: string | undefined;
-  /** Empty: a shell. */
-  command: readonly string[];
+  /** Empty: a shell. "from host": the host says again and again what is to run; the current folder is not shared then. */
+  command: readonly string[] | "from host";
   root: RootRequest;
   /** The guest's writes to the root, or to the current folder where busybox is the root, reach the host. */
   writable: boolean;
@@ -161,7 +161,8 @@ export function parseShare(option: string, text: string): SharedFolder {
   return { from, writable, ...(colon > 0 && { at: place.slice(colon + 1) }) };
 }
 
-function parseRoot(text: string | undefined): RootRequest {
+/** Where `--root` says that the root comes from. Throws UsageError. */
+export function parseRoot(text: string | undefined): RootRequest {
   if (text === undefined) return { kind: "busybox" };
   if (text === "host") return { kind: "folder", from: "/" };
   if (!text.startsWith(PACKAGES)) return { kind: "folder", from: text };

@@ -52,7 +52,7 @@ interface PortState {
 export const CONSOLE_SIZE = new Socket<(columns: number, rows: number) => void>("console's size");
 
 const QUEUE_SIZE = 64;
-const MOST_PORTS = 8;
+const MOST_PORTS = 16;
 const CONTROL_IN = 2;
 const CONTROL_OUT = 3;
 /** Bytes of a named port's input that are taken from outside ahead of the guest. */

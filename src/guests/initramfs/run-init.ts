@@ -17,6 +17,7 @@
  * Process 1 keeps the initramfs as its root, whatever root the command gets: it needs nothing from there. A port can be opened
  * once only and a program may open /dev/stderr anew, so that each stream is a pipe with `cat` between it and its port.
  */
+import { EXEC_PORTS, execLines } from "./exec-init.js";
 import { shellQuote } from "./init-script.js";
 
 /** Names of the ports. */
@@ -65,12 +66,14 @@ export interface RunStartOptions {
   terminal: boolean;
   /** On a terminal: standard error is a stream of its own all the same. */
   separateErrors: boolean;
+  /** The host says again and again what is to run: there are the ports for it. */
+  serving?: boolean;
 }
 
 /** What the second depends on. */
 export interface RunCommandOptions {
-  /** The command and its arguments. */
-  command: readonly string[];
+  /** The command and its arguments; "from host": the host says again and again what is to run (`exec-init.ts`). */
+  command: readonly string[] | "from host";
   /** Of the environment, besides what every command has. */
   environment: readonly (readonly [name: string, value: string])[];
   /** Absolute. */
@@ -270,8 +273,8 @@ function accountLines({ user, root }: RunCommandOptions): string[] {
   ];
 }
 
-function startLines(options: RunCommandOptions): string[] {
-  const { terminal, separateErrors, root, folder, folderMayMiss, command, environment } = options;
+function startLines(options: RunCommandOptions, command: readonly string[]): string[] {
+  const { terminal, separateErrors, root, folder, folderMayMiss, environment } = options;
   const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
   const session = terminal ? "setsid -c" : "setsid";
   const errors = terminal && !separateErrors ? "2>&1" : `2>&${HELD.stderr}`;
@@ -295,7 +298,10 @@ function startLines(options: RunCommandOptions): string[] {
  * Between the streams and their ports. Each pipe is opened at both ends before anything is started, so that nothing waits for the other
  * end; 4 keeps it alive meanwhile, 8 is the relay's end.
  */
-function relayLines({ terminal, separateErrors }: RunStartOptions): string[] {
+function relayLines({
+  terminal,
+  separateErrors,
+}: Pick<RunStartOptions, "terminal" | "separateErrors">): string[] {
   const lines: string[] = [];
   const output = (name: "stdout" | "stderr"): void => {
     const pipe = `/locore/${name}`;
@@ -359,6 +365,15 @@ done
 `;
 
 /** Finds the ports by their names; `NEEDED` is what has to be there. */
+function findPorts(names: Readonly<Record<string, string>>, needed: string): string {
+  const cases = Object.entries(names).map(portCase).join("\n");
+  return PORTS.replace("NAMES", () => cases).replace("NEEDED", () => needed);
+}
+
+function portCase([role, name]: [string, string]): string {
+  return `    ${name}) ${role}=$each ;;`;
+}
+
 const PORTS = `
 ports() {
   for each in /sys/class/virtio-ports/*/name; do
@@ -366,9 +381,7 @@ ports() {
     each=\${each%/name}
     each=/dev/\${each##*/}
     case $name in
-${Object.entries(RUN_PORTS)
-  .map(([role, name]) => `    ${name}) ${role}=$each ;;`)
-  .join("\n")}
+NAMES
     esac
   done
 }
@@ -382,8 +395,11 @@ done
 exec 9<>"$control"
 control=open
 `;
-const NEEDED_STREAMS = '[ -n "$control" ] && [ -n "$stdin" ] && [ -n "$stdout" ] && [ -n "$stderr" ]';
-const NEEDED_TERMINAL = `${NEEDED_STREAMS} && [ -c /dev/hvc0 ]`;
+/** A shell's question whether all these ports are there, and with a terminal its device. */
+function neededPorts(names: Readonly<Record<string, string>>, terminal: boolean): string {
+  const ports = Object.keys(names).map((role) => `[ -n "$${role}" ]`);
+  return [...ports, ...(terminal ? ["[ -c /dev/hvc0 ]"] : [])].join(" && ");
+}
 
 const SIGNALS = `
 # Signals from the host, until it closes.
@@ -431,30 +447,60 @@ finish
 `;
 
 /** The first text. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
-export function runInitScript({ hostname, terminal, separateErrors }: RunStartOptions): string {
+export function runInitScript({
+  hostname,
+  terminal,
+  separateErrors,
+  serving = false,
+}: RunStartOptions): string {
+  const ports = serving ? EXEC_PORTS : RUN_PORTS;
+  const streams = [
+    "mkfifo /locore/stdin /locore/stdout /locore/stderr",
+    ...relayLines({ terminal, separateErrors }),
+  ];
   return [
     BEGIN,
-    PORTS.replace("NEEDED", terminal ? NEEDED_TERMINAL : NEEDED_STREAMS),
+    findPorts(ports, neededPorts(ports, serving || terminal)),
     MOUNT_FUNCTIONS,
     `launch=${shellQuote(LAUNCH)}`,
     END,
     `hostname ${shellQuote(hostname)}`,
     "ifconfig lo up 2>/dev/null",
-    "mkfifo /locore/stdin /locore/stdout /locore/stderr",
-    ...relayLines({ hostname, terminal, separateErrors }),
+    ...(serving ? [] : streams),
     WAIT,
   ].join("\n");
 }
 
+/** What the host says, until it ends the machine. */
+function servingLines({ root, environment }: RunCommandOptions): string[] {
+  const own = root.kind !== "initramfs";
+  const account = '"${account:-root}"';
+  const variables = [
+    `PATH=${RUN_PATH} HOME="$home" USER=${account} LOGNAME=${account} LOCORE_USER="$account"`,
+    ...environment.map(([name, value]) => `${name}=${shellQuote(value)}`),
+  ];
+  return [
+    // Process 1 sees its own root by absolute paths still, and stands in that of the commands.
+    own ? "cd /locore/root && mount --move . / || fail 'root: it cannot be moved to its place'" : "cd /",
+    `chroot=${own ? "'chroot .'" : ""}`,
+    `variables() { export ${variables.join(" ")}; }`,
+    ...execLines(),
+  ];
+}
+
+/** One command; what ends the machine with it stands behind. */
+function commandLines(options: RunCommandOptions, command: readonly string[]): string[] {
+  return [SIGNALS, "echo ready >&9", ...startLines(options, command)];
+}
+
 /** The second text. */
 export function runCommandScript(options: RunCommandOptions): string {
+  const { command } = options;
   return [
     ...rootLines(options),
     ...networkLines(options),
     ...accountLines(options),
-    SIGNALS,
-    "echo ready >&9",
-    ...startLines(options),
+    ...(command === "from host" ? servingLines(options) : commandLines(options, command)),
     "",
   ].join("\n");
 }
