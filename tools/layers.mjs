@@ -27,10 +27,11 @@ export const LAYERS = [
   { folders: ["guests", "host"] },
   { folders: ["api"] },
   { folders: ["cli"] },
+  { folders: ["vm"] },
 ];
 
 /** Folders of `src/` that may know Node: its modules and its globals. */
-export const NODE_FOLDERS = ["host/node", "guests", "cli"];
+export const NODE_FOLDERS = ["host/node", "guests", "cli", "vm"];
 
 /** Node's globals that code which also runs in a browser must not touch. */
 export const NODE_GLOBALS = [

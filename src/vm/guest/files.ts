@@ -1,0 +1,59 @@
+/** Files of the guest, read and written by its own programs. */
+import { VmError } from "../vm-error.js";
+import { Execution } from "./execution.js";
+import type { GuestCommands } from "./commands.js";
+
+/** Bytes of a file that is read, where nobody says something else. */
+const USUAL_LIMIT = 256 << 20;
+
+export interface FileOptions {
+  readonly signal?: AbortSignal;
+  /** Bytes of a file that is read; a longer one is refused. Absent: 256 MiB. */
+  readonly maxBytes?: number;
+}
+
+export class GuestFiles {
+  readonly #commands: GuestCommands;
+
+  /** A user does not make one: it is `vm.fs`. */
+  constructor(commands: GuestCommands) {
+    this.#commands = commands;
+  }
+
+  /** All of a file. Rejects with VmError "file" where the guest cannot read it. */
+  async read(path: string, { signal, maxBytes = USUAL_LIMIT }: FileOptions = {}): Promise<Uint8Array> {
+    const command = new Execution(this.#commands, ["sh", "-c", 'exec cat <"$1"', "sh", path], {
+      ...(signal && { signal }),
+      maxOutputBytes: maxBytes,
+    });
+    const { status, stdoutBytes, stderr, truncated } = await command;
+    if (status !== 0) throw refused("read", path, stderr, status);
+    if (!truncated) return stdoutBytes;
+    throw new VmError("file", `read ${path}`, {
+      found: `more than ${maxBytes} bytes`,
+      expected: "a file that is not longer",
+      meaning: "maxBytes says how long it may be.",
+    });
+  }
+
+  /** Writes a whole file, over one that is there. Rejects with VmError "file" where the guest cannot write it. */
+  async write(
+    path: string,
+    data: string | Uint8Array,
+    { signal }: Pick<FileOptions, "signal"> = {},
+  ): Promise<void> {
+    const command = new Execution(this.#commands, ["sh", "-c", 'exec cat >"$1"', "sh", path], {
+      ...(signal && { signal }),
+      stdin: data,
+    });
+    const { status, stderr } = await command;
+    if (status !== 0) throw refused("write", path, stderr, status);
+  }
+}
+
+function refused(what: string, path: string, stderr: string, status: number): VmError {
+  return new VmError("file", `${what} ${path}`, {
+    found: `${JSON.stringify(stderr.trim())}, status ${status}`,
+    expected: `a file that the guest can ${what}`,
+  });
+}

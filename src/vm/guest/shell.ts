@@ -1,0 +1,102 @@
+/** An interactive program on a terminal of the guest's. */
+import type { ConsoleSize } from "../../host/shared.js";
+import { Terminal, type TerminalWire } from "../terminal.js";
+import { VmError } from "../vm-error.js";
+import type { GuestCommands } from "./commands.js";
+import { jobScript, type JobOptions } from "./job.js";
+import type { Slot } from "./slot.js";
+
+export interface ShellOptions extends JobOptions {
+  /** What runs there; absent: sh. */
+  readonly command?: readonly string[];
+  /** How large the terminal is, characters. */
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The machine's only terminal, as a shell has it. */
+export interface TerminalPort {
+  give(bytes: Uint8Array): number;
+  /** What the guest writes goes there; undefined: nowhere. */
+  wire: TerminalWire | undefined;
+  resize(size: ConsoleSize): void;
+}
+
+const TERMINAL = "xterm";
+
+/** Both ways of the program's terminal, and its end. */
+export class Shell extends Terminal {
+  readonly #commands: GuestCommands;
+  readonly #slot: Slot;
+  readonly #port: TerminalPort;
+  /** The program's status. Rejects with VmError "ended" when the machine ends before. */
+  readonly end: Promise<number>;
+
+  /** A user does not make one: it comes from `vm.shell()`. */
+  constructor(commands: GuestCommands, slot: Slot, port: TerminalPort, job: Uint8Array) {
+    super(
+      (bytes) => port.give(bytes),
+      (wire) => (port.wire = wire),
+    );
+    this.#commands = commands;
+    this.#slot = slot;
+    this.#port = port;
+    this.end = new Promise<number>((resolve, reject) => {
+      slot.begin(job, "terminal", {
+        output: () => Promise.resolve(),
+        ended: (status) => {
+          this.#over(
+            new VmError("ended", "shell", { found: `its end, status ${status}`, expected: "a shell" }),
+          );
+          resolve(status);
+        },
+        failed: (error) => {
+          this.#over(error);
+          reject(error);
+        },
+      });
+    });
+    this.end.catch(() => undefined);
+  }
+
+  /** The terminal has this size from now on. */
+  resize(size: ConsoleSize): void {
+    this.#port.resize(size);
+  }
+
+  /** Kills it, and all of its session; resolves once it is gone. */
+  async close(): Promise<void> {
+    if (this.#port.wire !== undefined) this.#commands.signal(this.#slot, "KILL");
+    await this.end.catch(() => undefined);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #over(error: Error): void {
+    this.#port.wire?.finish(error);
+    this.#port.wire = undefined;
+  }
+}
+
+/** Begins it. Rejects with VmError "guest" while there is another one: the guest has one terminal. */
+export async function openShell(
+  commands: GuestCommands,
+  port: TerminalPort,
+  { command = ["sh"], columns, rows, signal, ...options }: ShellOptions,
+): Promise<Shell> {
+  const job = jobScript(command, { ...options, env: { TERM: TERMINAL, ...options.env } });
+  const slot = await commands.slot(signal);
+  if (port.wire !== undefined) {
+    commands.release(slot);
+    throw new VmError("guest", "shell", {
+      found: "another shell that is open",
+      expected: "the guest's terminal to be free",
+      meaning: "Close the other one first; vm.exec() runs commands at the same time.",
+    });
+  }
+  if (columns !== undefined && rows !== undefined) port.resize({ columns, rows });
+  return new Shell(commands, slot, port, job);
+}

@@ -1,0 +1,121 @@
+/** One of the places in the guest where a command runs: its ports, and who uses it now. Knows no command. */
+import { InputQueue } from "../input-queue.js";
+import { slotPorts, type SlotPorts } from "../../guests/index.js";
+
+/** Bytes of a piece of standard input: the guest keeps one at a time. */
+const PIECE_BYTES = 1 << 19;
+
+const utf8 = new TextEncoder();
+
+/** Who has a command in a slot. */
+export interface SlotUser {
+  /** Takes what it wrote; resolves when there is room for more. */
+  output(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void>;
+  /** It has ended, and all that it wrote was taken. */
+  ended(status: number): void;
+  /** The machine has ended. */
+  failed(error: Error): void;
+}
+
+/** The standard input of one command. */
+export class SlotInput {
+  readonly #queue: InputQueue;
+  #closed: boolean;
+
+  constructor(queue: InputQueue, closed: boolean) {
+    this.#queue = queue;
+    this.#closed = closed;
+  }
+
+  /** Resolves once it was taken, or nobody wants it any more. Rejects once the machine has ended. */
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length && !this.#closed; at += PIECE_BYTES) {
+      const piece = bytes.subarray(at, at + PIECE_BYTES);
+      unwatched(this.#queue.send(utf8.encode(`${piece.length}\n`)));
+      await this.#queue.send(piece);
+    }
+  }
+
+  /** It has come to its end. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    unwatched(this.#queue.send(utf8.encode("0\n")));
+  }
+}
+
+/** Who cares whether it arrives hears it from others. */
+function unwatched(sent: Promise<void>): void {
+  sent.catch(() => undefined);
+}
+
+/** What is known of a slot: of a machine that goes on nothing, until its init has said it. */
+type SlotState = "unknown" | "free" | "taken";
+
+export class Slot {
+  readonly ports: SlotPorts;
+  readonly #input: InputQueue;
+  #user: SlotUser | undefined;
+  #state: SlotState = "unknown";
+  #stdin: SlotInput;
+
+  constructor(
+    readonly index: number,
+    give: (port: string, bytes: Uint8Array) => number,
+  ) {
+    this.ports = slotPorts(index);
+    this.#input = new InputQueue((bytes) => give(this.ports.input, bytes));
+    // Of a machine that goes on, a command of before may still read: it finds the end.
+    this.#stdin = new SlotInput(this.#input, false);
+  }
+
+  get isFree(): boolean {
+    return this.#state === "free" && this.#user === undefined;
+  }
+
+  /** Nobody else gets it. */
+  reserve(): void {
+    this.#state = "taken";
+  }
+
+  /** There may be room for input. */
+  room(): void {
+    this.#input.room();
+  }
+
+  take(stream: "stdout" | "stderr", bytes: Uint8Array): Promise<void> {
+    return this.#user?.output(stream, bytes) ?? Promise.resolve();
+  }
+
+  /** Begins a command, and gives its standard input; `mode` as in `exec-init.ts`. */
+  begin(job: Uint8Array, mode: "stream" | "terminal", user: SlotUser): SlotInput {
+    this.#user = user;
+    this.#stdin = new SlotInput(this.#input, mode === "terminal");
+    unwatched(this.#input.send(utf8.encode(`job ${job.length} ${mode}\n`)));
+    unwatched(this.#input.send(job));
+    return this.#stdin;
+  }
+
+  /** The guest says that the command ends: its output is still to be taken. */
+  ending(): void {
+    this.#stdin.close();
+  }
+
+  /** All that it wrote was taken. */
+  ended(status: number): void {
+    const user = this.#user;
+    this.#user = undefined;
+    user?.ended(status);
+  }
+
+  /** The guest says whether another command may come. */
+  said(state: "free" | "busy"): void {
+    this.#state = state === "free" ? "free" : "taken";
+  }
+
+  finish(error: Error): void {
+    this.#input.finish(error);
+    this.#user?.failed(error);
+    this.#user = undefined;
+  }
+}

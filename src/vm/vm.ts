@@ -1,0 +1,262 @@
+/** A machine as a user of the library holds it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Diagnosis } from "../diagnose/diagnosis.js";
+import { EXEC_CONTROL } from "../guests/index.js";
+import type { MachineSource } from "../host/node/messages.js";
+import { FAST_READING, readSnapshotFile } from "../host/node/snapshot-file.js";
+import type { RunReport } from "../host/run.js";
+import { machineEnd } from "../machine/end.js";
+import { readCardMtu } from "../snapshot/card-mtu.js";
+import { readPortNames } from "../snapshot/port-names.js";
+import type { GuestCommands } from "./guest/commands.js";
+import { Execution, type ExecOptions } from "./guest/execution.js";
+import { GuestFiles } from "./guest/files.js";
+import { openShell, type Shell, type ShellOptions } from "./guest/shell.js";
+import { netWish, openWish, type NetWish } from "./network.js";
+import {
+  checkRestore,
+  checkStart,
+  isRun,
+  type AnyVmOptions,
+  type RestoreOptions,
+  type VmOptions,
+} from "./options.js";
+import { disksOf } from "./option-words.js";
+import { bootSource, runRequest, runSource } from "./source.js";
+import type { Terminal } from "./terminal.js";
+import { VmError } from "./vm-error.js";
+import { VmHost, type HostOptions } from "./vm-host.js";
+
+/** How a machine is begun. */
+interface Beginning extends Pick<HostOptions, "serving" | "maxResets"> {
+  options: AnyVmOptions;
+  wish: NetWish | undefined;
+  /** Of a guest that knows it already. */
+  mtu: number | undefined;
+  source: (signal: AbortSignal) => Promise<MachineSource>;
+}
+
+/** Where a copy is written on its way. */
+const COPY = "copy.snap";
+
+function pathOf(file: string | URL): string {
+  return file instanceof URL ? fileURLToPath(file) : path.resolve(file);
+}
+
+/** How it is known that a machine is to end. */
+function endOf(signal: AbortSignal): string {
+  const { reason } = signal as { reason: unknown };
+  return reason instanceof Error ? `signal: ${reason.name}` : "signal";
+}
+
+/**
+ * One machine, in a thread of its own. `Vm.start` makes it of a kernel, `Vm.restore` of a snapshot. It keeps the process alive until it
+ * has ended: `stop()`, `await using`, or by itself.
+ */
+export class Vm {
+  readonly #host: VmHost;
+  readonly #options: VmOptions | RestoreOptions;
+  readonly #hasShares: boolean;
+  readonly #files: GuestFiles | undefined;
+
+  private constructor(host: VmHost, options: VmOptions | RestoreOptions, hasShares: boolean) {
+    this.#host = host;
+    this.#options = options;
+    this.#hasShares = hasShares;
+    this.#files = host.commands && new GuestFiles(host.commands);
+  }
+
+  /**
+   * Starts a machine. Resolves when its guest runs; with `run`, when it takes commands. Rejects with VmError "option" and "no-exec",
+   * with what reading and planning throw (the errors of `locore`, by their names), and with the reason of `signal`.
+   */
+  static async start(options: VmOptions = {}): Promise<Vm> {
+    checkStart(options);
+    const wish = netWish(options.net);
+    const serves = isRun(options);
+    const request = serves ? runRequest(options, wish) : undefined;
+    const host = await begun({
+      options,
+      wish,
+      mtu: undefined,
+      serving: serves ? "from boot" : "no",
+      maxResets: options.maxResets ?? 0,
+      source: (signal) =>
+        request === undefined ? bootSource(options, wish, signal) : runSource(request, signal),
+    });
+    const { shares = {} } = options;
+    return new Vm(host, options, Object.keys(shares).length > 0);
+  }
+
+  /**
+   * Goes on with a machine that was saved. Its disks are given again, and its network. Rejects with SnapshotError for a file that is
+   * none, and as `start` does.
+   */
+  static async restore(file: string | URL, options: RestoreOptions = {}): Promise<Vm> {
+    checkRestore(options);
+    const snapshot = pathOf(file);
+    const { ports, mtu } = readSnapshotFile(snapshot, (source) => ({
+      ports: readPortNames(source, FAST_READING),
+      mtu: readCardMtu(source, FAST_READING),
+    }));
+    const { clock = "jump" } = options;
+    const disks = disksOf(options.disks ?? []);
+    const host = await begun({
+      options,
+      wish: netWish(options.net),
+      mtu,
+      serving: ports.includes(EXEC_CONTROL) ? "goes on" : "no",
+      // As it was when it was saved: without what it began with, it cannot begin again.
+      maxResets: 0,
+      source: () => Promise.resolve({ snapshot, clock, ...(disks.length > 0 && { disks }) }),
+    });
+    return new Vm(host, options, false);
+  }
+
+  /** The guest's console. */
+  get console(): Terminal {
+    return this.#host.console;
+  }
+
+  /** How the machine ended. Rejects when it broke: an engine that cannot go on, a bug of ours. */
+  get end(): Promise<RunReport> {
+    return this.#host.end;
+  }
+
+  /** Whether the guest takes commands: whether there is `exec`, `fs` and `shell`. */
+  get canExec(): boolean {
+    return this.#host.commands !== undefined;
+  }
+
+  /**
+   * Runs a command in the guest: a program and its arguments, or a text for `sh -c`. Four run at once, others wait. Throws VmError
+   * "no-exec" where the guest takes none.
+   */
+  exec(command: string | readonly string[], options?: ExecOptions): Execution {
+    return new Execution(this.#commands("exec"), command, options);
+  }
+
+  /** The guest's files. Throws VmError "no-exec" where the guest takes no commands. */
+  get fs(): GuestFiles {
+    this.#commands("fs");
+    return this.#files!;
+  }
+
+  /** A shell on a terminal of the guest's, one at a time. Rejects with VmError "no-exec" where the guest takes no commands. */
+  async shell(options: ShellOptions = {}): Promise<Shell> {
+    return openShell(this.#commands("shell"), this.#host.terminal, options);
+  }
+
+  /** The machine stands still, and its clock with it; resolves once it does. */
+  pause(): Promise<void> {
+    return this.#host.hold(true);
+  }
+
+  /** It goes on. */
+  resume(): Promise<void> {
+    return this.#host.hold(false);
+  }
+
+  /** Saves the machine to a file and goes on; gives the file's bytes. Rejects with VmError "snapshot" and "ended". */
+  async snapshot(file: string | URL): Promise<number> {
+    if (this.#hasShares)
+      throw new VmError("snapshot", "snapshot", {
+        found: "a machine that shares a folder",
+        expected: "none",
+        meaning:
+          "What the guest has open there is nowhere but in this process. Copy what it needs with vm.fs.",
+      });
+    return this.#host.save(pathOf(file));
+  }
+
+  /**
+   * A second machine that goes on where this one is. Its network is made anew, as this one's was asked for unless `options` say
+   * something else; so are its disks, from their files.
+   */
+  async fork(options: RestoreOptions = {}): Promise<Vm> {
+    checkRestore(options);
+    const folder = await mkdtemp(path.join(tmpdir(), "locore-"));
+    try {
+      const file = path.join(folder, COPY);
+      await this.snapshot(file);
+      return await Vm.restore(file, { ...this.#again(), ...options });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  /** Where the machine is and why it does not go on, as `locore doctor` would say it. Rejects with VmError "ended". */
+  diagnose(): Promise<Diagnosis> {
+    return this.#host.diagnose();
+  }
+
+  /** Ends the machine at once, as pulling its plug would; gives how it ended. Harmless when it has ended. */
+  stop(): Promise<RunReport> {
+    this.#host.stop(machineEnd("interrupted", "vm.stop()"));
+    return this.end;
+  }
+
+  /** Ends the machine; resolves once its thread, its files and its sockets are gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop().catch(() => undefined);
+  }
+
+  /** What a copy is given again. */
+  #again(): RestoreOptions {
+    const { disks, net, jit, onMessage } = this.#options;
+    return {
+      ...(disks && { disks }),
+      ...(net !== undefined && { net }),
+      ...(jit && { jit }),
+      ...(onMessage && { onMessage }),
+      clock: "hold",
+    };
+  }
+
+  #commands(what: string): GuestCommands {
+    const { commands } = this.#host;
+    if (commands !== undefined) return commands;
+    throw new VmError("no-exec", what, {
+      found: "a guest with an init of its own",
+      expected: "one whose init is locore's",
+      meaning: "Vm.start() without a kernel, or with run: true, starts one; vm.console is there in any case.",
+    });
+  }
+}
+
+/** Opens the network, starts the thread and runs the machine; what was begun is undone when it does not come to that. */
+async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promise<VmHost> {
+  const { signal, timeoutMs, jit, onMessage = () => undefined } = options;
+  signal?.throwIfAborted();
+  const network = wish && (await openWish(wish, mtu, onMessage));
+  const host = new VmHost({ network, jit, say: onMessage, ...rest });
+  const never = new AbortController();
+  const stop = (): void => host.stop(machineEnd("interrupted", endOf(signal!)));
+  let isRunning = false;
+  try {
+    const made = await source(signal ?? never.signal);
+    signal?.throwIfAborted();
+    signal?.addEventListener("abort", stop);
+    isRunning = true;
+    let timer: NodeJS.Timeout | undefined;
+    if (timeoutMs !== undefined)
+      timer = setTimeout(() => host.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)), timeoutMs);
+    const forget = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", stop);
+    };
+    host.end.then(forget, forget);
+    await host.begin(made);
+    return host;
+  } catch (error) {
+    if (isRunning) {
+      host.stop(machineEnd("interrupted", "it did not come to serve"));
+      await host.end.catch(() => undefined);
+    } else await host.abandon();
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
