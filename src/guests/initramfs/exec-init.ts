@@ -3,18 +3,19 @@
  * makes the root and the network.
  *
  * There are `EXEC_SLOTS` slots, and each runs one command at a time. A slot has three named ports:
- *   in    host   `job BYTES MODE` and so many bytes: a script of the shell's that sets the command and its environment.
+ *   in    host   `job ID BYTES MODE` and so many bytes: a script of the shell's that sets the command and its environment;
+ *                IDs grow.
  *                MODE stream: its standard input follows in pieces, each `BYTES` and so many bytes; `0` is its end
  *                MODE terminal: it runs on the console hvc0, nothing follows
  *   out, err     what the command writes
  * On the control port each side writes lines:
- *   host   `signal SLOT NAME`  to the command and its process group; KILL is for its whole session
- *   host   `slots`             which slots are free: each is said, then `ready`
- *   guest  `ready`             commands may come; which slots are free was said before
- *   guest  `failed WHY`        they cannot: what is missing is said for people
- *   guest  `status SLOT N`     the command has ended, as a shell has its status; all it wrote was sent before
- *   guest  `free SLOT`         the next one may come; nothing of the last one's input is left
- *   guest  `busy SLOT`         a command runs there
+ *   host   `signal SLOT ID NAME`  to the command of that job and its process group; KILL is for its whole session
+ *   host   `slots`                which slots are free: each is said, then `ready`
+ *   guest  `ready`                commands may come; which slots are free was said before
+ *   guest  `failed WHY`           they cannot: what is missing is said for people
+ *   guest  `status SLOT N`        the command has ended, as a shell has its status; all it wrote was sent before
+ *   guest  `free SLOT`            the next one may come; nothing of the last one's input is left
+ *   guest  `busy SLOT`            a command runs there
  *
  * What a command leaves running goes on. So its pipes are its own, made anew for each, and a relay that waits for more of what nobody
  * may ever write is ended: that it waits is read from /proc/PID/syscall.
@@ -86,14 +87,14 @@ fed() {
 }
 begin() {
   read -r pid _ </proc/self/stat
-  echo "$pid" >"$here/pid"
+  echo "$job $pid" >"$here/pid"
   variables
   export LOCORE_FOLDER=/ LOCORE_MAY_MISS=
 }
 slot() {
   here=/locore/slots/$1
   mkdir -p "$here"
-  while read -r word length mode <&3; do
+  while read -r word job length mode <&3; do
     [ "$word" = job ] || continue
     : >"$here/busy"
     dd bs="$length" count=1 iflag=fullblock <&3 >"$here/job" 2>/dev/null
@@ -112,6 +113,7 @@ slot() {
       relayed $out
       relayed $errors
     fi
+    echo "$job" >"$here/over"
     rm -f "$here/pid"
     echo "status $1 $status" >&9
     [ -z "$fed" ] || fed "$fed"
@@ -122,27 +124,32 @@ slot() {
 `;
 
 const LISTENER = `
+# Kills a session, and what it starts meanwhile; its leader last, so that its end is the end of all.
 session() {
-  for each in /proc/[0-9]*; do
-    read -r line 2>/dev/null <"$each/stat" || continue
-    set -- "$1" \${line##*) }
-    [ "$5" = "$1" ] && kill -KILL "\${each#/proc/}"
+  kill -STOP "$1"
+  for pass in 1 2 3 4 5 6 7 8 9; do
+    found=
+    for each in $(cat /proc/[0-9]*/stat | sed -n "s/^\\([0-9]*\\) (.*) [^Z] [0-9]* [0-9]* $1 .*/\\1/p"); do
+      [ "$each" = "$1" ] || { kill -KILL "$each"; found=1; }
+    done
+    [ -n "$found" ] || break
   done
+  kill -KILL "$1"
 }
+# The job may come later than the signal for it.
 tell() {
   here=/locore/slots/$1
-  until [ -s "$here/pid" ]; do
-    [ -e "$here/busy" ] || return
+  until read -r job pid <"$here/pid" && [ "$job" = "$2" ] && [ -n "$pid" ]; do
+    read -r over <"$here/over" && [ "$over" -ge "$2" ] && return
     usleep 1000
   done
-  read -r pid <"$here/pid" || return
-  if [ "$2" = KILL ]; then session "$pid"; else kill "-$2" "-$pid" || kill "-$2" "$pid"; fi
+  if [ "$3" = KILL ]; then session "$pid"; else kill "-$3" "-$pid" || kill "-$3" "$pid"; fi
 }
 # What the host says, until it ends the machine.
 listen() {
-  while read -r word slot signal <&9; do
+  while read -r word slot job signal <&9; do
     case $word in
-    signal) tell "$slot" "$signal" ;;
+    signal) tell "$slot" "$job" "$signal" ;;
     slots)
       for each in ${SLOTS.join(" ")}; do
         if [ -e "/locore/slots/$each/busy" ]; then echo "busy $each"; else echo "free $each"; fi >&9

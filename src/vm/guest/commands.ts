@@ -101,7 +101,7 @@ export class GuestCommands {
 
   /** Sends a signal, by its name without SIG, to the command in a slot; KILL to all of its session. */
   signal(slot: Slot, name: string): void {
-    this.#say(`signal ${slot.index} ${name}\n`);
+    this.#say(`signal ${slot.index} ${slot.job} ${name}\n`);
   }
 
   finish(error: Error): void {

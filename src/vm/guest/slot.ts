@@ -56,6 +56,8 @@ export class Slot {
   readonly ports: SlotPorts;
   readonly #input: InputQueue;
   #user: SlotUser | undefined;
+  /** A machine that goes on had lower ones before. */
+  #job = Date.now();
   #state: SlotState = "unknown";
   #stdin: SlotInput;
 
@@ -67,6 +69,11 @@ export class Slot {
     this.#input = new InputQueue((bytes) => give(this.ports.input, bytes));
     // Of a machine that goes on, a command of before may still read: it finds the end.
     this.#stdin = new SlotInput(this.#input, false);
+  }
+
+  /** The number of the job that was begun last. */
+  get job(): number {
+    return this.#job;
   }
 
   get isFree(): boolean {
@@ -91,7 +98,8 @@ export class Slot {
   begin(job: Uint8Array, mode: "stream" | "terminal", user: SlotUser): SlotInput {
     this.#user = user;
     this.#stdin = new SlotInput(this.#input, mode === "terminal");
-    unwatched(this.#input.send(utf8.encode(`job ${job.length} ${mode}\n`)));
+    this.#job++;
+    unwatched(this.#input.send(utf8.encode(`job ${this.#job} ${job.length} ${mode}\n`)));
     unwatched(this.#input.send(job));
     return this.#stdin;
   }

@@ -1,0 +1,224 @@
+/** R1.10 A machine as the library's user holds it: its console, its ends, its copies; a guest of a few instructions. */
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test, type TestContext } from "node:test";
+import { Vm, VmError, type VmOptions } from "../../src/vm/index.js";
+import { echoGuest, READY } from "../support/echo-guest.js";
+
+const SMALL = { kernel: echoGuest(), memory: "4M" } as const;
+/** Between a thread and what is left of it, ms. */
+const PATIENCE = { timeoutMs: 60_000 };
+
+async function started(t: TestContext, options: VmOptions = {}): Promise<Vm> {
+  const vm = await Vm.start({ ...SMALL, ...options });
+  t.after(() => vm[Symbol.asyncDispose]());
+  return vm;
+}
+
+async function emptyFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "locore-vm-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** Once nothing but what was there before keeps the process alive. */
+async function nothingLeft(before: readonly string[]): Promise<void> {
+  const count = (names: readonly string[]): string[] => names.filter((name) => name !== "Timeout").sort();
+  for (let tries = 0; tries < 200; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (count(process.getActiveResourcesInfo()).join() === count(before).join()) return;
+  }
+  assert.deepEqual(count(process.getActiveResourcesInfo()), count(before));
+}
+
+test("R1.10 what the guest says is waited for, what is typed it sends back, and its end is told", async (t) => {
+  const vm = await started(t);
+  assert.equal((await vm.console.expect(READY, PATIENCE)).before, "");
+  await vm.console.send("a=17;");
+  const { groups } = await vm.console.expect(/a=(\d+);/, PATIENCE);
+  assert.deepEqual(groups, ["17"]);
+  await vm.console.send("the rest\nq");
+  const { end } = await vm.end;
+  assert.equal(end.kind, "halted");
+  const lines: string[] = [];
+  for await (const line of vm.console.lines()) lines.push(line);
+  assert.deepEqual(lines, [READY, "a=17;the rest"]);
+});
+
+test("R1.10 the user's kernel stays the user's, and machines run side by side", async (t) => {
+  const kernel = echoGuest();
+  const again = kernel.slice();
+  const [one, two] = await Promise.all([
+    started(t, { kernel }),
+    started(t, { kernel: { name: "echo", bytes: kernel } }),
+  ]);
+  assert.deepEqual(kernel, again);
+  await Promise.all([one.console.send("one!"), two.console.send("two!")]);
+  const said = await Promise.all(
+    [one, two].map(async (vm) => (await vm.console.expect(/\n(...)!/, PATIENCE)).groups[0]),
+  );
+  assert.deepEqual(said, ["one", "two"]);
+  await one.stop();
+  await two.console.send("still!");
+  await two.console.expect("still!", PATIENCE);
+});
+
+test("R1.10 the console is a pair of streams as well", async (t) => {
+  const vm = await started(t);
+  const writer = vm.console.writable.getWriter();
+  await writer.write("abcq");
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const bytes of vm.console.readable) text += decoder.decode(bytes, { stream: true });
+  assert.equal(text, `${READY}\r\nabc`);
+  await assert.rejects(vm.console.send("x"), { name: "VmError", fault: "ended" });
+  await assert.rejects(vm.console.expect("x"), { name: "VmError", fault: "ended" });
+});
+
+test("R1.10 what does not come is not waited for longer than was said, and the signal of a wait is heard", async (t) => {
+  const vm = await started(t);
+  await assert.rejects(vm.console.expect("never", { timeoutMs: 20 }), (error) => {
+    assert.ok(error instanceof VmError);
+    assert.equal(error.fault, "timeout");
+    assert.equal(error.expected, "never");
+    return true;
+  });
+  const abort = new AbortController();
+  const waiting = vm.console.expect("never", { signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await assert.rejects(waiting, { message: "enough" });
+});
+
+test("R1.10 a machine that stands still answers once it goes on", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  await vm.pause();
+  await vm.pause();
+  await vm.console.send("x");
+  await assert.rejects(vm.console.expect("x", { timeoutMs: 100 }), { fault: "timeout" });
+  await vm.resume();
+  await vm.console.expect("x", PATIENCE);
+});
+
+test("R1.10 R3.10 a machine is saved while it runs or stands, goes on in another one, and is copied", async (t) => {
+  const folder = await emptyFolder(t);
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  const file = path.join(folder, "ready.snap");
+  const bytes = await vm.snapshot(file);
+  assert.ok(bytes > 0);
+  await vm.pause();
+  assert.ok((await vm.snapshot(path.join(folder, "held.snap"))) > 0);
+  await vm.resume();
+  assert.deepEqual(await readdir(folder), ["held.snap", "ready.snap"]);
+  const twin = await Vm.restore(file, { clock: "hold" });
+  t.after(() => twin.stop());
+  const copy = await vm.fork();
+  t.after(() => copy.stop());
+  for (const one of [vm, twin, copy]) {
+    await one.console.send("on");
+    await one.console.expect("on", PATIENCE);
+  }
+  await assert.rejects(vm.snapshot(path.join(folder, "no/such/folder")), {
+    name: "VmError",
+    fault: "snapshot",
+  });
+  await writeFile(file, "no snapshot");
+  await assert.rejects(Vm.restore(file), { name: "SnapshotError" });
+});
+
+test("R1.10 where the machine is can be asked while it runs, and not afterwards", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  const { cpus } = await vm.diagnose();
+  assert.equal(cpus.length, 1);
+  await vm.stop();
+  await assert.rejects(vm.diagnose(), { fault: "ended" });
+  await assert.rejects(vm.pause(), { fault: "ended" });
+});
+
+test("R1.10 stopped, out of time, or aborted: each is said as the machine's end, and stopping twice is harmless", async (t) => {
+  const stopped = await started(t);
+  assert.deepEqual((await stopped.stop()).end, { kind: "interrupted", route: "vm.stop()", status: 130 });
+  assert.equal((await stopped.stop()).end.route, "vm.stop()");
+  const late = await started(t, { timeoutMs: 300 });
+  assert.equal((await late.end).end.kind, "timeout");
+  const abort = new AbortController();
+  const aborted = await started(t, { signal: abort.signal });
+  abort.abort();
+  assert.deepEqual((await aborted.end).end, {
+    kind: "interrupted",
+    route: "signal: AbortError",
+    status: 130,
+  });
+});
+
+test("R1.10 aborted before it starts, while it loads, or a moment later: the reason comes back and nothing is left", async () => {
+  const before = process.getActiveResourcesInfo();
+  const reason = new Error("not any more");
+  await assert.rejects(Vm.start({ ...SMALL, signal: AbortSignal.abort(reason) }), reason);
+  for (const wait of [0, 1, 20, 60]) {
+    const abort = new AbortController();
+    const starting = Vm.start({ ...SMALL, net: true, signal: abort.signal });
+    const ended = starting.then(
+      async (vm) => (await vm.end).end.kind,
+      (error: unknown) => error,
+    );
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    abort.abort(reason);
+    assert.ok([reason, "interrupted"].includes((await ended) as Error | string));
+  }
+  await nothingLeft(before);
+});
+
+test("R1.10 twenty machines, one after another, leave nothing", async () => {
+  const before = process.getActiveResourcesInfo();
+  for (let i = 0; i < 20; i++) await (await Vm.start(SMALL))[Symbol.asyncDispose]();
+  await nothingLeft(before);
+});
+
+test("R1.10 a kernel that is none is refused as the command line refuses it, and nothing is left", async () => {
+  const before = process.getActiveResourcesInfo();
+  await assert.rejects(Vm.start({ kernel: new Uint8Array(100), memory: "4M" }), (error: Error) => {
+    assert.match(error.name, /FormatError|UnrecognisedImage|NoLoaderError|BootError/);
+    return true;
+  });
+  await assert.rejects(Vm.start({ kernel: "/no/such/kernel" }), { name: "InputFileError" });
+  await nothingLeft(before);
+});
+
+test("R1.10 options that there are not, or that contradict each other, are refused by name", async () => {
+  const table: [unknown, RegExp][] = [
+    [{ kernle: "x" }, /^Vm.start: found the name kernle; .*Did you mean kernel\?/],
+    [{ run: false }, /no kernel/],
+    [{ ...SMALL, root: "host" }, /root without run/],
+    [{ initrd: "x" }, /initrd with run/],
+    [{ run: true, kernel: SMALL.kernel }, /bytes, with run/],
+    [{ ...SMALL, memory: "much" }, /^memory: found much; expected .*size such as 256M/],
+    [{ ...SMALL, cpus: 0 }, /^cpus: found 0/],
+    [{ ...SMALL, net: { alow: [] } }, /^net: found the name alow; .*Did you mean allow\?/],
+    [{ ...SMALL, net: { faults: { loss: 2 } } }, /^net.faults: .*probability/],
+    [{ ...SMALL, net: { publish: ["x"] } }, /^net.publish: found x/],
+    [{ ...SMALL, disks: ["a,nosuch"] }, /^disks\[0\]: found a,nosuch/],
+    [{ ...SMALL, disks: [{ fil: "a" }] }, /^disks\[0\]: found the name fil; .*Did you mean file\?/],
+    [{ ...SMALL, shares: { x: { folder: ".", rw: true } } }, /^shares\["x"\]: found the name rw/],
+    [{ shares: { work: "." } }, /absolute path in the guest/],
+    [{ env: { "a b": "c" } }, /^env: found the name "a b"/],
+  ];
+  for (const [options, said] of table)
+    await assert.rejects(Vm.start(options as VmOptions), (error: Error) => {
+      assert.equal(error.name, "VmError", String(error));
+      assert.match(error.message, said);
+      return true;
+    });
+});
+
+test("R1.10 a guest with an init of its own has no exec, and it is said why", async (t) => {
+  const vm = await started(t);
+  assert.equal(vm.canExec, false);
+  assert.throws(() => vm.exec(["true"]), { name: "VmError", fault: "no-exec", message: /run: true/ });
+  assert.throws(() => vm.fs, { fault: "no-exec" });
+  await assert.rejects(vm.shell(), { fault: "no-exec" });
+});
