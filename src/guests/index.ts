@@ -15,7 +15,7 @@ export { packInitramfs } from "./off-thread.js";
 export { fetchPackages } from "./initramfs/package-set.js";
 export type { FetchedPackage, PackageRequest, PackageSet } from "./initramfs/package-set.js";
 export type { PackageFilesOptions } from "./initramfs/package-files.js";
-export { EXIT_LINE, exitStatusIn, INIT_LINE } from "./initramfs/init-script.js";
+export { EXIT_LINE, exitStatusIn, INIT_LINE, shellQuote } from "./initramfs/init-script.js";
 export type { GuestEnd } from "./initramfs/init-script.js";
 export { moduleFolder } from "./kernel-modules/module-folder.js";
 export { moduleSet } from "./kernel-modules/module-set.js";

@@ -95,7 +95,8 @@ export function runRequest(options: VmOptions, net: NetWish | undefined): RunReq
     });
   return {
     kernel: kernel instanceof URL ? fileURLToPath(kernel) : kernel,
-    command: "from host",
+    command: [],
+    serving: true,
     root: inWords("root", root ?? "", () => parseRoot(root)),
     writable: false,
     shares: runSharesOf(shares),
@@ -111,6 +112,8 @@ export function runRequest(options: VmOptions, net: NetWish | undefined): RunReq
     log: undefined,
     json: false,
     dryRun: false,
+    cold: true,
+    timing: false,
     engine: "auto",
     jit,
     gdb: undefined,

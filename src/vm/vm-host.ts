@@ -2,7 +2,7 @@
  * A machine in its thread as the library holds it: the session, what it is connected to, and what it is asked. It begins, and it ends
  * with all of that closed. Knows none of a user's options.
  */
-import { packageVersion } from "../cli/commands/version.js";
+import { packageVersion } from "../cli/version.js";
 import { NET_CHANNEL } from "../cli/network.js";
 import { KernelLog } from "../cli/run/kernel-log.js";
 import { outcomeOf } from "../cli/run/outcome.js";

@@ -25,6 +25,7 @@ let folder = "";
 
 before(() => {
   folder = mkdtempSync(path.join(tmpdir(), "locore-library-"));
+  execFileSync(process.execPath, ["tools/declarations.mjs"], { cwd: repositoryRoot, stdio: "pipe" });
   const words = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
   execFileSync("npm", words, { cwd: repositoryRoot, stdio: "pipe" });
   const [tarball] = readdirSync(folder);

@@ -176,7 +176,7 @@ export class Assembly {
 /** Reads no kernel and no program. Throws what a root or a folder is refused by. */
 export async function assemble(request: RunRequest): Promise<Assembly> {
   const made = new Assembly();
-  const { writable, command } = request;
+  const { writable, serving } = request;
   const asked = settledRoot(request.root);
   const folders = request.shares.map(placed);
   if (asked.kind === "disk") {
@@ -189,13 +189,13 @@ export async function assemble(request: RunRequest): Promise<Assembly> {
   } else if (asked.kind === "folder") {
     const from = path.resolve(asked.from);
     made.root = { kind: "share", tag: made.share(from, writable), writable };
-    made.hasFolder = from === "/" && command !== "from host";
+    made.hasFolder = from === "/" && serving !== true;
     // There the guest has something else.
     if (made.hasFolder && OWN_FOLDERS.some((own) => `${process.cwd()}/`.startsWith(`${own}/`)))
       folders.unshift(placed({ from: process.cwd(), writable }));
   } else {
     if (asked.kind === "packages") made.packages = asked.packages;
-    made.hasFolder = process.cwd() !== "/" && command !== "from host";
+    made.hasFolder = process.cwd() !== "/" && serving !== true;
     if (made.hasFolder)
       folders.unshift({ ...placed({ from: process.cwd(), writable }), optional: !writable });
   }
@@ -241,13 +241,18 @@ function runNetwork(net: NetAsked): "dhcp" | "alone" | RunAddress {
   return "cable" in net ? (net.address ?? "dhcp") : "alone";
 }
 
+function commandOf({ command, serving }: RunRequest): RunCommandOptions["command"] {
+  if (serving === true) return "from host";
+  return command.length > 0 ? command : ["sh"];
+}
+
 /** What the guest is told of the command. */
 export function commandOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunCommandOptions {
   const terminal = process.env["TERM"];
   const environment = [...request.environment];
   if (kinds.terminal && terminal !== undefined) environment.unshift(["TERM", terminal]);
   return {
-    command: request.command.length > 0 ? request.command : ["sh"],
+    command: commandOf(request),
     environment,
     folder: folderOf(request, made.hasFolder),
     folderMayMiss: request.folder === undefined,
@@ -279,7 +284,7 @@ export async function makeGuest(
   const modules = await loaded(kernel, made);
   const { disks, shares } = made;
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
-  const isServing = request.command === "from host";
+  const isServing = request.serving === true;
   const command = runCommandScript(commandOptions(request, made, kinds));
   const initrd = await runInitramfs({
     busybox: busybox.files["busybox"],

@@ -29,8 +29,10 @@ export type RootRequest =
 
 export interface RunRequest {
   kernel: string | undefined;
-  /** Empty: a shell. "from host": the host says again and again what is to run; the current folder is not shared then. */
-  command: readonly string[] | "from host";
+  /** Empty: a shell. */
+  command: readonly string[];
+  /** The host says again and again what is to run, instead of `command`; the current folder is not shared then. */
+  serving?: true;
   root: RootRequest;
   /** The guest's writes to the root, or to the current folder where busybox is the root, reach the host. */
   writable: boolean;
