@@ -231,8 +231,7 @@ async function runCells(
   const { allowMissing } = request;
   const status = ending === undefined ? matrixStatus(results, allowMissing) : statusOfSignal(ending);
   printLines(screen, resultTable(results, { ms, jobs }));
-  const { command } = cells[0].request;
-  const name = command === "from host" ? command : command.join(" ") || "sh";
+  const name = cells[0].request.command.join(" ") || "sh";
   const interrupted = ending === undefined ? {} : { interrupted: `interrupted by ${ending}` };
   await writeReports(results, { name, startedAt, ms, allowMissing, ...interrupted }, request, context);
   if (request.json) await write(stdout, jsonReport(results, { status, ms, jobs }));
