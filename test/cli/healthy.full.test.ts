@@ -8,10 +8,10 @@ import { archiveBytes, initramfsEntries } from "../../src/guests/initramfs/initr
 import { locore } from "../support/kernel-files.js";
 import { requireGuest } from "../support/requires.js";
 
-const TIMEOUT_S = 30;
+const TIMEOUT_S = 40;
 const TIMED_OUT = 124;
 const DISK_BYTES = 2 ** 20;
-/** A process that has a tenth of a CPU at most: so long it may run of each period. */
+/** A process that has a tenth of a CPU at most, once its kernel is there: so long it may run of each period. */
 const [RUNS_MS, PERIOD_MS] = [10, 100];
 const WELL = /^locore: diagnosis: (nothing is known to be wrong; |the guest waits for input: )/m;
 
@@ -56,6 +56,7 @@ async function expectWell(t: TestContext, { inside, words = [], slow }: Boot): P
   const run = locore([...machine, "--append", "console=ttyS0", ...words], { cwd: folder }).during(t);
   const timers: NodeJS.Timeout[] = [];
   if (slow === true) {
+    await run.shows("Linux version");
     const stop = (): void => {
       run.child.kill("SIGSTOP");
       timers.push(setTimeout(() => run.child.kill("SIGCONT"), PERIOD_MS - RUNS_MS));

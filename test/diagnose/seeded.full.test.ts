@@ -42,7 +42,7 @@ if (folder !== undefined && existsSync(path.join(folder, ROOT)))
         until: /^db> /m,
         cause: "init-missing",
         sentence: /no init on the root file system .*FreeBSD has tried \/sbin\/nothing/,
-        remedy: /--append "boot_serial=1 vfs\.root\.mountfrom=ufs:\/dev\/vtbd0"/,
+        remedy: /--append "boot_serial=1 vfs\.root\.mountfrom=ufs:\/dev\/vtbd0 (?!.*init_path)/,
       };
       await expectCause(t, guest);
       const commandLine = guest.commandLine.replace(" init_path=/sbin/nothing", "");
