@@ -13,7 +13,8 @@ const TIMED_OUT = 124;
 const DISK_BYTES = 2 ** 20;
 /** A process that has a tenth of a CPU at most, once its kernel is there: so long it may run of each period. */
 const [RUNS_MS, PERIOD_MS] = [10, 100];
-const WELL = /^locore: diagnosis: (nothing is known to be wrong; |the guest waits for input: )/m;
+const DIAGNOSIS = /^locore: diagnosis: .*$/gm;
+const WELL = /: diagnosis: (nothing is known to be wrong; |the guest waits for input: )/;
 
 const SHELL = { shell: true };
 const BUSY = { command: "while :; do :; done", shell: false };
@@ -65,7 +66,10 @@ async function expectWell(t: TestContext, { inside, words = [], slow }: Boot): P
   }
   const { status, err } = await run.ended.finally(() => timers.forEach((timer) => clearInterval(timer)));
   assert.equal(status, TIMED_OUT, err);
-  assert.match(err, WELL, err);
+  const said = err.match(DIAGNOSIS) ?? [];
+  // A program that is stopped nine times out of ten may not come to an answer before its end.
+  if (slow !== true) assert.equal(said.length, 1, err);
+  for (const line of said) assert.match(line, WELL, err);
 }
 
 describe("R3.9 locore boot --timeout: a machine in which nothing is wrong", { concurrency: 3 }, () => {
