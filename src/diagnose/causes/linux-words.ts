@@ -47,11 +47,11 @@ export const networkMissing: Rule = {
   },
 };
 
-/** Complaints about clocks, which cost precision and seldom a boot: they come last. */
+/** Complaints about clocks, which cost precision and seldom a boot: they come last. That an interrupt took long is the host's doing. */
 export const clockComplaint = byLine({
   id: "clock-complaint",
   first: true,
-  line: /Marking TSC unstable(?! due to boot parameter)|timekeeping watchdog on CPU|Clocksource tsc unstable|hrtimer: interrupt took|calibrate_delay_direct\(\) failed|calcru: runtime went backwards|Timecounter .*not found/i,
+  line: /Marking TSC unstable(?! due to boot parameter)|timekeeping watchdog on CPU|Clocksource tsc unstable|calibrate_delay_direct\(\) failed|calcru: runtime went backwards|Timecounter .*not found/i,
   sentence: () => "the kernel complains about the time that it was given",
   remedy: () => ["locore doctor --clocks measures the clocks of this host"],
 });

@@ -92,7 +92,8 @@ export const tripleFault: Rule = {
 export const rebootLoop: Rule = {
   id: "reboot-loop",
   find({ resets, end, found }) {
-    if (resets < RESETS_OF_A_LOOP) return undefined;
+    // Who has ended by itself is in no loop any more.
+    if (resets < RESETS_OF_A_LOOP || end?.kind === "off") return undefined;
     return {
       sentence: `the guest resets the machine again and again: ${resets} times so far`,
       evidence: [
