@@ -22,7 +22,7 @@ export function compile(folder: string, names: string[]): string[] {
     names.map((name) => path.join(folder, name)),
     {
       target: ts.ScriptTarget.ES2022,
-      lib: ["lib.es2023.d.ts"],
+      lib: ["lib.es2023.d.ts", "lib.esnext.disposable.d.ts"],
       module: ts.ModuleKind.NodeNext,
       moduleResolution: ts.ModuleResolutionKind.NodeNext,
       types: ["node"],
