@@ -290,7 +290,7 @@ export async function makeGuest(
     busybox: busybox.files["busybox"],
     modules,
     packages,
-    start: { hostname: hostname(), ...kinds, serving: isServing },
+    start: { hostname: hostname(), ...kinds, serving: isServing, tags: made.shares.map(({ tag }) => tag) },
     ...(by === "archive" && { command }),
   });
   const memory =

@@ -68,6 +68,8 @@ export interface RunStartOptions {
   separateErrors: boolean;
   /** The host says again and again what is to run: there are the ports for it. */
   serving?: boolean;
+  /** Of the folders that this machine has; absent: none. Where they will be mounted is not known yet. */
+  tags?: readonly string[];
 }
 
 /** What the second depends on. */
@@ -152,14 +154,12 @@ exec -a "$name" "$path" "$@"
 const MOUNT_FUNCTIONS = `
 # A folder of the host; what is written stays in memory unless it is writable.
 share() {
-  mkdir -p "$2"
+  [ -d "$2" ] || mkdir -p "$2"
   if [ "$3" = rw ]; then
     mount $share_as "$1" "$2" || fail "share: the host's folder for $2 cannot be mounted"
     writable=1
     return
   fi
-  mkdir -p "/locore/lower/$1"
-  mkdir -p "/locore/upper/$1/new" "/locore/upper/$1/work"
   mount $share_as -r "$1" "/locore/lower/$1" || fail "share: the host's folder for $2 cannot be mounted"
   mount -t overlay -o "lowerdir=/locore/lower/$1,upperdir=/locore/upper/$1/new,workdir=/locore/upper/$1/work" overlay "$2" ||
     fail "share: no overlay over $2"
@@ -184,8 +184,6 @@ const MOUNT_AS = {
 function rootLines({ root, mounts, sharedOver = "virtiofs" }: RunCommandOptions): string[] {
   const top = root.kind === "initramfs" ? "" : "/locore/root";
   const lines: string[] = [`share_as=${shellQuote(MOUNT_AS[sharedOver])}`];
-  if (root.kind === "share" || mounts.length > 0)
-    lines.push("mkdir -p /locore/upper", "mount -t tmpfs -o mode=755 tmpfs /locore/upper");
   if (root.kind === "share")
     lines.push(`share ${shellQuote(root.tag)} ${top} ${root.writable ? "rw" : "ro"}`);
   if (root.kind === "disk") {
@@ -324,6 +322,21 @@ function relayLines({
   return lines;
 }
 
+/** Where each folder will lie, and what is written to it meanwhile: ready before the command is known. */
+function shareLines(tags: readonly string[]): string[] {
+  if (tags.length === 0) return [];
+  const folders = tags.flatMap((tag) => [
+    `/locore/lower/${tag}`,
+    `/locore/upper/${tag}/new`,
+    `/locore/upper/${tag}/work`,
+  ]);
+  return [
+    "mkdir -p /locore/upper",
+    "mount -t tmpfs -o mode=755 tmpfs /locore/upper",
+    `mkdir -p ${folders.map(shellQuote).join(" ")}`,
+  ];
+}
+
 /** Mounts, and what ends the machine. */
 const BEGIN = `#!/bin/busybox sh
 export PATH=${RUN_PATH}
@@ -452,6 +465,7 @@ export function runInitScript({
   terminal,
   separateErrors,
   serving = false,
+  tags = [],
 }: RunStartOptions): string {
   const ports = serving ? EXEC_PORTS : RUN_PORTS;
   const streams = [
@@ -466,6 +480,7 @@ export function runInitScript({
     END,
     `hostname ${shellQuote(hostname)}`,
     "ifconfig lo up 2>/dev/null",
+    ...shareLines(tags),
     ...(serving ? [] : streams),
     WAIT,
   ].join("\n");
