@@ -6,7 +6,7 @@ export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
 export { replaceFile } from "./cache/atomic-file.js";
 export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
-export { withFreeLock } from "./cache/lock.js";
+export { STALE_MS as STALE_LOCK_MS, withFreeLock } from "./cache/lock.js";
 export { allGuestNames, guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs/initramfs.js";

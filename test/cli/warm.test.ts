@@ -1,6 +1,6 @@
 /** The machines that are kept for runs, without a guest: whom they are believed of, what they are made of, how many there are (R1.10). */
 import assert from "node:assert/strict";
-import {
+import fs, {
   chmodSync,
   existsSync,
   mkdirSync,
@@ -10,6 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import { KeptMachines } from "../../src/cli/run/warm/folder.js";
@@ -69,7 +70,7 @@ test("R6.2 warm: what was changed since, is half there, or is nonsense is thrown
   assert.deepEqual(readdirSync(machines.folder), []);
 });
 
-test("R1.10 warm: who was not used for longest goes first, by count and by bytes; what nobody names goes when it is old", async (t) => {
+test("R1.10 warm: who was not used for longest goes first, by count and by bytes", async (t) => {
   const machines = opened(scratch(t));
   for (const [age, digit] of ["a", "b", "c"].entries()) {
     await machines.keep(key(digit), { ...ABOUT, inputs: [] }, write);
@@ -83,16 +84,88 @@ test("R1.10 warm: who was not used for longest goes first, by count and by bytes
   await machines.setLimit({ count: 9, bytes: SIZE });
   assert.deepEqual(keys(), ["a"]);
   assert.equal(readdirSync(machines.folder).filter((name) => name.endsWith(".snap")).length, 1);
-
-  const [young, old] = ["d", "e"].map((digit) =>
-    machines.pathOf(`${key(digit)}.${crypto.randomUUID()}.snap`),
-  );
-  for (const file of [young, old]) writeFileSync(file, "");
-  utimesSync(old, 1000, 1000);
-  machines.trim();
-  assert.deepEqual([existsSync(young), existsSync(old)], [true, false]);
   assert.equal(machines.clear(), 1);
   assert.deepEqual(readdirSync(machines.folder), ["limit.json"]);
+});
+
+test("R1.10 warm: a snapshot that no record names is thrown away unless somebody writes it; one that is being written counts", async (t) => {
+  const machines = opened(scratch(t));
+  await machines.keep(key("a"), { ...ABOUT, inputs: [] }, write);
+  const names = (): string[] =>
+    readdirSync(machines.folder).map((name) => name.slice(62).replace(/[0-9a-f-]{36}/, "…"));
+  for (const digit of ["d", "e"]) {
+    writeFileSync(machines.pathOf(`${key(digit)}.${crypto.randomUUID()}.snap`), new Uint8Array(SIZE));
+    writeFileSync(machines.lockFile(key(digit)), "");
+  }
+  utimesSync(machines.lockFile(key("d")), 1000, 1000);
+  for (const left of [`.${key("a")}.json.1.tmp`, `${key("a")}.lock.1`]) {
+    writeFileSync(machines.pathOf(left), "");
+    utimesSync(machines.pathOf(left), 1000, 1000);
+  }
+  machines.trim();
+  assert.deepEqual(names().sort(), ["aa.json", "aa.….snap", "ee.lock", "ee.….snap"]);
+  await machines.setLimit({ count: 9, bytes: 2 * SIZE });
+  assert.ok(machines.find(key("a")));
+  await machines.setLimit({ count: 9, bytes: 2 * SIZE - 1 });
+  assert.equal(machines.find(key("a")), undefined);
+  assert.equal(names().includes("ee.….snap"), true);
+});
+
+test("R1.10 warm: files that a umask would let others write to are their user's all the same", async (t) => {
+  const before = process.umask(0);
+  t.after(() => process.umask(before));
+  const machines = opened(scratch(t));
+  await machines.setLimit({ count: 2, bytes: 1e9 });
+  await machines.keep(key("a"), { ...ABOUT, inputs: [] }, write);
+  assert.ok(machines.find(key("a")));
+  for (const name of readdirSync(machines.folder))
+    assert.equal(statSync(machines.pathOf(name)).mode & 0o777, 0o600, name);
+});
+
+test("R1.10 warm: a machine whose record is not believed leaves no snapshot behind", async (t) => {
+  const machines = opened(scratch(t));
+  await machines.keep(key("a"), { ...ABOUT, inputs: [], what: "x".repeat(0x10001) }, write);
+  assert.deepEqual(readdirSync(machines.folder), []);
+});
+
+test("R1.10 warm: a cache out of which nothing can be removed makes a run cold, and does not end it", async (t) => {
+  const machines = opened(scratch(t));
+  await machines.keep(key("a"), { ...ABOUT, inputs: [] }, write);
+  await machines.keep(key("b"), { ...ABOUT, inputs: [] }, write);
+  writeFileSync(machines.pathOf(machines.find(key("a"))!.snapshot), "");
+  writeFileSync(machines.pathOf(`${key("b")}.json`), "");
+  t.mock.method(fs, "rmSync", () => {
+    throw Object.assign(new Error("EROFS"), { code: "EROFS" });
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.equal(machines.find(key("a")), undefined);
+    assert.equal(machines.find(key("b")), undefined);
+    machines.forget(key("a"));
+    machines.trim();
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+  assert.equal(existsSync(machines.pathOf(`${key("a")}.json`)), true);
+});
+
+test("R1.10 warm: a machine that another process throws away while they are listed is none", async (t) => {
+  const machines = opened(scratch(t));
+  await machines.keep(key("a"), { ...ABOUT, inputs: [] }, write);
+  const { readFileSync } = fs;
+  t.mock.method(fs, "readFileSync", (file: string) => {
+    const text = readFileSync(file, "utf8");
+    fs.rmSync(file);
+    return text;
+  });
+  syncBuiltinESMExports();
+  try {
+    assert.deepEqual(machines.list(), []);
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  }
 });
 
 test("R1.10 warm: a file that was changed, replaced or has come is seen; one changed a moment ago is not trusted yet", (t) => {

@@ -1,6 +1,7 @@
 /** `locore cache`: the machines that runs go on from, and how many of them are kept. */
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
+import { OutputFileError } from "../failure.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { KeptMachines, type KeptMachine } from "../run/warm/folder.js";
 import { parseSize } from "../values.js";
@@ -41,7 +42,21 @@ async function limit(machines: KeptMachines, words: readonly string[]): Promise<
       `limit ${words.join(" ")}: expected how many and how much`,
       "locore cache limit 8 2G",
     );
-  await machines.setLimit({ count: Number(count), bytes: parseSize("limit", size) });
+  const bytes = parseSize("limit", size);
+  try {
+    await machines.setLimit({ count: Number(count), bytes });
+  } catch (cause) {
+    throw new OutputFileError("limit", machines.folder, cause);
+  }
+  return 0;
+}
+
+function clear(machines: KeptMachines, { stdout }: CommandContext): number {
+  try {
+    printLines(stdout, [`${machines.clear()} machines thrown away`]);
+  } catch (cause) {
+    throw new OutputFileError("cache", machines.folder, cause);
+  }
   return 0;
 }
 
@@ -75,7 +90,6 @@ export const cache: Command = {
       );
     if (action === "limit") return limit(machines, values);
     if (action === "list") return list(machines, args, context);
-    printLines(context.stdout, [`${machines.clear()} machines thrown away`]);
-    return 0;
+    return clear(machines, context);
   },
 };

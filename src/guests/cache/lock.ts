@@ -13,7 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const POLL_MS = 100;
 const TOUCH_MS = 5_000;
 /** Longer than any stretch for which the owner's event loop is busy, on however slow a host. */
-const STALE_MS = 120_000;
+export const STALE_MS = 120_000;
 /** A takeover lasts microseconds; one this old was left by a crash in between. */
 const TAKEOVER_STALE_MS = 10_000;
 const TAKEOVER_SUFFIX = ".takeover";

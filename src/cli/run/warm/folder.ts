@@ -6,7 +6,7 @@
  * ~/.cache/locore/warm/       or $XDG_CACHE_HOME/locore/warm; its user's alone
  *   <key>.json                the record; touched whenever the machine is used
  *   <key>.<random>.snap       the snapshot
- *   <key>.lock                held while a snapshot is written
+ *   <key>.lock                held while a snapshot is written: one beside which nobody holds it, and no record names, is left over
  *   limit.json                how much is kept, where it is not the default
  * ```
  */
@@ -23,7 +23,7 @@ import {
 import { open } from "node:fs/promises";
 import path from "node:path";
 import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
-import { defaultCacheFolder, replaceFile } from "../../../guests/index.js";
+import { defaultCacheFolder, replaceFile, STALE_LOCK_MS } from "../../../guests/index.js";
 import { inputAt, inputsShape, type Input } from "./inputs.js";
 
 /** What is known of a machine that is kept. */
@@ -61,14 +61,18 @@ const FOLDER = "warm";
 const LIMIT_FILE = "limit.json";
 const RECORD_END = ".json";
 const SNAPSHOT_END = ".snap";
+const LOCK_END = ".lock";
+const KEY_LENGTH = 64;
 const KEY = /^[0-9a-f]{64}$/;
 const SNAPSHOT = /^[0-9a-f]{64}\.[0-9a-f-]{36}\.snap$/;
 const OWNER_ONLY_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
 /** What nobody else may do to a file. */
 const OTHERS_WRITE = 0o022;
-/** A file that no record names is left over, ms: nobody writes one for as long. */
+/** What is on its way to be a record or a lock is left over then, ms: nobody writes one for as long. */
 const LEFT_OVER_MS = 600_000;
+/** What becomes a record, and a lock. */
+const ON_ITS_WAY = /\.tmp$|\.lock\.[^/]+$/;
 const MOST_RECORD = 4 * 2 ** 20;
 const LONGEST_TEXT = 0x10000;
 
@@ -111,7 +115,7 @@ export class KeptMachines {
 
   /** Guards the writing of the machine of this key. */
   lockFile(key: string): string {
-    return this.pathOf(`${key}.lock`);
+    return this.pathOf(key + LOCK_END);
   }
 
   /** The record of a key, if its snapshot is as it was written. What is not as it must be is thrown away. */
@@ -143,7 +147,6 @@ export class KeptMachines {
     about: Omit<KeptRecord, "version" | "snapshot" | "size" | "facts">,
     write: (file: string) => Promise<number>,
   ): Promise<void> {
-    const before = this.#record(key);
     const snapshot = `${key}.${crypto.randomUUID()}${SNAPSHOT_END}`;
     const file = this.pathOf(snapshot);
     try {
@@ -151,19 +154,23 @@ export class KeptMachines {
       const size = await write(file);
       const { facts = "" } = inputAt(file);
       const kept: KeptRecord = { version: 1, ...about, snapshot, size, facts };
-      await replaceFile(this.pathOf(key + RECORD_END), new TextEncoder().encode(JSON.stringify(kept)));
+      await this.#write(key + RECORD_END, kept);
     } catch (error) {
-      rmSync(file, { force: true });
+      discard(file);
       throw error;
     }
-    if (before !== undefined) rmSync(this.pathOf(before.snapshot), { force: true });
+    // What there was before, and what was written now where its record is not believed.
+    const named = this.#record(key)?.snapshot;
+    for (const name of readdirSync(this.folder))
+      if (name.startsWith(key) && name.endsWith(SNAPSHOT_END) && name !== named) discard(this.pathOf(name));
     this.trim();
   }
 
+  /** Throws a machine away; one that cannot be removed stays. */
   forget(key: string): void {
     const found = this.#record(key);
-    rmSync(this.pathOf(key + RECORD_END), { force: true });
-    if (found !== undefined) rmSync(this.pathOf(found.snapshot), { force: true });
+    discard(this.pathOf(key + RECORD_END));
+    if (found !== undefined) discard(this.pathOf(found.snapshot));
   }
 
   /** What is kept, the last used first. */
@@ -173,8 +180,9 @@ export class KeptMachines {
       const key = name.slice(0, -RECORD_END.length);
       if (!name.endsWith(RECORD_END) || !KEY.test(key)) continue;
       const found = this.#record(key);
-      if (found !== undefined)
-        machines.push({ key, record: found, usedMs: statSync(this.pathOf(name)).mtimeMs });
+      // Another process may have thrown it away since.
+      const usedMs = statSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs;
+      if (found !== undefined && usedMs !== undefined) machines.push({ key, record: found, usedMs });
     }
     return machines.sort((a, b) => b.usedMs - a.usedMs);
   }
@@ -189,37 +197,65 @@ export class KeptMachines {
 
   /** Throws the host's errors. */
   async setLimit(limit: KeptLimit): Promise<void> {
-    await replaceFile(this.pathOf(LIMIT_FILE), new TextEncoder().encode(JSON.stringify(limit)));
+    await this.#write(LIMIT_FILE, limit);
     this.trim();
   }
 
-  /** Throws away what is beyond the limit, and what was left over by runs that were ended in the middle of it. */
+  /**
+   * Throws away what is beyond the limit, and what was left over by runs that were ended in the middle of it. What is being written
+   * counts, before all that is kept.
+   */
   trim(): void {
     const limit = this.limit;
-    const named = new Set<string>();
-    let count = 0;
-    let bytes = 0;
+    const writing = this.#sweep();
+    let count = writing.length;
+    let bytes = writing.reduce((sum, size) => sum + size, 0);
     for (const { key, record: kept } of this.list()) {
       count++;
       bytes += kept.size;
       if (count > limit.count || bytes > limit.bytes) this.forget(key);
-      else named.add(kept.snapshot);
-    }
-    for (const name of readdirSync(this.folder)) {
-      const isLeft = name.endsWith(SNAPSHOT_END) ? !named.has(name) : name.endsWith(".tmp");
-      if (!isLeft) continue;
-      const found = statSync(this.pathOf(name), { throwIfNoEntry: false });
-      if (found !== undefined && Date.now() - found.mtimeMs > LEFT_OVER_MS)
-        rmSync(this.pathOf(name), { force: true });
     }
   }
 
-  /** Throws everything away; how many machines there were. */
+  /** Throws everything away; how many machines there were. Throws the host's errors. */
   clear(): number {
     const { length } = this.list();
     for (const name of readdirSync(this.folder))
       if (name !== LIMIT_FILE) rmSync(this.pathOf(name), { recursive: true, force: true });
     return length;
+  }
+
+  /** Removes what is left over; the bytes of each snapshot that is being written. */
+  #sweep(): number[] {
+    const writing: number[] = [];
+    for (const name of readdirSync(this.folder)) {
+      const found = statSync(this.pathOf(name), { throwIfNoEntry: false });
+      if (found === undefined) continue;
+      const age = Date.now() - found.mtimeMs;
+      const isLeft = ON_ITS_WAY.test(name)
+        ? age > LEFT_OVER_MS
+        : name.endsWith(LOCK_END) && age > STALE_LOCK_MS;
+      if (isLeft) discard(this.pathOf(name));
+      if (!SNAPSHOT.test(name)) continue;
+      const key = name.slice(0, KEY_LENGTH);
+      const isWriting = this.#isLocked(key);
+      // Looked at behind the lock: a lock is let go when the record is there.
+      if (this.#record(key)?.snapshot === name) continue;
+      if (isWriting) writing.push(found.size);
+      else discard(this.pathOf(name));
+    }
+    return writing;
+  }
+
+  /** Whether a snapshot of this key is being written. */
+  #isLocked(key: string): boolean {
+    const lock = statSync(this.lockFile(key), { throwIfNoEntry: false });
+    return lock !== undefined && Date.now() - lock.mtimeMs <= STALE_LOCK_MS;
+  }
+
+  /** A file that is complete or not there. Nobody else may write to it, whatever the umask is. */
+  async #write(name: string, what: KeptRecord | KeptLimit): Promise<void> {
+    await replaceFile(this.pathOf(name), new TextEncoder().encode(JSON.stringify(what)), OWNER_ONLY);
   }
 
   #record(key: string): KeptRecord | undefined {
@@ -232,8 +268,17 @@ export class KeptMachines {
     } catch {
       // It is none of ours, or damaged.
     }
-    rmSync(file, { recursive: true, force: true });
+    discard(file);
     return undefined;
+  }
+}
+
+/** Removes what is there, if that goes: a folder that cannot be written to keeps no run from its machine. */
+function discard(place: string): void {
+  try {
+    rmSync(place, { recursive: true, force: true });
+  } catch {
+    // It counts for nothing all the same.
   }
 }
 
