@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { scratch } from "../support/built-tree.js";
 import { hasRunGuests } from "../support/run-command.js";
-import { keptFiles, ownCache, timedRun } from "../support/warm-run.js";
+import { damagePages, keptFiles, ownCache, timedRun } from "../support/warm-run.js";
 
 const LIMIT = { timeout: 280_000 };
 /** Seconds that a guest's clock may be off, and a slow host may take. */
@@ -71,5 +71,12 @@ test(
       readdirSync(path.join(cache, "locore/warm")).filter((name) => /lock|tmp/.test(name)),
       [],
     );
+
+    // Damage that only shows where a page is needed, once the machine runs, but before anything is seen of its command.
+    damagePages(cache);
+    const damaged = await timedRun(t, ["--", "echo", "hello"], { cwd: "/", cache });
+    assert.deepEqual([damaged.timing.warm, damaged.status, damaged.out.toString()], [false, 0, "hello\n"]);
+    assert.match(damaged.timing.reason ?? "", /did not go on: snapshot: .*CRC-32/);
+    assert.equal(keptFiles(cache, ".snap").includes(after[0]), false);
   },
 );

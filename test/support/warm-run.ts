@@ -1,10 +1,22 @@
 /** Runs with a cache of their own, in which only machines are kept that they kept themselves. */
-import { mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import path from "node:path";
 import type { TestContext } from "node:test";
 import type { Timing } from "../../src/cli/run/timing.js";
 import { defaultCacheFolder } from "../../src/guests/index.js";
 import { scratch } from "./built-tree.js";
+import type { KeptRecord } from "../../src/cli/run/warm/folder.js";
+import { inputAt } from "../../src/cli/run/warm/inputs.js";
 import { runToEnd, type RunEnd } from "./run-command.js";
 
 /** What goes into the variable XDG_CACHE_HOME. Guests are those of the user's cache. */
@@ -22,6 +34,24 @@ export function keptFiles(cache: string, end: string): string[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith(end))
     .map((name) => path.join(folder, name));
+}
+
+/** Where pages begin for certain, and how far apart they are damaged: a block that has a checksum is no smaller. */
+const DAMAGED_FROM = 2 ** 20;
+const DAMAGED_EACH = 2 ** 16;
+
+/** Damages pages everywhere in what is kept as a medium does that loses bytes: of the file nothing else is another. */
+export function damagePages(cache: string): void {
+  const [record] = keptFiles(cache, ".json");
+  const [snapshot] = keptFiles(cache, ".snap");
+  const file = openSync(snapshot, "r+");
+  const { size } = statSync(snapshot);
+  for (let at = DAMAGED_FROM; at < size; at += DAMAGED_EACH)
+    writeSync(file, Buffer.from("damaged"), 0, 7, at);
+  closeSync(file);
+  const kept = JSON.parse(readFileSync(record, "utf8")) as KeptRecord;
+  kept.facts = inputAt(snapshot).facts ?? "";
+  writeFileSync(record, JSON.stringify(kept));
 }
 
 /** A run to its end, with where its time went. */

@@ -11,7 +11,7 @@ import type { StartSteps } from "../../host/node/messages.js";
 import { GDB_CHANNEL } from "../../host/gdb-frames.js";
 import type { GdbServer } from "../../host/node/gdb-server.js";
 import type { HostNetwork } from "../../host/node/net/host-network.js";
-import { Session, type SessionChannel } from "../../host/node/session.js";
+import { Session, SessionError, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
@@ -43,6 +43,14 @@ export interface RunResult {
 /** A machine that was kept did not come to its command: nothing was seen of it. */
 export class NotResumed extends Error {
   override readonly name = "NotResumed";
+}
+
+/** What may go wrong with a machine that goes on beside its state: with folders and disks that it is handed. */
+const OF_THE_HOST: ReadonlySet<string> = new Set(["ShareError", "DiskError", "ThreadError"]);
+
+/** Whether an error of a machine that goes on may be its state's, which then is not to be taken again. */
+export function isOfState(error: unknown): boolean {
+  return error instanceof SessionError && error.what !== "engine" && !OF_THE_HOST.has(error.name);
 }
 
 /** What is run: a machine that boots, or one that waits for its command already. */
@@ -168,18 +176,25 @@ class RunSurroundings {
     return this.result(report);
   }
 
-  /** Throws NotResumed where that came to nothing before the command was handed over. */
+  /** Throws NotResumed where its state came to nothing before the command was started: until then the guest does nothing that is seen. */
   async #resume({ source, command }: WarmGuest): Promise<RunResult> {
     this.#command = command;
     this.#resumed = true;
+    let result: RunResult;
     try {
-      const report = await this.#session.run({ source, maxResets: 0 });
-      if (this.#command === undefined || this.interrupted.aborted) return this.result(report);
-      throw new NotResumed(report.end.route);
+      result = this.result(await this.#session.run({ source, maxResets: 0 }));
     } catch (error) {
-      if (this.#command === undefined || this.interrupted.aborted) throw error;
+      if (this.#isOver || !isOfState(error)) throw error;
       throw new NotResumed((error as Error).message);
     }
+    // What /init says that it cannot do lies with what it was handed, and would be the same.
+    if (this.#isOver || result.outcome.reason === "setup") return result;
+    throw new NotResumed(result.report.end.route);
+  }
+
+  /** Whether the command has been started, or nobody wants it any more. */
+  get #isOver(): boolean {
+    return this.#ready || this.#status !== undefined || this.interrupted.aborted;
   }
 
   /** The guest waits for the command. */

@@ -4,7 +4,7 @@ import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
-import { NotResumed, runGuest, type RunResult } from "./run-guest.js";
+import { isOfState, NotResumed, runGuest, type RunResult } from "./run-guest.js";
 import { findKept, keepCopy, type Found, type WarmGuest } from "./warm/keeping.js";
 
 /** Throws what makes a run impossible. */
@@ -46,7 +46,7 @@ async function resumed(way: Way, resume: WarmGuest): Promise<RunResult | NotResu
   } catch (error) {
     if (error instanceof NotResumed) return error;
     // Damage that was found behind the command's start: the next run is not to find it again.
-    way.forget?.();
+    if (isOfState(error)) way.forget?.();
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { FAST_READING } from "./snapshot-file.js";
 /** Bytes of pages at a time; whole blocks. */
 const PIECE = 64 * BLOCK_PAGES * PAGE;
 
-/** Writes into a file that is there and empty; its bytes then. Throws the host's errors. */
+/** Writes into a file that is there and empty, down to the medium; its bytes then. Throws the host's errors. */
 export async function writeCopy(file: string, copy: MachineCopy): Promise<number> {
   const { checksum } = FAST_READING;
   const { pages } = copy;
@@ -29,6 +29,8 @@ export async function writeCopy(file: string, copy: MachineCopy): Promise<number
     }
     blocks.end();
     await writeAll(handle, Buffer.concat(copyPieces(copy, bytesOf(), checksum).slice(0, -1)), 0);
+    // Whoever names it afterwards names all of it, even after a power cut.
+    await handle.datasync();
   } finally {
     await handle.close();
   }
