@@ -11,7 +11,7 @@
  *   24   8   256 and 32: bits and bytes of what follows (struct rand_pool_info of Linux)
  *   32  32   a seed
  *
- * It ends with 0 once all that was done.
+ * It ends with 0 once all that was done, with 1 where any of it was not: a text that has no room is not begun with.
  */
 import { ByteWriter } from "../../bytes/byte-writer.js";
 
@@ -83,8 +83,8 @@ const CODE: readonly (readonly [bytes: string, text: string])[] = [
   ["89c7", "mov edi,eax"],
   ["488d742440", "lea rsi,[rsp+0x40]"],
   ["0f05", "syscall"],
-  ["4885c0", "test rax,rax"],
-  ["7e06", "jle fail"],
+  ["4839d0", "cmp rax,rdx"],
+  ["7506", "jne fail"],
   ["ebc1", "jmp copy"],
   ["31ff", "done: xor edi,edi"],
   ["eb05", "jmp quit"],
