@@ -5,6 +5,8 @@ const KIB = 1024;
 const USUAL_HALF = 512 * KIB;
 /** The same for a run that ends when a matrix holds much already. */
 const SHORT_HALF = 2 * KIB;
+/** Many small pieces cost more than their bytes. */
+const MOST_PIECES = 1024;
 
 export class KeptOutput {
   /** All that came, in bytes. */
@@ -23,6 +25,7 @@ export class KeptOutput {
     if (first.length > 0) {
       this.#head.push(first);
       this.#headLength += first.length;
+      if (this.#head.length > MOST_PIECES) this.#head = [Buffer.concat(this.#head)];
     }
     if (bytes.length > first.length) this.#keepEnd(Buffer.from(bytes.subarray(first.length)));
   }
@@ -30,14 +33,19 @@ export class KeptOutput {
   #keepEnd(bytes: Buffer): void {
     this.#tail.push(bytes);
     this.#tailLength += bytes.length;
-    // Many small pieces cost more than their bytes, and cutting at every piece costs more than now and then.
-    if (this.#tailLength > 2 * this.#half || this.#tail.length > KIB) this.#cutEnd();
+    // Cutting at every piece costs more than now and then.
+    if (this.#tailLength > 2 * this.#half || this.#tail.length > MOST_PIECES) this.#cutEnd();
   }
 
   #cutEnd(): void {
     const all = Buffer.concat(this.#tail);
     this.#tail = [Buffer.from(all.subarray(Math.max(0, all.length - this.#half)))];
     this.#tailLength = this.#tail[0].length;
+  }
+
+  /** In how many pieces. */
+  get pieces(): number {
+    return this.#head.length + this.#tail.length;
   }
 
   /** Bytes that are held. */

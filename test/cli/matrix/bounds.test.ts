@@ -35,6 +35,16 @@ test("R1.10 output: a short one is kept whole, a long one by its head and its ta
   }
 });
 
+test("R1.10 output: what comes a byte at a time is held in few pieces, so that its bytes are all that it costs", () => {
+  const output = new KeptOutput();
+  const byte = Uint8Array.of(0x78);
+  for (let i = 0; i < MIB; i++) {
+    output.take(byte);
+    if (output.pieces > 2050) assert.fail(`${output.pieces} pieces`);
+  }
+  assert.equal(output.text(), "x".repeat(MIB));
+});
+
 test("R1.10 output: the last lines are not empty, and none is longer than its bound", () => {
   const output = new KeptOutput();
   output.take(Buffer.from(`a\r\n\n  \n${"x".repeat(100_000)}\nb`));
