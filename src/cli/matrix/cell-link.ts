@@ -20,9 +20,12 @@ export function killGroup(pid: number | undefined): void {
 /** Resolves when the other process has it. */
 export type TellMatrix = (outcome: Outcome) => Promise<void>;
 
-/** Where this process is a cell: what tells its matrix how the run ended. From here on it ends with the matrix. */
+/**
+ * Where this process is a cell: what tells its matrix how the run ended. From here on it ends with the matrix. A process that was started
+ * without a channel is none, whatever its environment has: Node gives it no `send`.
+ */
 export function linkToMatrix(): TellMatrix | undefined {
-  if (process.env[CELL_VARIABLE] === undefined) return undefined;
+  if (process.env[CELL_VARIABLE] === undefined || process.send === undefined) return undefined;
   const die = (): void => {
     killGroup(process.pid);
     process.kill(process.pid, "SIGKILL");

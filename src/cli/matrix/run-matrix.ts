@@ -2,11 +2,9 @@
 import { accessSync, constants, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import type { Writable } from "node:stream";
 import { parseArguments, UsageError, type Arguments } from "../args.js";
 import { printLines, type CommandContext } from "../command.js";
 import { OutputFileError } from "../failure.js";
-import { writeOutput } from "../files.js";
 import type { Pulling } from "../guest-files.js";
 import { RUN_STATUS } from "../run/outcome.js";
 import { LEAST_MEMORY } from "../run/guest.js";
@@ -20,8 +18,9 @@ import { checkKernel, fetchingGuests, MatrixKernels } from "./kernels.js";
 import { readMatrixRequest, STANDARD_OUTPUT, type MatrixRequest } from "./options.js";
 import { cellWords, isAxisWord, parseAxes, planCells, type Cell } from "./plan.js";
 import { jsonReport } from "./reports/json.js";
-import { junitReport, type ReportSubject } from "./reports/junit.js";
+import { junitReport } from "./reports/junit.js";
 import { tapReport } from "./reports/tap.js";
+import { writeReports } from "./reports/write.js";
 import { RunningCell } from "./run-cell.js";
 import { Slots } from "./slots.js";
 import { endLines, resultTable } from "./table.js";
@@ -181,24 +180,7 @@ function checkReports({ reports, out }: MatrixRequest): void {
   }
 }
 
-/** Waits until it has left: a process that ends with a status of ours does not wait for long. */
-function write(stream: Writable, text: string): Promise<void> {
-  return new Promise((resolve) => stream.write(text, () => resolve()));
-}
-
-async function writeReports(
-  results: readonly CellResult[],
-  subject: ReportSubject,
-  request: MatrixRequest,
-  { stdout }: CommandContext,
-): Promise<void> {
-  const writers = { junit: junitReport, tap: tapReport };
-  for (const { kind, file } of request.reports) {
-    const text = writers[kind](results, subject);
-    if (file === STANDARD_OUTPUT) await write(stdout, text);
-    else await writeOutput(file, new TextEncoder().encode(text));
-  }
-}
+const REPORTS = { junit: junitReport, tap: tapReport };
 
 async function runCells(
   cells: readonly PlannedCell[],
@@ -233,8 +215,10 @@ async function runCells(
   printLines(screen, resultTable(results, { ms, jobs }));
   const name = cells[0].request.command.join(" ") || "sh";
   const interrupted = ending === undefined ? {} : { interrupted: `interrupted by ${ending}` };
-  await writeReports(results, { name, startedAt, ms, allowMissing, ...interrupted }, request, context);
-  if (request.json) await write(stdout, jsonReport(results, { status, ms, jobs }));
+  const subject = { name, startedAt, ms, allowMissing, ...interrupted };
+  const written = request.reports.map(({ kind, file }) => ({ file, text: REPORTS[kind](results, subject) }));
+  if (request.json) written.push({ file: STANDARD_OUTPUT, text: jsonReport(results, { status, ms, jobs }) });
+  await writeReports(written, stdout);
   return status;
 }
 
