@@ -6,6 +6,8 @@ export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
 export { replaceFile } from "./cache/atomic-file.js";
 export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
+export { changedNs, inputAt, isUnchanged } from "./cache/input.js";
+export type { Input } from "./cache/input.js";
 export { STALE_MS as STALE_LOCK_MS, withFreeLock } from "./cache/lock.js";
 export { allGuestNames, guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";

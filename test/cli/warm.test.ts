@@ -14,9 +14,10 @@ import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { test } from "node:test";
 import { KeptMachines } from "../../src/cli/run/warm/folder.js";
+import { findKernel } from "../../src/cli/run/kernel.js";
 import { changedInput, settledInputs } from "../../src/cli/run/warm/inputs.js";
 import { RunTimer, timingLines } from "../../src/cli/run/timing.js";
-import { commandBytes } from "../../src/guests/index.js";
+import { commandBytes, inputAt, moduleFolder, type Input } from "../../src/guests/index.js";
 import { scratch } from "../support/built-tree.js";
 
 const key = (digit: string): string => digit.repeat(64);
@@ -173,8 +174,9 @@ test("R1.10 warm: a file that was changed, replaced or has come is seen; one cha
   const [file, none] = ["file", "none"].map((name) => path.join(folder, name));
   writeFileSync(file, "1");
   const begun = Date.now();
-  assert.equal(settledInputs([file, none, folder], begun - 1000), undefined);
-  const inputs = settledInputs([file, none, folder, file], begun + 10_000);
+  const seen = [file, none, folder, file].map((place) => inputAt(place));
+  assert.equal(settledInputs(seen, begun - 1000), undefined);
+  const inputs = settledInputs(seen, begun + 10_000);
   assert.deepEqual(
     inputs?.map(({ kind }) => kind),
     ["file", "none", "folder"],
@@ -185,6 +187,45 @@ test("R1.10 warm: a file that was changed, replaced or has come is seen; one cha
   writeFileSync(file, "2");
   utimesSync(file, 1000, 1000);
   assert.equal(changedInput(inputs), file);
+});
+
+test("R1.10 warm: nothing is kept where a link was switched, or something came, since a file was looked at to be read", async (t) => {
+  const folder = scratch(t);
+  const [old, other, link] = ["old", "other", "link"].map((name) => path.join(folder, name));
+  for (const file of [old, other]) writeFileSync(file, file);
+  symlinkSync(old, link);
+  const later = Date.now() + 10_000;
+  const { seen } = await findKernel(link, {});
+  assert.ok(settledInputs(seen, later));
+  fs.rmSync(link);
+  symlinkSync(other, link);
+  assert.equal(settledInputs(seen, later), undefined);
+  const none = [inputAt(path.join(folder, "none"))];
+  writeFileSync(path.join(folder, "none"), "");
+  assert.equal(settledInputs(none, later), undefined);
+});
+
+test("R1.10 warm: where modules were looked for and not found is an input: lists, and folders that were searched", async (t) => {
+  const later = Date.now() + 10_000;
+  for (const comes of ["modules.order", "modules.dep", "modules.builtin", "fs/fuse/fuse.ko", "own.ko"]) {
+    const folder = scratch(t);
+    mkdirSync(path.join(folder, "fs/fuse"), { recursive: true });
+    mkdirSync(path.join(folder, "arch/x86/boot"), { recursive: true });
+    writeFileSync(path.join(folder, "arch/x86/boot/bzImage"), "kernel");
+    const { seen, modules } = await findKernel(folder, {});
+    assert.equal(modules, undefined);
+    const inputs = settledInputs(seen, later);
+    assert.ok(inputs);
+    assert.equal(changedInput(inputs), undefined);
+    writeFileSync(path.join(folder, comes), "");
+    assert.notEqual(changedInput(inputs), undefined, comes);
+  }
+  const listed = scratch(t);
+  writeFileSync(path.join(listed, "modules.builtin"), "kernel/own.ko\n");
+  const seen: Input[] = [];
+  assert.equal(await (await moduleFolder(listed, seen))!.read("fuse"), undefined);
+  mkdirSync(path.join(listed, "kernel"));
+  assert.equal(changedInput(seen), listed);
 });
 
 test("R1.10 warm: the command's text behind a head that says its length, the time and a seed", () => {

@@ -8,7 +8,9 @@ import path from "node:path";
 import type { BootOptions } from "../../boot/options.js";
 import {
   EXEC_PORTS,
+  inputAt,
   RUN_PORTS,
+  type Input,
   type KernelModule,
   type RunMount,
   type RunAddress,
@@ -44,8 +46,8 @@ export interface RunGuest {
   source: PlannedSource;
   /** What its init is told once it waits for the command; undefined: the archive has it. */
   command: string | undefined;
-  /** Files whose contents it depends on, and places where such might have been. */
-  seen: readonly string[];
+  /** Files whose contents it depends on, as they were before they were read, and places where such might have been. */
+  seen: readonly Input[];
   /** What carries folders. */
   sharedOver: "virtiofs" | "9p";
 }
@@ -283,7 +285,10 @@ export async function makeGuest(
   ]);
   const modules = await loaded(kernel, made);
   const { disks, shares } = made;
+  const seen = [busybox.record, ...Object.values(busybox.files)].map((file) => inputAt(file));
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
+  const fetched = packages && [packages.record, ...packages.packages.map(({ file }) => file)];
+  seen.push(...(fetched ?? []).map((file) => inputAt(file)));
   const isServing = request.serving === true;
   const command = runCommandScript(commandOptions(request, made, kinds));
   const initrd = await runInitramfs({
@@ -319,13 +324,7 @@ export async function makeGuest(
   return {
     source: { boot, ...(disks.length > 0 && { disks }), ...(shares.length > 0 && { shares }) },
     command: by === "hand" ? command : undefined,
-    seen: [
-      ...kernel.seen,
-      ...(kernel.modules?.seen ?? []),
-      busybox.record,
-      ...Object.values(busybox.files),
-      ...(packages === undefined ? [] : [packages.record, ...packages.packages.map(({ file }) => file)]),
-    ],
+    seen: [...kernel.seen, ...(kernel.modules?.seen ?? []), ...seen],
     sharedOver: made.sharedOver,
   };
 }

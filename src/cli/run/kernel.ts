@@ -4,7 +4,7 @@
  */
 import { stat } from "node:fs/promises";
 import path from "node:path";
-import { moduleFolder, pullModules, type ModuleSource } from "../../guests/index.js";
+import { inputAt, moduleFolder, pullModules, type Input, type ModuleSource } from "../../guests/index.js";
 import { recognise } from "../../formats/index.js";
 import { InputFileError } from "../failure.js";
 import { readInput } from "../files.js";
@@ -24,8 +24,11 @@ export interface RunKernel {
   modules: ModuleSource | undefined;
   /** Where symbols may lie, by their paths: System.map and vmlinux. */
   folder: string;
-  /** The files that it was found by: it may be another one when one of them is, or there is one where there was none. */
-  seen: readonly string[];
+  /**
+   * What it and its modules were found by, as it was before it was read: it may be another one when some of that is, or there is
+   * something where there was nothing. Grows while modules are read.
+   */
+  seen: readonly Input[];
 }
 
 /** What a build of Linux makes, the best first. */
@@ -55,7 +58,7 @@ function versionOf(bytes: Uint8Array): string | undefined {
 async function modulesOf(
   file: string,
   version: string | undefined,
-  seen: string[],
+  seen: Input[],
 ): Promise<ModuleSource | undefined> {
   const folder = path.dirname(path.resolve(file));
   const places =
@@ -63,22 +66,22 @@ async function modulesOf(
       ? []
       : [folder, path.dirname(folder), "/"].map((place) => path.join(place, "lib/modules", version));
   for (const place of [...(path.basename(folder) === version ? [folder] : []), ...places]) {
-    seen.push(place);
+    seen.push(inputAt(place));
     if ((await kindOf(place)) !== "folder") continue;
-    const source = await moduleFolder(place);
+    const source = await moduleFolder(place, seen);
     if (source !== undefined) return source;
   }
   return undefined;
 }
 
 async function fromTree(folder: string, signal: AbortSignal | undefined): Promise<RunKernel> {
-  const seen: string[] = [];
+  const seen: Input[] = [];
   for (const built of BUILT) {
     const file = path.join(folder, built);
-    seen.push(file);
+    seen.push(inputAt(file));
     if ((await kindOf(file)) !== "file") continue;
     const bytes = await readInput("kernel", file, signal);
-    const modules = await moduleFolder(folder);
+    const modules = await moduleFolder(folder, seen);
     return { name: file, bytes, version: versionOf(bytes), modules, folder, seen };
   }
   throw new InputFileError(
@@ -97,11 +100,11 @@ async function fromCatalogue(name: string, pulling: Pulling): Promise<RunKernel>
       `the guest ${name} has no kernel: it has ${Object.keys(guest.files).join(", ")}`,
     );
   const file = guest.files["kernel"];
+  const seen = [inputAt(file), inputAt(guest.record)];
   const bytes = await readInput("kernel", file, pulling.signal);
   // Of other systems nothing can be loaded: that is said by who finds no virtio.
   const linux = guest.package.startsWith("linux-");
   const modules = linux ? await pullModules(guest, pulling) : undefined;
-  const seen = [file, guest.record];
   return { name: file, bytes, version: versionOf(bytes), modules, folder: path.dirname(file), seen };
 }
 
@@ -121,9 +124,9 @@ export async function findKernel(given: string | undefined, pulling: Pulling): P
       new Error(`no such file or folder, and no guest of that name${meant}`),
     );
   }
+  const seen = [inputAt(given)];
   const bytes = await readInput("kernel", given, pulling.signal);
   const version = versionOf(bytes);
-  const seen = [given];
   const modules = await modulesOf(given, version, seen);
   return { name: given, bytes, version, modules, folder: path.dirname(given), seen };
 }

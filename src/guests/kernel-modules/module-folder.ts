@@ -8,6 +8,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { inputAt, type Input } from "../cache/input.js";
 import { moduleName } from "./module-file.js";
 import type { ModuleSource } from "./module-set.js";
 
@@ -34,13 +35,14 @@ function listed(folder: string, paths: readonly string[]): Map<string, string> {
   );
 }
 
-/** Every module below a folder, however it is called. */
-async function found(folder: string): Promise<Map<string, string>> {
+/** Every module below a folder, however it is called. Where a folder gets one more or one less, there may be others. */
+async function found(folder: string, looked: Input[]): Promise<Map<string, string>> {
   const modules = new Map<string, string>();
   const pending = [folder];
   for (let seen = 0; seen < MOST_FOLDERS; seen++) {
     const next = pending.pop();
     if (next === undefined) break;
+    looked.push(inputAt(next, "entries"));
     const entries = await readdir(next, { withFileTypes: true }).catch(() => []);
     for (const entry of entries) {
       const place = path.join(next, entry.name);
@@ -51,9 +53,9 @@ async function found(folder: string): Promise<Map<string, string>> {
   return modules;
 }
 
-async function readIfThere(file: string | undefined, seen: string[]): Promise<Uint8Array | undefined> {
+async function readIfThere(file: string | undefined, looked: Input[]): Promise<Uint8Array | undefined> {
   if (file === undefined) return undefined;
-  seen.push(file);
+  looked.push(inputAt(file));
   try {
     return await readFile(file);
   } catch (error) {
@@ -62,16 +64,19 @@ async function readIfThere(file: string | undefined, seen: string[]): Promise<Ui
   }
 }
 
-/** The modules of a folder; `undefined` where neither a list nor a module is there. */
-export async function moduleFolder(folder: string): Promise<ModuleSource | undefined> {
-  const seen = LISTS.map((name) => path.join(folder, name));
+/**
+ * The modules of a folder; `undefined` where neither a list nor a module is there. What is looked at, now and when a module is read, is
+ * added to `seen`.
+ */
+export async function moduleFolder(folder: string, seen: Input[] = []): Promise<ModuleSource | undefined> {
+  seen.push(...LISTS.map((name) => inputAt(path.join(folder, name))));
   const builtIn = await lines(path.join(folder, "modules.builtin"));
   const list =
     (await lines(path.join(folder, "modules.dep"))) ?? (await lines(path.join(folder, "modules.order")));
   let paths = list && listed(folder, list);
   let searched = false;
   if (paths === undefined && builtIn === undefined) {
-    paths = await found(folder);
+    paths = await found(folder, seen);
     searched = true;
     if (paths.size === 0) return undefined;
   }
@@ -83,7 +88,7 @@ export async function moduleFolder(folder: string): Promise<ModuleSource | undef
       const stored = await readIfThere(paths?.get(name), seen);
       if (stored !== undefined || searched) return stored;
       // A list may be older than the modules, or name another place.
-      paths = await found(folder);
+      paths = await found(folder, seen);
       searched = true;
       return readIfThere(paths.get(name), seen);
     },

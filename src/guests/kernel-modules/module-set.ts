@@ -1,4 +1,5 @@
 /** Which modules a kernel has to load, in which order: those that are wanted, and what they need. Knows no folder and no package. */
+import type { Input } from "../cache/input.js";
 import { GuestError } from "../errors.js";
 import { moduleDependencies, unpackedModule } from "./module-file.js";
 
@@ -8,8 +9,8 @@ export interface ModuleSource {
   where: string;
   /** Names of what the kernel has built in; undefined where nobody says. */
   builtIn: ReadonlySet<string> | undefined;
-  /** The files that were read of it so far, and those that were looked for and not there. */
-  readonly seen: readonly string[];
+  /** The files that were read of it so far, as they were before, and those that were looked for and not there. */
+  readonly seen: readonly Input[];
   /** A module as it is stored, by its name; undefined where there is none. */
   read(name: string): Promise<Uint8Array | undefined>;
 }

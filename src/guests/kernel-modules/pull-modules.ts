@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { defaultCacheFolder, GuestCache, type GuestRecord } from "../cache/cache.js";
+import { inputAt } from "../cache/input.js";
 import { GuestError } from "../errors.js";
 import { fetchPackages, type FetchedPackage } from "../initramfs/package-set.js";
 import { offThread } from "../off-thread.js";
@@ -40,7 +41,8 @@ function sourceOf(
   where: string,
   builtIn: string,
 ): ModuleSource {
-  const seen = [recordFile, ...Object.values(record.files).map((file) => path.join(folder, file.path))];
+  const stored = Object.values(record.files).map((file) => path.join(folder, file.path));
+  const seen = [recordFile, ...stored].map((file) => inputAt(file));
   return {
     where,
     seen,

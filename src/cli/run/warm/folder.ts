@@ -23,8 +23,14 @@ import {
 import { open } from "node:fs/promises";
 import path from "node:path";
 import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
-import { defaultCacheFolder, replaceFile, STALE_LOCK_MS } from "../../../guests/index.js";
-import { inputAt, inputsShape, type Input } from "./inputs.js";
+import {
+  defaultCacheFolder,
+  inputAt,
+  replaceFile,
+  STALE_LOCK_MS,
+  type Input,
+} from "../../../guests/index.js";
+import { inputsShape } from "./inputs.js";
 
 /** What is known of a machine that is kept. */
 export interface KeptRecord {
