@@ -31,6 +31,8 @@ export interface CableAsked {
   readonly faults?: Faults;
   /** What the guest of a run gets; absent: it asks by DHCP. */
   readonly address?: RunAddress;
+  /** The card's address was made up: it is another one in each run. */
+  readonly hasOwnMac: boolean;
   /** Whether the address was asked for by name. */
   readonly isAddressed: boolean;
 }
@@ -112,7 +114,8 @@ export function parseCable(
   }
   if (gateway !== undefined && address === undefined)
     throw new UsageError(`--net ${text}: a gateway needs an address beside it`, `${text},addr=10.0.3.2/24`);
-  if (card.mac === "") card.mac = ownMac();
+  const hasOwnMac = card.mac === "";
+  if (hasOwnMac) card.mac = ownMac();
   const given = address === undefined ? undefined : { address, ...(gateway !== undefined && { gateway }) };
   // Nobody on a switch answers to DHCP.
   const own = given ?? (kind === "switch" ? linkLocal(card.mac) : undefined);
@@ -121,6 +124,7 @@ export function parseCable(
     cable: cableKind(kind, value, listens),
     ...(faults && { faults }),
     ...(own && { address: own }),
+    hasOwnMac,
     isAddressed: given !== undefined,
   };
 }

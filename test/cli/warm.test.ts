@@ -15,6 +15,10 @@ import path from "node:path";
 import { test } from "node:test";
 import { KeptMachines } from "../../src/cli/run/warm/folder.js";
 import { findKernel } from "../../src/cli/run/kernel.js";
+import { parseArguments } from "../../src/cli/args.js";
+import { assemble } from "../../src/cli/run/guest.js";
+import { readRunRequest, RUN_COMMAND_OPTIONS, type RunRequest } from "../../src/cli/run/request.js";
+import { keyOf, neverWarm } from "../../src/cli/run/warm/keeping.js";
 import { changedInput, settledInputs } from "../../src/cli/run/warm/inputs.js";
 import { RunTimer, timingLines } from "../../src/cli/run/timing.js";
 import { commandBytes, inputAt, moduleFolder, type Input } from "../../src/guests/index.js";
@@ -226,6 +230,41 @@ test("R1.10 warm: where modules were looked for and not found is an input: lists
   assert.equal(await (await moduleFolder(listed, seen))!.read("fuse"), undefined);
   mkdirSync(path.join(listed, "kernel"));
   assert.equal(changedInput(seen), listed);
+});
+
+function asked(...words: string[]): RunRequest {
+  return readRunRequest(parseArguments(words, RUN_COMMAND_OPTIONS));
+}
+
+test("R1.10 warm: a kernel's name is the same one in every folder, until a file of that name is there; that is another one in each", async (t) => {
+  const before = process.cwd();
+  t.after(() => process.chdir(before));
+  const [one, other] = [scratch(t), scratch(t)];
+  const kinds = { terminal: false, separateErrors: false };
+  const keyIn = async (folder: string, kernel: string): Promise<string> => {
+    process.chdir(folder);
+    const request = asked("--kernel", kernel);
+    return keyOf(request, await assemble(request), kinds, "build");
+  };
+  const name = await keyIn(one, "debian-12");
+  assert.equal(await keyIn(other, "debian-12"), name);
+  for (const folder of [one, other]) writeFileSync(path.join(folder, "debian-12"), "a file");
+  const file = await keyIn(one, "debian-12");
+  assert.notEqual(file, name);
+  assert.notEqual(await keyIn(other, "debian-12"), file);
+  assert.equal(await keyIn(other, path.join(one, "debian-12")), file);
+});
+
+test("R1.10 warm: a card whose address is made up in each run is never warm; with mac= it may be", async () => {
+  const why = async (net: string): Promise<string | undefined> => {
+    const request = asked("--net", net);
+    return neverWarm(request, await assemble(request));
+  };
+  for (const cable of ["switch=lab", "socket=/run/net.sock", "tap=tap0"]) {
+    assert.match((await why(cable)) ?? "", /address/);
+    assert.equal(await why(`${cable},mac=52:54:00:00:07:09`), undefined);
+  }
+  assert.equal(await why("user"), undefined);
 });
 
 test("R1.10 warm: the command's text behind a head that says its length, the time and a seed", () => {

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import path from "node:path";
-import { runCommandScript, withFreeLock } from "../../../guests/index.js";
+import { inputAt, isUnchanged, runCommandScript, withFreeLock, type Input } from "../../../guests/index.js";
 import type { SnapshotToRestore } from "../../../host/node/messages.js";
 import type { MachineCopy } from "../../../snapshot/write.js";
 import { DEFAULT_KERNEL } from "../kernel.js";
@@ -36,6 +36,8 @@ export interface Keep {
   machines: KeptMachines;
   key: string;
   what: string;
+  /** What was where the kernel may be a file's, when the key was made. */
+  named: Input | undefined;
   /** When the run began, ms since 1970. */
   begunMs: number;
 }
@@ -51,12 +53,22 @@ export interface Found {
 }
 
 /** What keeps a run from being warm, whatever is kept. */
-function neverWarm(request: RunRequest, made: Assembly): string | undefined {
+export function neverWarm(request: RunRequest, made: Assembly): string | undefined {
   if (request.cold) return "--cold";
   if (request.gdb !== undefined) return "--gdb looks at the boot";
   if (request.log !== undefined) return "--log has the messages of the boot";
+  const { net } = request;
+  if (net !== undefined && "cable" in net && net.hasOwnMac)
+    return "the card's address is another in each run: mac= says one";
   if (made.disks.length > 0) return "a disk may be another in each run";
   return undefined;
+}
+
+/** A file counts before a guest of the same name, and a name is the same one in every folder. */
+function kernelKey(kernel: string | undefined): readonly string[] {
+  if (kernel === undefined) return ["guest", DEFAULT_KERNEL];
+  const isName = !kernel.includes("/") && inputAt(kernel).kind === "none";
+  return isName ? ["guest", kernel] : ["file", path.resolve(kernel)];
 }
 
 /** Texts and numbers in a fixed order, as one text. */
@@ -69,12 +81,12 @@ function canonical(value: unknown): string {
 }
 
 /** All that decides what a guest sees before its command, but for contents of files. */
-function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, build: string): string {
+export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, build: string): string {
   const { kernel, root, cpus, memory, engine, jit, net } = request;
   const facts = {
     version: KEY_VERSION,
     build,
-    kernel: kernel === undefined ? null : [kernel, path.resolve(kernel)],
+    kernel: kernelKey(kernel),
     packages: root.kind === "packages" ? root.packages : null,
     modules: [made.modules, made.optional],
     shares: made.shares.map(({ tag, access, cache }) => [tag, access, cache]),
@@ -110,9 +122,10 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
   if (build === undefined) return { reason: "this build has no name" };
   const machines = KeptMachines.open();
   if (machines === undefined) return { reason: "the cache is not this user's alone, or cannot be written" };
+  const named = request.kernel === undefined ? undefined : inputAt(request.kernel);
   const key = keyOf(request, made, kinds, build);
   const what = `${request.kernel ?? DEFAULT_KERNEL}, ${request.root.kind}`;
-  const keep: Keep = { machines, key, what, begunMs };
+  const keep: Keep = { machines, key, what, named, begunMs };
   const found = machines.find(key);
   if (found === undefined) return { keep, reason: "no machine like this was kept" };
   const changed = changedInput(found.inputs);
@@ -123,12 +136,13 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
 
 /** Keeps the copy of a machine for the next run like this one; nothing where another process does, or there is no room. */
 export async function keepCopy(
-  { machines, key, what, begunMs }: Keep,
+  { machines, key, what, named, begunMs }: Keep,
   { seen, sharedOver }: RunGuest,
   copy: MachineCopy,
 ): Promise<void> {
   const { count, bytes } = machines.limit;
   if (count === 0 || copy.pages.length > bytes) return;
+  if (named !== undefined && !isUnchanged(named)) return;
   const inputs = settledInputs(seen, begunMs);
   if (inputs === undefined) return;
   const { writeCopy } = await import("../../../host/node/copy-file.js");
