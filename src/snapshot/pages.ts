@@ -28,18 +28,26 @@ function isZero(words: Uint32Array, at: number): boolean {
   return true;
 }
 
-/** The pages that are not zero, ascending; no two runs touch unless a range of RAM ends between them. */
-export function pagesInUse(memory: GuestMemory): Run[] {
+/**
+ * The pages that are not zero, ascending; no two runs touch unless a range of RAM ends between them. Once there are more than `most`, no
+ * others are looked for.
+ */
+export function pagesInUse(memory: GuestMemory, most = Infinity): Run[] {
   const runs: Run[] = [];
+  let count = 0;
   for (const { start, size } of memory.ranges) {
     const bytes = memory.view(start, size)!;
     // Engines align RAM to pages, as `MemorySpec` asks of its ranges.
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, size / Uint32Array.BYTES_PER_ELEMENT);
     let run: Run | undefined;
     for (let page = 0; page < size / PAGE; page++) {
-      if (isZero(words, page * WORDS)) run = undefined;
-      else if (run !== undefined) run.count++;
-      else runs.push((run = { first: start / PAGE + page, count: 1 }));
+      if (isZero(words, page * WORDS)) {
+        run = undefined;
+        continue;
+      }
+      if (run === undefined) runs.push((run = { first: start / PAGE + page, count: 0 }));
+      run.count++;
+      if (++count > most) return runs;
     }
   }
   return runs;

@@ -76,13 +76,23 @@ export function snapshotPieces(machine: Machine, options: SnapshotOptions): Uint
   return layOut(sections, checksum);
 }
 
+/** How a machine is copied. */
+export interface CopyOptions extends Omit<SnapshotOptions, "disks"> {
+  /** Bytes of pages that a copy may have. */
+  most: number;
+  /** Called once the machine can be saved, before its memory is looked at. */
+  begun?: () => void;
+}
+
 /**
- * A machine without disks as it is now, for who hands it again the folders that it shares. Throws SaveError where it cannot be saved
- * now, PartError where never.
+ * A machine without disks as it is now, for who hands it again the folders that it shares; undefined where it has more pages than a copy
+ * may. Throws SaveError where it cannot be saved now, PartError where never.
  */
-export function copyMachine(machine: Machine, options: Omit<SnapshotOptions, "disks">): MachineCopy {
+export function copyMachine(machine: Machine, options: CopyOptions): MachineCopy | undefined {
   const state = machine.save(true);
-  const runs = pagesInUse(machine.memory);
+  options.begun?.();
+  const runs = pagesInUse(machine.memory, options.most / PAGE);
+  if (pageCount(runs) * PAGE > options.most) return undefined;
   const pages = new Uint8Array(pageCount(runs) * PAGE);
   let at = 0;
   for (const { first, count } of runs) {

@@ -23,10 +23,10 @@ import { forwardSignals, signalStatus } from "./forwarded-signals.js";
 import { packageVersion } from "../version.js";
 import { guestControl, signalLine } from "./guest-control.js";
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
+import { HandOver, type Keeper } from "./hand-over.js";
 import { KernelLog } from "./kernel-log.js";
 import { outcomeOf, type Outcome } from "./outcome.js";
 import type { RunRequest } from "./request.js";
-import type { MachineCopy } from "../../snapshot/write.js";
 import type { RunTimer } from "./timing.js";
 import type { WarmGuest } from "./warm/keeping.js";
 
@@ -54,16 +54,9 @@ export function isOfState(error: unknown): boolean {
 }
 
 /** What is run: a machine that boots, or one that waits for its command already. */
-export type Runnable =
-  | {
-      boot: RunGuest;
-      /** Gets the machine once it waits for the command. */ keep?: (copy: MachineCopy) => Promise<void>;
-    }
-  | { resume: WarmGuest };
+export type Runnable = { boot: RunGuest; keep?: Keeper } | { resume: WarmGuest };
 
 const SEED_BYTES = 32;
-/** How long a guest may wait for its command so that it can be copied, ms. */
-const COPY_PATIENCE_MS = 5000;
 
 /** The command has ended: nothing the machine does any more counts. */
 const ENDED = machineEnd("off", "the command's end");
@@ -86,14 +79,11 @@ class RunSurroundings {
   #status: number | undefined;
   #failed: string | undefined;
   #steps: StartSteps | undefined;
-  /** What the guest is told once it waits; undefined: it was told, or needs not be. */
-  #command: string | undefined;
-  #resumed = false;
+  #handOver: HandOver | undefined;
   /** Goes on with that, once there is room. */
   #give = (): void => undefined;
-  /** Gets the machine before. */
-  #keep: ((copy: MachineCopy) => Promise<void>) | undefined;
-  #keeping: Promise<void> | undefined;
+  /** Its first instruction runs. */
+  #started = (): void => undefined;
 
   readonly request: RunRequest;
   readonly kinds: StreamKinds;
@@ -122,17 +112,14 @@ class RunSurroundings {
       onStart: (steps) => {
         this.#steps = steps;
         this.timer.end("start", steps.first);
-        if (this.#resumed) this.#handOver();
+        this.#started();
         void prepareToEnd();
       },
+      onCopying: () => this.#handOver?.copying(),
       onCopied: (copy) => {
-        // One that comes too late may be of a machine that has its command.
-        if (this.#command === undefined) return;
-        this.timer.end("copy");
-        this.#handOver();
-        this.#keeping = this.#keep?.(copy);
+        if (this.#handOver?.copied(copy) === true) this.timer.end("copy");
       },
-      onNotCopied: () => this.#handOver(),
+      onNotCopied: () => this.#handOver?.now(),
       onPlanned: (warnings) => {
         for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
       },
@@ -166,20 +153,20 @@ class RunSurroundings {
   async run(what: Runnable): Promise<RunResult> {
     this.interrupted.throwIfAborted();
     if ("resume" in what) return this.#resume(what.resume);
-    this.#command = what.boot.command;
-    this.#keep = what.keep;
+    const { boot, keep } = what;
+    if (boot.command !== undefined) this.#prepare(boot.command, keep);
     const { wait, architecture } = this.request.gdb ?? {};
     const gdb = wait !== undefined && { gdb: { wait, ...(architecture && { architecture }) } };
-    const copying = this.#keep && { copying: packageVersion() };
-    const report = await this.#session.run({ source: what.boot.source, maxResets: 0, ...gdb, ...copying });
-    await this.#keeping;
+    const copying = keep && { copying: { locore: packageVersion(), most: keep.most } };
+    const report = await this.#session.run({ source: boot.source, maxResets: 0, ...gdb, ...copying });
+    await this.#handOver?.kept(this.interrupted);
     return this.result(report);
   }
 
   /** Throws NotResumed where its state came to nothing before the command was started: until then the guest does nothing that is seen. */
   async #resume({ source, command }: WarmGuest): Promise<RunResult> {
-    this.#command = command;
-    this.#resumed = true;
+    const handOver = this.#prepare(command, undefined, renewal);
+    this.#started = () => handOver.now();
     let result: RunResult;
     try {
       result = this.result(await this.#session.run({ source, maxResets: 0 }));
@@ -197,25 +184,27 @@ class RunSurroundings {
     return this.#ready || this.#status !== undefined || this.interrupted.aborted;
   }
 
-  /** The guest waits for the command. */
-  #waiting(alike: boolean): void {
-    if (this.#command === undefined) return;
-    this.timer.end("boot");
-    if (this.#keep === undefined || alike) return this.#handOver();
-    this.#session.save();
-    const timer = setTimeout(() => this.#handOver(), COPY_PATIENCE_MS);
-    this.#closing.push(() => clearTimeout(timer));
+  /** Has the guest given `command` once it waits; `renew` makes what it is told beside it. */
+  #prepare(command: string, keeper: Keeper | undefined, renew?: () => Renewal): HandOver {
+    const give = (): void => {
+      if (this.interrupted.aborted) return;
+      let rest = commandBytes(command, renew?.());
+      this.#give = () => {
+        rest = rest.subarray(this.#session.give(RUN_PORTS.control, rest));
+      };
+      this.#give();
+    };
+    const handOver = new HandOver({ keeper, give, save: () => this.#session.save() });
+    this.#handOver = handOver;
+    this.#closing.push(() => handOver.close());
+    return handOver;
   }
 
-  #handOver(): void {
-    const command = this.#command;
-    this.#command = undefined;
-    if (command === undefined || this.interrupted.aborted) return;
-    let rest = commandBytes(command, this.#resumed ? renewal() : undefined);
-    this.#give = () => {
-      rest = rest.subarray(this.#session.give(RUN_PORTS.control, rest));
-    };
-    this.#give();
+  /** The guest waits for the command. */
+  #waiting(alike: boolean): void {
+    if (this.#handOver?.given !== false) return;
+    this.timer.end("boot");
+    this.#handOver.waiting(alike);
   }
 
   /** What `report` means, with all that the guest said. */

@@ -5,7 +5,7 @@ import { makeGuest, type StreamKinds } from "./guest.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
 import { isOfState, NotResumed, runGuest, type RunResult } from "./run-guest.js";
-import { findKept, keepCopy, type Found, type WarmGuest } from "./warm/keeping.js";
+import { findKept, keepCopy, roomToKeep, type Found, type WarmGuest } from "./warm/keeping.js";
 
 /** Throws what makes a run impossible. */
 export async function runOnce(
@@ -60,7 +60,9 @@ function booted(way: Way, { keep, reason }: Found): Promise<RunResult> {
       const by = keep === undefined ? "archive" : "hand";
       const boot = await makeGuest(request, kinds, { progress: progress.show, signal }, by);
       timer.end("pack");
-      return keep === undefined ? { boot } : { boot, keep: (copy) => keepCopy(keep, boot, copy) };
+      const most = keep === undefined ? 0 : roomToKeep(keep, boot);
+      if (keep === undefined || most === 0) return { boot };
+      return { boot, keep: { most, take: (copy) => keepCopy(keep, boot, copy) } };
     } finally {
       progress.done();
     }

@@ -13,7 +13,7 @@ import type { EngineOptions } from "./engines.js";
 import type { DiskRequest } from "./disk-request.js";
 import type { ShareRequest } from "./share-request.js";
 import type { PlugInFiles } from "./plug-ins.js";
-import type { SavingRequest } from "./saving.js";
+import type { CopyingRequest, SavingRequest } from "./saving.js";
 
 /** main → worker, first, before a plan exists. */
 export interface WorkerSetup {
@@ -109,8 +109,8 @@ export interface StartMessage {
   tripleFault?: "crash" | "reset";
   /** Absent: it is never saved. */
   saving?: SavingRequest;
-  /** Instead: main gets a copy of it when it asks for one, in which the program has this version. */
-  copying?: string;
+  /** Instead: main gets a copy of it when it asks for one. */
+  copying?: CopyingRequest;
   maxInstructions?: number;
   /** Whether ends that are no success are explained, and requests for a diagnosis answered. */
   explain?: boolean;
@@ -164,6 +164,8 @@ export type WorkerMessage =
   | { kind: "held"; held: boolean }
   /** It was not saved: the file could not be written. */
   | { kind: "not-saved"; file: string; reason: string }
+  /** It can be saved, and its memory is copied now. */
+  | { kind: "copying" }
   /** The machine as it was when main asked; it stood still for so long. */
   | { kind: "copied"; copy: MachineCopy; ms: number }
   /** It cannot be copied. */

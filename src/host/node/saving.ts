@@ -23,6 +23,14 @@ export interface SavingRequest {
   locore: string;
 }
 
+/** What is asked of a run about copies. */
+export interface CopyingRequest {
+  /** Version of the program. */
+  locore: string;
+  /** Bytes of pages that a copy may have. */
+  most: number;
+}
+
 const FIRST_OF_TIME = "-T:";
 const NAME_LENGTH = "20261121083000".length;
 
@@ -72,7 +80,7 @@ export function savingOptions(
  * and main writes it while the guest goes on.
  */
 export function copyingOptions(
-  locore: string,
+  { locore, most }: CopyingRequest,
   { side, tell }: { side: WorkerSide; tell: (message: WorkerMessage, moved?: ArrayBuffer[]) => void },
 ): SaveOptions {
   return {
@@ -80,8 +88,10 @@ export function copyingOptions(
     save(machine, watch): undefined {
       const begun = performance.now();
       try {
-        const copy = copyMachine(machine, { locore, savedAt: Date.now(), watch });
-        tell({ kind: "copied", copy, ms: performance.now() - begun }, [copy.pages.buffer]);
+        const begunCopying = (): void => tell({ kind: "copying" });
+        const copy = copyMachine(machine, { locore, savedAt: Date.now(), watch, most, begun: begunCopying });
+        if (copy === undefined) tell({ kind: "not-copied", reason: `more than ${most} bytes` });
+        else tell({ kind: "copied", copy, ms: performance.now() - begun }, [copy.pages.buffer]);
       } catch (error) {
         if (error instanceof SaveError) throw error;
         tell({ kind: "not-copied", reason: (error as Error).message });

@@ -96,6 +96,8 @@ export interface SessionOptions {
   onHeld?: (held: boolean) => void;
   /** Told that it was not saved, and why. */
   onNotSaved?: (file: string, reason: string) => void;
+  /** Told that its memory is copied now, after `save` of a run with `StartMessage.copying`: `onCopied` or `onNotCopied` follows. */
+  onCopying?: () => void;
   /** Given the machine as it was, after `save` of a run with `StartMessage.copying`, and how long it stood still, ms; or why it cannot be. */
   onCopied?: (copy: MachineCopy, ms: number) => void;
   onNotCopied?: (reason: string) => void;
@@ -314,6 +316,9 @@ export class Session {
         return;
       case "not-saved":
         this.#options.onNotSaved?.(message.file, message.reason);
+        return;
+      case "copying":
+        this.#options.onCopying?.();
         return;
       case "copied":
         this.#options.onCopied?.(message.copy, message.ms);

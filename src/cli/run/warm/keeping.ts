@@ -134,6 +134,12 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
   return { keep, warm: warmGuest(machines, found, { request, made, kinds }) };
 }
 
+/** Bytes of its memory that may be kept, by what is known before it is copied; 0: nothing is. */
+export function roomToKeep({ machines, begunMs }: Keep, { seen }: RunGuest): number {
+  const { count, bytes } = machines.limit;
+  return count === 0 || settledInputs(seen, begunMs) === undefined ? 0 : bytes;
+}
+
 /** Keeps the copy of a machine for the next run like this one; nothing where another process does, or there is no room. */
 export async function keepCopy(
   { machines, key, what, named, begunMs }: Keep,
