@@ -75,7 +75,7 @@ test("R1.10 hand over: a machine that cannot be kept is not copied, by the limit
   const machines = KeptMachines.open(folder);
   assert.ok(machines);
   const guest = { seen: [] } as unknown as RunGuest;
-  const keep = { machines, key: "a".repeat(64), what: "", begunMs: Date.now() };
+  const keep = { machines, key: "a".repeat(64), what: "", named: undefined, begunMs: Date.now() };
   assert.equal(roomToKeep(keep, guest), machines.limit.bytes);
   await machines.setLimit({ count: 0, bytes: 1e9 });
   assert.equal(roomToKeep(keep, guest), 0);

@@ -11,17 +11,18 @@ import fs, {
   writeFileSync,
 } from "node:fs";
 import { syncBuiltinESMExports } from "node:module";
+import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { KeptMachines } from "../../src/cli/run/warm/folder.js";
 import { findKernel } from "../../src/cli/run/kernel.js";
 import { parseArguments } from "../../src/cli/args.js";
-import { assemble } from "../../src/cli/run/guest.js";
+import { assemble, commandOptions } from "../../src/cli/run/guest.js";
 import { readRunRequest, RUN_COMMAND_OPTIONS, type RunRequest } from "../../src/cli/run/request.js";
 import { keyOf, neverWarm } from "../../src/cli/run/warm/keeping.js";
 import { changedInput, settledInputs } from "../../src/cli/run/warm/inputs.js";
 import { RunTimer, timingLines } from "../../src/cli/run/timing.js";
-import { commandBytes, inputAt, moduleFolder, type Input } from "../../src/guests/index.js";
+import { commandBytes, inputAt, moduleFolder, runCommandScript, type Input } from "../../src/guests/index.js";
 import { scratch } from "../support/built-tree.js";
 
 const key = (digit: string): string => digit.repeat(64);
@@ -253,6 +254,23 @@ test("R1.10 warm: a kernel's name is the same one in every folder, until a file 
   assert.notEqual(file, name);
   assert.notEqual(await keyIn(other, "debian-12"), file);
   assert.equal(await keyIn(other, path.join(one, "debian-12")), file);
+});
+
+test("R1.10 warm: the host's name is told with the command: a machine that another host of this cache kept goes on", async (t) => {
+  const kinds = { terminal: false, separateErrors: false };
+  const request = asked("--", "true");
+  const made = await assemble(request);
+  const key = keyOf(request, made, kinds, "build");
+  t.mock.method(os, "hostname", () => "its another");
+  syncBuiltinESMExports();
+  try {
+    assert.equal(keyOf(request, made, kinds, "build"), key);
+    const [first] = runCommandScript(commandOptions(request, made, kinds)).split("\n");
+    assert.equal(first, "hostname 'its another'");
+  } finally {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  }
 });
 
 test("R1.10 warm: a card whose address is made up in each run is never warm; with mac= it may be", async () => {

@@ -13,10 +13,9 @@ import {
 import path from "node:path";
 import type { TestContext } from "node:test";
 import type { Timing } from "../../src/cli/run/timing.js";
-import { defaultCacheFolder } from "../../src/guests/index.js";
+import { defaultCacheFolder, inputAt } from "../../src/guests/index.js";
 import { scratch } from "./built-tree.js";
 import type { KeptRecord } from "../../src/cli/run/warm/folder.js";
-import { inputAt } from "../../src/cli/run/warm/inputs.js";
 import { runToEnd, type RunEnd } from "./run-command.js";
 
 /** What goes into the variable XDG_CACHE_HOME. Guests are those of the user's cache. */

@@ -254,6 +254,7 @@ export function commandOptions(request: RunRequest, made: Assembly, kinds: Strea
   const environment = [...request.environment];
   if (kinds.terminal && terminal !== undefined) environment.unshift(["TERM", terminal]);
   return {
+    hostname: hostname(),
     command: commandOf(request),
     environment,
     folder: folderOf(request, made.hasFolder),
@@ -295,7 +296,7 @@ export async function makeGuest(
     busybox: busybox.files["busybox"],
     modules,
     packages,
-    start: { hostname: hostname(), ...kinds, serving: isServing, tags: made.shares.map(({ tag }) => tag) },
+    start: { ...kinds, serving: isServing, tags: made.shares.map(({ tag }) => tag) },
     ...(by === "archive" && { command }),
   });
   const memory =

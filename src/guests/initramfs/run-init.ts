@@ -61,7 +61,6 @@ export interface RunAddress {
 
 /** What the first text depends on. */
 export interface RunStartOptions {
-  hostname: string;
   /** The command's standard streams are the console hvc0, its controlling terminal; otherwise three pipes. */
   terminal: boolean;
   /** On a terminal: standard error is a stream of its own all the same. */
@@ -74,6 +73,8 @@ export interface RunStartOptions {
 
 /** What the second depends on. */
 export interface RunCommandOptions {
+  /** The guest's name. It is told late: the host of a machine that goes on may have another one than that which booted it. */
+  hostname: string;
   /** The command and its arguments; "from host": the host says again and again what is to run (`exec-init.ts`). */
   command: readonly string[] | "from host";
   /** Of the environment, besides what every command has. */
@@ -461,7 +462,6 @@ finish
 
 /** The first text. The archive has /bin/busybox, /dev/console, `MODULES_FOLDER` with its modules in the order of their names. */
 export function runInitScript({
-  hostname,
   terminal,
   separateErrors,
   serving = false,
@@ -478,7 +478,6 @@ export function runInitScript({
     MOUNT_FUNCTIONS,
     `launch=${shellQuote(LAUNCH)}`,
     END,
-    `hostname ${shellQuote(hostname)}`,
     "ifconfig lo up 2>/dev/null",
     ...shareLines(tags),
     ...(serving ? [] : streams),
@@ -510,8 +509,9 @@ function commandLines(options: RunCommandOptions, command: readonly string[]): s
 
 /** The second text. */
 export function runCommandScript(options: RunCommandOptions): string {
-  const { command } = options;
+  const { command, hostname } = options;
   return [
+    `hostname ${shellQuote(hostname)}`,
     ...rootLines(options),
     ...networkLines(options),
     ...accountLines(options),

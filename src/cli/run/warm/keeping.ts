@@ -3,7 +3,6 @@
  * then is in the key, or is a file that has to be as it was. Reads no kernel.
  */
 import { createHash } from "node:crypto";
-import { hostname } from "node:os";
 import path from "node:path";
 import { inputAt, isUnchanged, runCommandScript, withFreeLock, type Input } from "../../../guests/index.js";
 import type { SnapshotToRestore } from "../../../host/node/messages.js";
@@ -93,7 +92,6 @@ export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, b
     commandLine: commandLine(request),
     card: net?.card ?? null,
     machine: [cpus ?? null, memory ?? null, engine, jit ?? null],
-    hostname: hostname(),
     streams: [kinds.terminal, kinds.separateErrors],
   };
   return createHash("sha256").update(canonical(facts)).digest("hex");
