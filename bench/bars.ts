@@ -34,6 +34,8 @@ export const FIRST_INSTRUCTION_MS = 500;
 /** Issue 22: the first instruction of a small kernel by the start of a Node with one empty worker, and the version by a Node that does nothing. */
 const FIRST_BY_EMPTY = 2;
 const VERSION_BY_NOTHING = 1.3;
+/** A warm `run -- true` beyond the start of a Node with one empty worker, ms. */
+const WARM_BEYOND_EMPTY_MS = 150;
 /** Issue 16: process start to the guest's next instruction, by the start of a Node with one empty worker. */
 const RESTORE_BY_EMPTY = 2.5;
 const SAVING_MS = 300;
@@ -143,10 +145,13 @@ export function snapshotVerdicts(found: ReadonlyMap<string, SnapshotSamples>): V
 
 /** The bars of starts for each peer. */
 export function startUpVerdicts(found: ReadonlyMap<string, StartUpSamples>): Verdict[] {
-  return [...found].flatMap(([peer, { nothingMs, versionMs, emptyMs, smallMs, debianMs }]) => {
+  return [...found].flatMap(([peer, samples]) => {
+    const { nothingMs, versionMs, emptyMs, smallMs, debianMs, coldMs, warmMs } = samples;
     const median = (of: readonly number[]): number | undefined => figure(of)?.median;
     const by = (ours: readonly number[], theirs: readonly number[]): number =>
       median(ours)! / median(theirs)!;
+    const warm = median(warmMs);
+    const beyond = warm === undefined ? undefined : warm - median(emptyMs)!;
     const small = "a small kernel's first instruction, by an empty worker's start";
     return [
       ...verdict(peer, "Node that does nothing", "ms", median(nothingMs)),
@@ -160,6 +165,9 @@ export function startUpVerdicts(found: ReadonlyMap<string, StartUpSamples>): Ver
       ...verdict(peer, "Node with one empty worker", "ms", median(emptyMs)),
       ...verdict(peer, small, "×", by(smallMs, emptyMs), FIRST_BY_EMPTY),
       ...verdict(peer, "Debian's first instruction", "ms", median(debianMs), FIRST_INSTRUCTION_MS),
+      ...verdict(peer, "run -- true, cold", "ms", median(coldMs)),
+      ...verdict(peer, "run -- true, warm", "ms", warm),
+      ...verdict(peer, "the same beyond an empty worker's start", "ms", beyond, WARM_BEYOND_EMPTY_MS),
     ];
   });
 }

@@ -135,8 +135,17 @@ export const RUN_FOLDER = "/";
 
 /** A run, with whatever it finds by itself. */
 function locoreRun(node: string, command: readonly string[], memoryMib: number): Command {
-  const start = ['cd "$0" && exec "$@"', RUN_FOLDER, node, CLI, "run", "--cold", "--", ...command];
-  return { program: "sh", args: ["-c", ...start], guestBytes: memoryMib * MIB };
+  return inRunFolder(node, ["--cold", "--", ...command], memoryMib * MIB);
+}
+
+function inRunFolder(node: string, words: readonly string[], guestBytes: number): Command {
+  const start = ['cd "$0" && exec "$@"', RUN_FOLDER, node, CLI, "run", ...words];
+  return { program: "sh", args: ["-c", ...start], guestBytes };
+}
+
+/** The shortest run there is, which says where its time went. */
+export function trueCommand(node: string, cold: boolean): Command {
+  return inRunFolder(node, ["--timing", ...(cold ? ["--cold"] : []), "--", "true"], 0);
 }
 
 /** Ports as a run's guest wants them; what the command writes comes on standard output. */

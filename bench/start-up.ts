@@ -1,13 +1,15 @@
 /**
  * How long locore takes to start, beside what Node takes for itself: until it has said its version, and from the start of its process to
- * the first instruction of a small kernel and of Debian's, as it says itself on runs that end after that one instruction.
+ * the first instruction of a small kernel and of Debian's, as it says itself on runs that end after that one instruction. And how long the
+ * shortest run takes as a whole, with its boot and from a machine that was kept.
  */
 import { bootCases } from "./boot-cases.js";
 import { instructionCases } from "./compute-cases.js";
 import type { Case } from "./case.js";
 import { measure } from "./measure.js";
 import type { Run } from "./measure.js";
-import { emptyWorkerCommand, nothingCommand, startCommand, versionCommand } from "./peers.js";
+import { emptyWorkerCommand, nothingCommand, startCommand, trueCommand, versionCommand } from "./peers.js";
+import { runCommandCases } from "./run-cases.js";
 import type { Boot, NodeBinary, Peer } from "./peers.js";
 
 export const START_UP = "start-up";
@@ -24,6 +26,10 @@ export interface StartUpSamples {
   smallMs: number[];
   /** The same of Debian's; empty where it is not there. */
   debianMs: number[];
+  /** `run -- true` from its start to its end, with its boot; empty where its guest is not there. */
+  coldMs: number[];
+  /** The same of one that goes on from a machine that was kept. */
+  warmMs: number[];
 }
 
 interface StartUpOptions {
@@ -36,6 +42,12 @@ function firstInstruction({ stderr }: Run): number {
   const ms = /first instruction\s+([\d,]+) ms/.exec(stderr)?.[1];
   if (ms === undefined) throw new Error(`locore says nothing of its start:\n${stderr}`);
   return Number(ms.replaceAll(",", ""));
+}
+
+/** How long a run took that must have been of this kind. */
+function tookAs(kind: "warm" | "cold", { status, stderr, wallMs }: Run): number {
+  if (status === 0 && new RegExp(String.raw`^locore: [\d,]+ ms, ${kind}`, "m").test(stderr)) return wallMs;
+  throw new Error(`a run was not ${kind}:\n${stderr}`);
 }
 
 async function prepared(one: Case, folder: string): Promise<Boot | undefined> {
@@ -52,13 +64,14 @@ export async function measureStartUp(
   const found = new Map<string, StartUpSamples>();
   const small = (await prepared(instructionCases()[0], folder))!;
   const debian = await prepared(bootCases()[0], folder);
+  const hasRuns = (await prepared(runCommandCases()[0], folder)) !== undefined;
   const run = (command: Parameters<typeof measure>[0]): Promise<Run> =>
     measure(command, { marks: [], timeoutMs });
   for (let round = 0; round < runs; round++) {
     for (const peer of peers.filter((p) => p.judged)) {
       const node = nodes.find((n) => n.version === peer.node)!.path;
       const samples = found.get(peer.name) ?? {
-        ...{ nothingMs: [], versionMs: [], emptyMs: [], smallMs: [], debianMs: [] },
+        ...{ nothingMs: [], versionMs: [], emptyMs: [], smallMs: [], debianMs: [], coldMs: [], warmMs: [] },
       };
       samples.nothingMs.push((await run(nothingCommand(node))).wallMs);
       samples.versionMs.push((await run(versionCommand(node))).wallMs);
@@ -66,6 +79,12 @@ export async function measureStartUp(
       samples.smallMs.push(firstInstruction(await run(startCommand(node, small))));
       if (debian !== undefined)
         samples.debianMs.push(firstInstruction(await run(startCommand(node, debian))));
+      if (hasRuns) {
+        samples.coldMs.push(tookAs("cold", await run(trueCommand(node, true))));
+        // The first one of a build keeps its machine.
+        if (round === 0) await run(trueCommand(node, false));
+        samples.warmMs.push(tookAs("warm", await run(trueCommand(node, false))));
+      }
       found.set(peer.name, samples);
     }
   }
