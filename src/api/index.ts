@@ -190,3 +190,4 @@ export { ConsoleWatch } from "../diagnose/console-watch.js";
 export { runToEnd } from "../host/run.js";
 export type { RunOptions, RunReport } from "../host/run.js";
 export type { ConsoleSize } from "../host/shared.js";
+export type * from "./declared-types.js";

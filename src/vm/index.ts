@@ -27,10 +27,27 @@ export { SessionError } from "../host/node/session.js";
 export type { RunReport } from "../host/run.js";
 export type { EndKind, MachineEnd } from "../machine/end.js";
 export type { MachineStats } from "../machine/machine.js";
-export type { Diagnosis } from "../diagnose/diagnosis.js";
+export type {
+  Cause,
+  CodePlace,
+  CpuActivity,
+  CpuReport,
+  Diagnosis,
+  InputReport,
+  LogReport,
+} from "../diagnose/diagnosis.js";
+export type { AccessCount } from "../diagnose/place/accesses.js";
+export type { FoundBy } from "../diagnose/place/backtrace.js";
+export type { Loop } from "../diagnose/place/polls.js";
+export type { AccessSpace } from "../machine/accesses.js";
+export type { Screen } from "../machine/screen.js";
+export type { WorkerFailure } from "../host/node/messages.js";
 export type { DiskFormat, DiskRequest } from "../host/node/disk-request.js";
+export type { ShareRequest } from "../host/node/share-request.js";
+export type { ShareCache, ShareOwner, ShareProtocol } from "../share/share-options.js";
+export type { HostAddress } from "../net/host-sockets.js";
 export type { ConsolePlace } from "../boot/options.js";
 export type { ConsoleSize } from "../host/shared.js";
-export type { JitMode } from "../engine/contract.js";
+export type { EngineCounters, JitMode } from "../engine/contract.js";
 export type { ConnectAnswer, ConnectAttempt, OnConnect } from "../net/door.js";
 export type { Faults } from "../net/faults.js";
