@@ -25,6 +25,7 @@ import {
   type VmOptions,
 } from "./options.js";
 import { disksOf } from "./option-words.js";
+import { afterPatience, checkPatience } from "./patience.js";
 import { bootSource, runRequest, runSource } from "./source.js";
 import type { Terminal } from "./terminal.js";
 import { VmError } from "./vm-error.js";
@@ -230,6 +231,7 @@ export class Vm {
 /** Opens the network, starts the thread and runs the machine; what was begun is undone when it does not come to that. */
 async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promise<VmHost> {
   const { signal, timeoutMs, jit, onMessage = () => undefined } = options;
+  checkPatience("timeoutMs", timeoutMs);
   signal?.throwIfAborted();
   const network = wish && (await openWish(wish, mtu, onMessage));
   const host = new VmHost({ network, jit, say: onMessage, ...rest });
@@ -241,11 +243,11 @@ async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promis
     signal?.throwIfAborted();
     signal?.addEventListener("abort", stop);
     isRunning = true;
-    let timer: NodeJS.Timeout | undefined;
-    if (timeoutMs !== undefined)
-      timer = setTimeout(() => host.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)), timeoutMs);
+    const callOff = afterPatience(timeoutMs, () =>
+      host.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)),
+    );
     const forget = (): void => {
-      clearTimeout(timer);
+      callOff();
       signal?.removeEventListener("abort", stop);
     };
     host.end.then(forget, forget);

@@ -222,3 +222,11 @@ test("R1.10 a guest with an init of its own has no exec, and it is said why", as
   assert.throws(() => vm.fs, { fault: "no-exec" });
   await assert.rejects(vm.shell(), { fault: "no-exec" });
 });
+
+test("R1.10 a machine whose time limit is Infinity has none, and one that is no time is refused", async (t) => {
+  const vm = await started(t, { timeoutMs: Infinity });
+  await vm.console.expect(READY, PATIENCE);
+  await vm.console.send("on");
+  await vm.console.expect("on", PATIENCE);
+  await assert.rejects(Vm.start({ ...SMALL, timeoutMs: NaN }), { name: "VmError", fault: "option" });
+});
