@@ -120,6 +120,11 @@ export interface Channel {
   write(bytes: Uint8Array): void;
   /** Bytes that `write` takes without waiting for whoever is at the other end. Absent: any number. */
   room?(): number;
+  /**
+   * Told that output waits in the guest until there is room, and that it does no more. Present: a part writes no more than there is
+   * room for, and the machine goes on. Absent: `write` waits, and the machine with it.
+   */
+  readonly keep?: ((waits: boolean) => void) | undefined;
   /** At most `limit` bytes for the guest; an empty array when there is none now. */
   read(limit: number): Uint8Array;
   /** Whether more may come; the guest is told of the end. While more may come, that keeps a sleeping machine alive. Absent: it never ends, and nobody waits. */

@@ -7,19 +7,21 @@
  *  word 1   read      bytes ever read, modulo 2^32; stored by the reader only
  *  word 2   closed    1 once the writer will write no more
  *  word 3   wanted    1 once one side wants to be woken when the other has written or read
- *  byte 16  data      `capacity` bytes, a power of two; byte n of the stream is at n modulo capacity
+ *  word 4   kept      1 while the writer has more than there was room for
+ *  byte 20  data      `capacity` bytes, a power of two; byte n of the stream is at n modulo capacity
  * ```
  * The writer stores the bytes, then `written`; the reader loads `written`, then the bytes, then stores `read`.
  */
 
 import { isPowerOfTwo } from "../bytes/align.js";
 
-const HEADER_WORDS = 4;
+const HEADER_WORDS = 5;
 const HEADER_BYTES = HEADER_WORDS * Int32Array.BYTES_PER_ELEMENT;
 const WRITTEN = 0;
 const READ = 1;
 const CLOSED = 2;
 const WANTED = 3;
+const KEPT = 4;
 
 export class Ring {
   readonly buffer: SharedArrayBuffer;
@@ -59,6 +61,16 @@ export class Ring {
   /** Writer: no more will come. */
   close(): void {
     Atomics.store(this.#words, CLOSED, 1);
+  }
+
+  /** Writer: whether it has more, which comes once there is room. Stored behind the bytes that it was. */
+  keep(waits: boolean): void {
+    Atomics.store(this.#words, KEPT, waits ? 1 : 0);
+  }
+
+  /** Reader: whether more than what can be read was written. Asked before the bytes are read. */
+  get kept(): boolean {
+    return Atomics.load(this.#words, KEPT) === 1;
   }
 
   /** The side that must not block, before it looks a last time: it wants to be woken. */

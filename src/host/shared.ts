@@ -48,6 +48,8 @@ export interface SharedStream {
   output: SharedArrayBuffer;
   /** Main → worker. */
   input: SharedArrayBuffer;
+  /** A full ring holds back only who writes in the guest; absent: the worker waits until there is room. */
+  patient?: boolean;
 }
 
 /** What crosses to the worker: pieces of shared memory. */
@@ -63,16 +65,25 @@ function allocateStream(output = OUTPUT_CAPACITY, input = INPUT_CAPACITY): Share
   return { output: Ring.allocate(output).buffer, input: Ring.allocate(input).buffer };
 }
 
-/** Makes the memory of one machine: empty rings, a bell that never rang. `sizes`: bytes each way of channels that are not as the console. */
+/**
+ * Makes the memory of one machine: empty rings, a bell that never rang. `sizes`: bytes each way of channels that are not as the console.
+ * `patient`: channels that are (`SharedStream`).
+ */
 export function allocateShared(
   channels: readonly string[] = [],
   sizes: ReadonlyMap<string, number> = new Map<string, number>(),
+  patient: ReadonlySet<string> = new Set<string>(),
 ): SharedMemory {
   return {
     ...allocateStream(),
     control: new SharedArrayBuffer(CONTROL_WORDS * Int32Array.BYTES_PER_ELEMENT),
     saveTo: new SharedArrayBuffer(PATH_AT + LONGEST_PATH),
-    channels: new Map(channels.map((name) => [name, allocateStream(sizes.get(name), sizes.get(name))])),
+    channels: new Map(
+      channels.map((name) => {
+        const stream = allocateStream(sizes.get(name), sizes.get(name));
+        return [name, { ...stream, patient: patient.has(name) }];
+      }),
+    ),
   };
 }
 
@@ -120,6 +131,11 @@ export class MainStream {
     const bytes = this.#output.read(limit);
     this.#changed();
     return bytes;
+  }
+
+  /** Whether the guest has written more than could be taken; looked at before what can be is taken. */
+  get kept(): boolean {
+    return this.#output.kept;
   }
 
   /** Gives input; returns how much was taken. If that is not all, the worker will call back. */
@@ -204,6 +220,7 @@ export class MainSide extends MainStream {
 
 /** The worker's end of a stream: a console's, or a channel's. */
 class WorkerStream implements ConsoleEnd, Channel {
+  readonly keep: ((waits: boolean) => void) | undefined;
   readonly #output: Ring;
   readonly #input: Ring;
   readonly #control: Int32Array;
@@ -211,11 +228,18 @@ class WorkerStream implements ConsoleEnd, Channel {
   /** Something is missing behind what was written: whatever followed would be read as what it is not. */
   #cut = false;
 
-  constructor({ output, input }: SharedStream, control: Int32Array, wakeMain: () => void) {
+  constructor({ output, input, patient }: SharedStream, control: Int32Array, wakeMain: () => void) {
     this.#output = new Ring(output);
     this.#input = new Ring(input);
     this.#control = control;
     this.#wakeMain = wakeMain;
+    if (patient !== true) return;
+    this.keep = (waits) => {
+      if (waits === this.#output.kept) return;
+      this.#output.keep(waits);
+      // Who waits for the last byte may have found it before it was known to be the last.
+      if (!waits) wakeMain();
+    };
   }
 
   /** Passes output on; waits while the ring is full. Gives up only when the machine is asked to end, and then for good. */

@@ -99,7 +99,10 @@ export class VmHost {
   }
 
   #channels(): Map<string, SessionChannel> {
-    const channels = new Map<string, SessionChannel>(this.commands?.channels());
+    const channels = new Map<string, SessionChannel>();
+    // Who reads a command's output slowly holds that command back, and nothing else of the machine.
+    for (const [name, channel] of this.commands?.channels() ?? [])
+      channels.set(name, { ...channel, patient: true });
     if (this.commands !== undefined)
       channels.set(TERMINAL_CHANNEL, {
         output: (bytes) => this.terminal.wire?.take(bytes) ?? Promise.resolve(),

@@ -105,3 +105,19 @@ test("R1.10 each channel is a stream of its own: bytes both ways, main called wh
   assert.equal(input.inputOpen!(), false);
   assert.equal(output.inputOpen!(), true);
 });
+
+test("R1.10 a patient channel tells main what waits in the guest, and calls it once that is no more", () => {
+  const shared = allocateShared(["port", "other"], new Map(), new Set(["port"]));
+  let woken = 0;
+  const worker = new WorkerSide(shared, () => woken++).channels;
+  const main = new MainSide(shared).channels.get("port")!;
+  assert.equal(worker.get("other")!.keep, undefined, "the worker waits");
+  const { keep } = worker.get("port")!;
+  keep!(false);
+  assert.equal(woken, 0, "nothing had waited");
+  keep!(true);
+  assert.ok(main.kept);
+  keep!(false);
+  assert.ok(!main.kept);
+  assert.equal(woken, 1);
+});

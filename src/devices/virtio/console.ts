@@ -4,7 +4,18 @@
  *
  * Specification: VIRTIO 1.2 §5.3.
  */
-import { bool, bytes, list, record, refine, u16, u32, type Shape } from "../../bytes/shape.js";
+import {
+  bool,
+  bytes,
+  list,
+  optional,
+  record,
+  refine,
+  u16,
+  u32,
+  whole,
+  type Shape,
+} from "../../bytes/shape.js";
 import {
   VIRTIO_CONSOLE_CONFIG,
   VIRTIO_CONSOLE_EVENT,
@@ -46,6 +57,8 @@ interface PortState {
   held: Uint8Array;
   /** The guest was told that no more will come. */
   ended: boolean;
+  /** Bytes that were sent of the next chain, which waits in its queue until there is room outside; absent: none waits. */
+  sent?: number;
 }
 
 /** Tells the guest how large its console is: characters a line, and lines. */
@@ -76,6 +89,10 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   all.set(first);
   all.set(second, first.length);
   return all;
+}
+
+function transmitQueue(port: number): number {
+  return receiveQueue(port) + 1;
 }
 
 function portOf(queue: number): number {
@@ -121,6 +138,10 @@ class VirtioConsole implements VirtioDevice {
   readonly #coming: number[];
   /** What keeps the machine alive for each port from which more may come. */
   readonly #holds: (Hold | undefined)[];
+  /** The same for each port whose output waits for room. */
+  readonly #kept: (Hold | undefined)[];
+  /** Ports whose output is about to go on. */
+  readonly #going = new Set<number>();
 
   constructor(
     private readonly names: readonly string[],
@@ -141,6 +162,13 @@ class VirtioConsole implements VirtioDevice {
     this.#holds = this.#channels.map((channel, port) =>
       channel?.inputOpen?.() === true ? wires.wake.hold(`input of port ${port}`) : undefined,
     );
+    this.#kept = this.#channels.map(() => undefined);
+    state.ports.forEach(({ sent }, port) => {
+      if (sent !== undefined) this.#keep(port, sent);
+      // Of a life before a reset of the machine something may have waited.
+      else this.#channels[port]?.keep?.(false);
+      wires.completions.attach(() => this.#goOn(port));
+    });
     if (this.#isConsole) wires.console.connect({ receive: (bytes) => this.#receive(0, bytes) });
     this.#channels.forEach((channel, port) => {
       if (channel !== undefined) wires.completions.attach(() => this.#poll(port, channel));
@@ -164,6 +192,7 @@ class VirtioConsole implements VirtioDevice {
 
   reset(): void {
     const { columns, rows } = this.state;
+    this.state.ports.forEach((_, port) => this.#keep(port, undefined));
     Object.assign(this.state, initialState(this.names.length + 1), { columns, rows });
   }
 
@@ -207,12 +236,55 @@ class VirtioConsole implements VirtioDevice {
   #transmit(port: number, index: number): void {
     serveQueue(this.bus, index, TURN_BYTES, (queue, chain) => {
       if (chain.readable > MOST_OUTPUT) throw new RingFault(`${chain.readable} bytes to be sent at once`);
-      chain.read(this.wires.memory(), 0, chain.readable, (piece) => {
+      const from = this.state.ports[port].sent ?? 0;
+      const rest = Math.max(0, chain.readable - from);
+      const now = Math.min(rest, this.#room(port));
+      chain.read(this.wires.memory(), from, now, (piece) => {
         this.#send(port, piece);
         return true;
       });
+      if (now < rest) {
+        queue.unpop(chain);
+        this.#keep(port, from + now);
+        return "left";
+      }
       queue.push(chain, 0);
-      return chain.readable;
+      this.#keep(port, undefined);
+      return now;
+    });
+  }
+
+  /**
+   * Bytes that are sent at once. A reader that is slow holds back who writes to its port in the guest, not the machine. Where runs repeat,
+   * the machine waits: when there is room is of the host's time.
+   */
+  #room(port: number): number {
+    const channel = this.#channels[port];
+    const waits = channel?.keep === undefined || this.wires.machine.clock.deterministic !== undefined;
+    return waits ? Infinity : (channel.room?.() ?? Infinity);
+  }
+
+  /** A chain waits for room, of which so many bytes were sent; undefined: none does any more. */
+  #keep(port: number, sent: number | undefined): void {
+    const state = this.state.ports[port];
+    const waits = sent !== undefined;
+    if (waits) state.sent = sent;
+    else delete state.sent;
+    if (waits === (this.#kept[port] !== undefined)) return;
+    this.#kept[port]?.release();
+    this.#kept[port] = waits ? this.wires.wake.hold(`output of port ${port}`) : undefined;
+    this.#channels[port]?.keep?.(waits);
+  }
+
+  /** Looks for room for the output that waits. */
+  #goOn(port: number): void {
+    if (this.#kept[port] === undefined || this.#going.has(port) || this.#room(port) === 0) return;
+    this.#going.add(port);
+    this.wires.completions.announce(this.#nameOf(port), () => {
+      this.#going.delete(port);
+      const index = transmitQueue(port);
+      if (this.bus.queue(index) === undefined) this.#keep(port, undefined);
+      else this.bus.guarded(() => this.#transmit(port, index));
     });
   }
 
@@ -386,7 +458,13 @@ function shape(part: PlanPart): Shape<ConsoleState> {
     rows: u16,
     messages: list(message, { max: MOST_MESSAGES }),
     ports: list(
-      record<PortState>({ ready: bool, open: bool, held: bytes({ max: MOST_HELD }), ended: bool }),
+      record<PortState>({
+        ready: bool,
+        open: bool,
+        held: bytes({ max: MOST_HELD }),
+        ended: bool,
+        sent: optional(whole(0, MOST_OUTPUT)),
+      }),
       ports,
     ),
   });

@@ -51,19 +51,21 @@ const TURN_CHAINS = 256;
 
 /**
  * Serves what is in queue `index`, chain by chain; `serve` gives what one took of `turn`, after which the guest's CPUs go on before
- * the rest is served. May throw RingFault.
+ * the rest is served. "left": the chain was put back, and what is in the queue waits until it is served again. May throw RingFault.
  */
 export function serveQueue(
   bus: VirtioBus,
   index: number,
   turn: number,
-  serve: (queue: Virtqueue, chain: Chain) => number,
+  serve: (queue: Virtqueue, chain: Chain) => number | "left",
 ): void {
   const queue = bus.queue(index);
   if (queue === undefined) return;
   let spent = 0;
   for (let chains = 1; queue.pop(bus.chain); chains++) {
-    spent += serve(queue, bus.chain);
+    const taken = serve(queue, bus.chain);
+    if (taken === "left") break;
+    spent += taken;
     if (spent < turn && chains < TURN_CHAINS) continue;
     bus.again(index);
     break;

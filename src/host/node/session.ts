@@ -70,6 +70,8 @@ export interface SessionChannel {
   output: OutputSink;
   /** Bytes that may wait each way, a power of two; absent: as many as of the console. */
   capacity?: number;
+  /** A slow reader holds back only who writes to the port in the guest; absent: the whole machine. */
+  patient?: boolean;
   /** Called when there is room again after `give` took less than it was given. */
   onRoom?: () => void;
 }
@@ -118,6 +120,7 @@ class Pumped {
   readonly #stream: MainStream;
   readonly #channel: SessionChannel;
   #pumping: Promise<void> | undefined;
+  #waiting: (() => void)[] = [];
 
   constructor(stream: MainStream, channel: SessionChannel) {
     this.#stream = stream;
@@ -131,12 +134,24 @@ class Pumped {
 
   /** Carries output until there is none; the worker calls again at the next byte. */
   pump(): void {
+    for (const wake of this.#waiting.splice(0)) wake();
     this.#pumping ??= this.#carry().finally(() => (this.#pumping = undefined));
   }
 
-  /** Resolves once everything that was written has left. */
-  drained(): Promise<void> {
-    return (this.#pumping ?? Promise.resolve()).then(() => this.#carry());
+  /** Resolves once everything that came out of the guest has left. */
+  async left(): Promise<void> {
+    await this.#pumping;
+    await this.#carry();
+  }
+
+  /** Resolves once everything that was written has left, with what waits in the guest. */
+  async drained(): Promise<void> {
+    for (;;) {
+      const { kept } = this.#stream;
+      await this.left();
+      if (!kept) return;
+      if (this.#stream.kept) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
   }
 
   async #carry(): Promise<void> {
@@ -168,7 +183,8 @@ export class Session {
     const sizes = [...channels].flatMap(([name, { capacity }]): [string, number][] =>
       capacity === undefined ? [] : [[name, capacity]],
     );
-    const shared = allocateShared([...channels.keys()], new Map(sizes));
+    const patient = [...channels].flatMap(([name, channel]) => (channel.patient === true ? [name] : []));
+    const shared = allocateShared([...channels.keys()], new Map(sizes), new Set(patient));
     this.#side = new MainSide(shared);
     this.#pumped = new Map(
       [...channels].map(([name, channel]) => [name, new Pumped(this.#side.channels.get(name)!, channel)]),
@@ -219,7 +235,10 @@ export class Session {
     this.#channel(channel).closeInput();
   }
 
-  /** Resolves once all that the guest has written to the named port until now was taken. */
+  /**
+   * Resolves once all that the guest has written to the named port until now was taken. Not for a machine that ends before: what still
+   * waits in its guest is lost.
+   */
   drained(channel: string): Promise<void> {
     return this.#pumped.get(channel)?.drained() ?? Promise.resolve();
   }
@@ -369,7 +388,7 @@ export class Session {
 
   /** Everything the guest wrote leaves; if the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
-    const drained = Promise.all(this.#streams.map((stream) => stream.drained()));
+    const drained = Promise.all(this.#streams.map((stream) => stream.left()));
     if (this.#stop === undefined || this.#patient) {
       await drained;
       return;

@@ -241,6 +241,69 @@ test("R1.10 virtio-console: port 0 may be a channel of its own instead of the ma
   assert.throws(() => benchOf(virtioConsolePart, alone, { console: consoleWire().wire }), PartError);
 });
 
+/** A channel with little room, which is not to be waited for. */
+function narrow(most: number) {
+  const taken: number[] = [];
+  const one = { room: most, waits: false };
+  const channel: Channel = {
+    read: () => new Uint8Array(0),
+    room: () => one.room,
+    keep: (waits) => (one.waits = waits),
+    write: (bytes) => {
+      assert.ok(bytes.length <= one.room, "more than there is room for");
+      one.room -= bytes.length;
+      taken.push(...bytes);
+    },
+  };
+  return { one, channel, taken };
+}
+
+test("R1.10 virtio-console: output that has no room stays in its queue, goes on once there is, and other ports go on meanwhile", () => {
+  const { one: outside, channel, taken } = narrow(5);
+  const shown: number[] = [];
+  const terminal = { write: (bytes: Uint8Array) => shown.push(...bytes), read: () => new Uint8Array(0) };
+  const one = controlled(channel, { ...terminal, write: (bytes) => void terminal.write(bytes) });
+  const screen = driverQueue(one.bench, { queue: 1, base: 0x9_0000 });
+  const sent = Array.from({ length: 12 }, (_, at) => at + 1);
+  one.bench.memory.writable(DATA, 12)!.set(sent);
+  for (const at of [0, 4, 8]) one.output.add([{ address: DATA + at, length: 4 }]);
+  one.bench.notify(5);
+  assert.deepEqual(taken, sent.slice(0, 5));
+  assert.equal(one.output.used().length, 1, "the second is not done");
+  assert.ok(outside.waits);
+  assert.equal(one.held.count, 1, "it will go on: the machine is not at its end");
+  screen.add([{ address: DATA, length: 2 }]);
+  one.bench.notify(1);
+  assert.deepEqual(shown, [1, 2]);
+  for (let i = 0; i < 3; i++) one.bench.settle();
+  one.bench.notify(5);
+  assert.deepEqual(taken, sent.slice(0, 5));
+
+  const saved = one.bench.state as { device: { ports: { sent?: number }[] } };
+  assert.equal(saved.device.ports[1].sent, 1, "a copy of the machine sends the rest of it");
+  outside.room = 4;
+  one.bench.settle();
+  assert.deepEqual(taken, sent.slice(0, 9));
+  assert.equal(one.output.used().length, 1);
+  outside.room = 100;
+  one.bench.settle();
+  assert.deepEqual(taken, sent);
+  assert.equal(one.output.used().length, 1);
+  assert.ok(!outside.waits);
+  assert.equal(one.held.count, 0);
+});
+
+test("R1.10 virtio-console: a driver that takes back what waits leaves nothing waiting", () => {
+  const { one: outside, channel } = narrow(0);
+  const one = controlled(channel);
+  one.output.add([{ address: DATA, length: 4 }]);
+  one.bench.notify(5);
+  assert.ok(outside.waits);
+  one.bench.write(VIRTIO_MMIO.STATUS, 0);
+  assert.ok(!outside.waits);
+  assert.equal(one.held.count, 0);
+});
+
 test("R3.5 virtio-console: who asks without end and never listens costs no memory", () => {
   const one = controlled({ write: () => undefined, read: (limit) => new Uint8Array(limit) });
   for (let i = 0; i < 1000; i++) one.say(i % 3, E.PORT_READY, 1);
