@@ -142,3 +142,16 @@ test(
     }
   },
 );
+
+test(
+  "R1.10 a machine that has ended by itself, and whose reader takes nothing more, is over once it is asked to end",
+  { timeout: 20_000 },
+  async () => {
+    const { session: made } = session("hello", { output: () => new Promise(() => undefined) });
+    const run = made.run(start());
+    // Long enough for its own end.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    made.stop(machineEnd("interrupted", "test"));
+    assert.equal((await run).end.kind, "off");
+  },
+);

@@ -170,7 +170,9 @@ export class Session {
   readonly #result: Promise<RunReport>;
   #settle: { resolve: (report: RunReport) => void; reject: (error: Error) => void } | undefined;
   #stop: MachineEnd | undefined;
-  #patient = false;
+  /** Resolves once somebody asks for the end and does not wait for readers. */
+  readonly #hurried: Promise<void>;
+  #hurry!: () => void;
   #running = false;
   #stopTimer: NodeJS.Timeout | undefined;
   readonly #streams: readonly Pumped[];
@@ -196,6 +198,7 @@ export class Session {
     const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
     this.#result = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.#result.catch(() => undefined);
+    this.#hurried = new Promise((resolve) => (this.#hurry = resolve));
     this.#worker = machineThread(options.worker);
     this.#worker.postMessage(setup);
     this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
@@ -290,7 +293,7 @@ export class Session {
   stop(end: MachineEnd, patient = false, explain = false): void {
     if (this.#stop !== undefined) return;
     this.#stop = end;
-    this.#patient = patient;
+    if (!patient) this.#hurry();
     if (explain) this.#side.requestDiagnosis();
     this.#side.requestStop();
     const patience = !this.#running ? 0 : explain ? EXPLAIN_PATIENCE_MS : STOP_PATIENCE_MS;
@@ -386,13 +389,10 @@ export class Session {
     for (const stream of this.#streams) stream.pump();
   }
 
-  /** Everything the guest wrote leaves; if the machine was asked to end, only what leaves soon. */
+  /** Everything the guest wrote leaves; once the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
     const drained = Promise.all(this.#streams.map((stream) => stream.left()));
-    if (this.#stop === undefined || this.#patient) {
-      await drained;
-      return;
-    }
+    await Promise.race([drained, this.#hurried]);
     await doneOrAfter(drained, DRAIN_PATIENCE_MS);
   }
 }
