@@ -1,4 +1,5 @@
 /** Waits for a text among what a guest writes. What was matched, and all before it, is not looked at again. */
+import { afterPatience, checkPatience } from "./patience.js";
 import { VmError } from "./vm-error.js";
 
 /** Characters without a match that are looked at: a pattern that needs more is not found. */
@@ -16,7 +17,7 @@ export interface Expected {
 }
 
 export interface ExpectOptions {
-  /** Absent: as long as the machine runs. */
+  /** Absent or Infinity: as long as the machine runs. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -34,7 +35,7 @@ function searching(pattern: RegExp | string): RegExp {
 }
 
 export class Expecting {
-  readonly #decoder = new TextDecoder();
+  readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #text = "";
   #waiting: Waiting[] = [];
   #over: Error | undefined;
@@ -45,10 +46,11 @@ export class Expecting {
     if (this.#text.length > WINDOW) this.#text = this.#text.slice(-WINDOW);
   }
 
-  /** Rejects with VmError "timeout" and "ended", and with the signal's reason. */
+  /** Rejects with VmError "timeout", "ended" and "option", and with the signal's reason. */
   async expect(pattern: RegExp | string, { timeoutMs, signal }: ExpectOptions = {}): Promise<Expected> {
     signal?.throwIfAborted();
-    let timer: NodeJS.Timeout | undefined;
+    checkPatience("timeoutMs", timeoutMs);
+    let forget: (() => void) | undefined;
     let aborted: (() => void) | undefined;
     let mine: Waiting | undefined;
     try {
@@ -57,13 +59,12 @@ export class Expecting {
         this.#waiting.push(mine);
         aborted = () => reject(signal?.reason);
         signal?.addEventListener("abort", aborted);
-        if (timeoutMs !== undefined)
-          timer = setTimeout(() => reject(this.#missing(pattern, `${timeoutMs} ms`)), timeoutMs);
+        forget = afterPatience(timeoutMs, () => reject(this.#missing(pattern, `${timeoutMs} ms`)));
         this.#look();
         if (this.#over !== undefined) reject(this.#over);
       });
     } finally {
-      clearTimeout(timer);
+      forget?.();
       if (aborted !== undefined) signal?.removeEventListener("abort", aborted);
       this.#waiting = this.#waiting.filter((one) => one !== mine);
     }

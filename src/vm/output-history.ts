@@ -3,6 +3,8 @@
  * without one the oldest bytes go. Knows no text and no machine.
  */
 
+import { ByteBlock } from "./byte-block.js";
+
 /** Bytes that are kept for readers to come, and that one may lag behind. */
 const KEPT_BYTES = 1 << 20;
 
@@ -10,8 +12,9 @@ const KEPT_BYTES = 1 << 20;
 export type Since = "start" | "now";
 
 export class OutputHistory {
-  #chunks: Uint8Array[] = [];
-  /** How many bytes came before the first chunk. */
+  /** Few: of two neighbours at least one is half full, so that they can be walked. */
+  #blocks: ByteBlock[] = [];
+  /** How many bytes came before the first block. */
   #first = 0;
   #end = 0;
   #isOver = false;
@@ -22,7 +25,7 @@ export class OutputHistory {
   /** Takes what was written; resolves when there is room for more. */
   async take(bytes: Uint8Array): Promise<void> {
     if (this.#isOver) return;
-    this.#chunks.push(bytes);
+    if (this.#blocks.at(-1)?.append(bytes) !== true) this.#blocks.push(new ByteBlock(bytes));
     this.#end += bytes.length;
     this.#wake();
     while (!this.#trim() && !this.#isOver) await this.#changed();
@@ -34,10 +37,14 @@ export class OutputHistory {
     this.#wake();
   }
 
-  /** The bytes from there to the end, as they come. */
-  async *read(since: Since): AsyncGenerator<Uint8Array, void> {
+  /** The bytes from there to the end, as they come. "now" is when this is called; the guest is held back from the first `next()` on. */
+  read(since: Since): AsyncGenerator<Uint8Array, void> {
+    return this.#follow(since === "now" ? this.#end : 0);
+  }
+
+  async *#follow(from: number): AsyncGenerator<Uint8Array, void> {
     const reader = Symbol("reader");
-    this.#places.set(reader, since === "now" ? this.#end : this.#first);
+    this.#places.set(reader, Math.max(from, this.#first));
     try {
       for (;;) {
         const bytes = this.#at(this.#places.get(reader)!);
@@ -56,12 +63,12 @@ export class OutputHistory {
     }
   }
 
-  /** What stands there up to the end of its chunk; undefined: nothing yet. */
+  /** What stands there up to the end of its block; undefined: nothing yet. */
   #at(place: number): Uint8Array | undefined {
     let from = this.#first;
-    for (const chunk of this.#chunks) {
-      if (place < from + chunk.length) return chunk.subarray(place - from);
-      from += chunk.length;
+    for (const block of this.#blocks) {
+      if (place < from + block.length) return block.bytes.subarray(place - from);
+      from += block.length;
     }
     return undefined;
   }
@@ -70,10 +77,10 @@ export class OutputHistory {
   #trim(): boolean {
     const needed = Math.min(this.#end, ...this.#places.values());
     while (this.#end - this.#first > KEPT_BYTES) {
-      const [oldest] = this.#chunks;
+      const [oldest] = this.#blocks;
       if (this.#first + oldest.length > needed) return false;
       this.#first += oldest.length;
-      this.#chunks.shift();
+      this.#blocks.shift();
     }
     return true;
   }

@@ -4,10 +4,12 @@ import { test } from "node:test";
 import { EXEC_CONTROL, slotPorts } from "../../src/guests/index.js";
 import { GuestCommands } from "../../src/vm/guest/commands.js";
 import { Execution } from "../../src/vm/guest/execution.js";
+import { ExecOutput } from "../../src/vm/guest/exec-output.js";
+import { GuestFiles } from "../../src/vm/guest/files.js";
 import { Expecting } from "../../src/vm/expecting.js";
 import { InputQueue } from "../../src/vm/input-queue.js";
 import { OutputHistory } from "../../src/vm/output-history.js";
-import { textLines } from "../../src/vm/text-lines.js";
+import { LineSplitter, textLines } from "../../src/vm/text-lines.js";
 
 const utf8 = new TextEncoder();
 const MIB = 1 << 20;
@@ -87,6 +89,74 @@ test("R1.10 input goes on where there was no room, in order", async () => {
   await assert.rejects(last, { message: "over" });
 });
 
+test("R1.10 small pieces are joined: what is kept and read goes by the bytes, in time and in number", async () => {
+  const history = new OutputHistory();
+  const output = new ExecOutput(MIB);
+  const pieces = 60_000;
+  for (let i = 0; i < pieces; i++) {
+    const data = new Uint8Array([i]);
+    await history.take(data);
+    await output.take({ stream: i % 2 === 0 ? "stdout" : "stderr", data });
+  }
+  history.finish();
+  output.finish();
+  let [place, chunks] = [0, 0];
+  for await (const bytes of history.read("start")) {
+    chunks++;
+    for (const byte of bytes) assert.equal(byte, place++ & 255);
+  }
+  for await (const _ of output.read()) chunks++;
+  assert.equal(place, pieces);
+  assert.ok(chunks < 20, `${chunks} chunks`);
+  assert.equal(output.bytes("stderr").length, pieces / 2);
+  assert.deepEqual([...output.bytes("stderr").subarray(0, 3)], [1, 3, 5]);
+});
+
+test("R1.10 a reader that lags has few pieces waiting, however small they are and whichever stream each is of", async () => {
+  const output = new ExecOutput(0);
+  const reader = output.read();
+  await output.take({ stream: "stdout", data: new Uint8Array(1) });
+  const first = reader.next();
+  await new Promise(setImmediate);
+  let taken = 0;
+  for (let i = 0; i < 8000; i++)
+    void output
+      .take({ stream: i % 2 === 0 ? "stdout" : "stderr", data: new Uint8Array(1) })
+      .then(() => taken++);
+  await first;
+  await new Promise(setImmediate);
+  assert.ok(taken < 6000, `${taken} were taken`);
+  await reader.return();
+});
+
+test("R1.10 a line that does not end costs time by its length, and so do carriage returns", () => {
+  const splitter = new LineSplitter();
+  const piece = utf8.encode("x");
+  for (let i = 0; i < 400_000; i++) assert.equal(splitter.take(piece).length, 0);
+  assert.equal(splitter.take(utf8.encode("\n"))[0].length, 400_000);
+  assert.equal(splitter.take(utf8.encode(`${"\r".repeat(MIB / 2)}x\n`))[0].length, MIB / 2 + 1);
+});
+
+test("R1.10 what comes from now on begins at the call, and holds nobody back before it is read", async () => {
+  const history = new OutputHistory();
+  await history.take(utf8.encode("before"));
+  const lines = textLines(history.read("now"));
+  await history.take(utf8.encode("after\n"));
+  assert.equal((await lines.next()).value, "after");
+  const unread = history.read("now");
+  await lines.return();
+  for (let i = 0; i < 4; i++) await history.take(new Uint8Array(MIB));
+  assert.equal((await unread.next()).value?.length, MIB);
+});
+
+test("R1.10 a byte order mark is a character like others", async () => {
+  const output = "\ufeffa";
+  assert.deepEqual(new LineSplitter().take(utf8.encode(`${output}\n`)), [output]);
+  const expecting = new Expecting();
+  expecting.take(utf8.encode(output));
+  assert.equal((await expecting.expect("a")).before, "\ufeff");
+});
+
 /** A guest whose words a test makes up. */
 function scripted(): {
   commands: GuestCommands;
@@ -140,4 +210,115 @@ test("R1.10 a command has a name, its words no zero bytes, and its variables nam
   for (const command of [[], [""], ["a\0"]])
     assert.throws(() => new Execution(commands, command), { name: "VmError", fault: "option" });
   assert.throws(() => new Execution(commands, "true", { env: { "A-B": "" } }), { fault: "option" });
+});
+
+/** Serves commands, by as many slots. */
+async function serving(slots: number): Promise<ReturnType<typeof scripted>> {
+  const guest = scripted();
+  for (let slot = 0; slot < slots; slot++) await guest.says(EXEC_CONTROL, `free ${slot}\n`);
+  return guest;
+}
+
+const soon = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+test("R1.10 a command that is killed before it begins never runs; other signals wait for it", async () => {
+  const { commands, said, says } = await serving(1);
+  const killed = new Execution(commands, "true");
+  killed.kill();
+  assert.deepEqual([(await killed).status, (await killed).signal], [137, 9]);
+  const { input } = slotPorts(0);
+  assert.equal(said.get(input), undefined);
+  const first = new Execution(commands, "first");
+  first.kill("TERM");
+  const second = new Execution(commands, "second");
+  await soon();
+  assert.match(said.get(EXEC_CONTROL) ?? "", /^signal 0 \d+ TERM\n$/);
+  second.kill();
+  assert.equal((await second).status, 137);
+  await says(EXEC_CONTROL, "status 0 143\nfree 0\n");
+  assert.equal((await first).signal, 15);
+  assert.doesNotMatch(said.get(input) ?? "", /second/);
+});
+
+test("R1.10 a time limit counts the wait for a place, an abort ends it, and the place stays for others", async () => {
+  const { commands, says } = await serving(1);
+  const first = new Execution(commands, "first", { timeoutMs: Infinity });
+  const late = new Execution(commands, "late", { timeoutMs: 20 });
+  const abort = new AbortController();
+  const aborted = new Execution(commands, "aborted", { signal: abort.signal });
+  abort.abort(new Error("enough"));
+  await assert.rejects(Promise.resolve(aborted), { message: "enough" });
+  const { status, timedOut, stdout } = await late;
+  assert.deepEqual([status, timedOut, stdout], [137, true, ""]);
+  await says(EXEC_CONTROL, "status 0 0\nfree 0\n");
+  assert.equal((await first).status, 0);
+  const next = new Execution(commands, "next");
+  await soon();
+  await says(EXEC_CONTROL, "status 0 3\n");
+  assert.equal((await next).status, 3);
+});
+
+test("R1.10 a file that is longer than it may be is refused at once, and its reading killed", async () => {
+  const { commands, said, says } = await serving(1);
+  const reading = new GuestFiles(commands).read("/dev/zero", { maxBytes: 3 });
+  await soon();
+  await says(slotPorts(0).output, "abc");
+  assert.equal(await isSettled(reading.catch(() => undefined)), false);
+  await says(slotPorts(0).output, "d");
+  await assert.rejects(reading, { fault: "file", found: "more than 3 bytes" });
+  assert.match(said.get(EXEC_CONTROL) ?? "", /^signal 0 \d+ KILL\n$/);
+});
+
+test("R1.10 all readers of a command get all that it writes", async () => {
+  const { commands, says } = await serving(1);
+  const running = new Execution(commands, "true");
+  const tag: Promise<unknown> = running;
+  assert.equal(`${tag}`, "[object Execution]");
+  const read = async (): Promise<string> => {
+    let text = "";
+    for await (const { line } of running.lines()) text += `${line}|`;
+    return text;
+  };
+  const both = [read(), read()];
+  await soon();
+  await says(slotPorts(0).output, "one\ntw");
+  await soon();
+  await says(slotPorts(0).output, "o\n");
+  await says(EXEC_CONTROL, "status 0 0\n");
+  assert.deepEqual(await Promise.all([...both, read()]), Array(3).fill("one|two|"));
+});
+
+test("R1.10 a command that ends before its input: the giver is told, and nobody waits for the next piece", async () => {
+  const { commands, says } = await serving(1);
+  let returned = 0;
+  const stdin: AsyncIterable<string> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise(() => undefined),
+      return: () => Promise.resolve({ value: `${++returned}`, done: true }),
+    }),
+  };
+  const running = new Execution(commands, "true", { stdin });
+  await soon();
+  await says(EXEC_CONTROL, "status 0 0\n");
+  await running;
+  await soon();
+  assert.equal(returned, 1);
+});
+
+test("R1.10 what a guest says of an end again and again costs nothing", async () => {
+  let drains = 0;
+  const commands = new GuestCommands({
+    give: (_, bytes) => bytes.length,
+    drained: () => {
+      drains++;
+      return new Promise(() => undefined);
+    },
+  });
+  const control = new Map(commands.channels()).get(EXEC_CONTROL)!;
+  await control.output(utf8.encode(`free 0\n${"status 0 0\n".repeat(1000)}`));
+  assert.equal(drains, 0);
+  void new Execution(commands, "true");
+  await soon();
+  await control.output(utf8.encode("status 0 0\n".repeat(1000)));
+  assert.equal(drains, 2);
 });

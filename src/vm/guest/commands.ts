@@ -121,8 +121,9 @@ export class GuestCommands {
     const [, word, index, status] = WORD.exec(line) ?? [];
     const slot = this.#slots.at(Number(index ?? EXEC_SLOTS));
     if (slot === undefined) return;
-    if (word === "status") void this.#ended(slot, Number(status ?? 0));
-    else if (word === "free" || word === "busy") {
+    if (word === "status") {
+      if (slot.ending()) void this.#ended(slot, Number(status ?? 0));
+    } else if (word === "free" || word === "busy") {
       slot.said(word);
       this.#serve();
     }
@@ -130,7 +131,6 @@ export class GuestCommands {
 
   /** Its words may come through the control port before its output has come through the others. */
   async #ended(slot: Slot, status: number): Promise<void> {
-    slot.ending();
     await Promise.all([this.#wire.drained(slot.ports.output), this.#wire.drained(slot.ports.errors)]);
     slot.ended(status);
     this.#serve();

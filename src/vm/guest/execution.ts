@@ -1,17 +1,18 @@
 /** A command that runs in the guest: what it comes to, and what it writes meanwhile. */
+import { afterPatience, checkPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import { LineSplitter } from "../text-lines.js";
 import type { GuestCommands } from "./commands.js";
 import { ExecOutput, type ExecChunk } from "./exec-output.js";
 import { jobScript, type JobOptions } from "./job.js";
 import type { Slot, SlotInput } from "./slot.js";
+import { KILL_PATIENCE_MS, stubborn } from "./stubborn.js";
 
 /** Bytes of both streams that a result has, where nobody says something else. */
 const USUAL_LIMIT = 64 << 20;
-/** How long a guest may take to end a command that is to be killed, ms: it may be busy. */
-const KILL_PATIENCE_MS = 30_000;
 const SIGNAL_BASE = 128;
 const LAST_SIGNAL = 64;
+const KILL = 9;
 
 /** Standard input of a command: all of it, or in pieces as they come. */
 export type ExecInput = string | Uint8Array | AsyncIterable<Uint8Array | string>;
@@ -19,7 +20,10 @@ export type ExecInput = string | Uint8Array | AsyncIterable<Uint8Array | string>
 export interface ExecOptions extends JobOptions {
   /** Standard input; absent: empty. */
   readonly stdin?: ExecInput;
-  /** How long the command may run, ms; it is killed then, and the result says `timedOut`. */
+  /**
+   * How long it may take from the call on, ms, the wait for its place too; it is killed then, and the result says `timedOut`. Infinity:
+   * as long as it likes.
+   */
   readonly timeoutMs?: number;
   /** Kills the command; the execution rejects with its reason. */
   readonly signal?: AbortSignal;
@@ -78,30 +82,48 @@ class Result implements ExecResult {
   }
 
   get stdout(): string {
-    return new TextDecoder().decode(this.stdoutBytes);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.stdoutBytes);
   }
 
   get stderr(): string {
-    return new TextDecoder().decode(this.stderrBytes);
+    return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.stderrBytes);
   }
 }
 
+/** What a caller of our own wants of a command besides. */
+export interface ExecutionHooks {
+  /** What it rejects with, killed, as soon as it has written more than is kept; absent: it goes on, and its result is truncated. */
+  readonly whenCut?: () => Error;
+}
+
 /**
- * To be awaited for its result, or iterated for what it writes as it comes, or both. It runs whether or not somebody looks. It rejects
- * only when the machine ends before the command, or its signal is aborted: never for a status.
+ * To be awaited for its result, or iterated for what it writes as it comes, or both. It runs whether or not somebody looks. It never
+ * rejects for a status: only when the machine ends before the command, its signal is aborted, what gives its standard input throws, or
+ * the guest does not end what was killed (VmError "timeout").
  */
 export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk> {
   readonly #commands: GuestCommands;
   readonly #output: ExecOutput;
   readonly #result: Promise<ExecResult>;
   #slot: Slot | undefined;
+  /** Signals for a command that has not begun. */
+  readonly #early: string[] = [];
   #timedOut = false;
   readonly #settled = new AbortController();
+  #settle!: { resolve: (status: number) => void; reject: (reason: unknown) => void };
 
   /** A user does not make one: it comes from `vm.exec()`. Throws VmError "option". */
-  constructor(commands: GuestCommands, command: string | readonly string[], options: ExecOptions = {}) {
+  constructor(
+    commands: GuestCommands,
+    command: string | readonly string[],
+    options: ExecOptions = {},
+    { whenCut }: ExecutionHooks = {},
+  ) {
+    checkPatience("timeoutMs", options.timeoutMs);
     this.#commands = commands;
-    this.#output = new ExecOutput(options.maxOutputBytes ?? USUAL_LIMIT);
+    this.#output = new ExecOutput(options.maxOutputBytes ?? USUAL_LIMIT, () => {
+      if (whenCut !== undefined) this.#abort(whenCut());
+    });
     const job = jobScript(command, options);
     this.#result = this.#run(job, options);
     this.#result.then(
@@ -125,6 +147,11 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     return this.#result.finally(onfinally);
   }
 
+  /** So that it may stand where a promise is asked for. */
+  get [Symbol.toStringTag](): string {
+    return "Execution";
+  }
+
   /** What it writes, as it comes. A slow reader holds the command back. */
   [Symbol.asyncIterator](): AsyncGenerator<ExecChunk, void> {
     return this.#output.read();
@@ -141,61 +168,76 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     }
   }
 
-  /** Sends a signal, by its name without SIG, to the command and its process group; KILL, the default, to all of its session. */
+  /**
+   * Sends a signal, by its name without SIG, to the command and its process group; KILL, the default, to all of its session. A command
+   * that waits for its place gets it when it begins; KILL ends the wait, and it never runs.
+   */
   kill(name = "KILL"): void {
     if (!/^[A-Z0-9+]+$/.test(name))
       throw new VmError("option", "kill", { found: name, expected: "the name of a signal without SIG" });
-    if (this.#slot !== undefined && !this.#settled.signal.aborted) this.#commands.signal(this.#slot, name);
+    if (this.#settled.signal.aborted) return;
+    if (this.#slot !== undefined) this.#commands.signal(this.#slot, name);
+    else if (name === "KILL") {
+      this.#settled.abort();
+      this.#settle.resolve(SIGNAL_BASE + KILL);
+    } else this.#early.push(name);
   }
 
-  async #run(job: Uint8Array, { stdin, timeoutMs, signal }: ExecOptions): Promise<ExecResult> {
-    signal?.throwIfAborted();
-    const slot = await this.#commands.slot(signal);
-    this.#slot = slot;
-    if (signal?.aborted === true) {
-      this.#commands.release(slot);
-      throw signal.reason;
-    }
-    const timers: NodeJS.Timeout[] = [];
-    let aborted: (() => void) | undefined;
+  async #run(job: Uint8Array, options: ExecOptions): Promise<ExecResult> {
+    const { timeoutMs, signal } = options;
+    const aborted = (): void => this.#abort(signal?.reason);
+    let forget: (() => void)[] = [];
     try {
       const status = await new Promise<number>((resolve, reject) => {
-        const input = slot.begin(job, "stream", {
-          output: (stream, data) => this.#output.take({ stream, data }),
-          ended: resolve,
-          failed: reject,
-        });
-        aborted = () => {
-          this.kill();
-          reject(signal?.reason);
-        };
+        this.#settle = { resolve, reject };
+        if (signal?.aborted === true) return aborted();
         signal?.addEventListener("abort", aborted);
-        if (timeoutMs !== undefined)
-          timers.push(
-            setTimeout(() => {
-              this.#timedOut = true;
-              this.kill();
-              timers.push(setTimeout(() => reject(stubborn(timeoutMs)), KILL_PATIENCE_MS));
-            }, timeoutMs),
-          );
-        this.#feed(input, stdin).catch(reject);
+        forget = [
+          afterPatience(timeoutMs, () => {
+            this.#timedOut = true;
+            this.kill();
+            forget.push(
+              afterPatience(KILL_PATIENCE_MS, () =>
+                reject(stubborn("exec", `, which was after ${timeoutMs} ms`)),
+              ),
+            );
+          }),
+        ];
+        this.#begin(job, options).catch(reject);
       });
       return new Result(status, this.#timedOut, this.#output);
     } finally {
       this.#settled.abort();
-      for (const timer of timers) clearTimeout(timer);
-      if (aborted !== undefined) signal?.removeEventListener("abort", aborted);
+      for (const each of forget) each();
+      signal?.removeEventListener("abort", aborted);
     }
+  }
+
+  /** Kills it, if it has begun, and rejects. */
+  #abort(reason: unknown): void {
+    if (this.#slot !== undefined) this.kill();
+    this.#settled.abort();
+    this.#settle.reject(reason);
+  }
+
+  /** Waits for a place and begins; resolves when its standard input was given. */
+  async #begin(job: Uint8Array, { stdin }: ExecOptions): Promise<void> {
+    const slot = await this.#commands.slot(this.#settled.signal);
+    if (this.#settled.signal.aborted) return this.#commands.release(slot);
+    this.#slot = slot;
+    const input = slot.begin(job, "stream", {
+      output: (stream, data) => this.#output.take({ stream, data }),
+      ended: this.#settle.resolve,
+      failed: this.#settle.reject,
+    });
+    for (const name of this.#early) this.kill(name);
+    await this.#feed(input, stdin);
   }
 
   async #feed(input: SlotInput, stdin: ExecInput | undefined): Promise<void> {
     try {
       if (typeof stdin === "string" || stdin instanceof Uint8Array) await input.write(bytesOf(stdin));
-      else if (stdin !== undefined)
-        for await (const piece of stdin) {
-          if (this.#settled.signal.aborted) return;
-          await input.write(bytesOf(piece));
-        }
+      else if (stdin !== undefined) await this.#feedPieces(input, stdin);
     } catch (error) {
       this.kill();
       throw error;
@@ -203,12 +245,25 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
       input.close();
     }
   }
-}
 
-function stubborn(timeoutMs: number): VmError {
-  return new VmError("timeout", "exec", {
-    found: `a command that runs ${KILL_PATIENCE_MS} ms after it was killed, which was after ${timeoutMs} ms`,
-    expected: "its end",
-    meaning: "vm.diagnose() says where the machine is.",
-  });
+  /** The command may end before its input: then nobody waits for the next piece, and the giver is told that there is no more. */
+  async #feedPieces(input: SlotInput, stdin: AsyncIterable<Uint8Array | string>): Promise<void> {
+    const { signal } = this.#settled;
+    const pieces = stdin[Symbol.asyncIterator]();
+    let settled!: () => void;
+    const over = new Promise<undefined>((resolve) => (settled = () => resolve(undefined)));
+    signal.addEventListener("abort", settled);
+    let isDone = false;
+    try {
+      while (!signal.aborted && !isDone) {
+        const piece = await Promise.race([pieces.next(), over]);
+        isDone = piece?.done === true;
+        if (piece !== undefined && piece.done !== true) await input.write(bytesOf(piece.value));
+      }
+    } finally {
+      signal.removeEventListener("abort", settled);
+      // It may be at a piece that never comes: it is not waited for.
+      if (!isDone) void Promise.resolve(pieces.return?.()).catch(() => undefined);
+    }
+  }
 }

@@ -22,18 +22,21 @@ export class GuestFiles {
 
   /** All of a file. Rejects with VmError "file" where the guest cannot read it. */
   async read(path: string, { signal, maxBytes = USUAL_LIMIT }: FileOptions = {}): Promise<Uint8Array> {
-    const command = new Execution(this.#commands, ["sh", "-c", 'exec cat <"$1"', "sh", path], {
-      ...(signal && { signal }),
-      maxOutputBytes: maxBytes,
-    });
-    const { status, stdoutBytes, stderr, truncated } = await command;
+    const tooLong = (): VmError =>
+      new VmError("file", `read ${path}`, {
+        found: `more than ${maxBytes} bytes`,
+        expected: "a file that is not longer",
+        meaning: "maxBytes says how long it may be.",
+      });
+    const command = new Execution(
+      this.#commands,
+      ["sh", "-c", 'exec cat <"$1"', "sh", path],
+      { ...(signal && { signal }), maxOutputBytes: maxBytes },
+      { whenCut: tooLong },
+    );
+    const { status, stdoutBytes, stderr } = await command;
     if (status !== 0) throw refused("read", path, stderr, status);
-    if (!truncated) return stdoutBytes;
-    throw new VmError("file", `read ${path}`, {
-      found: `more than ${maxBytes} bytes`,
-      expected: "a file that is not longer",
-      meaning: "maxBytes says how long it may be.",
-    });
+    return stdoutBytes;
   }
 
   /** Writes a whole file, over one that is there. Rejects with VmError "file" where the guest cannot write it. */

@@ -1,9 +1,11 @@
 /** An interactive program on a terminal of the guest's. */
 import type { ConsoleSize } from "../../host/shared.js";
 import { Terminal, type TerminalWire } from "../terminal.js";
+import { afterPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import type { GuestCommands } from "./commands.js";
 import { jobScript, type JobOptions } from "./job.js";
+import { KILL_PATIENCE_MS, stubborn } from "./stubborn.js";
 import type { Slot } from "./slot.js";
 
 export interface ShellOptions extends JobOptions {
@@ -65,14 +67,25 @@ export class Shell extends Terminal {
     this.#port.resize(size);
   }
 
-  /** Kills it, and all of its session; resolves once it is gone. */
+  /** Kills it, and all of its session; resolves once it is gone. Rejects with VmError "timeout" when the guest does not end it. */
   async close(): Promise<void> {
     if (this.#port.wire !== undefined) this.#commands.signal(this.#slot, "KILL");
-    await this.end.catch(() => undefined);
+    let forget: (() => void) | undefined;
+    try {
+      await Promise.race([
+        this.end.catch(() => undefined),
+        new Promise((_, reject) => {
+          forget = afterPatience(KILL_PATIENCE_MS, () => reject(stubborn("shell")));
+        }),
+      ]);
+    } finally {
+      forget?.();
+    }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+  /** The same, whether or not the guest ends it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close().catch(() => undefined);
   }
 
   #over(error: Error): void {

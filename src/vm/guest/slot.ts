@@ -56,6 +56,7 @@ export class Slot {
   readonly ports: SlotPorts;
   readonly #input: InputQueue;
   #user: SlotUser | undefined;
+  #isEnding = false;
   /** A machine that goes on had lower ones before. */
   #job = Date.now();
   #state: SlotState = "unknown";
@@ -97,6 +98,7 @@ export class Slot {
   /** Begins a command, and gives its standard input; `mode` as in `exec-init.ts`. */
   begin(job: Uint8Array, mode: "stream" | "terminal", user: SlotUser): SlotInput {
     this.#user = user;
+    this.#isEnding = false;
     this.#stdin = new SlotInput(this.#input, mode === "terminal");
     this.#job++;
     unwatched(this.#input.send(utf8.encode(`job ${this.#job} ${job.length} ${mode}\n`)));
@@ -104,9 +106,15 @@ export class Slot {
     return this.#stdin;
   }
 
-  /** The guest says that the command ends: its output is still to be taken. */
-  ending(): void {
+  /**
+   * The guest says that the command ends: its output is still to be taken. False where that is no news, since a guest may say it as
+   * often as it likes.
+   */
+  ending(): boolean {
     this.#stdin.close();
+    const isNews = this.#user !== undefined && !this.#isEnding;
+    this.#isEnding = true;
+    return isNews;
   }
 
   /** All that it wrote was taken. */
@@ -119,6 +127,8 @@ export class Slot {
   /** The guest says whether another command may come. */
   said(state: "free" | "busy"): void {
     this.#state = state === "free" ? "free" : "taken";
+    // A command of before a snapshot may still read, and nobody here gives it anything.
+    if (state === "busy" && this.#user === undefined) this.#stdin.close();
   }
 
   finish(error: Error): void {
