@@ -48,10 +48,13 @@ export class VmHost {
   readonly #saved = new Question<Saved>();
   readonly #found = new Question<Diagnosis>();
   readonly #held = new Question<boolean>();
-  #isHeld = false;
+  /** As the thread said last. */
+  #stands = false;
   #hasEnded = false;
   /** Snapshots are made one after another. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** So is it held and let go. */
+  #holdTurn: Promise<unknown> = Promise.resolve();
 
   /** Starts the thread. */
   constructor(options: HostOptions) {
@@ -91,7 +94,10 @@ export class VmHost {
       onSaved: (_, bytes) => this.#saved.answer({ bytes }),
       onNotSaved: (_, reason) => this.#saved.answer({ reason }),
       onDiagnosis: (found) => this.#found.answer(found),
-      onHeld: (held) => this.#held.answer(held),
+      onHeld: (held) => {
+        this.#stands = held;
+        this.#held.answer(held);
+      },
       onUnseenText: (line) => say(`the guest writes to a screen that it does not have: ${line}`),
       onTold: say,
     });
@@ -154,19 +160,21 @@ export class VmHost {
   }
 
   /** Has it stand still, or go on; resolves once it does. Rejects with VmError "ended". */
-  async hold(held: boolean): Promise<void> {
-    if (this.#isHeld === held && !this.#hasEnded) return;
-    this.#isHeld = held;
-    this.#session.hold(held);
-    while ((await this.#held.next()) !== held);
+  hold(held: boolean): Promise<void> {
+    const holding = this.#holdTurn.then(async () => {
+      this.#session.hold(held);
+      // The thread speaks of changes only: a wish that is taken back before it has looked is never answered.
+      while (this.#hasEnded || this.#stands !== held) await this.#held.next();
+    });
+    this.#holdTurn = holding.catch(() => undefined);
+    return holding;
   }
 
   /** Saves it to a file; gives its bytes. Rejects with VmError "snapshot" and "ended". */
   async save(file: string): Promise<number> {
     const saving = this.#turn.then(async () => {
-      const answer = this.#saved.next();
-      this.#session.save(file);
-      return answer;
+      this.#askToSave(file);
+      return this.#saved.next();
     });
     this.#turn = saving.catch(() => undefined);
     const saved = await saving;
@@ -175,6 +183,18 @@ export class VmHost {
       found: saved.reason,
       expected: "a file that can be written",
     });
+  }
+
+  #askToSave(file: string): void {
+    try {
+      this.#session.save(file);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new VmError("snapshot", "snapshot", {
+        found: error.message,
+        expected: "a path that a file may have",
+      });
+    }
   }
 
   /** Where it is, and why it does not go on. Rejects with VmError "ended". */

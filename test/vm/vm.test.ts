@@ -102,6 +102,32 @@ test("R1.10 a machine that stands still answers once it goes on", async (t) => {
   await vm.console.expect("x", PATIENCE);
 });
 
+test("R1.10 who pauses and resumes without waiting gets both, one after the other, and each once it is so", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  await Promise.all([vm.pause(), vm.resume()]);
+  await vm.console.send("x");
+  await vm.console.expect("x", PATIENCE);
+  let stands = false;
+  const first = vm.pause().then(() => (stands = true));
+  await vm.pause();
+  assert.ok(stands, "the second one waits as the first does");
+  await Promise.all([first, vm.resume(), vm.pause(), vm.resume()]);
+  await vm.console.send("y");
+  await vm.console.expect("y", PATIENCE);
+});
+
+test("R1.10 a snapshot at a path that no file has is refused, and the machine goes on and ends as ever", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  await assert.rejects(vm.snapshot(`/${"x/".repeat(10_000)}`), { name: "VmError", fault: "snapshot" });
+  await vm.console.send("x");
+  await vm.console.expect("x", PATIENCE);
+  assert.equal((await vm.stop()).end.kind, "interrupted");
+  // A rejection that nobody has taken is known by now.
+  await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
 test("R1.10 R3.10 a machine is saved while it runs or stands, goes on in another one, and is copied", async (t) => {
   const folder = await emptyFolder(t);
   const vm = await started(t);
