@@ -60,6 +60,13 @@ export function netWish(net: AnyVmOptions["net"]): NetWish | undefined {
   };
 }
 
+/** What a copy of a machine is given while that one runs: its ports of this host are taken, and so is the file of its frames. */
+export function netOfCopy(net: NonNullable<AnyVmOptions["net"]>): NonNullable<AnyVmOptions["net"]> {
+  if (typeof net !== "object") return net;
+  const { publish: _ports, pcap: _frames, ...rest } = net;
+  return rest;
+}
+
 /** Opens it; `mtu` is that of a guest that knows it already. Rejects with NetError. */
 export function openWish(
   { request, onConnect }: NetWish,

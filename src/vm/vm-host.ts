@@ -33,6 +33,14 @@ export interface HostOptions {
 
 type Saved = { readonly bytes: number } | { readonly reason: string };
 
+/** It ended before its guest ran. */
+function notBegun({ end }: RunReport): VmError {
+  return new VmError(end.kind === "timeout" ? "timeout" : "ended", "Vm.start", {
+    found: `its end before the guest ran, ${end.kind} by ${end.route}`,
+    expected: "a guest that runs",
+  });
+}
+
 export class VmHost {
   readonly console: Terminal;
   readonly commands: GuestCommands | undefined;
@@ -127,7 +135,11 @@ export class VmHost {
       (report) => this.#over(report),
       (error: unknown) => this.#over(undefined, error),
     );
-    await started.catch(() => this.end);
+    try {
+      await started;
+    } catch {
+      throw notBegun(await this.end);
+    }
     if (this.commands === undefined) return;
     if (serving === "goes on") this.commands.ask();
     const first = await Promise.race([this.commands.ready, this.end]);

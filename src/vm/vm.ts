@@ -15,7 +15,7 @@ import type { GuestCommands } from "./guest/commands.js";
 import { Execution, type ExecOptions } from "./guest/execution.js";
 import { GuestFiles } from "./guest/files.js";
 import { openShell, type Shell, type ShellOptions } from "./guest/shell.js";
-import { netWish, openWish, type NetWish } from "./network.js";
+import { netOfCopy, netWish, openWish, type NetWish } from "./network.js";
 import {
   checkRestore,
   checkStart,
@@ -71,8 +71,8 @@ export class Vm {
   }
 
   /**
-   * Starts a machine. Resolves when its guest runs; with `run`, when it takes commands. Rejects with VmError "option" and "no-exec",
-   * with what reading and planning throw (the errors of `locore`, by their names), and with the reason of `signal`.
+   * Starts a machine. Resolves when its guest runs; with `run`, when it takes commands. Rejects with VmError "option", "no-exec",
+   * "timeout" and "ended", with what reading and planning throw (the errors of `locore`, by their names), and with the reason of `signal`.
    */
   static async start(options: VmOptions = {}): Promise<Vm> {
     checkStart(options);
@@ -174,8 +174,8 @@ export class Vm {
   }
 
   /**
-   * A second machine that goes on where this one is. Its network is made anew, as this one's was asked for unless `options` say
-   * something else; so are its disks, from their files.
+   * A second machine that goes on where this one is. Its network is made anew, as this one's was asked for but without its published
+   * ports and its capture, unless `options` say something else; so are its disks, from their files.
    */
   async fork(options: RestoreOptions = {}): Promise<Vm> {
     checkRestore(options);
@@ -210,7 +210,7 @@ export class Vm {
     const { disks, net, jit, onMessage } = this.#options;
     return {
       ...(disks && { disks }),
-      ...(net !== undefined && { net }),
+      ...(net !== undefined && { net: netOfCopy(net) }),
       ...(jit && { jit }),
       ...(onMessage && { onMessage }),
       clock: "hold",
@@ -228,13 +228,23 @@ export class Vm {
   }
 }
 
+/** Starts the thread; without one its network is closed. */
+async function hosted(options: HostOptions): Promise<VmHost> {
+  try {
+    return new VmHost(options);
+  } catch (error) {
+    await options.network?.close();
+    throw error;
+  }
+}
+
 /** Opens the network, starts the thread and runs the machine; what was begun is undone when it does not come to that. */
 async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promise<VmHost> {
   const { signal, timeoutMs, jit, onMessage = () => undefined } = options;
   checkPatience("timeoutMs", timeoutMs);
   signal?.throwIfAborted();
   const network = wish && (await openWish(wish, mtu, onMessage));
-  const host = new VmHost({ network, jit, say: onMessage, ...rest });
+  const host = await hosted({ network, jit, say: onMessage, ...rest });
   const never = new AbortController();
   const stop = (): void => host.stop(machineEnd("interrupted", endOf(signal!)));
   let isRunning = false;
@@ -252,6 +262,7 @@ async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promis
     };
     host.end.then(forget, forget);
     await host.begin(made);
+    signal?.throwIfAborted();
     return host;
   } catch (error) {
     if (isRunning) {

@@ -1,6 +1,8 @@
 /** R1.10 A machine as the library's user holds it: its console, its ends, its copies; a guest of a few instructions. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
@@ -21,6 +23,15 @@ async function emptyFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), "locore-vm-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** Once nothing but what was there before keeps the process alive. */
@@ -247,6 +258,37 @@ test("R1.10 a guest with an init of its own has no exec, and it is said why", as
   assert.throws(() => vm.exec(["true"]), { name: "VmError", fault: "no-exec", message: /run: true/ });
   assert.throws(() => vm.fs, { fault: "no-exec" });
   await assert.rejects(vm.shell(), { fault: "no-exec" });
+});
+
+test("R1.10 a start that is called off, or lasts too long, does not resolve with a machine that has ended", async (t) => {
+  for (const milliseconds of [0, 5, 30]) {
+    const abort = new AbortController();
+    const starting = started(t, { signal: abort.signal });
+    setTimeout(() => abort.abort(new Error("enough")), milliseconds);
+    await assert.rejects(starting, { message: "enough" });
+  }
+  await assert.rejects(started(t, { timeoutMs: 0 }), { name: "VmError", fault: "timeout" });
+});
+
+test("R1.10 a machine whose thread cannot be made leaves no network open", async () => {
+  const before = process.getActiveResourcesInfo();
+  const net = { publish: [`127.0.0.1:${await freePort()}:80`] };
+  const jit = (() => "nothing that goes to a thread") as unknown as "on";
+  await assert.rejects(Vm.start({ ...SMALL, net, jit }), { name: "DataCloneError" });
+  await nothingLeft(before);
+});
+
+test("R1.10 a copy has the network of the first machine, but not its ports nor its capture", async (t) => {
+  const folder = await emptyFolder(t);
+  const pcap = path.join(folder, "frames.pcapng");
+  const port = await freePort();
+  const vm = await started(t, { net: { publish: [`127.0.0.1:${port}:80`], pcap, allow: ["example.com"] } });
+  await vm.console.expect(READY, PATIENCE);
+  const copy = await vm.fork();
+  t.after(() => copy.stop());
+  await copy.console.send("on");
+  await copy.console.expect("on", PATIENCE);
+  assert.deepEqual(await readdir(folder), ["frames.pcapng"]);
 });
 
 test("R1.10 a machine whose time limit is Infinity has none, and one that is no time is refused", async (t) => {

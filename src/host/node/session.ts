@@ -200,7 +200,12 @@ export class Session {
     this.#result.catch(() => undefined);
     this.#hurried = new Promise((resolve) => (this.#hurry = resolve));
     this.#worker = machineThread(options.worker);
-    this.#worker.postMessage(setup);
+    try {
+      this.#worker.postMessage(setup);
+    } catch (error) {
+      void this.#worker.terminate();
+      throw error;
+    }
     this.#worker.on("message", (message: WorkerMessage) => this.#hear(message));
     this.#worker.on("error", (error) => this.#fail(threadError(error.message, error.stack)));
     this.#worker.on("exit", () => this.#exited());
