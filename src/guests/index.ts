@@ -29,7 +29,7 @@ export { commandBytes } from "./initramfs/take-program.js";
 export type { Renewal } from "./initramfs/take-program.js";
 export { EXEC_CONTROL, EXEC_PORTS, EXEC_SLOTS, slotPorts } from "./initramfs/exec-init.js";
 export type { SlotPorts } from "./initramfs/exec-init.js";
-export { RUN_FAILED, RUN_PORTS, runCommandScript } from "./initramfs/run-init.js";
+export { givenVariable, RUN_FAILED, RUN_PORTS, runCommandScript } from "./initramfs/run-init.js";
 export type {
   RunAddress,
   RunCommandOptions,

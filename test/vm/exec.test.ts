@@ -68,6 +68,23 @@ test("R1.10 exec: arguments, folder, environment and standard input arrive as th
   assert.equal((await exec("echo next")).stdout, "next\n");
 });
 
+test("R1.10 exec: a variable has any name, and the command alone has it", TIME, async (t) => {
+  if (!(await hasRunGuests(t))) return;
+  const { exec } = await shortcuts();
+  const names =
+    "launch chroot here job name user path folder IFS account HOME PS1 CDPATH GREETING LOCORE_USER each";
+  const env = Object.fromEntries(names.split(" ").map((name) => [name, `${name}'s: /x`]));
+  const { stdout } = await exec(["env"], { env, cwd: "/tmp" });
+  const seen = stdout.split("\n");
+  for (const [name, value] of Object.entries(env)) assert.ok(seen.includes(`${name}=${value}`), name);
+  assert.equal((await exec(["env"])).stdout.match(/^LOCORE_.*/m), null);
+  assert.equal((await exec("pwd", { env: { PATH: "/nowhere", CDPATH: "/tmp" } })).status, 127);
+  assert.equal(
+    (await exec(["/bin/sh", "-c", "echo $0 $PATH"], { env: { PATH: "/x" } })).stdout,
+    "/bin/sh /x\n",
+  );
+});
+
 test("R1.10 exec: four run at once, more wait, and each gets its own output", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const { exec } = await shortcuts();
@@ -89,6 +106,9 @@ test("R1.10 exec: what it writes is read while it runs, by pieces and by lines",
   }
   assert.deepEqual(lines, ["stdout: first", "stderr: last"]);
   assert.equal((await command).stdout, "first\n");
+  const killed = exec("sleep 1; echo survived");
+  killed.kill();
+  assert.deepEqual([(await killed).status, (await killed).stdout], [137, ""]);
   const flood = exec("yes", { maxOutputBytes: 1000 });
   let seen = 0;
   for await (const { data } of flood) if ((seen += data.length) > 3_000_000) break;
@@ -152,6 +172,7 @@ test(
       fault: "file",
       message: /maxBytes/,
     });
+    await assert.rejects(machine.fs.read("/dev/zero", { maxBytes: 10 }), { fault: "file" });
   },
 );
 

@@ -136,11 +136,14 @@ session() {
   done
   kill -KILL "$1"
 }
-# The job may come later than the signal for it.
+# The job may come later than the signal for it; one that never comes is not waited for.
 tell() {
   here=/locore/slots/$1
+  tries=0
   until read -r job pid <"$here/pid" && [ "$job" = "$2" ] && [ -n "$pid" ]; do
     read -r over <"$here/over" && [ "$over" -ge "$2" ] && return
+    tries=$((tries + 1))
+    [ $tries -lt 2000 ] || return
     usleep 1000
   done
   if [ "$3" = KILL ]; then session "$pid"; else kill "-$3" "-$pid" || kill "-$3" "$pid"; fi

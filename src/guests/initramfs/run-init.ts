@@ -115,13 +115,20 @@ const HELD = { stdin: 7, stdout: 5, stderr: 6 } as const;
 const LET_GO = `${HELD.stdin}<&- ${HELD.stdout}>&- ${HELD.stderr}>&-`;
 
 /**
+ * Hands a variable over to the command. Until it starts it has another name: our shells have variables too, and see PATH and IFS.
+ */
+export function givenVariable(name: string, value: string): string {
+  return `export LOCORE_V_${name}=${shellQuote(value)} LOCORE_VARIABLES="$LOCORE_VARIABLES ${name}"`;
+}
+
+/**
  * Starts the command in its own root, folder and environment: the last thing that runs before it. A name without a slash is looked
- * for here, since busybox would take its own program of that name.
+ * for here, since busybox would take its own program of that name. The command's variables get their names when nothing else is left to
+ * do: its words are then the shell's arguments alone.
  */
 const LAUNCH = `
 cd "$LOCORE_FOLDER" 2>/dev/null || [ -n "$LOCORE_MAY_MISS" ] || { echo "locore: folder $LOCORE_FOLDER: not there" >&2; exit 125; }
 user=$LOCORE_USER
-unset LOCORE_FOLDER LOCORE_MAY_MISS LOCORE_USER
 name=$1
 shift
 path=
@@ -129,13 +136,13 @@ case $name in
 */*) path=$name ;;
 *)
   IFS=:
-  for folder in $PATH; do
+  for folder in \${LOCORE_V_PATH-$PATH}; do
     if [ -f "$folder/$name" ]; then
       [ -x "$folder/$name" ] && { path=$folder/$name; break; }
       path=\${path:-$folder/$name}
     fi
   done
-  unset IFS folder
+  unset IFS
   ;;
 esac
 if [ ! -e "$path" ]; then
@@ -147,9 +154,18 @@ if [ -d "$path" ] || [ ! -x "$path" ]; then
   exit 126
 fi
 if [ -n "$user" ]; then
-  exec su -p -s "$path" "$user" "$@"
+  set -- su -p -s "$path" "$user" "$@"
+else
+  set -- -a "$name" "$path" "$@"
 fi
-exec -a "$name" "$path" "$@"
+unset LOCORE_FOLDER LOCORE_MAY_MISS LOCORE_USER
+# One that is named twice is handed over once, as it was said last.
+for LOCORE_EACH in $LOCORE_VARIABLES; do
+  eval "[ -z \\"\\\${LOCORE_V_$LOCORE_EACH+1}\\" ] ||
+    { export $LOCORE_EACH=\\"\\$LOCORE_V_$LOCORE_EACH\\"; unset LOCORE_V_$LOCORE_EACH; }"
+done
+unset LOCORE_VARIABLES LOCORE_EACH
+exec "$@"
 `;
 
 const MOUNT_FUNCTIONS = `
@@ -274,7 +290,7 @@ function accountLines({ user, root }: RunCommandOptions): string[] {
 
 function startLines(options: RunCommandOptions, command: readonly string[]): string[] {
   const { terminal, separateErrors, root, folder, folderMayMiss, environment } = options;
-  const exports = environment.map(([name, value]) => `  export ${name}=${shellQuote(value)}`);
+  const exports = environment.map(([name, value]) => `  ${givenVariable(name, value)}`);
   const session = terminal ? "setsid -c" : "setsid";
   const errors = terminal && !separateErrors ? "2>&1" : `2>&${HELD.stderr}`;
   const streams = terminal ? `</dev/hvc0 >/dev/hvc0 ${errors}` : `<&${HELD.stdin} >&${HELD.stdout} ${errors}`;
@@ -490,14 +506,14 @@ function servingLines({ root, environment }: RunCommandOptions): string[] {
   const own = root.kind !== "initramfs";
   const account = '"${account:-root}"';
   const variables = [
-    `PATH=${RUN_PATH} HOME="$home" USER=${account} LOGNAME=${account} LOCORE_USER="$account"`,
-    ...environment.map(([name, value]) => `${name}=${shellQuote(value)}`),
+    `export PATH=${RUN_PATH} HOME="$home" USER=${account} LOGNAME=${account} LOCORE_USER="$account"`,
+    ...environment.map(([name, value]) => givenVariable(name, value)),
   ];
   return [
     // Process 1 sees its own root by absolute paths still, and stands in that of the commands.
     own ? "cd /locore/root && mount --move . / || fail 'root: it cannot be moved to its place'" : "cd /",
     `chroot=${own ? "'chroot .'" : ""}`,
-    `variables() { export ${variables.join(" ")}; }`,
+    `variables() {\n${variables.join("\n")}\n}`,
     ...execLines(),
   ];
 }

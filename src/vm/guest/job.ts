@@ -1,5 +1,5 @@
 /** What the guest's init is told of a command: a script of its shell's. */
-import { shellQuote } from "../../guests/index.js";
+import { givenVariable, shellQuote } from "../../guests/index.js";
 import { VmError } from "../vm-error.js";
 
 export interface JobOptions {
@@ -12,14 +12,38 @@ export interface JobOptions {
 /** What a shell takes as the name of a variable. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** Names under which variables are handed over. */
+const OWN = /^LOCORE_(V_|VARIABLES$|EACH$)/;
+
 /** Throws VmError "option" for what no shell takes. */
 export function checkEnvironment(env: Readonly<Record<string, string>>): void {
-  const wrong = Object.keys(env).find((name) => !VARIABLE.test(name));
-  if (wrong !== undefined)
-    throw new VmError("option", "env", {
-      found: `the name ${JSON.stringify(wrong)}`,
-      expected: "letters, digits and _",
-    });
+  for (const [name, value] of Object.entries(env)) {
+    if (!VARIABLE.test(name) || OWN.test(name))
+      throw new VmError("option", "env", {
+        found: `the name ${JSON.stringify(name)}`,
+        expected: "letters, digits and _, and no name that locore hands variables over by (LOCORE_V_…)",
+      });
+    if (typeof value !== "string" || value.includes("\0"))
+      throw new VmError("option", `env ${name}`, {
+        found: typeof value === "string" ? "a zero byte" : `a ${typeof value}`,
+        expected: "a text without zero bytes",
+      });
+  }
+}
+
+/** Throws VmError "option". */
+function checkFolder(cwd: string): void {
+  if (typeof cwd === "string" && cwd.startsWith("/") && !cwd.includes("\0")) return;
+  throw new VmError("option", "cwd", {
+    found: JSON.stringify(cwd),
+    expected: "an absolute path in the guest",
+  });
+}
+
+/** Throws VmError "option" for what is no number of bytes. */
+export function checkBytes(what: string, bytes: number | undefined): void {
+  if (bytes === undefined || bytes >= 0) return;
+  throw new VmError("option", what, { found: `${bytes}`, expected: "a number of bytes, from 0 on" });
 }
 
 /** A command and its arguments; a text is for `sh -c`. Throws VmError "option". */
@@ -36,7 +60,8 @@ export function argumentsOf(command: string | readonly string[]): readonly strin
 /** Throws VmError "option". */
 export function jobScript(command: string | readonly string[], { cwd, env = {} }: JobOptions): Uint8Array {
   checkEnvironment(env);
-  const lines = Object.entries(env).map(([name, value]) => `export ${name}=${shellQuote(value)}`);
+  const lines = Object.entries(env).map(([name, value]) => givenVariable(name, value));
+  if (cwd !== undefined) checkFolder(cwd);
   if (cwd !== undefined) lines.push(`LOCORE_FOLDER=${shellQuote(cwd)}`);
   lines.push(`set -- ${argumentsOf(command).map(shellQuote).join(" ")}`);
   return new TextEncoder().encode(`${lines.join("\n")}\n`);
