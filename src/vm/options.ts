@@ -21,79 +21,80 @@ export type ShareInput =
 /** The guest's network, in user mode (docs/net.md). */
 export interface NetInput {
   /** Whom the guest reaches: `NAME[:PORT]`, `ADDRESS[/BITS][:PORT]`. Absent: everybody but this host. */
-  readonly allow?: readonly string[];
+  readonly allow?: readonly string[] | undefined;
   /** Whether it reaches this host, as host.locore. */
-  readonly hostOk?: boolean;
+  readonly hostOk?: boolean | undefined;
   /** Ports of this host that lead to the guest: `[ADDRESS:]HOST:GUEST[/udp]`. */
-  readonly publish?: readonly string[];
+  readonly publish?: readonly string[] | undefined;
   /** Asked about each new connection, behind `allow`. */
-  readonly onConnect?: OnConnect;
+  readonly onConnect?: OnConnect | undefined;
   /** What becomes of frames, each way. */
-  readonly faults?: Faults;
+  readonly faults?: Faults | undefined;
   /** The card's address. */
-  readonly mac?: string;
+  readonly mac?: string | undefined;
   /** Bytes of a packet, 1500 to 65520. */
-  readonly mtu?: number;
+  readonly mtu?: number | undefined;
   /** File for all frames (pcapng). */
-  readonly pcap?: string;
+  readonly pcap?: string | undefined;
 }
 
 /** What every machine is asked for, one that begins and one that goes on. */
 export interface AnyVmOptions {
   /** Disks, in the order that the guest finds them: as `--disk` has them, or as objects. */
-  readonly disks?: readonly (string | DiskRequest)[];
+  readonly disks?: readonly (string | DiskRequest)[] | undefined;
   /** true: a network in user mode; a text: what `--net` takes. Absent: none. */
-  readonly net?: boolean | string | NetInput;
+  readonly net?: boolean | string | NetInput | undefined;
   /** Ends it: whatever is being done rejects with the signal's reason, a machine that runs ends as `interrupted`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** How long the machine may run, ms; its end is `timeout` then. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Whether hot code of the guest's is compiled; absent: "on". */
-  readonly jit?: JitMode;
+  readonly jit?: JitMode | undefined;
   /** Told what a person would be told, a line at a time. */
-  readonly onMessage?: (line: string) => void;
+  readonly onMessage?: ((line: string) => void) | undefined;
 }
 
 export interface VmOptions extends AnyVmOptions {
   /**
    * The kernel: its path, a guest of the catalogue, or its bytes. Absent: that of `locore run`, with `run`.
    */
-  readonly kernel?: FileInput;
+  readonly kernel?: FileInput | undefined;
   /** Initial RAM disk. */
-  readonly initrd?: FileInput;
+  readonly initrd?: FileInput | undefined;
   /** Boot modules (PVH, Multiboot). */
-  readonly modules?: readonly { readonly file: FileInput; readonly commandLine?: string }[];
+  readonly modules?: readonly { readonly file: FileInput; readonly commandLine?: string }[] | undefined;
   /** The kernel's command line; with `run` words behind those that it needs. */
-  readonly append?: string;
+  readonly append?: string | undefined;
   /** "256M", "1G", or a number of bytes. */
-  readonly memory?: string | number;
+  readonly memory?: string | number | undefined;
   /** Number of CPUs. */
-  readonly cpus?: number;
+  readonly cpus?: number | undefined;
   /**
    * Folders of this host. With `run` by their places in the guest, where they are mounted; otherwise by the tags that the guest mounts
    * them by. As a list: what `--share` takes.
    */
-  readonly shares?: Readonly<Record<string, ShareInput>> | readonly string[];
+  readonly shares?: Readonly<Record<string, ShareInput>> | readonly string[] | undefined;
   /** Where the console is; absent: on the serial port. */
-  readonly console?: ConsolePlace;
+  readonly console?: ConsolePlace | undefined;
   /** A virtio source of entropy. */
-  readonly rng?: boolean;
+  readonly rng?: boolean | undefined;
   /** How often a reset restarts the machine; absent: never. */
-  readonly maxResets?: number;
+  readonly maxResets?: number | undefined;
   /** A Linux whose init is locore's: it serves `vm.exec`, `vm.fs` and `vm.shell`. Absent: where there is no kernel. */
-  readonly run?: boolean;
+  readonly run?: boolean | undefined;
   /** With `run`, where the guest's root comes from: what `--root` of `locore run` takes. Absent: busybox. */
-  readonly root?: string;
+  readonly root?: string | undefined;
   /** With `run`, the environment of all commands, beside PATH, HOME, USER and LOGNAME. */
-  readonly env?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface RestoreOptions extends AnyVmOptions {
   /** Whether the guest sees the time pass that has passed since ("jump"), or its clock goes on where it was ("hold"). Absent: jump. */
-  readonly clock?: "jump" | "hold";
+  readonly clock?: "jump" | "hold" | undefined;
 }
 
-type NameOf<T> = Record<keyof T, true>;
+/** All names that there are. */
+export type NameOf<T> = Record<keyof T, true>;
 
 const ANY_NAMES: NameOf<AnyVmOptions> = {
   disks: true,
@@ -160,7 +161,8 @@ const DISK_NAMES: NameOf<DiskRequest> = {
 const RUN_ONLY = ["root", "env"] as const;
 const BOOT_ONLY = ["initrd", "modules", "console", "rng", "maxResets"] as const;
 
-function checkNames(what: string, given: object, known: object): void {
+/** Throws VmError "option" for a name that there is not. */
+export function checkNames(what: string, given: object, known: object): void {
   const names = Object.keys(known);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown === undefined) return;

@@ -6,6 +6,7 @@ import { GuestCommands } from "../../src/vm/guest/commands.js";
 import { Execution } from "../../src/vm/guest/execution.js";
 import { ExecOutput } from "../../src/vm/guest/exec-output.js";
 import { GuestFiles } from "../../src/vm/guest/files.js";
+import { openShell, type ShellOptions } from "../../src/vm/guest/shell.js";
 import { Expecting } from "../../src/vm/expecting.js";
 import { InputQueue } from "../../src/vm/input-queue.js";
 import { OutputHistory } from "../../src/vm/output-history.js";
@@ -209,7 +210,26 @@ test("R1.10 a command has a name, its words no zero bytes, and its variables nam
   const { commands } = scripted();
   for (const command of [[], [""], ["a\0"]])
     assert.throws(() => new Execution(commands, command), { name: "VmError", fault: "option" });
-  assert.throws(() => new Execution(commands, "true", { env: { "A-B": "" } }), { fault: "option" });
+  for (const options of [
+    { env: { "A-B": "" } },
+    { env: { A: "\0" } },
+    { env: { LOCORE_V_A: "" } },
+    { cwd: "tmp" },
+    { cwd: "" },
+    { timeout: 10 },
+    { timeoutMs: NaN },
+    { timeoutMs: -1 },
+    { maxOutputBytes: NaN },
+    { maxOutputBytes: -1 },
+  ])
+    assert.throws(() => new Execution(commands, "true", options), { name: "VmError", fault: "option" });
+});
+
+test("R1.10 a shell's options are checked before it waits for its place", async () => {
+  const { commands } = scripted();
+  const port = { give: () => 0, wire: undefined, resize: () => undefined };
+  for (const options of [{ columns: 80 }, { columns: 0, rows: 1 }, { colums: 80 }])
+    await assert.rejects(openShell(commands, port, options as ShellOptions), { fault: "option" });
 });
 
 /** Serves commands, by as many slots. */

@@ -2,6 +2,7 @@
  * The host's end of a guest whose init serves commands (`exec-init.ts`): its control port, its slots, and whoever waits for one. What is
  * no word of that init is not heard: the guest may be anything.
  */
+import { TERMINAL_CHANNEL } from "../../cli/run/guest.js";
 import { EXEC_CONTROL, EXEC_SLOTS } from "../../guests/index.js";
 import type { SessionChannel } from "../../host/node/session.js";
 import { InputQueue } from "../input-queue.js";
@@ -131,7 +132,9 @@ export class GuestCommands {
 
   /** Its words may come through the control port before its output has come through the others. */
   async #ended(slot: Slot, status: number): Promise<void> {
-    await Promise.all([this.#wire.drained(slot.ports.output), this.#wire.drained(slot.ports.errors)]);
+    const { output, errors } = slot.ports;
+    const ports = slot.isOnTerminal ? [TERMINAL_CHANNEL] : [output, errors];
+    await Promise.all(ports.map((port) => this.#wire.drained(port)));
     slot.ended(status);
     this.#serve();
   }

@@ -1,10 +1,11 @@
 /** A command that runs in the guest: what it comes to, and what it writes meanwhile. */
+import { checkNames, type NameOf } from "../options.js";
 import { afterPatience, checkPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import { LineSplitter } from "../text-lines.js";
 import type { GuestCommands } from "./commands.js";
 import { ExecOutput, type ExecChunk } from "./exec-output.js";
-import { jobScript, type JobOptions } from "./job.js";
+import { checkBytes, jobScript, type JobOptions } from "./job.js";
 import type { Slot, SlotInput } from "./slot.js";
 import { KILL_PATIENCE_MS, stubborn } from "./stubborn.js";
 
@@ -19,17 +20,26 @@ export type ExecInput = string | Uint8Array | AsyncIterable<Uint8Array | string>
 
 export interface ExecOptions extends JobOptions {
   /** Standard input; absent: empty. */
-  readonly stdin?: ExecInput;
+  readonly stdin?: ExecInput | undefined;
   /**
    * How long it may take from the call on, ms, the wait for its place too; it is killed then, and the result says `timedOut`. Infinity:
    * as long as it likes.
    */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** Kills the command; the execution rejects with its reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Bytes of both streams that are kept for the result; absent: 64 MiB. What comes behind is dropped, and the result is `truncated`. */
-  readonly maxOutputBytes?: number;
+  readonly maxOutputBytes?: number | undefined;
 }
+
+const NAMES: NameOf<ExecOptions> = {
+  cwd: true,
+  env: true,
+  stdin: true,
+  timeoutMs: true,
+  signal: true,
+  maxOutputBytes: true,
+};
 
 /** What a command came to. */
 export interface ExecResult {
@@ -119,7 +129,9 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     options: ExecOptions = {},
     { whenCut }: ExecutionHooks = {},
   ) {
+    checkNames("exec", options, NAMES);
     checkPatience("timeoutMs", options.timeoutMs);
+    checkBytes("maxOutputBytes", options.maxOutputBytes);
     this.#commands = commands;
     this.#output = new ExecOutput(options.maxOutputBytes ?? USUAL_LIMIT, () => {
       if (whenCut !== undefined) this.#abort(whenCut());

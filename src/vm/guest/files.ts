@@ -1,16 +1,20 @@
 /** Files of the guest, read and written by its own programs. */
+import { checkNames, type NameOf } from "../options.js";
 import { VmError } from "../vm-error.js";
 import { Execution } from "./execution.js";
 import type { GuestCommands } from "./commands.js";
+import { checkBytes } from "./job.js";
 
 /** Bytes of a file that is read, where nobody says something else. */
 const USUAL_LIMIT = 256 << 20;
 
 export interface FileOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Bytes of a file that is read; a longer one is refused. Absent: 256 MiB. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
 }
+
+const NAMES: NameOf<FileOptions> = { signal: true, maxBytes: true };
 
 export class GuestFiles {
   readonly #commands: GuestCommands;
@@ -21,7 +25,10 @@ export class GuestFiles {
   }
 
   /** All of a file. Rejects with VmError "file" where the guest cannot read it. */
-  async read(path: string, { signal, maxBytes = USUAL_LIMIT }: FileOptions = {}): Promise<Uint8Array> {
+  async read(path: string, options: FileOptions = {}): Promise<Uint8Array> {
+    checkNames("fs.read", options, NAMES);
+    const { signal, maxBytes = USUAL_LIMIT } = options;
+    checkBytes("maxBytes", maxBytes);
     const tooLong = (): VmError =>
       new VmError("file", `read ${path}`, {
         found: `more than ${maxBytes} bytes`,
@@ -31,7 +38,7 @@ export class GuestFiles {
     const command = new Execution(
       this.#commands,
       ["sh", "-c", 'exec cat <"$1"', "sh", path],
-      { ...(signal && { signal }), maxOutputBytes: maxBytes },
+      { signal, maxOutputBytes: maxBytes },
       { whenCut: tooLong },
     );
     const { status, stdoutBytes, stderr } = await command;
@@ -46,7 +53,7 @@ export class GuestFiles {
     { signal }: Pick<FileOptions, "signal"> = {},
   ): Promise<void> {
     const command = new Execution(this.#commands, ["sh", "-c", 'exec cat >"$1"', "sh", path], {
-      ...(signal && { signal }),
+      signal,
       stdin: data,
     });
     const { status, stderr } = await command;

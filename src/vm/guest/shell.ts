@@ -1,6 +1,7 @@
 /** An interactive program on a terminal of the guest's. */
 import type { ConsoleSize } from "../../host/shared.js";
 import { Terminal, type TerminalWire } from "../terminal.js";
+import { checkNames, type NameOf } from "../options.js";
 import { afterPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import type { GuestCommands } from "./commands.js";
@@ -10,11 +11,34 @@ import type { Slot } from "./slot.js";
 
 export interface ShellOptions extends JobOptions {
   /** What runs there; absent: sh. */
-  readonly command?: readonly string[];
-  /** How large the terminal is, characters. */
-  readonly columns?: number;
-  readonly rows?: number;
-  readonly signal?: AbortSignal;
+  readonly command?: readonly string[] | undefined;
+  /** How large the terminal is, characters: both, or neither. */
+  readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const NAMES: NameOf<ShellOptions> = {
+  cwd: true,
+  env: true,
+  command: true,
+  columns: true,
+  rows: true,
+  signal: true,
+};
+/** A terminal's size is said in 16 bits. */
+const LARGEST = 0xffff;
+
+/** Throws VmError "option" for what is no size, or half of one. */
+function sizeOf({ columns, rows }: ShellOptions): ConsoleSize | undefined {
+  if (columns === undefined && rows === undefined) return undefined;
+  const isSize = (size: number | undefined): boolean =>
+    size !== undefined && Number.isInteger(size) && size > 0 && size <= LARGEST;
+  if (isSize(columns) && isSize(rows)) return { columns: columns!, rows: rows! };
+  throw new VmError("option", "shell", {
+    found: `columns ${columns}, rows ${rows}`,
+    expected: `both, each from 1 to ${LARGEST}`,
+  });
 }
 
 /** The machine's only terminal, as a shell has it. */
@@ -69,7 +93,13 @@ export class Shell extends Terminal {
 
   /** Kills it, and all of its session; resolves once it is gone. Rejects with VmError "timeout" when the guest does not end it. */
   async close(): Promise<void> {
-    if (this.#port.wire !== undefined) this.#commands.signal(this.#slot, "KILL");
+    if (this.#port.wire !== undefined) {
+      this.#commands.signal(this.#slot, "KILL");
+      // Its end comes behind what it wrote: a reader that stalls must not hold that back.
+      this.#port.wire.finish(
+        new VmError("ended", "shell", { found: "close()", expected: "a shell that is open" }),
+      );
+    }
     let forget: (() => void) | undefined;
     try {
       await Promise.race([
@@ -98,8 +128,11 @@ export class Shell extends Terminal {
 export async function openShell(
   commands: GuestCommands,
   port: TerminalPort,
-  { command = ["sh"], columns, rows, signal, ...options }: ShellOptions,
+  options: ShellOptions,
 ): Promise<Shell> {
+  checkNames("shell", options, NAMES);
+  const size = sizeOf(options);
+  const { command = ["sh"], signal } = options;
   const job = jobScript(command, { ...options, env: { TERM: TERMINAL, ...options.env } });
   const slot = await commands.slot(signal);
   if (port.wire !== undefined) {
@@ -110,6 +143,6 @@ export async function openShell(
       meaning: "Close the other one first; vm.exec() runs commands at the same time.",
     });
   }
-  if (columns !== undefined && rows !== undefined) port.resize({ columns, rows });
+  if (size !== undefined) port.resize(size);
   return new Shell(commands, slot, port, job);
 }

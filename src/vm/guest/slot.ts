@@ -57,6 +57,7 @@ export class Slot {
   readonly #input: InputQueue;
   #user: SlotUser | undefined;
   #isEnding = false;
+  #mode: "stream" | "terminal" = "stream";
   /** A machine that goes on had lower ones before. */
   #job = Date.now();
   #state: SlotState = "unknown";
@@ -75,6 +76,11 @@ export class Slot {
   /** The number of the job that was begun last. */
   get job(): number {
     return this.#job;
+  }
+
+  /** Whether the command runs on the terminal. */
+  get isOnTerminal(): boolean {
+    return this.#mode === "terminal";
   }
 
   get isFree(): boolean {
@@ -99,6 +105,7 @@ export class Slot {
   begin(job: Uint8Array, mode: "stream" | "terminal", user: SlotUser): SlotInput {
     this.#user = user;
     this.#isEnding = false;
+    this.#mode = mode;
     this.#stdin = new SlotInput(this.#input, mode === "terminal");
     this.#job++;
     unwatched(this.#input.send(utf8.encode(`job ${this.#job} ${job.length} ${mode}\n`)));
