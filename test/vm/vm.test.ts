@@ -180,7 +180,8 @@ test("R1.10 stopped, out of time, or aborted: each is said as the machine's end,
   const stopped = await started(t);
   assert.deepEqual((await stopped.stop()).end, { kind: "interrupted", route: "vm.stop()", status: 130 });
   assert.equal((await stopped.stop()).end.route, "vm.stop()");
-  const late = await started(t, { timeoutMs: 300 });
+  // Long enough for it to begin: a start that lasts longer is refused.
+  const late = await started(t, { timeoutMs: 3000 });
   assert.equal((await late.end).end.kind, "timeout");
   const abort = new AbortController();
   const aborted = await started(t, { signal: abort.signal });
