@@ -81,6 +81,11 @@ async function lasting(t: TestContext, words: readonly string[]): Promise<Return
   return matrix;
 }
 
+/** What has a matrix write both reports into `folder`, and each cell's output into `out`. */
+function reportWords(folder: string, out: string): string[] {
+  return ["--report", `junit=${folder}/r.xml`, "--report", `tap=${folder}/r.tap`, "--out", out];
+}
+
 for (const whole of [false, true])
   test(
     `R1.10 matrix: Ctrl-C ${whole ? "before the guests run" : "in the middle"} ends all cells, writes the reports, and leaves no process`,
@@ -88,14 +93,7 @@ for (const whole of [false, true])
     async (t) => {
       if (!(await hasRunGuests(t))) return;
       const { folder, file } = matrixFolder(t);
-      const reports = [
-        "--report",
-        `junit=${folder}/r.xml`,
-        "--report",
-        `tap=${folder}/r.tap`,
-        "--out",
-        folder,
-      ];
+      const reports = reportWords(folder, folder);
       const matrix = await lasting(t, reports);
       const isOn = (name: string): boolean => {
         try {
@@ -179,14 +177,7 @@ test(
   async (t) => {
     if (!(await hasRunGuests(t))) return;
     const { folder, file } = matrixFolder(t);
-    const reports = [
-      "--report",
-      `junit=${folder}/r.xml`,
-      "--report",
-      `tap=${folder}/r.tap`,
-      "--out",
-      `${folder}/out`,
-    ];
+    const reports = reportWords(folder, `${folder}/out`);
     const exec = ["--matrix", "env=X=1,X=2", "--exec", HOSTILE];
     const { status, out } = await startMatrix(t, [...reports, ...exec]).ended;
     assert.equal(status, 7);

@@ -4,7 +4,7 @@ import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
-import { isOfState, NotResumed, runGuest, type RunResult } from "./run-guest.js";
+import { isOfState, NotResumed, runGuest, type RunGuestOptions, type RunResult } from "./run-guest.js";
 import { findKept, keepCopy, roomToKeep, type Found, type WarmGuest } from "./warm/keeping.js";
 
 /** Throws what makes a run impossible. */
@@ -14,44 +14,39 @@ export async function runOnce(
   context: CommandContext,
 ): Promise<{ result: RunResult; timing: Timing }> {
   const timer = new RunTimer();
-  const way: Way = { request, kinds, context, timer };
+  const way: RunGuestOptions = { request, kinds, context, timer };
   const found = await findKept(request, kinds);
   const result = await (found.warm === undefined ? booted(way, found) : warmed(way, found, found.warm));
   timer.end("end");
   return { result, timing: timer.timing };
 }
 
-/** What every attempt has. */
-interface Way {
-  request: RunRequest;
-  kinds: StreamKinds;
-  context: CommandContext;
-  timer: RunTimer;
-  /** Throws the machine away that was kept. */
-  forget?: () => void;
-}
-
-async function warmed(way: Way, found: Found, warm: WarmGuest): Promise<RunResult> {
+async function warmed(way: RunGuestOptions, found: Found, warm: WarmGuest): Promise<RunResult> {
   const forget = (): void => found.keep?.machines.forget(found.keep.key);
-  const result = await resumed({ ...way, forget }, warm);
+  const result = await resumed(way, warm, forget);
   if (!(result instanceof NotResumed)) return result;
   forget();
   return booted(way, { ...found, reason: `the machine that was kept did not go on: ${result.message}` });
 }
 
-async function resumed(way: Way, resume: WarmGuest): Promise<RunResult | NotResumed> {
+/** `forget` throws the machine away that was kept. */
+async function resumed(
+  way: RunGuestOptions,
+  resume: WarmGuest,
+  forget: () => void,
+): Promise<RunResult | NotResumed> {
   way.timer.begin(true);
   try {
     return await runGuest(way, () => Promise.resolve({ resume }));
   } catch (error) {
     if (error instanceof NotResumed) return error;
     // Damage that was found behind the command's start: the next run is not to find it again.
-    if (isOfState(error)) way.forget?.();
+    if (isOfState(error)) forget();
     throw error;
   }
 }
 
-function booted(way: Way, { keep, reason }: Found): Promise<RunResult> {
+function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResult> {
   const { request, kinds, context, timer } = way;
   timer.begin(false, reason);
   return runGuest(way, async (signal) => {
