@@ -3,10 +3,15 @@
  * session.
  */
 import { constants } from "node:os";
+import type { SignalName } from "./guest-control.js";
 
-/** Node keeps SIGUSR1 for itself. */
+/** Node keeps SIGUSR1 for itself. Each is one that a guest's command can get. */
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR2"] as const;
 export type ForwardedSignal = (typeof SIGNALS)[number];
+
+function withoutSig(signal: ForwardedSignal): SignalName {
+  return signal.slice("SIG".length) as SignalName;
+}
 
 const SIGNAL_BASE = 128;
 
@@ -20,12 +25,12 @@ export function signalStatus(signal: ForwardedSignal): number {
  * listening.
  */
 export function forwardSignals(
-  forward: (name: string) => boolean,
+  forward: (name: SignalName) => boolean,
   end: (signal: ForwardedSignal) => void,
 ): () => void {
   const seen = new Set<ForwardedSignal>();
   const hear = (signal: ForwardedSignal): void => {
-    if (seen.has(signal) || !forward(signal.slice("SIG".length))) end(signal);
+    if (seen.has(signal) || !forward(withoutSig(signal))) end(signal);
     seen.add(signal);
   };
   for (const signal of SIGNALS) process.on(signal, hear);

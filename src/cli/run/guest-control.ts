@@ -36,7 +36,12 @@ export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<
   };
 }
 
-/** What the host says to have the command get a signal, by its name without SIG. */
-export function signalLine(name: string): Uint8Array {
-  return new TextEncoder().encode(`signal ${name}\n`);
+/** Linux's numbers (signal(7)): this host's may be others. */
+const SIGNALS = { HUP: 1, INT: 2, QUIT: 3, USR2: 12, PIPE: 13, TERM: 15 } as const;
+/** A signal that can be handed on, without SIG. */
+export type SignalName = keyof typeof SIGNALS;
+
+/** What the host says to have the command get a signal. */
+export function signalByte(name: SignalName): Uint8Array {
+  return Uint8Array.of(SIGNALS[name]);
 }

@@ -44,8 +44,8 @@ export interface StreamKinds {
 /** What is to be run. */
 export interface RunGuest {
   source: PlannedSource;
-  /** What its init is told once it waits for the command; undefined: the archive has it. */
-  command: string | undefined;
+  /** What is handed over once it waits for the command; undefined: the archive has it. */
+  command: RunCommandOptions | undefined;
   /** Files whose contents it depends on, as they were before they were read, and places where such might have been. */
   seen: readonly Input[];
   /** What carries folders. */
@@ -248,6 +248,11 @@ function commandOf({ command, serving }: RunRequest): RunCommandOptions["command
   return command.length > 0 ? command : ["sh"];
 }
 
+/** Names that a kernel may take for variables of its first program, since they are no options of its own. */
+function variablesIn(words: string): string[] {
+  return words.split(/\s+/).flatMap((word) => (word.includes("=") ? [word.slice(0, word.indexOf("="))] : []));
+}
+
 /** What the guest is told of the command. */
 export function commandOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunCommandOptions {
   const terminal = process.env["TERM"];
@@ -257,6 +262,7 @@ export function commandOptions(request: RunRequest, made: Assembly, kinds: Strea
     hostname: hostname(),
     command: commandOf(request),
     environment,
+    inherited: variablesIn(commandLine(request)),
     folder: folderOf(request, made.hasFolder),
     folderMayMiss: request.folder === undefined,
     user: request.user,
@@ -278,7 +284,7 @@ export async function makeGuest(
   pulling: Pulling,
   by: CommandBy = "archive",
 ): Promise<RunGuest> {
-  const { fetchPackages, pullGuest, runCommandScript, runInitramfs } = await import("../../guests/index.js");
+  const { fetchPackages, pullGuest, runInitramfs } = await import("../../guests/index.js");
   const [kernel, busybox, made] = await Promise.all([
     findKernel(request.kernel, pulling),
     pullGuest("busybox", pulling),
@@ -291,7 +297,7 @@ export async function makeGuest(
   const fetched = packages && [packages.record, ...packages.packages.map(({ file }) => file)];
   seen.push(...(fetched ?? []).map((file) => inputAt(file)));
   const isServing = request.serving === true;
-  const command = runCommandScript(commandOptions(request, made, kinds));
+  const command = commandOptions(request, made, kinds);
   const initrd = await runInitramfs({
     busybox: busybox.files["busybox"],
     modules,

@@ -2,7 +2,13 @@
  * Runs the machine of a run with this process's streams, signals and files around it, and says what it came to. The serial console
  * has the kernel's messages only; what the command reads and writes goes through named ports.
  */
-import { commandBytes, RUN_FAILED, RUN_PORTS, type Renewal } from "../../guests/index.js";
+import {
+  commandBytes,
+  RUN_FAILED,
+  RUN_PORTS,
+  type Renewal,
+  type RunCommandOptions,
+} from "../../guests/index.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
@@ -21,7 +27,7 @@ import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
 import { packageVersion } from "../version.js";
-import { guestControl, signalLine } from "./guest-control.js";
+import { guestControl, signalByte, type SignalName } from "./guest-control.js";
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
 import { HandOver, type Keeper } from "./hand-over.js";
 import { KernelLog } from "./kernel-log.js";
@@ -185,7 +191,7 @@ class RunSurroundings {
   }
 
   /** Has the guest given `command` once it waits; `renew` makes what it is told beside it. */
-  #prepare(command: string, keeper: Keeper | undefined, renew?: () => Renewal): HandOver {
+  #prepare(command: RunCommandOptions, keeper: Keeper | undefined, renew?: () => Renewal): HandOver {
     const give = (): void => {
       if (this.interrupted.aborted) return;
       let rest = commandBytes(command, renew?.());
@@ -286,9 +292,9 @@ class RunSurroundings {
     if (terminal) this.#closing.push(watchSize(process.stdout, (size) => this.#session.resize(size)));
   }
 
-  #forward(name: string): boolean {
+  #forward(name: SignalName): boolean {
     if (!this.#ready || this.#status !== undefined) return false;
-    this.#session.give(RUN_PORTS.control, signalLine(name));
+    this.#session.give(RUN_PORTS.control, signalByte(name));
     return true;
   }
 

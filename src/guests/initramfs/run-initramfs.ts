@@ -8,8 +8,9 @@ import { BUSYBOX_PROGRAMS } from "./busybox-programs.js";
 import { archiveBytes, initramfsEntries } from "./initramfs.js";
 import { FileTree } from "./file-tree.js";
 import type { PackageSet } from "./package-set.js";
-import { COMMAND_FILE, MODULES_FOLDER, runInitScript, TAKE_FILE, type RunStartOptions } from "./run-init.js";
-import { takeProgram } from "./take-program.js";
+import { runInitScript } from "./run-init.js";
+import { MODULES_FOLDER, STEPS_FILE, type RunCommandOptions, type RunStartOptions } from "./run-options.js";
+import { runProgramFile } from "./run-steps.js";
 
 export interface RunInitramfsOptions {
   /** A static busybox: its path on the host. */
@@ -19,8 +20,8 @@ export interface RunInitramfsOptions {
   /** Their files come before busybox's. */
   packages?: PackageSet | undefined;
   start: RunStartOptions;
-  /** The command's own text (`runCommandScript`), where nobody hands it over. */
-  command?: string | undefined;
+  /** The command, where nobody hands it over. */
+  command?: RunCommandOptions | undefined;
 }
 
 const PROGRAM_MODE = 0o755;
@@ -41,10 +42,9 @@ export async function runInitramfs(options: RunInitramfsOptions): Promise<Uint8A
   for (const name of BUSYBOX_PROGRAMS)
     tree.add({ kind: "symlink", path: `bin/${name}`, mode: LINK_MODE, target: "busybox" }, "keep");
   tree.add(file("init", utf8.encode(runInitScript(start)), PROGRAM_MODE));
-  tree.add(file(TAKE_FILE.slice(1), takeProgram(), PROGRAM_MODE));
+  tree.add(file(STEPS_FILE.slice(1), runProgramFile(start, command), PROGRAM_MODE));
   const folder = MODULES_FOLDER.slice(1);
   tree.add({ kind: "directory", path: folder, mode: PROGRAM_MODE });
-  if (command !== undefined) tree.add(file(COMMAND_FILE.slice(1), utf8.encode(command), FILE_MODE));
   const digits = String(modules.length).length;
   modules.forEach(({ name, bytes }, index) => {
     const order = String(index).padStart(digits, "0");

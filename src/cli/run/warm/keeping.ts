@@ -4,7 +4,13 @@
  */
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { inputAt, isUnchanged, runCommandScript, withFreeLock, type Input } from "../../../guests/index.js";
+import {
+  inputAt,
+  isUnchanged,
+  withFreeLock,
+  type Input,
+  type RunCommandOptions,
+} from "../../../guests/index.js";
 import type { SnapshotToRestore } from "../../../host/node/messages.js";
 import type { MachineCopy } from "../../../snapshot/write.js";
 import { DEFAULT_KERNEL } from "../kernel.js";
@@ -27,7 +33,7 @@ const KEY_VERSION = 1;
 /** A machine that waits for its command. */
 export interface WarmGuest {
   source: SnapshotToRestore;
-  command: string;
+  command: RunCommandOptions;
 }
 
 /** A place where a machine may be kept. */
@@ -106,7 +112,7 @@ function warmGuest(
   if (sharedOver === "9p") made.overNineP();
   return {
     source: { snapshot: machines.pathOf(snapshot), clock: "set", lasts: true, shares: made.shares },
-    command: runCommandScript(commandOptions(request, made, kinds)),
+    command: commandOptions(request, made, kinds),
   };
 }
 
