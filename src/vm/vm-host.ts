@@ -152,7 +152,7 @@ export class VmHost {
     const said = unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
     const failed = ("failed" in first ? first.failed : undefined) ?? said;
     const end = "end" in first ? first.end : machineEnd("off", "init");
-    const { reason, message } = outcomeOf({ status: undefined, failed, started: false, end, lines });
+    const { reason, message } = outcomeOf({ ending: undefined, failed, started: false, end, lines });
     return new VmError("no-exec", "Vm.start", {
       found: `${reason}: ${message ?? end.route}`,
       expected: "a guest whose init serves commands",

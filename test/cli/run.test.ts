@@ -76,7 +76,7 @@ test("R1.10 run: a network that there is not, an unknown option, a missing kerne
 
 const RESET = machineEnd("reset", "port-cf9");
 const facts = (about: Partial<RunFacts>): RunFacts => ({
-  status: undefined,
+  ending: undefined,
   failed: undefined,
   started: true,
   end: RESET,
@@ -86,11 +86,21 @@ const facts = (about: Partial<RunFacts>): RunFacts => ({
 
 test("R1.10 run: what it came to, from the command's status, the kernel's words and the machine's end", () => {
   const table: [Partial<RunFacts>, status: number, reason: string][] = [
-    [{ status: 0 }, 0, "exited"],
-    [{ status: 127, lines: ["Kernel panic - not syncing: x"] }, 127, "exited"],
-    [{ status: 139 }, 139, "signal"],
-    [{ status: 255 }, 255, "exited"],
-    [{ status: 137, lines: ["[ 1.0] Out of memory: Killed process 42 (tail)"] }, 137, "out-of-memory"],
+    [{ ending: { status: 0 } }, 0, "exited"],
+    [{ ending: { status: 127 }, lines: ["Kernel panic - not syncing: x"] }, 127, "exited"],
+    [{ ending: { signal: 11 } }, 139, "signal"],
+    [{ ending: { status: 139 } }, 139, "exited"],
+    [{ ending: { status: 255 } }, 255, "exited"],
+    [
+      { ending: { signal: 9 }, lines: ["[ 1.0] Out of memory: Killed process 42 (tail)"] },
+      137,
+      "out-of-memory",
+    ],
+    [
+      { ending: { status: 137 }, lines: ["[ 1.0] Out of memory: Killed process 42 (tail)"] },
+      137,
+      "out-of-memory",
+    ],
     [{ lines: ["[ 1.0] Kernel panic - not syncing: sysrq triggered crash"] }, 125, "panic"],
     [
       {
@@ -138,14 +148,14 @@ test("R1.10 run: what a guest says on the control port is heard in pieces, and n
     waiting: (alike) => heard.push(`waiting ${alike}`),
     ready: () => heard.push("ready"),
     failed: (why) => heard.push(why),
-    status: (status) => heard.push(status),
+    ended: (ending) => heard.push(ending),
   });
   const say = (text: string): Promise<void> => take(new TextEncoder().encode(text));
   await say("rea");
   await say("dy\nstatus 1x\nstatus 9999\nstatus -1\nfailed no ro");
   await say(`ot\n${"x".repeat(1e6)}`);
-  await say("\nready now\nstatus 42\n");
-  assert.deepEqual(heard, ["ready", "no root", 42]);
+  await say("\nready now\nstatus 42\nsignal 009\nstatus 256\nsignal 128\n");
+  assert.deepEqual(heard, ["ready", "no root", { status: 42 }, { signal: 9 }]);
   assert.deepEqual([...signalByte("INT"), ...signalByte("USR2")], [2, 12]);
 });
 

@@ -12,7 +12,7 @@ import { STATUS_BYTES, statusTable } from "../../src/guests/initramfs/steps/stat
 import { Label, Step, StepList } from "../../src/guests/initramfs/steps/step-list.js";
 import { LATER_BYTES, PLACES, stepProgram } from "../../src/guests/initramfs/steps/step-program.js";
 import { O_CREAT, O_WRONLY } from "../../src/guests/initramfs/steps/system-calls.js";
-import { commandBytes, type RunCommandOptions } from "../../src/guests/index.js";
+import { commandBytes, setHandOverTime, type RunCommandOptions } from "../../src/guests/index.js";
 import { scratch } from "../support/built-tree.js";
 
 const CONTROL = 9;
@@ -132,15 +132,15 @@ test("R1.10 steps: a disk without room loses what is written whole", { skip }, a
   assert.equal(await written("/dev/full"), 3);
 });
 
-test("R1.10 steps: the text of each status is as long as the others, and a shell's", () => {
+test("R1.10 steps: the text of each status, and of each signal, is as long as the others", () => {
   const { byItself, bySignal } = statusTable();
   const at = (table: string, number: number): string =>
     table.slice(number * STATUS_BYTES, (number + 1) * STATUS_BYTES);
   assert.deepEqual([at(byItself, 0), at(byItself, 255)], ["status 000\n", "status 255\n"]);
-  assert.deepEqual([at(bySignal, 9), at(bySignal, 0x80 | 11)], ["status 137\n", "status 139\n"]);
+  assert.deepEqual([at(bySignal, 9), at(bySignal, 0x80 | 11)], ["signal 009\n", "signal 011\n"]);
 });
 
-test("R1.10 steps: what is handed over says its length; a command that has no room is refused", () => {
+test("R1.10 steps: what is handed over says its length and the time; a command that has no room is refused", () => {
   const options: RunCommandOptions = {
     hostname: "host",
     command: ["true"],
@@ -153,8 +153,10 @@ test("R1.10 steps: what is handed over says its length; a command that has no ro
     terminal: false,
     separateErrors: false,
   };
-  const bytes = commandBytes(options);
-  assert.equal(Number(new DataView(bytes.buffer).getBigUint64(0, true)), bytes.length - 8);
+  const bytes = commandBytes(options, new Uint8Array(32));
+  setHandOverTime(bytes, 1_234_567.25);
+  const words = new BigUint64Array(bytes.buffer, 0, 3);
+  assert.deepEqual([...words], [BigInt(bytes.length - 24), 1234n, 567_250_000n]);
   const long = { ...options, command: ["echo", "x".repeat(LATER_BYTES)] };
   assert.throws(() => commandBytes(long), /a command and its environment of \d+ bytes/);
 });

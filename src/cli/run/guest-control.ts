@@ -9,13 +9,18 @@ export interface GuestWords {
   ready: () => void;
   /** What it cannot do; the machine ends. */
   failed: (why: string) => void;
-  /** The command's status; everything it wrote was written before. */
-  status: (status: number) => void;
+  /** How the command ended; everything it wrote was written before. */
+  ended: (ending: CommandEnding) => void;
 }
+
+/** Its own status, or the signal that ended it. */
+export type CommandEnding = { status: number } | { signal: number };
 
 /** A guest that says more without ending a line is not ours. */
 const LONGEST_LINE = 4096;
-const STATUS = /^status (\d{1,3})$/;
+const MOST_STATUS = 255;
+const MOST_SIGNAL = 127;
+const ENDED = /^(status|signal) (\d{1,3})$/;
 
 /** A sink for the port. What is no word of /init is not heard: the guest may be anything. */
 export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<void> {
@@ -25,12 +30,13 @@ export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<
     const lines = (rest + decoder.write(Buffer.from(bytes))).split("\n");
     rest = (lines.pop() ?? "").slice(0, LONGEST_LINE);
     for (const line of lines) {
-      const status = STATUS.exec(line)?.[1];
+      const [, word, number] = ENDED.exec(line) ?? [];
       if (line === "waiting") words.waiting(false);
       else if (line === "waiting alike") words.waiting(true);
       else if (line === "ready") words.ready();
       else if (line.startsWith("failed ")) words.failed(line.slice("failed ".length));
-      else if (status !== undefined) words.status(Number(status));
+      else if (word === "status" && Number(number) <= MOST_STATUS) words.ended({ status: Number(number) });
+      else if (word === "signal" && Number(number) <= MOST_SIGNAL) words.ended({ signal: Number(number) });
     }
     return Promise.resolve();
   };

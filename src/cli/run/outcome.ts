@@ -3,6 +3,7 @@
  * kernel printed, and how the machine ended come in.
  */
 import type { MachineEnd } from "../../machine/end.js";
+import type { CommandEnding } from "./guest-control.js";
 
 export type RunReason =
   /** The command ended by itself. */
@@ -41,8 +42,8 @@ export interface Outcome {
 
 /** What is known when a run has ended. */
 export interface RunFacts {
-  /** The command's status, as a shell has it; undefined: it did not come to an end. */
-  status: number | undefined;
+  /** How the command ended; undefined: it did not come to an end. */
+  ending: CommandEnding | undefined;
   /** What /init said that it cannot do. */
   failed: string | undefined;
   /** Whether the command was started. */
@@ -56,7 +57,6 @@ export interface RunFacts {
 export const RUN_STATUS = { ours: 125, timeout: 124 } as const;
 
 const SIGNAL_BASE = 128;
-const LAST_SIGNAL = 64;
 const SIGKILL = 9;
 
 /** What Linux prints, the most telling first: a panic may follow from any of the others. */
@@ -92,12 +92,14 @@ function failure(text: string): RunReason {
   return text.startsWith("module ") ? "no-module" : "setup";
 }
 
-function ended(status: number, lines: readonly string[]): Outcome {
-  const signal = status - SIGNAL_BASE;
-  if (signal <= 0 || signal > LAST_SIGNAL) return { status, reason: "exited" };
-  const starved = signal === SIGKILL ? lines.findLast((line) => KILLED_FOR_MEMORY.test(line)) : undefined;
-  if (starved !== undefined) return { status, reason: "out-of-memory", signal, message: starved };
-  return { status, reason: "signal", signal };
+function ended(ending: CommandEnding, lines: readonly string[]): Outcome {
+  const status = "status" in ending ? ending.status : SIGNAL_BASE + ending.signal;
+  // A shell that ran what was killed says so by its status.
+  const wasKilled = status === SIGNAL_BASE + SIGKILL;
+  const starved = wasKilled ? lines.findLast((line) => KILLED_FOR_MEMORY.test(line)) : undefined;
+  const signal = "signal" in ending && { signal: ending.signal };
+  if (starved !== undefined) return { status, reason: "out-of-memory", ...signal, message: starved };
+  return signal === false ? { status, reason: "exited" } : { status, reason: "signal", ...signal };
 }
 
 function broken(end: MachineEnd): Outcome {
@@ -114,8 +116,8 @@ function broken(end: MachineEnd): Outcome {
 }
 
 /** What it came to. A time limit and a wish to end come first, then what the command came to, then why it came to nothing. */
-export function outcomeOf({ status, failed, end, lines }: RunFacts): Outcome {
-  if (status !== undefined) return ended(status, lines);
+export function outcomeOf({ ending, failed, end, lines }: RunFacts): Outcome {
+  if (ending !== undefined) return ended(ending, lines);
   if (end.kind === "timeout")
     return { status: RUN_STATUS.timeout, reason: "timeout", message: `the time limit of ${end.reason}` };
   if (end.kind === "interrupted") return { status: end.status, reason: "interrupted", message: end.route };

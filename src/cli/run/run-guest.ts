@@ -4,9 +4,9 @@
  */
 import {
   commandBytes,
+  setHandOverTime,
   RUN_FAILED,
   RUN_PORTS,
-  type Renewal,
   type RunCommandOptions,
 } from "../../guests/index.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
@@ -27,7 +27,7 @@ import { NET_CHANNEL, openNetwork } from "../network.js";
 import { fileReason, OutputFileError } from "../failure.js";
 import { forwardSignals, signalStatus } from "./forwarded-signals.js";
 import { packageVersion } from "../version.js";
-import { guestControl, signalByte, type SignalName } from "./guest-control.js";
+import { guestControl, signalByte, type CommandEnding, type SignalName } from "./guest-control.js";
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
 import { HandOver, type Keeper } from "./hand-over.js";
 import { KernelLog } from "./kernel-log.js";
@@ -67,11 +67,6 @@ const SEED_BYTES = 32;
 /** The command has ended: nothing the machine does any more counts. */
 const ENDED = machineEnd("off", "the command's end");
 
-/** What is another in each run, however its machine came to be. */
-function renewal(): Renewal {
-  return { nowMs: Date.now(), seed: randomBytes(SEED_BYTES) };
-}
-
 /** All that surrounds one run; `close` undoes it in any order of events. */
 class RunSurroundings {
   readonly #session: Session;
@@ -82,7 +77,7 @@ class RunSurroundings {
   #input: ConsoleInput | undefined;
   #midLine = (): boolean => false;
   #ready = false;
-  #status: number | undefined;
+  #ending: CommandEnding | undefined;
   #failed: string | undefined;
   #steps: StartSteps | undefined;
   #handOver: HandOver | undefined;
@@ -171,7 +166,7 @@ class RunSurroundings {
 
   /** Throws NotResumed where its state came to nothing before the command was started: until then the guest does nothing that is seen. */
   async #resume({ source, command }: WarmGuest): Promise<RunResult> {
-    const handOver = this.#prepare(command, undefined, renewal);
+    const handOver = this.#prepare(command, undefined, randomBytes(SEED_BYTES));
     this.#started = () => handOver.now();
     let result: RunResult;
     try {
@@ -187,14 +182,15 @@ class RunSurroundings {
 
   /** Whether the command has been started, or nobody wants it any more. */
   get #isOver(): boolean {
-    return this.#ready || this.#status !== undefined || this.interrupted.aborted;
+    return this.#ready || this.#ending !== undefined || this.interrupted.aborted;
   }
 
-  /** Has the guest given `command` once it waits; `renew` makes what it is told beside it. */
-  #prepare(command: RunCommandOptions, keeper: Keeper | undefined, renew?: () => Renewal): HandOver {
+  /** Has the guest given `command` once it waits; `seed` is for one that has waited before. */
+  #prepare(command: RunCommandOptions, keeper: Keeper | undefined, seed?: Uint8Array): HandOver {
+    let rest = commandBytes(command, seed);
     const give = (): void => {
       if (this.interrupted.aborted) return;
-      let rest = commandBytes(command, renew?.());
+      setHandOverTime(rest, Date.now());
       this.#give = () => {
         rest = rest.subarray(this.#session.give(RUN_PORTS.control, rest));
       };
@@ -218,7 +214,7 @@ class RunSurroundings {
     const lines = this.#kernel.lines;
     const unsaid = lines.find((line) => line.includes(RUN_FAILED));
     const failed = this.#failed ?? unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
-    const facts = { status: this.#status, failed, started: this.#ready, end: report.end, lines };
+    const facts = { ending: this.#ending, failed, started: this.#ready, end: report.end, lines };
     const outcome = outcomeOf(facts);
     return { outcome, lines, report, steps: this.#steps, midLine: this.#midLine() };
   }
@@ -250,8 +246,8 @@ class RunSurroundings {
       waiting: (alike) => this.#waiting(alike),
       ready: () => this.#begin(),
       failed: (why) => (this.#failed = why),
-      status: (status) => {
-        this.#status ??= status;
+      ended: (ending) => {
+        this.#ending ??= ending;
         this.timer.end("command");
         this.#session.stop(ENDED, true);
       },
@@ -293,7 +289,7 @@ class RunSurroundings {
   }
 
   #forward(name: SignalName): boolean {
-    if (!this.#ready || this.#status !== undefined) return false;
+    if (!this.#ready || this.#ending !== undefined) return false;
     this.#session.give(RUN_PORTS.control, signalByte(name));
     return true;
   }

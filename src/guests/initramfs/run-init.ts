@@ -10,11 +10,12 @@
  * The streams are named ports of a virtio console (`RUN_PORTS`). The control port carries
  *   guest  `waiting`       a line: it has come to the point where it is handed its steps
  *   guest  `waiting alike` the same, and its kernel makes no random numbers anew: they would be alike in each run that goes on from there
- *   host   steps           with their length in bytes before them, in eight
+ *   host   steps           behind a head that says their length and the time (`PLACES.head`)
  *   guest  `ready`         the command is about to be started
  *   guest  `failed WHY`    it cannot be: what is missing is said for people
  *   host   signals         a byte each, by their numbers, to the command and its process group
- *   guest  `status N`      it has ended, as a shell has its status; all it wrote was sent before
+ *   guest  `status N`      it has ended by itself; all it wrote was sent before
+ *   guest  `signal N`      the same, by a signal
  *
  * Process 1 keeps the initramfs as its root, whatever root the command gets: it needs nothing from there.
  */

@@ -62,6 +62,7 @@ export interface Relay {
   over?: number;
 }
 
+/** Starts one. */
 export function relay(list: StepList, { from, to, buffer, over }: Relay): void {
   const address = PLACES.buffers + BUFFER_BYTES * buffer;
   thread(list, () => {

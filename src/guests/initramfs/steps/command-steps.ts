@@ -9,10 +9,11 @@ import { mountSteps, writes } from "./mount-steps.js";
 import { relayedSteps } from "./start-steps.js";
 import { statusTable, STATUS_BYTES } from "./status-table.js";
 import { Label, Step, type Place, type StepList } from "./step-list.js";
-import { PLACES } from "./step-program.js";
+import { HEAD, PLACES } from "./step-program.js";
 import {
   CLOCK_REALTIME,
   ENOEXEC,
+  F_OK,
   MS_MOVE,
   O_CLOEXEC,
   O_CREAT,
@@ -24,22 +25,13 @@ import {
   RNDRESEEDCRNG,
   SIGKILL,
   TIOCSCTTY,
+  X_OK,
 } from "./system-calls.js";
-
-/** What a machine that goes on is told beside its command. */
-export interface Renewal {
-  /** Ms since 1970. */
-  nowMs: number;
-  /** 32 random bytes. */
-  seed: Uint8Array;
-}
 
 /** As docker has it. */
 const STATUS = { ours: 125, notExecuted: 126, notFound: 127 } as const;
 const FILE_MODE = 0o644;
 const EVERY_PROCESS = -1;
-const MS_PER_SECOND = 1000;
-const NS_PER_MS = 1_000_000;
 const BITS_A_BYTE = 8;
 const BYTE = 0xff;
 const NUMBER = 0xffff_ffff;
@@ -47,9 +39,8 @@ const NUMBER = 0xffff_ffff;
 const MOST_INHERITED = 64;
 
 /** The clock shows the time, and the random numbers are others than those of whoever went on from here before. */
-function renewSteps(list: StepList, { nowMs, seed }: Renewal, failed: Label): void {
-  const time = list.words([Math.floor(nowMs / MS_PER_SECOND), (nowMs % MS_PER_SECOND) * NS_PER_MS]);
-  list.call("clock_settime", [CLOCK_REALTIME, time], { failed });
+function renewSteps(list: StepList, seed: Uint8Array, failed: Label): void {
+  list.call("clock_settime", [CLOCK_REALTIME, PLACES.head + HEAD.time], { failed });
   const [add, begin, close] = [new Step(), new Step(), new Step()];
   const pool = new Uint8Array(BITS_A_BYTE + seed.length);
   new Uint32Array(pool.buffer, 0, 2).set([seed.length * BITS_A_BYTE, seed.length]);
@@ -126,6 +117,8 @@ function executeSteps(
   for (const path of paths) {
     const byShell = new Label();
     const next = new Label();
+    // A kernel makes a whole new memory before it finds that there is no such file.
+    list.call("access", [list.text(path), X_OK], { failed: next });
     list.call("execve", [list.text(path), list.texts(command), environment], {
       value: ENOEXEC,
       equal: byShell,
@@ -138,7 +131,7 @@ function executeSteps(
     list.place(next);
   }
   const there = new Label();
-  for (const path of paths) list.call("access", [list.text(path), 0], { value: 0, equal: there });
+  for (const path of paths) list.call("access", [list.text(path), F_OK], { value: 0, equal: there });
   refuse(list, `${name}: not found`, STATUS.notFound);
   list.place(there);
   refuse(list, `${name}: cannot be executed`, STATUS.notExecuted);
@@ -250,11 +243,11 @@ function writeFileSteps(list: StepList, path: string, text: string, lost: Label)
   list.call("close", [0], { as: close });
 }
 
-/** What a machine does that has loaded its modules. */
-export function commandSteps(list: StepList, options: RunCommandOptions, renewal?: Renewal): void {
+/** What a machine does that has loaded its modules. `seed`: it has waited, and its clock and random numbers are to be renewed. */
+export function commandSteps(list: StepList, options: RunCommandOptions, seed?: Uint8Array): void {
   const givingUp = new GivingUp();
-  if (renewal !== undefined)
-    renewSteps(list, renewal, givingUp.for("setup: the guest's clock and random numbers cannot be renewed"));
+  if (seed !== undefined)
+    renewSteps(list, seed, givingUp.for("setup: the guest's clock and random numbers cannot be renewed"));
   const { hostname, command } = options;
   list.call("sethostname", [list.text(hostname), Buffer.byteLength(hostname)]);
   mountSteps(list, options, givingUp);

@@ -4,6 +4,7 @@ import { CONSOLE, PORTS } from "./descriptors.js";
 import { Label, type StepList } from "./step-list.js";
 import { POWER_OFF, REBOOT_MAGIC } from "./system-calls.js";
 
+/** What is on disks first. */
 export function switchOff(list: StepList): void {
   list.call("sync");
   list.call("reboot", [...REBOOT_MAGIC, POWER_OFF]);

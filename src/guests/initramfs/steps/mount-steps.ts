@@ -79,6 +79,7 @@ export function writes({ root, mounts }: RunCommandOptions): boolean {
   return isWritable || mounts.some(({ writable }) => writable);
 }
 
+/** The root and the folders, as they are mounted one over the other. */
 export function mountSteps(list: StepList, options: RunCommandOptions, givingUp: GivingUp): void {
   const { root, mounts, sharedOver: over } = options;
   const noShare = (at: string): Label => givingUp.for(`share: the host's folder for ${at} cannot be mounted`);

@@ -7,7 +7,7 @@ import { closedByExecve, pipe, relay, whole } from "./carry.js";
 import { OVER, PORTS, RELAYED, STREAMS } from "./descriptors.js";
 import { giveUp } from "./give-up.js";
 import { Label, Step, type StepList } from "./step-list.js";
-import { PLACES } from "./step-program.js";
+import { HEAD, PLACES } from "./step-program.js";
 import { O_CLOEXEC, O_RDONLY, RNDRESEEDCRNG } from "./system-calls.js";
 
 export type OutputName = "stdout" | "stderr";
@@ -18,6 +18,7 @@ export function pipedOutputs({ terminal, separateErrors }: RunStreams): OutputNa
   return separateErrors ? ["stderr"] : [];
 }
 
+/** Pipes and relays, and that no program gets what is not its own. */
 export function streamSteps(list: StepList, streams: RunStreams): void {
   const outputs = pipedOutputs(streams);
   closedByExecve(list, PORTS.control);
@@ -39,8 +40,6 @@ export function relayedSteps(list: StepList, streams: RunStreams): void {
   for (const _ of pipedOutputs(streams)) list.call("read", [OVER.reads, heard, 1]);
 }
 
-const LENGTH_BYTES = 8;
-
 /** Says that it waits, and whether its kernel makes random numbers anew when it is told to; takes steps and goes on with them. */
 export function waitSteps(list: StepList): void {
   const reseed = new Step();
@@ -52,10 +51,9 @@ export function waitSteps(list: StepList): void {
   list.place(alike);
   list.write(PORTS.control, "waiting alike\n");
   list.place(head);
-  const length = list.words([0]);
   const taken = new Step();
-  whole(list, "read", [PORTS.control, length, LENGTH_BYTES], { lost });
-  list.call("load", [length, -1], { store: taken.argument(2) });
+  whole(list, "read", [PORTS.control, PLACES.head, HEAD.bytes], { lost });
+  list.call("load", [PLACES.head + HEAD.length, -1], { store: taken.argument(2) });
   whole(list, "read", [PORTS.control, PLACES.later, 0], { as: taken, lost });
   list.go(PLACES.later);
   list.place(lost);

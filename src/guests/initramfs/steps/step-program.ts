@@ -38,6 +38,8 @@ export const PLACES = {
   code: 0x40_0000,
   /** A word: where its environment is. */
   environment: 0x50_0000,
+  /** Before steps that come later: their length in bytes, seconds and nanoseconds since 1970; a word each. */
+  head: 0x51_0000,
   /** For whoever carries bytes, `BUFFER_BYTES` each. */
   buffers: 0x60_0000,
   /** For steps that come later. */
@@ -45,6 +47,9 @@ export const PLACES = {
   /** The first step. */
   first: 0x200_0000,
 } as const;
+
+/** Of `PLACES.head`. */
+export const HEAD = { length: 0, time: 8, bytes: 24 } as const;
 
 export const BUFFER_BYTES = 0x1_0000;
 /** Most that there is room for. */

@@ -39,6 +39,10 @@ export const O_CREAT = 0o100;
 export const O_TRUNC = 0o1000;
 export const O_CLOEXEC = 0o2000000;
 
+/** Of `access`: whether there is such a file, and whether it can be executed. */
+export const F_OK = 0;
+export const X_OK = 1;
+
 /** Of `fcntl`: the descriptor is closed by `execve`. */
 export const F_SETFD = 2;
 export const FD_CLOEXEC = 1;
