@@ -19,8 +19,8 @@ const THREADS = {
   jobs: ["guests/thread-jobs"],
   disks: ["host/node/disk-flush-thread"],
 };
-/** The thread that runs from one script, so that what was compiled of it can be kept; and what it is started with. */
-const ONE_SCRIPT = { thread: "machine", starter: "host/node/kept-script" };
+/** The thread that runs from one script, so that what was compiled of it can be kept; what it is started with, and what it always needs. */
+const ONE_SCRIPT = { thread: "machine", starter: "host/node/kept-script", needs: ["engine/wasm/vm.js"] };
 const SCRIPT_NAME = "parts.cjs";
 /** What is loaded one behind the other is in one file, by its name: at a start, and of a kernel that boots. */
 const TOGETHER = {
@@ -197,9 +197,11 @@ function table(texts, names, eager = true) {
   return `{\n${rows.join(",\n")}\n}`;
 }
 
+/** The part that holds a module. */
+const partOf = (parts, module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
+
 /** Which parts lie in which file of their thread, those that `before` has aside. */
 function packed(thread, parts, texts, before) {
-  const partOf = (module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
   const placed = new Set(before);
   const packs = new Map();
   const pack = (file, names) => {
@@ -208,7 +210,7 @@ function packed(thread, parts, texts, before) {
     if (own.length > 0) packs.set(file, own);
   };
   for (const [file, modules] of Object.entries(TOGETHER[thread]))
-    pack(file, [...heldBy(parts, [...before, ...modules.map(partOf)])]);
+    pack(file, [...heldBy(parts, [...before, ...modules.map((one) => partOf(parts, one))])]);
   for (const name of texts.keys()) if (texts.get(name).length >= LARGE) pack(name, [name]);
   pack(SMALL, [...texts.keys()]);
   return packs;
@@ -314,7 +316,8 @@ async function bundleThread(esbuild, thread) {
   await writeFile(path.join(PARTS, `${thread}.json`), JSON.stringify(parts, undefined, 1));
   const entry = partName(THREADS[thread][0]);
   const script = thread === ONE_SCRIPT.thread;
-  const first = [...(script ? heldBy(parts, [entry]) : importedBy(parts, entry))];
+  const needed = () => ONE_SCRIPT.needs.map((module) => partOf(parts, module));
+  const first = [...(script ? heldBy(parts, [entry, ...needed()]) : importedBy(parts, entry))];
   const packs = packed(thread, parts, texts, first);
   for (const [file, names] of packs) {
     const text = `"use strict";\nmodule.exports = ${table(texts, names, file !== SMALL)};\n`;

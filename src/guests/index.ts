@@ -1,14 +1,15 @@
 /**
  * Real guests: a catalogue of kernels and programs that can be fetched, and a builder for the initramfs they boot
- * with. The one door into this folder.
+ * with. The door into this folder; `light.ts` is a smaller one.
  */
 export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
 export { replaceFile } from "./cache/atomic-file.js";
-export { defaultCacheFolder, ignoredCacheHome } from "./cache/cache.js";
+export { defaultCacheFolder, ignoredCacheHome } from "./cache/folder.js";
 export { changedNs, inputAt, isUnchanged } from "./cache/input.js";
 export type { Input } from "./cache/input.js";
-export { STALE_MS as STALE_LOCK_MS, withFreeLock } from "./cache/lock.js";
+export { STALE_MS as STALE_LOCK_MS } from "./cache/lock-age.js";
+export { withFreeLock } from "./cache/lock.js";
 export { allGuestNames, guestNames, listGuests, pullGuest } from "./pull.js";
 export type { GuestListing, PulledGuest, PullOptions, PullProgress } from "./pull.js";
 export { buildInitramfs, initramfsBytes } from "./initramfs/initramfs.js";

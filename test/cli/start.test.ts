@@ -74,6 +74,26 @@ test("R6.2 restore loads no machine, no device, no loader and no engine in the t
   );
 });
 
+test("R3.10 a run that goes on from a kept machine loads nothing of what fetches, packs and plans, nor Node's cryptography", () => {
+  const loaded = loadedWith("cli/run/run-once.js");
+  assert.ok(loaded.includes("cli/run/warm/keeping.js"), loaded.join(" "));
+  const light =
+    /^guests\/(light|cache\/(folder|input|lock-age)|initramfs\/(run-init|exec-init|init-script|take-program))\.js$/;
+  const unwanted =
+    /^(machine\/machine|devices\/|boot\/(?!options)|formats\/|disk\/|engine\/(?!contract)|guests\/)/;
+  assert.deepEqual(
+    loaded.filter((one) => unwanted.test(one) && !light.test(one)),
+    [],
+  );
+  const source = (module: string): string =>
+    readFileSync(fileURLToPath(new URL(`../../src/${module}`, import.meta.url)), "utf8");
+  const slow = /from "node:(crypto|fs\/promises|child_process|zlib)"/;
+  assert.deepEqual(
+    loaded.filter((one) => slow.test(source(one))),
+    [],
+  );
+});
+
 /** Runs something that runs no further than its file, with what was compiled to be kept in `home`. */
 function start(home: string, env: Record<string, string> = {}): { status: number | null; err: string } {
   const text = path.join(folder, "text");

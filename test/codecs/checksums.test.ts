@@ -5,7 +5,7 @@ import test from "node:test";
 import fc from "fast-check";
 import { crc32 } from "../../src/codecs/crc32.js";
 import { crc64 } from "../../src/codecs/xz/crc64.js";
-import { sha256 } from "../../src/codecs/xz/sha256.js";
+import { sha256 } from "../../src/codecs/sha256.js";
 import { xxh64Low } from "../../src/codecs/zstd/xxh64.js";
 
 const CHECK = new TextEncoder().encode("123456789");

@@ -9,12 +9,8 @@ import { fileURLToPath } from "node:url";
 import test from "node:test";
 import type { TestContext } from "node:test";
 import { readlinkSync } from "node:fs";
-import {
-  defaultCacheFolder,
-  GuestCache,
-  versionFolder,
-  writeAtomically,
-} from "../../src/guests/cache/cache.js";
+import { GuestCache, versionFolder, writeAtomically } from "../../src/guests/cache/cache.js";
+import { defaultCacheFolder } from "../../src/guests/cache/folder.js";
 import { GuestError } from "../../src/guests/errors.js";
 
 const utf8 = new TextEncoder();

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
-import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
+import { defaultCacheFolder } from "../../src/guests/cache/folder.js";
 import { pullModules } from "../../src/guests/index.js";
 import { oopsing } from "../support/oopsing-module.js";
 import { childrenOf } from "../support/pseudo-terminal.js";

@@ -8,7 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { filesFromDeb } from "../../src/guests/archives/deb.js";
-import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
+import { defaultCacheFolder } from "../../src/guests/cache/folder.js";
 import { requirePackages, requireTool } from "./requires.js";
 import { runToEnd } from "./run-command.js";
 

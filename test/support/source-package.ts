@@ -16,7 +16,7 @@ import {
 import path from "node:path";
 import type { TestContext } from "node:test";
 import { PrivateApt } from "../../src/guests/apt/apt.js";
-import { defaultCacheFolder } from "../../src/guests/cache/cache.js";
+import { defaultCacheFolder } from "../../src/guests/cache/folder.js";
 import { GuestError } from "../../src/guests/index.js";
 import { missing } from "./requires.js";
 

@@ -8,7 +8,8 @@ import { UsageError } from "../args.js";
 import { closest } from "../closest.js";
 import { explain } from "../failure.js";
 import type { Pulling } from "../guest-files.js";
-import { DEFAULT_KERNEL, findKernel } from "../run/kernel.js";
+import { findKernel } from "../run/kernel.js";
+import { DEFAULT_KERNEL } from "../run/request.js";
 import { reasonOf } from "../run/refused.js";
 import type { RunReason } from "../run/outcome.js";
 

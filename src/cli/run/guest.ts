@@ -11,12 +11,12 @@ import {
   inputAt,
   RUN_PORTS,
   type Input,
-  type KernelModule,
   type RunMount,
   type RunAddress,
   type RunCommandOptions,
   type RunRoot,
-} from "../../guests/index.js";
+} from "../../guests/light.js";
+import type { KernelModule } from "../../guests/index.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
 import type { PlannedSource } from "../../host/node/messages.js";
 import type { ShareRequest } from "../../host/node/share-request.js";
@@ -25,8 +25,7 @@ import type { NetAsked } from "../net-option.js";
 import { InputFileError } from "../failure.js";
 import type { Pulling } from "../guest-files.js";
 import { parseDisk } from "../disk-option.js";
-import { diskRoot } from "./disk-root.js";
-import { findKernel, type RunKernel } from "./kernel.js";
+import type { RunKernel } from "./kernel.js";
 import { RunRefused } from "./refused.js";
 import type { RootRequest, RunRequest, SharedFolder } from "./request.js";
 
@@ -183,6 +182,7 @@ export async function assemble(request: RunRequest): Promise<Assembly> {
   const folders = request.shares.map(placed);
   if (asked.kind === "disk") {
     const disk: DiskRequest = writable ? { ...asked.disk, access: "write" } : asked.disk;
+    const { diskRoot } = await import("./disk-root.js");
     const { device, type } = await diskRoot(disk);
     made.disks.push(disk);
     made.root = { kind: "disk", device, type };
@@ -284,7 +284,10 @@ export async function makeGuest(
   pulling: Pulling,
   by: CommandBy = "archive",
 ): Promise<RunGuest> {
-  const { fetchPackages, pullGuest, runInitramfs } = await import("../../guests/index.js");
+  const [{ fetchPackages, pullGuest, runInitramfs }, { findKernel }] = await Promise.all([
+    import("../../guests/index.js"),
+    import("./kernel.js"),
+  ]);
   const [kernel, busybox, made] = await Promise.all([
     findKernel(request.kernel, pulling),
     pullGuest("busybox", pulling),

@@ -10,8 +10,7 @@ import { InputFileError } from "../failure.js";
 import { readInput } from "../files.js";
 import { closest } from "../closest.js";
 import type { Pulling } from "../guest-files.js";
-
-export const DEFAULT_KERNEL = "debian-cloud";
+import { DEFAULT_KERNEL } from "./request.js";
 
 /** A kernel that is to be run. */
 export interface RunKernel {

@@ -27,6 +27,9 @@ export type RootRequest =
   | { kind: "packages"; packages: readonly string[] }
   | { kind: "disk"; disk: DiskRequest };
 
+/** A guest of the catalogue. */
+export const DEFAULT_KERNEL = "debian-cloud";
+
 export interface RunRequest {
   kernel: string | undefined;
   /** Empty: a shell. */

@@ -8,7 +8,7 @@ import {
   RUN_FAILED,
   RUN_PORTS,
   type RunCommandOptions,
-} from "../../guests/index.js";
+} from "../../guests/light.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";

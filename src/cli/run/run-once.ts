@@ -1,4 +1,5 @@
 /** One run, from a machine that was kept where there is one that fits, otherwise from the start of its kernel. */
+import { expectBoot } from "../../host/node/machine-thread.js";
 import type { CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
@@ -47,6 +48,7 @@ async function resumed(
 }
 
 function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResult> {
+  expectBoot();
   const { request, kinds, context, timer } = way;
   timer.begin(false, reason);
   return runGuest(way, async (signal) => {

@@ -25,7 +25,7 @@ import {
   STREAM_HEADER,
   STREAM_HEADER_SIZE,
 } from "./numbers.js";
-import { sha256 } from "./sha256.js";
+import { sha256 } from "../sha256.js";
 import { XzReader } from "./reader.js";
 
 /** Sizes of a block, to be found again in the index. */

@@ -17,10 +17,10 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { homedir } from "node:os";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { replaceFile } from "./atomic-file.js";
+import { defaultCacheFolder } from "./folder.js";
 import { withLock } from "./lock.js";
 import { makeFolder, writing } from "./storage.js";
 
@@ -45,21 +45,6 @@ export interface GuestRecord {
 }
 
 const RECORD = "guest.json";
-
-/** Where the cache is: `$XDG_CACHE_HOME/locore` when that is an absolute path, else `~/.cache/locore`. */
-export function defaultCacheFolder(): string {
-  const base = process.env["XDG_CACHE_HOME"];
-  return path.join(
-    base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"),
-    "locore",
-  );
-}
-
-/** What XDG_CACHE_HOME is set to where it is not taken, since it is no absolute path. */
-export function ignoredCacheHome(): string | undefined {
-  const base = process.env["XDG_CACHE_HOME"];
-  return base === undefined || base === "" || path.isAbsolute(base) ? undefined : base;
-}
 
 /** SHA-256 of bytes, in hexadecimal. */
 export function sha256(bytes: Uint8Array): string {

@@ -6,14 +6,12 @@
  * gone is seen at once; across machines and containers only the time of the last touch counts.
  */
 import { link, open, readFile, readlink, rm, stat, utimes, writeFile } from "node:fs/promises";
-import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { STALE_MS } from "./lock-age.js";
 
 const POLL_MS = 100;
 const TOUCH_MS = 5_000;
-/** Longer than any stretch for which the owner's event loop is busy, on however slow a host. */
-export const STALE_MS = 120_000;
 /** A takeover lasts microseconds; one this old was left by a crash in between. */
 const TAKEOVER_STALE_MS = 10_000;
 const TAKEOVER_SUFFIX = ".takeover";
@@ -76,7 +74,7 @@ async function takeOver(file: string): Promise<void> {
 
 /** Puts the lock in place with its content, in one step; false when another process holds it. */
 async function tryLock(file: string): Promise<boolean> {
-  const own = `${file}.${randomUUID()}`;
+  const own = `${file}.${crypto.randomUUID()}`;
   const owner: Owner = { space: await processSpace(), pid: process.pid };
   try {
     await writeFile(own, JSON.stringify(owner));

@@ -4,7 +4,8 @@
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { defaultCacheFolder, GuestCache, type GuestRecord } from "../cache/cache.js";
+import { GuestCache, type GuestRecord } from "../cache/cache.js";
+import { defaultCacheFolder } from "../cache/folder.js";
 import { inputAt } from "../cache/input.js";
 import { GuestError } from "../errors.js";
 import { fetchPackages, type FetchedPackage } from "../initramfs/package-set.js";

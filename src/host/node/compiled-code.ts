@@ -10,17 +10,19 @@ type Enable = (folder: string) => { directory?: string };
 
 const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
 
+/** Our folder in the user's cache. Throws where the user has no folder. */
+export function userFolder(): string {
+  const { XDG_CACHE_HOME: base = "" } = process.env;
+  return path.join(path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "locore");
+}
+
 /** Where compiled code is kept: Node's own variables say, or the user's cache. Undefined where none is to be. */
 export function keptFolder(): string | undefined {
-  const {
-    XDG_CACHE_HOME: base = "",
-    NODE_COMPILE_CACHE: given,
-    NODE_DISABLE_COMPILE_CACHE: not,
-  } = process.env;
+  const { NODE_COMPILE_CACHE: given, NODE_DISABLE_COMPILE_CACHE: not } = process.env;
   if (not !== undefined) return undefined;
   if (given !== undefined) return given;
   try {
-    return path.join(path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "locore", "compiled");
+    return path.join(userFolder(), "compiled");
   } catch {
     return undefined;
   }

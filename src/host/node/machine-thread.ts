@@ -3,6 +3,7 @@
  * waits to be told. Loads nothing itself, as it is the first that runs.
  */
 import { Worker, type WorkerOptions } from "node:worker_threads";
+import type { Foretold } from "./messages.js";
 
 /**
  * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
@@ -12,8 +13,11 @@ import { Worker, type WorkerOptions } from "node:worker_threads";
 const LIMITS = { maxYoungGenerationSizeMb: 12 };
 const ENTRY = new URL("./worker.js", import.meta.url);
 
-/** What a thread will be asked for: a machine of a kernel, or one that was saved. Where it is the other one it does that, only slower. */
-export type Expectation = "boot" | "restore";
+/**
+ * What a thread will be asked for: a machine of a kernel, one that was saved, or one that was kept for a run, with its folders. Where it
+ * is another one it does that, only slower.
+ */
+export type Expectation = "boot" | "restore" | "resume";
 
 let early: Worker | undefined;
 
@@ -28,6 +32,11 @@ function start(entry: URL, options: WorkerOptions = {}): Worker {
 export function startEarly(expectation: Expectation, variables: Record<string, string>): void {
   early ??= start(ENTRY, { workerData: expectation, env: { ...process.env, ...variables } });
   early.unref();
+}
+
+/** The thread that was started early is to load what a boot needs, although something else was expected of it. */
+export function expectBoot(): void {
+  early?.postMessage("boots" satisfies Foretold);
 }
 
 /** A thread for one machine. `entry`: of another one than the real one, for tests. */

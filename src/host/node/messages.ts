@@ -15,6 +15,9 @@ import type { ShareRequest } from "./share-request.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { CopyingRequest, SavingRequest } from "./saving.js";
 
+/** main → worker, before all else: what was expected of it is not what it will be asked for, it will be a kernel that boots. */
+export type Foretold = "boots";
+
 /** main → worker, first, before a plan exists. */
 export interface WorkerSetup {
   engine: string;

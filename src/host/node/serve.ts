@@ -22,6 +22,8 @@ import { DiskError } from "./disk-error.js";
 import type { DiskRequest } from "./disk-request.js";
 import type { Disks } from "./disks.js";
 import { hostNs } from "./host-time.js";
+import type * as NativeModule from "./native-calls.js";
+import type * as SharesModule from "./shares.js";
 import type { Shares } from "./shares.js";
 import type { ShareRequest } from "./share-request.js";
 import { ShareError } from "./share/share-error.js";
@@ -34,6 +36,7 @@ import type { TraceFile } from "./trace-file.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
   spent,
+  type Foretold,
   type MachineSource,
   type PlannedSource,
   type SnapshotToRestore,
@@ -94,17 +97,26 @@ export interface WorkerParts {
   restore?: (source: SnapshotToRestore) => Promise<Planned>;
   startEngine: (name: string, options: EngineOptions) => Promise<StartedEngine>;
   board: RunOptions["board"];
-  /** Called when a machine has run for a while, or has ended: what its thread needed until then was loaded and called. */
-  keepCode?: () => void;
+  /**
+   * Called when a machine has run for a while, or has ended: what its thread needed until then was loaded and called. `boots`: it was
+   * planned.
+   */
+  keepCode?: (boots: boolean) => void;
+  /** Called when a boot is foretold. */
+  foreseeBoot?: () => void;
 }
 
 /** The two messages of main's: what the thread is told first, and what to run. */
-function heard(port: MessagePort): Promise<{ setup: WorkerSetup; started: Promise<StartMessage> }> {
+function heard(
+  port: MessagePort,
+  foreseeBoot: WorkerParts["foreseeBoot"],
+): Promise<{ setup: WorkerSetup; started: Promise<StartMessage> }> {
   return new Promise((resolve) => {
     let start: ((message: StartMessage) => void) | undefined;
     const started = new Promise<StartMessage>((hear) => (start = hear));
     let first = true;
-    port.on("message", (message: WorkerSetup | StartMessage) => {
+    port.on("message", (message: Foretold | WorkerSetup | StartMessage) => {
+      if (message === "boots") return foreseeBoot?.();
       if (first) resolve({ setup: message as WorkerSetup, started });
       else start?.(message as StartMessage);
       first = false;
@@ -251,14 +263,16 @@ async function openDisks(
 /** Looks between slices, of about 1 ms each, until what a machine needs was called once. */
 const SETTLED = 256;
 
+/** What opens folders that are shared. */
+export function loadShares(): Promise<[typeof SharesModule, typeof NativeModule]> {
+  return Promise.all([import("./shares.js"), import("./native-calls.js")]);
+}
+
 /** The folders that a machine shares, open. */
 async function openShares(source: MachineSource): Promise<Shares | undefined> {
   const { shares = [] } = source as { shares?: readonly ShareRequest[] };
   if (shares.length === 0) return undefined;
-  const [{ Shares }, { nativeCalls }] = await Promise.all([
-    import("./shares.js"),
-    import("./native-calls.js"),
-  ]);
+  const [{ Shares }, { nativeCalls }] = await loadShares();
   return Shares.open(shares, { native: await nativeCalls() });
 }
 
@@ -267,7 +281,7 @@ interface Later {
   engine: StartedEngine;
   /** What a debugger is made by; it is loaded once one may come. */
   gdb: { wanted: () => boolean; load: () => Promise<NonNullable<RunOptions["debugger"]>> };
-  keepCode: WorkerParts["keepCode"];
+  keepCode: () => void;
   /** What looks at machines. */
   explaining: Explaining | undefined;
 }
@@ -279,7 +293,7 @@ async function completing(
 ): Promise<RunReport> {
   let looks = 0;
   const pause = (): boolean => {
-    if (++looks === SETTLED) keepCode?.();
+    if (++looks === SETTLED) keepCode();
     return engine.wantsMore() || (whole.debugger === undefined && gdb.wanted());
   };
   const whole: RunOptions = { ...options, pause };
@@ -287,7 +301,7 @@ async function completing(
   for (;;) {
     const part = run.next();
     if (part.done === true) {
-      keepCode?.();
+      keepCode();
       return part.value;
     }
     try {
@@ -353,7 +367,7 @@ function symbolFile({ symbols }: StartMessage, { image }: Plan): string | undefi
 export async function serveMachine(port: MessagePort, parts: WorkerParts): Promise<void> {
   const tell = (message: WorkerMessage, moved: ArrayBuffer[] = []): void => port.postMessage(message, moved);
   const thread = hostNs();
-  const { setup, started } = await heard(port);
+  const { setup, started } = await heard(port, parts.foreseeBoot);
   const side = new WorkerSide(setup.shared, () => tell({ kind: "wake" }));
   try {
     const loading = parts.startEngine(setup.engine, setup.options);
@@ -381,7 +395,8 @@ export async function serveMachine(port: MessagePort, parts: WorkerParts): Promi
     const explaining =
       start.explain === true ? new Explaining(side, tell, symbolFile(start, made.plan)) : undefined;
     if (explaining !== undefined) options.explain = explaining.options;
-    const running = completing(options, { engine: beginning, gdb, keepCode: parts.keepCode, explaining });
+    const keepCode = (): void => parts.keepCode?.(made.from === undefined);
+    const running = completing(options, { engine: beginning, gdb, keepCode, explaining });
     const report = await withFiles({ disks, shares }, running).finally(() => traced?.close());
     tell({ kind: "ended", report });
   } catch (error) {

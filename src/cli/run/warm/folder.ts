@@ -11,26 +11,22 @@
  * ```
  */
 import {
+  closeSync,
   constants,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   utimesSync,
 } from "node:fs";
-import { open } from "node:fs/promises";
 import path from "node:path";
 import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
-import {
-  defaultCacheFolder,
-  inputAt,
-  replaceFile,
-  STALE_LOCK_MS,
-  type Input,
-} from "../../../guests/index.js";
+import { defaultCacheFolder, inputAt, STALE_LOCK_MS, type Input } from "../../../guests/light.js";
 import { inputsShape } from "./inputs.js";
+import { KEPT_END as RECORD_END, keptMachinesFolder } from "./place.js";
 
 /** What is known of a machine that is kept. */
 export interface KeptRecord {
@@ -63,9 +59,7 @@ export interface KeptMachine {
 
 export const DEFAULT_LIMIT: KeptLimit = { count: 8, bytes: 2 * 2 ** 30 };
 
-const FOLDER = "warm";
 const LIMIT_FILE = "limit.json";
-const RECORD_END = ".json";
 const SNAPSHOT_END = ".snap";
 const LOCK_END = ".lock";
 const KEY_LENGTH = 64;
@@ -106,7 +100,7 @@ export class KeptMachines {
 
   /** Makes the folder where it is missing; undefined where there can be none that is this user's alone. */
   static open(cache = defaultCacheFolder()): KeptMachines | undefined {
-    const folder = path.join(cache, FOLDER);
+    const folder = keptMachinesFolder(cache);
     try {
       mkdirSync(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
       return isOurs(folder, "folder") ? new KeptMachines(folder) : undefined;
@@ -156,7 +150,7 @@ export class KeptMachines {
     const snapshot = `${key}.${crypto.randomUUID()}${SNAPSHOT_END}`;
     const file = this.pathOf(snapshot);
     try {
-      await (await open(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, OWNER_ONLY)).close();
+      closeSync(openSync(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, OWNER_ONLY));
       const size = await write(file);
       const { facts = "" } = inputAt(file);
       const kept: KeptRecord = { version: 1, ...about, snapshot, size, facts };
@@ -261,6 +255,7 @@ export class KeptMachines {
 
   /** A file that is complete or not there. Nobody else may write to it, whatever the umask is. */
   async #write(name: string, what: KeptRecord | KeptLimit): Promise<void> {
+    const { replaceFile } = await import("../../../guests/index.js");
     await replaceFile(this.pathOf(name), new TextEncoder().encode(JSON.stringify(what)), OWNER_ONLY);
   }
 

@@ -1,6 +1,6 @@
 /** What a machine was made of: whether it is as it was, and whether it can be told from itself after a change. Reads no contents. */
 import { list, oneOf, optional, record, text, type Shape } from "../../../bytes/shape.js";
-import { changedNs, isUnchanged, type Input } from "../../../guests/index.js";
+import { changedNs, isUnchanged, type Input } from "../../../guests/light.js";
 
 const LONGEST_PATH = 0x10000;
 /** What a run looks at before it goes on from a kept machine: a tree of Linux has some thousand folders. */

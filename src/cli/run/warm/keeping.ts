@@ -2,18 +2,11 @@
  * Which runs go on from a machine that an earlier one left waiting for its command, and from which. Everything that the guest has seen by
  * then is in the key, or is a file that has to be as it was. Reads no kernel.
  */
-import { createHash } from "node:crypto";
 import path from "node:path";
-import {
-  inputAt,
-  isUnchanged,
-  withFreeLock,
-  type Input,
-  type RunCommandOptions,
-} from "../../../guests/index.js";
+import { sha256 } from "../../../codecs/sha256.js";
+import { inputAt, isUnchanged, type Input, type RunCommandOptions } from "../../../guests/light.js";
 import type { SnapshotToRestore } from "../../../host/node/messages.js";
 import type { MachineCopy } from "../../../snapshot/write.js";
-import { DEFAULT_KERNEL } from "../kernel.js";
 import {
   assemble,
   commandLine,
@@ -22,7 +15,7 @@ import {
   type RunGuest,
   type StreamKinds,
 } from "../guest.js";
-import type { RunRequest } from "../request.js";
+import { DEFAULT_KERNEL, type RunRequest } from "../request.js";
 import { buildId } from "./build-id.js";
 import { KeptMachines, type KeptRecord } from "./folder.js";
 import { changedInput, settledInputs } from "./inputs.js";
@@ -100,7 +93,8 @@ export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, b
     machine: [cpus ?? null, memory ?? null, engine, jit ?? null],
     streams: [kinds.terminal, kinds.separateErrors],
   };
-  return createHash("sha256").update(canonical(facts)).digest("hex");
+  const digest = sha256(new TextEncoder().encode(canonical(facts)));
+  return Buffer.from(digest).toString("hex");
 }
 
 /** The machine of a record, as this run wants it. */
@@ -155,7 +149,10 @@ export async function keepCopy(
   if (named !== undefined && !isUnchanged(named)) return;
   const inputs = settledInputs(seen, begunMs);
   if (inputs === undefined) return;
-  const { writeCopy } = await import("../../../host/node/copy-file.js");
+  const [{ writeCopy }, { withFreeLock }] = await Promise.all([
+    import("../../../host/node/copy-file.js"),
+    import("../../../guests/index.js"),
+  ]);
   try {
     await withFreeLock(machines.lockFile(key), () =>
       machines.keep(key, { what, inputs, sharedOver }, (file) => writeCopy(file, copy)),
