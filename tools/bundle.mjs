@@ -19,9 +19,9 @@ const THREADS = {
   jobs: ["guests/thread-jobs"],
   disks: ["host/node/disk-flush-thread"],
 };
-/** The thread that runs from one script, so that what was compiled of it can be kept; what it is started with, and what it always needs. */
-const ONE_SCRIPT = { thread: "machine", starter: "host/node/kept-script", needs: ["engine/wasm/vm.js"] };
-const SCRIPT_NAME = "parts.cjs";
+/** The thread that runs from scripts, so that what was compiled of them can be kept; what it is started with, and what it always needs. */
+const SCRIPTED = { thread: "machine", starter: "host/node/kept-script", needs: ["engine/wasm/vm.js"] };
+const FIRST_SCRIPT = "parts";
 /** What is loaded one behind the other is in one file, by its name: at a start, and of a kernel that boots. */
 const TOGETHER = {
   main: {
@@ -29,10 +29,17 @@ const TOGETHER = {
     command: ["cli/command-line.js", "cli/commands/restore.js"],
     boot: ["cli/commands/boot.js"],
   },
-  machine: { boot: ["host/node/make-plan.js"], regions: ["engine/region/index.js"] },
+  machine: {
+    boot: ["host/node/make-plan.js"],
+    shares: ["host/node/shares.js", "host/node/native-calls.js", "host/node/share/file-calls.js"],
+    regions: ["engine/region/index.js"],
+  },
   jobs: {},
   disks: {},
 };
+const isScript = (file) => file in TOGETHER[SCRIPTED.thread];
+/** What is started by its name, and what it loads first. */
+const PROGRAM = { thread: "main", part: "program", pack: "start" };
 /** The file that says which build this is (src/cli/run/warm/build-id.ts). */
 const BUILD_ID = "build-id";
 /** Parts of so many characters have files of their own; smaller ones share one, in which each is compiled when it is needed. */
@@ -55,6 +62,8 @@ const EXECUTABLE = 0o755;
 const OWN_PLACE = /new URL\("([^"]+)", import\.meta\.url\)/g;
 /** How a part loads another one when it needs it. */
 const LOADED_LATER = /\bimport\("\.\/([^"]+)\.js"\)/g;
+/** The same of what is no part of ours; no call of a method of that name, nor its definition. */
+const LOADS = /(?<!\.)\bimport\((?!.*\{$)/m;
 /** The statements that a part begins and ends with, as esbuild writes them. */
 const IMPORT = /^import (?:([^"]*?) from )?"([^"]+)";$/gm;
 const EXPORT = /^export \{([^}]*)\};$/m;
@@ -238,22 +247,26 @@ async function bundled({ build }, module) {
 }
 
 /**
- * One script of what a thread loads at once (src/host/node/kept-script.ts), and as its entry a file that runs it. The library asks
- * for the loader by its file's name, which the script says.
+ * The scripts of a thread (src/host/node/kept-script.ts): what it loads at once, and what it loads together. As its entry a file that
+ * runs the first. The library asks for the loader by its file's name, which the script says.
  */
-async function writeScript(esbuild, folder, { entry, texts, first, packs }) {
-  for (const name of first)
-    if (/\bimport\(/.test(texts.get(name))) throw new Error(`${name}: what is in a script cannot import()`);
-  const script = `(${table(texts, first)})\n`;
-  const id = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
-  await writeFile(path.join(folder, SCRIPT_NAME), script);
+async function writeScripts(esbuild, folder, { entry, texts, first, packs }) {
+  const scripts = {};
+  for (const [file, names] of [[FIRST_SCRIPT, first], ...[...packs].filter(([name]) => isScript(name))]) {
+    for (const name of names)
+      if (LOADS.test(texts.get(name))) throw new Error(`${name}: what is in a script cannot import()`);
+    const script = `(${table(texts, names)})\n`;
+    scripts[callName(file)] = createHash("sha256").update(script).digest("hex").slice(0, ID_LENGTH);
+    await writeFile(path.join(folder, `${file}.cjs`), script);
+  }
   await writeFile(path.join(folder, LOADER.file), `throw new Error("only ${entry}.cjs has it");\n`);
-  const what = `{ folder: __dirname, name: "${SCRIPT_NAME}", id: "${id}", purpose, loader: "${LOADER.file}", packs }`;
+  const ids = JSON.stringify(scripts);
+  const what = `{ folder: __dirname, scripts: ${ids}, purpose, loader: "${LOADER.file}", packs }`;
   const start = [
-    await bundled(esbuild, ONE_SCRIPT.starter),
+    await bundled(esbuild, SCRIPTED.starter),
     `const purpose = require("node:worker_threads").workerData ?? "any";`,
     `const packs = ${placesOf(packs)};`,
-    `module.exports.runScriptOfParts(${what}, "${callName(entry)}", require);\n`,
+    `module.exports.runScriptsOfParts(${what}, "${callName(entry)}", require);\n`,
   ];
   await writeFile(path.join(folder, `${entry}.cjs`), start.join("\n"));
 }
@@ -271,10 +284,29 @@ async function writeLoader(esbuild, folder, { entry, texts, first, packs }) {
   await writeFile(path.join(folder, `${entry}.cjs`), `require("./${LOADER.file}")("${callName(entry)}");\n`);
 }
 
-/** The program's own file: what is started by its name. */
-async function writeProgram() {
+/**
+ * The program's own file: what is started by its name. It has the loader and what comes before the machine's thread is started, as the
+ * first file that another one requires takes Node more than a millisecond. Whoever asks for the loader by its file's name gets this one.
+ */
+async function writeProgram(esbuild, { texts, first, packs }) {
+  const own = packs.get(PROGRAM.pack);
+  const others = new Map([...packs].filter(([name]) => name !== PROGRAM.pack));
+  const program = [
+    "#!/usr/bin/env node",
+    `"use strict";`,
+    await bundled(esbuild, LOADER.module),
+    `const parts = ${table(texts, [...first, ...own])};`,
+    `const packs = ${placesOf(others)};`,
+    `const folder = require("node:path").join(__dirname, "${PROGRAM.thread}");`,
+    `const filename = require("node:path").join(folder, "${LOADER.file}");`,
+    `const fromFolder = (name) => require(name.startsWith("./") ? folder + name.slice(1) : name);`,
+    `const load = module.exports.partLoader({ folder, parts, packs }, fromFolder);`,
+    `load("${callName(PROGRAM.part)}");`,
+    `const loader = new module.constructor(filename);`,
+    `require.cache[filename] = Object.assign(loader, { filename, loaded: true, exports: load });\n`,
+  ];
   const file = path.join(TO, "locore.cjs");
-  await writeFile(file, `#!/usr/bin/env node\nrequire("./main/${LOADER.file}")("./program.cjs");\n`);
+  await writeFile(file, program.join("\n"));
   await chmod(file, EXECUTABLE);
 }
 
@@ -315,15 +347,18 @@ async function bundleThread(esbuild, thread) {
   const parts = partsOf(metafile);
   await writeFile(path.join(PARTS, `${thread}.json`), JSON.stringify(parts, undefined, 1));
   const entry = partName(THREADS[thread][0]);
-  const script = thread === ONE_SCRIPT.thread;
-  const needed = () => ONE_SCRIPT.needs.map((module) => partOf(parts, module));
-  const first = [...(script ? heldBy(parts, [entry, ...needed()]) : importedBy(parts, entry))];
+  const scripted = thread === SCRIPTED.thread;
+  const needed = () => SCRIPTED.needs.map((module) => partOf(parts, module));
+  const first = [...(scripted ? heldBy(parts, [entry, ...needed()]) : importedBy(parts, entry))];
   const packs = packed(thread, parts, texts, first);
   for (const [file, names] of packs) {
+    if (scripted && isScript(file)) continue;
     const text = `"use strict";\nmodule.exports = ${table(texts, names, file !== SMALL)};\n`;
     await writeFile(path.join(folder, `${file}.cjs`), text);
   }
-  await (script ? writeScript : writeLoader)(esbuild, folder, { entry, texts, first, packs });
+  const made = { entry, texts, first, packs };
+  await (scripted ? writeScripts : writeLoader)(esbuild, folder, made);
+  if (thread === PROGRAM.thread) await writeProgram(esbuild, made);
   for (const one of THREADS[thread].filter(isLibrary)) {
     const { exports } = metafile.outputs[`dist/run/${thread}/${partName(one)}.js`];
     await writeFile(path.join(TO, nameOf(thread, one)), library(one, exports));
@@ -354,6 +389,5 @@ export async function bundle() {
     ...Object.keys(THREADS).map((thread) => bundleThread(esbuild, thread)),
     bundlePage(esbuild),
   ]);
-  await writeProgram();
   await writeBuildId();
 }

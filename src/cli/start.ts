@@ -33,8 +33,8 @@ function expected([command, ...words]: readonly string[]): Expectation | undefin
   return command === "boot" || command === "demo" ? "boot" : undefined;
 }
 
-noteStandardStreams();
 const expectation = expected(process.argv.slice(2));
 if (expectation !== undefined) startEarly(expectation, keepingVariables());
+noteStandardStreams();
 keepCompiledCode();
 void import("./command-line.js").then(({ runProgram }) => runProgram());

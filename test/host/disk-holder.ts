@@ -5,7 +5,7 @@ import { Disks } from "../../src/host/node/disks.js";
 import { nativeCalls } from "../../src/host/node/native-calls.js";
 
 const [, , file, access, calls] = process.argv;
-const native = calls === "native" ? await nativeCalls() : undefined;
+const native = calls === "native" ? nativeCalls() : undefined;
 const disks = new Disks([{ file, access: access as DiskRequest["access"] }], { native });
 writeSync(1, "held\n");
 process.stdin.on("end", () => disks.close());

@@ -43,7 +43,7 @@ async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void>
 
 /** The host's own locks; undefined after the test was skipped. */
 async function hostLocks(t: TestContext): Promise<NativeCalls | undefined> {
-  const native = await nativeCalls();
+  const native = nativeCalls();
   if (native === undefined) missing(t, "koffi is not installed, or not for this platform");
   return native;
 }

@@ -21,7 +21,7 @@ interface Ended {
 
 /** What a shell's script prints and ends with: it starts `$NODE $PROGRAM $FIFO`. Undefined after the test was skipped. */
 async function ended(t: TestContext, script: string): Promise<Ended | undefined> {
-  const native = await nativeVerdict();
+  const native = nativeVerdict();
   if (!native.usable) return void missing(t, native.reason);
   const folder = mkdtempSync(path.join(tmpdir(), "locore-end-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));

@@ -13,7 +13,7 @@ const PATIENCE_MS = 20_000;
 
 /** Why there can be no tap here. */
 async function missing(): Promise<string | false> {
-  if ((await nativeCalls()) === undefined) return "koffi is not here";
+  if (nativeCalls() === undefined) return "koffi is not here";
   if (process.getuid?.() !== 0) return "only root makes taps";
   try {
     accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);

@@ -61,7 +61,7 @@ export const doctor: Command = {
     if (args.has("seconds"))
       throw new UsageError("--seconds: it says how long --clocks measures", "--clocks --seconds 10");
     const engines = await probeEngines();
-    const native = await nativeVerdict();
+    const native = nativeVerdict();
     const lacking = native.usable ? [] : WITHOUT_NATIVE;
     const usable = engines.some(({ verdict }) => verdict.usable);
     if (args.has("json")) {

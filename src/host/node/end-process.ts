@@ -46,7 +46,7 @@ function isMeasured(): boolean {
 export async function prepareToEnd(): Promise<void> {
   // Without the second, what was compiled would not be kept.
   if (isMeasured() || (enableCompileCache !== undefined && flushCompileCache === undefined)) return;
-  native = await (await import("./native-calls.js")).nativeCalls();
+  native = (await import("./native-calls.js")).nativeCalls();
 }
 
 function restoreStreams({ setStatusFlags }: NativeCalls): void {

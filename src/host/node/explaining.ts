@@ -1,7 +1,7 @@
 /**
  * Explains a machine in its thread: when main asks, and at ends that are no success. What looks at a machine is loaded only then.
  */
-import { readFile } from "node:fs/promises";
+import * as fs from "node:fs";
 import type { diagnose } from "../../diagnose/diagnose.js";
 import type { SymbolTable } from "../../diagnose/symbols/symbol-table.js";
 import type { EndKind } from "../../machine/end.js";
@@ -50,7 +50,8 @@ export class Explaining {
       import("../../diagnose/symbols/symbol-files.js"),
     ]);
     try {
-      if (this.#file !== undefined) this.#symbols = symbolsOfFile(await readFile(this.#file));
+      // Node makes `promises` when it is first asked for.
+      if (this.#file !== undefined) this.#symbols = symbolsOfFile(await fs.promises.readFile(this.#file));
     } catch {
       this.#symbols = undefined;
     }

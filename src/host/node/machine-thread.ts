@@ -30,7 +30,9 @@ function start(entry: URL, options: WorkerOptions = {}): Worker {
  * process alive until then.
  */
 export function startEarly(expectation: Expectation, variables: Record<string, string>): void {
-  early ??= start(ENTRY, { workerData: expectation, env: { ...process.env, ...variables } });
+  // Node would make this process's own streams first, for what the thread writes to its: that can wait (`machineThread`).
+  const later = { stdout: true, stderr: true };
+  early ??= start(ENTRY, { workerData: expectation, env: { ...process.env, ...variables }, ...later });
   early.unref();
 }
 
@@ -44,6 +46,8 @@ export function machineThread(entry?: URL): Worker {
   if (entry !== undefined || early === undefined) return start(entry ?? ENTRY);
   const thread = early;
   early = undefined;
+  thread.stdout.pipe(process.stdout);
+  thread.stderr.pipe(process.stderr);
   thread.ref();
   return thread;
 }

@@ -4,6 +4,7 @@
  *
  * Sources: fcntl(2), fallocate(2), <asm-generic/fcntl.h>; the numbers are those of 64-bit Linux.
  */
+import { createRequire } from "node:module";
 import { endianness } from "node:os";
 import type { TapCalls } from "./net/tap-calls.js";
 import type { HostCalls } from "./share/host-calls.js";
@@ -110,9 +111,20 @@ function bind(koffi: Koffi): NativeCalls {
   };
 }
 
-let loading: Promise<{ calls: NativeCalls | undefined; verdict: NativeVerdict }> | undefined;
+/** It need not be installed. Its part for this system is asked for itself: with what koffi puts around it, it takes twice as long to load. */
+function loadKoffi(): Koffi {
+  const require = createRequire(new URL("./worker.js", import.meta.url));
+  const koffi = require.resolve("koffi");
+  try {
+    return createRequire(koffi)(`@koromix/koffi-${process.platform}-${process.arch}`) as Koffi;
+  } catch {
+    return (require(koffi) as { default: Koffi }).default;
+  }
+}
 
-async function load(): Promise<{ calls: NativeCalls | undefined; verdict: NativeVerdict }> {
+let loaded: { calls: NativeCalls | undefined; verdict: NativeVerdict } | undefined;
+
+function load(): { calls: NativeCalls | undefined; verdict: NativeVerdict } {
   const without = (reason: string): { calls: undefined; verdict: NativeVerdict } => ({
     calls: undefined,
     verdict: { usable: false, reason },
@@ -120,10 +132,8 @@ async function load(): Promise<{ calls: NativeCalls | undefined; verdict: Native
   const { platform, arch } = process;
   if (platform !== "linux" || !ARCHITECTURES.includes(arch) || endianness() !== "LE")
     return without(`not on ${platform} ${arch} yet`);
-  // A name that the compiler does not follow: it need not be installed.
-  const name = "koffi";
   try {
-    const { default: koffi } = (await import(name)) as { default: Koffi };
+    const koffi = loadKoffi();
     return { calls: bind(koffi), verdict: { usable: true, detail: `koffi ${koffi.version}` } };
   } catch (error) {
     return without(
@@ -133,11 +143,11 @@ async function load(): Promise<{ calls: NativeCalls | undefined; verdict: Native
 }
 
 /** The calls, where there are any. */
-export async function nativeCalls(): Promise<NativeCalls | undefined> {
-  return (await (loading ??= load())).calls;
+export function nativeCalls(): NativeCalls | undefined {
+  return (loaded ??= load()).calls;
 }
 
 /** Whether there are calls here, or why not. */
-export async function nativeVerdict(): Promise<NativeVerdict> {
-  return (await (loading ??= load())).verdict;
+export function nativeVerdict(): NativeVerdict {
+  return (loaded ??= load()).verdict;
 }

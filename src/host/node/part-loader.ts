@@ -24,8 +24,8 @@ export interface PartTables {
   packs: Readonly<Record<string, string | undefined>>;
 }
 
-/** What parts load each other by; `require` is that of a file in their folder. */
-export function partLoader({ folder, parts, packs }: PartTables, require: NodeJS.Require): LoadPart {
+/** What parts load each other by; `require` is that of a file in their folder, or gives their packs in another way. */
+export function partLoader({ folder, parts, packs }: PartTables, require: LoadPart): LoadPart {
   const made = new Map<string, { exports: unknown }>();
   const load: LoadPart = (name) => {
     const known = made.get(name);
@@ -33,7 +33,7 @@ export function partLoader({ folder, parts, packs }: PartTables, require: NodeJS
     const pack = packs[name];
     const table = pack === undefined ? parts : (require(pack) as PartTables["parts"]);
     const part = table[name];
-    if (part === undefined) return require(name) as unknown;
+    if (part === undefined) return require(name);
     const own = { exports: {} };
     made.set(name, own);
     part(load, own, path.join(folder, name), folder);

@@ -249,7 +249,7 @@ async function openDisks(
   if (disks.length === 0 && (saved === undefined || saved.disks.length === 0)) return undefined;
   const [{ Disks }, { nativeCalls }] = await Promise.all([import("./disks.js"), import("./native-calls.js")]);
   const repeats = plan.clock.deterministic !== undefined;
-  const opened = new Disks(disks, { native: await nativeCalls(), shared: repeats ? undefined : shared });
+  const opened = new Disks(disks, { native: nativeCalls(), shared: repeats ? undefined : shared });
   if (saved === undefined) return opened;
   try {
     opened.goOn(saved);
@@ -273,7 +273,7 @@ async function openShares(source: MachineSource): Promise<Shares | undefined> {
   const { shares = [] } = source as { shares?: readonly ShareRequest[] };
   if (shares.length === 0) return undefined;
   const [{ Shares }, { nativeCalls }] = await loadShares();
-  return Shares.open(shares, { native: await nativeCalls() });
+  return Shares.open(shares, { native: nativeCalls() });
 }
 
 /** What may have to be loaded for a machine while it runs. */

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { unexpectingRegions } from "../../engine/wasm/host-compiler.js";
 import { HOST_COMPILER, startEngine } from "./engines.js";
-import { keepScript } from "./kept-script.js";
+import { keepScripts } from "./kept-script.js";
 import type { PlannedSource } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
 import { restore } from "./restoring.js";
@@ -29,7 +29,7 @@ function foresee(): void {
 /** Where it was not what was expected, other things were called than will be the next time. */
 function keepCode(boots: boolean): void {
   if (expectation === undefined || boots === (expectation === "boot"))
-    keepScript((make) => unexpectingRegions(HOST_COMPILER, make));
+    keepScripts((make) => unexpectingRegions(HOST_COMPILER, make));
 }
 
 if (parentPort !== null) {

@@ -4,7 +4,7 @@ import { nativeCalls } from "../../../src/host/node/native-calls.js";
 import { openHostFolder } from "../../../src/host/node/share/share-folder.js";
 
 const [, , folder = ""] = process.argv;
-const native = await nativeCalls();
+const native = nativeCalls();
 const share = await openHostFolder(folder, { readOnly: true, native, limits: { descriptors: 10_000 } });
 let read = 0;
 for (const name of readdirSync(folder)) {

@@ -52,7 +52,7 @@ export async function shared(
   folder: string,
   options: Partial<ShareFolderOptions> = {},
 ): Promise<HostFolder | undefined> {
-  const native = await nativeCalls();
+  const native = nativeCalls();
   if (native === undefined) {
     missing(t, "koffi is not installed, or not for this platform");
     return undefined;

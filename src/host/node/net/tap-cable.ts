@@ -48,9 +48,9 @@ function attachRefusal(name: string, errno: number): NetError {
 }
 
 async function openTap(name: string): Promise<OpenTap> {
-  const native = await nativeCalls();
+  const native = nativeCalls();
   if (native === undefined) {
-    const verdict = await nativeVerdict();
+    const verdict = nativeVerdict();
     throw refusal(
       name,
       verdict.usable ? "no calls" : verdict.reason,
