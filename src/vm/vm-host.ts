@@ -91,6 +91,7 @@ export class VmHost {
         this.#kernel.take(bytes);
         return this.#consoleWire.take(bytes);
       },
+      outputKeeps: true,
       onInputRoom: () => this.#consoleWire.room(),
       channels: this.#channels(),
       onPlanned: (warnings, told) => {
@@ -116,10 +117,11 @@ export class VmHost {
     const channels = new Map<string, SessionChannel>();
     // Who reads a command's output slowly holds that command back, and nothing else of the machine.
     for (const [name, channel] of this.commands?.channels() ?? [])
-      channels.set(name, { ...channel, patient: true });
+      channels.set(name, { ...channel, patient: true, keeps: true });
     if (this.commands !== undefined)
       channels.set(TERMINAL_CHANNEL, {
         output: (bytes) => this.terminal.wire?.take(bytes) ?? Promise.resolve(),
+        keeps: true,
         onRoom: () => this.terminal.wire?.room(),
       });
     if (this.#options.network !== undefined) channels.set(NET_CHANNEL, this.#options.network.channel);

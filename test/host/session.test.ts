@@ -155,3 +155,33 @@ test(
     assert.equal((await run).end.kind, "off");
   },
 );
+
+test(
+  "R1.10 a sink that keeps what it is given gets all of it at the machine's end, though it never asks for more",
+  { timeout: 60_000 },
+  async () => {
+    let taken = 0;
+    const { session: made } = session("burst", {
+      outputKeeps: true,
+      output: (bytes) => {
+        taken += bytes.length;
+        return new Promise(() => undefined);
+      },
+    });
+    assert.equal((await made.run(start())).end.kind, "off");
+    assert.equal(taken, 200_000);
+  },
+);
+
+test("a sink is given one block at a time, at the end too", { timeout: 60_000 }, async () => {
+  let inside = 0;
+  const { session: made } = session("flood", {
+    output: async () => {
+      assert.equal(++inside, 1);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      inside--;
+    },
+  });
+  await made.run(start());
+  assert.equal(inside, 0);
+});

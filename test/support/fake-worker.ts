@@ -11,6 +11,7 @@ import { createFakeEngine, type Script, type ScriptCpu } from "./fake-engine.js"
 import { toyBoard } from "./fake-machine.js";
 
 const OUTPUT_SIZE = 1_000_000;
+const BURST_SIZE = 200_000;
 /** Of the process: a thread's own stream would need main. */
 const STDERR = 2;
 
@@ -30,6 +31,15 @@ const SCRIPTS: Record<string, (cpu: ScriptCpu) => Script> = {
   *flood(cpu) {
     for (let i = 0; i < OUTPUT_SIZE; i++) {
       cpu.out(0x10, i % 251);
+      yield;
+    }
+    cpu.out(0x21, 0);
+    yield;
+  },
+  /** Prints less than a ring has room for. */
+  *burst(cpu) {
+    for (let i = 0; i < 20; i++) {
+      print(cpu, "x".repeat(BURST_SIZE / 20));
       yield;
     }
     cpu.out(0x21, 0);

@@ -292,6 +292,19 @@ test("R1.10 a copy has the network of the first machine, but not its ports nor i
   assert.deepEqual(await readdir(folder), ["frames.pcapng"]);
 });
 
+test("R1.10 a machine that has ended by itself is over, though a reader of its console stalls, who loses nothing", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  const reader = vm.console.bytes();
+  let read = (await reader.next()).value!.length;
+  // More than a reader may lag behind, and no more than there is room for on the way.
+  const length = (1 << 20) + (1 << 17);
+  await vm.console.send(`${"x".repeat(length)}q`);
+  assert.equal((await vm.end).end.kind, "halted");
+  for await (const bytes of reader) read += bytes.length;
+  assert.equal(read, READY.length + 2 + length);
+});
+
 test("R1.10 a machine whose time limit is Infinity has none, and one that is no time is refused", async (t) => {
   const vm = await started(t, { timeoutMs: Infinity });
   await vm.console.expect(READY, PATIENCE);

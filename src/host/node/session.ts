@@ -72,6 +72,8 @@ export interface SessionChannel {
   capacity?: number;
   /** A slow reader holds back only who writes to the port in the guest; absent: the whole machine. */
   patient?: boolean;
+  /** `output` has what it is given when the call returns: what is left when the machine has ended is given to it at once. */
+  keeps?: boolean;
   /** Called when there is room again after `give` took less than it was given. */
   onRoom?: () => void;
 }
@@ -82,6 +84,8 @@ export interface SessionOptions {
   /** Entry of the thread; the default is the real one, tests bring their own. */
   worker?: URL | undefined;
   output: OutputSink;
+  /** As `SessionChannel.keeps`, of the console. */
+  outputKeeps?: boolean;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
   onInputRoom?: () => void;
   /** The host's ends of the machine's named ports. */
@@ -115,11 +119,13 @@ export interface SessionOptions {
   onUnimplemented?: (text: string, rip: bigint, bytes: Uint8Array) => void;
 }
 
-/** Carries what the guest writes to one stream. */
+/** Carries what the guest writes to one stream, a block at a time. */
 class Pumped {
   readonly #stream: MainStream;
   readonly #channel: SessionChannel;
-  #pumping: Promise<void> | undefined;
+  #isCarrying = false;
+  /** The carrying that was begun last. */
+  #carrying: Promise<void> = Promise.resolve();
   #waiting: (() => void)[] = [];
 
   constructor(stream: MainStream, channel: SessionChannel) {
@@ -135,31 +141,40 @@ class Pumped {
   /** Carries output until there is none; the worker calls again at the next byte. */
   pump(): void {
     for (const wake of this.#waiting.splice(0)) wake();
-    this.#pumping ??= this.#carry().finally(() => (this.#pumping = undefined));
-  }
-
-  /** Resolves once everything that came out of the guest has left. */
-  async left(): Promise<void> {
-    await this.#pumping;
-    await this.#carry();
+    void this.#left();
   }
 
   /** Resolves once everything that was written has left, with what waits in the guest. */
   async drained(): Promise<void> {
     for (;;) {
       const { kept } = this.#stream;
-      await this.left();
+      await this.#left();
       if (!kept) return;
       if (this.#stream.kept) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
   }
 
+  /** The machine has ended: resolves once the last that came out of it has left. */
+  async last(): Promise<void> {
+    if (this.#channel.keeps !== true) return this.#left();
+    for (let bytes = this.#take(); bytes.length > 0; bytes = this.#take()) void this.#channel.output(bytes);
+  }
+
+  /** Resolves once everything that came out of the guest has left. */
+  #left(): Promise<void> {
+    if (this.#isCarrying) return this.#carrying;
+    this.#isCarrying = true;
+    this.#carrying = this.#carry();
+    return this.#carrying;
+  }
+
   async #carry(): Promise<void> {
-    for (;;) {
-      const bytes = this.#stream.takeOutput(OUTPUT_BLOCK);
-      if (bytes.length === 0) return;
-      await this.#channel.output(bytes);
-    }
+    for (let bytes = this.#take(); bytes.length > 0; bytes = this.#take()) await this.#channel.output(bytes);
+    this.#isCarrying = false;
+  }
+
+  #take(): Uint8Array {
+    return this.#stream.takeOutput(OUTPUT_BLOCK);
   }
 }
 
@@ -192,7 +207,11 @@ export class Session {
       [...channels].map(([name, channel]) => [name, new Pumped(this.#side.channels.get(name)!, channel)]),
     );
     this.#streams = [
-      new Pumped(this.#side, { output: options.output, onRoom: () => options.onInputRoom?.() }),
+      new Pumped(this.#side, {
+        output: options.output,
+        onRoom: () => options.onInputRoom?.(),
+        ...(options.outputKeeps === true && { keeps: true }),
+      }),
       ...this.#pumped.values(),
     ];
     const setup: WorkerSetup = { engine: options.engine, options: options.engineOptions ?? {}, shared };
@@ -396,7 +415,7 @@ export class Session {
 
   /** Everything the guest wrote leaves; once the machine was asked to end, only what leaves soon. */
   async #drain(): Promise<void> {
-    const drained = Promise.all(this.#streams.map((stream) => stream.left()));
+    const drained = Promise.all(this.#streams.map((stream) => stream.last()));
     await Promise.race([drained, this.#hurried]);
     await doneOrAfter(drained, DRAIN_PATIENCE_MS);
   }
