@@ -1,4 +1,5 @@
 /** Waits for a text among what a guest writes. What was matched, and all before it, is not looked at again. */
+import { checkNames, type NameOf } from "./options.js";
 import { afterPatience, checkPatience } from "./patience.js";
 import { VmError } from "./vm-error.js";
 
@@ -21,6 +22,8 @@ export interface ExpectOptions {
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+const NAMES: NameOf<ExpectOptions> = { timeoutMs: true, signal: true };
 
 interface Waiting {
   pattern: RegExp;
@@ -47,7 +50,9 @@ export class Expecting {
   }
 
   /** Rejects with VmError "timeout", "ended" and "option", and with the signal's reason. */
-  async expect(pattern: RegExp | string, { timeoutMs, signal }: ExpectOptions = {}): Promise<Expected> {
+  async expect(pattern: RegExp | string, options: ExpectOptions = {}): Promise<Expected> {
+    checkNames("expect", options, NAMES);
+    const { timeoutMs, signal } = options;
     signal?.throwIfAborted();
     checkPatience("timeoutMs", timeoutMs);
     let forget: (() => void) | undefined;

@@ -12,7 +12,7 @@ export { VmError } from "./vm-error.js";
 export type { VmFacts, VmFault } from "./vm-error.js";
 export { Terminal } from "./terminal.js";
 export type { ReadOptions, TerminalWire } from "./terminal.js";
-export type { Since } from "./output-history.js";
+export type { LagLimit, Since } from "./output-history.js";
 export type { Expected, ExpectOptions } from "./expecting.js";
 export { Execution } from "./guest/execution.js";
 export type { ExecInput, ExecLine, ExecOptions, ExecResult } from "./guest/execution.js";

@@ -148,6 +148,7 @@ const SHARE_NAMES: NameOf<Exclude<ShareInput, string>> = {
   owner: true,
   protocol: true,
 };
+const MODULE_NAMES: NameOf<NonNullable<VmOptions["modules"]>[number]> = { file: true, commandLine: true };
 const DISK_NAMES: NameOf<DiskRequest> = {
   file: true,
   access: true,
@@ -161,12 +162,31 @@ const DISK_NAMES: NameOf<DiskRequest> = {
 const RUN_ONLY = ["root", "env"] as const;
 const BOOT_ONLY = ["initrd", "modules", "console", "rng", "maxResets"] as const;
 
+/** How other libraries and programs name what has another name here. */
+const NAMES_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
+  append: ["cmdline", "commandLine", "bootArgs"],
+  cpus: ["smp", "vcpus", "cores"],
+  cwd: ["workdir", "workingDirectory", "folder"],
+  env: ["environment"],
+  initrd: ["initramfs", "ramdisk"],
+  maxOutputBytes: ["maxBuffer"],
+  memory: ["ram"],
+  net: ["network"],
+  shares: ["mounts", "volumes"],
+  signal: ["cancelSignal", "abortSignal"],
+  stdin: ["input"],
+};
+
+function meant(name: string, names: readonly string[]): string | undefined {
+  return names.find((one) => NAMES_ELSEWHERE[one]?.includes(name)) ?? closest(name, names);
+}
+
 /** Throws VmError "option" for a name that there is not. */
 export function checkNames(what: string, given: object, known: object): void {
   const names = Object.keys(known);
   const unknown = Object.keys(given).find((name) => !names.includes(name));
   if (unknown === undefined) return;
-  const guess = closest(unknown, names);
+  const guess = meant(unknown, names);
   throw new VmError("option", what, {
     found: `the name ${unknown}`,
     expected: names.join(", "),
@@ -195,6 +215,7 @@ export function checkStart(options: VmOptions): void {
   for (const [place, share] of Object.entries(options.shares ?? {}))
     if (typeof share !== "string")
       checkNames(`shares[${JSON.stringify(place)}]`, share as object, SHARE_NAMES);
+  options.modules?.forEach((module, index) => checkNames(`modules[${index}]`, module, MODULE_NAMES));
   const run = isRun(options);
   if (!run && options.kernel === undefined)
     throw new VmError("option", "Vm.start", { found: "run: false and no kernel", expected: "a kernel" });

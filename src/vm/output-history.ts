@@ -1,6 +1,6 @@
 /**
- * What a guest has written to one stream: the last of it is kept, and any number of readers follow. A reader holds the guest back;
- * without one the oldest bytes go. Knows no text and no machine.
+ * What a guest has written to one stream: the last of it is kept, and any number of readers follow. A reader holds the guest back, or is
+ * given up where it lags too far; without one the oldest bytes go. Knows no text and no machine.
  */
 
 import { ByteBlock } from "./byte-block.js";
@@ -11,22 +11,43 @@ const KEPT_BYTES = 1 << 20;
 /** Where a reader begins: with the first byte that is kept, or with the next one to come. */
 export type Since = "start" | "now";
 
+/** Of a stream whose guest cannot be held back. */
+export interface LagLimit {
+  /** How far a reader may lag behind. */
+  readonly bytes: number;
+  /** What it is told that lags further. */
+  readonly error: () => Error;
+}
+
+interface Reader {
+  /** Its place in the stream. */
+  place: number;
+  /** Bytes that it had not read yet are gone. */
+  lost?: Error;
+}
+
 export class OutputHistory {
+  readonly #limit: LagLimit | undefined;
   /** Few: of two neighbours at least one is half full, so that they can be walked. */
   #blocks: ByteBlock[] = [];
   /** How many bytes came before the first block. */
   #first = 0;
   #end = 0;
   #isOver = false;
-  /** Places of the readers. */
-  readonly #places = new Map<symbol, number>();
+  readonly #readers = new Set<Reader>();
   #waiting: (() => void)[] = [];
+
+  /** `limit`: readers hold nobody back; absent: they do. */
+  constructor(limit?: LagLimit) {
+    this.#limit = limit;
+  }
 
   /** Takes what was written; resolves when there is room for more. */
   async take(bytes: Uint8Array): Promise<void> {
     if (this.#isOver) return;
     if (this.#blocks.at(-1)?.append(bytes) !== true) this.#blocks.push(new ByteBlock(bytes));
     this.#end += bytes.length;
+    this.#giveUp();
     this.#wake();
     while (!this.#trim() && !this.#isOver) await this.#changed();
   }
@@ -43,24 +64,35 @@ export class OutputHistory {
   }
 
   async *#follow(from: number): AsyncGenerator<Uint8Array, void> {
-    const reader = Symbol("reader");
-    this.#places.set(reader, Math.max(from, this.#first));
+    const reader: Reader = { place: Math.max(from, this.#first) };
+    this.#readers.add(reader);
     try {
       for (;;) {
-        const bytes = this.#at(this.#places.get(reader)!);
+        if (reader.lost !== undefined) throw reader.lost;
+        const bytes = this.#at(reader.place);
         if (bytes === undefined) {
           if (this.#isOver) return;
           await this.#changed();
           continue;
         }
         yield bytes;
-        this.#places.set(reader, this.#places.get(reader)! + bytes.length);
+        reader.place += bytes.length;
         this.#wake();
       }
     } finally {
-      this.#places.delete(reader);
+      this.#readers.delete(reader);
       this.#wake();
     }
+  }
+
+  /** Lets go of the readers that lag too far. */
+  #giveUp(): void {
+    if (this.#limit === undefined) return;
+    for (const reader of this.#readers)
+      if (this.#end - reader.place > this.#limit.bytes) {
+        reader.lost = this.#limit.error();
+        this.#readers.delete(reader);
+      }
   }
 
   /** What stands there up to the end of its block; undefined: nothing yet. */
@@ -73,12 +105,12 @@ export class OutputHistory {
     return undefined;
   }
 
-  /** Drops what is too much; false where a reader still needs it. */
+  /** Drops what is too much; false where a reader still needs it and holds the guest back. */
   #trim(): boolean {
-    const needed = Math.min(this.#end, ...this.#places.values());
+    const needed = Math.min(this.#end, ...[...this.#readers].map(({ place }) => place));
     while (this.#end - this.#first > KEPT_BYTES) {
       const [oldest] = this.#blocks;
-      if (this.#first + oldest.length > needed) return false;
+      if (this.#first + oldest.length > needed) return this.#limit !== undefined;
       this.#first += oldest.length;
       this.#blocks.shift();
     }

@@ -1,7 +1,8 @@
 /** Both ways of a guest's console: its bytes and lines, what is waited for, and what is typed. Knows no machine. */
 import { Expecting, type Expected, type ExpectOptions } from "./expecting.js";
 import { InputQueue } from "./input-queue.js";
-import { OutputHistory, type Since } from "./output-history.js";
+import { checkNames, type NameOf } from "./options.js";
+import { OutputHistory, type LagLimit, type Since } from "./output-history.js";
 import { textLines } from "./text-lines.js";
 
 /** The machine's side of a terminal. */
@@ -16,23 +17,26 @@ export interface TerminalWire {
 
 /** From where on something is read: what is kept, a mebibyte at the most, or only what comes. */
 export interface ReadOptions {
-  readonly since?: Since;
+  readonly since?: Since | undefined;
 }
+
+const NAMES: NameOf<ReadOptions> = { since: true };
 
 const utf8 = new TextEncoder();
 
 export class Terminal {
-  readonly #history = new OutputHistory();
+  readonly #history: OutputHistory;
   readonly #expecting = new Expecting();
   readonly #input: InputQueue;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<Uint8Array | string> | undefined;
 
   /**
-   * `give` takes what is typed, as much as there is room for, and says how much that was; `connect` gets the machine's side. A user
-   * does not make one: it is `vm.console`, or comes from `vm.shell()`.
+   * `give` takes what is typed, as much as there is room for, and says how much that was; `connect` gets the machine's side; `limit` is
+   * for a guest that cannot be held back. A user does not make one: it is `vm.console`, or comes from `vm.shell()`.
    */
-  constructor(give: (bytes: Uint8Array) => number, connect: (wire: TerminalWire) => void) {
+  constructor(give: (bytes: Uint8Array) => number, connect: (wire: TerminalWire) => void, limit?: LagLimit) {
+    this.#history = new OutputHistory(limit);
     this.#input = new InputQueue(give);
     connect({
       take: (bytes) => {
@@ -48,14 +52,16 @@ export class Terminal {
     });
   }
 
-  /** Lines of UTF-8 without their ends, up to the end of the machine. A slow reader holds the guest back. */
-  lines({ since = "start" }: ReadOptions = {}): AsyncGenerator<string, void> {
-    return textLines(this.#history.read(since));
+  /** Lines of UTF-8 without their ends, up to its end. A slow reader holds the guest back; one of a shell's gets VmError "overrun". */
+  lines(options: ReadOptions = {}): AsyncGenerator<string, void> {
+    checkNames("lines", options, NAMES);
+    return textLines(this.#history.read(options.since ?? "start"));
   }
 
-  /** The bytes as they come, up to the end of the machine. A slow reader holds the guest back. */
-  bytes({ since = "start" }: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
-    return this.#history.read(since);
+  /** The bytes as they come, up to its end. A slow reader holds the guest back; one of a shell's gets VmError "overrun". */
+  bytes(options: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
+    checkNames("bytes", options, NAMES);
+    return this.#history.read(options.since ?? "start");
   }
 
   /** The same as a stream, one for the machine. */

@@ -1,7 +1,10 @@
 /** What goes wrong with a machine that the library's user holds, as one error type. Knows nobody who throws it. */
 
-/** Why: an option, a machine that has ended, a time limit, a guest that does not serve commands, its answer, a snapshot. */
-export type VmFault = "option" | "ended" | "timeout" | "no-exec" | "guest" | "file" | "snapshot";
+/**
+ * Why: an option, a machine that has ended, a time limit, a guest that does not serve commands, its answer, a file of its, a snapshot, a
+ * reader that lags too far behind.
+ */
+export type VmFault = "option" | "ended" | "timeout" | "no-exec" | "guest" | "file" | "snapshot" | "overrun";
 
 /** What was found where something else was expected, and what it means. */
 export interface VmFacts {

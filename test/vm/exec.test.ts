@@ -191,6 +191,27 @@ test("R1.10 shell: a terminal of its size, one at a time, with its status", TIME
   assert.equal(await next.end, 137);
 });
 
+test(
+  "R1.10 shell: a reader that stalls holds neither the machine nor its other commands",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const machine = await guest();
+    await using shell = await machine.shell();
+    const reader = shell.bytes();
+    await reader.next();
+    // More than waits on the way and where a reader may hold somebody back.
+    await shell.send("head -c 2000000 /dev/zero | tr '\\0' '\\132'; echo $((6 * 7))done\n");
+    await shell.expect("42done", PATIENCE);
+    assert.equal((await machine.exec("echo on")).stdout, "on\n");
+    await shell.send("exit\n");
+    assert.equal(await shell.end, 0);
+    let count = 0;
+    for await (const bytes of reader) for (const byte of bytes) if (byte === 0o132) count++;
+    assert.equal(count, 2_000_000);
+  },
+);
+
 test("R1.10 a machine that ends takes its commands with it, and says so", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const { exec } = await shortcuts();

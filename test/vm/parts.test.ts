@@ -10,6 +10,7 @@ import { openShell, type ShellOptions } from "../../src/vm/guest/shell.js";
 import { Expecting } from "../../src/vm/expecting.js";
 import { InputQueue } from "../../src/vm/input-queue.js";
 import { OutputHistory } from "../../src/vm/output-history.js";
+import { Terminal } from "../../src/vm/terminal.js";
 import { LineSplitter, textLines } from "../../src/vm/text-lines.js";
 
 const utf8 = new TextEncoder();
@@ -43,6 +44,19 @@ test("R1.10 a reader that leaves lets the guest go on", async () => {
   await history.take(new Uint8Array([1]));
   for await (const _ of history.read("start")) break;
   for (let i = 0; i < 4; i++) await history.take(new Uint8Array(MIB));
+});
+
+test("R1.10 where nobody can be held back, a reader that lags too far is told so, and the others lose nothing", async () => {
+  const history = new OutputHistory({ bytes: 4 * MIB, error: () => new Error("too slow") });
+  const [slow, late] = [history.read("start"), history.read("start")];
+  await history.take(new Uint8Array(MIB));
+  await slow.next();
+  for (let i = 1; i < 4; i++) await history.take(new Uint8Array(MIB).fill(i));
+  for (let i = 0; i < 4; i++) assert.equal((await late.next()).value?.[0], i);
+  await history.take(new Uint8Array(MIB).fill(4));
+  await assert.rejects(slow.next(), { message: "too slow" });
+  assert.equal((await late.next()).value?.[0], 4);
+  assert.equal((await history.read("start").next()).value?.[0], 3);
 });
 
 test("R1.10 lines: cut characters are joined, ends go, the last line may lack its own", async () => {
@@ -223,6 +237,30 @@ test("R1.10 a command has a name, its words no zero bytes, and its variables nam
     { maxOutputBytes: -1 },
   ])
     assert.throws(() => new Execution(commands, "true", options), { name: "VmError", fault: "option" });
+});
+
+test("R1.10 wherever options are, a name that there is not is refused, and what was meant is said", async () => {
+  const { commands } = scripted();
+  const files = new GuestFiles(commands);
+  const refused = (meaning: string | undefined): object => ({ name: "VmError", fault: "option", meaning });
+  await assert.rejects(files.write("/x", "", { mode: 0o600 } as object), refused(undefined));
+  await assert.rejects(files.read("/x", { singal: 1 } as object), refused("Did you mean signal?"));
+  const terminal = new Terminal(
+    () => 0,
+    () => undefined,
+  );
+  await assert.rejects(terminal.expect("x", { timeout: 10 } as object), refused("Did you mean timeoutMs?"));
+  for (const read of [
+    (options: object) => terminal.lines(options),
+    (options: object) => terminal.bytes(options),
+  ])
+    assert.throws(() => read({ sinse: "now" }), refused("Did you mean since?"));
+  for (const [name, meant] of [
+    ["input", "stdin"],
+    ["timeout", "timeoutMs"],
+    ["environment", "env"],
+  ])
+    assert.throws(() => new Execution(commands, "true", { [name]: 1 }), refused(`Did you mean ${meant}?`));
 });
 
 test("R1.10 a shell's options are checked before it waits for its place", async () => {

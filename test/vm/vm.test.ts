@@ -241,6 +241,8 @@ test("R1.10 options that there are not, or that contradict each other, are refus
     [{ ...SMALL, net: { publish: ["x"] } }, /^net.publish: found x/],
     [{ ...SMALL, disks: ["a,nosuch"] }, /^disks\[0\]: found a,nosuch/],
     [{ ...SMALL, disks: [{ fil: "a" }] }, /^disks\[0\]: found the name fil; .*Did you mean file\?/],
+    [{ ...SMALL, modules: [{ fil: "a" }] }, /^modules\[0\]: found the name fil; .*Did you mean file\?/],
+    [{ smp: 2 }, /^Vm.start: found the name smp; .*Did you mean cpus\?/],
     [{ ...SMALL, shares: { x: { folder: ".", rw: true } } }, /^shares\["x"\]: found the name rw/],
     [{ shares: { work: "." } }, /absolute path in the guest/],
     [{ env: { "a b": "c" } }, /^env: found the name "a b"/],

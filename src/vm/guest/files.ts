@@ -14,7 +14,8 @@ export interface FileOptions {
   readonly maxBytes?: number | undefined;
 }
 
-const NAMES: NameOf<FileOptions> = { signal: true, maxBytes: true };
+const WRITE_NAMES: NameOf<Pick<FileOptions, "signal">> = { signal: true };
+const NAMES: NameOf<FileOptions> = { ...WRITE_NAMES, maxBytes: true };
 
 export class GuestFiles {
   readonly #commands: GuestCommands;
@@ -50,10 +51,11 @@ export class GuestFiles {
   async write(
     path: string,
     data: string | Uint8Array,
-    { signal }: Pick<FileOptions, "signal"> = {},
+    options: Pick<FileOptions, "signal"> = {},
   ): Promise<void> {
+    checkNames("fs.write", options, WRITE_NAMES);
     const command = new Execution(this.#commands, ["sh", "-c", 'exec cat >"$1"', "sh", path], {
-      signal,
+      signal: options.signal,
       stdin: data,
     });
     const { status, stderr } = await command;

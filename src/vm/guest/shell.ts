@@ -29,9 +29,10 @@ const NAMES: NameOf<ShellOptions> = {
 /** A terminal's size is said in 16 bits. */
 const LARGEST = 0xffff;
 
+const SIZE_NAMES: NameOf<ConsoleSize> = { columns: true, rows: true };
+
 /** Throws VmError "option" for what is no size, or half of one. */
-function sizeOf({ columns, rows }: ShellOptions): ConsoleSize | undefined {
-  if (columns === undefined && rows === undefined) return undefined;
+function checkedSize({ columns, rows }: Pick<ShellOptions, "columns" | "rows">): ConsoleSize {
   const isSize = (size: number | undefined): boolean =>
     size !== undefined && Number.isInteger(size) && size > 0 && size <= LARGEST;
   if (isSize(columns) && isSize(rows)) return { columns: columns!, rows: rows! };
@@ -51,6 +52,20 @@ export interface TerminalPort {
 
 const TERMINAL = "xterm";
 
+/**
+ * Bytes that a reader of a shell may lag behind. It is not for it to hold the guest back: Linux's driver of this terminal keeps a CPU
+ * until the bytes that it sends are taken.
+ */
+const MOST_LAG = 64 << 20;
+
+function overrun(): VmError {
+  return new VmError("overrun", "shell", {
+    found: `a reader more than ${MOST_LAG} bytes behind`,
+    expected: "one that reads what the guest writes",
+    meaning: "A shell's output cannot be held back; who reads vm.exec() slowly holds back its command.",
+  });
+}
+
 /** Both ways of the program's terminal, and its end. */
 export class Shell extends Terminal {
   readonly #commands: GuestCommands;
@@ -64,6 +79,7 @@ export class Shell extends Terminal {
     super(
       (bytes) => port.give(bytes),
       (wire) => (port.wire = wire),
+      { bytes: MOST_LAG, error: overrun },
     );
     this.#commands = commands;
     this.#slot = slot;
@@ -86,9 +102,10 @@ export class Shell extends Terminal {
     this.end.catch(() => undefined);
   }
 
-  /** The terminal has this size from now on. */
+  /** The terminal has this size from now on. Throws VmError "option". */
   resize(size: ConsoleSize): void {
-    this.#port.resize(size);
+    checkNames("resize", size, SIZE_NAMES);
+    this.#port.resize(checkedSize(size));
   }
 
   /** Kills it, and all of its session; resolves once it is gone. Rejects with VmError "timeout" when the guest does not end it. */
@@ -131,7 +148,8 @@ export async function openShell(
   options: ShellOptions,
 ): Promise<Shell> {
   checkNames("shell", options, NAMES);
-  const size = sizeOf(options);
+  const hasSize = options.columns !== undefined || options.rows !== undefined;
+  const size = hasSize ? checkedSize(options) : undefined;
   const { command = ["sh"], signal } = options;
   const job = jobScript(command, { ...options, env: { TERM: TERMINAL, ...options.env } });
   const slot = await commands.slot(signal);
