@@ -48,6 +48,11 @@ export interface AnyVmOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long the machine may run, ms; its end is `timeout` then. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * How long it may take from the machine's start until its guest runs, and with `run` until it takes commands, ms. Then it ends, and the
+   * error has its `diagnosis`. Files are read and guests fetched before. Infinity: as long as it likes. Absent: five minutes.
+   */
+  readonly startTimeoutMs?: number | undefined;
   /** Whether hot code of the guest's is compiled; absent: "on". */
   readonly jit?: JitMode | undefined;
   /** Told what a person would be told, a line at a time. */
@@ -101,6 +106,7 @@ const ANY_NAMES: NameOf<AnyVmOptions> = {
   net: true,
   signal: true,
   timeoutMs: true,
+  startTimeoutMs: true,
   jit: true,
   onMessage: true,
 };

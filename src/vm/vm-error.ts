@@ -1,4 +1,5 @@
 /** What goes wrong with a machine that the library's user holds, as one error type. Knows nobody who throws it. */
+import type { Diagnosis } from "../diagnose/diagnosis.js";
 
 /**
  * Why: an option, a machine that has ended, a time limit, a guest that does not serve commands, its answer, a file of its, a snapshot, a
@@ -12,6 +13,8 @@ export interface VmFacts {
   readonly expected: string;
   /** What to do. */
   readonly meaning?: string;
+  /** Of a machine that did not come to serve: where it was, and why. */
+  readonly diagnosis?: Diagnosis | undefined;
 }
 
 /** A machine that cannot do what was asked of it. */
@@ -20,11 +23,12 @@ export class VmError extends Error {
   readonly found: string;
   readonly expected: string;
   readonly meaning: string | undefined;
+  readonly diagnosis: Diagnosis | undefined;
 
   constructor(
     readonly fault: VmFault,
     what: string,
-    { found, expected, meaning }: VmFacts,
+    { found, expected, meaning, diagnosis }: VmFacts,
     options?: ErrorOptions,
   ) {
     const advice = meaning === undefined ? "" : `. ${meaning}`;
@@ -32,5 +36,6 @@ export class VmError extends Error {
     this.found = found;
     this.expected = expected;
     this.meaning = meaning;
+    this.diagnosis = diagnosis;
   }
 }

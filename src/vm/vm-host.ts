@@ -10,6 +10,7 @@ import { TERMINAL_CHANNEL } from "../cli/run/guest.js";
 import type { JitMode } from "../engine/contract.js";
 import { RUN_FAILED } from "../guests/index.js";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
+import { summary } from "../diagnose/text.js";
 import type { MachineSource } from "../host/node/messages.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
 import { Session, type SessionChannel } from "../host/node/session.js";
@@ -17,14 +18,15 @@ import type { RunReport } from "../host/run.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
 import { GuestCommands } from "./guest/commands.js";
 import type { TerminalPort } from "./guest/shell.js";
+import { afterPatience } from "./patience.js";
 import { Question } from "./question.js";
 import { Terminal, type TerminalWire } from "./terminal.js";
-import { VmError } from "./vm-error.js";
+import { VmError, type VmFacts } from "./vm-error.js";
 
 /** What a machine is begun with. */
 export interface HostOptions {
-  /** Whether its init serves commands, and whether it goes on and has to be asked what runs. */
-  readonly serving: "no" | "from boot" | "goes on";
+  /** Whether its init serves commands; one that goes on has to be asked what runs, and no command of before had a higher number. */
+  readonly serving: "no" | "from boot" | { readonly lastJob: number };
   readonly network: HostNetwork | undefined;
   readonly jit: JitMode | undefined;
   readonly maxResets: number;
@@ -33,11 +35,21 @@ export interface HostOptions {
 
 type Saved = { readonly bytes: number } | { readonly reason: string };
 
+/** Of a machine that did not come to serve: why, and what to do; undefined where nobody looked. */
+function whyNot(diagnosis: Diagnosis | undefined): Pick<VmFacts, "meaning" | "diagnosis"> {
+  if (diagnosis === undefined) return {};
+  const [cause] = diagnosis.causes;
+  const place = `${summary(diagnosis)}; its console ends with ${JSON.stringify(diagnosis.console.lastLine)}`;
+  const meaning = cause === undefined ? place : [cause.sentence, ...cause.remedy].join(". ");
+  return { meaning, diagnosis };
+}
+
 /** It ended before its guest ran. */
-function notBegun({ end }: RunReport): VmError {
+function notBegun({ end, diagnosis }: RunReport): VmError {
   return new VmError(end.kind === "timeout" ? "timeout" : "ended", "Vm.start", {
     found: `its end before the guest ran, ${end.kind} by ${end.route}`,
     expected: "a guest that runs",
+    ...whyNot(diagnosis),
   });
 }
 
@@ -69,12 +81,15 @@ export class VmHost {
     this.#options = options;
     this.end = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
     this.end.catch(() => undefined);
-    const { network, say } = options;
-    if (options.serving !== "no")
-      this.commands = new GuestCommands({
-        give: (port, bytes) => this.#session.give(port, bytes),
-        drained: (port) => this.#session.drained(port),
-      });
+    const { network, say, serving } = options;
+    if (serving !== "no")
+      this.commands = new GuestCommands(
+        {
+          give: (port, bytes) => this.#session.give(port, bytes),
+          drained: (port) => this.#session.drained(port),
+        },
+        serving === "from boot" ? 0 : serving.lastJob,
+      );
     this.terminal = {
       wire: undefined,
       give: (bytes) => this.#session.give(TERMINAL_CHANNEL, bytes),
@@ -128,8 +143,22 @@ export class VmHost {
     return channels;
   }
 
-  /** Runs it; resolves once the guest runs, and serves commands if it is to. Rejects with why it does not. */
-  async begin(source: MachineSource): Promise<void> {
+  /**
+   * Runs it; resolves once the guest runs, and serves commands if it is to. Rejects with why it does not; so many ms later, that is where
+   * the machine was.
+   */
+  async begin(source: MachineSource, patienceMs: number): Promise<void> {
+    const forget = afterPatience(patienceMs, () =>
+      this.#session.stop(machineEnd("timeout", "start limit", `${patienceMs} ms`), false, true),
+    );
+    try {
+      await this.#begin(source);
+    } finally {
+      forget();
+    }
+  }
+
+  async #begin(source: MachineSource): Promise<void> {
     const saving = { then: "go", compress: false, locore: packageVersion() } as const;
     const { maxResets, serving } = this.#options;
     const started = this.#started.next();
@@ -143,7 +172,7 @@ export class VmHost {
       throw notBegun(await this.end);
     }
     if (this.commands === undefined) return;
-    if (serving === "goes on") this.commands.ask();
+    if (serving !== "from boot") this.commands.ask();
     const first = await Promise.race([this.commands.ready, this.end]);
     if ("failed" in first || "end" in first) throw this.#notServing(first);
   }
@@ -153,12 +182,13 @@ export class VmHost {
     const unsaid = lines.find((line) => line.includes(RUN_FAILED));
     const said = unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
     const failed = ("failed" in first ? first.failed : undefined) ?? said;
-    const end = "end" in first ? first.end : machineEnd("off", "init");
+    const { end, diagnosis } = "end" in first ? first : { end: machineEnd("off", "init") };
     const { reason, message } = outcomeOf({ ending: undefined, failed, started: false, end, lines });
-    return new VmError("no-exec", "Vm.start", {
+    return new VmError(end.kind === "timeout" ? "timeout" : "no-exec", "Vm.start", {
       found: `${reason}: ${message ?? end.route}`,
       expected: "a guest whose init serves commands",
       meaning: "docs/run.md says what a kernel needs for it.",
+      ...whyNot(diagnosis),
     });
   }
 

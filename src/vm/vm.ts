@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
-import { EXEC_CONTROL } from "../guests/index.js";
+import { EXEC_CONTROL, EXEC_SLOTS } from "../guests/index.js";
 import type { MachineSource } from "../host/node/messages.js";
 import { FAST_READING, readSnapshotFile } from "../host/node/snapshot-file.js";
 import type { RunReport } from "../host/run.js";
 import { machineEnd } from "../machine/end.js";
+import type { SnapshotAbout } from "../snapshot/about.js";
 import { readCardMtu } from "../snapshot/card-mtu.js";
+import { readAbout } from "../snapshot/file.js";
 import { readPortNames } from "../snapshot/port-names.js";
 import type { GuestCommands } from "./guest/commands.js";
 import { Execution, type ExecOptions } from "./guest/execution.js";
@@ -40,8 +42,19 @@ interface Beginning extends Pick<HostOptions, "serving" | "maxResets"> {
   source: (signal: AbortSignal) => Promise<MachineSource>;
 }
 
+const NS_PER_US = 1000;
+/** How long a guest may take to serve, where nobody says something else: a host that is busy is fifty times as slow as one that is not. */
+const START_PATIENCE_MS = 300_000;
 /** Where a copy is written on its way. */
 const COPY = "copy.snap";
+
+/**
+ * A number that no command of a saved machine has reached. They are counted from 1, and from here on in a machine that goes on: a command
+ * takes longer than a microsecond of its machine's time, which grows from life to life.
+ */
+function lastJobBy({ clockNs }: SnapshotAbout): number {
+  return Math.ceil(clockNs / NS_PER_US) + EXEC_SLOTS;
+}
 
 function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : path.resolve(file);
@@ -72,7 +85,7 @@ export class Vm {
 
   /**
    * Starts a machine. Resolves when its guest runs; with `run`, when it takes commands. Rejects with VmError "option", "no-exec",
-   * "timeout" and "ended", with what reading and planning throw (the errors of `locore`, by their names), and with the reason of `signal`.
+   * "timeout" (`startTimeoutMs`) and "ended", with what reading and planning throw (the errors of `locore`, by their names), and with the reason of `signal`.
    */
   static async start(options: VmOptions = {}): Promise<Vm> {
     checkStart(options);
@@ -99,9 +112,10 @@ export class Vm {
   static async restore(file: string | URL, options: RestoreOptions = {}): Promise<Vm> {
     checkRestore(options);
     const snapshot = pathOf(file);
-    const { ports, mtu } = readSnapshotFile(snapshot, (source) => ({
+    const { ports, mtu, about } = readSnapshotFile(snapshot, (source) => ({
       ports: readPortNames(source, FAST_READING),
       mtu: readCardMtu(source, FAST_READING),
+      about: readAbout(source, FAST_READING),
     }));
     const { clock = "jump" } = options;
     const disks = disksOf(options.disks ?? []);
@@ -109,7 +123,7 @@ export class Vm {
       options,
       wish: netWish(options.net),
       mtu,
-      serving: ports.includes(EXEC_CONTROL) ? "goes on" : "no",
+      serving: ports.includes(EXEC_CONTROL) ? { lastJob: lastJobBy(about) } : "no",
       // As it was when it was saved: without what it began with, it cannot begin again.
       maxResets: 0,
       source: () => Promise.resolve({ snapshot, clock, ...(disks.length > 0 && { disks }) }),
@@ -240,8 +254,9 @@ async function hosted(options: HostOptions): Promise<VmHost> {
 
 /** Opens the network, starts the thread and runs the machine; what was begun is undone when it does not come to that. */
 async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promise<VmHost> {
-  const { signal, timeoutMs, jit, onMessage = () => undefined } = options;
+  const { signal, timeoutMs, startTimeoutMs = START_PATIENCE_MS, jit, onMessage = () => undefined } = options;
   checkPatience("timeoutMs", timeoutMs);
+  checkPatience("startTimeoutMs", startTimeoutMs);
   signal?.throwIfAborted();
   const network = wish && (await openWish(wish, mtu, onMessage));
   const host = await hosted({ network, jit, say: onMessage, ...rest });
@@ -261,7 +276,7 @@ async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promis
       signal?.removeEventListener("abort", stop);
     };
     host.end.then(forget, forget);
-    await host.begin(made);
+    await host.begin(made, startTimeoutMs);
     signal?.throwIfAborted();
     return host;
   } catch (error) {

@@ -29,6 +29,27 @@ test("R1.10 R3.10 a copy goes on by itself with all that runs, and serves comman
   assert.equal((await running).stdout, "on\noff\n");
 });
 
+test(
+  "R1.10 commands of a copy are killed by their own number, whatever time the host has",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const machine = await Vm.start();
+    t.after(() => machine.stop());
+    for (let i = 0; i < 8; i++) await machine.exec("true");
+    t.mock.method(Date, "now", () => 1);
+    let last = machine;
+    for (let life = 0; life < 2; life++) {
+      const copy = await last.fork();
+      t.after(() => copy.stop());
+      const four = [1, 2, 3, 4].map(() => copy.exec("sleep 1004"));
+      for (const one of four) one.kill();
+      for (const one of four) assert.equal((await one).status, 137);
+      last = copy;
+    }
+  },
+);
+
 test("R1.10 fs: 64 MiB there and back, byte for byte", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const machine = await Vm.start({ memory: "512M" });

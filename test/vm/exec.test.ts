@@ -212,6 +212,23 @@ test(
   },
 );
 
+test(
+  "R1.10 a guest that never serves is not waited for longer than was said, and where it is comes back",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    // Another init takes the place of the one that serves.
+    const starting = Vm.start({ append: "init=/bin/cat", startTimeoutMs: 3000 });
+    await assert.rejects(starting, (error) => {
+      assert.ok(error instanceof VmError);
+      assert.equal(error.fault, "timeout");
+      assert.match(error.message, /3000 ms.*CPU 0 is/);
+      assert.equal(error.diagnosis?.cpus.length, 1);
+      return true;
+    });
+  },
+);
+
 test("R1.10 a machine that ends takes its commands with it, and says so", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const { exec } = await shortcuts();

@@ -270,7 +270,9 @@ test("R1.10 a start that is called off, or lasts too long, does not resolve with
     setTimeout(() => abort.abort(new Error("enough")), milliseconds);
     await assert.rejects(starting, { message: "enough" });
   }
-  await assert.rejects(started(t, { timeoutMs: 0 }), { name: "VmError", fault: "timeout" });
+  for (const limit of [{ timeoutMs: 0 }, { startTimeoutMs: 0 }])
+    await assert.rejects(started(t, limit), { name: "VmError", fault: "timeout" });
+  await assert.rejects(started(t, { startTimeoutMs: -1 }), { name: "VmError", fault: "option" });
 });
 
 test("R1.10 a machine whose thread cannot be made leaves no network open", async () => {

@@ -40,12 +40,13 @@ export class GuestCommands {
   /** Once init says that commands may come, or why they cannot. */
   readonly ready = new Promise<Readiness>((resolve) => (this.#ready = resolve));
 
-  constructor(wire: CommandWire) {
+  /** `lastJob`: in a machine that goes on, no command of before had a higher number. */
+  constructor(wire: CommandWire, lastJob = 0) {
     this.#wire = wire;
     this.#control = new InputQueue((bytes) => wire.give(EXEC_CONTROL, bytes));
     this.#slots = Array.from(
       { length: EXEC_SLOTS },
-      (_, index) => new Slot(index, (port, bytes) => wire.give(port, bytes)),
+      (_, index) => new Slot(index, (port, bytes) => wire.give(port, bytes), lastJob),
     );
   }
 

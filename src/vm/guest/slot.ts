@@ -58,15 +58,17 @@ export class Slot {
   #user: SlotUser | undefined;
   #isEnding = false;
   #mode: "stream" | "terminal" = "stream";
-  /** A machine that goes on had lower ones before. */
-  #job = Date.now();
+  #job: number;
   #state: SlotState = "unknown";
   #stdin: SlotInput;
 
+  /** `lastJob`: jobs of before had no higher number. */
   constructor(
     readonly index: number,
     give: (port: string, bytes: Uint8Array) => number,
+    lastJob: number,
   ) {
+    this.#job = lastJob;
     this.ports = slotPorts(index);
     this.#input = new InputQueue((bytes) => give(this.ports.input, bytes));
     // Of a machine that goes on, a command of before may still read: it finds the end.
