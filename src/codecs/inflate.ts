@@ -114,7 +114,7 @@ function fixedCodes(): { literals: Code; distances: Code } {
   if (!literals || !distances) throw new Error("the fixed codes of RFC 1951 are complete");
   return { literals, distances };
 }
-const FIXED = fixedCodes();
+let fixed: ReturnType<typeof fixedCodes> | undefined;
 
 /** One DEFLATE stream being read. */
 class Inflater {
@@ -134,8 +134,10 @@ class Inflater {
       final = this.take(1);
       const type = this.take(2);
       if (type === 0) this.stored();
-      else if (type === 1) this.compressed(FIXED.literals, FIXED.distances);
-      else if (type === 2) this.dynamic();
+      else if (type === 1) {
+        fixed ??= fixedCodes();
+        this.compressed(fixed.literals, fixed.distances);
+      } else if (type === 2) this.dynamic();
       else throw this.corrupt("block type 3", "0 (stored), 1 (fixed) or 2 (dynamic)");
     } while (final === 0);
     return this.at - (this.bitCount >>> 3);

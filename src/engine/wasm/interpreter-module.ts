@@ -19,6 +19,15 @@ function decodeBase64(text: string): Uint8Array {
   return bytes;
 }
 
+/** Has it compiled beside what this thread does until it asks for it. What is wrong with it is said then. */
+export async function prepareInterpreter(): Promise<void> {
+  try {
+    interpreter ??= await WebAssembly.compile(decodeBase64(interpreterBase64));
+  } catch {
+    // As it says.
+  }
+}
+
 /** The interpreter's module. Throws `WebAssembly.CompileError` where WebAssembly with SIMD is missing. */
 export function interpreterModule(): WebAssembly.Module {
   interpreter ??= new WebAssembly.Module(decodeBase64(interpreterBase64));

@@ -1,7 +1,8 @@
 /** Entry of the machine's thread; everything it does is in `serve.ts`. */
 import { parentPort, workerData } from "node:worker_threads";
 import { unexpectingRegions } from "../../engine/wasm/host-compiler.js";
-import { HOST_COMPILER, startEngine } from "./engines.js";
+import { prepareInterpreter } from "../../engine/wasm/interpreter-module.js";
+import { HOST_COMPILER, startEngine, type EngineOptions, type StartedEngine } from "./engines.js";
 import { keepScripts } from "./kept-script.js";
 import type { PlannedSource } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
@@ -11,6 +12,14 @@ import { loadShares, serveMachine, type Planned } from "./serve.js";
 /** What a machine that was saved need not wait for. */
 async function makePlan(source: PlannedSource, engine: string): Promise<Planned> {
   return (await import("./make-plan.js")).makePlan(source, engine);
+}
+
+/** The interpreter is compiled while the rest of the engine is loaded. */
+const interpreter = prepareInterpreter();
+
+async function startOwnEngine(name: string, options: EngineOptions): Promise<StartedEngine> {
+  await interpreter;
+  return startEngine(name, options);
 }
 
 const expectation = (workerData ?? undefined) as Expectation | undefined;
@@ -35,7 +44,7 @@ function keepCode(boots: boolean): void {
 if (parentPort !== null) {
   foresee();
   void serveMachine(parentPort, {
-    ...{ startEngine, makePlan, restore, board: undefined },
+    ...{ startEngine: startOwnEngine, makePlan, restore, board: undefined },
     ...{ keepCode, foreseeBoot },
   });
 }
