@@ -17,9 +17,9 @@ export type { Expected, ExpectOptions } from "./expecting.js";
 export { Execution } from "./guest/execution.js";
 export type { ExecInput, ExecLine, ExecOptions, ExecResult } from "./guest/execution.js";
 export type { ExecChunk } from "./guest/exec-output.js";
-export type { JobOptions } from "./guest/job.js";
+export type { JobOptions, ShellValue } from "./guest/job.js";
 export { GuestFiles } from "./guest/files.js";
-export type { FileOptions } from "./guest/files.js";
+export type { FileFacts, FileOptions, SignalOption } from "./guest/files.js";
 export { Shell } from "./guest/shell.js";
 export type { ShellOptions } from "./guest/shell.js";
 // Of a machine's end, its state and its parts, as `locore` has them.

@@ -2,10 +2,11 @@
 import type { Diagnosis } from "../diagnose/diagnosis.js";
 
 /**
- * Why: an option, a machine that has ended, a time limit, a guest that does not serve commands, its answer, a file of its, a snapshot, a
- * reader that lags too far behind.
+ * Why: an option, a machine that has ended, a time limit, a guest that does not serve commands, its answer, the status of a command, a file
+ * of its, a snapshot, a reader that lags too far behind.
  */
-export type VmFault = "option" | "ended" | "timeout" | "no-exec" | "guest" | "file" | "snapshot" | "overrun";
+export type VmFault =
+  "option" | "ended" | "timeout" | "no-exec" | "guest" | "status" | "file" | "snapshot" | "overrun";
 
 /** What was found where something else was expected, and what it means. */
 export interface VmFacts {

@@ -44,6 +44,24 @@ function whyNot(diagnosis: Diagnosis | undefined): Pick<VmFacts, "meaning" | "di
   return { meaning, diagnosis };
 }
 
+/** What is said of whatever it is asked for from then on. */
+function hasEnded({ end: { kind, route, reason }, diagnosis }: RunReport): VmError {
+  return new VmError("ended", "machine", {
+    found: `its end, ${kind} by ${route}${reason === undefined ? "" : `: ${reason}`}`,
+    expected: "a machine that runs",
+    ...(diagnosis !== undefined && diagnosis.causes.length > 0 && whyNot(diagnosis)),
+  });
+}
+
+function broken(error: unknown): VmError {
+  return new VmError(
+    "ended",
+    "machine",
+    { found: String(error), expected: "a machine that runs" },
+    { cause: error },
+  );
+}
+
 /** It ended before its guest ran. */
 function notBegun({ end, diagnosis }: RunReport): VmError {
   return new VmError(end.kind === "timeout" ? "timeout" : "ended", "Vm.start", {
@@ -250,8 +268,7 @@ export class VmHost {
 
   #over(report: RunReport | undefined, error?: unknown): void {
     this.#hasEnded = true;
-    const how = report === undefined ? String(error) : `its end, ${report.end.kind} by ${report.end.route}`;
-    const ended = new VmError("ended", "machine", { found: how, expected: "a machine that runs" });
+    const ended = report === undefined ? broken(error) : hasEnded(report);
     for (const one of [this.#started, this.#saved, this.#found, this.#held]) one.finish(ended);
     this.#consoleWire.finish(ended);
     this.terminal.wire?.finish(ended);

@@ -16,6 +16,7 @@ import { readPortNames } from "../snapshot/port-names.js";
 import type { GuestCommands } from "./guest/commands.js";
 import { Execution, type ExecOptions } from "./guest/execution.js";
 import { GuestFiles } from "./guest/files.js";
+import { shellText, type ShellValue } from "./guest/job.js";
 import { openShell, type Shell, type ShellOptions } from "./guest/shell.js";
 import { netOfCopy, netWish, openWish, type NetWish } from "./network.js";
 import {
@@ -152,6 +153,14 @@ export class Vm {
    */
   exec(command: string | readonly string[], options?: ExecOptions): Execution {
     return new Execution(this.#commands("exec"), command, options);
+  }
+
+  /**
+   * Runs a text by `sh -c`, as it is written: vm.sh`wc -l <${file}`. A value is one word, whatever is in it; a list is one for each. Throws
+   * VmError "no-exec" where the guest takes none.
+   */
+  sh(text: TemplateStringsArray, ...values: ShellValue[]): Execution {
+    return this.exec(shellText(text, values));
   }
 
   /** The guest's files. Throws VmError "no-exec" where the guest takes no commands. */

@@ -38,7 +38,7 @@ const EXAMPLES: Readonly<Record<string, Readonly<Record<string, readonly RunBy[]
   },
   "docs/inspect-json.md": { sh: ["test/docs/pages.full.test.ts"] },
   "docs/install.md": { ts: ["test/docs/fragments.test.ts"] },
-  "docs/library.md": { ts: Array<RunBy>(7).fill("test/vm/library.full.test.ts") },
+  "docs/library.md": { ts: Array<RunBy>(10).fill("test/vm/library.full.test.ts") },
   "docs/loaders.md": { ts: Array<RunBy>(2).fill("test/api/loader-example.test.ts") },
   "docs/net.md": { ts: ["test/api/net-example.test.ts", { like: "test/machine/lockstep.test.ts" }] },
   "docs/plans.md": {

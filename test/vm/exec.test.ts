@@ -176,6 +176,48 @@ test(
   },
 );
 
+test("R1.10 fs: folders are made, listed and removed, and it is said what a file is", TIME, async (t) => {
+  if (!(await hasRunGuests(t))) return;
+  const { fs } = await guest();
+  const odd = [" a\nb", "'", ".hidden", "-n", "é"];
+  await fs.mkdir("/tmp/deep/folder");
+  await fs.mkdir("/tmp/deep/folder");
+  assert.deepEqual(await fs.list("/tmp/deep/folder"), []);
+  for (const name of odd) await fs.write(`/tmp/deep/folder/${name}`, "12345");
+  assert.deepEqual(await fs.list("/tmp/deep/folder"), odd.sort());
+  const { kind, size, mtimeMs } = await fs.stat("/tmp/deep/folder/-n");
+  assert.deepEqual([kind, size], ["file", 5]);
+  assert.ok(Math.abs(mtimeMs - Date.now()) < 86_400_000);
+  assert.equal((await fs.stat("/tmp/deep")).kind, "folder");
+  assert.equal((await fs.stat("/dev/null")).kind, "other");
+  assert.equal((await fs.stat("/tmp")).mode, 0o1777);
+  assert.equal(await fs.readText("/tmp/deep/folder/é"), "12345");
+  assert.deepEqual([await fs.exists("/tmp/deep"), await fs.exists("/tmp/no")], [true, false]);
+  await fs.remove("/tmp/deep");
+  await fs.remove("/tmp/deep");
+  assert.equal(await fs.exists("/tmp/deep"), false);
+  for (const refused of [() => fs.stat("/tmp/no"), () => fs.list("/tmp/no"), () => fs.mkdir("/proc/x")])
+    await assert.rejects(refused, { name: "VmError", fault: "file" });
+  await assert.rejects(fs.remove("//."), { fault: "option" });
+});
+
+test(
+  "R1.10 sh: a template's values are words, whatever is in them; check: what has to succeed",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const machine = await guest();
+    const [odd, list] = ["a 'b' $HOME", ["c d", 7]];
+    const { stdout } = await machine.sh`printf '<%s>\n' ${odd} ${list} | sed 's/\(7\)/=\1/'`.check();
+    assert.equal(stdout, "<a 'b' $HOME>\n<c d>\n<=7>\n");
+    await assert.rejects(machine.exec("echo why >&2; exit 3").check(), (error) => {
+      assert.ok(error instanceof VmError);
+      assert.deepEqual([error.fault, error.found, error.meaning], ["status", "status 3", "It said: why"]);
+      return true;
+    });
+  },
+);
+
 test("R1.10 shell: a terminal of its size, one at a time, with its status", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const machine = await guest();
@@ -232,9 +274,15 @@ test(
 test("R1.10 a machine that ends takes its commands with it, and says so", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const { exec } = await shortcuts();
-  const machine = await guest();
   const running = exec("sleep 1003");
-  await machine.stop();
+  const crashing = exec("echo c >/proc/sysrq-trigger");
+  await assert.rejects(Promise.resolve(crashing), (error) => {
+    assert.ok(error instanceof VmError);
+    assert.equal(error.fault, "ended");
+    assert.match(error.found, /crashed by .*sysrq triggered crash/);
+    assert.equal(error.diagnosis?.causes[0].id, "panic");
+    return true;
+  });
   await assert.rejects(Promise.resolve(running), { name: "VmError", fault: "ended" });
   await assert.rejects(Promise.resolve(exec("true")), { fault: "ended" });
 });

@@ -64,9 +64,11 @@ function compiled(names: readonly string[]): string[] {
 const PRINTS: Readonly<Record<string, RegExp>> = {
   "first.ts": /^0 \d+\.\S+\n/,
   "commands.ts":
-    /^stdout working\nstderr careful\none\ntwo\n\ntrue 137\n3\n$|^stderr careful\nstdout working\none\ntwo\n\ntrue 137\n3\n$/,
+    /^(stdout working\nstderr careful|stderr careful\nstdout working)\none\ntwo\n\ntrue 137\n3\n3\n\n$/,
   "shell.ts": /^\[ '30', '100' \]\n0\n$/,
   "network.ts": /^nameserver /,
+  "switch.ts": /^by wire\n\n$/,
+  "many.ts": /^2,3,4\n$/,
   "snapshots.ts": /^ready\nready\n$/,
   "errors.ts": /^changed my mind\noption Did you mean memory\?\n$/,
 };
@@ -100,9 +102,16 @@ test(
       'import { readFileSync } from "node:fs"; import { firstLine } from "./console.js"; console.log(await firstLine(readFileSync("echo")));';
     const { stdout, stderr } = ran(["--input-type=module", "-e", call]);
     assert.equal(stdout, "ready\n", stderr);
+    writeFileSync(path.join(folder, "none.ko"), "no module");
+    const load = ran([
+      "--input-type=module",
+      "-e",
+      'import { loads } from "./module.js"; console.log(await loads(".", "none.ko"));',
+    ]);
+    assert.match(load.stdout, /^insmod: .*none\.ko.*\n\nfalse\n$/, load.stderr);
     assert.deepEqual(
       [...files.keys()].filter((name) => !(name in PRINTS)),
-      ["console.ts"],
+      ["module.ts", "console.ts"],
     );
   },
 );

@@ -1,6 +1,7 @@
 /** R1.10 What a machine of the library is made of, without one: streams that are followed, commands, and a guest that says anything. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { EXEC_CONTROL, slotPorts } from "../../src/guests/index.js";
 import { GuestCommands } from "../../src/vm/guest/commands.js";
 import { Execution } from "../../src/vm/guest/execution.js";
@@ -212,8 +213,10 @@ test("R1.10 what a guest says that is no word of init's is not heard, and costs 
   assert.match(said.get(input) ?? "", /^0\njob \d+ \d+ stream\nset -- 'echo' 'it'\\''s'\n0\n$/);
   await says(output, "it's\n");
   await says(EXEC_CONTROL, "status 1 0\nstatus 2 7\nstatus 2 8\n");
-  const { status, stdout } = await running;
-  assert.deepEqual([status, stdout], [7, "it's\n"]);
+  const result = await running;
+  assert.deepEqual([result.status, result.stdout], [7, "it's\n"]);
+  // Who looks at it sees its text.
+  for (const seen of [JSON.stringify(result), inspect(result)]) assert.match(seen, /it's/);
   const next = new Execution(commands, "true");
   assert.equal(await isSettled(Promise.resolve(next)), false);
   commands.finish(new Error("over"));
@@ -222,7 +225,8 @@ test("R1.10 what a guest says that is no word of init's is not heard, and costs 
 
 test("R1.10 a command has a name, its words no zero bytes, and its variables names that a shell takes", () => {
   const { commands } = scripted();
-  for (const command of [[], [""], ["a\0"]])
+  const template = Object.assign(["true"], { raw: ["true"] });
+  for (const command of [[], [""], ["a\0"], template])
     assert.throws(() => new Execution(commands, command), { name: "VmError", fault: "option" });
   for (const options of [
     { env: { "A-B": "" } },

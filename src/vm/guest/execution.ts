@@ -11,6 +11,8 @@ import { KILL_PATIENCE_MS, stubborn } from "./stubborn.js";
 
 /** Bytes of both streams that a result has, where nobody says something else. */
 const USUAL_LIMIT = 64 << 20;
+/** Characters of what a command complained about that an error shows. */
+const SHOWN = 2000;
 const SIGNAL_BASE = 128;
 const LAST_SIGNAL = 64;
 const KILL = 9;
@@ -98,6 +100,17 @@ class Result implements ExecResult {
   get stderr(): string {
     return new TextDecoder("utf-8", { ignoreBOM: true }).decode(this.stderrBytes);
   }
+
+  /** Its text, not its bytes. */
+  toJSON(): object {
+    const { status, signal, stdout, stderr, timedOut, truncated } = this;
+    return { status, signal, stdout, stderr, timedOut, truncated };
+  }
+
+  /** What `console.log` shows. */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return this.toJSON();
+  }
 }
 
 /** What a caller of our own wants of a command besides. */
@@ -113,6 +126,8 @@ export interface ExecutionHooks {
  */
 export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChunk> {
   readonly #commands: GuestCommands;
+  /** As it was asked for. */
+  readonly #words: string;
   readonly #output: ExecOutput;
   readonly #result: Promise<ExecResult>;
   #slot: Slot | undefined;
@@ -137,6 +152,7 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
       if (whenCut !== undefined) this.#abort(whenCut());
     });
     const job = jobScript(command, options);
+    this.#words = JSON.stringify(command);
     this.#result = this.#run(job, options);
     this.#result.then(
       () => this.#output.finish(),
@@ -157,6 +173,22 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
 
   finally(onfinally?: (() => void) | null): Promise<ExecResult> {
     return this.#result.finally(onfinally);
+  }
+
+  /**
+   * Its result, of a command that has to succeed: rejects with VmError "status" for any status but 0, also where its time was over; the
+   * error says what it complained about.
+   */
+  async check(): Promise<ExecResult> {
+    const result = await this.#result;
+    const { status, timedOut, stderr } = result;
+    if (status === 0) return result;
+    const said = stderr.trim().slice(-SHOWN);
+    throw new VmError("status", `exec ${this.#words}`, {
+      found: `status ${status}${timedOut ? ", its time was over" : ""}`,
+      expected: "status 0",
+      ...(said !== "" && { meaning: `It said: ${said}` }),
+    });
   }
 
   /** So that it may stand where a promise is asked for. */

@@ -46,8 +46,24 @@ export function checkBytes(what: string, bytes: number | undefined): void {
   throw new VmError("option", what, { found: `${bytes}`, expected: "a number of bytes, from 0 on" });
 }
 
+/** What stands in a template for a shell: a word, or several. */
+export type ShellValue = string | number | readonly (string | number)[];
+
+/** The shell's text of a template: as it is written, and each value as one word, whatever is in it. */
+export function shellText({ raw }: TemplateStringsArray, values: readonly ShellValue[]): string {
+  const word = (value: ShellValue): string =>
+    typeof value === "object" ? value.map((one) => shellQuote(`${one}`)).join(" ") : shellQuote(`${value}`);
+  return String.raw({ raw }, ...values.map(word));
+}
+
 /** A command and its arguments; a text is for `sh -c`. Throws VmError "option". */
 export function argumentsOf(command: string | readonly string[]): readonly string[] {
+  if (typeof command === "object" && "raw" in command)
+    throw new VmError("option", "exec", {
+      found: "a template",
+      expected: "a command and its arguments",
+      meaning: "vm.sh`…` is for a template.",
+    });
   const words = typeof command === "string" ? ["sh", "-c", command] : command;
   const zero = words.find((word) => word.includes("\0"));
   if (words.length > 0 && words[0] !== "" && zero === undefined) return words;
