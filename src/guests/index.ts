@@ -6,7 +6,7 @@ export { GuestError } from "./errors.js";
 export type { GuestFault } from "./errors.js";
 export { replaceFile } from "./cache/atomic-file.js";
 export { defaultCacheFolder, ignoredCacheHome } from "./cache/folder.js";
-export { changedNs, inputAt, isUnchanged } from "./cache/input.js";
+export { changedNs, inputAt, isUnchanged, SETTLING_MS } from "./cache/input.js";
 export type { Input } from "./cache/input.js";
 export { STALE_MS as STALE_LOCK_MS } from "./cache/lock-age.js";
 export { withFreeLock } from "./cache/lock.js";

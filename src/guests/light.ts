@@ -3,7 +3,7 @@
  * rest of the folder takes longer to load than such a run has.
  */
 export { defaultCacheFolder } from "./cache/folder.js";
-export { changedNs, inputAt, isUnchanged } from "./cache/input.js";
+export { changedNs, inputAt, isUnchanged, SETTLING_MS } from "./cache/input.js";
 export type { Input } from "./cache/input.js";
 export { STALE_MS as STALE_LOCK_MS } from "./cache/lock-age.js";
 export { EXEC_PORTS } from "./initramfs/exec-init.js";

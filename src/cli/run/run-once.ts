@@ -1,5 +1,6 @@
 /** One run, from a machine that was kept where there is one that fits, otherwise from the start of its kernel. */
 import { expectBoot } from "../../host/node/machine-thread.js";
+import type { MachineCopy } from "../../snapshot/write.js";
 import type { CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
@@ -57,9 +58,14 @@ function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResul
       const by = keep === undefined ? "archive" : "hand";
       const boot = await makeGuest(request, kinds, { progress: progress.show, signal }, by);
       timer.end("pack");
-      const most = keep === undefined ? 0 : roomToKeep(keep, boot);
-      if (keep === undefined || most === 0) return { boot };
-      return { boot, keep: { most, take: (copy) => keepCopy(keep, boot, copy) } };
+      if (keep === undefined) return { boot };
+      const { most, notKept } = roomToKeep(keep, boot);
+      timer.notKept = notKept;
+      if (most === 0) return { boot };
+      const take = async (copy: MachineCopy): Promise<void> => {
+        timer.notKept = await keepCopy(keep, boot, copy);
+      };
+      return { boot, keep: { most, take } };
     } finally {
       progress.done();
     }

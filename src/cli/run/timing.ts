@@ -19,6 +19,8 @@ export interface Timing {
   warm: boolean;
   /** Why it booted. */
   reason?: string;
+  /** Why its machine was not kept, though it could have been. */
+  notKept?: string;
   stages: Partial<Record<Stage, number>>;
   totalMs: number;
 }
@@ -28,6 +30,8 @@ export class RunTimer {
   readonly #ended = new Map<Stage, number>();
   #warm = false;
   #reason: string | undefined;
+  /** Why the machine was not kept. */
+  notKept: string | undefined;
 
   /** The stage has ended now, or `ns` of the host's time; the first time counts. */
   end(stage: Stage, ns = hostNs()): void {
@@ -52,17 +56,23 @@ export class RunTimer {
       stages[stage] = Math.round(at - before);
       before = at;
     }
-    const reason = this.#reason;
-    return { warm: this.#warm, ...(reason !== undefined && { reason }), stages, totalMs: Math.round(before) };
+    return {
+      warm: this.#warm,
+      ...(this.#reason !== undefined && { reason: this.#reason }),
+      ...(this.notKept !== undefined && { notKept: this.notKept }),
+      stages,
+      totalMs: Math.round(before),
+    };
   }
 }
 
 /** The same for people. */
-export function timingLines({ warm, reason, stages, totalMs }: Timing): string[] {
+export function timingLines({ warm, reason, notKept, stages, totalMs }: Timing): string[] {
   const rows = (Object.keys(STAGES) as Stage[]).flatMap((stage) => {
     const ms = stages[stage];
     return ms === undefined ? [] : [`  ${String(ms).padStart(6)} ms  ${STAGES[stage]}`];
   });
   const kind = warm ? "warm" : `cold${reason === undefined ? "" : `: ${reason}`}`;
-  return [`locore: ${totalMs} ms, ${kind}`, ...rows];
+  const kept = notKept === undefined ? [] : [`  its machine was not kept: ${notKept}`];
+  return [`locore: ${totalMs} ms, ${kind}`, ...rows, ...kept];
 }

@@ -18,9 +18,11 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { pipeline } from "node:stream/promises";
 import { replaceFile } from "./atomic-file.js";
 import { defaultCacheFolder } from "./folder.js";
+import { SETTLING_MS } from "./input.js";
 import { withLock } from "./lock.js";
 import { makeFolder, writing } from "./storage.js";
 
@@ -45,6 +47,8 @@ export interface GuestRecord {
 }
 
 const RECORD = "guest.json";
+/** What was written so long ago has settled, by clocks of whole ms. */
+const SETTLED_MS = SETTLING_MS + 2;
 
 /** SHA-256 of bytes, in hexadecimal. */
 export function sha256(bytes: Uint8Array): string {
@@ -129,8 +133,8 @@ export class GuestCache {
   }
 
   /**
-   * Runs `work` with an empty folder of its own while no other process changes the cache. Throws GuestError "storage" where
-   * the cache cannot be written.
+   * Runs `work` with an empty folder of its own while no other process changes the cache. Ends when a further change of what it wrote
+   * would show (input.ts). Throws GuestError "storage" where the cache cannot be written.
    */
   async exclusively<T>(
     work: (temporary: string) => Promise<T>,
@@ -149,7 +153,9 @@ export class GuestCache {
     };
     return writing({ what: "the cache of guests", folder: this.folder }, async () => {
       await makeFolder(this.folder);
-      return withLock(lockFile, run, options);
+      const made = await withLock(lockFile, run, options);
+      await setTimeout(SETTLED_MS);
+      return made;
     });
   }
 }

@@ -10,6 +10,8 @@ export interface Input {
   kind: "none" | "folder" | "entries" | "file";
   /** Of a file and of entries: device, number, bytes, and when contents and facts were last changed, ns since 1970. */
   facts?: string;
+  /** When it was looked at, ms since 1970. */
+  lookedMs?: number;
 }
 
 /** Nothing where it could not be looked at. */
@@ -24,14 +26,18 @@ function statsOf(path: string): BigIntStats | undefined {
 /** What is at a place now. It has to be looked at before it is read: who reads it later and finds something else has seen neither. */
 export function inputAt(place: string, folders: "folder" | "entries" = "folder"): Input {
   const path = resolve(place);
+  const lookedMs = Date.now();
   const found = statsOf(path);
-  if (found === undefined) return { path, kind: "none" };
+  if (found === undefined) return { path, kind: "none", lookedMs };
   const isFolder = found.isDirectory();
-  if (isFolder && folders === "folder") return { path, kind: "folder" };
+  if (isFolder && folders === "folder") return { path, kind: "folder", lookedMs };
   const { dev, ino, size, mtimeNs, ctimeNs } = found;
   const facts = [dev, ino, size, mtimeNs, ctimeNs].join(" ");
-  return { path, kind: isFolder ? "entries" : "file", facts };
+  return { path, kind: isFolder ? "entries" : "file", facts, lookedMs };
 }
+
+/** A file may be changed again so soon after a change, ms, without that its times show it; some file systems count in seconds. */
+export const SETTLING_MS = 20;
 
 /** Whether there still is what there was. */
 export function isUnchanged({ path, kind, facts }: Input): boolean {

@@ -24,8 +24,8 @@ import {
 } from "node:fs";
 import path from "node:path";
 import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
-import { defaultCacheFolder, inputAt, STALE_LOCK_MS, type Input } from "../../../guests/light.js";
-import { inputsShape } from "./inputs.js";
+import { defaultCacheFolder, inputAt, STALE_LOCK_MS } from "../../../guests/light.js";
+import { inputsShape, type KeptInput } from "./inputs.js";
 import { KEPT_END as RECORD_END, keptMachinesFolder } from "./place.js";
 
 /** What is known of a machine that is kept. */
@@ -35,7 +35,7 @@ export interface KeptRecord {
   /** For people: kernel and root. */
   what: string;
   /** What it was made of. */
-  inputs: Input[];
+  inputs: KeptInput[];
   /** What carries folders. */
   sharedOver: "virtiofs" | "9p";
   /** The snapshot's file, as it was when it was complete. */

@@ -7,6 +7,7 @@ import { sha256 } from "../../../codecs/sha256.js";
 import { inputAt, isUnchanged, type Input, type RunCommandOptions } from "../../../guests/light.js";
 import type { SnapshotToRestore } from "../../../host/node/messages.js";
 import type { MachineCopy } from "../../../snapshot/write.js";
+import { fileReason } from "../../failure.js";
 import {
   assemble,
   commandLine,
@@ -36,8 +37,6 @@ export interface Keep {
   what: string;
   /** What was where the kernel may be a file's, when the key was made. */
   named: Input | undefined;
-  /** When the run began, ms since 1970. */
-  begunMs: number;
 }
 
 /** What a run finds. */
@@ -112,7 +111,6 @@ function warmGuest(
 
 /** Throws what a root or a folder is refused by. */
 export async function findKept(request: RunRequest, kinds: StreamKinds): Promise<Found> {
-  const begunMs = Date.now();
   const made = await assemble(request);
   const never = neverWarm(request, made);
   if (never !== undefined) return { reason: never };
@@ -123,7 +121,7 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
   const named = request.kernel === undefined ? undefined : inputAt(request.kernel);
   const key = keyOf(request, made, kinds, build);
   const what = `${request.kernel ?? DEFAULT_KERNEL}, ${request.root.kind}`;
-  const keep: Keep = { machines, key, what, named, begunMs };
+  const keep: Keep = { machines, key, what, named };
   const found = machines.find(key);
   if (found === undefined) return { keep, reason: "no machine like this was kept" };
   const changed = changedInput(found.inputs);
@@ -132,32 +130,42 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
   return { keep, warm: warmGuest(machines, found, { request, made, kinds }) };
 }
 
-/** Bytes of its memory that may be kept, by what is known before it is copied; 0: nothing is. */
-export function roomToKeep({ machines, begunMs }: Keep, { seen }: RunGuest): number {
-  const { count, bytes } = machines.limit;
-  return count === 0 || settledInputs(seen, begunMs) === undefined ? 0 : bytes;
+/** What is kept of a machine, by what is known before it is copied. */
+export interface Room {
+  /** Bytes of its memory that may be kept; 0: nothing is. */
+  most: number;
+  /** Why nothing is. */
+  notKept?: string;
 }
 
-/** Keeps the copy of a machine for the next run like this one; nothing where another process does, or there is no room. */
+export function roomToKeep({ machines }: Keep, { seen }: RunGuest): Room {
+  const { count, bytes } = machines.limit;
+  if (count === 0 || bytes === 0) return { most: 0, notKept: "the limit is none (locore cache limit)" };
+  const { unsettled } = settledInputs(seen);
+  return unsettled === undefined ? { most: bytes } : { most: 0, notKept: unsettled };
+}
+
+/** Keeps the copy of a machine for the next run like this one, or says why not. */
 export async function keepCopy(
-  { machines, key, what, named, begunMs }: Keep,
+  { machines, key, what, named }: Keep,
   { seen, sharedOver }: RunGuest,
   copy: MachineCopy,
-): Promise<void> {
+): Promise<string | undefined> {
   const { count, bytes } = machines.limit;
-  if (count === 0 || copy.pages.length > bytes) return;
-  if (named !== undefined && !isUnchanged(named)) return;
-  const inputs = settledInputs(seen, begunMs);
-  if (inputs === undefined) return;
+  if (count === 0 || copy.pages.length > bytes) return "it is beyond the limit (locore cache limit)";
+  if (named !== undefined && !isUnchanged(named)) return `${named.path} was changed just now`;
+  const { inputs, unsettled } = settledInputs(seen);
+  if (unsettled !== undefined) return unsettled;
   const [{ writeCopy }, { withFreeLock }] = await Promise.all([
     import("../../../host/node/copy-file.js"),
     import("../../../guests/index.js"),
   ]);
   try {
-    await withFreeLock(machines.lockFile(key), () =>
+    const isOurs = await withFreeLock(machines.lockFile(key), () =>
       machines.keep(key, { what, inputs, sharedOver }, (file) => writeCopy(file, copy)),
     );
-  } catch {
-    // A full disk: the next run boots as well.
+    return isOurs ? undefined : "another run is keeping one like it";
+  } catch (error) {
+    return `${machines.folder}: ${fileReason(error)}`;
   }
 }
