@@ -88,7 +88,7 @@ export class CompilableCode implements CodeSource {
   }
 
   pageOf(record: number): number {
-    return (this.cache.blockOf(record)?.extents[0].page ?? 0) * layout.PAGE_SIZE;
+    return (this.cache.blockOf(record)?.page ?? 0) * layout.PAGE_SIZE;
   }
 
   pageAt(distance: number): number {
@@ -104,9 +104,7 @@ export class CompilableCode implements CodeSource {
 
   startsInPage(ramOffset: number): readonly number[] {
     const blocks = this.cache.blocksIn(ramOffset / layout.PAGE_SIZE);
-    return blocks
-      .filter(({ mode, extents }) => mode === this.mode && extents.length === 1)
-      .map((b) => b.record);
+    return blocks.filter(({ mode, rest }) => mode === this.mode && rest === undefined).map((b) => b.record);
   }
 
   compiles(record: DecodedRecord): boolean {

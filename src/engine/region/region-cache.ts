@@ -138,7 +138,7 @@ export class RegionCache {
     // The interpreter runs the rest of a slice through regions as well.
     if (tail && this.entries[this.entryIndex(record)] !== ENTRY_NONE) return;
     const block = this.cache.blockOf(record);
-    if (!block || block.extents.length !== 1 || ++block.heat < this.hot) return;
+    if (!block || block.rest !== undefined || ++block.heat < this.hot) return;
     block.heat = 0;
     this.choose(cpu, record, block);
     if (this.waiting.length >= BATCH || this.options.eager) this.compileWaiting();

@@ -7,17 +7,29 @@ export interface Extent {
   end: number;
 }
 
-/** Decoded instructions in one piece: `count` records from `record` on. */
-export interface Block {
+/** Decoded instructions in one piece, `count` records from `record` on, and the bytes that they begin in. */
+export interface Block extends Extent {
   readonly record: number;
   count: number;
   readonly mode: number;
-  readonly extents: Extent[];
+  /** Bytes of another page that the only instruction goes on in. */
+  rest: Extent | undefined;
   dropped: boolean;
   /** How often execution was found here; see region/. */
   heat: number;
   /** How often regions made of it were formed anew. */
   renewals: number;
+}
+
+/** Whether bytes of a page are among those of a block. */
+export function touches(
+  { page, start, end, rest }: Block,
+  inPage: number,
+  from: number,
+  to: number,
+): boolean {
+  if (page === inPage && start < to && from < end) return true;
+  return rest !== undefined && rest.page === inPage && rest.start < to && from < rest.end;
 }
 
 /** Every block since the last flush, in the order of their records. */

@@ -13,13 +13,15 @@ import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import type { CpuContext } from "../x86/cpu-context.js";
 import { Decoder } from "../x86/decode.js";
 import * as layout from "../x86/layout.js";
+import { MODE_CODE64 } from "../x86/mode.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
-import { BlockSequence, type Block } from "./blocks.js";
+import { BlockSequence, touches, type Block, type Extent } from "./blocks.js";
 import { CodeLines } from "./code-lines.js";
 import { PSEUDO } from "../x86/pseudo-operations.js";
 import { RecordEncoder } from "./record-encoder.js";
+import { DECODED, FLOW, STATE_AFTER_CALL, STATE_LOOKS, Templates, type DecodeQuickly } from "./templates.js";
 
 const MAX_BLOCK = 64;
 /**
@@ -55,6 +57,9 @@ export class DecodeCache {
   private readonly words: Uint32Array;
   private readonly decoder = new Decoder();
   private readonly encoder: RecordEncoder;
+  private readonly templates: Templates;
+  /** Decodes what there are templates of, where there is generated code for it. */
+  decodeQuickly: DecodeQuickly | undefined;
   private next = layout.ARENA;
   /** Offset, from the start of the page that is decoded, of the first byte behind CS's limit. */
   private codeEnd = Infinity;
@@ -78,6 +83,7 @@ export class DecodeCache {
     this.words = new Uint32Array(memory.buffer);
     this.lines = new CodeLines(memory);
     this.encoder = new RecordEncoder(this.view);
+    this.templates = new Templates(memory);
     this.clearLookup();
   }
 
@@ -143,39 +149,47 @@ export class DecodeCache {
     )
       this.flush();
     const mode = cpu.get32(layout.MODE_KEY);
-    const block: Block = {
-      record: this.next,
-      count: 0,
-      mode,
-      extents: [],
-      dropped: false,
-      heat: 0,
-      renewals: 0,
-    };
     const page = ramOffset >>> layout.PAGE_SHIFT;
     const start = ramOffset & (layout.PAGE_SIZE - 1);
-    const limit = cpu.code64 ? ENDLESS : cpu.limit(layout.CS);
-    // Behind 4 GiB the instruction pointer is 0 again.
-    this.codeEnd = limit === ENDLESS ? Infinity : start + limit + 1 - cpu.getAddress(layout.RIP);
     const inside = this.findInside(page, start, mode);
     if (inside) {
       this.enter(ramOffset, mode, inside);
       return inside;
     }
-    const end = this.straightLine(block, page, start);
-    if (end === start) return this.crossingBlock(cpu, page, start, mode, nextPage);
-    block.extents.push({ page, start, end });
+    const limit = cpu.code64 ? ENDLESS : cpu.limit(layout.CS);
+    // Behind 4 GiB the instruction pointer is 0 again.
+    this.codeEnd = limit === ENDLESS ? Infinity : start + limit + 1 - cpu.getAddress(layout.RIP);
+    const block = this.begin(page, start, mode);
+    block.end = this.straightLine(block, page, start);
+    if (block.end === start) return this.crossingBlock(cpu, block, nextPage);
     this.enter(ramOffset, mode, block.record);
     this.register(block);
     return block.record;
   }
 
+  private begin(page: number, start: number, mode: number): Block {
+    const { next: record } = this;
+    return {
+      page,
+      start,
+      end: start,
+      rest: undefined,
+      record,
+      count: 0,
+      mode,
+      dropped: false,
+      heat: 0,
+      renewals: 0,
+    };
+  }
+
   /** The record at an offset in the middle of a block that is decoded already, or 0. */
   private findInside(page: number, offset: number, mode: number): number {
-    for (const block of this.blocksIn(page)) {
-      const extent = block.extents[0];
-      if (block.mode !== mode || extent.page !== page || offset < extent.start || offset >= extent.end)
-        continue;
+    const blocks = this.blocksIn(page);
+    for (let i = blocks.length - 1; i >= 0; i--) {
+      const block = blocks[i];
+      // What goes on in this page does not begin in it.
+      if (offset < block.start || offset >= block.end || block.mode !== mode || block.page !== page) continue;
       const record = this.recordAt(block, offset);
       if (record) return record;
     }
@@ -210,6 +224,15 @@ export class DecodeCache {
     let offset = start;
     let afterCall = false;
     while (block.count < MAX_BLOCK && offset < layout.PAGE_SIZE) {
+      if (this.decodeQuickly !== undefined && block.mode === MODE_CODE64) {
+        const state = (offset === start ? 0 : STATE_LOOKS) | (afterCall ? STATE_AFTER_CALL : 0);
+        const decoded = this.takeKnown(this.decodeQuickly, block, pageBase + offset, state);
+        offset = decoded & DECODED.offsetMask;
+        const flow = decoded >>> DECODED.flowShift;
+        if (flow === FLOW.ends) return offset;
+        if (flow === FLOW.breaks || block.count === MAX_BLOCK) break;
+        afterCall = flow === FLOW.calls;
+      }
       const known = offset === start ? 0 : this.find(pageBase + offset, block.mode);
       if (known) return this.endBlock(block, offset, known);
       if (offset >= this.codeEnd) return this.endBlock(block, offset, 0);
@@ -230,8 +253,22 @@ export class DecodeCache {
     return this.endBlock(block, offset, 0);
   }
 
+  /** Records of the instructions from a RAM offset on that are of known kinds; where that ended, see `DECODED`. */
+  private takeKnown(decodeQuickly: DecodeQuickly, block: Block, ramOffset: number, state: number): number {
+    const host = this.ramBase + ramOffset;
+    const decoded = decodeQuickly(host, ramOffset, this.next, MAX_BLOCK - block.count, state);
+    const count = (decoded >>> DECODED.countShift) & DECODED.countMask;
+    block.count += count;
+    this.counters.instructions += count;
+    this.next += count * rec.RECORD_BYTES;
+    return decoded;
+  }
+
   private emit(block: Block, offset: number): void {
-    this.encoder.encode(this.next, this.decoder.instruction, offset, block.mode);
+    const { instruction } = this.decoder;
+    this.encoder.encode(this.next, instruction, offset, block.mode);
+    if (block.mode === MODE_CODE64)
+      this.templates.learn(instruction, this.view.getUint16(this.next + rec.REC_OP, true));
     this.next += rec.RECORD_BYTES;
     block.count++;
     this.counters.instructions++;
@@ -254,13 +291,8 @@ export class DecodeCache {
   }
 
   /** An instruction that continues in the next linear page: a check of that page, then the instruction alone. */
-  private crossingBlock(
-    cpu: CpuContext,
-    page: number,
-    start: number,
-    mode: number,
-    nextPage: TranslateNextPage,
-  ): number {
+  private crossingBlock(cpu: CpuContext, block: Block, nextPage: TranslateNextPage): number {
+    const { page, start, mode } = block;
     const record = this.next;
     this.encoder.pseudo(record, PSEUDO.crossing, start, 0, 0);
     const epoch = this.counters.flushes;
@@ -269,7 +301,7 @@ export class DecodeCache {
     if (epoch !== this.counters.flushes) throw new Error("decoded instructions were dropped while decoding");
     this.encoder.pseudo(record, PSEUDO.crossing, start, second, 0);
     this.next += rec.RECORD_BYTES;
-    const block: Block = { record, count: 1, mode, extents: [], dropped: false, heat: 0, renewals: 0 };
+    block.count = 1;
     const firstLength = layout.PAGE_SIZE - start;
     const hostFirst = this.ramBase + page * layout.PAGE_SIZE + start;
     this.crossingBytes.set(this.bytes.subarray(hostFirst, hostFirst + firstLength));
@@ -279,9 +311,9 @@ export class DecodeCache {
     if (start + length > this.codeEnd) this.endAtLimit(block, start, start + length);
     else this.emit(block, start);
     this.endBlock(block, start + length, 0);
-    block.extents.push({ page, start, end: layout.PAGE_SIZE });
-    const rest = Math.max(1, length - firstLength);
-    if (second >= 0) block.extents.push({ page: second >>> layout.PAGE_SHIFT, start: 0, end: rest });
+    block.end = layout.PAGE_SIZE;
+    const end = Math.max(1, length - firstLength);
+    if (second >= 0) block.rest = { page: second >>> layout.PAGE_SHIFT, start: 0, end };
     this.enter(page * layout.PAGE_SIZE + start, mode, record);
     this.crossings.set(record, block);
     this.register(block);
@@ -318,16 +350,21 @@ export class DecodeCache {
   private register(block: Block): void {
     this.counters.blocks++;
     this.sequence.append(block);
-    for (const extent of block.extents) {
-      const crowd = this.blocks.get(extent.page) ?? [];
-      if (crowd.length >= MAX_BLOCKS_PER_PAGE) this.drop(crowd.filter((other) => other !== block));
-      const held = this.pageHoldsCode(extent.page * layout.PAGE_SIZE);
-      const list = this.blocks.get(extent.page);
-      if (list) list.push(block);
-      else this.blocks.set(extent.page, [block]);
-      this.lines.mark(extent);
-      if (!held) this.events.codePageAdded(extent.page);
-    }
+    this.hold(block, block);
+    if (block.rest !== undefined) this.hold(block, block.rest);
+  }
+
+  /** Notes that a block has bytes of a page. */
+  private hold(block: Block, extent: Extent): void {
+    const crowd = this.blocks.get(extent.page);
+    if (crowd !== undefined && crowd.length >= MAX_BLOCKS_PER_PAGE)
+      this.drop(crowd.filter((other) => other !== block));
+    const held = this.pageHoldsCode(extent.page * layout.PAGE_SIZE);
+    const list = this.blocks.get(extent.page);
+    if (list) list.push(block);
+    else this.blocks.set(extent.page, [block]);
+    this.lines.mark(extent);
+    if (!held) this.events.codePageAdded(extent.page);
   }
 
   /** Whether the page of a RAM offset holds decoded instructions. */
@@ -350,9 +387,7 @@ export class DecodeCache {
 
   private invalidateInPage(page: number, start: number, end: number): void {
     if (!this.lines.between(page, start, end)) return;
-    const hit = this.blocks
-      .get(page)
-      ?.filter((b) => b.extents.some((e) => e.page === page && e.start < end && start < e.end));
+    const hit = this.blocks.get(page)?.filter((block) => touches(block, page, start, end));
     if (hit && hit.length > 0) this.drop(hit);
   }
 
@@ -365,20 +400,23 @@ export class DecodeCache {
       block.dropped = true;
       this.disarm(block);
       this.crossings.delete(block.record);
-      for (const { page } of block.extents) pages.add(page);
+      pages.add(block.page);
+      if (block.rest !== undefined) pages.add(block.rest.page);
     }
     for (const page of pages) {
       const rest = this.blocksIn(page).filter((block) => !block.dropped);
       if (rest.length > 0) this.blocks.set(page, rest);
       else this.blocks.delete(page);
       this.lines.clear(page);
-      for (const block of rest)
-        for (const extent of block.extents) if (extent.page === page) this.lines.mark(extent);
+      for (const block of rest) {
+        if (block.page === page) this.lines.mark(block);
+        if (block.rest?.page === page) this.lines.mark(block.rest);
+      }
     }
   }
 
   private disarm(block: Block): void {
-    const page = block.extents[0].page * layout.PAGE_SIZE;
+    const page = block.page * layout.PAGE_SIZE;
     for (let i = 0; i < block.count; i++) {
       const record = block.record + i * rec.RECORD_BYTES;
       this.view.setUint16(record + rec.REC_OP, PSEUDO.relookup, true);

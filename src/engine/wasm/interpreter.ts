@@ -15,11 +15,13 @@ import { PSEUDO } from "../x86/pseudo-operations.js";
 import * as rec from "../x86/record.js";
 import { HELPER_NAMES } from "../x86/semantics/delegated.js";
 import { SEMANTICS } from "../x86/semantics/index.js";
+import { isEntryOf, lookupEntry } from "./decode-lookup.js";
 import { HANDLER_SIGNATURE, HANDLER_TYPE, HandlerBuilder } from "./handler-builder.js";
 import type { InlineContinuation } from "./record-builder.js";
 import { HOT_OPERATIONS } from "./hot-operations.js";
 import { INDIRECT } from "./lower.js";
 import { ModuleBuilder } from "./module-builder.js";
+import { quickDecoder } from "./quick-decoder.js";
 import { quickFunctions } from "./quick-functions.js";
 
 const MODE_64 = 2;
@@ -90,8 +92,10 @@ class InterpreterGenerator {
     this.branch();
     this.run();
     for (const f of quickFunctions(helperIndex)) this.module.add(f);
+    this.module.add(quickDecoder());
     this.module.export("run");
     this.module.export("enterQuickly");
+    this.module.export("decodeQuickly");
     // Tests hold it to the exact path.
     this.module.export("translate");
     this.module.export("fetch");
@@ -168,18 +172,10 @@ class InterpreterGenerator {
     const inPage = b.and(linear, b.i64(layout.PAGE_SIZE - 1));
     b.store("i64.store", cpu, b.sub(rip, inPage), layout.PAGE_RIP);
     const ramOffset = b.add(b.load("i32.load", entry, layout.ITLB_RAM_OFFSET), b.wrap(inPage));
-    const found = this.lookup(b, ramOffset, mode);
-    const hit = b.and(b.eq(b.load("i32.load", found), ramOffset), b.eq(b.load("i32.load", found, 4), mode));
-    b.if(hit, () => b.return(b.load("i32.load", found, 8)));
+    const found = lookupEntry(b, ramOffset, mode);
+    b.if(isEntryOf(b, found, ramOffset, mode), () => b.return(b.load("i32.load", found, 8)));
     b.return(b.call("decode", "i32", [cpu, ramOffset]));
     this.module.add(b.finish());
-  }
-
-  /** Address of the lookup entry for (RAM offset, mode); `lookupIndex` in decode-cache.ts is its twin. */
-  private lookup(b: HandlerBuilder, ramOffset: Value, mode: Value): Value {
-    const mixed = b.xor(b.xor(ramOffset, b.shrU(ramOffset, b.i32(16))), b.shl(mode, b.i32(5)));
-    const index = b.and(mixed, b.i32(layout.LOOKUP_ENTRIES - 1));
-    return b.add(b.mul(index, b.i32(layout.LOOKUP_ENTRY_SIZE)), b.i32(layout.LOOKUP));
   }
 
   /** Outside 64-bit mode: 1 when CS holds the target of a relative branch, 0 with #GP(0) delivered. */

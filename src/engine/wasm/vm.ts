@@ -53,6 +53,7 @@ import { expectRegions, hostCompiler, prepareCompiler, type HostCompiler } from 
 import { interpreterModule, type EnterQuickly } from "./interpreter-module.js";
 import { MonitoredLines } from "./monitored-lines.js";
 import { memoryPages } from "./limits.js";
+import type { DecodeQuickly } from "./templates.js";
 import { WrittenPages } from "./written-pages.js";
 
 /** Bytes shown of an instruction that is not implemented. */
@@ -154,6 +155,7 @@ class WasmVm implements Vm {
     });
     this.runLoop = instance.exports["run"] as RunLoop;
     this.enterQuickly = instance.exports["enterQuickly"] as EnterQuickly;
+    this.cache.decodeQuickly = instance.exports["decodeQuickly"] as DecodeQuickly;
     this.handlers = instance.exports["handlers"] as WebAssembly.Table;
   }
 
@@ -200,9 +202,7 @@ class WasmVm implements Vm {
     const block = this.cache.blockOf(record);
     const offset = cpu.u16[(record + REC_OFFSET) >>> 1];
     if (at < 0 || !block || offset >= layout.PAGE_SIZE) return true;
-    return (
-      block.extents[0].page * layout.PAGE_SIZE + offset === at && block.mode === cpu.get32(layout.MODE_KEY)
-    );
+    return block.page * layout.PAGE_SIZE + offset === at && block.mode === cpu.get32(layout.MODE_KEY);
   }
 
   /** While RAM is not complete, generated code must not walk page tables by itself: whoever asks for a page has it fetched. */

@@ -119,13 +119,11 @@ export class Decoder {
       if (this.at - this.start > MAX_INSTRUCTION_LENGTH) throw needMore;
     }
     this.at--;
-    this.operandPrefix = operandPrefix;
+    i.operandPrefix = operandPrefix;
     i.addressSize = codeSize === 8 ? (addressPrefix ? 4 : 8) : addressPrefix ? 6 - codeSize : codeSize;
     i.operandSize =
       codeSize === 8 ? (i.rex & 8 ? 8 : operandPrefix ? 2 : 4) : operandPrefix ? 6 - codeSize : codeSize;
   }
-
-  private operandPrefix = false;
 
   private opcode(codeSize: number): void {
     const i = this.instruction;
@@ -140,7 +138,7 @@ export class Decoder {
       }
     } else if ((opcode === VEX2 || opcode === VEX3) && (codeSize === 8 || this.peek() >= MOD_REGISTER))
       return this.vex(opcode, codeSize);
-    const prefix = i.repeat === 0xf3 ? "F3" : i.repeat === 0xf2 ? "F2" : this.operandPrefix ? "66" : "NP";
+    const prefix = i.repeat === 0xf3 ? "F3" : i.repeat === 0xf2 ? "F2" : i.operandPrefix ? "66" : "NP";
     const form = this.select(map, opcode, prefix, codeSize);
     this.operands(form, opcode, codeSize);
     const destination = form.operands[0]?.kind;
@@ -151,7 +149,7 @@ export class Decoder {
   /** The rest of an instruction with a VEX prefix: no other prefix that would name a map, a size or a lock goes with it. */
   private vex(opcode: number, codeSize: number): void {
     const i = this.instruction;
-    const conflicts = this.operandPrefix || i.repeat !== 0 || i.lock || i.rex !== 0;
+    const conflicts = i.operandPrefix || i.repeat !== 0 || i.lock || i.rex !== 0;
     const first = this.u8();
     const last = opcode === VEX3 ? this.u8() : first & 0x7f;
     const map = opcode === VEX3 ? first & VEX_MAP_MASK : 1;
@@ -177,7 +175,7 @@ export class Decoder {
     this.resetOperands();
     if (form.hasModrm) this.modrm(codeSize);
     else i.rm = (opcode & 7) | ((i.rex & 1) << 3);
-    if (codeSize === 8 && (form.force64 || (form.default64 && !(this.operandPrefix && !(i.rex & 8)))))
+    if (codeSize === 8 && (form.force64 || (form.default64 && !(i.operandPrefix && !(i.rex & 8)))))
       i.operandSize = 8;
     this.immediates(codeSize);
   }

@@ -17,6 +17,8 @@ export interface Instruction {
   addressSize: number;
   /** 0, 0xf2 or 0xf3: the last repeat prefix. */
   repeat: number;
+  /** 66 stands before it. */
+  operandPrefix: boolean;
   lock: boolean;
   /** Segment override as an index (ES 0 … GS 5), or -1. */
   segmentOverride: number;
@@ -56,6 +58,7 @@ export function createInstruction(): Instruction {
     operandSize: 4,
     addressSize: 4,
     repeat: 0,
+    operandPrefix: false,
     lock: false,
     segmentOverride: -1,
     rex: 0,

@@ -309,8 +309,18 @@ export const RECORD_SIZE = RECORD_BYTES;
 export const REGION_ENTRIES = ARENA + ARENA_RECORDS * RECORD_SIZE;
 export const REGION_ENTRY_BYTES = 2;
 
+/** What the quick decoder knows of kinds of instructions, a word each: see wasm/templates.ts. */
+export const TEMPLATES = REGION_ENTRIES + ARENA_RECORDS * REGION_ENTRY_BYTES;
+/** Kinds by map (2 bits), opcode (8), prefix (2), REX.W, ModRM.mod being 3, ModRM.reg (3). */
+export const TEMPLATE_COUNT = 1 << 17;
+/** What each byte is as a prefix or opcode of map 0, then as an opcode of maps 1 to 3, a byte each. */
+export const BYTE_KINDS = TEMPLATES + TEMPLATE_COUNT * 4;
+/** Slots of registers by number, 16 u16 for each way to name one. */
+export const TEMPLATE_SLOTS = BYTE_KINDS + 4 * 256;
+export const TEMPLATE_SLOT_ROWS = 8;
+
 /** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */
-export const CODE_LINES = REGION_ENTRIES + ARENA_RECORDS * REGION_ENTRY_BYTES;
+export const CODE_LINES = TEMPLATE_SLOTS + TEMPLATE_SLOT_ROWS * 16 * 2;
 export const CODE_LINE_SHIFT = 6;
 
 /** First byte of the CPU areas of a guest with `ramBytes` of RAM: behind the code-line map, 64 KiB aligned. */
