@@ -2,16 +2,28 @@
 import { after, test } from "node:test";
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import * as nodeModule from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import zlib from "node:zlib";
 import { al, Assembler, eax, edx } from "../support/asm/index.js";
 import { pvhElf } from "../support/qemu/pvh-elf.js";
 
 const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
+/** What an installed `locore` is. */
+const INSTALLED = fileURLToPath(new URL("../../run/locore.cjs", import.meta.url));
+const PACKAGE = fileURLToPath(new URL("../../..", import.meta.url));
 const PARTS = fileURLToPath(new URL("../../parts/main.json", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -116,8 +128,8 @@ test("R6.2 what was compiled is kept where Node can, unless it is told not to; w
   assert.deepEqual(start(path.join(file, "below")), refused, "a folder that cannot be made");
 });
 
-/** What of V8's flags a machine's thread changes for good before that would keep nothing: Node 20. Others have the checksum. */
-const KEEPS = "crc32" in zlib && Number.parseInt(process.versions.v8, 10) >= 12;
+/** What of V8's flags a machine's thread changes for good before that would keep nothing: Node 20. */
+const KEEPS = Number.parseInt(process.versions.v8, 10) >= 12;
 const LOAD = 0x100000;
 const kernel = path.join(folder, "prints");
 {
@@ -158,4 +170,26 @@ test("R6.2 what the machine's thread called is kept, used as long as it is right
     assert.notDeepEqual(readFileSync(file), damaged, "made anew");
   }
   assert.deepEqual(run(path.join(file, "below")), refused, "a folder that cannot be made");
+});
+
+test("R1.10 what a file to plug in prints arrives from either thread, and it has the classes of the program that it is plugged into", () => {
+  const modules = path.join(folder, "node_modules");
+  mkdirSync(modules);
+  symlinkSync(PACKAGE, path.join(modules, "locore"));
+  const device = `
+import { PartError } from "locore";
+console.log("out of it");
+console.error("err of it");
+const place = () => { throw new PartError("own", "a test", "an error", "Go on."); };
+export default { type: "own", summary: "refuses", place, create() {} };
+`;
+  writeFileSync(path.join(folder, "own.mjs"), device);
+  for (const command of ["plan", "boot"]) {
+    const words = [INSTALLED, command, kernel, "-m", "8M", "--device", "own.mjs"];
+    const { status, stdout, stderr } = spawnSync(process.execPath, words, { cwd: folder, input: "" });
+    assert.deepEqual([status, stdout.toString()], [8, "out of it\n"], `${command}: ${stderr.toString()}`);
+    assert.match(stderr.toString(), /^err of it$/m);
+    // One of another library's class would be told as something that the file throws.
+    assert.match(stderr.toString(), /^locore: place the parts of the machine: part own: found a test/m);
+  }
 });
