@@ -89,12 +89,12 @@ test("R6.2 restore loads no machine, no device, no loader and no engine in the t
 test("R3.10 a run that goes on from a kept machine loads nothing of what fetches, packs and plans, nor Node's cryptography", () => {
   const loaded = loadedWith("cli/run/run-once.js");
   assert.ok(loaded.includes("cli/run/warm/keeping.js"), loaded.join(" "));
-  const light =
-    /^guests\/(light|cache\/(folder|input|lock-age)|initramfs\/(run-init|exec-init|init-script|take-program))\.js$/;
-  const unwanted =
-    /^(machine\/machine|devices\/|boot\/(?!options)|formats\/|disk\/|engine\/(?!contract)|guests\/)/;
+  const unwanted = /^(machine\/machine|devices\/|boot\/(?!options)|formats\/|disk\/|engine\/(?!contract))/;
+  const fetching =
+    /^guests\/(index|pull|off-thread|apt\/|archives\/|catalogue\/|kernel-modules\/|cache\/(?!folder|input|lock-age))/;
+  const packing = /^guests\/initramfs\/(initramfs|run-initramfs|package-|file-tree)/;
   assert.deepEqual(
-    loaded.filter((one) => unwanted.test(one) && !light.test(one)),
+    loaded.filter((one) => [unwanted, fetching, packing].some((kind) => kind.test(one))),
     [],
   );
   const source = (module: string): string =>
