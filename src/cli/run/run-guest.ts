@@ -83,8 +83,8 @@ class RunSurroundings {
   #handOver: HandOver | undefined;
   /** Goes on with that, once there is room. */
   #give = (): void => undefined;
-  /** Its first instruction runs. */
-  #started = (): void => undefined;
+  /** It is known what the machine is made of, which is made next. */
+  #planned = (): void => undefined;
 
   readonly request: RunRequest;
   readonly kinds: StreamKinds;
@@ -113,7 +113,6 @@ class RunSurroundings {
       onStart: (steps) => {
         this.#steps = steps;
         this.timer.end("start", steps.first);
-        this.#started();
         void prepareToEnd();
       },
       onCopying: () => this.#handOver?.copying(),
@@ -122,6 +121,7 @@ class RunSurroundings {
       },
       onNotCopied: () => this.#handOver?.now(),
       onPlanned: (warnings) => {
+        this.#planned();
         for (const warning of warnings) context.stderr.write(`locore: warning: ${warning}\n`);
       },
     });
@@ -167,7 +167,8 @@ class RunSurroundings {
   /** Throws NotResumed where its state came to nothing before the command was started: until then the guest does nothing that is seen. */
   async #resume({ source, command }: WarmGuest): Promise<RunResult> {
     const handOver = this.#prepare(command, undefined, randomBytes(SEED_BYTES));
-    this.#started = () => handOver.now();
+    // So it finds its command when it goes on.
+    this.#planned = () => handOver.now();
     let result: RunResult;
     try {
       result = this.result(await this.#session.run({ source, maxResets: 0 }));

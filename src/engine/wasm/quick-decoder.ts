@@ -352,6 +352,7 @@ function bitsOf(b: FunctionBuilder, word: Value, shift: number, mask: number): V
   return b.and(b.shrU(word, b.i32(shift)), b.i32(mask));
 }
 
+/** The function of that name. */
 export function quickDecoder(): IrFunction {
   return new QuickDecoder().build();
 }
