@@ -9,6 +9,11 @@ export function plainMemory(
 ): GuestMemory {
   const map = new RamMap(ranges);
   const pages = { mark: () => undefined, unmark: () => undefined, list: () => undefined };
-  const observer = { changed, pages, complete: () => undefined };
+  const observer = {
+    changed,
+    pages,
+    absent: new Uint8Array(map.bytes / 0x1000),
+    fetchesLater: () => undefined,
+  };
   return new WasmGuestMemory(new ArrayBuffer(map.bytes), map, 0, observer);
 }

@@ -14,6 +14,19 @@ interface Run {
   count: number;
 }
 
+/** What is absent, and where it comes from. */
+interface Absence {
+  /** All of it. */
+  ram: Uint8Array;
+  /** By page of RAM: not there. */
+  absent: Uint8Array;
+  source: PageSource;
+  /** Gives a page's number in RAM. */
+  placeOf(this: void, page: number): number;
+  /** Called once nothing is absent any more. */
+  done(this: void): void;
+}
+
 export class AbsentPages {
   readonly #ram: Uint8Array;
   readonly #source: PageSource;
@@ -21,7 +34,6 @@ export class AbsentPages {
   /** Ascending, in RAM and in the source. */
   readonly #runs: readonly Run[];
   readonly #pages: number;
-  /** By page of RAM: not there. */
   readonly #absent: Uint8Array;
   readonly #scratch: Uint8Array;
   readonly #fetched: Uint8Array;
@@ -29,12 +41,11 @@ export class AbsentPages {
   #left: number;
   #next = 0;
 
-  /** `ram`: all of it; `placeOf` gives a page's number in it. `done` is called once nothing is absent any more. */
-  constructor(ram: Uint8Array, source: PageSource, placeOf: (page: number) => number, done: () => void) {
+  constructor({ ram, absent, source, placeOf, done }: Absence) {
     this.#ram = ram;
     this.#source = source;
     this.#done = done;
-    this.#absent = new Uint8Array(ram.length / layout.PAGE_SIZE);
+    this.#absent = absent;
     let page = 0;
     this.#runs = source.runs.map(({ first, count }) => {
       const run = { ramPage: placeOf(first), page, count };

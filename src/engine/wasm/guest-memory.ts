@@ -81,8 +81,10 @@ export interface MemoryObserver {
   changed(ramOffset: number, length: number): void;
   /** Pages written since a mark, by RAM offset. */
   readonly pages: { mark(): void; unmark(): void; list(): number[] | undefined };
-  /** Whether all of RAM is there now; where it is not, places in it have to be asked for. */
-  complete(all: boolean): void;
+  /** By page of RAM: not there yet. Generated code looks at it. */
+  readonly absent: Uint8Array;
+  /** From now on pages are absent. */
+  fetchesLater(): void;
 }
 
 export class WasmGuestMemory implements GuestMemory {
@@ -188,10 +190,9 @@ export class WasmGuestMemory implements GuestMemory {
     const ram = this.at(0, this.map.bytes);
     const done = (): void => {
       this.map.absent = undefined;
-      this.observer.complete(true);
     };
-    this.map.absent = new AbsentPages(ram, source, placeOf, done);
-    this.observer.complete(false);
+    this.map.absent = new AbsentPages({ ram, absent: this.observer.absent, source, placeOf, done });
+    this.observer.fetchesLater();
   }
 
   fetchMore(blocks: number): boolean {

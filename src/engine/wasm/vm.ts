@@ -141,7 +141,11 @@ class WasmVm implements Vm {
     this.memory = new WasmGuestMemory(this.wasmMemory.buffer, this.ram, ramBase, {
       changed: (offset, length) => this.changed(offset, length),
       pages: this.written,
-      complete: (all) => this.ramComplete(all),
+      absent: this.bytes.subarray(
+        layout.ABSENT_PAGES,
+        layout.ABSENT_PAGES + this.ram.bytes / layout.PAGE_SIZE,
+      ),
+      fetchesLater: () => this.bringForChecker(),
     });
     this.services = this.makeServices(host, ramBase);
     this.helpers = HELPER_NAMES.map((name) => {
@@ -203,14 +207,6 @@ class WasmVm implements Vm {
     const offset = cpu.u16[(record + REC_OFFSET) >>> 1];
     if (at < 0 || !block || offset >= layout.PAGE_SIZE) return true;
     return block.page * layout.PAGE_SIZE + offset === at && block.mode === cpu.get32(layout.MODE_KEY);
-  }
-
-  /** While RAM is not complete, generated code must not walk page tables by itself: whoever asks for a page has it fetched. */
-  private ramComplete(all: boolean): void {
-    const end = all ? this.ram.lowEnd : 0;
-    this.services.ramLowBytes = end;
-    for (const cpu of this.byBase.values()) cpu.set32(layout.RAM_LOW_PAGES, end >>> layout.PAGE_SHIFT);
-    if (!all) this.bringForChecker();
   }
 
   /** It compares all of RAM, which then has to be there. */

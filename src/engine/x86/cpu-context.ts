@@ -27,7 +27,7 @@ export interface EngineServices {
   /** Host address of the first byte of guest RAM in `memory`. */
   readonly ramBase: number;
   /** Bytes of RAM that begin at guest-physical address 0, below 4 GiB. */
-  ramLowBytes: number;
+  readonly ramLowBytes: number;
   /** Offset in RAM of a guest-physical address, or -1 when it is not RAM. */
   ramOffsetOf(physical: number): number;
   /** Guest-physical address of an offset in RAM. */

@@ -319,8 +319,11 @@ export const BYTE_KINDS = TEMPLATES + TEMPLATE_COUNT * 4;
 export const TEMPLATE_SLOTS = BYTE_KINDS + 4 * 256;
 export const TEMPLATE_SLOT_ROWS = 8;
 
+/** Pages of RAM that are not there yet, a byte each: see wasm/absent-pages.ts. Walks of generated code leave where they come to one. */
+export const ABSENT_PAGES = TEMPLATE_SLOTS + TEMPLATE_SLOT_ROWS * 16 * 2;
+
 /** One bit for each 64-byte line of RAM that holds decoded code: 8 bytes a page. */
-export const CODE_LINES = TEMPLATE_SLOTS + TEMPLATE_SLOT_ROWS * 16 * 2;
+export const CODE_LINES = ABSENT_PAGES + PAGES_4G;
 export const CODE_LINE_SHIFT = 6;
 
 /** First byte of the CPU areas of a guest with `ramBytes` of RAM: behind the code-line map, 64 KiB aligned. */

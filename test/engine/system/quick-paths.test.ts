@@ -12,7 +12,7 @@ import { deliverFault, deliverInterrupt } from "../../../src/engine/x86/system/d
 import { hasErrorCode } from "../../../src/engine/x86/system/faults.js";
 import { HELPERS } from "../../../src/engine/x86/system/instructions.js";
 import { Random } from "../../support/random.js";
-import { GPR, IDT, INSTRUCTION_RIP, PD, PT, record, TSS } from "./bench.js";
+import { GPR, IDT, INSTRUCTION_RIP, longMode, PD, PDPT, PML4, PT, record, TSS } from "./bench.js";
 import { ODD_SELECTORS, QuickBench, randomFlags, randomState, seldom, STACKS } from "./quick-paths.js";
 
 const CASES = 1500;
@@ -133,17 +133,23 @@ test("R3.10 delivery: generated code and the exact path agree on faults and inte
   assert.ok(done > CASES / 5 && done < CASES, `${done} of ${CASES} done by generated code`);
 });
 
+/** Pages of paging tables, and those that entries lead to. */
+const TABLES = [PML4, PDPT, PD, PT].map((table) => table >>> 12);
+const RAM_PAGES = [0x48, 0x49, 0x4a];
+
 /** Entries for the pages that are tried: RAM of every right, code, devices, absent, large; upper entries seldom odd. */
 function pokeEntries(quick: QuickBench, random: Random): void {
   const { bench } = quick;
   for (let i = 0; i < PAGES; i++) {
-    const ram = random.pick([0x48, 0x49, 0x4a, seldom(random, 4) ? 0x400 : 0x4b]);
+    const ram = random.pick([...RAM_PAGES, seldom(random, 4) ? 0x400 : 0x4b]);
     let entry = BigInt((ram << 12) | 1 | (random.below(256) << 1)) & ~0x80n;
     if (seldom(random, 6)) entry &= ~1n;
     if (seldom(random)) entry |= 1n << BigInt(40 + random.below(24));
     bench.poke(PT + (FIRST_PAGE + i) * 8, 8, entry);
   }
-  for (const page of [0x48, 0x49, 0x4a, PT >>> 12]) quick.setCode(page, seldom(random, 6));
+  for (const page of [...RAM_PAGES, PT >>> 12]) quick.setCode(page, seldom(random, 6));
+  for (const page of [...TABLES, ...RAM_PAGES])
+    bench.cpu.u8[L.ABSENT_PAGES + page] = seldom(random, 60) ? 1 : 0;
   bench.poke(PD + 8, 8, (random.below(512) << 1) | 0x200081 | (seldom(random) ? 0x4000 : 0));
   if (seldom(random)) bench.poke(PD, 8, PT | random.pick([3, 5, 0x23, 0x27, 0x26]));
   else bench.poke(PD, 8, PT | 0x27);
@@ -187,6 +193,31 @@ test("R3.10 page walks: generated code and the exact path agree on hosts, faults
   });
   const counts = JSON.stringify(outcomes);
   assert.ok(outcomes.hosts > CASES / 2 && outcomes.faults > CASES / 2 && done < CASES, counts);
+});
+
+test("R3.10 a walk that comes to a page which is still to be fetched is left to the exact path, for data and for code", () => {
+  const quick = new QuickBench();
+  const { bench } = quick;
+  const { cpu } = bench;
+  longMode(bench);
+  const [page] = RAM_PAGES;
+  bench.poke(PT + FIRST_PAGE * 8, 8, (page << 12) | 0x67);
+  for (const table of [PML4, PDPT, PD]) bench.poke(table, 8, bench.peek(table, 8) | 0x20n);
+  cpu.setAddress(L.MAIL_ADDRESS, FIRST_PAGE << 12);
+  const tries: [name: string, rest: number[]][] = [
+    ["translate", [record(cpu), 4]],
+    ["fetch", []],
+  ];
+  for (const [name, rest] of tries)
+    for (const absent of [...TABLES, page, undefined]) {
+      cpu.tlb.flushAll();
+      if (absent !== undefined) cpu.u8[L.ABSENT_PAGES + absent] = 1;
+      quick.left = false;
+      const result = quick.exported(name)(cpu.base, ...rest);
+      assert.equal(quick.left, absent !== undefined, `${name}, page ${absent}`);
+      assert.equal(result !== 0, absent === undefined, name);
+      if (absent !== undefined) cpu.u8[L.ABSENT_PAGES + absent] = 0;
+    }
 });
 
 test("R3.10 fetches: generated code and the exact path agree on faults, the instruction TLB and A", () => {

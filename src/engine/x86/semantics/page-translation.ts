@@ -128,6 +128,12 @@ function accessCode(b: InstructionBuilder, { write, user }: Rights): Value {
   return b.or(b.mul(write, b.i32(PF_WRITE)), b.mul(user, b.i32(PF_USER)));
 }
 
+/** Leaves where a physical page is no RAM, or is still to be fetched. */
+function requirePresent(b: InstructionBuilder, page: Value, leaveIf: LeaveIf): void {
+  leaveIf(b.geU(page, b.state("i64.load32_u", L.RAM_LOW_PAGES)));
+  leaveIf(b.load("i32.load8_u", b.wrap(page), L.ABSENT_PAGES));
+}
+
 /** Host address of the entry for `linear` in a table at a physical page, which must be RAM. */
 function entryAddress(
   b: InstructionBuilder,
@@ -136,7 +142,7 @@ function entryAddress(
   level: number,
   leaveIf: LeaveIf,
 ): Value {
-  leaveIf(b.geU(table, b.state("i64.load32_u", L.RAM_LOW_PAGES)));
+  requirePresent(b, table, leaveIf);
   const index = b.wrap(b.shrU(linear, b.i64(L.PAGE_SHIFT + INDEX_BITS * (level - 1))));
   const offset = b.shl(b.and(index, b.i32(INDEX_MASK)), b.i32(ENTRY_BYTES_SHIFT));
   const start = b.add(b.shl(b.wrap(table), b.i32(L.PAGE_SHIFT)), b.state("i32.load", L.RAM_BASE));
@@ -308,7 +314,7 @@ interface Target {
 
 function targetOf(b: InstructionBuilder, leaf: Leaf, leaveIf: LeaveIf): Target {
   const page = b.get(leaf.page);
-  leaveIf(b.geU(page, b.state("i64.load32_u", L.RAM_LOW_PAGES)));
+  requirePresent(b, page, leaveIf);
   const host = b.add(b.shl(b.wrap(page), b.i32(L.PAGE_SHIFT)), b.state("i32.load", L.RAM_BASE));
   return { page, host, watched: isWatched(b, host) };
 }
