@@ -142,7 +142,10 @@ function attached(
 
 function unknown(text: string, byName: Map<string, Word>): UsageError {
   const name = text.replace(/^--?/, "").replace(/=.*$/s, "");
-  const guess = closest(name, [...byName.keys()]);
+  // Of one letter is too little left to guess by.
+  const names = [...byName.keys()].filter((one) => one.length > 1);
+  const longer = name.length > 1 ? names.filter((one) => one.startsWith(name)) : [];
+  const guess = closest(name, names) ?? longer.at(-1);
   return new UsageError(`unknown option ${text}`, guess && `did you mean ${spelled(guess)}?`);
 }
 

@@ -3,6 +3,7 @@
  * bhyve's `-o name=value` give the same request. Reads no file; knows no loader.
  */
 import { UsageError, type Arguments, type OperandSpec, type OptionSpec } from "./args.js";
+import { closest } from "./closest.js";
 import { CONSOLE_PLACES, type BootOptions, type ClockOptions, type ConsolePlace } from "../boot/options.js";
 import { ANNOUNCE_WAYS, type AnnounceBy } from "../boot/announce-ways.js";
 import { DISK_OPTION, parseDisk } from "./disk-option.js";
@@ -169,6 +170,11 @@ const PAIR_FIELDS: Record<string, "kernel" | "initrd" | "commandLine" | "bios" |
   append: "commandLine",
   cmdline: "commandLine",
 };
+const PAIR_NAMES = [
+  ...["name", "entry", "module", ...Object.keys(PAIR_FIELDS)].map((own) => LOADER_PREFIX + own),
+  TESTDEV,
+  VIRTIO_VERSION,
+];
 
 type Pairs = Pick<BootRequest, "loader"> & { modules: string[] } & Partial<
     Pick<BootRequest, "kernel" | "initrd" | "commandLine" | "bios" | "vgaRom" | "testdev" | "virtio">
@@ -238,6 +244,13 @@ function readAnnouncing(request: BootRequest, args: Arguments): void {
   if (acpi !== undefined) request.acpi = acpi === "on";
 }
 
+function unknownPair(name: string): UsageError {
+  const whole = PAIR_NAMES.find((one) => one === LOADER_PREFIX + name);
+  const near = whole ?? closest(name, PAIR_NAMES);
+  const hint = near === undefined ? `there are ${PAIR_NAMES.join(", ")}` : `did you mean ${near}?`;
+  return new UsageError(`-o ${name}: unknown name`, hint);
+}
+
 function readPairs(args: Arguments): Pairs {
   const request: Pairs = { loader: {}, modules: [] };
   for (const text of args.values("o")) {
@@ -251,7 +264,7 @@ function readPairs(args: Arguments): Pairs {
         continue;
       }
       if (!name.startsWith(LOADER_PREFIX)) {
-        throw new UsageError(`-o ${name}: unknown name`, `did you mean ${LOADER_PREFIX}${name}?`);
+        throw unknownPair(name);
       }
       const own = name.slice(LOADER_PREFIX.length);
       const field = PAIR_FIELDS[own];

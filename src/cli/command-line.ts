@@ -17,25 +17,26 @@ export async function runCommandLine(args: readonly string[], context: CommandCo
   } catch (error) {
     const { explain, failureJson } = await import("./failure.js");
     const explained = explain(error);
-    const status = (await failureStatus(args)) ?? explained.status;
+    const [name, ...words] = args;
+    const command = COMMANDS.find((row) => row.name === name);
+    const loaded = await command?.load();
+    const status = loaded?.failureStatus ?? explained.status;
     if (args.includes("--json")) {
       context.stderr.write(`${failureJson(error, status)}\n`);
       return status;
     }
     const { lines } = explained;
-    const command = COMMANDS.find(({ name }) => name === args[0])?.name ?? "";
-    const more = error instanceof UsageError ? [`        locore help ${command}`.trimEnd()] : [];
+    const isUsage = error instanceof UsageError;
+    const advice = isUsage ? await loaded?.advice?.(words) : undefined;
+    const more = isUsage ? [advice, `locore help ${command?.name ?? ""}`.trimEnd()] : [];
     printLines(
       context.stderr,
-      [...lines, ...more].flatMap((line) => line.split("\n")),
+      [...lines, ...more.flatMap((line) => (line === undefined ? [] : [`        ${line}`]))].flatMap((line) =>
+        line.split("\n"),
+      ),
     );
     return status;
   }
-}
-
-/** What a command has instead of the usual statuses. */
-async function failureStatus([name]: readonly string[]): Promise<number | undefined> {
-  return (await COMMANDS.find((row) => row.name === name)?.load())?.failureStatus;
 }
 
 async function dispatch(args: readonly string[], context: CommandContext): Promise<number> {
@@ -46,6 +47,7 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   }
   if (first === "--version" || first === "-V") return dispatch(["version", ...rest], context);
   if (["--help", "-h", "-?"].includes(first)) return runHelp(rest, context);
+  if (first.startsWith("-")) throw optionFirst(first, rest);
   const command = await findCommand(first).load();
   const parsed = parseArguments(rest, [...command.options, HELP_OPTION], command.foreign);
   if (parsed.has("help")) return runHelp([first], context);
@@ -55,6 +57,15 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
     parsed.notes.map((note) => `locore: note: ${note}`),
   );
   return command.run(parsed, context);
+}
+
+/** An option where the command is to stand. */
+function optionFirst(option: string, rest: readonly string[]): UsageError {
+  const name = rest.find((word) => COMMANDS.some((row) => row.name === word));
+  return new UsageError(
+    `${option} stands where a command is expected`,
+    `options come behind it: locore ${name ?? "COMMAND"} ${option} …`,
+  );
 }
 
 async function runHelp(args: readonly string[], context: CommandContext): Promise<number> {

@@ -23,6 +23,8 @@ export interface Command {
   examples?: readonly (readonly [line: string, what: string])[];
   /** The status of a wrong command line, where the usual one could be taken for something else. */
   failureStatus?: number;
+  /** What to write instead of these words, which were refused; undefined where there is no more to say than what is wrong. */
+  advice?(words: readonly string[]): Promise<string | undefined>;
   /** Runs it and returns the exit status. May throw `UsageError` and the typed errors of `failure.ts`. */
   run(args: Arguments, context: CommandContext): Promise<number>;
 }

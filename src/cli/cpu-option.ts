@@ -62,7 +62,7 @@ function checkModel(text: string): void {
   if (text === "help")
     throw new UsageError("--cpu help", "locore plan KERNEL --cpuid lists the CPU's features");
   if (featureNamed(text).kind !== "unknown")
-    throw new UsageError(`--cpu ${text}: expected +feature or -feature`, `did you mean -${text}?`);
+    throw new UsageError(`--cpu ${text}: expected a sign before a feature`, `+${text}, or --cpu=-${text}`);
   throw new UsageError(
     `--cpu ${text}: there is one model of CPU here`,
     "write max, and -feature for what the guest must not have, as in max,-aes",

@@ -36,27 +36,34 @@ function isPlainName(given: string): boolean {
   return !/[\\/]/.test(given);
 }
 
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() ?? false;
+}
+
+/** What is neither a file nor a guest, with what was probably meant. */
+export function noSuchFile(given: string, guests: readonly string[]): Error {
+  const guess = closest(given, guests);
+  const hint =
+    guess === undefined ? "locore guests list names the guests" : `did you mean the guest ${guess}?`;
+  return new Error(`no such file or folder, and no guest of that name\n        ${hint}`);
+}
+
 /**
- * The path of a file that was named by itself or by a guest. Throws InputFileError for a name that is nearly a guest's, and
- * GuestError when the guest has no such file or cannot be had; a file that is not there is the reader's to report.
+ * The path of a file that was named by itself or by a guest. Throws InputFileError for a name that is neither, and GuestError when the
+ * guest has no such file or cannot be had; a path at which nothing is is the reader's to report.
  */
 export async function guestFile({ what, roles }: Wanted, given: string, pulling: Pulling): Promise<string> {
   if (!isPlainName(given) || (await isThere(given))) return given;
   const { allGuestNames, GuestError, pullGuest } = await import("../guests/index.js");
   if (!allGuestNames().includes(given)) {
-    const guess = closest(given, allGuestNames());
-    if (guess === undefined) return given;
-    const meant = `no such file, and no guest of that name\n        did you mean the guest ${guess}?`;
-    throw new InputFileError(what, given, new Error(meant));
+    if (await isFolder(given)) return given;
+    throw new InputFileError(what, given, noSuchFile(given, allGuestNames()));
   }
   const { files } = await pullGuest(given, pulling);
   const role = roles.find((name) => Object.hasOwn(files, name));
   if (role !== undefined) return files[role];
   const has = Object.keys(files).join(", ");
-  throw new GuestError(
-    "usage",
-    `${what} ${given}: no such file, and the guest ${given} has none: it has ${has}`,
-  );
+  throw new GuestError("usage", `${what} ${given}: the guest ${given} has no ${what}: it has ${has}`);
 }
 
 /** A request with a path wherever it names a guest. Throws as `guestFile` does. */

@@ -2,6 +2,8 @@
  * The values of -m, --smp and --rtc: as short as people write them, or with QEMU's suboptions behind. Those that say
  * something this machine has no use for are taken where the guest could not tell.
  */
+import { MAXIMUM_RAM, MINIMUM_RAM } from "../memory/ram.js";
+import { SIZE_4K } from "../spec/x86-system.js";
 import { MAXIMUM_CPUS } from "../x86/topology.js";
 import { UsageError } from "./args.js";
 import { parseCount, parseSize, parseSuboptions } from "./values.js";
@@ -22,7 +24,12 @@ function keyed(option: string, text: string, implied: string, known: readonly st
 /** "512M", or "size=512M,slots=2,maxmem=1G" (nothing can be plugged in later): bytes. */
 export function readMemory(text: string): number {
   const values = keyed("-m", text, "size", ["size", "slots", "maxmem"]);
-  return parseSize("-m", values.get("size") ?? text);
+  const bytes = parseSize("-m", values.get("size") ?? text);
+  if (bytes >= MINIMUM_RAM && bytes <= MAXIMUM_RAM && bytes % SIZE_4K === 0) return bytes;
+  throw new UsageError(
+    `-m ${text}: expected 2M to 512G, in pages of 4K`,
+    "a bare number counts MiB: 256, or 256M",
+  );
 }
 
 /** "2", "cpus=2", or QEMU's shape of it, "sockets=1,cores=2". */

@@ -4,6 +4,14 @@ import type { PullOptions, PullProgress } from "../guests/index.js";
 import { abortOnEndingSignal } from "../host/node/signals.js";
 
 const PERCENT = 100;
+/** What is being done, in words; other steps are words already. */
+const STEP_WORDS: Readonly<Record<string, string>> = {
+  waiting: "waiting for",
+  lists: "fetching",
+  download: "fetching",
+  unpack: "unpacking",
+} satisfies Record<PullProgress["step"], string>;
+const USUAL_COLUMNS = 80;
 const CLEAR_LINE = "\r\x1b[K";
 
 /** What is being done, with what, and how far it is. */
@@ -15,19 +23,27 @@ export interface ProgressLine {
   done(): void;
 }
 
+/** What is being done, as a line. What has a fraction is told by who does it, apt, in a sentence of its own. */
+export function progressText({ guest, step, detail, fraction }: ShownProgress): string {
+  const words = STEP_WORDS[step] as string | undefined;
+  const what = words !== undefined && fraction !== undefined ? detail : `${words ?? step} ${detail}`;
+  return `${guest}: ${what}${fraction === undefined ? "" : `, ${Math.floor(fraction * PERCENT)} %`}`;
+}
+
 /** A line on `stream`. */
-export function progressLine(stream: Writable & { isTTY?: boolean }): ProgressLine {
+export function progressLine(stream: Writable & { isTTY?: boolean; columns?: number }): ProgressLine {
   let last = "";
   let shown = false;
   return {
-    show({ guest, step, detail, fraction }) {
-      const percent = fraction === undefined ? "" : ` ${Math.floor(fraction * PERCENT)} %`;
+    show(event) {
+      const { guest, step } = event;
       if (stream.isTTY === true) {
         shown = true;
-        stream.write(`${CLEAR_LINE}${guest}: ${step} ${detail}${percent}`);
+        // What goes on in the next line of the terminal could not be removed.
+        stream.write(CLEAR_LINE + progressText(event).slice(0, (stream.columns ?? USUAL_COLUMNS) - 1));
       } else if (`${guest} ${step}` !== last) {
         last = `${guest} ${step}`;
-        stream.write(`${guest}: ${step} ${detail}\n`);
+        stream.write(`${progressText(event)}\n`);
       }
     },
     done() {

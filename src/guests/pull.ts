@@ -208,7 +208,7 @@ export async function pullEntry(entry: CatalogueEntry, options: PullOptions = {}
   const ready = options.refresh ? undefined : await cache.verified(name);
   if (ready) return asPulled(entry, cache, ready, true);
   const onWait = (): void =>
-    options.progress?.({ guest: name, step: "waiting", detail: "another process is fetching guests" });
+    options.progress?.({ guest: name, step: "waiting", detail: "another process that is fetching guests" });
   const work = async (temporary: string): Promise<PulledGuest> => {
     const meanwhile = options.refresh ? undefined : await cache.verified(name);
     if (meanwhile) return asPulled(entry, cache, meanwhile, true);

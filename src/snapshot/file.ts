@@ -3,7 +3,7 @@
  * followed. Loads nothing of a machine, so that what a file says of itself is told at once.
  */
 import { ByteView } from "../bytes/byte-view.js";
-import { hex } from "../bytes/hex.js";
+import { hex, hexBytes, printable } from "../bytes/hex.js";
 import { ShapeError, type Shape } from "../bytes/shape.js";
 import { crc32, type Checksum } from "../codecs/crc32.js";
 import type { GuestMemory, PageSource } from "../engine/contract.js";
@@ -62,6 +62,19 @@ export function readAbout(source: SnapshotSource, options: FileOptions = {}): Sn
 export const NO_STATE = "The state is none that a machine was saved as.";
 const DAMAGED = "The file is damaged: take another copy of it.";
 const MOST_SECTIONS = 16;
+
+/** What a file begins with that is something else. */
+function noSnapshot(start: Uint8Array): SnapshotError {
+  const shown = start.subarray(0, MAGIC.length);
+  const found = shown.length === 0 ? "an empty file" : `${hexBytes(shown)} "${printable(shown)}"`;
+  const meaning = "This file is no snapshot: locore inspect says what it is.";
+  return new SnapshotError(
+    0,
+    found,
+    `${hexBytes(Uint8Array.from(MAGIC))}, with which a snapshot begins`,
+    meaning,
+  );
+}
 
 interface Section {
   packing: number;
@@ -271,29 +284,24 @@ export class SnapshotFile {
   /** How many sections there are, and the checksum of their table. */
   #header(): { sections: number; tableCrc: number } {
     const { length } = this.#source;
+    const start = this.#read(0, Math.min(length, HEADER.size));
+    if (!isSnapshot(start)) throw noSnapshot(start);
     if (length < HEADER.size)
       throw new SnapshotError(length, "the end of the file", `a header of ${HEADER.size} bytes`, DAMAGED);
-    const header = new ByteView(this.#read(0, HEADER.size));
-    if (!isSnapshot(header.bytes))
-      throw new SnapshotError(0, "another magic number", "that of a snapshot", "This file is no snapshot.");
+    const header = new ByteView(start);
     const version = header.u32(HEADER.version);
-    if (version > VERSION)
+    if (version !== VERSION)
       throw new SnapshotError(
         HEADER.version,
         `version ${version}`,
-        `${VERSION} at most`,
-        "A newer locore wrote it: restore it with that one.",
+        `version ${VERSION}`,
+        `${version > VERSION ? "A newer" : "An older"} locore wrote it: restore it with that one.`,
       );
     const summed = header.bytes.subarray(0, HEADER.headerCrc);
     this.#expect(header.u32(HEADER.headerCrc), summed, HEADER.headerCrc, "the header");
     const sections = header.u32(HEADER.sections);
-    if (version < VERSION || sections > MOST_SECTIONS)
-      throw new SnapshotError(
-        version < VERSION ? HEADER.version : HEADER.sections,
-        `version ${version}, ${sections} sections`,
-        `version ${VERSION}, at most ${MOST_SECTIONS}`,
-        NO_STATE,
-      );
+    if (sections > MOST_SECTIONS)
+      throw new SnapshotError(HEADER.sections, `${sections} sections`, `at most ${MOST_SECTIONS}`, NO_STATE);
     const claimed = wide(header, HEADER.length);
     if (claimed !== length)
       throw new SnapshotError(

@@ -146,7 +146,18 @@ test("R1.3 modules: FILE and arguments, several, in both spellings; a space in F
 
 test("a misspelt option, -o name or command is answered with what was meant", () => {
   assert.throws(() => request("k", "--intrd", "x"), usage(/unknown option --intrd/, /did you mean --initrd/));
-  assert.throws(() => request("k", "-o", "entry=32"), usage(/-o entry/, /loader.entry/));
+  assert.throws(() => request("k", "-o", "entry=32"), usage(/-o entry/, /did you mean loader.entry/));
+  assert.throws(() => request("k", "-o", "foo=32"), usage(/-o foo/, /there are loader\.name, .*testdev/));
+  assert.throws(() => request("k", "--mem", "1G"), usage(/unknown option --mem/, /did you mean --memory/));
+});
+
+test("a size of memory that no machine has is refused as it was written", () => {
+  for (const size of ["1", "1T", "2049K"])
+    assert.throws(
+      () => request("k", "-m", size),
+      usage(new RegExp(`-m ${size}: expected 2M to 512G`), /counts MiB/),
+    );
+  assert.equal(request("k", "-m", "2").memory, 2 << 20);
 });
 
 test("a missing kernel, two kernels, a missing value and a surplus operand are usage errors", () => {

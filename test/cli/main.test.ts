@@ -80,6 +80,12 @@ test("a wrong command line exits 2 and says what was probably meant", async () =
   const option = await locore("boot", "vmlinuz", "--intrd", "x");
   assert.equal(option.status, 2);
   assert.match(option.err, /did you mean --initrd\?\n.*locore help boot/);
+  const early = await locore("--timeout", "5", "boot", "vmlinuz");
+  assert.equal(early.status, 2);
+  assert.match(
+    early.err,
+    /--timeout stands where a command is expected\n +options come behind it: locore boot --timeout/,
+  );
   const action = await locore("guests", "pul");
   assert.equal(action.status, 2);
   assert.match(action.err, /did you mean locore guests pull/);
@@ -88,9 +94,12 @@ test("a wrong command line exits 2 and says what was probably meant", async () =
 test("R2.3 a file that is no kernel exits 8 with what it is and what to do", async () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "README.md");
   writeFileSync(file, "# A heading\n\nSome text.\n");
-  for (const command of ["boot", "plan", "inspect"]) {
-    const { status, err } = await locore(command, file);
+  for (const command of ["boot", "plan", "inspect", "convert --to elf", "export --to xl --out x"]) {
+    const [name, ...options] = command.split(" ");
+    const { status, err } = await locore(name, file, ...options);
     assert.equal(status, 8, command);
+    assert.ok(err.includes(file), `${command}: ${err}`);
+    assert.match(err, /[^,] ?offset 0x0: found/);
     assert.match(err, /text, which begins "# A heading"/);
     assert.match(err, /give the kernel file itself/);
   }

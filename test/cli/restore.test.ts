@@ -308,10 +308,25 @@ test(
     for (const part of [0.001, 0.3, 0.999]) {
       const bad = Buffer.from(good);
       bad[Math.floor(bad.length * part)] ^= 0x10;
-      await refused(bad, /snapshot: at 0x[0-9a-f]+: found /);
+      await refused(bad, /snapshot( \S+)?: at 0x[0-9a-f]+: found /);
     }
-    await refused(good.subarray(0, good.length - 100), /snapshot: (at 0x[0-9a-f]+: )?found /);
-    await refused(Buffer.from("no snapshot at all"), /snapshot: (at 0x[0-9a-f]+: )?found /);
+    await refused(good.subarray(0, good.length - 100), /snapshot( \S+)?: (at 0x[0-9a-f]+: )?found /);
+    await refused(
+      Buffer.from("no snapshot at all"),
+      /snapshot .*: at 0x0: found 6e 6f .* "no snaps"; expected .* This file is no snapshot/,
+    );
+    await refused(Buffer.from([]), /snapshot .*: at 0x0: found an empty file/);
+    for (const [version, who] of [
+      [1, "An older locore"],
+      [3, "A newer locore"],
+    ] as const) {
+      const other = Buffer.from(good);
+      other.writeUInt32LE(version, 8);
+      await refused(
+        other,
+        new RegExp(`at 0x8: found version ${version}; expected version 2. ${who} wrote it`),
+      );
+    }
     const missing = await locore("restore", at("nothing.snap"));
     assert.equal(missing.status, 8);
     assert.match(missing.err, /snapshot .*nothing\.snap: no such file/);

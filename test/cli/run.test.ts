@@ -74,6 +74,22 @@ test("R1.10 run: a network that there is not, an unknown option, a missing kerne
   }
 });
 
+test("R1.10 run: a command without -- before it is answered with the line that was meant", async () => {
+  for (const [words, said] of [
+    [["uname"], /kernel uname: no such file .*\n(.*\n)?.* locore run -- uname\n/],
+    [["uname", "-a"], /--append needs a value.*\n.* locore run -- uname -a\n/],
+    [["debian-13", "ls", "-la"], /unknown option -la\n.* locore run debian-13 -- ls -la\n/],
+    [["echo", "a b", "--x"], /unknown option --x\n.* locore run -- COMMAND…\n/],
+  ] as const) {
+    const { status, err } = await locore("run", ...words);
+    assert.equal(status, 125, err);
+    assert.match(err, said);
+  }
+  // A kernel that is not there, and an option that is wrong, are about no command.
+  for (const words of [["./vmlinuz"], ["nosuchkernel", "--", "true"], ["--nosuch"]])
+    assert.doesNotMatch((await locore("run", ...words)).err, /stands behind/);
+});
+
 const RESET = machineEnd("reset", "port-cf9");
 const facts = (about: Partial<RunFacts>): RunFacts => ({
   ending: undefined,

@@ -87,6 +87,53 @@ test("guests: XDG_CACHE_HOME that is no absolute path is told, and where the cac
   assert.deepEqual(await readdir(path.join(home, ".cache")), ["locore"]);
 });
 
+test("guests: HOME that is empty is no folder: the system's is taken, and nothing is written to the current one", async (t) => {
+  const folder = await temporaryFolder(t);
+  const options = { cwd: folder, env: { PATH: process.env["PATH"], HOME: "" }, encoding: "utf8" } as const;
+  const { stdout } = spawnSync(process.execPath, [PROGRAM, "cache", "--json"], options);
+  assert.ok(path.isAbsolute((JSON.parse(stdout) as { folder: string }).folder), stdout);
+  assert.deepEqual(await readdir(folder), []);
+});
+
+test(
+  "guests: a user without a home is told what to set",
+  { skip: IS_ROOT ? false : "needs another user" },
+  () => {
+    // No system has an entry for this number.
+    const options = {
+      uid: 1_234_567,
+      gid: 1_234_567,
+      env: { PATH: process.env["PATH"] },
+      encoding: "utf8",
+    } as const;
+    if (spawnSync(process.execPath, [PROGRAM, "version"], options).status !== 0) return;
+    for (const command of [["cache"], ["guests", "pull", "busybox"], ["run", "--", "true"]]) {
+      const { stderr } = spawnSync(process.execPath, [PROGRAM, ...command], options);
+      assert.match(
+        stderr,
+        /^locore: there is no place for the cache: this user has no home folder; set HOME, or XDG_CACHE_HOME /,
+      );
+    }
+  },
+);
+
+test("cache: a folder that cannot be made keeps nothing, and says so; one that others can write is not believed", async (t) => {
+  const folder = await temporaryFolder(t);
+  const cache = path.join(folder, "locore");
+  await writeFile(cache, "");
+  setEnvironment(t, { XDG_CACHE_HOME: folder });
+  const none = await locore("cache");
+  assert.deepEqual([none.status, none.err], [0, ""]);
+  assert.match(none.out, /^0 of at most 8 machines/);
+  assert.match((await locore("cache", "limit", "1", "1G")).err, /limit .*warm: the folder cannot be made/);
+  await rm(cache);
+  await mkdir(path.join(cache, "warm"), { recursive: true });
+  await chmod(path.join(cache, "warm"), 0o777);
+  const others = await locore("cache");
+  assert.match(others.err, new RegExp(`^locore: cache ${cache}/warm: others can write there`));
+  assert.notEqual(others.status, 0);
+});
+
 test("guests: of several names, one that there is not is told before anything is fetched", async (t) => {
   setEnvironment(t, { XDG_CACHE_HOME: "/nonexistent/cache" });
   const { err, status } = await locore("guests", "pull", "busybox", "windows");

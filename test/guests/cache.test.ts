@@ -124,6 +124,38 @@ test("guest cache: the lock of another machine is respected while it is fresh an
   assert.equal(await cache.exclusively(() => Promise.resolve("done")), "done");
 });
 
+test("guest cache: what one process does at once takes turns and is told of no other process; who gives up lets the next one go", async (t) => {
+  const cache = await temporaryCache(t);
+  const done: string[] = [];
+  const waited: string[] = [];
+  let begin = (): void => undefined;
+  const began = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const turn = (name: string, signal?: AbortSignal): Promise<void> =>
+    cache.exclusively(
+      async () => {
+        done.push(`${name} begins`);
+        begin();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        done.push(`${name} ends`);
+      },
+      { signal, onWait: () => waited.push(name) },
+    );
+  const abort = new AbortController();
+  const one = turn("one");
+  await began;
+  const others = [turn("two", abort.signal), turn("three")];
+  abort.abort(new Error("changed its mind"));
+  const ends = await Promise.allSettled([one, ...others]);
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    ["fulfilled", "rejected", "fulfilled"],
+  );
+  assert.deepEqual(done, ["one begins", "one ends", "three begins", "three ends"]);
+  assert.deepEqual(waited, []);
+});
+
 test("guest cache: the lock is released when the work fails", async (t) => {
   const cache = await temporaryCache(t);
   await assert.rejects(

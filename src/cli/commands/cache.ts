@@ -1,9 +1,10 @@
 /** `locore cache`: the machines that runs go on from, and how many of them are kept. */
+import { existsSync } from "node:fs";
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
 import { OutputFileError } from "../failure.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
-import { KeptMachines, type KeptMachine } from "../run/warm/folder.js";
+import { DEFAULT_LIMIT, KeptMachines, type KeptLimit, type KeptMachine } from "../run/warm/folder.js";
 import { parseSize } from "../values.js";
 
 const ACTIONS = ["list", "clear", "limit"];
@@ -19,18 +20,22 @@ function row({ key, record, usedMs }: KeptMachine): string {
   return `${key.slice(0, KEY_SHOWN)}  ${mib(record.size).padStart(9)}  ${new Date(usedMs).toISOString()}  ${record.what}`;
 }
 
-function list(machines: KeptMachines, args: Arguments, { stdout }: CommandContext): number {
-  const kept = machines.list();
-  const { count, bytes } = machines.limit;
+function list(
+  kept: readonly KeptMachine[],
+  { count, bytes }: KeptLimit,
+  args: Arguments,
+  { stdout }: CommandContext,
+): number {
+  const folder = KeptMachines.folderIn();
   if (args.has("json")) {
     const rows = kept.map(({ key, record: { what, size }, usedMs }) => ({ key, what, size, usedMs }));
-    stdout.write(`${JSON.stringify({ folder: machines.folder, limit: { count, bytes }, machines: rows })}\n`);
+    stdout.write(`${JSON.stringify({ folder, limit: { count, bytes }, machines: rows })}\n`);
     return 0;
   }
   const sum = kept.reduce((total, { record }) => total + record.size, 0);
   printLines(stdout, [
     ...kept.map(row),
-    `${kept.length} of at most ${count} machines, ${mib(sum)} of at most ${mib(bytes)}, in ${machines.folder}`,
+    `${kept.length} of at most ${count} machines, ${mib(sum)} of at most ${mib(bytes)}, in ${folder}`,
   ]);
   return 0;
 }
@@ -39,7 +44,7 @@ async function limit(machines: KeptMachines, words: readonly string[]): Promise<
   const [count = "", size = "", ...others] = words;
   if (!COUNT.test(count) || size === "" || others.length > 0)
     throw new UsageError(
-      `limit ${words.join(" ")}: expected how many and how much`,
+      `${["limit", ...words].join(" ")}: expected how many and how much`,
       "locore cache limit 8 2G",
     );
   const bytes = parseSize("limit", size);
@@ -53,11 +58,27 @@ async function limit(machines: KeptMachines, words: readonly string[]): Promise<
 
 function clear(machines: KeptMachines, { stdout }: CommandContext): number {
   try {
-    printLines(stdout, [`${machines.clear()} machines thrown away`]);
+    const count = machines.clear();
+    printLines(stdout, [`${count} machine${count === 1 ? "" : "s"} thrown away`]);
   } catch (cause) {
     throw new OutputFileError("cache", machines.folder, cause);
   }
   return 0;
+}
+
+/** Where there is no folder, and none can be made, nothing is kept; one of somebody else is not believed. */
+function withoutFolder(action: string, args: Arguments, context: CommandContext): number {
+  const folder = KeptMachines.folderIn();
+  if (existsSync(folder))
+    throw new OutputFileError(
+      "cache",
+      folder,
+      new Error(
+        "others can write there, or it is no folder: what is in it is not believed; remove it, or set XDG_CACHE_HOME",
+      ),
+    );
+  if (action === "limit") throw new OutputFileError("limit", folder, new Error("the folder cannot be made"));
+  return action === "list" ? list([], DEFAULT_LIMIT, args, context) : 0;
 }
 
 export const cache: Command = {
@@ -83,13 +104,9 @@ export const cache: Command = {
     }
     if (action !== "limit" && values.length > 0) throw new UsageError(`unexpected operand ${values[0]}`);
     const machines = KeptMachines.open();
-    if (machines === undefined)
-      throw new UsageError(
-        "the folder of kept machines is not this user's alone",
-        "remove warm in the cache, or set XDG_CACHE_HOME",
-      );
+    if (machines === undefined) return withoutFolder(action, args, context);
     if (action === "limit") return limit(machines, values);
-    if (action === "list") return list(machines, args, context);
+    if (action === "list") return list(machines.list(), machines.limit, args, context);
     return clear(machines, context);
   },
 };

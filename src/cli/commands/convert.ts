@@ -12,6 +12,7 @@ import { UsageError, type Arguments } from "../args.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
 import { guestFile, KERNEL } from "../guest-files.js";
+import { naming } from "../naming.js";
 import { toJson } from "../json.js";
 import { showingProgress } from "../progress.js";
 import { parseAddress } from "../values.js";
@@ -88,7 +89,8 @@ async function run(args: Arguments, { stdout, stderr }: CommandContext): Promise
   const at = address === undefined ? undefined : parseAddress("--at", address);
   const file = await showingProgress(stderr, (pulling) => guestFile(KERNEL, input, pulling));
   const bytes = await readInput("kernel", file);
-  const made = convertImage(bytes, { to, at, relative: args.has("relative"), entry: args.value("entry") });
+  const asked = { to, at, relative: args.has("relative"), entry: args.value("entry") };
+  const made = naming(file, () => convertImage(bytes, asked));
   await checkDistinct(file, output);
   await writeOutput(output, made.bytes);
   if (args.has("json")) {

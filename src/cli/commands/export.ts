@@ -15,6 +15,7 @@ import { UsageError, type Arguments } from "../args.js";
 import { BOOT_OPERANDS, BOOT_OPTIONS, type BootRequest } from "../boot-request.js";
 import { JSON_OPTION, printLines, type Command, type CommandContext } from "../command.js";
 import { readInput, writeOutput } from "../files.js";
+import { naming } from "../naming.js";
 import { withGuestFiles } from "../guest-files.js";
 import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
@@ -37,7 +38,7 @@ async function exportRequest(args: Arguments, stderr: Writable): Promise<ExportR
   const asked = await askedRequest(args);
   const request = await showingProgress(stderr, (pulling) => withGuestFiles(asked, pulling));
   const bytes = await readInput("kernel", request.kernel);
-  const image = recognise(bytes);
+  const image = naming(request.kernel, () => recognise(bytes));
   const { initrd } = request;
   const initrdSize = initrd === undefined ? 0 : (await readInput("initrd", initrd)).length;
   return {

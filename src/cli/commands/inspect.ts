@@ -22,6 +22,7 @@ import { readInput } from "../files.js";
 import { aboutLines } from "../render/snapshot.js";
 import { aboutFile } from "./restore.js";
 import { diskImage } from "../disk-image.js";
+import { inFile, naming } from "../naming.js";
 import { guestFile, isThere, KERNEL } from "../guest-files.js";
 import { UsageError, type Arguments } from "../args.js";
 import { closest } from "../closest.js";
@@ -201,7 +202,7 @@ function showNamed(path: string, { summary, facts }: NamedFile, stdout: Writable
 /** A unified kernel image: what loaders do with the whole, then the kernel in it as if it were given. */
 function showUnified(path: string, file: NamedFile, whole: Uint8Array, shown: Shown): number {
   const { args, stdout } = shown;
-  const kernel = recognise(file.kernel ?? whole);
+  const kernel = naming(path, () => recognise(file.kernel ?? whole));
   const where = args.has("facts") ? [] : [...x86Verdicts(whole, undefined), ...ownVerdicts(kernel)];
   const behind = trapsBehind(kernel, where);
   const asked = args.value("for");
@@ -259,7 +260,7 @@ async function inspectKernel(path: string, shown: Shown): Promise<number> {
     else if (!noKernel) showText(report, stdout);
     else if (name !== undefined) showNamed(path, name, stdout);
   }
-  if (fault !== undefined) throw fault;
+  if (fault !== undefined) throw inFile(path, fault);
   return EXIT_STATUS.ok;
 }
 

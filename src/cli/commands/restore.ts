@@ -12,6 +12,7 @@ import { parseDevice } from "../device-option.js";
 import { parseDisk } from "../disk-option.js";
 import { InputFileError } from "../failure.js";
 import { launch } from "../launch.js";
+import { inFile } from "../naming.js";
 import { NET_RUN_OPTIONS, readNet } from "../net-option.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 
@@ -37,7 +38,7 @@ function reading<T>(file: string, read: (source: SnapshotSource) => T): T {
   try {
     return readSnapshotFile(file, read);
   } catch (error) {
-    if (error instanceof SnapshotError) throw error;
+    if (error instanceof SnapshotError) throw inFile(file, error);
     throw new InputFileError("snapshot", file, error);
   }
 }

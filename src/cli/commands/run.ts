@@ -109,6 +109,7 @@ export const run: Command = {
       "four runs, one report",
     ],
   ],
+  advice: async (words) => (await import("../run/misplaced.js")).misplacedCommand(words),
   async run(args, context) {
     if (args.has("matrix")) return (await import("../matrix/run-matrix.js")).runMatrix(args, context);
     const tell = linkToMatrix();
@@ -118,8 +119,11 @@ export const run: Command = {
       await tell?.(outcome);
       return outcome.status;
     } catch (error) {
-      const { explain } = await import("../failure.js");
-      const { lines } = explain(error);
+      const { explain, InputFileError } = await import("../failure.js");
+      // Who forgot the dashes has named a command where a kernel is expected.
+      const isBare = error instanceof InputFileError && args.before === args.operands.length;
+      const advice = isBare ? await run.advice?.(args.operands) : undefined;
+      const lines = [...explain(error).lines, ...(advice === undefined ? [] : [`        ${advice}`])];
       const reason = reasonOf(error);
       const outcome: Outcome = {
         status: RUN_STATUS.ours,

@@ -5,7 +5,7 @@
 import type { Writable } from "node:stream";
 import { inOneLine } from "../../bytes/one-line.js";
 import { printLines } from "../command.js";
-import type { ShownProgress } from "../progress.js";
+import { progressText, type ShownProgress } from "../progress.js";
 import { shownTime } from "./durations.js";
 
 type Screen = Writable & { isTTY?: boolean; columns?: number; rows?: number };
@@ -28,7 +28,6 @@ export interface MatrixDisplay {
 }
 
 const REDRAW_MS = 500;
-const PERCENT = 100;
 /** Rows of a terminal that does not say how many it has, and columns. */
 const USUAL_ROWS = 24;
 const USUAL_COLUMNS = 80;
@@ -61,8 +60,9 @@ class PlainDisplay implements MatrixDisplay {
     this.lines(lines);
   }
 
-  fetching({ guest, step, detail }: ShownProgress): void {
-    if (this.#last !== `${guest} ${step}`) printLines(this.progress, [`${guest}: ${step} ${detail}`]);
+  fetching(event: ShownProgress): void {
+    const { guest, step } = event;
+    if (this.#last !== `${guest} ${step}`) printLines(this.progress, [progressText(event)]);
     this.#last = `${guest} ${step}`;
   }
 
@@ -108,9 +108,8 @@ class LiveDisplay implements MatrixDisplay {
     this.lines(lines);
   }
 
-  fetching({ guest, step, detail, fraction }: ShownProgress): void {
-    const percent = fraction === undefined ? "" : ` ${Math.floor(fraction * PERCENT)} %`;
-    this.#fetching = `fetch    ${guest}: ${step} ${detail}${percent}`;
+  fetching(event: ShownProgress): void {
+    this.#fetching = `fetch    ${progressText(event)}`;
     this.#draw();
   }
 

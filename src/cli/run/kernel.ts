@@ -8,8 +8,7 @@ import { inputAt, moduleFolder, pullModules, type Input, type ModuleSource } fro
 import { recognise } from "../../formats/index.js";
 import { InputFileError } from "../failure.js";
 import { readInput } from "../files.js";
-import { closest } from "../closest.js";
-import type { Pulling } from "../guest-files.js";
+import { noSuchFile, type Pulling } from "../guest-files.js";
 import { DEFAULT_KERNEL } from "./request.js";
 
 /** A kernel that is to be run. */
@@ -115,13 +114,7 @@ export async function findKernel(given: string | undefined, pulling: Pulling): P
   if (kind === undefined && !given.includes("/")) {
     const { allGuestNames } = await import("../../guests/index.js");
     if (allGuestNames().includes(given)) return fromCatalogue(given, pulling);
-    const guess = closest(given, allGuestNames());
-    const meant = guess === undefined ? "" : `\n        did you mean the guest ${guess}?`;
-    throw new InputFileError(
-      "kernel",
-      given,
-      new Error(`no such file or folder, and no guest of that name${meant}`),
-    );
+    throw new InputFileError("kernel", given, noSuchFile(given, allGuestNames()));
   }
   const seen = [inputAt(given)];
   const bytes = await readInput("kernel", given, pulling.signal);

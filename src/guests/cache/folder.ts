@@ -1,13 +1,18 @@
 /** Where the cache of fetched guests is. What only asks for that is not to load what fills it. */
-import { homedir } from "node:os";
 import path from "node:path";
+import { GuestError } from "../errors.js";
+import { cacheHome } from "./cache-home.js";
 
-/** `$XDG_CACHE_HOME/locore` when that is an absolute path, else `~/.cache/locore`. */
+/**
+ * Where the cache is: `$XDG_CACHE_HOME/locore` when that is an absolute path, else `~/.cache/locore`. Throws GuestError "storage" where
+ * there is neither.
+ */
 export function defaultCacheFolder(): string {
-  const base = process.env["XDG_CACHE_HOME"];
-  return path.join(
-    base !== undefined && path.isAbsolute(base) ? base : path.join(homedir(), ".cache"),
-    "locore",
+  const base = cacheHome();
+  if (base !== undefined) return path.join(base, "locore");
+  throw new GuestError(
+    "storage",
+    "there is no place for the cache: this user has no home folder; set HOME, or XDG_CACHE_HOME to a folder that can be written",
   );
 }
 

@@ -88,6 +88,26 @@ async function tryLock(file: string): Promise<boolean> {
   }
 }
 
+/** What of this process holds a lock, or waits for it, the last that came. */
+const ours = new Map<string, Promise<unknown>>();
+
+/** Waits until nothing of this process that came before has the lock. */
+async function behindOurs(
+  before: Promise<unknown> | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (before === undefined) return;
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => reject(signal?.reason as Error);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    void before.then(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    });
+  });
+}
+
 /**
  * Runs `work` while holding the lock `file`, whose folder exists. `onWait` is called once if another process holds
  * it. The lock is released however `work` ends; a rejected `signal` stops the waiting.
@@ -96,6 +116,22 @@ export async function withLock<T>(
   file: string,
   work: () => Promise<T>,
   options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined } = {},
+): Promise<T> {
+  const before = ours.get(file);
+  const turn = behindOurs(before, options.signal).then(() => locked(file, work, options));
+  // Who comes later waits for all before, also where this one gives up.
+  const last = Promise.allSettled([before, turn]);
+  ours.set(file, last);
+  void last.then(() => {
+    if (ours.get(file) === last) ours.delete(file);
+  });
+  return turn;
+}
+
+async function locked<T>(
+  file: string,
+  work: () => Promise<T>,
+  options: { signal?: AbortSignal | undefined; onWait?: (() => void) | undefined },
 ): Promise<T> {
   let waited = false;
   while (!(await tryLock(file))) {

@@ -144,7 +144,7 @@ class SetFetcher {
     const missing: Resolved[] = [];
     for (const one of wanted) if (!(await this.#isThere(one))) missing.push(one);
     if (missing.length === 0) return;
-    this.#report("download", `${missing.length} packages`);
+    this.#report("download", `${missing.length} package${missing.length === 1 ? "" : "s"}`);
     const files = await apt.download(missing, temporary, {
       signal: this.options.signal,
       onProgress: (detail, fraction) => this.#report("download", detail, fraction),
@@ -205,7 +205,7 @@ export async function fetchPackages(request: PackageRequest, options: PullOption
   if (ready) return ready;
   const guest = request.packages.join(" ");
   const onWait = (): void =>
-    options.progress?.({ guest, step: "waiting", detail: "another process is fetching guests" });
+    options.progress?.({ guest, step: "waiting", detail: "another process that is fetching guests" });
   const work = async (temporary: string): Promise<PackageSet> =>
     (await fetcher.cached()) ?? (await fetcher.fetch(temporary));
   return cache.exclusively(work, { signal: options.signal, onWait });

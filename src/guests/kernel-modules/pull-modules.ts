@@ -115,7 +115,7 @@ export async function pullModules(kernel: PulledGuest, options: PullOptions = {}
         options.progress?.({
           guest: kernel.name,
           step: "waiting",
-          detail: "another process is fetching guests",
+          detail: "another process that is fetching guests",
         }),
     }),
   );

@@ -13,7 +13,9 @@ const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
 /** Our folder in the user's cache. Throws where the user has no folder. */
 export function userFolder(): string {
   const { XDG_CACHE_HOME: base = "" } = process.env;
-  return path.join(path.isAbsolute(base) ? base : path.join(homedir(), ".cache"), "locore");
+  const folder = path.isAbsolute(base) ? base : path.join(homedir(), ".cache");
+  if (!path.isAbsolute(folder)) throw new Error("an empty HOME names no folder");
+  return path.join(folder, "locore");
 }
 
 /** Where compiled code is kept: Node's own variables say, or the user's cache. Undefined where none is to be. */

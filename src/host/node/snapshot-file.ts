@@ -183,8 +183,8 @@ export function openSnapshotFile(name: string): OpenFile {
     closeSync(descriptor);
     throw new SnapshotError(
       undefined,
-      `${name}, which is no file`,
-      "a snapshot's file",
+      facts.isDirectory() ? "a folder" : "no regular file",
+      "the file of a snapshot",
       "It is read in place.",
     );
   }

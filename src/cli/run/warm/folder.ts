@@ -98,9 +98,14 @@ const limitShape = record<KeptLimit>({ count: natural, bytes: natural });
 export class KeptMachines {
   private constructor(readonly folder: string) {}
 
+  /** Where they are kept. */
+  static folderIn(cache = defaultCacheFolder()): string {
+    return keptMachinesFolder(cache);
+  }
+
   /** Makes the folder where it is missing; undefined where there can be none that is this user's alone. */
   static open(cache = defaultCacheFolder()): KeptMachines | undefined {
-    const folder = keptMachinesFolder(cache);
+    const folder = KeptMachines.folderIn(cache);
     try {
       mkdirSync(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
       return isOurs(folder, "folder") ? new KeptMachines(folder) : undefined;
