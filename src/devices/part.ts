@@ -127,6 +127,8 @@ export interface Channel {
   readonly keep?: ((waits: boolean) => void) | undefined;
   /** At most `limit` bytes for the guest; an empty array when there is none now. */
   read(limit: number): Uint8Array;
+  /** Whether a machine that is saved takes what there is to read with it. Absent: it is of this run alone. */
+  readonly inputSaved?: boolean;
   /** Whether more may come; the guest is told of the end. While more may come, that keeps a sleeping machine alive. Absent: it never ends, and nobody waits. */
   inputOpen?(): boolean;
 }

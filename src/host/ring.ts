@@ -27,14 +27,14 @@ export class Ring {
   readonly buffer: SharedArrayBuffer;
   readonly #words: Int32Array;
   readonly #data: Uint8Array;
-  readonly #capacity: number;
+  readonly capacity: number;
 
   /** Wraps the memory of a ring that `Ring.allocate` made, on either side. */
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, HEADER_WORDS);
     this.#data = new Uint8Array(buffer, HEADER_BYTES);
-    this.#capacity = this.#data.length;
+    this.capacity = this.#data.length;
   }
 
   /** Makes a ring; `capacity` is a power of two up to 2^30. */
@@ -50,7 +50,7 @@ export class Ring {
 
   /** Bytes that can be written now. */
   get space(): number {
-    return this.#capacity - this.available;
+    return this.capacity - this.available;
   }
 
   /** Whether the writer has closed it; bytes may still be there to read. */
@@ -88,8 +88,8 @@ export class Ring {
     const count = Math.min(bytes.length, this.space);
     if (count === 0) return 0;
     const written = Atomics.load(this.#words, WRITTEN);
-    const start = (written >>> 0) % this.#capacity;
-    const first = Math.min(count, this.#capacity - start);
+    const start = (written >>> 0) % this.capacity;
+    const first = Math.min(count, this.capacity - start);
     this.#data.set(bytes.subarray(0, first), start);
     this.#data.set(bytes.subarray(first, count), 0);
     Atomics.store(this.#words, WRITTEN, (written + count) | 0);
@@ -102,8 +102,8 @@ export class Ring {
     const bytes = new Uint8Array(count);
     if (count === 0) return bytes;
     const read = Atomics.load(this.#words, READ);
-    const start = (read >>> 0) % this.#capacity;
-    const first = Math.min(count, this.#capacity - start);
+    const start = (read >>> 0) % this.capacity;
+    const first = Math.min(count, this.capacity - start);
     bytes.set(this.#data.subarray(start, start + first), 0);
     bytes.set(this.#data.subarray(0, count - first), first);
     Atomics.store(this.#words, READ, (read + count) | 0);

@@ -42,14 +42,22 @@ const OUTPUT_CAPACITY = 1 << 18;
 /** Pasted input waits here until the guest has read it. */
 const INPUT_CAPACITY = 1 << 16;
 
+/** What a channel is like, where it is not as the console. */
+export interface StreamOptions {
+  /** Bytes that may wait each way, a power of two. */
+  capacity?: number;
+  /** A full ring holds back only who writes in the guest; absent: the worker waits until there is room. */
+  patient?: boolean;
+  /** Input that the guest has not taken is saved with its machine; absent: it is of this run alone. */
+  inputSaved?: boolean;
+}
+
 /** A ring each way. */
-export interface SharedStream {
+export interface SharedStream extends Omit<StreamOptions, "capacity"> {
   /** Worker → main. */
   output: SharedArrayBuffer;
   /** Main → worker. */
   input: SharedArrayBuffer;
-  /** A full ring holds back only who writes in the guest; absent: the worker waits until there is room. */
-  patient?: boolean;
 }
 
 /** What crosses to the worker: pieces of shared memory. */
@@ -65,14 +73,10 @@ function allocateStream(output = OUTPUT_CAPACITY, input = INPUT_CAPACITY): Share
   return { output: Ring.allocate(output).buffer, input: Ring.allocate(input).buffer };
 }
 
-/**
- * Makes the memory of one machine: empty rings, a bell that never rang. `sizes`: bytes each way of channels that are not as the console.
- * `patient`: channels that are (`SharedStream`).
- */
+/** Makes the memory of one machine: empty rings, a bell that never rang. */
 export function allocateShared(
   channels: readonly string[] = [],
-  sizes: ReadonlyMap<string, number> = new Map<string, number>(),
-  patient: ReadonlySet<string> = new Set<string>(),
+  options: ReadonlyMap<string, StreamOptions> = new Map<string, StreamOptions>(),
 ): SharedMemory {
   return {
     ...allocateStream(),
@@ -80,8 +84,8 @@ export function allocateShared(
     saveTo: new SharedArrayBuffer(PATH_AT + LONGEST_PATH),
     channels: new Map(
       channels.map((name) => {
-        const stream = allocateStream(sizes.get(name), sizes.get(name));
-        return [name, { ...stream, patient: patient.has(name) }];
+        const { capacity, ...others } = options.get(name) ?? {};
+        return [name, { ...allocateStream(capacity, capacity), ...others }];
       }),
     ),
   };
@@ -138,12 +142,18 @@ export class MainStream {
     return this.#output.kept;
   }
 
-  /** Gives input; returns how much was taken. If that is not all, the worker will call back. */
-  giveInput(bytes: Uint8Array): number {
-    let taken = this.#input.write(bytes);
+  /**
+   * Gives input; returns how much was taken. If that is not all, the worker will call back. `whole`: all at once or nothing, unless it is
+   * more than there is ever room for.
+   */
+  giveInput(bytes: Uint8Array, whole = false): number {
+    const isWhole = whole && bytes.length <= this.#input.capacity;
+    const write = (rest: Uint8Array): number =>
+      isWhole && this.#input.space < rest.length ? 0 : this.#input.write(rest);
+    let taken = write(bytes);
     if (taken < bytes.length) {
       this.#input.want();
-      taken += this.#input.write(bytes.subarray(taken));
+      taken += write(bytes.subarray(taken));
     }
     this.#changed();
     return taken;
@@ -221,6 +231,7 @@ export class MainSide extends MainStream {
 /** The worker's end of a stream: a console's, or a channel's. */
 class WorkerStream implements ConsoleEnd, Channel {
   readonly keep: ((waits: boolean) => void) | undefined;
+  readonly inputSaved: boolean;
   readonly #output: Ring;
   readonly #input: Ring;
   readonly #control: Int32Array;
@@ -228,11 +239,16 @@ class WorkerStream implements ConsoleEnd, Channel {
   /** Something is missing behind what was written: whatever followed would be read as what it is not. */
   #cut = false;
 
-  constructor({ output, input, patient }: SharedStream, control: Int32Array, wakeMain: () => void) {
+  constructor(
+    { output, input, patient, inputSaved = false }: SharedStream,
+    control: Int32Array,
+    wakeMain: () => void,
+  ) {
     this.#output = new Ring(output);
     this.#input = new Ring(input);
     this.#control = control;
     this.#wakeMain = wakeMain;
+    this.inputSaved = inputSaved;
     if (patient !== true) return;
     this.keep = (waits) => {
       if (waits === this.#output.kept) return;

@@ -103,7 +103,7 @@ export class VmHost {
     if (serving !== "no")
       this.commands = new GuestCommands(
         {
-          give: (port, bytes) => this.#session.give(port, bytes),
+          give: (port, bytes) => this.#session.give(port, bytes, true),
           drained: (port) => this.#session.drained(port),
         },
         serving === "from boot" ? 0 : serving.lastJob,
@@ -150,11 +150,12 @@ export class VmHost {
     const channels = new Map<string, SessionChannel>();
     // Who reads a command's output slowly holds that command back, and nothing else of the machine.
     for (const [name, channel] of this.commands?.channels() ?? [])
-      channels.set(name, { ...channel, patient: true, keeps: true });
+      channels.set(name, { ...channel, patient: true, keeps: true, inputSaved: true });
     if (this.commands !== undefined)
       channels.set(TERMINAL_CHANNEL, {
         output: (bytes) => this.terminal.wire?.take(bytes) ?? Promise.resolve(),
         keeps: true,
+        inputSaved: true,
         onRoom: () => this.terminal.wire?.room(),
       });
     if (this.#options.network !== undefined) channels.set(NET_CHANNEL, this.#options.network.channel);
@@ -235,8 +236,13 @@ export class VmHost {
   /** Saves it to a file; gives its bytes. Rejects with VmError "snapshot" and "ended". */
   async save(file: string): Promise<number> {
     const saving = this.#turn.then(async () => {
-      this.#askToSave(file);
-      return this.#saved.next();
+      const goOn = await this.commands?.settled(this.#stands);
+      try {
+        this.#askToSave(file);
+        return await this.#saved.next();
+      } finally {
+        goOn?.();
+      }
     });
     this.#turn = saving.catch(() => undefined);
     const saved = await saving;

@@ -107,7 +107,7 @@ test("R1.10 each channel is a stream of its own: bytes both ways, main called wh
 });
 
 test("R1.10 a patient channel tells main what waits in the guest, and calls it once that is no more", () => {
-  const shared = allocateShared(["port", "other"], new Map(), new Set(["port"]));
+  const shared = allocateShared(["port", "other"], new Map([["port", { patient: true }]]));
   let woken = 0;
   const worker = new WorkerSide(shared, () => woken++).channels;
   const main = new MainSide(shared).channels.get("port")!;
@@ -120,4 +120,17 @@ test("R1.10 a patient channel tells main what waits in the guest, and calls it o
   keep!(false);
   assert.ok(!main.kept);
   assert.equal(woken, 1);
+});
+
+test("R1.10 what has to be whole is given at once or not at all, unless there is never room for it", () => {
+  let woken = 0;
+  const shared = allocateShared(["port"], new Map([["port", { capacity: 16 }]]));
+  const worker = new WorkerSide(shared, () => woken++).channels.get("port")!;
+  const main = new MainSide(shared).channels.get("port")!;
+  assert.equal(main.giveInput(new Uint8Array(10), true), 10);
+  assert.equal(main.giveInput(new Uint8Array(7), true), 0);
+  assert.equal(worker.read(5).length, 5);
+  assert.equal(woken, 1);
+  assert.equal(main.giveInput(new Uint8Array(7), true), 7);
+  assert.equal(main.giveInput(new Uint8Array(17), true), 4);
 });

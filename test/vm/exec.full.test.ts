@@ -50,6 +50,47 @@ test(
   },
 );
 
+test(
+  "R1.10 R3.10 a copy's command has the input that was handed over, in whole pieces, and then its end",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const machine = await Vm.start();
+    t.after(() => machine.stop());
+    const piece = 300_000;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (;;) yield await Promise.resolve(new Uint8Array(piece).fill(97));
+    }
+    const running = machine.exec(
+      "while dd bs=100000 count=1 iflag=fullblock >/tmp/part 2>/dev/null; [ -s /tmp/part ]; do cat /tmp/part >>/tmp/all; sleep 0.02; done; : >/tmp/over",
+      {
+        stdin: endless(),
+      },
+    );
+    await machine.exec("until [ -s /tmp/all ]; do sleep 0.02; done").check();
+    for (let i = 0; i < 3; i++) {
+      // What is begun at the same time is there as well, or not at all, and is nobody else's.
+      const beside = machine.exec("sleep 0.3; exit 9");
+      const copy = await machine.fork();
+      t.after(() => copy.stop());
+      for (let status = 1; status < 6; status++)
+        assert.equal((await copy.exec(`exit ${status}`)).status, status);
+      await copy.exec("until [ -e /tmp/over ]; do sleep 0.02; done", { timeoutMs: 60_000 }).check();
+      assert.equal((await copy.fs.stat("/tmp/all")).size % piece, 0);
+      const four = await Promise.all([1, 2, 3, 4].map((n) => copy.exec(`sleep 0.2; echo ${n}`)));
+      assert.deepEqual(
+        four.map(({ stdout }) => stdout),
+        ["1\n", "2\n", "3\n", "4\n"],
+      );
+      await copy.stop();
+      assert.equal((await beside).status, 9);
+    }
+    assert.equal((await machine.exec("echo on")).stdout, "on\n");
+    running.kill();
+    await running;
+  },
+);
+
 test("R1.10 fs: 64 MiB there and back, byte for byte", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const machine = await Vm.start({ memory: "512M" });

@@ -302,6 +302,27 @@ test("R1.10 a command that is killed before it begins never runs; other signals 
   assert.doesNotMatch(said.get(input) ?? "", /second/);
 });
 
+test("R1.10 before a machine is saved its guest has begun all that it was told, and is told nothing new", async () => {
+  const { commands, said, says } = await serving(2);
+  const first = new Execution(commands, "first");
+  await soon();
+  const settling = commands.settled(false);
+  await says(EXEC_CONTROL, "free 0\nfree 1\nready\n");
+  assert.equal(await isSettled(settling), false);
+  await says(EXEC_CONTROL, "busy 0\nfree 1\nready\n");
+  const goOn = await settling;
+  assert.equal(said.get(EXEC_CONTROL), "slots\nslots\n");
+  const second = new Execution(commands, "second");
+  await soon();
+  assert.equal(said.get(slotPorts(1).input), undefined);
+  goOn();
+  await soon();
+  assert.match(said.get(slotPorts(1).input) ?? "", /second/);
+  await says(EXEC_CONTROL, "status 0 1\nstatus 1 2\n");
+  assert.deepEqual([(await first).status, (await second).status], [1, 2]);
+  (await commands.settled(true))();
+});
+
 test("R1.10 a time limit counts the wait for a place, an abort ends it, and the place stays for others", async () => {
   const { commands, says } = await serving(1);
   const first = new Execution(commands, "first", { timeoutMs: Infinity });

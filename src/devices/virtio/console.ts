@@ -70,6 +70,8 @@ const CONTROL_IN = 2;
 const CONTROL_OUT = 3;
 /** Bytes of a named port's input that are taken from outside ahead of the guest. */
 const MOST_HELD = 64 * 1024;
+/** What of it may wait outside when a machine is saved. */
+const MOST_SAVED = 4 * 1024 * 1024;
 /** Answers that wait for a driver which asks and does not listen. */
 const MOST_MESSAGES = 4 * MOST_PORTS;
 const MOST_OUTPUT = 2 ** 20;
@@ -142,6 +144,8 @@ class VirtioConsole implements VirtioDevice {
   readonly #kept: (Hold | undefined)[];
   /** Ports whose output is about to go on. */
   readonly #going = new Set<number>();
+  /** Ports that have input which came with a saved machine: their drivers may have room, and ask for nothing. */
+  readonly #laden = new Set<number>();
 
   constructor(
     private readonly names: readonly string[],
@@ -163,7 +167,8 @@ class VirtioConsole implements VirtioDevice {
       channel?.inputOpen?.() === true ? wires.wake.hold(`input of port ${port}`) : undefined,
     );
     this.#kept = this.#channels.map(() => undefined);
-    state.ports.forEach(({ sent }, port) => {
+    state.ports.forEach(({ sent, held }, port) => {
+      if (held.length > 0 && this.#isRealTime) this.#laden.add(port);
       if (sent !== undefined) this.#keep(port, sent);
       // Of a life before a reset of the machine something may have waited.
       else this.#channels[port]?.keep?.(false);
@@ -227,6 +232,22 @@ class VirtioConsole implements VirtioDevice {
       });
   }
 
+  saving(): void {
+    this.state.ports.forEach((state, port) => {
+      const channel = this.#channels[port];
+      if (channel?.inputSaved !== true || !state.open || !this.#isRealTime) return;
+      const bytes = channel.read(MOST_HELD + MOST_SAVED - this.#coming[port] - state.held.length);
+      if (bytes.length === 0) return;
+      state.held = joined(state.held, bytes);
+      this.#laden.add(port);
+    });
+  }
+
+  /** When something comes from outside is of the host's time, and no run is like another. */
+  get #isRealTime(): boolean {
+    return this.wires.machine.clock.deterministic === undefined;
+  }
+
   get #multiport(): boolean {
     return this.bus.has(VIRTIO_CONSOLE_FEATURE.MULTIPORT);
   }
@@ -260,7 +281,7 @@ class VirtioConsole implements VirtioDevice {
    */
   #room(port: number): number {
     const channel = this.#channels[port];
-    const waits = channel?.keep === undefined || this.wires.machine.clock.deterministic !== undefined;
+    const waits = channel?.keep === undefined || !this.#isRealTime;
     return waits ? Infinity : (channel.room?.() ?? Infinity);
   }
 
@@ -328,6 +349,8 @@ class VirtioConsole implements VirtioDevice {
   /** Looks for input of a port. */
   #poll(port: number, channel: Channel): void {
     const state = this.state.ports[port];
+    if (this.#laden.delete(port))
+      this.wires.completions.announce(this.#nameOf(port), () => this.#roomFor(port));
     const room = MOST_HELD - state.held.length - this.#coming[port];
     if (!state.open || room <= 0) return;
     const bytes = channel.read(room);
@@ -461,7 +484,7 @@ function shape(part: PlanPart): Shape<ConsoleState> {
       record<PortState>({
         ready: bool,
         open: bool,
-        held: bytes({ max: MOST_HELD }),
+        held: bytes({ max: MOST_HELD + MOST_SAVED }),
         ended: bool,
         sent: optional(whole(0, MOST_OUTPUT)),
       }),

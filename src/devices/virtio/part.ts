@@ -89,9 +89,15 @@ export function virtioPart<State extends object>(kind: VirtioKind<State>): PartT
         },
         state.transport,
       );
-      transport.attach(kind.create(part, wires, transport, state.device));
+      const device = kind.create(part, wires, transport, state.device);
+      transport.attach(device);
       wires.mmio(0, transport);
-      return { save: () => state };
+      return {
+        save: () => {
+          device.saving?.();
+          return state;
+        },
+      };
     },
   };
 }

@@ -21,6 +21,8 @@ export interface VirtioDevice {
   started?(): void;
   /** All is as at power-on, for the driver; requests in flight are nobody's. */
   reset?(): void;
+  /** Its state is about to be looked at: what belongs to it and is elsewhere goes into it. */
+  saving?(): void;
 }
 
 /** What a device may ask of its transport. */

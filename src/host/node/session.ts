@@ -10,7 +10,13 @@ import type { Screen } from "../../machine/screen.js";
 import type { MachineEnd } from "../../machine/end.js";
 import type { RunReport } from "../run.js";
 import type { MachineCopy } from "../../snapshot/write.js";
-import { allocateShared, MainSide, type ConsoleSize, type MainStream } from "../shared.js";
+import {
+  allocateShared,
+  MainSide,
+  type ConsoleSize,
+  type MainStream,
+  type StreamOptions,
+} from "../shared.js";
 import type { EngineOptions } from "./engines.js";
 import { machineThread } from "./machine-thread.js";
 import { randomBytes } from "./random-bytes.js";
@@ -65,17 +71,26 @@ function threadError(message: string, stack?: string): SessionError {
 }
 
 /** The host's end of a named port. */
-export interface SessionChannel {
+export interface SessionChannel extends StreamOptions {
   /** Takes what the guest writes. */
   output: OutputSink;
-  /** Bytes that may wait each way, a power of two; absent: as many as of the console. */
-  capacity?: number;
-  /** A slow reader holds back only who writes to the port in the guest; absent: the whole machine. */
-  patient?: boolean;
   /** `output` has what it is given when the call returns: what is left when the machine has ended is given to it at once. */
   keeps?: boolean;
   /** Called when there is room again after `give` took less than it was given. */
   onRoom?: () => void;
+}
+
+/** What the thread has to know of a channel. */
+function streamOptions([name, channel]: [string, SessionChannel]): [string, StreamOptions] {
+  const { capacity, patient, inputSaved } = channel;
+  return [
+    name,
+    {
+      ...(capacity !== undefined && { capacity }),
+      ...(patient !== undefined && { patient }),
+      ...(inputSaved !== undefined && { inputSaved }),
+    },
+  ];
 }
 
 export interface SessionOptions {
@@ -197,11 +212,7 @@ export class Session {
   constructor(options: SessionOptions) {
     this.#options = options;
     const channels = options.channels ?? new Map<string, SessionChannel>();
-    const sizes = [...channels].flatMap(([name, { capacity }]): [string, number][] =>
-      capacity === undefined ? [] : [[name, capacity]],
-    );
-    const patient = [...channels].flatMap(([name, channel]) => (channel.patient === true ? [name] : []));
-    const shared = allocateShared([...channels.keys()], new Map(sizes), new Set(patient));
+    const shared = allocateShared([...channels.keys()], new Map([...channels].map(streamOptions)));
     this.#side = new MainSide(shared);
     this.#pumped = new Map(
       [...channels].map(([name, channel]) => [name, new Pumped(this.#side.channels.get(name)!, channel)]),
@@ -252,9 +263,12 @@ export class Session {
     return this.#side.giveInput(bytes);
   }
 
-  /** Offers input to the named port; returns how many bytes were taken. The channel's `onRoom` follows if that is not all. */
-  give(channel: string, bytes: Uint8Array): number {
-    return this.#channel(channel).giveInput(bytes);
+  /**
+   * Offers input to the named port; returns how many bytes were taken. The channel's `onRoom` follows if that is not all. `whole`: all of it
+   * or nothing, where the channel can have so much.
+   */
+  give(channel: string, bytes: Uint8Array, whole = false): number {
+    return this.#channel(channel).giveInput(bytes, whole);
   }
 
   /** The input of the named port has come to its end: its reader finds it behind what was given. */

@@ -6,12 +6,19 @@ import { TERMINAL_CHANNEL } from "../../cli/run/guest.js";
 import { EXEC_CONTROL, EXEC_SLOTS } from "../../guests/index.js";
 import type { SessionChannel } from "../../host/node/session.js";
 import { InputQueue } from "../input-queue.js";
+import { afterPatience } from "../patience.js";
+import { Question } from "../question.js";
 import { LineSplitter } from "../text-lines.js";
 import { Slot } from "./slot.js";
 
+/** Bytes of a slot's input that may wait: a piece of a standard input, and whatever Linux takes as a command. */
+const INPUT_CAPACITY = 1 << 20;
+/** How long a guest may take to begin what it is told, before its machine is saved nevertheless, ms. */
+const BEGIN_PATIENCE_MS = 5000;
+
 /** The machine, as much as is needed of it. */
 export interface CommandWire {
-  /** Gives bytes to a named port; says how many were taken. */
+  /** Gives bytes to a named port, all of them or none; says how many were taken. Of more than the port may have, as many as there is room for. */
   give(port: string, bytes: Uint8Array): number;
   /** Resolves once all that the guest has written to the port was taken. */
   drained(port: string): Promise<void>;
@@ -36,6 +43,9 @@ export class GuestCommands {
   readonly #slots: readonly Slot[];
   readonly #waiting: Waiting[] = [];
   #over: Error | undefined;
+  /** The machine is about to be saved: nothing is begun. */
+  #isHeld = false;
+  readonly #answered = new Question<undefined>();
   #ready!: (said: Readiness) => void;
   /** Once init says that commands may come, or why they cannot. */
   readonly ready = new Promise<Readiness>((resolve) => (this.#ready = resolve));
@@ -63,7 +73,7 @@ export class GuestCommands {
     return [
       [EXEC_CONTROL, control],
       ...this.#slots.flatMap((slot): [string, SessionChannel][] => [
-        [slot.ports.input, { output: nothing, onRoom: () => slot.room() }],
+        [slot.ports.input, { output: nothing, onRoom: () => slot.room(), capacity: INPUT_CAPACITY }],
         [slot.ports.output, { output: (bytes) => slot.take("stdout", bytes) }],
         [slot.ports.errors, { output: (bytes) => slot.take("stderr", bytes) }],
       ]),
@@ -73,6 +83,31 @@ export class GuestCommands {
   /** Asks what runs in a machine that goes on: `ready` follows. What was half said before is ended first. */
   ask(): void {
     this.#say("\nslots\n");
+  }
+
+  /**
+   * Before the machine is saved: resolves once the guest has begun all that it was told to run, or takes too long. A copy that was half
+   * told would take its own commands for the rest. Nothing is begun until what this gives is called. `stands`: the guest says nothing now.
+   */
+  async settled(stands: boolean): Promise<() => void> {
+    this.#isHeld = true;
+    const isYoung = (): boolean =>
+      !stands && this.#over === undefined && this.#slots.some((slot) => slot.isYoung);
+    let isLate = false;
+    const forget = afterPatience(BEGIN_PATIENCE_MS, () => {
+      isLate = true;
+      this.#answered.answer(undefined);
+    });
+    while (isYoung() && !isLate) {
+      const answer = this.#answered.next();
+      this.#say("slots\n");
+      await answer.catch(() => undefined);
+    }
+    forget();
+    return () => {
+      this.#isHeld = false;
+      this.#serve();
+    };
   }
 
   /** A free slot, as soon as there is one. Rejects once the machine has ended, and with the signal's reason. */
@@ -109,6 +144,7 @@ export class GuestCommands {
   finish(error: Error): void {
     this.#over = error;
     this.#control.finish(error);
+    this.#answered.finish(error);
     for (const { reject } of this.#waiting.splice(0)) reject(error);
     for (const slot of this.#slots) slot.finish(error);
   }
@@ -119,7 +155,10 @@ export class GuestCommands {
 
   #hear(line: string): void {
     if (line.startsWith("failed ")) this.#ready({ failed: line.slice("failed ".length) });
-    if (line === "ready") this.#ready({});
+    if (line === "ready") {
+      this.#ready({});
+      this.#answered.answer(undefined);
+    }
     const [, word, index, status] = WORD.exec(line) ?? [];
     const slot = this.#slots.at(Number(index ?? EXEC_SLOTS));
     if (slot === undefined) return;
@@ -142,7 +181,7 @@ export class GuestCommands {
 
   #serve(): void {
     for (const slot of this.#slots) {
-      if (!slot.isFree) continue;
+      if (!slot.isFree || this.#isHeld) continue;
       const next = this.#waiting.shift();
       if (next === undefined) return;
       slot.reserve();

@@ -31,8 +31,7 @@ export class SlotInput {
   async write(bytes: Uint8Array): Promise<void> {
     for (let at = 0; at < bytes.length && !this.#closed; at += PIECE_BYTES) {
       const piece = bytes.subarray(at, at + PIECE_BYTES);
-      unwatched(this.#queue.send(utf8.encode(`${piece.length}\n`)));
-      await this.#queue.send(piece);
+      await this.#queue.send(headed(`${piece.length}\n`, piece));
     }
   }
 
@@ -42,6 +41,15 @@ export class SlotInput {
     this.#closed = true;
     unwatched(this.#queue.send(utf8.encode("0\n")));
   }
+}
+
+/** In one: a machine that is saved has both or neither. */
+function headed(head: string, bytes: Uint8Array): Uint8Array {
+  const first = utf8.encode(head);
+  const all = new Uint8Array(first.length + bytes.length);
+  all.set(first);
+  all.set(bytes, first.length);
+  return all;
 }
 
 /** Who cares whether it arrives hears it from others. */
@@ -56,6 +64,7 @@ export class Slot {
   readonly ports: SlotPorts;
   readonly #input: InputQueue;
   #user: SlotUser | undefined;
+  #hasBegun = false;
   #isEnding = false;
   #mode: "stream" | "terminal" = "stream";
   #job: number;
@@ -85,6 +94,11 @@ export class Slot {
     return this.#mode === "terminal";
   }
 
+  /** The guest may not know yet that the command is to run. */
+  get isYoung(): boolean {
+    return this.#user !== undefined && !this.#hasBegun;
+  }
+
   get isFree(): boolean {
     return this.#state === "free" && this.#user === undefined;
   }
@@ -106,12 +120,11 @@ export class Slot {
   /** Begins a command, and gives its standard input; `mode` as in `exec-init.ts`. */
   begin(job: Uint8Array, mode: "stream" | "terminal", user: SlotUser): SlotInput {
     this.#user = user;
-    this.#isEnding = false;
+    this.#hasBegun = this.#isEnding = false;
     this.#mode = mode;
     this.#stdin = new SlotInput(this.#input, mode === "terminal");
     this.#job++;
-    unwatched(this.#input.send(utf8.encode(`job ${this.#job} ${job.length} ${mode}\n`)));
-    unwatched(this.#input.send(job));
+    unwatched(this.#input.send(headed(`job ${this.#job} ${job.length} ${mode}\n`, job)));
     return this.#stdin;
   }
 
@@ -121,6 +134,7 @@ export class Slot {
    */
   ending(): boolean {
     this.#stdin.close();
+    this.#hasBegun = true;
     const isNews = this.#user !== undefined && !this.#isEnding;
     this.#isEnding = true;
     return isNews;
@@ -135,6 +149,9 @@ export class Slot {
 
   /** The guest says whether another command may come. */
   said(state: "free" | "busy"): void {
+    if (state === "busy") this.#hasBegun = true;
+    // It was asked before it had begun the command.
+    else if (this.isYoung) return;
     this.#state = state === "free" ? "free" : "taken";
     // A command of before a snapshot may still read, and nobody here gives it anything.
     if (state === "busy" && this.#user === undefined) this.#stdin.close();

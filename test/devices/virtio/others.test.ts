@@ -293,6 +293,27 @@ test("R1.10 virtio-console: output that has no room stays in its queue, goes on 
   assert.equal(one.held.count, 0);
 });
 
+test("R1.10 virtio-console: a saved machine has the input that waits outside, if it is to, and its driver gets it unasked", () => {
+  for (const inputSaved of [true, false]) {
+    const input = [Uint8Array.of(7, 8, 9)];
+    const read = (): Uint8Array => input.shift() ?? new Uint8Array(0);
+    const one = controlled({ write: () => undefined, read, inputSaved });
+    for (const [event, value] of [
+      [E.PORT_READY, 1],
+      [E.PORT_OPEN, 1],
+    ])
+      one.say(1, event, value);
+    one.input.add([{ address: DATA, length: 16, write: true }]);
+    one.bench.notify(4);
+    const { ports } = (one.bench.state as { device: { ports: { held: Uint8Array }[] } }).device;
+    assert.deepEqual([...ports[1].held], inputSaved ? [7, 8, 9] : []);
+    assert.deepEqual(one.input.used(), []);
+    one.bench.settle();
+    assert.deepEqual(one.input.used(), [{ id: 0, length: 3 }]);
+    assert.deepEqual([...one.bench.memory.view(DATA, 3)!], [7, 8, 9]);
+  }
+});
+
 test("R1.10 virtio-console: a driver that takes back what waits leaves nothing waiting", () => {
   const { one: outside, channel } = narrow(0);
   const one = controlled(channel);
