@@ -91,6 +91,31 @@ test(
   },
 );
 
+test(
+  "R1.10 R3.10 a shell that is open goes on in its machine, and makes room for another in a copy",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const machine = await Vm.start();
+    t.after(() => machine.stop());
+    const shell = await machine.shell();
+    await shell.send("own=1; cat & echo $((40 + 2))\n");
+    await shell.expect("\n42");
+    const copy = await machine.fork();
+    t.after(() => copy.stop());
+    await assert.rejects(Promise.all([copy.shell(), copy.shell()]), { fault: "guest" });
+    await copy.stop();
+    const other = await machine.fork();
+    t.after(() => other.stop());
+    const next = await other.shell();
+    await next.send("echo own=$own. $((50 + 2)); exit 3\n");
+    await next.expect("own=. 52", { timeoutMs: 60_000 });
+    assert.equal(await next.end, 3);
+    await shell.send("exit $own\n");
+    assert.equal(await shell.end, 1);
+  },
+);
+
 test("R1.10 fs: 64 MiB there and back, byte for byte", TIME, async (t) => {
   if (!(await hasRunGuests(t))) return;
   const machine = await Vm.start({ memory: "512M" });

@@ -43,6 +43,8 @@ export class GuestCommands {
   readonly #slots: readonly Slot[];
   readonly #waiting: Waiting[] = [];
   #over: Error | undefined;
+  /** Of a machine that goes on: what was begun before may still run. */
+  #runsOld = false;
   /** The machine is about to be saved: nothing is begun. */
   #isHeld = false;
   readonly #answered = new Question<undefined>();
@@ -58,6 +60,11 @@ export class GuestCommands {
       { length: EXEC_SLOTS },
       (_, index) => new Slot(index, (port, bytes) => wire.give(port, bytes), lastJob),
     );
+  }
+
+  /** Whether something may run that this host did not begin. */
+  get runsOld(): boolean {
+    return this.#runsOld;
   }
 
   /** The host's ends of the ports. */
@@ -82,6 +89,7 @@ export class GuestCommands {
 
   /** Asks what runs in a machine that goes on: `ready` follows. What was half said before is ended first. */
   ask(): void {
+    this.#runsOld = true;
     this.#say("\nslots\n");
   }
 

@@ -5,6 +5,7 @@ import { checkNames, type NameOf } from "../options.js";
 import { afterPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import type { GuestCommands } from "./commands.js";
+import { Execution } from "./execution.js";
 import { jobScript, type JobOptions } from "./job.js";
 import { KILL_PATIENCE_MS, stubborn } from "./stubborn.js";
 import type { Slot } from "./slot.js";
@@ -47,6 +48,8 @@ export interface TerminalPort {
   give(bytes: Uint8Array): number;
   /** What the guest writes goes there; undefined: nowhere. */
   wire: TerminalWire | undefined;
+  /** In a copy: once the shell of the first machine is gone, whose other end nobody has. */
+  hungUp?: Promise<void>;
   resize(size: ConsoleSize): void;
 }
 
@@ -141,6 +144,25 @@ export class Shell extends Terminal {
   }
 }
 
+/**
+ * Ends what has the terminal hvc0 (its device is 229:0), and waits until it is gone. What follows the name in /proc/PID/stat: its state, its
+ * parent, its group, its session, its terminal.
+ */
+const HANG_UP = `
+while :; do
+  found=
+  for each in /proc/[0-9]*/stat; do
+    read -r line <"$each" || continue
+    set -- \${line##*) }
+    [ "$5" = ${229 << 8} ] || continue
+    found=1
+    each=\${each#/proc/}
+    kill -KILL "\${each%/stat}"
+  done 2>/dev/null
+  [ -n "$found" ] || exit 0
+  sleep 0.01
+done`;
+
 /** Begins it. Rejects with VmError "guest" while there is another one: the guest has one terminal. */
 export async function openShell(
   commands: GuestCommands,
@@ -152,6 +174,8 @@ export async function openShell(
   const size = hasSize ? checkedSize(options) : undefined;
   const { command = ["sh"], signal } = options;
   const job = jobScript(command, { ...options, env: { TERM: TERMINAL, ...options.env } });
+  if (commands.runsOld) port.hungUp ??= new Execution(commands, HANG_UP).then(() => undefined);
+  await port.hungUp;
   const slot = await commands.slot(signal);
   if (port.wire !== undefined) {
     commands.release(slot);
