@@ -52,5 +52,6 @@ test(
     assert.equal(one.children[0].text, "of the job\n");
     assert.equal(two.children[0].name, "failure");
     assert.match(readFileSync(runner.file("locore-out/1-smp=1.log"), "utf8"), /^of the job\n/);
+    assert.match(readFileSync(runner.file("github-summary"), "utf8"), /^2 runs: 1 ok, 1 failed; /m);
   },
 );

@@ -13,6 +13,7 @@ import { putProgram, runShell, shellBlocks } from "./pages.js";
 const ACTION = readAction();
 const PAGE = repositoryText("docs/ci.md");
 const LIMIT_MS = 30_000;
+const SUMMARY = "--report=markdown=FILE";
 /** In `locore run …`, the words behind `run` are preceded by one that lists the cells and runs nothing. */
 const ONLY_LISTED = 'shift; set -- run --dry-run "$@"\n';
 
@@ -41,7 +42,7 @@ test("R1.10 action.yml: composite; every step says what runs it, and no input is
     Object.keys(ACTION.inputs).sort(),
     "every input is used, and is there",
   );
-  assert.deepEqual(Object.keys(ACTION.outputs), ["report"]);
+  assert.deepEqual(Object.keys(ACTION.outputs), ["report", "out"]);
 });
 
 test("R1.10 action.yml: Node is asked for its version, and installed where it is older than 20.11 or not there", (t) => {
@@ -52,17 +53,35 @@ test("R1.10 action.yml: Node is asked for its version, and installed where it is
     ["26.1.0", "false"],
   ]) {
     const runner = new Runner(t);
+    runner.inputs(ACTION, { matrix: `smp=${version}` });
     const asked = `Object.defineProperty(process.versions, "node", { value: "${version}" })`;
     runner.program("node", `script=$2; exec ${process.execPath} -e '${asked};'"$script"`);
     const { status, output } = runner.step(stepNamed("Look for Node"));
     assert.equal(status, 0, output);
     assert.equal(runner.output("node.outputs.missing"), missing, version);
+    assert.match(runner.output("node.outputs.cache") ?? "", /^\/.*\/locore$/);
     assert.match(runner.output("node.outputs.month") ?? "", /^\d{4}-\d\d$/);
   }
   const without = new Runner(t, "/nowhere");
-  without.program("date", 'exec /bin/date "$@"');
+  without.inputs(ACTION, {});
+  for (const name of ["date", "sha256sum", "cut"])
+    without.program(name, `PATH=/usr/bin:/bin exec ${name} "$@"`);
   without.step(stepNamed("Look for Node"));
   assert.equal(without.output("node.outputs.missing"), "true");
+});
+
+test("R1.10 action.yml: other kernels are other guests to keep: they are part of the cache's key", (t) => {
+  const wanted = [{}, { kernel: "sid" }, { matrix: "kernel=sid" }, { root: "debian:gcc" }, {}].map(
+    (given) => {
+      const runner = new Runner(t);
+      runner.inputs(ACTION, given);
+      runner.step(stepNamed("Look for Node"));
+      return runner.output("node.outputs.wanted") ?? "";
+    },
+  );
+  assert.equal(wanted[0], wanted[4]);
+  assert.match(wanted[0], /^[0-9a-f]{12}$/);
+  assert.equal(new Set(wanted).size, 4);
 });
 
 test("R1.10 action.yml: locore is this checkout, built if it is not yet, or what npm installs from a package", (t) => {
@@ -101,11 +120,15 @@ function wordsOf(
 }
 
 test("R1.10 action.yml: inputs become words of locore run, whatever stands in them; its status is the step's", (t) => {
-  const usual = ["run", "--timeout=10m", "--report=junit=locore-junit.xml", "--out=locore-out"];
-  assert.deepEqual(wordsOf(t, { command: "make test" }), {
-    words: [...usual, "--matrix=kernel=debian-12", "--exec=make test"],
-    status: 9,
-  });
+  const usual = ["run", "--timeout=10m", "--report=junit=locore-junit.xml", SUMMARY, "--out=locore-out"];
+  const made = wordsOf(t, { command: "make test" });
+  assert.deepEqual(
+    { ...made, words: made.words.map((word) => word.replace(/=\/.*$/, "=FILE")) },
+    {
+      words: [...usual, "--matrix=kernel=debian-12", "--exec=make test"],
+      status: 9,
+    },
+  );
   const hostile = `echo "$(id)"; 'x' \${y}\nsecond`;
   const { words } = wordsOf(t, {
     command: hostile,
@@ -145,7 +168,8 @@ test("R1.10 docs/ci.md: the workflow's inputs are the action's; its steps and Gi
     { guests: Record<"script" | "before_script", string[]> },
   ];
   assert.deepEqual(none, []);
-  const ours = workflow.jobs.guests.steps[1].with ?? {};
+  const ours = workflow.jobs.guests.steps.find(({ uses }) => uses === "./locore")?.with ?? {};
+  assert.ok(Object.keys(ours).length > 0);
   assert.deepEqual(
     Object.keys(ours).filter((name) => !Object.hasOwn(ACTION.inputs, name)),
     [],
@@ -157,13 +181,13 @@ test("R1.10 docs/ci.md: the workflow's inputs are the action's; its steps and Gi
   const { status, output } = runner.step(stepNamed("Run"));
   assert.equal(status, 0, output);
   assert.equal(output.trim().split("\n").length, 4);
-  const alone = runner.step(plain.steps[0]);
-  assert.equal(alone.output, "smp=1\nsmp=2\n");
-
   for (const name of ["apt-get", "npm"]) runner.program(name, `printf '[%s]' ${name} "$@"; echo`);
+  const [installs, alone] = plain.steps.map((step) => runner.step(step).output);
+  assert.equal(installs, "[npm][install][--global][./locore-0.1.0.tgz]\n");
+  assert.equal(alone, "smp=1\nsmp=2\n");
   const { before_script: before, script } = gitlab.guests;
   const lab = await runShell([...before, ...script].join("\n"), { folder: runner.folder, limitMs: LIMIT_MS });
   assert.equal(lab.status, 0, lab.output);
-  assert.match(lab.output, /^\[npm\]\[install\]\[--global\]\[locore\]$/m);
+  assert.match(lab.output, /^\[npm\]\[install\]\[--global\]\[\.\/locore-0\.1\.0\.tgz\]$/m);
   assert.match(lab.output, /^kernel=debian-13 smp=4$/m);
 });

@@ -106,6 +106,7 @@ export class Runner {
           ...Object.fromEntries(filled),
           PATH: `${this.folder}/bin:${this.searchPath}`,
           GITHUB_OUTPUT: outputs,
+          GITHUB_STEP_SUMMARY: this.file("github-summary"),
           GITHUB_ACTION_PATH: action,
           RUNNER_TEMP: this.folder,
         },

@@ -28,7 +28,8 @@ const files = packed();
 
 test(`R1.10 the package has ${MOST_FILES} files at most, and no sources, tests, maps or notes of the build`, () => {
   assert.ok(files.length <= MOST_FILES, `${files.length} files`);
-  const kinds = /^(dist\/(run|browser|types)\/|docs\/|(README|CHANGELOG)\.md$|LICENSE$|package\.json$)/;
+  const kinds =
+    /^(dist\/(run|browser|types)\/|docs\/|(ARCHITECTURE|CHANGELOG|RATIONALE|README)\.md$|LICENSE$|action\.yml$|package\.json$)/;
   assert.deepEqual(
     files.filter((one) => !kinds.test(one) || /\.map$|test|\.tsbuildinfo$|parts\.json$/.test(one)),
     [],
@@ -41,6 +42,23 @@ test("R1.10 every page of docs and every schema is in the package", () => {
   assert.ok(wanted.length > 20, "the folder was read");
   assert.deepEqual(
     wanted.filter((one) => !files.includes(one)),
+    [],
+  );
+});
+
+test("R1.10 whatever a page of the package links to or names as a page is in it", () => {
+  const pages = files.filter((one) => one.endsWith(".md"));
+  const named = pages.flatMap((page) => {
+    const text = repositoryText(page);
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, link]) =>
+      path.posix.join(path.posix.dirname(page), link),
+    );
+    const names = [...text.matchAll(/`((?:docs\/[\w-]+|[A-Z]+)\.md|action\.yml)`/g)].map(([, name]) => name);
+    return [...links, ...names].map((one) => `${page}: ${one}`);
+  });
+  assert.ok(named.length > 50, "there are some");
+  assert.deepEqual(
+    named.filter((one) => !files.includes(one.split(": ")[1])),
     [],
   );
 });

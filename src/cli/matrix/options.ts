@@ -36,7 +36,7 @@ export const MATRIX_OPTIONS: readonly OptionSpec[] = [
     name: "report",
     value: "KIND=FILE",
     repeats: true,
-    help: "write how the matrix ended, as junit=FILE or tap=FILE; - is standard output",
+    help: "write how the matrix ended, as junit=FILE, tap=FILE or markdown=FILE; - is standard output",
   },
   {
     name: "out",
@@ -45,7 +45,7 @@ export const MATRIX_OPTIONS: readonly OptionSpec[] = [
   },
 ];
 
-export const REPORT_KINDS = ["junit", "tap"] as const;
+export const REPORT_KINDS = ["junit", "tap", "markdown"] as const;
 export type ReportKind = (typeof REPORT_KINDS)[number];
 
 /** Where a report goes that is to be printed. */
@@ -77,7 +77,7 @@ function parseReport(text: string): ReportRequest {
   if (known !== undefined && file !== "") return { kind: known, file };
   const guess = known === undefined ? closest(kind, REPORT_KINDS) : undefined;
   throw new UsageError(
-    `--report ${text}: expected ${REPORT_KINDS.map((name) => `${name}=FILE`).join(" or ")}`,
+    `--report ${text}: expected ${REPORT_KINDS.map((name) => `${name}=FILE`).join(", ")}`,
     guess && `did you mean ${guess}=${file || "FILE"}?`,
   );
 }

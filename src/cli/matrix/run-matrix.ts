@@ -19,6 +19,7 @@ import { readMatrixRequest, STANDARD_OUTPUT, type MatrixRequest } from "./option
 import { cellWords, isAxisWord, parseAxes, planCells, type Cell } from "./plan.js";
 import { jsonReport } from "./reports/json.js";
 import { junitReport } from "./reports/junit.js";
+import { markdownReport } from "./reports/markdown.js";
 import { tapReport } from "./reports/tap.js";
 import { writeReports } from "./reports/write.js";
 import { RunningCell } from "./run-cell.js";
@@ -180,7 +181,7 @@ function checkReports({ reports, out }: MatrixRequest): void {
   }
 }
 
-const REPORTS = { junit: junitReport, tap: tapReport };
+const REPORTS = { junit: junitReport, tap: tapReport, markdown: markdownReport };
 
 async function runCells(
   cells: readonly PlannedCell[],

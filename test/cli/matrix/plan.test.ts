@@ -133,7 +133,7 @@ test("R1.10 matrix: what is wrong is named, with what was probably meant", () =>
       /--log in a matrix: .*--out DIR/,
     ],
     [() => readMatrixRequest(given("--report", "juint=x")), /--report juint=x: .* \| did you mean junit=x\?/],
-    [() => readMatrixRequest(given("--report", "tap=")), /expected junit=FILE or tap=FILE/],
+    [() => readMatrixRequest(given("--report", "tap=")), /expected junit=FILE, tap=FILE, markdown=FILE/],
     [() => readMatrixRequest(given("--report", "tap=-", "--json")), /can hold one report only/],
     [() => readMatrixRequest(given("--jobs", "0")), /--jobs 0/],
   ];

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { isFailure, matrixStatus, type CellResult } from "../../../src/cli/matrix/cell-result.js";
 import { jsonReport } from "../../../src/cli/matrix/reports/json.js";
 import { junitReport } from "../../../src/cli/matrix/reports/junit.js";
+import { markdownReport } from "../../../src/cli/matrix/reports/markdown.js";
 import { tapReport } from "../../../src/cli/matrix/reports/tap.js";
 import { endLines, resultTable } from "../../../src/cli/matrix/table.js";
 import { checkJunit, checkTap } from "../../support/report-judges.js";
@@ -73,6 +74,19 @@ test("R1.10 R6.6 JUnit: a failing command is a failure, what is not its doing an
   assert.equal(cases[2].children[0].attributes["message"], "status 125, panic: Kernel panic: x");
   const allowed = checkJunit(utf8(junitReport(ALL, { ...SUBJECT, allowMissing: true })));
   assert.equal(allowed[3].children[0].name, "skipped");
+});
+
+test("R1.10 Markdown: a row a cell, the last lines of what failed, and nothing of a guest's is read as Markdown", () => {
+  const text = markdownReport(ALL, { ...SUBJECT, interrupted: "interrupted by SIGINT" });
+  const lines = text.split("\n");
+  assert.equal(lines[0], "### make test");
+  assert.match(text, /^7 runs: 1 ok, 2 failed, 1 not to be had, 2 ended early, 1 not run; 5\.0 s$/m);
+  assert.equal(lines.filter((line) => line.startsWith("| ")).length, ALL.length + 2);
+  assert.match(text, /^\*\*smp=2\*\*: status 3\n\n```text\none\ntwo\n```$/m);
+  const hostile = resultOf("smp=1", { state: "failed", status: 1, printed: "````\n<script>|x|\u001b[2J\n" });
+  const shown = markdownReport([hostile], { ...SUBJECT, name: "echo '| <b> |' `x`" });
+  assert.match(shown, /^### echo '&#124; &#60;b&#62; &#124;' &#96;x&#96;$/m);
+  assert.match(shown, /^`````text\n````\n<script>\|x\|[^\u001b\n]*\n`````$/m);
 });
 
 test("R1.10 R6.6 TAP 14: a point a cell, the facts of one that did not pass, a bail out where it was interrupted", () => {

@@ -138,7 +138,7 @@ export interface Room {
   notKept?: string;
 }
 
-/** Says it of the guest that is to boot. */
+/** How much of the machine of a run may be kept. */
 export function roomToKeep({ machines }: Keep, { seen }: RunGuest): Room {
   const { count, bytes } = machines.limit;
   if (count === 0 || bytes === 0) return { most: 0, notKept: "the limit is none (locore cache limit)" };
