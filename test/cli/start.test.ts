@@ -91,7 +91,7 @@ test("R3.10 a run that goes on from a kept machine loads nothing of what fetches
   assert.ok(loaded.includes("cli/run/warm/keeping.js"), loaded.join(" "));
   const unwanted = /^(machine\/machine|devices\/|boot\/(?!options)|formats\/|disk\/|engine\/(?!contract))/;
   const fetching =
-    /^guests\/(index|pull|off-thread|apt\/|archives\/|catalogue\/|kernel-modules\/|cache\/(?!folder|input|lock-age))/;
+    /^guests\/(index|pull|off-thread|apt\/|archives\/|catalogue\/|kernel-modules\/|cache\/(?!folder|cache-home|input|lock-age))/;
   const packing = /^guests\/initramfs\/(initramfs|run-initramfs|package-|file-tree)/;
   assert.deepEqual(
     loaded.filter((one) => [unwanted, fetching, packing].some((kind) => kind.test(one))),
