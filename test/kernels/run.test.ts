@@ -120,6 +120,41 @@ test(
 );
 
 test(
+  "R1.10 run: another user's command has its options, its streams and large variables; what keeps a command from starting is said",
+  LIMIT,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const folder = scratch(t);
+    writeFileSync(path.join(folder, "no-interpreter"), "#!/no/such\n", { mode: 0o755 });
+    writeFileSync(path.join(folder, "no-first-line"), "echo by a shell $1\n", { mode: 0o755 });
+    const large = "x".repeat(70_000);
+    const words = [
+      "--user",
+      "1000:1000",
+      "--env",
+      `A=${large}`,
+      "--env",
+      `B=${large}`,
+      "--append",
+      "TERM=vt100",
+    ];
+    const script = "echo ${#A} ${#B} $TERM >/dev/stderr; ls -d /";
+    const other = await runToEnd(t, [...words, "--", "sh", "-c", script], { cwd: folder });
+    assert.deepEqual([other.status, other.out.toString()], [0, "/\n"], other.err);
+    assert.match(other.err, /^70000 70000 vt100\n/);
+    const listed = await runToEnd(t, ["--user", "1000:1000", "--", "ls", "-ld", "/bin"], { cwd: folder });
+    assert.match(listed.out.toString(), /^d.* \/bin\n$/, listed.err);
+    const bare = await runToEnd(t, ["--", "./no-interpreter"], { cwd: folder });
+    assert.equal(bare.status, 126);
+    assert.match(bare.err, /no-interpreter: the interpreter or loader that it names is not there/);
+    const shell = await runToEnd(t, ["--", "./no-first-line", "itself"], { cwd: folder });
+    assert.equal(shell.out.toString(), "by a shell itself\n", shell.err);
+    const none = await runToEnd(t, ["--env", "PATH=/:/bin", "--", "etc"], { cwd: folder });
+    assert.deepEqual([none.status, /locore: etc: not found/.test(none.err)], [127, true], none.err);
+  },
+);
+
+test(
   "R1.10 run on a terminal: one of its own, with the size of ours, job control and Ctrl-C",
   { ...LIMIT, skip: NO_TERMINAL },
   async (t) => {

@@ -248,11 +248,6 @@ function commandOf({ command, serving }: RunRequest): RunCommandOptions["command
   return command.length > 0 ? command : ["sh"];
 }
 
-/** Names that a kernel may take for variables of its first program, since they are no options of its own. */
-function variablesIn(words: string): string[] {
-  return words.split(/\s+/).flatMap((word) => (word.includes("=") ? [word.slice(0, word.indexOf("="))] : []));
-}
-
 /** What the guest is told of the command. */
 export function commandOptions(request: RunRequest, made: Assembly, kinds: StreamKinds): RunCommandOptions {
   const terminal = process.env["TERM"];
@@ -262,7 +257,6 @@ export function commandOptions(request: RunRequest, made: Assembly, kinds: Strea
     hostname: hostname(),
     command: commandOf(request),
     environment,
-    inherited: variablesIn(commandLine(request)),
     folder: folderOf(request, made.hasFolder),
     folderMayMiss: request.folder === undefined,
     user: request.user,

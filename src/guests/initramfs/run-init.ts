@@ -128,7 +128,7 @@ function becomeLines(start: RunStartOptions): string[] {
   return [
     ...(outputs.length + input.length === 0 ? [] : [`exec ${[...input, ...outputs].join(" ")}`]),
     // What the command has of the environment is what the kernel's command line gave it, and what it is told.
-    "unset PATH HOME USER LOGNAME TERM PWD OLDPWD SHLVL",
+    "unset PATH PWD OLDPWD SHLVL",
     `exec ${STEPS_FILE}`,
   ];
 }

@@ -63,8 +63,6 @@ export interface RunCommandOptions extends RunStreams {
   command: readonly string[] | "from host";
   /** Of the environment, besides what every command has. */
   environment: readonly (readonly [name: string, value: string])[];
-  /** Names that the kernel may have in its command line, which then are in the environment too. */
-  inherited?: readonly string[];
   /** Absolute. */
   folder: string;
   /** Where it is not there, the root is. */

@@ -1,16 +1,18 @@
 /**
- * What of a run is said to a shell in the guest: how a command is started as somebody else than root, or beside variables of the
- * kernel's; its network, and who it runs as. Text only.
+ * What of a run is said to a shell in the guest: how a command is started as somebody else than root; its network, and who
+ * it runs as. Text only.
  */
 import { shellQuote } from "./init-script.js";
 import { execLines } from "./exec-init.js";
 import { ROOT_FOLDER, RUN_FAILED, RUN_PATH, rootPrefix, type RunCommandOptions } from "./run-options.js";
 
+const GIVEN = "LOCORE_V_";
+
 /**
  * Hands a variable over to the command. Until it starts it has another name: our shells have variables too, and see PATH and IFS.
  */
 export function givenVariable(name: string, value: string): string {
-  return `export LOCORE_V_${name}=${shellQuote(value)} LOCORE_VARIABLES="$LOCORE_VARIABLES ${name}"`;
+  return `export ${GIVEN}${name}=${shellQuote(value)} LOCORE_VARIABLES="$LOCORE_VARIABLES ${name}"`;
 }
 
 /**
@@ -46,7 +48,7 @@ if [ -d "$path" ] || [ ! -x "$path" ]; then
   exit 126
 fi
 if [ -n "$user" ]; then
-  set -- su -p -s "$path" "$user" "$@"
+  set -- su -p -s "$path" -- "$user" "$@"
 else
   set -- -a "$name" "$path" "$@"
 fi
@@ -139,11 +141,6 @@ const FAIL = `fail() {
   exit 1
 }`;
 
-/** Whether the command cannot be started but by a shell. */
-export function needsShell({ user, environment, inherited = [] }: RunCommandOptions): boolean {
-  return user !== undefined || environment.some(([name]) => inherited.includes(name));
-}
-
 /** Brings the network up; undefined: there is none. */
 export function networkScript(options: RunCommandOptions): string | undefined {
   const lines = networkLines(options);
@@ -156,18 +153,22 @@ export function accountScript(options: RunCommandOptions): string | undefined {
   return [FAIL, ...accountLines(options), `printf '%s\\n' "$account" "$home" >${ACCOUNT_FILE}`].join("\n");
 }
 
-/** Starts the command that the shell's arguments are, from where its root is to be. */
-export function launchScript(options: RunCommandOptions): string {
-  const { root, folder, folderMayMiss, environment, user } = options;
+/** Starts the command that the shell's arguments are as somebody else than root, from where its root is to be. */
+export function launchScript({ root, folder, folderMayMiss }: RunCommandOptions): string {
   const account = '"${account:-root}"';
   return [
-    "account= home=/root",
-    ...(user === undefined ? [] : [`{ read -r account; read -r home; } <${ACCOUNT_FILE}`]),
-    `export PATH=${RUN_PATH} HOME="$home" USER=${account} LOGNAME=${account} TERM=linux`,
-    ...environment.map(([name, value]) => givenVariable(name, value)),
+    `{ read -r account; read -r home; } <${ACCOUNT_FILE}`,
+    `export PATH=${RUN_PATH} HOME="$home" USER=${account} LOGNAME=${account}`,
     `export LOCORE_FOLDER=${shellQuote(folder)} LOCORE_MAY_MISS=${folderMayMiss ? "1" : ""} LOCORE_USER="$account"`,
     `exec ${root.kind === "initramfs" ? "" : "chroot . "}sh -c ${shellQuote(LAUNCH)} sh "$@"`,
   ].join("\n");
+}
+
+/** The environment that it needs: the command's own, by other names until the command starts. */
+export function launchVariables({ environment }: RunCommandOptions): Map<string, string> {
+  const given = environment.map(([name, value]) => [`${GIVEN}${name}`, value] as const);
+  const names = environment.map(([name]) => ` ${name}`).join("");
+  return new Map([...given, ["LOCORE_VARIABLES", names]]);
 }
 
 /** What process 1 does for a host that says again and again what is to run (`exec-init.ts`); it has `fail` and `launch`. */

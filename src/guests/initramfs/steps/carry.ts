@@ -23,16 +23,20 @@ export function whole(
   list.place(done);
 }
 
-/** A pipe, whose ends get these numbers and are closed by `execve`. */
-export function pipe(list: StepList, reads: number, writes: number): void {
+/** A pipe, whose ends get these numbers and are closed by `execve`; `failed` follows where there can be none. */
+export function pipe(
+  list: StepList,
+  { reads, writes }: { reads: number; writes: number },
+  failed: Label,
+): void {
   const ends = list.words([0]);
-  list.call("pipe2", [ends, O_CLOEXEC]);
+  list.call("pipe2", [ends, O_CLOEXEC], { failed });
   for (const [at, number] of [reads, writes].entries()) {
     const [moved, closed] = [new Step(), new Step()];
     const end: Word = (layout) => ends(layout) + INT * at;
     list.call("load", [end, INT_MASK], { store: moved.argument(0) });
     list.call("load", [end, INT_MASK], { store: closed.argument(0) });
-    list.call("dup3", [0, number, O_CLOEXEC], { as: moved });
+    list.call("dup3", [0, number, O_CLOEXEC], { as: moved, failed });
     list.call("close", [0], { as: closed });
   }
 }

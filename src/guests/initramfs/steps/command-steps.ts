@@ -1,6 +1,12 @@
 /** The steps that run one command: from where it gets its root to its status, with which the machine ends. */
 import { ROOT_FOLDER, RUN_PATH, SERVING_FILE, rootPrefix, type RunCommandOptions } from "../run-options.js";
-import { accountScript, launchScript, needsShell, networkScript, servingScript } from "../run-scripts.js";
+import {
+  accountScript,
+  launchScript,
+  launchVariables,
+  networkScript,
+  servingScript,
+} from "../run-scripts.js";
 import { thread, whole } from "./carry.js";
 import { BUSYBOX, child, runProgram, waitFor } from "./child.js";
 import { PORTS, STREAMS } from "./descriptors.js";
@@ -12,6 +18,8 @@ import { Label, Step, type Place, type StepList } from "./step-list.js";
 import { HEAD, PLACES } from "./step-program.js";
 import {
   CLOCK_REALTIME,
+  E2BIG,
+  ENOENT,
   ENOEXEC,
   F_OK,
   MS_MOVE,
@@ -35,7 +43,7 @@ const EVERY_PROCESS = -1;
 const BITS_A_BYTE = 8;
 const BYTE = 0xff;
 const NUMBER = 0xffff_ffff;
-/** Variables that the kernel's command line may give it; more are cut off. */
+/** Of the variables that the kernel's command line has given it; more are cut off. */
 const MOST_INHERITED = 64;
 
 /** The clock shows the time, and the random numbers are others than those of whoever went on from here before. */
@@ -61,12 +69,19 @@ function refuse(list: StepList, why: string, status: number): void {
 
 const CHILD = { stdin: 0, stdout: 1, stderr: 2 } as const;
 
-function streamsOfChild(list: StepList, { terminal, separateErrors }: RunCommandOptions): void {
+function streamsOfChild(
+  list: StepList,
+  { terminal, separateErrors }: RunCommandOptions,
+  noTerminal: Label,
+): void {
   list.call("setsid");
   if (terminal) {
     const moves = Object.values(CHILD).map((number) => ({ number, step: new Step() }));
     const opened = list.words([0]);
-    list.call("open", [list.text("/dev/hvc0"), O_RDWR | O_CLOEXEC], { store: opened });
+    list.call("open", [list.text("/dev/hvc0"), O_RDWR | O_CLOEXEC], {
+      store: opened,
+      failed: noTerminal,
+    });
     for (const { number, step } of moves) {
       list.call("load", [opened, -1], { store: step.argument(0) });
       list.call("dup2", [0, number], { as: step });
@@ -85,13 +100,25 @@ function variables(environment: RunCommandOptions["environment"]): Map<string, s
     ["HOME", "/root"],
     ["USER", "root"],
     ["LOGNAME", "root"],
-    ["TERM", "linux"],
   ];
   return new Map([...own, ...environment]);
 }
 
+/** These, and behind them what process 1 has of others. */
+function environmentOf(list: StepList, given: ReadonlyMap<string, string>): Place {
+  const texts = [...given].map(([name, value]) => `${name}=${value}`);
+  const environment = list.texts(texts, MOST_INHERITED);
+  const inherit = new Step();
+  list.call("load", [PLACES.environment, -1], { store: inherit.argument(1) });
+  const behind: Place = (layout) => environment(layout) + WORD * texts.length;
+  const names = list.texts([...given.keys()].map((name) => `${name}=`));
+  list.call("copy", [behind, 0, names, MOST_INHERITED], { as: inherit });
+  return environment;
+}
+
 /** Where a command of this name may lie, in the order in which it is looked for. */
 function candidates(name: string, path: string): string[] {
+  if (name === "") return [];
   if (name.includes("/")) return [name];
   return path.split(":").map((folder) => (folder === "" ? name : `${folder}/${name}`));
 }
@@ -105,25 +132,22 @@ function executeSteps(
   const noFolder = new Label();
   list.call("chdir", [list.text(folder)], folderMayMiss ? {} : { failed: noFolder });
   const given = variables(options.environment);
-  const texts = [...given].map(([name, value]) => `${name}=${value}`);
-  const environment = list.texts(texts, MOST_INHERITED);
-  // What the shell has left of the kernel's own.
-  const inherit = new Step();
-  list.call("load", [PLACES.environment, -1], { store: inherit.argument(1) });
-  const behind: Place = (layout) => environment(layout) + WORD * texts.length;
-  list.call("copy", [behind, 0], { as: inherit });
+  const environment = environmentOf(list, given);
   const [name = ""] = command;
   const paths = candidates(name, given.get("PATH") ?? "");
+  const result = list.words([0]);
+  const refused = new Label();
   for (const path of paths) {
     const byShell = new Label();
     const next = new Label();
     // A kernel makes a whole new memory before it finds that there is no such file.
     list.call("access", [list.text(path), X_OK], { failed: next });
+    list.call("access", [list.text(`${path}/.`), F_OK], { value: 0, equal: next });
     list.call("execve", [list.text(path), list.texts(command), environment], {
+      store: result,
       value: ENOEXEC,
       equal: byShell,
-      next,
-      failed: next,
+      failed: refused,
     });
     // As a shell does: a text that does not say who reads it is one of its own.
     list.place(byShell);
@@ -131,10 +155,24 @@ function executeSteps(
     list.place(next);
   }
   const there = new Label();
-  for (const path of paths) list.call("access", [list.text(path), F_OK], { value: 0, equal: there });
+  for (const path of paths) {
+    const next = new Label();
+    // A folder is only meant by who says where it is.
+    if (path !== name) list.call("access", [list.text(`${path}/.`), F_OK], { value: 0, equal: next });
+    list.call("access", [list.text(path), F_OK], { value: 0, equal: there });
+    list.place(next);
+  }
   refuse(list, `${name}: not found`, STATUS.notFound);
+  list.place(refused);
+  const [noInterpreter, tooLong] = [new Label(), new Label()];
+  list.call("load", [result, -1], { value: ENOENT, equal: noInterpreter });
+  list.call("load", [result, -1], { value: E2BIG, equal: tooLong });
   list.place(there);
   refuse(list, `${name}: cannot be executed`, STATUS.notExecuted);
+  list.place(noInterpreter);
+  refuse(list, `${name}: the interpreter or loader that it names is not there`, STATUS.notExecuted);
+  list.place(tooLong);
+  refuse(list, `${name}: its arguments and its environment are too long`, STATUS.notExecuted);
   list.place(noFolder);
   refuse(list, `folder ${folder}: not there`, STATUS.ours);
 }
@@ -143,19 +181,18 @@ const WORD = 8;
 
 /** The child: in its session, its root and its folder. */
 function commandOf(list: StepList, options: RunCommandOptions, command: readonly string[]): void {
-  streamsOfChild(list, options);
   const isElsewhere = rootPrefix(options.root) !== "";
-  const notMoved = new Label();
+  const [notMoved, noTerminal] = [new Label(), new Label()];
+  streamsOfChild(list, options, noTerminal);
   if (isElsewhere) {
     list.call("chdir", [list.text(ROOT_FOLDER)]);
     list.call("mount", [list.text("."), list.text("/"), 0, MS_MOVE], { failed: notMoved });
   }
-  if (needsShell(options)) {
+  if (options.user !== undefined) {
     const words = ["sh", "-c", launchScript(options), "sh", ...command];
-    const shell = new Step();
-    list.call("load", [PLACES.environment, -1], { store: shell.argument(2) });
-    list.call("execve", [list.text(BUSYBOX), list.texts(words), 0], { as: shell });
-    refuse(list, "the guest's shell cannot be executed", STATUS.notExecuted);
+    const environment = environmentOf(list, launchVariables(options));
+    list.call("execve", [list.text(BUSYBOX), list.texts(words), environment]);
+    refuse(list, `${command[0]}: its arguments and its environment are too long`, STATUS.notExecuted);
   } else {
     if (isElsewhere) {
       list.call("chroot", [list.text(".")]);
@@ -165,6 +202,8 @@ function commandOf(list: StepList, options: RunCommandOptions, command: readonly
   }
   list.place(notMoved);
   refuse(list, "the root cannot be moved to its place", STATUS.ours);
+  list.place(noTerminal);
+  refuse(list, "the guest's terminal cannot be opened", STATUS.ours);
 }
 
 /** Signals come as a byte each, from when there is a command. */

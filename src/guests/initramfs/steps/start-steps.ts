@@ -10,6 +10,8 @@ import { Label, Step, type StepList } from "./step-list.js";
 import { HEAD, PLACES } from "./step-program.js";
 import { O_CLOEXEC, O_RDONLY, RNDRESEEDCRNG } from "./system-calls.js";
 
+const EVERYBODY = 0o666;
+
 export type OutputName = "stdout" | "stderr";
 
 /** What of the command's output comes by pipes. */
@@ -21,17 +23,26 @@ export function pipedOutputs({ terminal, separateErrors }: RunStreams): OutputNa
 /** Pipes and relays, and that no program gets what is not its own. */
 export function streamSteps(list: StepList, streams: RunStreams): void {
   const outputs = pipedOutputs(streams);
+  const [failed, done] = [new Label(), new Label()];
   closedByExecve(list, PORTS.control);
-  pipe(list, OVER.reads, OVER.writes);
+  pipe(list, OVER, failed);
   for (const [buffer, name] of outputs.entries()) {
     closedByExecve(list, PORTS[name]);
-    pipe(list, RELAYED[name], STREAMS[name]);
+    pipe(list, { reads: RELAYED[name], writes: STREAMS[name] }, failed);
+    // Another user may open it anew, as /dev/stderr.
+    list.call("fchmod", [STREAMS[name], EVERYBODY]);
     relay(list, { from: RELAYED[name], to: PORTS[name], buffer, over: OVER.writes });
   }
-  if (streams.terminal) return;
-  closedByExecve(list, PORTS.stdin);
-  pipe(list, STREAMS.stdin, RELAYED.stdin);
-  relay(list, { from: PORTS.stdin, to: RELAYED.stdin, buffer: outputs.length });
+  if (!streams.terminal) {
+    closedByExecve(list, PORTS.stdin);
+    pipe(list, { reads: STREAMS.stdin, writes: RELAYED.stdin }, failed);
+    list.call("fchmod", [STREAMS.stdin, EVERYBODY]);
+    relay(list, { from: PORTS.stdin, to: RELAYED.stdin, buffer: outputs.length });
+  }
+  list.go(done);
+  list.place(failed);
+  giveUp(list, "setup: the guest's kernel makes no pipes");
+  list.place(done);
 }
 
 /** Until everything that was written to the pipes is in the ports: nobody has them open any more. */

@@ -24,7 +24,10 @@ export const OWN = {
   load: -1,
   /** Address, number, factor: adds the product to the word there, which is the result. */
   add: -2,
-  /** Address, source: copies words up to and with the first that is 0. */
+  /**
+   * Address, source, beginnings, number: copies addresses of texts up to a 0, at most so many and a 0, but for texts that begin like any of
+   * those whose addresses the third argument's list has, which ends with a 0.
+   */
   copy: -3,
 } as const;
 
@@ -86,23 +89,42 @@ const CODE: readonly (readonly [bytes: string, text: string])[] = [
   ["488b5b40", "failed: mov rbx,QWORD PTR [rbx+0x40]"],
   ["ebb2", "jmp step"],
   ["48ffc0", "own: inc rax"],
-  ["741a", "je load"],
+  ["744c", "je load"],
   ["48ffc0", "inc rax"],
-  ["741d", "je add"],
+  ["7452", "je add"],
   ["488b06", "copy: mov rax,QWORD PTR [rsi]"],
-  ["488907", "mov QWORD PTR [rdi],rax"],
   ["4883c608", "add rsi,0x8"],
-  ["4883c708", "add rdi,0x8"],
   ["4885c0", "test rax,rax"],
-  ["75ed", "jne copy"],
-  ["ebb5", "jmp done"],
+  ["7434", "je copied"],
+  ["4989d0", "mov r8,rdx"],
+  ["4d8b08", "name: mov r9,QWORD PTR [r8]"],
+  ["4983c008", "add r8,0x8"],
+  ["4d85c9", "test r9,r9"],
+  ["7417", "je keep"],
+  ["4989c3", "mov r11,rax"],
+  ["418a09", "same: mov cl,BYTE PTR [r9]"],
+  ["84c9", "test cl,cl"],
+  ["74db", "je copy"],
+  ["413a0b", "cmp cl,BYTE PTR [r11]"],
+  ["75e5", "jne name"],
+  ["49ffc1", "inc r9"],
+  ["49ffc3", "inc r11"],
+  ["ebec", "jmp same"],
+  ["49ffca", "keep: dec r10"],
+  ["7809", "js copied"],
+  ["488907", "mov QWORD PTR [rdi],rax"],
+  ["4883c708", "add rdi,0x8"],
+  ["ebc0", "jmp copy"],
+  ["31c0", "copied: xor eax,eax"],
+  ["488907", "mov QWORD PTR [rdi],rax"],
+  ["eb83", "jmp done"],
   ["488b07", "load: mov rax,QWORD PTR [rdi]"],
   ["4821f0", "and rax,rsi"],
-  ["ebad", "jmp done"],
+  ["e978ffffff", "jmp done"],
   ["480faff2", "add: imul rsi,rdx"],
   ["480137", "add QWORD PTR [rdi],rsi"],
   ["488b07", "mov rax,QWORD PTR [rdi]"],
-  ["eba1", "jmp done"],
+  ["e969ffffff", "jmp done"],
 ];
 
 /** An ELF file's head (System V ABI, "Object files") and its program headers. */

@@ -64,7 +64,9 @@ export const RNDRESEEDCRNG = 0x5207;
 export const REBOOT_MAGIC = [0xfee1_dead, 0x2812_1969] as const;
 export const POWER_OFF = 0x4321_fedc;
 
-/** Of `execve`: neither a program nor a script that says who reads it. */
+/** Of `execve`: an interpreter is not there, arguments are too long, and neither a program nor a script that says who reads it. */
+export const ENOENT = -2;
+export const E2BIG = -7;
 export const ENOEXEC = -8;
 
 export const SIGKILL = 9;
