@@ -5,8 +5,10 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { COMMANDS } from "../../src/cli/commands.js";
-import { EXIT_STATUS_TEXT } from "../../src/cli/help-text.js";
+import { findCommand } from "../../src/cli/commands/help.js";
+import { commandHelp, EXIT_STATUS_TEXT } from "../../src/cli/help-text.js";
 import { launch } from "../../src/cli/launch.js";
+import { pageWidth } from "../../src/cli/render/wrap.js";
 import { EXIT_STATUS } from "../../src/machine/end.js";
 import { PT } from "../../src/spec/elf.js";
 import { capturedStreams, locore } from "../support/cli.js";
@@ -28,6 +30,26 @@ test("R3.1 help names every command, every option and every exit status", async 
       assert.ok(help.out.includes(`-${option.name}`), `${name}: ${option.name}`);
     const wide = help.out.split("\n").filter((line) => line.length > 100 && line.startsWith("   "));
     assert.deepEqual(wide, [], name);
+  }
+});
+
+test("help fits the terminal that it is shown on, and a page elsewhere", async () => {
+  for (const { name } of COMMANDS) {
+    const row = findCommand(name);
+    const command = await row.load();
+    for (const [stream, width] of [
+      [{ isTTY: true, columns: 80 }, 80],
+      [{ isTTY: true, columns: 300 }, 100],
+      [{ isTTY: true, columns: 20 }, 60],
+      [{}, 100],
+    ] as const) {
+      assert.equal(pageWidth(stream), width);
+      // An option's own spelling, a command line and a long word are not broken.
+      const wide = commandHelp(row, command, width).filter(
+        (line) => line.length > width && !/^ {2}\S|^usage: /.test(line) && line.trim().includes(" "),
+      );
+      assert.deepEqual(wide, [], `${name} at ${width}`);
+    }
   }
 });
 

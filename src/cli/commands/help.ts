@@ -3,6 +3,7 @@ import { UsageError } from "../args.js";
 import { closest } from "../closest.js";
 import { printLines, type Command } from "../command.js";
 import { COMMANDS } from "../commands.js";
+import { pageWidth } from "../render/wrap.js";
 import { commandHelp, foreignHelp, programHelp } from "../help-text.js";
 
 /** The row of a command, or a usage error that guesses what was meant. */
@@ -24,16 +25,17 @@ export const help: Command = {
   options: [],
   async run(args, { stdout }) {
     const [name] = args.operands;
+    const page = pageWidth(stdout);
     if (name === QEMU_TOPIC) {
-      printLines(stdout, foreignHelp((await import("../qemu/words.js")).QEMU_WORDS));
+      printLines(stdout, foreignHelp((await import("../qemu/words.js")).QEMU_WORDS, page));
       return 0;
     }
     if (name !== undefined) {
       const row = findCommand(name);
-      printLines(stdout, commandHelp(row, await row.load()));
+      printLines(stdout, commandHelp(row, await row.load(), page));
       return 0;
     }
-    printLines(stdout, programHelp(COMMANDS));
+    printLines(stdout, programHelp(COMMANDS, page));
     return 0;
   },
 };
