@@ -35,6 +35,7 @@ import {
   notSavedLine,
   resetLine,
   savedLine,
+  traceLine,
   screenFrame,
   statsLines,
   unimplementedLine,
@@ -309,6 +310,7 @@ function reportEnd(report: RunReport, around: Surroundings): void {
   if (!options.json && report.unseenText !== undefined) around.hintAtScreen(report.unseenText);
   if (report.neverSaved === true) context.stderr.write(`${cut}${neverSavedLine()}\n`);
   const lines = options.json ? [endJson(report, { stats: options.stats, ...extras })] : [endLine(report)];
+  if (options.trace !== undefined && !options.json) lines.unshift(traceLine(options.trace.file));
   if (report.diagnosis !== undefined && !options.json) lines.unshift(...endExplanation(report.diagnosis));
   if (extras.firmwareLog && !options.json) lines.unshift(...firmwareLogLines(report));
   if (options.stats && !options.json) lines.push(...statsLines(report, around.startSteps));

@@ -1,8 +1,11 @@
 /** The options by which a run is saved. */
+import { accessSync, constants, statSync } from "node:fs";
+import path from "node:path";
 import type { SavingRequest } from "../host/node/saving.js";
 import type { ShareRequest } from "../host/node/share-request.js";
 import type { SnapshotPoint } from "../host/run.js";
 import { UsageError, type Arguments, type OptionSpec } from "./args.js";
+import { OutputFileError } from "./failure.js";
 import { packageVersion } from "./version.js";
 import { parseDuration } from "./values.js";
 
@@ -58,7 +61,18 @@ export function refuseSavingShares(
   );
 }
 
-/** Reads `SNAPSHOT_OPTIONS`. Throws UsageError. */
+/** Refuses a file that could not be written, before a guest has run for it. Throws OutputFileError. */
+function checkPlace(file: string): void {
+  try {
+    if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw Object.assign(new Error(), { code: "EISDIR" });
+    accessSync(path.dirname(file), constants.W_OK);
+  } catch (cause) {
+    throw new OutputFileError("snapshot", file, cause);
+  }
+}
+
+/** Reads `SNAPSHOT_OPTIONS`. Throws UsageError, OutputFileError. */
 export function readSnapshotOptions(args: Arguments): SavingRequest {
   const [at, file, then] = [args.value("snapshot-at"), args.value("snapshot"), args.value("then")];
   if (file === "" || file?.startsWith("-") === true)
@@ -68,6 +82,7 @@ export function readSnapshotOptions(args: Arguments): SavingRequest {
     );
   if (then !== undefined && at === undefined)
     throw new UsageError(`--then ${then}: there is no --snapshot-at`, "--then says what comes behind it");
+  if (file !== undefined) checkPlace(file);
   return {
     then: then === "go" ? "go" : "stop",
     compress: args.has("compress"),

@@ -61,7 +61,7 @@ for (const [codec, make] of Object.entries(BOMBS) as [CodecName, () => Uint8Arra
     assert.equal(status, EXIT_STATUS.imageRefused);
     assert.match(
       err,
-      new RegExp(`^locore: .*: ${codec}, offset 0x[0-9a-f]+: found more than \\d+ bytes; expected `),
+      new RegExp(`^locore: \\S+: ${codec}, offset 0x[0-9a-f]+: found more than \\d+ bytes; expected `),
     );
     assert.match(
       err,

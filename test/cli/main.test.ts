@@ -113,6 +113,19 @@ test("a wrong command line exits 2 and says what was probably meant", async () =
   assert.match(action.err, /did you mean locore guests pull/);
 });
 
+test("guests list fits a page, and says all of one that is named", async () => {
+  const { out } = await locore("guests", "list");
+  assert.match(out, /^debian-cloud +Debian's kernel for cloud machines/m);
+  assert.deepEqual(
+    out.split("\n").filter((line) => line.length > 100),
+    [],
+  );
+  const one = await locore("guests", "list", "xen", "busybox");
+  assert.match(one.out, /^busybox: .*\n(.*\n)* +licence +GPL-2\.0-only\n(.*\n)*xen: /m);
+  assert.doesNotMatch(one.out, /debian-cloud:/);
+  assert.match((await locore("guests", "list", "xenn")).err, /no guest xenn\n +did you mean xen\?/);
+});
+
 test("R2.3 a file that is no kernel exits 8 with what it is and what to do", async () => {
   const file = path.join(mkdtempSync(path.join(tmpdir(), "locore-test-")), "README.md");
   writeFileSync(file, "# A heading\n\nSome text.\n");

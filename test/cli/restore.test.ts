@@ -280,6 +280,25 @@ test(
   },
 );
 
+test("R6.2 a place where no snapshot can be written is refused before the guest runs", async () => {
+  for (const [file, said] of [
+    [at("nothing/x.snap"), /snapshot .*x\.snap: there is no folder /],
+    [path.dirname(at("x.snap")), /snapshot .*: is a folder, not a file/],
+  ] as const) {
+    const { status, out, err } = await locore(
+      "boot",
+      kernel,
+      ...SMALL,
+      "--snapshot-at",
+      "5000",
+      "--snapshot",
+      file,
+    );
+    assert.deepEqual([status, out], [74, ""]);
+    assert.match(err, said);
+  }
+});
+
 test("R6.2 a snapshot given as a kernel is refused with the way to go on with it", LIMIT, async () => {
   const snapshot = at("booted.snap");
   run("boot", kernel, "--deterministic", ...SMALL, "--snapshot-at", "5000", "--snapshot", snapshot);
@@ -344,10 +363,11 @@ test(
       "--snapshot-at",
       "two",
       "--snapshot",
-      at("no/such/folder.snap"),
+      // What it is written under at first is longer than any name may be.
+      at(`${"x".repeat(240)}.snap`),
     );
     assert.equal(status, 74, err);
-    assert.match(err, /not saved to .*folder\.snap/);
+    assert.match(err, /not saved to .*xx\.snap/);
   },
 );
 

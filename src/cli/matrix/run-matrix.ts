@@ -227,6 +227,12 @@ async function runCells(
 export async function runMatrix(args: Arguments, context: CommandContext): Promise<number> {
   const request = readMatrixRequest(args);
   const cells = plan(args, request);
+  // Cells have no standard input: a shell would end at once, and every cell would be well.
+  if (cells[0].request.command.length === 0)
+    throw new UsageError(
+      "--matrix: there is no command",
+      "locore run --matrix smp=1,4 -- COMMAND, or --exec TEXT",
+    );
   if (request.dryRun) {
     printLines(
       context.stdout,

@@ -79,6 +79,11 @@ export function notSavedLine(file: string, reason: string): string {
   return `locore: not saved to ${inOneLine(file)}: ${inOneLine(reason)}`;
 }
 
+/** Where a trace went. */
+export function traceLine(file: string): string {
+  return `locore: the trace is in ${inOneLine(file)}; ui.perfetto.dev opens it`;
+}
+
 /** It ended before. */
 export function neverSavedLine(): string {
   return "locore: no snapshot was written: the machine ended before it came to --snapshot-at";
