@@ -104,7 +104,10 @@ test("R1.10 matrix: a cell's run has the options that were given, its own values
 test("R1.10 matrix: without a command there is nothing that could fail, and that is refused", async () => {
   const { status, out, err } = await locore("run", "--matrix", "smp=1,2");
   assert.deepEqual([status, out], [125, ""]);
-  assert.match(err, /--matrix: there is no command\n +locore run --matrix smp=1,4 -- COMMAND, or --exec TEXT/);
+  assert.match(
+    err,
+    /--matrix: there is no command\n +locore run --matrix smp=1,4 -- COMMAND, or --exec TEXT/,
+  );
 });
 
 test("R1.10 matrix: what is wrong is named, with what was probably meant", () => {
