@@ -60,6 +60,12 @@ import { WrittenPages } from "./written-pages.js";
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
 
+/**
+ * Times that execution is found in a block until a compiler is wanted: half of what it asks for (region-cache.ts), so that it is there by
+ * then. A guest that runs one short command never comes to this, and does not wait for a compiler to be loaded.
+ */
+const WARM = 64;
+
 /** One word that other threads may write, where the host shares memory. */
 function kickWord(): Int32Array {
   const { BYTES_PER_ELEMENT } = Int32Array;
@@ -330,7 +336,7 @@ class WasmVm implements Vm {
   private noteExecution(cpu: CpuContext): boolean {
     const { regions } = this;
     if (regions === undefined) {
-      this.compilerWanted();
+      if (this.isWarm(cpu)) this.compilerWanted();
       return false;
     }
     const tail = cpu.get32(layout.REGION_TAIL) !== 0;
@@ -341,6 +347,15 @@ class WasmVm implements Vm {
     regions.noteExecution(cpu, at, tail);
     if (this.statistics) this.compileMs += this.statistics.now() - start;
     return tail;
+  }
+
+  /** Whether a compiler would soon have something to do. It goes on counting where this ends. */
+  private isWarm(cpu: CpuContext): boolean {
+    if (this.eager || this.options.jit === "check") return true;
+    const at = this.ramOffsetAtRip(cpu);
+    const record = at < 0 ? 0 : this.cache.recordAtOffset(at, cpu.get32(layout.MODE_KEY));
+    const block = record === 0 ? undefined : this.cache.blockOf(record);
+    return block !== undefined && ++block.heat >= WARM;
   }
 
   private regionStatistics(): EngineCounters {

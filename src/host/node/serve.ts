@@ -31,6 +31,7 @@ import { GDB_CHANNEL } from "../gdb-frames.js";
 import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
 import { Explaining } from "./explaining.js";
+import { randomWords } from "./random-words.js";
 import { copyingOptions, savingOptions, snapshotCommand, writeFile } from "./saving.js";
 import type { TraceFile } from "./trace-file.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
@@ -173,7 +174,7 @@ function runOptions({
     board,
     console: side,
     hostNow: () => clock.now(),
-    random32: () => crypto.getRandomValues(new Uint32Array(1))[0],
+    random32: randomWords(),
     poll: () => {
       // The bell is heard first, so that nothing that rings it now is missed.
       const stopped = side.stopRequested;
