@@ -118,7 +118,7 @@ describe("R3.7 --net user, with Debian's cloud kernel", { concurrency: 2 }, () =
         const host = net.isIPv6(address) ? `[${address}]` : address;
         targets.push(`${host}:${await listening(t, server, address)}`);
       }
-      const [, gatewayPort] = targets[targets.length - 1].split(":");
+      const gatewayPort = targets.find((one) => one.startsWith("127."))!.split(":")[1];
       const hosts = [...targets.filter((one) => !one.startsWith("127.")), `10.0.2.2:${gatewayPort}`];
       hosts.push(`[fec0::2]:${gatewayPort}`);
       const others = ["169.254.169.254:80", "0.0.0.0:80", "10.0.2.77:80"];
