@@ -543,6 +543,17 @@ export const HEALTHY: readonly Omit<SeededGuest, "cause" | "sentence">[] = [
     until: /# \S*$/,
     quick: true,
   },
+  {
+    name: "a test of memory, which reads word by word with interrupts off",
+    commandLine: "console=ttyS0",
+    // again: mov ebx, 0x200000; cli; next: mov edx, [ebx]; sub ebx, 4; cmp ebx, 0x80000; ja next; jmp again
+    change: atEntry(
+      ...[0xbb, 0x00, 0x00, 0x20, 0x00, 0xfa, 0x8b, 0x13, 0x83, 0xeb, 0x04],
+      ...[0x81, 0xfb, 0x00, 0x00, 0x08, 0x00, 0x77, 0xf3, 0xeb, 0xeb],
+    ),
+    instructions: 3e7,
+    quick: true,
+  },
   { name: "a serial port that has sent, and waits for input", ...bare(soundSerial()) },
   { name: "an 8254 that ticks", ...bare(tickGuest(true)), instructions: 5e5 },
   {

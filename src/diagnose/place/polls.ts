@@ -13,7 +13,7 @@ export interface Loop {
   /** Its first and last instruction that was seen, linear. */
   from: string;
   to: string;
-  /** Memory that it reads, with what is there now. */
+  /** Memory that it reads again and again, with what is there now. */
   reads: { address: string; value: string; instruction: string }[];
 }
 
@@ -21,7 +21,10 @@ export interface Loop {
 const LONGEST = 96n;
 const FEWEST_LOOKS = 24;
 const LONGEST_INSTRUCTION = 15;
-const READS = /^(cmp|test|mov|movzx|movsx|movsxd|bt|and|or|sub|xchg|cmpxchg|scas|cmps|lods)\b/;
+const READS = /^(cmp|test|mov|movzx|movsx|movsxd|bt|and|or|sub|xchg|cmpxchg)\b/;
+/** What moves a register on from where it is, with the register. */
+const MOVES_ON = /^(?:(?:add|sub|adc|sbb|inc|dec|xadd) (\w+)|lea (\w+), \[(\w+))/;
+const REGISTERS = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"];
 const MASK_32 = 0xffff_ffffn;
 
 /** The loop of a CPU; undefined where it was seen in more than one place, or too seldom. `looks`: where it was found. */
@@ -39,17 +42,37 @@ export function loopOf(
   const bytes = read(from, Number(to - from) + LONGEST_INSTRUCTION) ?? read(from, Number(to - from) + 1);
   if (bytes === undefined) return undefined;
   const run = decodeRun(new Decoder(), bytes, from, size).filter(({ address }) => address <= to);
+  const moving = new Set(run.map(({ text }) => movedOn(text)));
   const reads = run.flatMap(({ address, length, text, instruction }) => {
     const bare = text.replace(/^(lock|rep) /, "");
     // A store names memory first.
     const stores = /^mov \w* ?\w*:?\[/.test(bare) && !/^mov \w+,/.test(bare);
     if (!instruction.isMemory || !READS.test(bare) || stores) return [];
+    // A loop that walks through memory waits for nothing there.
+    if (moving.has(instruction.base) || moving.has(instruction.index)) return [];
     const at = effective(instruction, address + BigInt(length), state);
     const bytesThere = read(at, Math.min(instruction.operandSize, 8));
     const value = bytesThere === undefined ? "not mapped" : hex(littleEndian(bytesThere));
     return [{ address: hex(at), value, instruction: text }];
   });
   return { from: hex(from), to: hex(to), reads };
+}
+
+/** The number of a register, however much of it is named; undefined for what is none. */
+function registerNumber(name: string): number | undefined {
+  const high = /^r(\d+)[dwb]?$/.exec(name);
+  if (high !== null) return Number(high[1]);
+  const number = REGISTERS.indexOf(name.replace(/^[re]/, ""));
+  return number < 0 ? undefined : number;
+}
+
+/** The register that an instruction moves on. */
+function movedOn(text: string): number | undefined {
+  const [found, arithmetic, into, from] = MOVES_ON.exec(text) ?? [];
+  if (found === undefined) return undefined;
+  if (arithmetic !== undefined) return registerNumber(arithmetic);
+  const number = registerNumber(into);
+  return number === registerNumber(from) ? number : undefined;
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
