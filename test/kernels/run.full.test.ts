@@ -28,7 +28,7 @@ const IN_A_ROW = Number(process.env["LOCORE_RUNS"] ?? 500);
 /** Before each of so many a further one is killed. */
 const KILLED_EACH = 20;
 /** Compiled parts of ourselves stay, and the guests. */
-const KEPT_IN_CACHE = ["compiled", "guests"];
+const KEPT_IN_CACHE = ["compiled", "guests", "warm"];
 const MUCH = 100_000_000;
 const HOUR = { timeout: 3_600_000 };
 const LONG = { timeout: 4 * 3_600_000 };
@@ -130,6 +130,8 @@ test(
       assert.deepEqual([run.status, run.out.toString()], [n % 100, `${n}`], `run ${n}: ${run.err}`);
     }
     assert.deepEqual(place.left(), []);
+    const kept = readdirSync(path.join(place.env.XDG_CACHE_HOME, "locore/warm"));
+    assert.deepEqual(kept.map((name) => path.extname(name)).sort(), [".json", ".snap"], kept.join(" "));
   },
 );
 
