@@ -1,5 +1,7 @@
 // Puts the declarations of the library's entries together for the package: dist/types has one file with all that they reach, and for
-// each entry a small one that says what of it is public. One file, so that a class is the same type whichever entry it came by.
+// each entry a small one that says what of it is public. One file, so that a class is the same type whichever entry it came by. What
+// only the entry of Node reaches is in a second one: whoever imports the others need not have Node's types, nor the newest of the
+// language.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import ts from "typescript";
@@ -10,6 +12,8 @@ const TO = path.resolve("dist/types");
 /** Entries, and what they export as a whole under a name. */
 const ENTRIES = { ...libraryEntries(), aml: "api/aml" };
 const SHARED = "declarations";
+const OF_NODE = "node-declarations";
+const NODE = "node";
 
 const fileOf = (entry) => path.join(FROM, `${ENTRIES[entry]}.d.ts`);
 const isOurs = (file) => path.resolve(file.fileName).startsWith(FROM + path.sep);
@@ -30,6 +34,9 @@ class Collection {
   #names = new Map();
   #taken = new Set();
   #queue = [];
+  /** Names that each statement uses. */
+  used = new Map();
+  #using = new Set();
   /** Changes of text by statement: [start, end, text]. */
   statements = new Map();
   /** What comes from elsewhere: names here by module and name there. */
@@ -44,6 +51,12 @@ class Collection {
     for (let i = 2; this.#taken.has(name); i++) name = `${wanted}${i}`;
     this.#taken.add(name);
     return name;
+  }
+
+  /** Names of what is declared in one of these statements. */
+  namesIn(statements) {
+    const isThere = ({ declarations = [] }) => declarations.some((one) => statements.has(statementOf(one)));
+    return new Set([...this.#names].flatMap(([symbol, name]) => (isThere(symbol) ? [name] : [])));
   }
 
   /** What an alias is in the end. */
@@ -79,7 +92,9 @@ class Collection {
   #nameAt(identifier) {
     const symbol = this.#checker.getSymbolAtLocation(identifier);
     if (symbol === undefined) return undefined;
-    return this.name(this.target(symbol)) ?? this.#imported(symbol);
+    const name = this.name(this.target(symbol)) ?? this.#imported(symbol);
+    if (name !== undefined) this.#using.add(name);
+    return name;
   }
 
   #visit(node, edits) {
@@ -104,6 +119,7 @@ class Collection {
       if (this.statements.has(statement)) continue;
       const edits = [];
       this.statements.set(statement, edits);
+      this.used.set(statement, (this.#using = new Set()));
       this.#visit(statement, edits);
     }
   }
@@ -132,11 +148,11 @@ function inOrder([a], [b]) {
   return first === second ? a.pos - b.pos : first < second ? -1 : 1;
 }
 
-/** What an entry exports: names there and here, and whole modules. */
-function exportLines(collection, entry, program) {
+/** What an entry exports: names there by names here, and lines for whole modules. */
+function exportsOf(collection, entry, program) {
   const checker = program.getTypeChecker();
   const file = program.getSourceFile(fileOf(entry));
-  const names = [];
+  const names = new Map();
   const lines = [];
   for (const symbol of checker.getExportsOfModule(checker.getSymbolAtLocation(file))) {
     const target = collection.target(symbol);
@@ -148,10 +164,36 @@ function exportLines(collection, entry, program) {
     else {
       const name = collection.name(target);
       if (name === undefined) throw new Error(`${entry}: ${symbol.name} is no declaration of ours`);
-      names.push(name === symbol.name ? name : `${name} as ${symbol.name}`);
+      names.set(symbol.name, name);
     }
   }
-  return [`export {\n${names.map((one) => `  ${one},\n`).join("")}} from "./${SHARED}.js";`, ...lines];
+  return { names, lines };
+}
+
+const renamed = (here, there) => (here === there ? here : `${here} as ${there}`);
+
+/** Exports those of these names that a file has. */
+function exportLines(names, has, file) {
+  const found = [...names].filter(([, name]) => has.has(name));
+  if (found.length === 0) return [];
+  return [
+    `export {\n${found.map(([there, name]) => `  ${renamed(name, there)},\n`).join("")}} from "./${file}.js";`,
+  ];
+}
+
+/** The text of a file of declarations, with what it names of others. */
+function fileText(collection, statements, shared = new Set()) {
+  const used = new Set(statements.flatMap(([statement]) => [...collection.used.get(statement)]));
+  const imports = [...collection.imports.values()]
+    .filter(({ here }) => used.has(here))
+    .map(({ from, there, here }) => `import type { ${renamed(there, here)} } from "${from}";`);
+  const names = [...shared].filter((name) => used.has(name)).map((name) => `  ${name},\n`);
+  if (names.length > 0) imports.push(`import type {\n${names.join("")}} from "./${SHARED}.js";`);
+  const text = [...statements]
+    .sort(inOrder)
+    .map((one) => edited(...one))
+    .join("\n");
+  return [...imports, text, "export {};", ""].join("\n");
 }
 
 /** Makes dist/types of dist/src. Throws for a declaration that this does not understand. */
@@ -167,17 +209,27 @@ async function declarations() {
   const collection = new Collection(program.getTypeChecker());
   await rm(TO, { recursive: true, force: true });
   await mkdir(TO, { recursive: true });
-  for (const entry of entries) {
-    const lines = exportLines(collection, entry, program);
-    await writeFile(path.join(TO, `${entry}.d.ts`), `${lines.join("\n")}\n`);
-  }
+  const exported = new Map();
+  for (const entry of entries.filter((one) => one !== NODE))
+    exported.set(entry, exportsOf(collection, entry, program));
   collection.finish();
-  const imports = [...collection.imports.values()].map(
-    ({ from, there, here }) =>
-      `import type { ${there === here ? here : `${there} as ${here}`} } from "${from}";`,
-  );
-  const statements = [...collection.statements].sort(inOrder).map((one) => edited(...one));
-  await writeFile(path.join(TO, `${SHARED}.d.ts`), [...imports, ...statements, "export {};", ""].join("\n"));
+  const everywhere = new Set(collection.statements.keys());
+  const shared = collection.namesIn(everywhere);
+  if (entries.includes(NODE)) exported.set(NODE, exportsOf(collection, NODE, program));
+  collection.finish();
+  const ofNode = new Set([...collection.statements.keys()].filter((one) => !everywhere.has(one)));
+  for (const [entry, { names, lines }] of exported) {
+    const all = [
+      ...exportLines(names, shared, SHARED),
+      ...exportLines(names, collection.namesIn(ofNode), OF_NODE),
+      ...lines,
+    ];
+    await writeFile(path.join(TO, `${entry}.d.ts`), `${all.join("\n")}\n`);
+  }
+  const those = (kept) => [...collection.statements].filter(([statement]) => kept.has(statement));
+  await writeFile(path.join(TO, `${SHARED}.d.ts`), fileText(collection, those(everywhere)));
+  if (ofNode.size > 0)
+    await writeFile(path.join(TO, `${OF_NODE}.d.ts`), fileText(collection, those(ofNode), shared));
 }
 
 await declarations();
