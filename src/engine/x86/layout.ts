@@ -1,6 +1,7 @@
 /**
  * Where everything lives inside the engine's one WebAssembly memory: per-CPU state and TLBs, the cache of decoded
- * instructions, the map of code lines, guest RAM. Generated code and TypeScript share these numbers and nothing
+ * instructions, the map of code lines, guest RAM. Templates of the generated decoder and the map of absent pages lie between
+ * the arena's entries and the code lines. Generated code and TypeScript share these numbers and nothing
  * else. Knows no instruction.
  *
  * ```
