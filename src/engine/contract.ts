@@ -30,6 +30,22 @@ export interface PageSource {
   read(block: number, into: Uint8Array): void;
 }
 
+/** What a machine needed first that went on from a `PageSource`: who goes on from the same one has it at once. */
+export interface FoundWorkingSet {
+  /** Pages of the source, by their numbers in the order of its `runs`, ascending. */
+  readonly pages: Uint32Array;
+  /** The engine's own: what it knows of code in them. Of no use to another build of it. */
+  readonly code: Uint8Array;
+  /** Further of the engine's own, then what is in the pages. */
+  readonly contents: readonly Uint8Array[];
+}
+
+/** The same, to be read. */
+export interface WorkingSet extends Pick<FoundWorkingSet, "pages" | "code"> {
+  /** Fills these pieces with `contents`; `false`: they are not what they were. */
+  read(this: void, into: readonly Uint8Array[]): boolean;
+}
+
 /** RAM could not be fetched; why, says `cause`. It comes out of the call, or is the cause of the exit, that needed the page. */
 export class PageSourceError extends Error {
   override readonly name = "PageSourceError";
@@ -262,6 +278,13 @@ export interface Vm {
    */
   readonly kickWord?: Int32Array;
   createCpu(id: number, cpuid: readonly CpuidLeaf[]): Cpu;
+  /** Fetches what such a machine needed first, right behind `memory.fetchLater`; whether that was of any use. */
+  bringWorkingSet?(set: WorkingSet): boolean;
+  /**
+   * What was needed first of what `memory.fetchLater` left, of at most so many bytes of RAM; undefined where nobody can say, or a working
+   * set had most of it.
+   */
+  workingSet?(mostBytes: number): FoundWorkingSet | undefined;
   counters(): EngineCounters;
   dispose(): void;
 }

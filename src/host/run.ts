@@ -3,7 +3,7 @@
  * Used inline by tests and tools and inside the worker by the command line; knows no thread and no host API,
  * how to wait and what to poll is handed in.
  */
-import { PageSourceError } from "../engine/contract.js";
+import { PageSourceError, type FoundWorkingSet, type WorkingSet } from "../engine/contract.js";
 import { ConsoleWatch, type ConsoleWatchState } from "../diagnose/console-watch.js";
 import { ConsoleTail } from "../diagnose/console-tail.js";
 import type { diagnose, Question } from "../diagnose/diagnose.js";
@@ -49,6 +49,10 @@ export interface RestoredRun {
   later?: boolean;
   /** Nor need it be read before: the source stays for as long as the machine. */
   lasts?: boolean;
+  /** What a run before this one needed first. */
+  workingSet?: WorkingSet;
+  /** Told once what this one needed first, when it ends or much else begins to be needed; not where `workingSet` had most of it. */
+  keepWorkingSet?: (found: FoundWorkingSet) => void;
 }
 
 /** Somebody who may hold a machine and look at it. */
@@ -296,7 +300,7 @@ function* stepToEnd(
   machine: Machine,
   options: RunOptions,
   watch: ConsoleWatch,
-  { saver, explainer }: { saver: Saver; explainer: Explainer },
+  { saver, explainer, foresight }: { saver: Saver; explainer: Explainer; foresight: Foresight },
 ): Generator<void, MachineEnd> {
   let left = options.maxInstructions ?? Infinity;
   const watchScreen = screenWatch(machine, options);
@@ -309,7 +313,7 @@ function* stepToEnd(
     stands = held;
   };
   for (;;) {
-    if (options.pause?.() === true) yield;
+    if (options.pause?.() === true) yield* foresight.pause();
     const asked = options.poll?.();
     if (asked !== undefined) {
       yield* explainer.beforeEnd(asked, debug === undefined);
@@ -352,8 +356,39 @@ function* stepToEnd(
   }
 }
 
-function restored({ snapshot, missedNs = 0, later = false }: RestoredRun, options: RunOptions): Machine {
-  return restoreSnapshot(snapshot, { ...options, missedNs, later });
+function restored(
+  { snapshot, missedNs = 0, later = false, workingSet }: RestoredRun,
+  options: RunOptions,
+): Machine {
+  return restoreSnapshot(snapshot, { ...options, missedNs, later, ...(workingSet && { workingSet }) });
+}
+
+/** Bytes of RAM in a working set: a short command needs nine million. */
+const MOST_FORESEEN = 16 * 2 ** 20;
+
+/** Tells once what a machine needed first. */
+class Foresight {
+  #keep: RestoredRun["keepWorkingSet"];
+
+  constructor(
+    private readonly machine: Machine,
+    from: RestoredRun | undefined,
+  ) {
+    this.#keep = from?.keepWorkingSet;
+  }
+
+  /** What is loaded in a pause may be the compiler: behind that nobody can say. */
+  *pause(): Generator<void, void> {
+    this.keep();
+    yield;
+  }
+
+  keep(): void {
+    const keep = this.#keep;
+    this.#keep = undefined;
+    const found = keep && this.machine.workingSet(MOST_FORESEEN);
+    if (found !== undefined) keep?.(found);
+  }
 }
 
 /** The machine of the options, whose console `watch` reads. A kernel that gives up ends a step there, wherever a run is cut. */
@@ -385,11 +420,13 @@ export function* runInParts(options: RunOptions): Generator<void, RunReport> {
   const machine = makeMachine(options, watch);
   const saver = new Saver(machine, options.snapshots, watch);
   const explainer = new Explainer(machine, options.explain);
+  const foresight = new Foresight(machine, options.from);
   try {
     const start = options.hostNow();
     const before = machine.instructions;
     options.onStart?.();
-    const end = yield* stepToEnd(machine, options, watch, { saver, explainer });
+    const end = yield* stepToEnd(machine, options, watch, { saver, explainer, foresight });
+    foresight.keep();
     const hostMs = (options.hostNow() - start) / NS_PER_MS;
     const screen = machine.screen();
     // A kernel whose console is the screen says there why it ended.

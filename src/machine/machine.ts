@@ -18,7 +18,16 @@ import { FixedSequence } from "../bytes/fixed-sequence.js";
 import { PartRegistry } from "../devices/registry.js";
 import { PartError } from "../devices/resources.js";
 import type { Plan } from "../boot/plan.js";
-import type { CpuHost, Engine, EngineCounters, EngineEvents, GuestMemory, Vm } from "../engine/contract.js";
+import type {
+  CpuHost,
+  Engine,
+  EngineCounters,
+  EngineEvents,
+  FoundWorkingSet,
+  GuestMemory,
+  Vm,
+  WorkingSet,
+} from "../engine/contract.js";
 import { LEAF } from "../spec/cpuid.js";
 import type { CpuState } from "../x86/cpu-state.js";
 import { lookUpCpuid } from "../x86/cpuid-table.js";
@@ -89,11 +98,13 @@ export interface RestoreOptions extends Omit<MachineOptions, "plan"> {
   state: MachineState;
   /** Puts RAM back: every byte is 0 before. */
   fill: (memory: GuestMemory) => void;
+  /** What a machine needed first that went on from the same state: where `fill` leaves RAM to be fetched later. */
+  workingSet?: WorkingSet;
   /** Real time that has passed since it was saved and that the guest is to see passing, ns. */
   missedNs?: number;
 }
 
-type RestoredFrom = Pick<RestoreOptions, "state" | "fill"> & { missedNs: number };
+type RestoredFrom = Pick<RestoreOptions, "state" | "fill" | "workingSet"> & { missedNs: number };
 
 /** Timers in a row that wake no CPU before `run` comes back: a minute of the fastest. */
 const MOST_SKIPS = 1_000_000;
@@ -176,9 +187,10 @@ export class Machine {
   /**
    * Makes the machine that was saved go on. Throws as the constructor does, and RangeError for a state that cannot be.
    */
-  static restore({ state, fill, missedNs = 0, ...options }: RestoreOptions): Machine {
+  static restore({ state, fill, workingSet, missedNs = 0, ...options }: RestoreOptions): Machine {
     const { plan, tripleFault } = state;
-    return new Machine({ tripleFault, ...options, plan }, { state, fill, missedNs });
+    const from = { state, fill, missedNs, ...(workingSet && { workingSet }) };
+    return new Machine({ tripleFault, ...options, plan }, from);
   }
 
   /**
@@ -238,12 +250,15 @@ export class Machine {
     if (from === undefined) {
       fillMemory(this.#vm.memory, plan);
       this.#enterCpus();
-    } else {
-      from.fill(this.#vm.memory);
-      this.#slots.forEach((slot, id) => slot.restore(from.state.cpus[id]));
-      this.#scheduler.restore(from.state);
-      for (const slot of this.#slots) slot.hearLine();
-    }
+    } else this.#goOn(from);
+  }
+
+  #goOn({ state, fill, workingSet }: RestoredFrom): void {
+    fill(this.#vm.memory);
+    if (workingSet !== undefined) this.#vm.bringWorkingSet?.(workingSet);
+    this.#slots.forEach((slot, id) => slot.restore(state.cpus[id]));
+    this.#scheduler.restore(state);
+    for (const slot of this.#slots) slot.hearLine();
   }
 
   /**
@@ -338,6 +353,11 @@ export class Machine {
    */
   fetchMore(blocks: number): boolean {
     return this.#vm.memory.fetchMore?.(blocks) ?? false;
+  }
+
+  /** What was needed first of RAM that `fill` left to be fetched later; see `Vm.workingSet`. */
+  workingSet(mostBytes: number): FoundWorkingSet | undefined {
+    return this.#vm.workingSet?.(mostBytes);
   }
 
   /** Ends the machine from outside (timeout, signal, a diagnosis). The first end counts. */

@@ -200,21 +200,21 @@ export class SnapshotFile {
     sums.end();
   }
 
+  /** Whether the pages are packed: then they are only read all at once. */
+  get packsPages(): boolean {
+    return this.#section(SECTION_TYPES.pages).packing !== PACKING.none;
+  }
+
   /**
-   * The pages, to be read when they are needed: the file has to stay as it is meanwhile, and a page that is damaged is told of when
-   * it is read. Undefined where they are packed.
+   * What reads blocks of pages when they are needed: the file has to stay as it is meanwhile, and a page that is damaged is told of when
+   * it is read.
    */
-  pageSource(runs: readonly Run[]): PageSource | undefined {
-    const { offset, packing } = this.#section(SECTION_TYPES.pages);
-    if (packing !== PACKING.none) return undefined;
+  pageReader(runs: readonly Run[]): PageSource["read"] {
+    const { offset } = this.#section(SECTION_TYPES.pages);
     const check = this.#sumCheck(runs);
-    return {
-      runs,
-      blockPages: BLOCK_PAGES,
-      read: (block, into) => {
-        this.#source.read(offset + block * BLOCK_PAGES * PAGE, into);
-        check(block, this.#checksum(into, 0));
-      },
+    return (block, into) => {
+      this.#source.read(offset + block * BLOCK_PAGES * PAGE, into);
+      check(block, this.#checksum(into, 0));
     };
   }
 

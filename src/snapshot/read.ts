@@ -9,7 +9,7 @@ import { decompressGzip } from "../codecs/gzip.js";
 import { PartRegistry } from "../devices/registry.js";
 import { PartError } from "../devices/resources.js";
 import { LINE_LIMIT, type ConsoleWatchState } from "../diagnose/console-watch.js";
-import type { GuestMemory } from "../engine/contract.js";
+import type { GuestMemory, PageSource } from "../engine/contract.js";
 import { checkCpuState } from "../engine/x86/checked-state.js";
 import { checkBoardState } from "../machine/board-state.js";
 import { memoryRanges } from "../machine/fill.js";
@@ -19,8 +19,8 @@ import type { Plan } from "../boot/plan.js";
 import { aboutShape, type SnapshotAbout } from "./about.js";
 import { disksShape, lengthOf, placesOf, type DiskToFill, type SavedDisk } from "./disks.js";
 import { NO_STATE, SnapshotFile, type FileOptions, type SnapshotSource } from "./file.js";
-import { SECTION_TYPES, type SectionType } from "./format.js";
-import { pageCount } from "./pages.js";
+import { BLOCK_PAGES, SECTION_TYPES, type SectionType } from "./format.js";
+import { pageCount, type Run } from "./pages.js";
 import { SnapshotError } from "./snapshot-error.js";
 import { machineStateShape } from "./state-shape.js";
 
@@ -30,14 +30,21 @@ export interface OpenOptions extends FileOptions {
   types?: PartRegistry;
 }
 
-/** A machine that can go on, once or several times. */
-export interface Snapshot {
+/** What is in a snapshot, checked, but for contents of RAM and of disks: plain data. */
+export interface SnapshotFacts {
   readonly about: SnapshotAbout;
   readonly state: MachineState;
   /** What the console's watcher remembered. */
   readonly watch: ConsoleWatchState | undefined;
   /** The disks that it has; whoever restores it opens them. */
   readonly disks: readonly SavedDisk[];
+  /** The pages of RAM that it has contents of, and whether these are packed. */
+  readonly runs: readonly Run[];
+  readonly packed: boolean;
+}
+
+/** A machine that can go on, once or several times. */
+export interface Snapshot extends SnapshotFacts {
   /**
    * Puts back what of disks was only in memory, by their names. Throws SnapshotError for damage, and what the disks throw; they are
    * to be thrown away then.
@@ -58,7 +65,33 @@ const FEW_PAGES = 1024;
 /** Throws SnapshotError for whatever is wrong but pages that are damaged: `fill` says so. */
 export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}): Snapshot {
   const file = new SnapshotFile(source, { gunzip: unpack, ...options });
-  const types = options.types ?? new PartRegistry();
+  const facts = factsOf(file, options.types ?? new PartRegistry());
+  return snapshotOf(
+    facts,
+    () => file,
+    () => file.pageReader(facts.runs),
+  );
+}
+
+/**
+ * The same of a file that was opened before and that nobody can have changed: `facts` are what was in it. What else is in it is looked at
+ * when it is needed.
+ */
+export function knownSnapshot(
+  source: SnapshotSource,
+  facts: SnapshotFacts,
+  options: FileOptions = {},
+): Snapshot {
+  let file: SnapshotFile | undefined;
+  let read: PageSource["read"] | undefined;
+  const opened = (): SnapshotFile => (file ??= new SnapshotFile(source, { gunzip: unpack, ...options }));
+  return snapshotOf(facts, opened, () => (block, into) => {
+    read ??= opened().pageReader(facts.runs);
+    read(block, into);
+  });
+}
+
+function factsOf(file: SnapshotFile, types: PartRegistry): SnapshotFacts {
   const about = file.value(SECTION_TYPES.about, aboutShape);
   const plan = naming(file, SECTION_TYPES.plan, () => file.value(SECTION_TYPES.plan, planShape(types)));
   naming(file, SECTION_TYPES.plan, () => checkEntries(plan));
@@ -77,18 +110,23 @@ export function openSnapshot(source: SnapshotSource, options: OpenOptions = {}):
       `${data}, as section DISK says`,
     );
   const runs = file.runs(memoryRanges(plan));
+  return { about, state: { plan, ...checked }, watch, disks, runs, packed: file.packsPages };
+}
+
+function snapshotOf(
+  facts: SnapshotFacts,
+  file: () => SnapshotFile,
+  pageReader: () => PageSource["read"],
+): Snapshot {
+  const { disks, runs, packed } = facts;
   return {
-    about,
-    state: { plan, ...checked },
-    watch,
-    disks,
-    fillDisks: (into) => fillDisks(file, disks, into),
-    fill: (memory) => file.fill(memory, runs),
+    ...facts,
+    fillDisks: (into) => fillDisks(file(), disks, into),
+    fill: (memory) => file().fill(memory, runs),
     fillLater(memory) {
-      const later = memory.fetchLater !== undefined && pageCount(runs) > FEW_PAGES;
-      const source = later ? file.pageSource(runs) : undefined;
-      if (source === undefined) file.fill(memory, runs);
-      else memory.fetchLater?.(source);
+      if (memory.fetchLater === undefined || packed || pageCount(runs) <= FEW_PAGES)
+        file().fill(memory, runs);
+      else memory.fetchLater({ runs, blockPages: BLOCK_PAGES, read: pageReader() });
     },
   };
 }

@@ -118,6 +118,30 @@ test("R1.10 warm: a snapshot that no record names is thrown away unless somebody
   assert.equal(names().includes("ee.….snap"), true);
 });
 
+test("R1.10 warm: what lies beside a snapshot counts, is believed as little where others could write it, and goes with it", async (t) => {
+  const machines = opened(scratch(t));
+  await machines.keep(key("a"), { ...ABOUT, inputs: [] }, write);
+  await machines.keep(key("b"), { ...ABOUT, inputs: [] }, write);
+  const [one, two] = ["a", "b"].map((digit) => machines.find(key(digit))!);
+  const [first, second] = [one, two].map((record) => machines.knownStartOf(record)!);
+  assert.equal(existsSync(first), false);
+  for (const file of [first, second]) writeFileSync(file, new Uint8Array(SIZE), { mode: 0o600 });
+  assert.equal(machines.knownStartOf(one), first);
+  chmodSync(first, 0o622);
+  assert.equal(machines.knownStartOf(one), undefined);
+
+  const alone = machines.pathOf(`${key("c")}.${crypto.randomUUID()}.start`);
+  writeFileSync(alone, "");
+  machines.trim();
+  assert.deepEqual([first, second, alone].map(existsSync), [true, true, false]);
+  machines.forget(key("a"));
+  assert.deepEqual([first, second].map(existsSync), [false, true]);
+  await machines.setLimit({ count: 9, bytes: 2 * SIZE });
+  assert.ok(machines.find(key("b")));
+  await machines.setLimit({ count: 9, bytes: 2 * SIZE - 1 });
+  assert.deepEqual(readdirSync(machines.folder), ["limit.json"]);
+});
+
 test("R1.10 warm: files that a umask would let others write to are their user's all the same", async (t) => {
   const before = process.umask(0);
   t.after(() => process.umask(before));

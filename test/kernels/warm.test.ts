@@ -112,3 +112,34 @@ test(
     assert.equal(keptFiles(cache, ".snap").includes(after[0]), false);
   },
 );
+
+test(
+  "R1.10 R3.10 run: what a warm run found out first is kept for the next one; damaged anywhere it counts for nothing, and is made again",
+  LIMIT,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const cache = ownCache(t);
+    const run = async (...words: string[]): Promise<void> => {
+      const { timing, status, out, err } = await timedRun(t, ["--", ...words], { cwd: "/", cache });
+      assert.deepEqual([status, out.toString(), timing.warm], [0, "hello\n", warm], err);
+    };
+    let warm = false;
+    await run("echo", "hello");
+    assert.deepEqual(keptFiles(cache, ".start"), []);
+    warm = true;
+    await run("echo", "hello");
+    const [file] = keptFiles(cache, ".start");
+    const whole = readFileSync(file);
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    for (const at of [9, 0x10000, whole.length - 5]) {
+      const damaged = Uint8Array.from(whole);
+      damaged[at] ^= 1;
+      writeFileSync(file, damaged);
+      await run("echo", "hello");
+      assert.notEqual(Buffer.compare(readFileSync(file), damaged), 0, `byte ${at}`);
+    }
+    writeFileSync(file, whole);
+    await run("sh", "-c", "echo hello");
+    assert.equal(Buffer.compare(readFileSync(file), whole), 0);
+  },
+);

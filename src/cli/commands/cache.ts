@@ -16,8 +16,8 @@ function mib(bytes: number): string {
   return `${Math.ceil(bytes / MIB)} MiB`;
 }
 
-function row({ key, record, usedMs }: KeptMachine): string {
-  return `${key.slice(0, KEY_SHOWN)}  ${mib(record.size).padStart(9)}  ${new Date(usedMs).toISOString()}  ${record.what}`;
+function row({ key, record, bytes, usedMs }: KeptMachine): string {
+  return `${key.slice(0, KEY_SHOWN)}  ${mib(bytes).padStart(9)}  ${new Date(usedMs).toISOString()}  ${record.what}`;
 }
 
 function list(
@@ -28,11 +28,11 @@ function list(
 ): number {
   const folder = KeptMachines.folderIn();
   if (args.has("json")) {
-    const rows = kept.map(({ key, record: { what, size }, usedMs }) => ({ key, what, size, usedMs }));
+    const rows = kept.map(({ key, record: { what }, bytes: size, usedMs }) => ({ key, what, size, usedMs }));
     stdout.write(`${JSON.stringify({ folder, limit: { count, bytes }, machines: rows })}\n`);
     return 0;
   }
-  const sum = kept.reduce((total, { record }) => total + record.size, 0);
+  const sum = kept.reduce((total, one) => total + one.bytes, 0);
   printLines(stdout, [
     ...kept.map(row),
     `${kept.length} of at most ${count} machines, ${mib(sum)} of at most ${mib(bytes)}, in ${folder}`,

@@ -42,4 +42,13 @@ export class CodeLines {
     }
     return false;
   }
+
+  /** Marks lines of pages that have no marks yet; every `stride` words begin with a page's number and both words of its marks. */
+  restore(pages: Uint32Array, stride: number): void {
+    for (let i = 0; i < pages.length; i += stride) {
+      const word = (layout.CODE_LINES + pages[i] * PAGE_BYTES) >>> 2;
+      this.words[word] = pages[i + 1];
+      this.words[word + 1] = pages[i + 2];
+    }
+  }
 }

@@ -17,9 +17,10 @@ import { MODE_CODE64 } from "../x86/mode.js";
 import * as rec from "../x86/record.js";
 import type { InstructionSet } from "../x86/table/instruction-set.js";
 import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
-import { BlockSequence, touches, type Block, type Extent } from "./blocks.js";
+import { Blocks, touches, type Block, type Extent } from "./blocks.js";
 import { CodeLines } from "./code-lines.js";
 import { PSEUDO } from "../x86/pseudo-operations.js";
+import { encodeDecodedCode, PAGE_WORDS, type DecodedCode } from "./decoded-code.js";
 import { RecordEncoder } from "./record-encoder.js";
 import { DECODED, FLOW, STATE_AFTER_CALL, STATE_LOOKS, Templates, type DecodeQuickly } from "./templates.js";
 
@@ -63,11 +64,8 @@ export class DecodeCache {
   private next = layout.ARENA;
   /** Offset, from the start of the page that is decoded, of the first byte behind CS's limit. */
   private codeEnd = Infinity;
-  private readonly blocks = new Map<number, Block[]>();
-  private readonly sequence = new BlockSequence();
+  private readonly blocks = new Blocks();
   private readonly lines: CodeLines;
-  /** Blocks of instructions that cross pages, by their first record. */
-  private readonly crossings = new Map<number, Block>();
   private readonly crossingBytes = new Uint8Array(2 * MAX_INSTRUCTION_LENGTH);
   /** Times everything was dropped, blocks decoded, blocks invalidated. */
   readonly counters = { flushes: 0, blocks: 0, instructions: 0, invalidations: 0 };
@@ -128,12 +126,12 @@ export class DecodeCache {
 
   /** The block that holds a record; undefined when it was dropped. */
   blockOf(record: number): Block | undefined {
-    return this.sequence.holding(record);
+    return this.blocks.holding(record);
   }
 
   /** Blocks decoded from a page of RAM. */
   blocksIn(page: number): readonly Block[] {
-    return this.blocks.get(page) ?? [];
+    return this.blocks.in(page) ?? [];
   }
 
   // ── decoding ──────────────────────────────────────────────────────────────────────────────────────────
@@ -315,7 +313,6 @@ export class DecodeCache {
     const end = Math.max(1, length - firstLength);
     if (second >= 0) block.rest = { page: second >>> layout.PAGE_SHIFT, start: 0, end };
     this.enter(page * layout.PAGE_SIZE + start, mode, record);
-    this.crossings.set(record, block);
     this.register(block);
     return record;
   }
@@ -339,30 +336,84 @@ export class DecodeCache {
       return 0;
     }
     if (second >>> 0 === this.view.getUint32(record + rec.REC_IMMEDIATE, true)) return 1;
-    const block = this.crossings.get(record);
+    const block = this.blockOf(record);
     if (block) this.drop([block]);
     cpu.setAddress(layout.RIP, cpu.instructionRip(record));
     return 0;
+  }
+
+  // ── from one machine to another ───────────────────────────────────────────────────────────────────────
+
+  /** What is decoded, but for blocks of which `isSame` says that the other one's RAM has other bytes. No record enters a region now. */
+  save(isSame: (extent: Extent) => boolean): { code: Uint8Array; records: Uint8Array } {
+    const records = this.bytes.slice(layout.ARENA, this.next);
+    const ops = new Uint16Array(records.buffer);
+    const blocks = this.blocks.current().filter((block) => {
+      if (isSame(block) && (block.rest === undefined || isSame(block.rest))) return true;
+      for (let i = 0; i < block.count; i++)
+        ops[this.opIndex(block.record + i * rec.RECORD_BYTES)] = PSEUDO.relookup;
+      return false;
+    });
+    const lookups: number[] = [];
+    const first = layout.LOOKUP >>> 2;
+    const step = layout.LOOKUP_ENTRY_SIZE >>> 2;
+    for (let entry = 0, word = first; entry < layout.LOOKUP_ENTRIES; entry++, word += step) {
+      const record = this.words[word + 2];
+      if (this.words[word] === layout.LOOKUP_EMPTY || ops[this.opIndex(record)] === PSEUDO.relookup) continue;
+      lookups.push(entry, this.words[word], this.words[word + 1], record);
+    }
+    const others = {
+      lookups: Uint32Array.from(lookups),
+      ...this.templates.save(),
+      recordBytes: records.length,
+    };
+    return { code: encodeDecodedCode(blocks, others), records };
+  }
+
+  /** Index of a record's operation in the arena, by 16 bits. */
+  private opIndex(record: number): number {
+    return (record - layout.ARENA + rec.REC_OP) >>> 1;
+  }
+
+  /** Where another cache's records belong. */
+  placeOf({ recordBytes }: DecodedCode): Uint8Array {
+    return this.bytes.subarray(layout.ARENA, layout.ARENA + recordBytes);
+  }
+
+  /**
+   * Has decoded what another cache did, whose RAM was the same and whose records are in their place. Nothing was decoded before, no CPU has
+   * run yet, nor entered anything into its TLBs.
+   */
+  restore(code: DecodedCode): void {
+    this.templates.restore(code.templates, code.kinds);
+    this.next = layout.ARENA + code.recordBytes;
+    const { lookups } = code;
+    for (let i = 0; i < lookups.length; i += 4) {
+      const word = (layout.LOOKUP + lookups[i] * layout.LOOKUP_ENTRY_SIZE) >>> 2;
+      this.words[word] = lookups[i + 1];
+      this.words[word + 1] = lookups[i + 2];
+      this.words[word + 2] = lookups[i + 3];
+    }
+    this.blocks.restore(code.blocks);
+    this.lines.restore(code.pages, PAGE_WORDS);
   }
 
   // ── code pages ────────────────────────────────────────────────────────────────────────────────────────
 
   private register(block: Block): void {
     this.counters.blocks++;
-    this.sequence.append(block);
+    this.blocks.append(block);
     this.hold(block, block);
     if (block.rest !== undefined) this.hold(block, block.rest);
   }
 
   /** Notes that a block has bytes of a page. */
   private hold(block: Block, extent: Extent): void {
-    const crowd = this.blocks.get(extent.page);
+    const crowd = this.blocks.in(extent.page);
     if (crowd !== undefined && crowd.length >= MAX_BLOCKS_PER_PAGE)
       this.drop(crowd.filter((other) => other !== block));
     const held = this.pageHoldsCode(extent.page * layout.PAGE_SIZE);
-    const list = this.blocks.get(extent.page);
-    if (list) list.push(block);
-    else this.blocks.set(extent.page, [block]);
+    this.blocks.hold(extent.page, block);
     this.lines.mark(extent);
     if (!held) this.events.codePageAdded(extent.page);
   }
@@ -387,7 +438,7 @@ export class DecodeCache {
 
   private invalidateInPage(page: number, start: number, end: number): void {
     if (!this.lines.between(page, start, end)) return;
-    const hit = this.blocks.get(page)?.filter((block) => touches(block, page, start, end));
+    const hit = this.blocks.in(page)?.filter((block) => touches(block, page, start, end));
     if (hit && hit.length > 0) this.drop(hit);
   }
 
@@ -399,14 +450,12 @@ export class DecodeCache {
     for (const block of blocks) {
       block.dropped = true;
       this.disarm(block);
-      this.crossings.delete(block.record);
       pages.add(block.page);
       if (block.rest !== undefined) pages.add(block.rest.page);
     }
     for (const page of pages) {
       const rest = this.blocksIn(page).filter((block) => !block.dropped);
-      if (rest.length > 0) this.blocks.set(page, rest);
-      else this.blocks.delete(page);
+      this.blocks.keep(page, rest);
       this.lines.clear(page);
       for (const block of rest) {
         if (block.page === page) this.lines.mark(block);
@@ -428,10 +477,8 @@ export class DecodeCache {
   /** Drops everything. Records found before are gone. */
   flush(): void {
     this.counters.flushes++;
-    for (const page of this.blocks.keys()) this.lines.clear(page);
+    for (const page of this.blocks.pages) this.lines.clear(page);
     this.blocks.clear();
-    this.sequence.clear();
-    this.crossings.clear();
     this.clearLookup();
     this.next = layout.ARENA;
     this.events.flushed();

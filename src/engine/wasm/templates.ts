@@ -251,4 +251,19 @@ export class Templates {
     if (!form.hasModrm) return 0;
     return ((modrm >> 3) & 7) | (modrm >= MOD_REGISTER ? REGISTER_BIT : 0);
   }
+
+  /** What is known: number and template of each, and the kinds of bytes. */
+  save(): { templates: Uint32Array; kinds: Uint8Array } {
+    const found: number[] = [];
+    this.words.forEach((template, number) => {
+      if (template !== 0) found.push(number, template);
+    });
+    return { templates: Uint32Array.from(found), kinds: this.kinds.slice() };
+  }
+
+  /** Knows what another one saved. */
+  restore(templates: Uint32Array, kinds: Uint8Array): void {
+    for (let i = 0; i < templates.length; i += 2) this.words[templates[i]] = templates[i + 1];
+    this.kinds.set(kinds);
+  }
 }

@@ -12,8 +12,10 @@ import type {
   EngineCounters,
   EngineEvents,
   EngineVerdict,
+  FoundWorkingSet,
   MemorySpec,
   Vm,
+  WorkingSet,
 } from "../contract.js";
 import { EngineLimit } from "../contract.js";
 import { CpuContext, type EngineServices } from "../x86/cpu-context.js";
@@ -45,8 +47,10 @@ import type { RegionDump } from "../region/pass-text.js";
 import type { RegionCache } from "../region/region-cache.js";
 import type { IrFunction } from "../ir/ir.js";
 import type { JitMode } from "../contract.js";
+import type { Extent } from "./blocks.js";
 import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
+import { decodeDecodedCode } from "./decoded-code.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { expectRegions, hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
@@ -405,6 +409,32 @@ class WasmVm implements Vm {
       throw new EngineLimit(`CPU ${id}: the CPUs of one machine must announce the same instructions`);
     this.instructions = own;
     this.cache.useInstructions(own);
+  }
+
+  bringWorkingSet(set: WorkingSet): boolean {
+    const code = decodeDecodedCode(set.code);
+    if (code === undefined || this.ram.absent?.bringSet(set, this.cache.placeOf(code)) !== true) return false;
+    // The other modes are about what happens when something is decoded.
+    if (this.options.jit === "on" || this.options.jit === "off") this.cache.restore(code);
+    return true;
+  }
+
+  /** Nobody can say once there are regions: then records are entries of theirs. */
+  workingSet(mostBytes: number): FoundWorkingSet | undefined {
+    const needed = this.regions === undefined ? this.ram.absent?.needed(mostBytes) : undefined;
+    if (needed === undefined) return undefined;
+    const { pages, ramPages, contents } = needed;
+    const places = new Map(ramPages.map((page, i) => [page, i * layout.PAGE_SIZE]));
+    const { ramBase } = this.services;
+    const isSame = ({ page, start, end }: Extent): boolean => {
+      const place = places.get(page);
+      if (place === undefined) return false;
+      const was = contents.subarray(place + start, place + end);
+      const now = ramBase + page * layout.PAGE_SIZE + start;
+      return was.every((byte, i) => byte === this.bytes[now + i]);
+    };
+    const { code, records } = this.cache.save(isSame);
+    return { pages, code, contents: [records, contents] };
   }
 
   counters(): EngineCounters {

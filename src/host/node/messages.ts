@@ -73,6 +73,8 @@ export interface SnapshotToRestore {
   clock: "jump" | "hold" | "set";
   /** Its file stays as it is for as long as it is open: what the guest never needs of it is never read. */
   lasts?: boolean;
+  /** File of what a machine came to that went on from there before; it is made where there is none. See known-start.ts. */
+  knownStart?: string;
   plugIns?: PlugInFiles;
   disks?: readonly DiskRequest[];
   /** The folders that it shares. */

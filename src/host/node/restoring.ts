@@ -1,11 +1,13 @@
 /** From a snapshot's file to what its machine is made from, in the machine's thread. */
 import type { PartRegistry } from "../../devices/registry.js";
-import { openSnapshot, type Snapshot } from "../../snapshot/read.js";
+import { knownSnapshot, openSnapshot, type Snapshot, type SnapshotFacts } from "../../snapshot/read.js";
 import type { Mc146818State } from "../../devices/time/mc146818.js";
+import type { RestoredRun } from "../run.js";
 import type { SnapshotToRestore } from "./messages.js";
 import type { PlugInFiles } from "./plug-ins.js";
 import type { Planned } from "./serve.js";
 import { FAST_READING, openSnapshotFile } from "./snapshot-file.js";
+import { keepKnownStart, openKnownStart } from "./known-start.js";
 
 const NS_PER_MS = 1e6;
 const MS_PER_SECOND = 1000;
@@ -17,14 +19,27 @@ export async function restore({
   snapshot: path,
   clock,
   lasts = false,
+  knownStart,
   plugIns,
 }: SnapshotToRestore): Promise<Planned> {
   const types = await partTypes(plugIns);
-  const snapshot = openSnapshot(openSnapshotFile(path), { ...FAST_READING, ...(types && { types }) });
+  const file = openSnapshotFile(path);
+  const known = knownStart === undefined ? undefined : openKnownStart(knownStart);
+  const opened = (): Snapshot => openSnapshot(file, { ...FAST_READING, ...(types && { types }) });
+  const snapshot = known === undefined ? opened() : knownSnapshot(file, known.facts, FAST_READING);
   const missedNs = clock === "jump" ? missedBy(snapshot) : 0;
   if (clock === "set") setCalendar(snapshot);
-  const from = { snapshot, missedNs, later: true, lasts };
+  const from: RestoredRun = { snapshot, missedNs, later: true, lasts };
+  if (known !== undefined) from.workingSet = known.workingSet;
+  // What a machine is made of does not stay as it was in the file.
+  if (knownStart !== undefined)
+    from.keepWorkingSet = (found) => keepKnownStart(knownStart, factsIn(opened()), found);
   return { plan: snapshot.state.plan, ...(types && { types }), from };
+}
+
+/** What of a snapshot is data. */
+function factsIn({ about, state, watch, disks, runs, packed }: Snapshot): SnapshotFacts {
+  return { about, state, watch, disks, runs, packed };
 }
 
 /** Has real-time clocks of the machine show the host's time once it goes on. */

@@ -1,11 +1,12 @@
 /**
- * The machines that are kept for runs, in the user's cache. Each is two files: a record that is put in place whole, and the snapshot that it
- * names, which is there before it and stays as it is. Nothing is believed that another user could have written.
+ * The machines that are kept for runs, in the user's cache. Each is a record that is put in place whole, and the snapshot that it names,
+ * which is there before it and stays as it is; beside that lies what the runs that use it leave for later ones. Nothing is believed that another user could have written.
  *
  * ```
  * ~/.cache/locore/warm/       or $XDG_CACHE_HOME/locore/warm; its user's alone
  *   <key>.json                the record; touched whenever the machine is used
  *   <key>.<random>.snap       the snapshot
+ *   <key>.<random>.start      what runs that went on from it had to find out first
  *   <key>.lock                held while a snapshot is written: one beside which nobody holds it, and no record names, is left over
  *   limit.json                how much is kept, where it is not the default
  * ```
@@ -53,6 +54,8 @@ export interface KeptLimit {
 export interface KeptMachine {
   key: string;
   record: KeptRecord;
+  /** Of its snapshot, and of what lies beside that. */
+  bytes: number;
   /** When it was last used, ms since 1970. */
   usedMs: number;
 }
@@ -61,10 +64,12 @@ export const DEFAULT_LIMIT: KeptLimit = { count: 8, bytes: 2 * 2 ** 30 };
 
 const LIMIT_FILE = "limit.json";
 const SNAPSHOT_END = ".snap";
+const START_END = ".start";
 const LOCK_END = ".lock";
 const KEY_LENGTH = 64;
 const KEY = /^[0-9a-f]{64}$/;
 const SNAPSHOT = /^[0-9a-f]{64}\.[0-9a-f-]{36}\.snap$/;
+const START = /^[0-9a-f]{64}\.[0-9a-f-]{36}\.start$/;
 const OWNER_ONLY_FOLDER = 0o700;
 const OWNER_ONLY = 0o600;
 /** What nobody else may do to a file. */
@@ -133,6 +138,14 @@ export class KeptMachines {
     return undefined;
   }
 
+  /** The file of what runs found out that went on from a machine; undefined where somebody else could have written it. */
+  knownStartOf({ snapshot }: KeptRecord): string | undefined {
+    const file = this.pathOf(startBeside(snapshot));
+    return lstatSync(file, { throwIfNoEntry: false }) === undefined || isOurs(file, "file")
+      ? file
+      : undefined;
+  }
+
   /** The machine was used now. */
   touch(key: string): void {
     const now = new Date();
@@ -167,7 +180,7 @@ export class KeptMachines {
     // What there was before, and what was written now where its record is not believed.
     const named = this.#record(key)?.snapshot;
     for (const name of readdirSync(this.folder))
-      if (name.startsWith(key) && name.endsWith(SNAPSHOT_END) && name !== named) discard(this.pathOf(name));
+      if (name.startsWith(key) && name.endsWith(SNAPSHOT_END) && name !== named) this.#discard(name);
     this.trim();
   }
 
@@ -175,7 +188,13 @@ export class KeptMachines {
   forget(key: string): void {
     const found = this.#record(key);
     discard(this.pathOf(key + RECORD_END));
-    if (found !== undefined) discard(this.pathOf(found.snapshot));
+    if (found !== undefined) this.#discard(found.snapshot);
+  }
+
+  /** Throws a snapshot away, and what lies beside it. */
+  #discard(snapshot: string): void {
+    discard(this.pathOf(snapshot));
+    discard(this.pathOf(startBeside(snapshot)));
   }
 
   /** What is kept, the last used first. */
@@ -187,7 +206,9 @@ export class KeptMachines {
       const found = this.#record(key);
       // Another process may have thrown it away since.
       const usedMs = statSync(this.pathOf(name), { throwIfNoEntry: false })?.mtimeMs;
-      if (found !== undefined && usedMs !== undefined) machines.push({ key, record: found, usedMs });
+      if (found === undefined || usedMs === undefined) continue;
+      const bytes = found.size + this.#sizeOf(startBeside(found.snapshot));
+      machines.push({ key, record: found, bytes, usedMs });
     }
     return machines.sort((a, b) => b.usedMs - a.usedMs);
   }
@@ -215,11 +236,16 @@ export class KeptMachines {
     const writing = this.#sweep();
     let count = writing.length;
     let bytes = writing.reduce((sum, size) => sum + size, 0);
-    for (const { key, record: kept } of this.list()) {
+    for (const { key, bytes: own } of this.list()) {
       count++;
-      bytes += kept.size;
+      bytes += own;
       if (count > limit.count || bytes > limit.bytes) this.forget(key);
     }
+  }
+
+  /** Bytes of a file; 0 where there is none. */
+  #sizeOf(name: string): number {
+    return statSync(this.pathOf(name), { throwIfNoEntry: false })?.size ?? 0;
   }
 
   /** Throws everything away; how many machines there were. Throws the host's errors. */
@@ -240,16 +266,22 @@ export class KeptMachines {
       const isLeft = ON_ITS_WAY.test(name)
         ? age > LEFT_OVER_MS
         : name.endsWith(LOCK_END) && age > STALE_LOCK_MS;
-      if (isLeft) discard(this.pathOf(name));
+      if (isLeft || (START.test(name) && this.#isAlone(name))) discard(this.pathOf(name));
       if (!SNAPSHOT.test(name)) continue;
       const key = name.slice(0, KEY_LENGTH);
       const isWriting = this.#isLocked(key);
       // Looked at behind the lock: a lock is let go when the record is there.
       if (this.#record(key)?.snapshot === name) continue;
       if (isWriting) writing.push(found.size);
-      else discard(this.pathOf(name));
+      else this.#discard(name);
     }
     return writing;
+  }
+
+  /** Whether the snapshot that this lay beside is gone. */
+  #isAlone(start: string): boolean {
+    const snapshot = start.slice(0, -START_END.length) + SNAPSHOT_END;
+    return statSync(this.pathOf(snapshot), { throwIfNoEntry: false }) === undefined;
   }
 
   /** Whether a snapshot of this key is being written. */
@@ -277,6 +309,11 @@ export class KeptMachines {
     discard(file);
     return undefined;
   }
+}
+
+/** The name of what lies beside a snapshot. */
+function startBeside(snapshot: string): string {
+  return snapshot.slice(0, -SNAPSHOT_END.length) + START_END;
 }
 
 /** Removes what is there, if that goes: a folder that cannot be written to keeps no run from its machine. */

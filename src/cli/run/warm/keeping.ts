@@ -99,12 +99,14 @@ export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, b
 /** The machine of a record, as this run wants it. */
 function warmGuest(
   machines: KeptMachines,
-  { snapshot, sharedOver }: KeptRecord,
+  record: KeptRecord,
   { request, made, kinds }: { request: RunRequest; made: Assembly; kinds: StreamKinds },
 ): WarmGuest {
-  if (sharedOver === "9p") made.overNineP();
+  if (record.sharedOver === "9p") made.overNineP();
+  const knownStart = machines.knownStartOf(record);
+  const snapshot = machines.pathOf(record.snapshot);
   return {
-    source: { snapshot: machines.pathOf(snapshot), clock: "set", lasts: true, shares: made.shares },
+    source: { snapshot, clock: "set", lasts: true, ...(knownStart && { knownStart }), shares: made.shares },
     command: commandOptions(request, made, kinds),
   };
 }
