@@ -17,7 +17,7 @@ import type { StartSteps } from "../../host/node/messages.js";
 import { GDB_CHANNEL } from "../../host/gdb-frames.js";
 import type { GdbServer } from "../../host/node/gdb-server.js";
 import type { HostNetwork } from "../../host/node/net/host-network.js";
-import { Session, SessionError, type SessionChannel } from "../../host/node/session.js";
+import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
 import { machineEnd, type MachineEnd } from "../../machine/end.js";
@@ -31,6 +31,7 @@ import { guestControl, signalByte, type CommandEnding, type SignalName } from ".
 import { TERMINAL_CHANNEL, type RunGuest, type StreamKinds } from "./guest.js";
 import { HandOver, type Keeper } from "./hand-over.js";
 import { KernelLog } from "./kernel-log.js";
+import { isOfState, NotResumed } from "./not-resumed.js";
 import { outcomeOf, type Outcome } from "./outcome.js";
 import type { RunRequest } from "./request.js";
 import type { RunTimer } from "./timing.js";
@@ -44,19 +45,6 @@ export interface RunResult {
   steps: StartSteps | undefined;
   /** Standard error was left in the middle of a line. */
   midLine: boolean;
-}
-
-/** A machine that was kept did not come to its command: nothing was seen of it. */
-export class NotResumed extends Error {
-  override readonly name = "NotResumed";
-}
-
-/** What may go wrong with a machine that goes on beside its state: with folders and disks that it is handed. */
-const OF_THE_HOST: ReadonlySet<string> = new Set(["ShareError", "DiskError", "ThreadError"]);
-
-/** Whether an error of a machine that goes on may be its state's, which then is not to be taken again. */
-export function isOfState(error: unknown): boolean {
-  return error instanceof SessionError && error.what !== "engine" && !OF_THE_HOST.has(error.name);
 }
 
 /** What is run: a machine that boots, or one that waits for its command already. */

@@ -4,9 +4,10 @@ import type { MachineCopy } from "../../snapshot/write.js";
 import type { CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
+import { isOfState, NotResumed } from "./not-resumed.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
-import { isOfState, NotResumed, runGuest, type RunGuestOptions, type RunResult } from "./run-guest.js";
+import { runGuest, type RunGuestOptions, type RunResult } from "./run-guest.js";
 import { findKept, keepCopy, roomToKeep, type Found, type WarmGuest } from "./warm/keeping.js";
 
 /** Throws what makes a run impossible. */
