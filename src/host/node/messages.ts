@@ -114,7 +114,7 @@ export interface StartMessage {
   tripleFault?: "crash" | "reset";
   /** Absent: it is never saved. */
   saving?: SavingRequest;
-  /** Instead: main gets a copy of it when it asks for one. */
+  /** Main gets a copy of it when it asks for one. With `saving`: when it names no file. */
   copying?: CopyingRequest;
   maxInstructions?: number;
   /** Whether ends that are no success are explained, and requests for a diagnosis answered. */

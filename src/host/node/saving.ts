@@ -47,7 +47,11 @@ export function savingOptions(
     side,
     tell,
     disks,
-  }: { side: WorkerSide; tell: (message: WorkerMessage) => void; disks: Disks | undefined },
+  }: {
+    side: WorkerSide;
+    tell: (message: WorkerMessage, moved?: ArrayBuffer[]) => void;
+    disks: Disks | undefined;
+  },
 ): SaveOptions {
   const { at, then, compress, locore } = request;
   return {
@@ -96,6 +100,26 @@ export function copyingOptions(
         if (error instanceof SaveError) throw error;
         tell({ kind: "not-copied", reason: (error as Error).message });
       }
+    },
+  };
+}
+
+/**
+ * The options of a run that is saved to files, of which main gets a copy, or both: then who asks and names no file is given a copy. Undefined:
+ * nobody asks.
+ */
+export function snapshotOptions(
+  { saving, copying }: { saving?: SavingRequest; copying?: CopyingRequest },
+  ways: Parameters<typeof savingOptions>[1],
+): SaveOptions | undefined {
+  const files = saving && savingOptions(saving, ways);
+  const copies = copying && copyingOptions(copying, ways);
+  if (files === undefined || copies === undefined) return files ?? copies;
+  return {
+    ...files,
+    save(machine, watch, why) {
+      const wanted = why === "asked" && ways.side.saveFile === undefined ? copies : files;
+      return wanted.save(machine, watch, why);
     },
   };
 }

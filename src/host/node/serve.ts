@@ -32,7 +32,7 @@ import { netsOf } from "../net-channel.js";
 import { PlugInError } from "./plug-in-error.js";
 import { Explaining } from "./explaining.js";
 import { randomWords } from "./random-words.js";
-import { copyingOptions, savingOptions, snapshotCommand, writeFile } from "./saving.js";
+import { snapshotCommand, snapshotOptions, writeFile } from "./saving.js";
 import type { TraceFile } from "./trace-file.js";
 import { EngineUnavailable, type EngineOptions, type StartedEngine } from "./engines.js";
 import {
@@ -208,8 +208,8 @@ function runOptions({
   if (types !== undefined) options.types = types;
   if (from !== undefined) options.from = from;
   if (start.tripleFault !== undefined) options.tripleFault = start.tripleFault;
-  if (start.copying !== undefined) options.snapshots = copyingOptions(start.copying, { side, tell });
-  if (start.saving !== undefined) options.snapshots = savingOptions(start.saving, { side, tell, disks });
+  const snapshots = snapshotOptions(start, { side, tell, disks });
+  if (snapshots !== undefined) options.snapshots = snapshots;
   if (start.watchScreen === true) options.onScreen = (screen) => tell({ kind: "screen", screen });
   if (start.maxInstructions !== undefined) options.maxInstructions = start.maxInstructions;
   if (start.maxResets !== undefined) options.maxResets = start.maxResets;
