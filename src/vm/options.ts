@@ -89,6 +89,11 @@ export interface VmOptions extends AnyVmOptions {
   readonly run?: boolean | undefined;
   /** With `run`, where the guest's root comes from: what `--root` of `locore run` takes. Absent: busybox. */
   readonly root?: string | undefined;
+  /**
+   * Boots the kernel, and keeps nothing. Absent: with `run`, and without disks, a machine is kept in the cache once it waits for its first
+   * command, and later ones like it go on from there.
+   */
+  readonly cold?: boolean | undefined;
   /** With `run`, the environment of all commands, beside PATH, HOME, USER and LOGNAME. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
@@ -125,6 +130,7 @@ const START_NAMES: NameOf<VmOptions> = {
   run: true,
   root: true,
   env: true,
+  cold: true,
 };
 const RESTORE_NAMES: NameOf<RestoreOptions> = { ...ANY_NAMES, clock: true };
 const NET_NAMES: NameOf<NetInput> = {

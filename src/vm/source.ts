@@ -85,7 +85,18 @@ async function pathOf(wanted: Wanted, file: string | NamedBytes, signal: AbortSi
 
 /** What `locore run` would be asked for. Throws VmError "option". */
 export function runRequest(options: VmOptions, net: NetWish | undefined): RunRequest {
-  const { kernel, append, memory, cpus, root, env = {}, shares = [], disks = [], jit } = options;
+  const {
+    kernel,
+    append,
+    memory,
+    cpus,
+    root,
+    env = {},
+    shares = [],
+    disks = [],
+    jit,
+    cold = false,
+  } = options;
   checkEnvironment(env);
   if (kernel !== undefined && typeof kernel !== "string" && !(kernel instanceof URL))
     throw new VmError("option", "kernel", {
@@ -112,18 +123,10 @@ export function runRequest(options: VmOptions, net: NetWish | undefined): RunReq
     log: undefined,
     json: false,
     dryRun: false,
-    cold: true,
+    cold,
     timing: false,
     engine: "auto",
     jit,
     gdb: undefined,
   };
-}
-
-/** A Linux with locore's init. Throws what finding, fetching and packing it throw. */
-export async function runSource(request: RunRequest, signal: AbortSignal): Promise<PlannedSource> {
-  const { makeGuest } = await import("../cli/run/guest.js");
-  const { source } = await makeGuest(request, { terminal: false, separateErrors: true }, { signal });
-  signal.throwIfAborted();
-  return source;
 }

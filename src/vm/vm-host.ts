@@ -4,22 +4,26 @@
  */
 import { packageVersion } from "../cli/version.js";
 import { NET_CHANNEL } from "../cli/network.js";
+import { HandOver } from "../cli/run/hand-over.js";
 import { KernelLog } from "../cli/run/kernel-log.js";
+import { isOfState, NotResumed } from "../cli/run/not-resumed.js";
 import { outcomeOf } from "../cli/run/outcome.js";
 import { TERMINAL_CHANNEL } from "../cli/run/guest.js";
 import type { JitMode } from "../engine/contract.js";
-import { RUN_FAILED } from "../guests/index.js";
+import { RUN_FAILED, setHandOverTime } from "../guests/index.js";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
 import { summary } from "../diagnose/text.js";
 import type { MachineSource } from "../host/node/messages.js";
 import type { HostNetwork } from "../host/node/net/host-network.js";
-import { Session, type SessionChannel } from "../host/node/session.js";
+import { Session, type SessionChannel, type SessionOptions } from "../host/node/session.js";
 import type { RunReport } from "../host/run.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
+import type { MachineCopy } from "../snapshot/write.js";
 import { GuestCommands } from "./guest/commands.js";
 import type { TerminalPort } from "./guest/shell.js";
 import { afterPatience } from "./patience.js";
 import { Question } from "./question.js";
+import { SaidBefore } from "./said-before.js";
 import { Terminal, type TerminalWire } from "./terminal.js";
 import { VmError, type VmFacts } from "./vm-error.js";
 
@@ -31,6 +35,24 @@ export interface HostOptions {
   readonly jit: JitMode | undefined;
   readonly maxResets: number;
   readonly say: (line: string) => void;
+}
+
+/** Who keeps a machine that waits for its first command. */
+export interface VmKeeper {
+  /** Bytes of its memory that may be kept, more than 0. */
+  readonly most: number;
+  /** Gets the machine, and what its console has said, a character a byte. */
+  readonly take: (copy: MachineCopy, said: string) => Promise<void>;
+}
+
+/** What a machine is made of once that is known. */
+export interface HostSource {
+  readonly source: MachineSource;
+  /** What its init is handed once it waits; absent: it does not wait. */
+  readonly steps?: Uint8Array;
+  readonly keeper?: VmKeeper;
+  /** It waits already: it was kept, having said this on its console. */
+  readonly kept?: { readonly said: Uint8Array };
 }
 
 type Saved = { readonly bytes: number } | { readonly reason: string };
@@ -75,7 +97,7 @@ export class VmHost {
   readonly console: Terminal;
   readonly commands: GuestCommands | undefined;
   readonly terminal: TerminalPort;
-  /** How it ended; everything is closed then. Rejects for a machine that broke. */
+  /** How it ended; everything is closed then, and what is kept of it is written. Rejects for a machine that broke. */
   readonly end: Promise<RunReport>;
   readonly #options: HostOptions;
   readonly #session: Session;
@@ -86,6 +108,15 @@ export class VmHost {
   readonly #saved = new Question<Saved>();
   readonly #found = new Question<Diagnosis>();
   readonly #held = new Question<boolean>();
+  readonly #copied = new Question<undefined>();
+  #handOver: HandOver | undefined;
+  readonly #said = new SaidBefore();
+  /** It is known what the machine is made of, which is made next. */
+  #planned = (): void => undefined;
+  /** Somebody has asked for its end. */
+  #isStopped = false;
+  /** Its init has said what it cannot do. */
+  #hasSaidWhy = false;
   /** As the thread said last. */
   #stands = false;
   #hasEnded = false;
@@ -105,6 +136,7 @@ export class VmHost {
         {
           give: (port, bytes) => this.#session.give(port, bytes, true),
           drained: (port) => this.#session.drained(port),
+          waiting: (alike) => this.#handOver?.waiting(alike),
         },
         serving === "from boot" ? 0 : serving.lastJob,
       );
@@ -122,12 +154,14 @@ export class VmHost {
       engineOptions: { jit: options.jit, statistics: false },
       output: (bytes) => {
         this.#kernel.take(bytes);
+        if (this.#handOver?.given === false) this.#said.take(bytes);
         return this.#consoleWire.take(bytes);
       },
       outputKeeps: true,
       onInputRoom: () => this.#consoleWire.room(),
       channels: this.#channels(),
       onPlanned: (warnings, told) => {
+        this.#planned();
         for (const line of told) say(line);
         for (const warning of warnings) say(`warning: ${warning}`);
       },
@@ -135,6 +169,7 @@ export class VmHost {
       onReset: (route) => say(`reset by ${route}`),
       onSaved: (_, bytes) => this.#saved.answer({ bytes }),
       onNotSaved: (_, reason) => this.#saved.answer({ reason }),
+      ...this.#whenCopied(),
       onDiagnosis: (found) => this.#found.answer(found),
       onHeld: (held) => {
         this.#stands = held;
@@ -144,6 +179,21 @@ export class VmHost {
       onTold: say,
     });
     network?.connect((bytes) => this.#session.give(NET_CHANNEL, bytes));
+  }
+
+  /** What is done about the copy of a machine that is to be kept. */
+  #whenCopied(): Pick<SessionOptions, "onCopying" | "onCopied" | "onNotCopied"> {
+    return {
+      onCopying: () => this.#handOver?.copying(),
+      onCopied: (copy) => {
+        this.#copied.answer(undefined);
+        this.#handOver?.copied(copy);
+      },
+      onNotCopied: () => {
+        this.#copied.answer(undefined);
+        this.#handOver?.now();
+      },
+    };
   }
 
   #channels(): Map<string, SessionChannel> {
@@ -164,24 +214,69 @@ export class VmHost {
 
   /**
    * Runs it; resolves once the guest runs, and serves commands if it is to. Rejects with why it does not; so many ms later, that is where
-   * the machine was.
+   * the machine was. With NotResumed where a machine that was kept came to nothing by itself: until it serves it does nothing that is seen.
    */
-  async begin(source: MachineSource, patienceMs: number): Promise<void> {
-    const forget = afterPatience(patienceMs, () =>
-      this.#session.stop(machineEnd("timeout", "start limit", `${patienceMs} ms`), false, true),
-    );
+  async begin(what: HostSource, patienceMs: number): Promise<void> {
+    const forget = afterPatience(patienceMs, () => {
+      this.#isStopped = true;
+      this.#session.stop(machineEnd("timeout", "start limit", `${patienceMs} ms`), false, true);
+    });
     try {
-      await this.#begin(source);
+      await this.#begin(what);
+    } catch (error) {
+      if (what.kept !== undefined && this.#didNotGoOn(error)) throw new NotResumed((error as Error).message);
+      throw error;
     } finally {
       forget();
     }
   }
 
-  async #begin(source: MachineSource): Promise<void> {
-    const saving = { then: "go", compress: false, locore: packageVersion() } as const;
+  /** What init says that it cannot do lies with what it was handed, and would be the same. */
+  #didNotGoOn(error: unknown): boolean {
+    if (this.#isStopped) return false;
+    return error instanceof VmError ? !this.#hasSaidWhy : isOfState(error);
+  }
+
+  /** Has the guest given its steps once it waits. */
+  #prepare(steps: Uint8Array, { keeper, kept }: HostSource): void {
+    const handOver = new HandOver({
+      keeper: keeper && { most: keeper.most, take: (copy) => this.#keep(keeper, copy) },
+      give: () => {
+        setHandOverTime(steps, Date.now());
+        this.commands?.handOver(steps);
+      },
+      save: () => {
+        // Nobody could tell a copy from a snapshot that is asked for meanwhile.
+        const copied = this.#turn.then(() => {
+          this.#session.save();
+          return this.#copied.next();
+        });
+        this.#turn = copied.catch(() => undefined);
+      },
+    });
+    this.#handOver = handOver;
+    if (kept === undefined) return;
+    this.#kernel.take(kept.said);
+    void this.#consoleWire.take(kept.said);
+    // So it finds them when it goes on.
+    this.#planned = () => handOver.now();
+  }
+
+  /** A cache that takes nothing is no reason to end. */
+  async #keep(keeper: VmKeeper, copy: MachineCopy): Promise<void> {
+    const { text } = this.#said;
+    if (text !== undefined) await keeper.take(copy, text).catch(() => undefined);
+  }
+
+  async #begin(what: HostSource): Promise<void> {
+    const { source, steps, keeper } = what;
+    const locore = packageVersion();
+    const saving = { then: "go", compress: false, locore } as const;
+    const copying = keeper && { copying: { locore, most: keeper.most } };
     const { maxResets, serving } = this.#options;
+    if (steps !== undefined) this.#prepare(steps, what);
     const started = this.#started.next();
-    this.#session.run({ source, explain: true, maxResets, saving }).then(
+    this.#session.run({ source, explain: true, maxResets, saving, ...copying }).then(
       (report) => this.#over(report),
       (error: unknown) => this.#over(undefined, error),
     );
@@ -201,6 +296,7 @@ export class VmHost {
     const unsaid = lines.find((line) => line.includes(RUN_FAILED));
     const said = unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
     const failed = ("failed" in first ? first.failed : undefined) ?? said;
+    this.#hasSaidWhy = failed !== undefined;
     const { end, diagnosis } = "end" in first ? first : { end: machineEnd("off", "init") };
     const { reason, message } = outcomeOf({ ending: undefined, failed, started: false, end, lines });
     return new VmError(end.kind === "timeout" ? "timeout" : "no-exec", "Vm.start", {
@@ -213,6 +309,7 @@ export class VmHost {
 
   /** Ends it; without a machine yet, its thread. */
   stop(end: MachineEnd): void {
+    this.#isStopped = true;
     if (!this.#hasEnded) this.#session.stop(end);
   }
 
@@ -274,13 +371,14 @@ export class VmHost {
 
   #over(report: RunReport | undefined, error?: unknown): void {
     this.#hasEnded = true;
+    this.#handOver?.close();
     const ended = report === undefined ? broken(error) : hasEnded(report);
-    for (const one of [this.#started, this.#saved, this.#found, this.#held]) one.finish(ended);
+    for (const one of [this.#started, this.#saved, this.#found, this.#held, this.#copied]) one.finish(ended);
     this.#consoleWire.finish(ended);
     this.terminal.wire?.finish(ended);
     this.commands?.finish(ended);
-    void (this.#options.network?.close() ?? Promise.resolve())
-      .catch(() => undefined)
-      .then(() => (report === undefined ? this.#settle.reject(error) : this.#settle.resolve(report)));
+    void Promise.allSettled([this.#options.network?.close(), this.#handOver?.kept()]).then(() =>
+      report === undefined ? this.#settle.reject(error) : this.#settle.resolve(report),
+    );
   }
 }

@@ -5,7 +5,6 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
 import { EXEC_CONTROL, EXEC_SLOTS } from "../guests/index.js";
-import type { MachineSource } from "../host/node/messages.js";
 import { FAST_READING, readSnapshotFile } from "../host/node/snapshot-file.js";
 import type { RunReport } from "../host/run.js";
 import { machineEnd } from "../machine/end.js";
@@ -13,39 +12,21 @@ import type { SnapshotAbout } from "../snapshot/about.js";
 import { readCardMtu } from "../snapshot/card-mtu.js";
 import { readAbout } from "../snapshot/file.js";
 import { readPortNames } from "../snapshot/port-names.js";
+import { begun, begunServing } from "./beginning.js";
 import type { GuestCommands } from "./guest/commands.js";
 import { Execution, type ExecOptions } from "./guest/execution.js";
 import { GuestFiles } from "./guest/files.js";
 import { shellText, type ShellValue } from "./guest/job.js";
 import { openShell, type Shell, type ShellOptions } from "./guest/shell.js";
-import { netOfCopy, netWish, openWish, type NetWish } from "./network.js";
-import {
-  checkRestore,
-  checkStart,
-  isRun,
-  type AnyVmOptions,
-  type RestoreOptions,
-  type VmOptions,
-} from "./options.js";
+import { netOfCopy, netWish } from "./network.js";
+import { checkRestore, checkStart, isRun, type RestoreOptions, type VmOptions } from "./options.js";
 import { disksOf } from "./option-words.js";
-import { afterPatience, checkPatience } from "./patience.js";
-import { bootSource, runRequest, runSource } from "./source.js";
+import { bootSource, runRequest } from "./source.js";
 import type { Terminal } from "./terminal.js";
 import { VmError } from "./vm-error.js";
-import { VmHost, type HostOptions } from "./vm-host.js";
-
-/** How a machine is begun. */
-interface Beginning extends Pick<HostOptions, "serving" | "maxResets"> {
-  options: AnyVmOptions;
-  wish: NetWish | undefined;
-  /** Of a guest that knows it already. */
-  mtu: number | undefined;
-  source: (signal: AbortSignal) => Promise<MachineSource>;
-}
+import type { VmHost } from "./vm-host.js";
 
 const NS_PER_US = 1000;
-/** How long a guest may take to serve, where nobody says something else: a host that is busy is fifty times as slow as one that is not. */
-const START_PATIENCE_MS = 300_000;
 /** Where a copy is written on its way. */
 const COPY = "copy.snap";
 
@@ -59,12 +40,6 @@ function lastJobBy({ clockNs }: SnapshotAbout): number {
 
 function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : path.resolve(file);
-}
-
-/** How it is known that a machine is to end. */
-function endOf(signal: AbortSignal): string {
-  const { reason } = signal as { reason: unknown };
-  return reason instanceof Error ? `signal: ${reason.name}` : "signal";
 }
 
 /**
@@ -91,17 +66,14 @@ export class Vm {
   static async start(options: VmOptions = {}): Promise<Vm> {
     checkStart(options);
     const wish = netWish(options.net);
-    const serves = isRun(options);
-    const request = serves ? runRequest(options, wish) : undefined;
-    const host = await begun({
-      options,
-      wish,
-      mtu: undefined,
-      serving: serves ? "from boot" : "no",
-      maxResets: options.maxResets ?? 0,
-      source: (signal) =>
-        request === undefined ? bootSource(options, wish, signal) : runSource(request, signal),
-    });
+    const way = { options, wish, mtu: undefined, maxResets: options.maxResets ?? 0 };
+    const host = isRun(options)
+      ? await begunServing({ ...way, serving: "from boot" }, runRequest(options, wish))
+      : await begun({
+          ...way,
+          serving: "no",
+          source: async (signal) => ({ source: await bootSource(options, wish, signal) }),
+        });
     const { shares = {} } = options;
     return new Vm(host, options, Object.keys(shares).length > 0);
   }
@@ -127,7 +99,7 @@ export class Vm {
       serving: ports.includes(EXEC_CONTROL) ? { lastJob: lastJobBy(about) } : "no",
       // As it was when it was saved: without what it began with, it cannot begin again.
       maxResets: 0,
-      source: () => Promise.resolve({ snapshot, clock, ...(disks.length > 0 && { disks }) }),
+      source: () => Promise.resolve({ source: { snapshot, clock, ...(disks.length > 0 && { disks }) } }),
     });
     return new Vm(host, options, false);
   }
@@ -248,52 +220,5 @@ export class Vm {
       expected: "one whose init is locore's",
       meaning: "Vm.start() without a kernel, or with run: true, starts one; vm.console is there in any case.",
     });
-  }
-}
-
-/** Starts the thread; without one its network is closed. */
-async function hosted(options: HostOptions): Promise<VmHost> {
-  try {
-    return new VmHost(options);
-  } catch (error) {
-    await options.network?.close();
-    throw error;
-  }
-}
-
-/** Opens the network, starts the thread and runs the machine; what was begun is undone when it does not come to that. */
-async function begun({ options, wish, mtu, source, ...rest }: Beginning): Promise<VmHost> {
-  const { signal, timeoutMs, startTimeoutMs = START_PATIENCE_MS, jit, onMessage = () => undefined } = options;
-  checkPatience("timeoutMs", timeoutMs);
-  checkPatience("startTimeoutMs", startTimeoutMs);
-  signal?.throwIfAborted();
-  const network = wish && (await openWish(wish, mtu, onMessage));
-  const host = await hosted({ network, jit, say: onMessage, ...rest });
-  const never = new AbortController();
-  const stop = (): void => host.stop(machineEnd("interrupted", endOf(signal!)));
-  let isRunning = false;
-  try {
-    const made = await source(signal ?? never.signal);
-    signal?.throwIfAborted();
-    signal?.addEventListener("abort", stop);
-    isRunning = true;
-    const callOff = afterPatience(timeoutMs, () =>
-      host.stop(machineEnd("timeout", "time limit", `${timeoutMs} ms`)),
-    );
-    const forget = (): void => {
-      callOff();
-      signal?.removeEventListener("abort", stop);
-    };
-    host.end.then(forget, forget);
-    await host.begin(made, startTimeoutMs);
-    signal?.throwIfAborted();
-    return host;
-  } catch (error) {
-    if (isRunning) {
-      host.stop(machineEnd("interrupted", "it did not come to serve"));
-      await host.end.catch(() => undefined);
-    } else await host.abandon();
-    signal?.throwIfAborted();
-    throw error;
   }
 }

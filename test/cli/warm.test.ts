@@ -14,7 +14,7 @@ import { syncBuiltinESMExports } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { KeptMachines } from "../../src/cli/run/warm/folder.js";
+import { KeptMachines, MOST_SAID } from "../../src/cli/run/warm/folder.js";
 import { findKernel } from "../../src/cli/run/kernel.js";
 import { parseArguments } from "../../src/cli/args.js";
 import { assemble, commandOptions } from "../../src/cli/run/guest.js";
@@ -297,6 +297,22 @@ test("R1.10 warm: a kernel's name is the same one in every folder, until a file 
   assert.notEqual(file, name);
   assert.notEqual(await keyIn(other, "debian-12"), file);
   assert.equal(await keyIn(other, path.join(one, "debian-12")), file);
+});
+
+test("R1.10 warm: a machine whose init serves a program is none of a run's, however alike they are", async () => {
+  const kinds = { terminal: false, separateErrors: true };
+  const request = asked("--root", "host");
+  const made = await assemble(request);
+  const key = keyOf(request, made, kinds, "build");
+  assert.notEqual(keyOf({ ...request, serving: true }, made, kinds, "build"), key);
+});
+
+test("R1.10 warm: what a console has said is kept byte for byte, whatever it is", async (t) => {
+  const machines = opened(scratch(t));
+  const said = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte)).repeat(1024);
+  assert.equal(said.length, MOST_SAID);
+  await machines.keep(key("a"), { ...ABOUT, inputs: [], said }, write);
+  assert.equal(machines.find(key("a"))?.said, said);
 });
 
 test("R1.10 warm: the host's name is told with the command: a machine that another host of this cache kept goes on", async (t) => {

@@ -6,8 +6,13 @@ import type { TestContext } from "node:test";
 import { gzipSync } from "node:zlib";
 import { moduleSet, pullModules, type PulledGuest } from "../../src/guests/index.js";
 
+/** A test, or a file of them: what ends. */
+export interface Ending {
+  after: (end: () => void) => void;
+}
+
 /** An empty folder, which goes with the test. */
-export function scratch(t: TestContext): string {
+export function scratch(t: Ending): string {
   const folder = mkdtempSync(path.join(tmpdir(), "locore-run-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

@@ -14,12 +14,12 @@ import path from "node:path";
 import type { TestContext } from "node:test";
 import type { Timing } from "../../src/cli/run/timing.js";
 import { defaultCacheFolder, inputAt } from "../../src/guests/index.js";
-import { scratch } from "./built-tree.js";
+import { scratch, type Ending } from "./built-tree.js";
 import type { KeptRecord } from "../../src/cli/run/warm/folder.js";
 import { runToEnd, type RunEnd } from "./run-command.js";
 
 /** What goes into the variable XDG_CACHE_HOME. Guests are those of the user's cache. */
-export function ownCache(t: TestContext): string {
+export function ownCache(t: Ending): string {
   const cache = scratch(t);
   mkdirSync(path.join(cache, "locore"));
   for (const name of ["guests", "packages"])

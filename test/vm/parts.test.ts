@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
+import { MOST_SAID } from "../../src/cli/run/warm/folder.js";
 import { EXEC_CONTROL, slotPorts } from "../../src/guests/index.js";
 import { GuestCommands } from "../../src/vm/guest/commands.js";
 import { Execution } from "../../src/vm/guest/execution.js";
@@ -11,6 +12,7 @@ import { openShell, type ShellOptions } from "../../src/vm/guest/shell.js";
 import { Expecting } from "../../src/vm/expecting.js";
 import { InputQueue } from "../../src/vm/input-queue.js";
 import { OutputHistory } from "../../src/vm/output-history.js";
+import { SaidBefore } from "../../src/vm/said-before.js";
 import { Terminal } from "../../src/vm/terminal.js";
 import { LineSplitter, textLines } from "../../src/vm/text-lines.js";
 
@@ -186,6 +188,7 @@ function scripted(): {
       return bytes.length;
     },
     drained: () => Promise.resolve(),
+    waiting: () => undefined,
   });
   const channels = new Map(commands.channels());
   return { commands, said, says: (port, text) => channels.get(port)!.output(utf8.encode(text)) };
@@ -388,6 +391,31 @@ test("R1.10 a command that ends before its input: the giver is told, and nobody 
   assert.equal(returned, 1);
 });
 
+test("R1.10 what a console has said before a machine is kept is one text, or too much to be kept", () => {
+  const said = new SaidBefore();
+  said.take(Uint8Array.of(0, 0xff, 10));
+  said.take(new Uint8Array(MOST_SAID - 3));
+  assert.equal(said.text?.length, MOST_SAID);
+  assert.ok(said.text.startsWith("\u0000\u00ff\n"));
+  said.take(Uint8Array.of(1));
+  assert.equal(said.text, undefined);
+});
+
+test("R1.10 what init waits for is asked of the host, and goes to it whole", async () => {
+  const asked: boolean[] = [];
+  const given: number[] = [];
+  const commands = new GuestCommands({
+    give: (port, bytes) => (port === EXEC_CONTROL ? (given.push(...bytes), bytes.length) : 0),
+    drained: () => Promise.resolve(),
+    waiting: (alike) => void asked.push(alike),
+  });
+  const control = new Map(commands.channels()).get(EXEC_CONTROL)!;
+  await control.output(utf8.encode("waiting\nwaiting alike\nwaiting for more\n"));
+  assert.deepEqual(asked, [false, true]);
+  commands.handOver(Uint8Array.of(1, 2, 3));
+  assert.deepEqual(given, [1, 2, 3]);
+});
+
 test("R1.10 what a guest says of an end again and again costs nothing", async () => {
   let drains = 0;
   const commands = new GuestCommands({
@@ -396,6 +424,7 @@ test("R1.10 what a guest says of an end again and again costs nothing", async ()
       drains++;
       return new Promise(() => undefined);
     },
+    waiting: () => undefined,
   });
   const control = new Map(commands.channels()).get(EXEC_CONTROL)!;
   await control.output(utf8.encode(`free 0\n${"status 0 0\n".repeat(1000)}`));

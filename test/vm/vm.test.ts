@@ -8,6 +8,7 @@ import path from "node:path";
 import { test, type TestContext } from "node:test";
 import { Vm, VmError, type VmOptions } from "../../src/vm/index.js";
 import { echoGuest, READY } from "../support/echo-guest.js";
+import { nothingLeft } from "../support/nothing-left.js";
 
 const SMALL = { kernel: echoGuest(), memory: "4M" } as const;
 /** Between a thread and what is left of it, ms. */
@@ -32,16 +33,6 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return port;
-}
-
-/** Once nothing but what was there before keeps the process alive. */
-async function nothingLeft(before: readonly string[]): Promise<void> {
-  const count = (names: readonly string[]): string[] => names.filter((name) => name !== "Timeout").sort();
-  for (let tries = 0; tries < 200; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    if (count(process.getActiveResourcesInfo()).join() === count(before).join()) return;
-  }
-  assert.deepEqual(count(process.getActiveResourcesInfo()), count(before));
 }
 
 test("R1.10 what the guest says is waited for, what is typed it sends back, and its end is told", async (t) => {

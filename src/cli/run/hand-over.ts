@@ -71,9 +71,9 @@ export class HandOver {
   }
 
   /** Resolves once the machine is kept, or nobody waits for that any more. Throws what keeping it throws. */
-  async kept(signal: AbortSignal): Promise<void> {
-    if (this.#keeping === undefined || signal.aborted) return;
-    const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  async kept(signal?: AbortSignal): Promise<void> {
+    if (this.#keeping === undefined || signal?.aborted === true) return;
+    const aborted = new Promise((resolve) => signal?.addEventListener("abort", resolve, { once: true }));
     await Promise.race([this.#keeping, aborted]);
   }
 

@@ -22,6 +22,8 @@ export interface CommandWire {
   give(port: string, bytes: Uint8Array): number;
   /** Resolves once all that the guest has written to the port was taken. */
   drained(port: string): Promise<void>;
+  /** Init waits for its steps (`run-init.ts`). `alike`: its random numbers would be the same in each copy. */
+  waiting(alike: boolean): void;
 }
 
 /** What init says first. */
@@ -85,6 +87,11 @@ export class GuestCommands {
         [slot.ports.errors, { output: (bytes) => slot.take("stderr", bytes) }],
       ]),
     ];
+  }
+
+  /** What init waits for. */
+  handOver(steps: Uint8Array): void {
+    this.#control.send(steps).catch(() => undefined);
   }
 
   /** Asks what runs in a machine that goes on: `ready` follows. What was half said before is ended first. */
@@ -162,6 +169,7 @@ export class GuestCommands {
   }
 
   #hear(line: string): void {
+    if (line === "waiting" || line === "waiting alike") this.#wire.waiting(line !== "waiting");
     if (line.startsWith("failed ")) this.#ready({ failed: line.slice("failed ".length) });
     if (line === "ready") {
       this.#ready({});

@@ -24,7 +24,7 @@ import {
   utimesSync,
 } from "node:fs";
 import path from "node:path";
-import { natural, oneOf, record, refine, text, type Shape } from "../../../bytes/shape.js";
+import { natural, oneOf, optional, record, refine, text, type Shape } from "../../../bytes/shape.js";
 import { defaultCacheFolder, inputAt, STALE_LOCK_MS } from "../../../guests/light.js";
 import { inputsShape, type KeptInput } from "./inputs.js";
 import { KEPT_END as RECORD_END, keptMachinesFolder } from "./place.js";
@@ -39,6 +39,8 @@ export interface KeptRecord {
   inputs: KeptInput[];
   /** What carries folders. */
   sharedOver: "virtiofs" | "9p";
+  /** What its console has said, a character a byte, for who is to see it again. */
+  said?: string;
   /** The snapshot's file, as it was when it was complete. */
   snapshot: string;
   size: number;
@@ -80,6 +82,8 @@ const LEFT_OVER_MS = 600_000;
 const ON_ITS_WAY = /\.tmp$|\.lock\.[^/]+$/;
 const MOST_RECORD = 4 * 2 ** 20;
 const LONGEST_TEXT = 0x10000;
+/** Of a console; with `MOST_INPUTS` it fits into a record, whatever its characters are. */
+export const MOST_SAID = 2 ** 18;
 
 const recordShape: Shape<KeptRecord> = refine(
   record<KeptRecord>({
@@ -87,6 +91,7 @@ const recordShape: Shape<KeptRecord> = refine(
     what: text(LONGEST_TEXT),
     inputs: inputsShape,
     sharedOver: oneOf("virtiofs", "9p"),
+    said: optional(text(MOST_SAID)),
     snapshot: text(LONGEST_TEXT),
     size: natural,
     facts: text(LONGEST_TEXT),

@@ -22,12 +22,14 @@ import { KeptMachines, type KeptRecord } from "./folder.js";
 import { changedInput, settledInputs } from "./inputs.js";
 
 /** Grows with every change of what a key is made of. */
-const KEY_VERSION = 1;
+const KEY_VERSION = 2;
 
 /** A machine that waits for its command. */
 export interface WarmGuest {
   source: SnapshotToRestore;
   command: RunCommandOptions;
+  /** What its console has said, a character a byte, where that was kept. */
+  said?: string;
 }
 
 /** A place where a machine may be kept. */
@@ -79,7 +81,7 @@ function canonical(value: unknown): string {
 
 /** All that decides what a guest sees before its command, but for contents of files. */
 export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, build: string): string {
-  const { kernel, root, cpus, memory, engine, jit, net } = request;
+  const { kernel, root, serving, cpus, memory, engine, jit, net } = request;
   const facts = {
     version: KEY_VERSION,
     build,
@@ -91,6 +93,7 @@ export function keyOf(request: RunRequest, made: Assembly, kinds: StreamKinds, b
     card: net?.card ?? null,
     machine: [cpus ?? null, memory ?? null, engine, jit ?? null],
     streams: [kinds.terminal, kinds.separateErrors],
+    serving: serving === true,
   };
   const digest = sha256(new TextEncoder().encode(canonical(facts)));
   return Buffer.from(digest).toString("hex");
@@ -108,6 +111,7 @@ function warmGuest(
   return {
     source: { snapshot, clock: "set", lasts: true, ...(knownStart && { knownStart }), shares: made.shares },
     command: commandOptions(request, made, kinds),
+    ...(record.said !== undefined && { said: record.said }),
   };
 }
 
@@ -122,7 +126,8 @@ export async function findKept(request: RunRequest, kinds: StreamKinds): Promise
   if (machines === undefined) return { reason: "the cache is not this user's alone, or cannot be written" };
   const named = request.kernel === undefined ? undefined : inputAt(request.kernel);
   const key = keyOf(request, made, kinds, build);
-  const what = `${request.kernel ?? DEFAULT_KERNEL}, ${request.root.kind}`;
+  const served = request.serving === true ? ", Vm.start" : "";
+  const what = `${request.kernel ?? DEFAULT_KERNEL}, ${request.root.kind}${served}`;
   const keep: Keep = { machines, key, what, named };
   const found = machines.find(key);
   if (found === undefined) return { keep, reason: "no machine like this was kept" };
@@ -148,11 +153,12 @@ export function roomToKeep({ machines }: Keep, { seen }: RunGuest): Room {
   return unsettled === undefined ? { most: bytes } : { most: 0, notKept: unsettled };
 }
 
-/** Keeps the copy of a machine for the next run like this one, or says why not. */
+/** Keeps the copy of a machine for the next run like this one, or says why not. `said`: by its console until then, a character a byte. */
 export async function keepCopy(
   { machines, key, what, named }: Keep,
   { seen, sharedOver }: RunGuest,
   copy: MachineCopy,
+  said?: string,
 ): Promise<string | undefined> {
   const { count, bytes } = machines.limit;
   if (count === 0 || copy.pages.length > bytes) return "it is beyond the limit (locore cache limit)";
@@ -165,7 +171,9 @@ export async function keepCopy(
   ]);
   try {
     const isOurs = await withFreeLock(machines.lockFile(key), () =>
-      machines.keep(key, { what, inputs, sharedOver }, (file) => writeCopy(file, copy)),
+      machines.keep(key, { what, inputs, sharedOver, ...(said !== undefined && { said }) }, (file) =>
+        writeCopy(file, copy),
+      ),
     );
     return isOurs ? undefined : "another run is keeping one like it";
   } catch (error) {
