@@ -146,7 +146,7 @@ export function snapshotVerdicts(found: ReadonlyMap<string, SnapshotSamples>): V
 /** The bars of starts for each peer. */
 export function startUpVerdicts(found: ReadonlyMap<string, StartUpSamples>): Verdict[] {
   return [...found].flatMap(([peer, samples]) => {
-    const { nothingMs, versionMs, emptyMs, smallMs, debianMs, coldMs, warmMs } = samples;
+    const { nothingMs, versionMs, emptyMs, smallMs, debianMs, coldMs, warmMs, vmColdMs, vmWarmMs } = samples;
     const median = (of: readonly number[]): number | undefined => figure(of)?.median;
     const by = (ours: readonly number[], theirs: readonly number[]): number =>
       median(ours)! / median(theirs)!;
@@ -168,6 +168,8 @@ export function startUpVerdicts(found: ReadonlyMap<string, StartUpSamples>): Ver
       ...verdict(peer, "run -- true, cold", "ms", median(coldMs)),
       ...verdict(peer, "run -- true, warm", "ms", warm),
       ...verdict(peer, "the same beyond an empty worker's start", "ms", beyond, WARM_BEYOND_EMPTY_MS),
+      ...verdict(peer, "Vm.start and a command, cold", "ms", median(vmColdMs)),
+      ...verdict(peer, "Vm.start and a command, warm", "ms", median(vmWarmMs)),
     ];
   });
 }

@@ -213,6 +213,12 @@ export function emptyWorkerCommand(node: string): Command {
   return { program: node, args: [path.join(HERE, "empty-worker.js")], guestBytes: 0 };
 }
 
+/** A program that has a guest run `true`. */
+export function vmStartCommand(node: string, cold: boolean): Command {
+  const args = [path.join(HERE, "vm-start.js"), ...(cold ? ["--cold"] : [])];
+  return { program: node, args, guestBytes: 0 };
+}
+
 function locorePeers(node: string, version: string, suffix: string): Peer[] {
   const variants = hasSwitch(node, "--jit") ? VARIANTS : ONLY_VARIANT;
   return variants.map((variant) => ({

@@ -8,7 +8,14 @@ import { instructionCases } from "./compute-cases.js";
 import type { Case } from "./case.js";
 import { measure } from "./measure.js";
 import type { Run } from "./measure.js";
-import { emptyWorkerCommand, nothingCommand, startCommand, trueCommand, versionCommand } from "./peers.js";
+import {
+  emptyWorkerCommand,
+  nothingCommand,
+  startCommand,
+  trueCommand,
+  versionCommand,
+  vmStartCommand,
+} from "./peers.js";
 import { runCommandCases } from "./run-cases.js";
 import type { Boot, NodeBinary, Peer } from "./peers.js";
 
@@ -30,6 +37,9 @@ export interface StartUpSamples {
   coldMs: number[];
   /** The same of one that goes on from a machine that was kept. */
   warmMs: number[];
+  /** `Vm.start` and a command, in a program that has loaded the library, with a boot and without. */
+  vmColdMs: number[];
+  vmWarmMs: number[];
 }
 
 interface StartUpOptions {
@@ -48,6 +58,13 @@ function firstInstruction({ stderr }: Run): number {
 function tookAs(kind: "warm" | "cold", { status, stderr, wallMs }: Run): number {
   if (status === 0 && new RegExp(String.raw`^locore: [\d,]+ ms, ${kind}`, "m").test(stderr)) return wallMs;
   throw new Error(`a run was not ${kind}:\n${stderr}`);
+}
+
+/** The same of a program with a machine. */
+function vmTookAs(kind: "warm" | "cold", { status, stderr, lines }: Run): number {
+  const [ms, found] = (lines.at(0)?.text ?? "").split(" ");
+  if (status === 0 && found === kind) return Number(ms);
+  throw new Error(`a machine was not ${kind}:\n${stderr}`);
 }
 
 async function prepared(one: Case, folder: string): Promise<Boot | undefined> {
@@ -76,6 +93,7 @@ export async function measureStartUp(
       const node = nodes.find((n) => n.version === peer.node)!.path;
       const none = {
         ...{ nothingMs: [], versionMs: [], emptyMs: [], smallMs: [], debianMs: [], coldMs: [], warmMs: [] },
+        ...{ vmColdMs: [], vmWarmMs: [] },
       };
       const samples: StartUpSamples = (round > 1 && found.get(peer.name)) || none;
       samples.nothingMs.push((await run(nothingCommand(node))).wallMs);
@@ -90,6 +108,9 @@ export async function measureStartUp(
         // The first one of a build keeps its machine.
         if (round === 0) await run(trueCommand(node, false));
         samples.warmMs.push(tookAs("warm", await run(trueCommand(node, false))));
+        if (round <= runs) samples.vmColdMs.push(vmTookAs("cold", await run(vmStartCommand(node, true))));
+        if (round === 0) await run(vmStartCommand(node, false));
+        samples.vmWarmMs.push(vmTookAs("warm", await run(vmStartCommand(node, false))));
       }
       found.set(peer.name, samples);
     }

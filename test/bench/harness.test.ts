@@ -164,6 +164,8 @@ test("R3.10 bars: a start is compared with what Node takes for itself", () => {
     debianMs: [300],
     coldMs: [4000],
     warmMs: [260, 251, 240],
+    vmColdMs: [2400, 2300, 2500],
+    vmWarmMs: [320, 300, 310],
   };
   const found = startUpVerdicts(new Map([["locore", samples]])).filter(({ met }) => met !== undefined);
   assert.deepEqual(
@@ -175,10 +177,10 @@ test("R3.10 bars: a start is compared with what Node takes for itself", () => {
       ["the same beyond an empty worker's start", 151, false],
     ],
   );
-  const without = { ...samples, debianMs: [], coldMs: [], warmMs: [] };
+  const without = { ...samples, debianMs: [], coldMs: [], warmMs: [], vmColdMs: [], vmWarmMs: [] };
   const missing = startUpVerdicts(new Map([["locore", without]]));
   assert.deepEqual(
-    missing.filter(({ bar }) => /^Debian|^run|^the same/.test(bar)),
+    missing.filter(({ bar }) => /^Debian|^run|^the same|^Vm/.test(bar)),
     [],
   );
 });
