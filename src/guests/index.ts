@@ -29,7 +29,7 @@ export type { RunInitramfsOptions } from "./initramfs/run-initramfs.js";
 export { commandBytes, setHandOverTime } from "./initramfs/run-steps.js";
 export { EXEC_CONTROL, EXEC_PORTS, EXEC_SLOTS, slotPorts } from "./initramfs/exec-init.js";
 export type { SlotPorts } from "./initramfs/exec-init.js";
-export { RUN_FAILED, RUN_PORTS } from "./initramfs/run-options.js";
+export { RUN_PORTS } from "./initramfs/run-options.js";
 export { givenVariable } from "./initramfs/run-scripts.js";
 export type {
   RunAddress,

@@ -10,7 +10,7 @@ import { isOfState, NotResumed } from "../cli/run/not-resumed.js";
 import { outcomeOf } from "../cli/run/outcome.js";
 import { TERMINAL_CHANNEL } from "../cli/run/guest.js";
 import type { JitMode } from "../engine/contract.js";
-import { RUN_FAILED, setHandOverTime } from "../guests/index.js";
+import { setHandOverTime } from "../guests/index.js";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
 import { summary } from "../diagnose/text.js";
 import type { MachineSource } from "../host/node/messages.js";
@@ -293,9 +293,7 @@ export class VmHost {
 
   #notServing(first: RunReport | { readonly failed?: string }): VmError {
     const { lines } = this.#kernel;
-    const unsaid = lines.find((line) => line.includes(RUN_FAILED));
-    const said = unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
-    const failed = ("failed" in first ? first.failed : undefined) ?? said;
+    const failed = ("failed" in first ? first.failed : undefined) ?? this.#kernel.failed;
     this.#hasSaidWhy = failed !== undefined;
     const { end, diagnosis } = "end" in first ? first : { end: machineEnd("off", "init") };
     const { reason, message } = outcomeOf({ ending: undefined, failed, started: false, end, lines });

@@ -183,3 +183,12 @@ test("R1.10 run: of the kernel's messages the last lines are kept, however long 
   log.take(new Uint8Array(1e6).fill(0x41));
   assert.ok((log.lines.at(-1) ?? "").length <= 2048);
 });
+
+test("R1.10 run: what /init says that it cannot do is found among the kernel's messages", () => {
+  const log = new KernelLog(undefined);
+  const take = (text: string): void => log.take(new TextEncoder().encode(text));
+  take("[    1.0] Run /init as init process\r\n");
+  assert.equal(log.failed, undefined);
+  take("[    1.1] locore: failed module virtio_net: no such file\r\nlocore: failed again\r\n");
+  assert.equal(log.failed, "module virtio_net: no such file");
+});

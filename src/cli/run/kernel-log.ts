@@ -1,5 +1,6 @@
 /** The kernel's messages of a run: all of them in a file, the last lines kept. Never mixed with what the command writes. */
 import { StringDecoder } from "node:string_decoder";
+import { RUN_FAILED } from "../../guests/light.js";
 import type { ConsoleLog } from "../../host/node/console-out.js";
 
 /** Lines that are kept: an oops with its stack has some sixty. */
@@ -28,5 +29,14 @@ export class KernelLog {
   /** The last lines, the unfinished one too. */
   get lines(): readonly string[] {
     return this.#rest === "" ? this.#lines : [...this.#lines, this.#rest.replace(/\r+$/, "")];
+  }
+
+  /** What /init says there that it cannot do. */
+  get failed(): string | undefined {
+    for (const line of this.lines) {
+      const at = line.indexOf(RUN_FAILED);
+      if (at >= 0) return line.slice(at + RUN_FAILED.length);
+    }
+    return undefined;
   }
 }

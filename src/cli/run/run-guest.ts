@@ -2,13 +2,7 @@
  * Runs the machine of a run with this process's streams, signals and files around it, and says what it came to. The serial console
  * has the kernel's messages only; what the command reads and writes goes through named ports.
  */
-import {
-  commandBytes,
-  setHandOverTime,
-  RUN_FAILED,
-  RUN_PORTS,
-  type RunCommandOptions,
-} from "../../guests/light.js";
+import { commandBytes, setHandOverTime, RUN_PORTS, type RunCommandOptions } from "../../guests/light.js";
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
@@ -200,9 +194,8 @@ class RunSurroundings {
 
   /** What `report` means, with all that the guest said. */
   result(report: RunReport): RunResult {
-    const lines = this.#kernel.lines;
-    const unsaid = lines.find((line) => line.includes(RUN_FAILED));
-    const failed = this.#failed ?? unsaid?.slice(unsaid.indexOf(RUN_FAILED) + RUN_FAILED.length);
+    const { lines } = this.#kernel;
+    const failed = this.#failed ?? this.#kernel.failed;
     const facts = { ending: this.#ending, failed, started: this.#ready, end: report.end, lines };
     const outcome = outcomeOf(facts);
     return { outcome, lines, report, steps: this.#steps, midLine: this.#midLine() };
