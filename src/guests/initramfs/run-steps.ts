@@ -3,9 +3,8 @@ import type { RunCommandOptions, RunStartOptions } from "./run-options.js";
 import { commandSteps } from "./steps/command-steps.js";
 import { streamSteps, waitSteps } from "./steps/start-steps.js";
 import { StepList } from "./steps/step-list.js";
-import { HEAD, LATER_BYTES, PLACES, stepProgram } from "./steps/step-program.js";
+import { HEAD, LATER_BYTES, PLACES, stepProgram, WORD } from "./steps/step-program.js";
 
-const WORD = 8;
 const MS_PER_SECOND = 1000;
 const NS_PER_MS = 1_000_000;
 

@@ -1,10 +1,8 @@
 /** Steps that carry bytes: all of them, from one descriptor to another, and in threads of their own. */
-import { BUFFER_BYTES, PLACES } from "./step-program.js";
+import { handDescriptor } from "./open-steps.js";
+import { BUFFER_BYTES, INT, PLACES } from "./step-program.js";
 import { Label, Step, type StepList, type Word } from "./step-list.js";
 import { F_SETFD, FD_CLOEXEC, O_CLOEXEC, THREAD } from "./system-calls.js";
-
-const INT = 4;
-const INT_MASK = 0xffff_ffff;
 
 /** Reads or writes until so many bytes are done, the call's third argument; `lost` follows where there are no more. */
 export function whole(
@@ -33,9 +31,7 @@ export function pipe(
   list.call("pipe2", [ends, O_CLOEXEC], { failed });
   for (const [at, number] of [reads, writes].entries()) {
     const [moved, closed] = [new Step(), new Step()];
-    const end: Word = (layout) => ends(layout) + INT * at;
-    list.call("load", [end, INT_MASK], { store: moved.argument(0) });
-    list.call("load", [end, INT_MASK], { store: closed.argument(0) });
+    handDescriptor(list, (layout) => ends(layout) + INT * at, [moved, closed]);
     list.call("dup3", [0, number, O_CLOEXEC], { as: moved, failed });
     list.call("close", [0], { as: closed });
   }

@@ -2,6 +2,7 @@
 import { RUN_PATH } from "../run-options.js";
 import { PORTS } from "./descriptors.js";
 import { Label, Step, type Place, type StepList } from "./step-list.js";
+import { INT_MASK } from "./step-program.js";
 import { F_SETFD } from "./system-calls.js";
 
 export const BUSYBOX = "/bin/busybox";
@@ -43,6 +44,6 @@ export function runProgram(list: StepList, words: readonly string[], failed: Lab
   });
   waitFor(list, status, wait);
   const fine = new Label();
-  list.call("load", [status, 0xffff_ffff], { value: 0, equal: fine, next: failed });
+  list.call("load", [status, INT_MASK], { value: 0, equal: fine, next: failed });
   list.place(fine);
 }

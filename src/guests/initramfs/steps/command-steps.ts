@@ -12,10 +12,11 @@ import { BUSYBOX, child, runProgram, waitFor } from "./child.js";
 import { PORTS, STREAMS } from "./descriptors.js";
 import { GivingUp, switchOff } from "./give-up.js";
 import { mountSteps, writes } from "./mount-steps.js";
+import { openFor } from "./open-steps.js";
 import { relayedSteps } from "./start-steps.js";
 import { statusTable, STATUS_BYTES } from "./status-table.js";
 import { Label, Step, type Place, type StepList } from "./step-list.js";
-import { HEAD, PLACES } from "./step-program.js";
+import { HEAD, INT_MASK, PLACES, WORD } from "./step-program.js";
 import {
   CLOCK_REALTIME,
   E2BIG,
@@ -42,7 +43,6 @@ const FILE_MODE = 0o644;
 const EVERY_PROCESS = -1;
 const BITS_A_BYTE = 8;
 const BYTE = 0xff;
-const NUMBER = 0xffff_ffff;
 /** Of the variables that the kernel's command line has given it; more are cut off. */
 const MOST_INHERITED = 64;
 
@@ -53,9 +53,7 @@ function renewSteps(list: StepList, seed: Uint8Array, failed: Label): void {
   const pool = new Uint8Array(BITS_A_BYTE + seed.length);
   new Uint32Array(pool.buffer, 0, 2).set([seed.length * BITS_A_BYTE, seed.length]);
   pool.set(seed, BITS_A_BYTE);
-  const device = list.words([0]);
-  list.call("open", [list.text("/dev/urandom"), O_RDONLY | O_CLOEXEC], { store: device, failed });
-  for (const step of [add, begin, close]) list.call("load", [device, -1], { store: step.argument(0) });
+  openFor(list, [add, begin, close], ["/dev/urandom", O_RDONLY | O_CLOEXEC], failed);
   list.call("ioctl", [0, RNDADDENTROPY, list.bytes(pool)], { as: add, failed });
   list.call("ioctl", [0, RNDRESEEDCRNG], { as: begin, failed });
   list.call("close", [0], { as: close });
@@ -65,6 +63,10 @@ function renewSteps(list: StepList, seed: Uint8Array, failed: Label): void {
 function refuse(list: StepList, why: string, status: number): void {
   list.write(CHILD.stderr, `locore: ${why}\n`);
   list.call("exit_group", [status]);
+}
+
+function refuseAsTooLong(list: StepList, name: string): void {
+  refuse(list, `${name}: its arguments and its environment are too long`, STATUS.notExecuted);
 }
 
 const CHILD = { stdin: 0, stdout: 1, stderr: 2 } as const;
@@ -77,15 +79,13 @@ function streamsOfChild(
   list.call("setsid");
   if (terminal) {
     const moves = Object.values(CHILD).map((number) => ({ number, step: new Step() }));
-    const opened = list.words([0]);
-    list.call("open", [list.text("/dev/hvc0"), O_RDWR | O_CLOEXEC], {
-      store: opened,
-      failed: noTerminal,
-    });
-    for (const { number, step } of moves) {
-      list.call("load", [opened, -1], { store: step.argument(0) });
-      list.call("dup2", [0, number], { as: step });
-    }
+    openFor(
+      list,
+      moves.map(({ step }) => step),
+      ["/dev/hvc0", O_RDWR | O_CLOEXEC],
+      noTerminal,
+    );
+    for (const { number, step } of moves) list.call("dup2", [0, number], { as: step });
     list.call("ioctl", [CHILD.stdin, TIOCSCTTY, 1]);
   } else {
     list.call("dup2", [STREAMS.stdin, CHILD.stdin]);
@@ -172,12 +172,10 @@ function executeSteps(
   list.place(noInterpreter);
   refuse(list, `${name}: the interpreter or loader that it names is not there`, STATUS.notExecuted);
   list.place(tooLong);
-  refuse(list, `${name}: its arguments and its environment are too long`, STATUS.notExecuted);
+  refuseAsTooLong(list, name);
   list.place(noFolder);
   refuse(list, `folder ${folder}: not there`, STATUS.ours);
 }
-
-const WORD = 8;
 
 /** The child: in its session, its root and its folder. */
 function commandOf(list: StepList, options: RunCommandOptions, command: readonly string[]): void {
@@ -192,7 +190,7 @@ function commandOf(list: StepList, options: RunCommandOptions, command: readonly
     const words = ["sh", "-c", launchScript(options), "sh", ...command];
     const environment = environmentOf(list, launchVariables(options));
     list.call("execve", [list.text(BUSYBOX), list.texts(words), environment]);
-    refuse(list, `${command[0]}: its arguments and its environment are too long`, STATUS.notExecuted);
+    refuseAsTooLong(list, command[0]);
   } else {
     if (isElsewhere) {
       list.call("chroot", [list.text(".")]);
@@ -253,9 +251,9 @@ function runSteps(
   const signals = { toGroup: new Step(), toOne: new Step() };
   const id = list.words([0]);
   child(list, { store: id, failed, body: () => commandOf(list, options, command) });
-  list.call("load", [id, NUMBER], { store: wait.value });
-  list.call("load", [id, NUMBER], { store: signals.toOne.argument(0) });
-  list.call("load", [id, NUMBER], { store: group.argument(1) });
+  list.call("load", [id, INT_MASK], { store: wait.value });
+  list.call("load", [id, INT_MASK], { store: signals.toOne.argument(0) });
+  list.call("load", [id, INT_MASK], { store: group.argument(1) });
   list.call("add", [signals.toGroup.argument(0), 0, -1], { as: group });
   signalSteps(list, signals);
   for (const end of Object.values(STREAMS)) list.call("close", [end]);
@@ -272,12 +270,7 @@ function runSteps(
 function writeFileSteps(list: StepList, path: string, text: string, lost: Label): void {
   const bytes = new TextEncoder().encode(text);
   const [write, close] = [new Step(), new Step()];
-  const file = list.words([0]);
-  list.call("open", [list.text(path), O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE], {
-    store: file,
-    failed: lost,
-  });
-  for (const step of [write, close]) list.call("load", [file, -1], { store: step.argument(0) });
+  openFor(list, [write, close], [path, O_WRONLY | O_CREAT | O_TRUNC, FILE_MODE], lost);
   whole(list, "write", [0, list.bytes(bytes), bytes.length], { as: write, lost });
   list.call("close", [0], { as: close });
 }

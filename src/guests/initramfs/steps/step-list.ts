@@ -1,5 +1,5 @@
 /** Puts steps together (`step-program.ts`) with the texts that they name: whoever writes them names places, which get addresses here. */
-import { ARGUMENTS_AT, OWN, STEP_BYTES, VALUE_AT } from "./step-program.js";
+import { ARGUMENTS_AT, OWN, STEP_BYTES, VALUE_AT, WORD } from "./step-program.js";
 import { CALLS } from "./system-calls.js";
 
 /** A step's place, which may come later. */
@@ -47,7 +47,6 @@ export class Step {
   }
 }
 
-const WORD = 8;
 const ARGUMENTS = 6;
 /** No call has this result. */
 const NEVER = 0x7fff_ffff_ffff_ffffn;

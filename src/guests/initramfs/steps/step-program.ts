@@ -31,10 +31,16 @@ export const OWN = {
   copy: -3,
 } as const;
 
+/** Bytes of a word. */
+export const WORD = 8;
 export const STEP_BYTES = 96;
-/** Offset of a step's first argument; each has 8 bytes. */
+/** Offset of a step's first argument. */
 export const ARGUMENTS_AT = 8;
 export const VALUE_AT = 72;
+
+/** Bytes of a number as the kernel stores one, a C `int`, and the word's bits that it has. */
+export const INT = 4;
+export const INT_MASK = 0xffff_ffff;
 
 /** Where things are in its memory. */
 export const PLACES = {
