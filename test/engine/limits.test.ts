@@ -1,9 +1,10 @@
 /** What the wasm engine refuses to hold, and what it holds at most. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { EngineLimit, type CpuHost } from "../../src/engine/contract.js";
 import { createWasmEngine } from "../../src/engine/wasm/engine.js";
-import { memoryPages } from "../../src/engine/wasm/limits.js";
+import { memoryPages, mostRam } from "../../src/engine/wasm/limits.js";
 import { CPU_AREA_SIZE, WASM_PAGE } from "../../src/engine/x86/layout.js";
 import { MAXIMUM_CPUS } from "../../src/x86/topology.js";
 
@@ -34,6 +35,22 @@ test("design §7 more RAM than one WebAssembly memory holds is refused with the 
       error instanceof EngineLimit &&
       /4096 MiB .* holds 4 GiB, of which \d+ MiB are left/.test(error.message),
   );
+});
+
+test("R6.1 however much RAM is asked for, what is said to be left is what fits, and what the README says", () => {
+  const { maxRamBytes } = createWasmEngine().capabilities;
+  for (const [cpus, asked] of [
+    [1, maxRamBytes + MIB],
+    [1, 8 * GIB],
+    [MAXIMUM_CPUS, 8 * GIB],
+  ] as const) {
+    const left = mostRam(cpus) / MIB;
+    assert.throws(() => memoryPages(asked, cpus), new RegExp(`, of which ${left} MiB are left`));
+    memoryPages(left * MIB, cpus);
+    assert.throws(() => memoryPages((left + 1) * MIB, cpus), EngineLimit);
+  }
+  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
+  assert.ok(readme.includes(`| ${maxRamBytes / MIB} MiB of guest RAM |`));
 });
 
 test("design §7 more CPUs than any machine has are refused with the limit in the message", () => {

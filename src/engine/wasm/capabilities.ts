@@ -21,6 +21,6 @@ export const CAPABILITIES: EngineCapabilities = {
   debugging: true,
   kick: true,
   maxCpus: MAXIMUM_CPUS,
-  maxRamBytes: mostRam(),
+  maxRamBytes: mostRam(1),
   cpuFeatures: withFeatures(OFF_BY_DEFAULT),
 };

@@ -13,16 +13,15 @@ export function memoryPages(ramBytes: number, cpus: number): number {
   const ramBase = layout.ramBase(ramBytes, cpus);
   const pages = Math.ceil((ramBase + ramBytes) / layout.WASM_PAGE);
   if (pages <= LARGEST_MEMORY) return pages;
-  const most = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE - ramBase) / MIB);
   throw new EngineLimit(
-    `${Math.ceil(ramBytes / MIB)} MiB of RAM do not fit the wasm engine: one WebAssembly memory holds 4 GiB, of which ${most} MiB are left for the guest`,
+    `${Math.ceil(ramBytes / MIB)} MiB of RAM do not fit the wasm engine: one WebAssembly memory holds 4 GiB, of which ${mostRam(cpus) / MIB} MiB are left for the guest`,
   );
 }
 
-/** The most RAM that fits with one CPU, bytes: whole MiB. */
-export function mostRam(): number {
+/** The most RAM that fits with so many CPUs, bytes: whole MiB. The engine's tables are the larger, the more RAM there is. */
+export function mostRam(cpus: number): number {
   let mib = Math.floor((LARGEST_MEMORY * layout.WASM_PAGE) / MIB);
-  while (layout.ramBase(mib * MIB, 1) + mib * MIB > LARGEST_MEMORY * layout.WASM_PAGE) mib--;
+  while (layout.ramBase(mib * MIB, cpus) + mib * MIB > LARGEST_MEMORY * layout.WASM_PAGE) mib--;
   return mib * MIB;
 }
 
