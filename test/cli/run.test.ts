@@ -1,5 +1,7 @@
 /** `locore run` without a guest: its words, what a run came to by what was seen of it, and what a guest may say (R1.10). */
 import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { test } from "node:test";
 import { parseArguments } from "../../src/cli/args.js";
 import { guestControl, signalByte } from "../../src/cli/run/guest-control.js";
@@ -11,8 +13,11 @@ import {
   RUN_COMMAND_OPTIONS,
   type RunRequest,
 } from "../../src/cli/run/request.js";
+import { findKernel, modulesNotFound } from "../../src/cli/run/kernel.js";
 import { machineEnd } from "../../src/machine/end.js";
+import { scratch } from "../support/built-tree.js";
 import { locore } from "../support/cli.js";
+import { makeBzImage } from "../support/images.js";
 
 function request(...words: string[]): RunRequest {
   return readRunRequest(parseArguments(words, RUN_COMMAND_OPTIONS));
@@ -72,6 +77,26 @@ test("R1.10 run: a network that there is not, an unknown option, a missing kerne
     assert.match(err, said);
     assert.equal(out, "");
   }
+});
+
+test("R1.10 run: a kernel whose modules were looked for and not found is told where they belong", async (t) => {
+  const folder = scratch(t);
+  const file = path.join(folder, "boot/bzImage");
+  mkdirSync(path.dirname(file));
+  writeFileSync(file, makeBzImage({ version: "9.9.9-own (a) #1" }));
+  const { modulesMissed, modules } = await findKernel(file, {});
+  assert.equal(modules, undefined);
+  const said = modulesNotFound(modulesMissed) ?? "";
+  const places = [path.join(folder, "boot"), folder, "/"].map((place) =>
+    path.join(place, "lib/modules/9.9.9-own"),
+  );
+  assert.deepEqual(modulesMissed, places);
+  for (const place of places) assert.ok(said.includes(place), said);
+  // Found in the second place, they are missed nowhere, whatever else the kernel lacks.
+  mkdirSync(places[1], { recursive: true });
+  writeFileSync(path.join(places[1], "modules.dep"), "");
+  const found = await findKernel(file, {});
+  assert.equal(modulesNotFound(found.modulesMissed), undefined);
 });
 
 test("R1.10 run: a command without -- before it is answered with the line that was meant", async () => {

@@ -47,6 +47,8 @@ export interface RunGuest {
   command: RunCommandOptions | undefined;
   /** Files whose contents it depends on, as they were before they were read, and places where such might have been. */
   seen: readonly Input[];
+  /** Places where the kernel's modules were looked for, if they were found in none. */
+  modulesMissed: readonly string[];
   /** What carries folders. */
   sharedOver: "virtiofs" | "9p";
 }
@@ -289,10 +291,9 @@ export async function makeGuest(
   ]);
   const modules = await loaded(kernel, made);
   const { disks, shares } = made;
-  const seen = [busybox.record, ...Object.values(busybox.files)].map((file) => inputAt(file));
   const packages = made.packages && (await fetchPackages({ packages: [SHELL, ...made.packages] }, pulling));
-  const fetched = packages && [packages.record, ...packages.packages.map(({ file }) => file)];
-  seen.push(...(fetched ?? []).map((file) => inputAt(file)));
+  const fetched = packages ? [packages.record, ...packages.packages.map(({ file }) => file)] : [];
+  const seen = [busybox.record, ...Object.values(busybox.files), ...fetched].map((file) => inputAt(file));
   const isServing = request.serving === true;
   const command = commandOptions(request, made, kinds);
   const initrd = await runInitramfs({
@@ -329,6 +330,7 @@ export async function makeGuest(
     source: { boot, ...(disks.length > 0 && { disks }), ...(shares.length > 0 && { shares }) },
     command: by === "hand" ? command : undefined,
     seen: [...kernel.seen, ...(kernel.modules?.seen ?? []), ...seen],
+    modulesMissed: kernel.modulesMissed,
     sharedOver: made.sharedOver,
   };
 }

@@ -20,6 +20,8 @@ export interface RunKernel {
   version: string | undefined;
   /** Undefined where no modules were found: what is needed has to be built in. */
   modules: ModuleSource | undefined;
+  /** Places where they were looked for, if they were found in none. */
+  modulesMissed: readonly string[];
   /** Where symbols may lie, by their paths: System.map and vmlinux. */
   folder: string;
   /**
@@ -52,24 +54,31 @@ function versionOf(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** Where a kernel lacks what a run needs, why that may be; undefined where its modules were missed nowhere. */
+export function modulesNotFound(missed: readonly string[]): string | undefined {
+  if (missed.length === 0) return undefined;
+  return `its modules were found in none of ${missed.join(", ")}; put them there, or name the folder in which the kernel was built`;
+}
+
 /** Modules of a kernel that lies in a file: beside it, or where the host has those of its own kernels. */
 async function modulesOf(
   file: string,
   version: string | undefined,
   seen: Input[],
-): Promise<ModuleSource | undefined> {
+): Promise<Pick<RunKernel, "modules" | "modulesMissed">> {
   const folder = path.dirname(path.resolve(file));
   const places =
     version === undefined
       ? []
       : [folder, path.dirname(folder), "/"].map((place) => path.join(place, "lib/modules", version));
-  for (const place of [...(path.basename(folder) === version ? [folder] : []), ...places]) {
+  if (path.basename(folder) === version) places.unshift(folder);
+  for (const place of places) {
     seen.push(inputAt(place));
     if ((await kindOf(place)) !== "folder") continue;
     const source = await moduleFolder(place, seen);
-    if (source !== undefined) return source;
+    if (source !== undefined) return { modules: source, modulesMissed: [] };
   }
-  return undefined;
+  return { modules: undefined, modulesMissed: [...new Set(places)] };
 }
 
 async function fromTree(folder: string, signal: AbortSignal | undefined): Promise<RunKernel> {
@@ -80,7 +89,7 @@ async function fromTree(folder: string, signal: AbortSignal | undefined): Promis
     if ((await kindOf(file)) !== "file") continue;
     const bytes = await readInput("kernel", file, signal);
     const modules = await moduleFolder(folder, seen);
-    return { name: file, bytes, version: versionOf(bytes), modules, folder, seen };
+    return { name: file, bytes, version: versionOf(bytes), modules, modulesMissed: [], folder, seen };
   }
   throw new InputFileError(
     "kernel",
@@ -103,7 +112,15 @@ async function fromCatalogue(name: string, pulling: Pulling): Promise<RunKernel>
   // Of other systems nothing can be loaded: that is said by who finds no virtio.
   const linux = guest.package.startsWith("linux-");
   const modules = linux ? await pullModules(guest, pulling) : undefined;
-  return { name: file, bytes, version: versionOf(bytes), modules, folder: path.dirname(file), seen };
+  return {
+    name: file,
+    bytes,
+    version: versionOf(bytes),
+    modules,
+    modulesMissed: [],
+    folder: path.dirname(file),
+    seen,
+  };
 }
 
 /** Finds and reads the kernel. Throws InputFileError and GuestError, and the reason of `pulling.signal`. */
@@ -119,6 +136,6 @@ export async function findKernel(given: string | undefined, pulling: Pulling): P
   const seen = [inputAt(given)];
   const bytes = await readInput("kernel", given, pulling.signal);
   const version = versionOf(bytes);
-  const modules = await modulesOf(given, version, seen);
-  return { name: given, bytes, version, modules, folder: path.dirname(given), seen };
+  const found = await modulesOf(given, version, seen);
+  return { name: given, bytes, version, ...found, folder: path.dirname(given), seen };
 }

@@ -5,10 +5,14 @@ import type { CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
 import { isOfState, NotResumed } from "./not-resumed.js";
+import type { RunReason } from "./outcome.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
 import { runGuest, type RunGuestOptions, type RunResult } from "./run-guest.js";
 import { findKept, keepCopy, roomToKeep, type Found, type WarmGuest } from "./warm/keeping.js";
+
+/** Ends of a run whose kernel has no driver that it needs. */
+const LACKING: readonly RunReason[] = ["no-virtio", "no-module"];
 
 /** Throws what makes a run impossible. */
 export async function runOnce(
@@ -49,16 +53,28 @@ async function resumed(
   }
 }
 
-function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResult> {
+/** What a kernel without its modules cannot do is not the kernel's fault. */
+async function explained(result: RunResult, modulesMissed: readonly string[]): Promise<RunResult> {
+  if (!LACKING.includes(result.outcome.reason)) return result;
+  const { modulesNotFound } = await import("./kernel.js");
+  const why = modulesNotFound(modulesMissed);
+  if (why === undefined) return result;
+  const { message } = result.outcome;
+  return { ...result, outcome: { ...result.outcome, message: [message, why].filter(Boolean).join("; ") } };
+}
+
+async function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResult> {
   expectBoot();
   const { request, kinds, context, timer } = way;
   timer.begin(false, reason);
-  return runGuest(way, async (signal) => {
+  let modulesMissed: readonly string[] = [];
+  const result = await runGuest(way, async (signal) => {
     const progress = progressLine(context.stderr);
     try {
       const by = keep === undefined ? "archive" : "hand";
       const boot = await makeGuest(request, kinds, { progress: progress.show, signal }, by);
       timer.end("pack");
+      ({ modulesMissed } = boot);
       if (keep === undefined) return { boot };
       const { most, notKept } = roomToKeep(keep, boot);
       timer.notKept = notKept;
@@ -71,4 +87,5 @@ function booted(way: RunGuestOptions, { keep, reason }: Found): Promise<RunResul
       progress.done();
     }
   });
+  return explained(result, modulesMissed);
 }
