@@ -219,16 +219,19 @@ export class DecodeCache {
     const limit = host + layout.PAGE_SIZE;
     const codeBytes = CODE_BYTES[block.mode & 3];
     const i = this.decoder.instruction;
+    // It reads some bytes more than instructions have, which are in memory but behind the last page.
+    const isInside = block.mode === MODE_CODE64 && pageBase + layout.PAGE_SIZE < this.ramBytes;
+    const quickly = isInside ? this.decodeQuickly : undefined;
     let offset = start;
     let afterCall = false;
     while (block.count < MAX_BLOCK && offset < layout.PAGE_SIZE) {
-      if (this.decodeQuickly !== undefined && block.mode === MODE_CODE64) {
+      if (quickly !== undefined) {
         const state = (offset === start ? 0 : STATE_LOOKS) | (afterCall ? STATE_AFTER_CALL : 0);
-        const decoded = this.takeKnown(this.decodeQuickly, block, pageBase + offset, state);
+        const decoded = this.takeKnown(quickly, block, pageBase + offset, state);
         offset = decoded & DECODED.offsetMask;
         const flow = decoded >>> DECODED.flowShift;
         if (flow === FLOW.ends) return offset;
-        if (flow === FLOW.breaks || block.count === MAX_BLOCK) break;
+        if (flow === FLOW.breaks || block.count === MAX_BLOCK || offset === layout.PAGE_SIZE) break;
         afterCall = flow === FLOW.calls;
       }
       const known = offset === start ? 0 : this.find(pageBase + offset, block.mode);

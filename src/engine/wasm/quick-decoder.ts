@@ -5,7 +5,6 @@
  *
  * Specification: Intel SDM vol. 2 chapter 2 (format of instructions).
  */
-import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import { FunctionBuilder } from "../ir/function-builder.js";
 import type { IrFunction, Label, Value, Variable } from "../ir/ir.js";
 import * as layout from "../x86/layout.js";
@@ -17,8 +16,9 @@ import * as templates from "./templates.js";
 const NAME = "decodeQuickly";
 /** Prefixes of an instruction; with more, it might be too long. */
 const MOST_PREFIXES = 4;
-/** Last offset in a page where one is decoded here: no read leaves the page, and none needs to be looked at for that. */
-const LAST_OFFSET = layout.PAGE_SIZE - 2 * MAX_INSTRUCTION_LENGTH - 2;
+/** Without REX.B, and with it another instruction. */
+const NOP = 0x90;
+const REX_B = 1;
 const ESCAPE = 0x0f;
 /** 0F 38 and 0F 3A lead to maps 2 and 3. */
 const FURTHER = 0x38;
@@ -90,7 +90,8 @@ class QuickDecoder {
   private one(stop: Label, again: Label): void {
     const { b, parts } = this;
     const here = b.get(this.offset);
-    b.branchIf(b.or(b.geU(b.get(this.count), b.parameter(3)), b.gtU(here, b.i32(LAST_OFFSET))), stop);
+    const atEnd = b.geU(here, b.i32(layout.PAGE_SIZE));
+    b.branchIf(b.or(b.geU(b.get(this.count), b.parameter(3)), atEnd), stop);
     const behind = b.sub(here, b.and(b.parameter(1), b.i32(layout.PAGE_SIZE - 1)));
     const ramOffset = b.add(b.parameter(1), behind);
     const start = b.add(b.parameter(0), behind);
@@ -105,6 +106,8 @@ class QuickDecoder {
     const bytes = bitsOf(b, template, templates.IMMEDIATE_BYTES_SHIFT, templates.IMMEDIATE_BYTES_MASK);
     const length = b.add(b.sub(b.get(parts.at), start), bytes);
     const end = b.add(here, length);
+    // What was read behind the page was not of this instruction, or it is the exact decoder's.
+    b.branchIf(b.gtU(end, b.i32(layout.PAGE_SIZE)), stop);
     this.relativeToEnd(end, stop);
     b.if(b.eq(b.get(this.flow), b.i32(templates.FLOW.calls)), () => this.enter(ramOffset));
     this.store(template, reg, here, length);
@@ -199,7 +202,8 @@ class QuickDecoder {
       });
       b.set(parts.kind, b.load("i32.load8_u", b.get(opcode), layout.BYTE_KINDS));
     });
-    b.branchIf(b.eqz(b.get(parts.kind)), stop);
+    const exchanges = b.and(b.eq(b.get(opcode), b.i32(NOP)), b.and(b.get(parts.rex), b.i32(REX_B)));
+    b.branchIf(b.or(b.eqz(b.get(parts.kind)), exchanges), stop);
     return b.get(opcode);
   }
 

@@ -88,8 +88,9 @@ const FS_PREFIX = 0x64;
 const OTHER_SEGMENTS = [0x26, 0x2e, 0x36, 0x3e];
 const REX = 0x40;
 const REX_W = 8;
-/** It exchanges with R8, does nothing or waits, by prefixes that no other opcode asks for. */
+/** With REX.B it exchanges with R8, else it does nothing, or waits: no other opcode asks for that bit. */
 const NOP = 0x90;
+const REX_B = 1;
 const REGISTERS = 16;
 /** Byte registers 4 to 7 are, without REX, the high bytes of 0 to 3. */
 const HIGH_BYTES = 4;
@@ -101,7 +102,6 @@ function prefixOf({ repeat, operandPrefix }: Instruction): number {
 
 /** Whether the form was chosen by what the number of a template says, and nothing else. */
 function isChosenByKind({ map, opcode }: Form): boolean {
-  if (map === 0 && opcode === NOP) return false;
   return FORMS_BY_OPCODE[(map << 8) | opcode].every(({ modrmByte }) => modrmByte < 0);
 }
 
@@ -237,6 +237,7 @@ export class Templates {
   /** Keeps what an instruction of 64-bit code, whose record has this operation, has in common with others. */
   learn(i: Instruction, operation: number): void {
     const { form } = i;
+    if (form.map === 0 && form.opcode === NOP && i.rex & REX_B) return;
     const rare = i.lock || i.tooLong || i.addressSize !== 8 || (i.repeat !== 0 && i.operandPrefix);
     if (rare || form.map >= VEX_MAP) return;
     const key = (form.map << 8) | form.opcode;

@@ -22,7 +22,7 @@ const SEED = 0x5eed;
 const BY_CHANCE = 4000;
 const STRING = 48;
 /** Offsets in the page: most in its midst, some where instructions reach its end. */
-const OFFSETS = [0x123, 0x123, 0x123, 0xfc0, 0xfe1, 0xff3];
+const OFFSETS = [0x123, 0x123, 0xfc0, 0xfe1, 0xff0, 0xff3, 0xff8, 0xffb, 0xffd];
 
 /** A cache of decoded instructions by itself. */
 class Side {
@@ -171,6 +171,38 @@ test("R6.1 blocks begin, are linked and end where they do without generated code
   }
   assert.deepEqual(both.quick.decode(0x40).lookups, both.exact.decode(0x40).lookups);
   assert.ok(both.quick.quick > 0);
+});
+
+test("R6.1 what lies behind a page decides nothing of an instruction that ends with it, or goes on behind it", () => {
+  const both = sides();
+  const known = [...INSTRUCTIONS, ...ENDS].map((code) => Uint8Array.from(code));
+  for (const code of known) compare(both, 0x123, code);
+  for (const code of known)
+    for (const behind of [0, 0x48, 0x90, 0xff])
+      for (let missing = 0; missing < code.length; missing++) {
+        const bytes = new Uint8Array(code.length + STRING).fill(behind);
+        bytes.set(code);
+        const before = both.quick.quick;
+        compare(both, L.PAGE_SIZE - code.length + missing, bytes);
+        if (missing > 0) assert.equal(both.quick.quick, before, hex(code));
+      }
+  assert.ok(both.quick.quick > known.length);
+});
+
+test("R6.1 code at the end of RAM is decoded without reading behind it", () => {
+  const last = RAM_SIZE - L.PAGE_SIZE;
+  for (const side of Object.values(sides())) {
+    for (const offset of [0xff0, 0xfff]) {
+      side.bytes.fill(0x50, side.cpu.services.ramBase + last + offset, side.bytes.length);
+      assert.notEqual(
+        side.cache.decode(side.cpu, last + offset, () => NEXT_PAGE),
+        0,
+      );
+      side.cache.invalidate(last, L.PAGE_SIZE);
+    }
+    const { instructions } = side.cache.counters;
+    assert.equal(instructions, 17);
+  }
 });
 
 test("R6.1 what a CPU lacks is what it is without generated code, too", () => {
