@@ -187,16 +187,17 @@ test("R1.10 run: what a guest says on the control port is heard in pieces, and n
   const heard: unknown[] = [];
   const take = guestControl({
     waiting: (alike) => heard.push(`waiting ${alike}`),
+    booted: () => heard.push("booted"),
     ready: () => heard.push("ready"),
     failed: (why) => heard.push(why),
     ended: (ending) => heard.push(ending),
   });
   const say = (text: string): Promise<void> => take(new TextEncoder().encode(text));
-  await say("rea");
+  await say("booted\nrea");
   await say("dy\nstatus 1x\nstatus 9999\nstatus -1\nfailed no ro");
   await say(`ot\n${"x".repeat(1e6)}`);
   await say("\nready now\nstatus 42\nsignal 009\nstatus 256\nsignal 128\n");
-  assert.deepEqual(heard, ["ready", "no root", { status: 42 }, { signal: 9 }]);
+  assert.deepEqual(heard, ["booted", "ready", "no root", { status: 42 }, { signal: 9 }]);
   assert.deepEqual([...signalByte("INT"), ...signalByte("USR2")], [2, 12]);
 });
 

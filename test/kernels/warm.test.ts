@@ -78,6 +78,9 @@ test(
       [false, 0, kept("boot", "resume")],
       again.err,
     );
+    // It was not handed its command: what it did until then is told apart from what it did for that all the same.
+    const [booted, setUp] = [again.timing.stages.boot ?? 0, again.timing.stages.setUp ?? Infinity];
+    assert.ok(booted > setUp, again.err);
   },
 );
 

@@ -5,6 +5,8 @@ import { StringDecoder } from "node:string_decoder";
 export interface GuestWords {
   /** It waits for the command. `alike`: its random numbers would be the same in each run from there. */
   waiting: (alike: boolean) => void;
+  /** It has booted, and has its command already. */
+  booted: () => void;
   /** The command is about to be started. */
   ready: () => void;
   /** What it cannot do; the machine ends. */
@@ -33,6 +35,7 @@ export function guestControl(words: GuestWords): (bytes: Uint8Array) => Promise<
       const [, word, number] = ENDED.exec(line) ?? [];
       if (line === "waiting") words.waiting(false);
       else if (line === "waiting alike") words.waiting(true);
+      else if (line === "booted") words.booted();
       else if (line === "ready") words.ready();
       else if (line.startsWith("failed ")) words.failed(line.slice("failed ".length));
       else if (word === "status" && Number(number) <= MOST_STATUS) words.ended({ status: Number(number) });

@@ -226,6 +226,7 @@ class RunSurroundings {
     const resume = (): void => this.#input?.resume();
     const control = guestControl({
       waiting: (alike) => this.#waiting(alike),
+      booted: () => this.timer.end("boot"),
       ready: () => this.#begin(),
       failed: (why) => (this.#failed = why),
       ended: (ending) => {

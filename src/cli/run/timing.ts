@@ -6,7 +6,7 @@ export const STAGES = {
   look: "look for a machine that was kept",
   pack: "find the kernel, pack its archive",
   start: "make the machine",
-  boot: "boot until it waits for the command",
+  boot: "boot until it takes the command",
   copy: "copy its memory",
   setUp: "hand the command over, mount and start it",
   command: "the command",

@@ -1,6 +1,7 @@
 /** The steps of a run's guest: those that its archive has, and those that it is handed. */
 import type { RunCommandOptions, RunStartOptions } from "./run-options.js";
 import { commandSteps } from "./steps/command-steps.js";
+import { PORTS } from "./steps/descriptors.js";
 import { streamSteps, waitSteps } from "./steps/start-steps.js";
 import { StepList } from "./steps/step-list.js";
 import { HEAD, LATER_BYTES, PLACES, stepProgram, WORD } from "./steps/step-program.js";
@@ -13,7 +14,10 @@ export function runProgramFile(start: RunStartOptions, command?: RunCommandOptio
   const list = new StepList(PLACES.first);
   if (start.serving !== true) streamSteps(list, start);
   if (command === undefined) waitSteps(list);
-  else commandSteps(list, command);
+  else {
+    if (start.serving !== true) list.write(PORTS.control, "booted\n");
+    commandSteps(list, command);
+  }
   return stepProgram(list.finish());
 }
 
