@@ -7,7 +7,8 @@ import path from "node:path";
 import test from "node:test";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { GuestError, pullGuest } from "../../src/guests/index.js";
+import { defaultCacheFolder, GuestError, pullGuest } from "../../src/guests/index.js";
+import { userFolder } from "../../src/host/node/compiled-code.js";
 import { setEnvironment } from "../support/apt-bench.js";
 import { locore } from "../support/cli.js";
 import { Running } from "../support/pseudo-terminal.js";
@@ -26,6 +27,16 @@ async function temporaryFolder(t: TestContext): Promise<string> {
   t.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
+
+test("guests: what is compiled is kept where guests are, wherever a user's caches are", (t) => {
+  for (const XDG_CACHE_HOME of [undefined, "", "relative", "/caches"])
+    for (const HOME of [undefined, "/home/one"]) {
+      setEnvironment(t, { XDG_CACHE_HOME, HOME });
+      assert.equal(userFolder(), defaultCacheFolder());
+    }
+  setEnvironment(t, { XDG_CACHE_HOME: undefined, HOME: "" });
+  assert.throws(() => userFolder(), /HOME/);
+});
 
 test("guests: a cache that cannot be written is one line that says why and what to set", LIMIT, async (t) => {
   const folder = await temporaryFolder(t);

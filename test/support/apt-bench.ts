@@ -9,14 +9,15 @@ import { ArchiveServer } from "./archive-server.js";
 import { requireTool } from "./requires.js";
 
 /** Sets variables of this process's environment for the rest of the test. */
-export function setEnvironment(t: TestContext, values: Record<string, string>): void {
+export function setEnvironment(t: TestContext, values: Record<string, string | undefined>): void {
+  const put = (name: string, value: string | undefined): void => {
+    if (value === undefined) delete process.env[name];
+    else process.env[name] = value;
+  };
   for (const [name, value] of Object.entries(values)) {
     const before = process.env[name];
-    process.env[name] = value;
-    t.after(() => {
-      if (before === undefined) delete process.env[name];
-      else process.env[name] = before;
-    });
+    put(name, value);
+    t.after(() => put(name, before));
   }
 }
 

@@ -10,7 +10,10 @@ type Enable = (folder: string) => { directory?: string };
 
 const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
 
-/** Our folder in the user's cache. Throws where the user has no folder. */
+/**
+ * Our folder in the user's cache, where `guests/cache` has it too, which is not to be known here (`test/guests/cache-folder.test.ts` holds
+ * them to each other). Throws where HOME names no folder; guests then have one by what the system knows of the user, which takes longer.
+ */
 export function userFolder(): string {
   const { XDG_CACHE_HOME: base = "" } = process.env;
   const folder = path.isAbsolute(base) ? base : path.join(homedir(), ".cache");
