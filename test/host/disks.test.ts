@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -127,6 +128,17 @@ test("R3.6 disk: a plan knows sectors, whether it can be written, and the serial
     { sectors: 4, readOnly: false, serial: "S1" },
     { sectors: 4, readOnly: true, serial: "" },
   ]);
+});
+
+test("R3.6 disk: an empty file is refused with what to do, as it is and below an overlay", () => {
+  const file = image(0);
+  const overlay = path.join(folder, "of-nothing.qcow2");
+  for (const request of [{ access: "memory" }, { access: "write" }, { access: "write", overlay }] as const)
+    assert.throws(() => diskFacts([{ file, ...request }]), /found a disk of 0 bytes; .* truncate -s 1G/);
+  assert.throws(() => new Disks([{ file, access: "write", overlay }]), /found a disk of 0 bytes/);
+  assert.equal(existsSync(overlay), false);
+  truncateSync(file, SECTOR);
+  assert.equal(diskFacts([{ file, access: "memory" }])[0].sectors, 1);
 });
 
 /** Waits as the machine's thread does, without its event loop, until all are told. */

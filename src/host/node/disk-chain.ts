@@ -63,6 +63,7 @@ export class DiskChain {
     const { file, access, overlay, format } = request;
     if (overlay !== undefined) return this.#openOverlay(request, overlay);
     const disk = this.#image(file, format, access === "write");
+    if (disk.size === 0) throw emptyDisk(file);
     return access === "memory" ? new OverlayDisk(disk) : disk;
   }
 
@@ -123,6 +124,17 @@ export class DiskChain {
       return new Qcow2Disk(file, { header, backing: this.#image(resolved(name, below), belowFormat, false) });
     });
   }
+}
+
+/** A guest could do nothing with it, and would not say why: most often a file that is still to be made a disk. */
+function emptyDisk(file: string): DiskError {
+  return new DiskError(
+    file,
+    undefined,
+    "a disk of 0 bytes",
+    "one with sectors",
+    "Give it its size first: truncate -s 1G makes a file one of 1 GiB.",
+  );
 }
 
 /** What a file begins like. */
