@@ -12,6 +12,14 @@ import { VmError } from "./vm-error.js";
 
 const RW = /,rw$/;
 
+/** What the command line refuses, without the words that this has there: what was found, and what it expected. */
+function refusal({ message }: UsageError, given: string): { found: string; expected: string } {
+  const said = message.replace(/^--?\w+ /, "");
+  const [, found = said, expected = "what the command line takes"] =
+    /^(.*?): expected (.*)$/s.exec(said) ?? [];
+  return { found: found === "" ? given : found, expected };
+}
+
 /** Reads an option by `read`, and says of what is wrong with it which one that is. Throws VmError "option". */
 export function inWords<T>(option: string, given: string, read: () => T): T {
   try {
@@ -22,7 +30,7 @@ export function inWords<T>(option: string, given: string, read: () => T): T {
     throw new VmError(
       "option",
       option,
-      { found: given, expected: error.message, ...(meaning !== undefined && { meaning }) },
+      { ...refusal(error, given), ...(meaning !== undefined && { meaning }) },
       { cause: error },
     );
   }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
+import { fileReason } from "../cli/failure.js";
 import { EXEC_CONTROL, EXEC_SLOTS } from "../guests/index.js";
 import { FAST_READING, readSnapshotFile } from "../host/node/snapshot-file.js";
 import type { RunReport } from "../host/run.js";
@@ -40,6 +41,18 @@ function lastJobBy({ clockNs }: SnapshotAbout): number {
 
 function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : path.resolve(file);
+}
+
+/** What `read` finds in a snapshot. Throws VmError "snapshot" for a file that cannot be read, and SnapshotError for one that is none. */
+function lookInto<T>(snapshot: string, read: Parameters<typeof readSnapshotFile<T>>[1]): T {
+  try {
+    return readSnapshotFile(snapshot, read);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    const found = fileReason(cause);
+    const expected = "a file that vm.snapshot or locore boot --snapshot has written";
+    throw new VmError("snapshot", `snapshot ${snapshot}`, { found, expected }, { cause });
+  }
 }
 
 /**
@@ -80,12 +93,12 @@ export class Vm {
 
   /**
    * Goes on with a machine that was saved. Its disks are given again, and its network. Rejects with SnapshotError for a file that is
-   * none, and as `start` does.
+   * none, with VmError "snapshot" for one that cannot be read, and as `start` does.
    */
   static async restore(file: string | URL, options: RestoreOptions = {}): Promise<Vm> {
     checkRestore(options);
     const snapshot = pathOf(file);
-    const { ports, mtu, about } = readSnapshotFile(snapshot, (source) => ({
+    const { ports, mtu, about } = lookInto(snapshot, (source) => ({
       ports: readPortNames(source, FAST_READING),
       mtu: readCardMtu(source, FAST_READING),
       about: readAbout(source, FAST_READING),

@@ -225,7 +225,9 @@ test("R1.10 options that there are not, or that contradict each other, are refus
     [{ ...SMALL, root: "host" }, /root without run/],
     [{ initrd: "x" }, /initrd with run/],
     [{ run: true, kernel: SMALL.kernel }, /bytes, with run/],
-    [{ ...SMALL, memory: "much" }, /^memory: found much; expected .*size such as 256M/],
+    [{ ...SMALL, memory: "much" }, /^memory: found much; expected a size such as 256M/],
+    [{ ...SMALL, memory: "1X" }, /^memory: found 1X; expected a size/],
+    [{ ...SMALL, memory: "1K" }, /^memory: found 1K; expected 2M to 512G/],
     [{ ...SMALL, cpus: 0 }, /^cpus: found 0/],
     [{ ...SMALL, net: { alow: [] } }, /^net: found the name alow; .*Did you mean allow\?/],
     [{ ...SMALL, net: { faults: { loss: 2 } } }, /^net.faults: .*probability/],
@@ -244,6 +246,15 @@ test("R1.10 options that there are not, or that contradict each other, are refus
       assert.match(error.message, said);
       return true;
     });
+});
+
+test("R1.10 a snapshot that cannot be read is named, with what it should be", async (t) => {
+  const file = path.join(await emptyFolder(t), "no.snap");
+  await assert.rejects(Vm.restore(file), {
+    name: "VmError",
+    fault: "snapshot",
+    message: `snapshot ${file}: found no such file or folder; expected a file that vm.snapshot or locore boot --snapshot has written`,
+  });
 });
 
 test("R1.10 a guest with an init of its own has no exec, and it is said why", async (t) => {
