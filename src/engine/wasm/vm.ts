@@ -60,7 +60,6 @@ import { memoryPages } from "./limits.js";
 import type { DecodeQuickly } from "./templates.js";
 import { WrittenPages } from "./written-pages.js";
 
-/** Bytes shown of an instruction that is not implemented. */
 /** Reports of such instructions that one guest can cause. */
 const MOST_REPORTS = 256;
 
