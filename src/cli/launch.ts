@@ -7,7 +7,7 @@ import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
 import { prepareToEnd } from "../host/node/end-process.js";
-import { ESCAPE_HELP, type EscapeCommand } from "../host/node/escape.js";
+import { ESCAPE_HELP, LEAVE_HINT, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
 import type { NetRequest } from "../host/node/net/net-request.js";
@@ -114,6 +114,7 @@ function attachInput(
   }
   const command = (name: EscapeCommand): void => {
     if (name === "help") say(context, ["", ...ESCAPE_HELP]);
+    else if (name === "leave?") say(context, ["", LEAVE_HINT]);
     else if (name === "save") session.save();
     else if (name === "gdb") letGdbIn();
     else if (name === "explain") session.explain();

@@ -19,6 +19,12 @@ test("ordinary keys, Ctrl-C among them, go to the guest", () => {
   assert.deepEqual(feed("ls\r\x03\x1b[A"), { text: "ls\r\x03\x1b[A", commands: [] });
 });
 
+test("Ctrl-C three times with nothing between is a wish to leave, told once; all of them go to the guest", () => {
+  assert.deepEqual(feed("\x03\x03x\x03"), { text: "\x03\x03x\x03", commands: [] });
+  assert.deepEqual(feed("\x03", "\x03\x03"), { text: "\x03\x03\x03", commands: ["leave?"] });
+  assert.deepEqual(feed("\x03".repeat(9)).commands, ["leave?"]);
+});
+
 test("Ctrl-A x quits and Ctrl-A h lists keys, also split over two reads", () => {
   assert.deepEqual(feed("a\x01xb\x01h"), { text: "ab", commands: ["quit", "help"] });
   assert.deepEqual(feed("a\x01", "x"), { text: "a", commands: ["quit"] });

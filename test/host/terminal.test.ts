@@ -82,6 +82,8 @@ test(
     await run.shows("Ctrl-A x quits");
     run.child.stdin.write("go\x03");
     await run.shows("go\x03");
+    run.child.stdin.write("\x03\x03");
+    await run.shows("locore: Ctrl-C is the guest's, Ctrl-A x quits");
     run.child.stdin.write("\x01h");
     await run.shows("send Ctrl-A to the guest");
     run.child.stdin.write("\x01x");

@@ -166,6 +166,7 @@ test(
       run.child.stdin.write(text);
       await run.shows(answer, from);
     };
+    await run.shows("locore: Ctrl-A x quits");
     await run.shows("# ");
     await type("stty size; tty\r", "33 101\r\n/dev/hvc0\r\n");
     await type("sh -c 'echo begun; sleep 99'\r", "begun\r\n");

@@ -11,6 +11,7 @@ import type { StartSteps } from "../../host/node/messages.js";
 import { GDB_CHANNEL } from "../../host/gdb-frames.js";
 import type { GdbServer } from "../../host/node/gdb-server.js";
 import type { HostNetwork } from "../../host/node/net/host-network.js";
+import { LEAVE_HINT } from "../../host/node/escape.js";
 import { Session, type SessionChannel } from "../../host/node/session.js";
 import { watchSize } from "../../host/node/terminal.js";
 import type { RunReport } from "../../host/run.js";
@@ -265,10 +266,20 @@ class RunSurroundings {
       target,
       (command) => {
         if (command === "quit") this.stop(machineEnd("interrupted", "Ctrl-A x"));
+        else if (command === "leave?") this.#hint(`\r\n${LEAVE_HINT}`);
       },
       terminal,
     );
+    // Who named no command has a shell, and time to read.
+    if (terminal && this.request.command.length === 0) this.#hint("locore: Ctrl-A x quits");
     if (terminal) this.#closing.push(watchSize(process.stdout, (size) => this.#session.resize(size)));
+  }
+
+  /** For who sits at the terminal; not among what programs read. */
+  #hint(line: string): void {
+    const { stderr } = this.context;
+    if (!this.request.json && (stderr as Partial<NodeJS.WriteStream>).isTTY === true)
+      stderr.write(`${line}\r\n`);
   }
 
   #forward(name: SignalName): boolean {

@@ -5,6 +5,10 @@
 
 /** Ctrl-A. */
 const ESCAPE = 0x01;
+/** Ctrl-C. */
+const INTERRUPT = 0x03;
+/** So many of them, and nothing between: whoever sits there wants to leave. */
+const MANY_INTERRUPTS = 3;
 const KEY_QUIT = "x".charCodeAt(0);
 const KEY_HELP = "h".charCodeAt(0);
 const KEY_SAVE = "s".charCodeAt(0);
@@ -12,7 +16,11 @@ const KEY_GDB = "g".charCodeAt(0);
 const KEY_EXPLAIN = "i".charCodeAt(0);
 const KEY_SEND = "a".charCodeAt(0);
 
-export type EscapeCommand = "quit" | "help" | "save" | "gdb" | "explain";
+/** "leave?" is no key: Ctrl-C came again and again, for the first time. */
+export type EscapeCommand = "quit" | "help" | "save" | "gdb" | "explain" | "leave?";
+
+/** What is said then. */
+export const LEAVE_HINT = "locore: Ctrl-C is the guest's, Ctrl-A x quits";
 
 /** What `Ctrl-A h` shows. */
 export const ESCAPE_HELP = [
@@ -34,12 +42,15 @@ export interface EscapeResult {
 /** Remembers a Ctrl-A that came at the end of one block of input. */
 export class EscapeKey {
   #pending = false;
+  /** Ctrl-C, one behind the other; undefined once that was told. */
+  #interrupts: number | undefined = 0;
 
   feed(input: Uint8Array): EscapeResult {
     const bytes: number[] = [];
     const commands: EscapeCommand[] = [];
     for (const byte of input) {
       if (!this.#pending) {
+        if (this.#wantsToLeave(byte)) commands.push("leave?");
         if (byte === ESCAPE) this.#pending = true;
         else bytes.push(byte);
         continue;
@@ -54,5 +65,14 @@ export class EscapeKey {
       else bytes.push(ESCAPE, byte);
     }
     return { bytes: Uint8Array.from(bytes), commands };
+  }
+
+  /** Whether it shows now, for the first time. */
+  #wantsToLeave(byte: number): boolean {
+    if (this.#interrupts === undefined) return false;
+    this.#interrupts = byte === INTERRUPT ? this.#interrupts + 1 : 0;
+    if (this.#interrupts < MANY_INTERRUPTS) return false;
+    this.#interrupts = undefined;
+    return true;
   }
 }
