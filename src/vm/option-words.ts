@@ -4,6 +4,8 @@ import { parseDisk } from "../cli/disk-option.js";
 import { readCpuCount, readMemory } from "../cli/machine-options.js";
 import { parseShares } from "../cli/share-option.js";
 import { shareName } from "../boot/options.js";
+import { MAXIMUM_RAM, MINIMUM_RAM } from "../memory/ram.js";
+import { SIZE_4K } from "../spec/x86-system.js";
 import { parseShare as parseRunShare, type SharedFolder } from "../cli/run/request.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
 import type { ShareRequest } from "../host/node/share-request.js";
@@ -26,7 +28,7 @@ export function inWords<T>(option: string, given: string, read: () => T): T {
     return read();
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    const meaning = error.hint;
+    const meaning = error.hint?.replace(/--?[a-z]+ /g, "");
     throw new VmError(
       "option",
       option,
@@ -38,8 +40,13 @@ export function inWords<T>(option: string, given: string, read: () => T): T {
 
 /** Bytes. Throws VmError "option". */
 export function memoryOf(memory: string | number): number {
-  if (typeof memory === "number") return memory;
-  return inWords("memory", memory, () => readMemory(memory));
+  if (typeof memory === "string") return inWords("memory", memory, () => readMemory(memory));
+  if (memory >= MINIMUM_RAM && memory <= MAXIMUM_RAM && memory % SIZE_4K === 0) return memory;
+  throw new VmError("option", "memory", {
+    found: `${memory} bytes`,
+    expected: "2 MiB to 512 GiB, in pages of 4 KiB",
+    meaning: 'A text has a unit: "512M".',
+  });
 }
 
 /** Throws VmError "option" for a number that no machine has. */

@@ -227,6 +227,8 @@ test("R1.10 options that there are not, or that contradict each other, are refus
     [{ run: true, kernel: SMALL.kernel }, /bytes, with run/],
     [{ ...SMALL, memory: "much" }, /^memory: found much; expected a size such as 256M/],
     [{ ...SMALL, memory: "1X" }, /^memory: found 1X; expected a size/],
+    [{ ...SMALL, memory: 100 }, /^memory: found 100 bytes; expected 2 MiB to 512 GiB/],
+    [{ root: "debian:" }, /^root: found debian:; expected names of packages. debian:bash/],
     [{ ...SMALL, memory: "1K" }, /^memory: found 1K; expected 2M to 512G/],
     [{ ...SMALL, cpus: 0 }, /^cpus: found 0/],
     [{ ...SMALL, net: { alow: [] } }, /^net: found the name alow; .*Did you mean allow\?/],
