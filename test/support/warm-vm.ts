@@ -25,8 +25,9 @@ export async function bootOf(vm: Vm): Promise<string> {
   return stdout;
 }
 
-/** What lies where machines are kept, by the ends of names. */
+/** What lies where machines are kept, by the ends of names, but for what was found out about a start: that depends on how much a machine did. */
 export function keptNames(cache: string): string[] {
   const names = readdirSync(path.join(cache, "locore/warm"));
-  return names.map((name) => name.replace(/^.*?\./, ".").replace(/\.[0-9a-f-]{36}/, "")).sort();
+  const ends = names.map((name) => name.replace(/^.*?\./, ".").replace(/\.[0-9a-f-]{36}/, ""));
+  return ends.filter((end) => end !== ".start").sort();
 }
