@@ -7,6 +7,7 @@ import type { JitMode } from "../engine/contract.js";
 import { connectInput, type ConsoleInput } from "../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../host/node/console-out.js";
 import { prepareToEnd } from "../host/node/end-process.js";
+import { keepLittleFreedMemory } from "../host/node/freed-memory.js";
 import { ESCAPE_HELP, LEAVE_HINT, type EscapeCommand } from "../host/node/escape.js";
 import type { MachineSource, StartMessage, StartSteps } from "../host/node/messages.js";
 import type { SavingRequest } from "../host/node/saving.js";
@@ -192,6 +193,7 @@ class Surroundings {
       onStart: (steps) => {
         this.startSteps = steps;
         void prepareToEnd();
+        void keepLittleFreedMemory();
       },
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),

@@ -6,6 +6,7 @@ import { commandBytes, setHandOverTime, RUN_PORTS, type RunCommandOptions } from
 import { connectInput, type ConsoleInput } from "../../host/node/console-in.js";
 import { ConsoleLog, consoleOutput } from "../../host/node/console-out.js";
 import { prepareToEnd } from "../../host/node/end-process.js";
+import { keepLittleFreedMemory } from "../../host/node/freed-memory.js";
 import { randomBytes } from "../../host/node/random-bytes.js";
 import type { StartSteps } from "../../host/node/messages.js";
 import { GDB_CHANNEL } from "../../host/gdb-frames.js";
@@ -97,6 +98,7 @@ class RunSurroundings {
         this.#steps = steps;
         this.timer.end("start", steps.first);
         void prepareToEnd();
+        void keepLittleFreedMemory();
       },
       onCopying: () => this.#handOver?.copying(),
       onCopied: (copy) => {

@@ -8,9 +8,10 @@ import type { Foretold } from "./messages.js";
 /**
  * A machine allocates next to nothing once it runs, except what compiling a region leaves behind; without a limit V8
  * would keep tens of MiB for young objects. With a third of this, what a region leaves would outlive its time and wait
- * for a full collection.
+ * for a full collection. Those come when the heap is twice as large as what was alive at the last one; from 2 GiB on, which V8
+ * takes by itself on a large host, it would be four times. No guest needs as much.
  */
-const LIMITS = { maxYoungGenerationSizeMb: 12 };
+const LIMITS = { maxYoungGenerationSizeMb: 12, maxOldGenerationSizeMb: 2000 };
 const ENTRY = new URL("./worker.js", import.meta.url);
 
 /**

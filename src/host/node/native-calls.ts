@@ -2,7 +2,7 @@
  * System calls that Node lacks, made through koffi, which may be there or not (RATIONALE.md, "Dependencies"). Whoever uses one does
  * something else where it is missing, and `locore doctor` says what.
  *
- * Sources: fcntl(2), fallocate(2), <asm-generic/fcntl.h>; the numbers are those of 64-bit Linux.
+ * Sources: fcntl(2), fallocate(2), mallopt(3), malloc_trim(3), <asm-generic/fcntl.h>, <malloc.h>; the numbers are those of 64-bit Linux.
  */
 import { createRequire } from "node:module";
 import { endianness } from "node:os";
@@ -21,12 +21,25 @@ export interface NativeCalls {
   punchHole(descriptor: number, offset: number, length: number): boolean;
   /** Sets the file status flags of an open file, for all who have it. */
   setStatusFlags(descriptor: number, flags: number): void;
+  /**
+   * What bounds the memory that this process has freed and not given back to the system. Undefined with another C library than glibc, which
+   * may keep twice the largest piece that was ever freed, up to 64 MiB, in the heap of each thread.
+   */
+  freedMemory(): FreedMemory | undefined;
   /** Ends the process with all its threads, at once (_exit(2)). */
   leave(status: number): never;
   /** What shared folders ask of the host; bound when it is first asked for. Rejects where its C library lacks a call. */
   folderCalls(): Promise<HostCalls>;
   /** What taps ask of the host; likewise. */
   tapCalls(): Promise<TapCalls>;
+}
+
+/** Memory that was freed, and that the C library keeps for what is allocated next. */
+export interface FreedMemory {
+  /** From now on a piece at the end of a heap goes back to the system once it is this large. */
+  keepAtMost(bytes: number): void;
+  /** Gives back every whole page of it, wherever it lies. */
+  giveBack(): void;
 }
 
 /** A call that the host refuses. */
@@ -64,11 +77,30 @@ const F_OFD_SETLK = 37;
 const FLOCK = { type: 0, start: 8, length: 16, size: 32 } as const;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+/** Parameters of mallopt(3). To set one ends that glibc chooses both by itself. */
+const M_TRIM_THRESHOLD = -1;
+const M_MMAP_THRESHOLD = -3;
 const EACCES = 13;
 const EAGAIN = 11;
 
 /** Architectures of Linux whose C has these types so. */
 const ARCHITECTURES = ["x64", "arm64", "riscv64", "loong64", "ppc64"];
+
+function bindFreedMemory(libc: ReturnType<Koffi["load"]>): FreedMemory | undefined {
+  try {
+    const mallopt = libc.func("int mallopt(int, int)");
+    const trim = libc.func("int malloc_trim(size_t)");
+    return {
+      keepAtMost(bytes) {
+        mallopt(M_TRIM_THRESHOLD, bytes);
+        mallopt(M_MMAP_THRESHOLD, bytes);
+      },
+      giveBack: () => void trim(0),
+    };
+  } catch {
+    return undefined;
+  }
+}
 
 function bind(koffi: Koffi): NativeCalls {
   const libc = koffi.load(null);
@@ -102,6 +134,7 @@ function bind(koffi: Koffi): NativeCalls {
     isByteLocked: (descriptor, at, lock) =>
       ask(descriptor, F_OFD_GETLK, at, lock).getInt16(FLOCK.type, true) !== LOCK_TYPES.none,
     setStatusFlags: (descriptor, flags) => void fcntl(descriptor, F_SETFL, "int", flags),
+    freedMemory: () => bindFreedMemory(libc),
     leave(status) {
       exit(status);
       throw new Error("_exit came back");

@@ -1,0 +1,30 @@
+/**
+ * Keeps little of the memory that this process has freed. V8's threads take some MiB for each function that they compile, and glibc would
+ * keep it all once a kernel's file was read and given up (RATIONALE.md).
+ */
+import { performance } from "node:perf_hooks";
+
+/** At the end of each thread's heap. With less, every function that is compiled would have the system make its memory anew. */
+const KEPT_BYTES = 0x100000;
+/** What lies between pieces that are in use is given back this often. */
+const INTERVAL_MS = 2_000;
+/** Share of a CPU that the process has to have used in between. */
+const AT_WORK = 0.1;
+
+const US_PER_MS = 1000;
+
+let timer: NodeJS.Timeout | undefined;
+
+/** From now on, to the end of the process, where the host has calls for it. Takes some milliseconds. */
+export async function keepLittleFreedMemory(): Promise<void> {
+  const freed = (await import("./native-calls.js")).nativeCalls()?.freedMemory();
+  if (freed === undefined || timer !== undefined) return;
+  freed.keepAtMost(KEPT_BYTES);
+  let [atMs, used] = [performance.now(), process.cpuUsage()];
+  timer = setInterval(() => {
+    const { user, system } = process.cpuUsage(used);
+    const share = (user + system) / US_PER_MS / (performance.now() - atMs);
+    [atMs, used] = [performance.now(), process.cpuUsage()];
+    if (share > AT_WORK) freed.giveBack();
+  }, INTERVAL_MS).unref();
+}
