@@ -4,7 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 
 const KIB = 1024;
 
@@ -67,9 +67,37 @@ export function killAll(): void {
   for (const child of running) child.kill("SIGKILL");
 }
 
+/** Bytes of what /proc/PID/pagemap says of a page (proc(5)), and the bits of its last byte: the page is there, or swapped. */
+const PAGEMAP_ENTRY = 8;
+const THERE = 0xc0;
+const PAGE = 4 * KIB;
+
+/** Resident bytes of `[start, +length)`; all of them where the system does not say, or the process is ending. */
+function residentBytes(pid: number, start: number, length: number): number {
+  const entries = Buffer.alloc((length / PAGE) * PAGEMAP_ENTRY);
+  try {
+    const file = openSync(`/proc/${pid}/pagemap`, "r");
+    try {
+      const read = readSync(file, entries, 0, entries.length, (start / PAGE) * PAGEMAP_ENTRY);
+      if (read < entries.length) return length;
+    } finally {
+      closeSync(file);
+    }
+  } catch {
+    return length;
+  }
+  let pages = 0;
+  for (let i = PAGEMAP_ENTRY - 1; i < entries.length; i += PAGEMAP_ENTRY) {
+    if ((entries[i] & THERE) !== 0) pages++;
+  }
+  return pages === 0 ? length : pages * PAGE;
+}
+
+const MAPPING = /^([0-9a-f]+)-[0-9a-f]+ .*\nSize:\s+(\d+) kB\n(?:.*\n)*?Rss:\s+(\d+) kB/gm;
+
 /**
- * Resident memory that is not guest RAM: every mapping but the one that holds guest RAM, and of that one all that
- * exceeds guest RAM, resident or not (an upper bound: untouched guest RAM must not hide the engine's own tables).
+ * Resident memory that is not guest RAM: every mapping but the one that holds guest RAM, and of that one what lies before
+ * guest RAM, which is at its end. (Where a monitor has it elsewhere in there, untouched guest RAM hides its tables.)
  */
 export function beyondGuest(pid: number, guestBytes: number): number | undefined {
   let text: string;
@@ -79,10 +107,10 @@ export function beyondGuest(pid: number, guestBytes: number): number | undefined
     return undefined;
   }
   let total = 0;
-  for (const [, size, rss] of text.matchAll(/^Size:\s+(\d+) kB\n(?:.*\n)*?Rss:\s+(\d+) kB/gm)) {
+  for (const [, start, size, rss] of text.matchAll(MAPPING)) {
     const [mapped, resident] = [Number(size) * KIB, Number(rss) * KIB];
     const holdsGuest = mapped >= guestBytes && mapped < guestBytes + ENGINE_TABLES && resident > 0;
-    total += holdsGuest ? mapped - guestBytes : resident;
+    total += holdsGuest ? residentBytes(pid, Number.parseInt(start, 16), mapped - guestBytes) : resident;
   }
   return total;
 }

@@ -47,3 +47,18 @@ test("R3.10 memory beyond guest RAM of a process without a guest is its resident
   const resident = process.memoryUsage.rss();
   assert.ok(bytes! > resident * 0.8 && bytes! < resident * 1.25, `${bytes} of ${resident}`);
 });
+
+test("R3.10 of what lies before guest RAM in its mapping, what was never touched does not count", (t) => {
+  if (!existsSync("/proc/self/pagemap")) {
+    t.skip("there is no /proc");
+    return;
+  }
+  const MIB = 2 ** 20;
+  const [tables, guest, touched] = [64 * MIB, 256 * MIB, 4 * MIB];
+  const memory = new WebAssembly.Memory({ initial: (tables + guest) / 0x10000 });
+  const before = process.memoryUsage.rss();
+  new Uint8Array(memory.buffer, 0, touched).fill(1);
+  new Uint8Array(memory.buffer, tables, touched).fill(1);
+  const beyond = beyondGuest(process.pid, guest)!;
+  assert.ok(beyond > before * 0.8 && beyond < before + tables / 2, `${beyond} of ${before}`);
+});
