@@ -5,7 +5,7 @@
 import { performance } from "node:perf_hooks";
 
 /** At the end of each thread's heap. With less, every function that is compiled would have the system make its memory anew. */
-const KEPT_BYTES = 0x100000;
+const KEPT_BYTES = 0x400000;
 /** What lies between pieces that are in use is given back this often. */
 const INTERVAL_MS = 2_000;
 /** Share of a CPU that the process has to have used in between. */
