@@ -1,6 +1,4 @@
 /** Files named on the command line. */
-import { realpath, stat, writeFile } from "node:fs/promises";
-import { replaceFile } from "../guests/cache/atomic-file.js";
 import { readWhole } from "../host/node/read-file.js";
 import { InputFileError, OutputFileError } from "./failure.js";
 
@@ -19,6 +17,7 @@ export async function readInput(what: string, path: string, signal?: AbortSignal
 
 /** Where a file really is, when there is one; a link is followed, so that it stays a link. */
 async function existing(file: string): Promise<{ place: string; regular: boolean } | undefined> {
+  const { realpath, stat } = await import("node:fs/promises");
   try {
     return { place: await realpath(file), regular: (await stat(file)).isFile() };
   } catch (error) {
@@ -34,6 +33,11 @@ async function existing(file: string): Promise<{ place: string; regular: boolean
  */
 export async function writeOutput(file: string, bytes: Uint8Array): Promise<void> {
   try {
+    // Most starts write no file.
+    const [{ writeFile }, { replaceFile }] = await Promise.all([
+      import("node:fs/promises"),
+      import("../guests/cache/atomic-file.js"),
+    ]);
     const found = await existing(file);
     if (found === undefined || found.regular) await replaceFile(found?.place ?? file, bytes);
     else await writeFile(file, bytes);

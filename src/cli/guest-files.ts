@@ -2,11 +2,15 @@
  * A guest of the catalogue named where a file is expected: `locore boot debian-cloud`. A file of that name comes first;
  * otherwise the guest is taken from the cache or fetched. Knows which of a guest's files is meant where.
  */
-import { stat } from "node:fs/promises";
+import { stat as statWith } from "node:fs";
+import { promisify } from "node:util";
 import type { PullOptions } from "../guests/index.js";
 import type { BootRequest, ModulePath } from "./boot-request.js";
 import { closest } from "./closest.js";
 import { InputFileError } from "./failure.js";
+
+/** As that of `node:fs/promises`, which would be loaded for it in every start. */
+const stat = promisify(statWith);
 
 export type Pulling = Pick<PullOptions, "progress" | "signal">;
 

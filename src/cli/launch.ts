@@ -18,7 +18,7 @@ import type { HostNetwork } from "../host/node/net/host-network.js";
 import type { TraceRequest } from "../host/node/trace-file.js";
 import { Session, type SessionChannel } from "../host/node/session.js";
 import { onAskingSignal, onEndingSignal } from "../host/node/signals.js";
-import { watchSize } from "../host/node/terminal.js";
+import { isTerminalInput, watchSize } from "../host/node/terminal.js";
 import type { RunReport } from "../host/run.js";
 import { screenText } from "../machine/screen.js";
 import { machineEnd, type MachineEnd } from "../machine/end.js";
@@ -193,7 +193,7 @@ class Surroundings {
       onStart: (steps) => {
         this.startSteps = steps;
         void prepareToEnd();
-        void keepLittleFreedMemory();
+        keepLittleFreedMemory();
       },
       onReset: (route) => say(context, [...(this.midLine() ? [""] : []), resetLine(route)]),
       onSaved: (...facts) => say(context, [...(this.midLine() ? [""] : []), savedLine(...facts)]),
@@ -223,7 +223,7 @@ class Surroundings {
   #channels(network: HostNetwork | undefined): Map<string, SessionChannel> {
     const channels = new Map<string, SessionChannel>();
     if (network !== undefined) channels.set(NET_CHANNEL, network.channel);
-    if (this.#gdb !== undefined || (this.options.input && process.stdin.isTTY))
+    if (this.#gdb !== undefined || (this.options.input && isTerminalInput()))
       channels.set(
         GDB_CHANNEL,
         gdbChannel(() => this.#gdb),

@@ -6,6 +6,7 @@ import type { StreamKinds } from "../run/guest.js";
 import { timingLines, type Timing } from "../run/timing.js";
 import type { RunResult } from "../run/run-guest.js";
 import { reasonOf } from "../run/refused.js";
+import { isTerminalInput } from "../../host/node/terminal.js";
 import { linkToMatrix } from "../matrix/cell-link.js";
 import { MATRIX_OPTIONS, refuseMatrixOptions } from "../matrix/options.js";
 import type { Arguments } from "../args.js";
@@ -25,7 +26,7 @@ const WITHOUT_MESSAGES: readonly RunReason[] = [
 ];
 
 function streamKinds(): StreamKinds {
-  const terminal = process.stdin.isTTY && process.stdout.isTTY;
+  const terminal = process.stdout.isTTY && isTerminalInput();
   return { terminal, separateErrors: terminal && !process.stderr.isTTY };
 }
 

@@ -98,7 +98,7 @@ class RunSurroundings {
         this.#steps = steps;
         this.timer.end("start", steps.first);
         void prepareToEnd();
-        void keepLittleFreedMemory();
+        keepLittleFreedMemory();
       },
       onCopying: () => this.#handOver?.copying(),
       onCopied: (copy) => {

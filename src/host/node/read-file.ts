@@ -3,8 +3,6 @@
  * pipe, a device) is read up to a limit, without ever holding up the thread. Knows nothing of what is in it.
  */
 import { close, constants, fstat, open, read, type Stats } from "node:fs";
-import { Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 const MIB = 2 ** 20;
@@ -99,9 +97,15 @@ async function readUnsized(descriptor: number, signal: AbortSignal | undefined):
     const block = new Uint8Array(BLOCK);
     const count = await readSome(descriptor, block);
     if (count === 0) return taken.bytes();
-    if (count === undefined) await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal });
+    if (count === undefined) await rest(signal);
     else taken.add(block.subarray(0, count));
   }
+}
+
+/** What few files need is loaded when one does: it would be seen in every start. */
+async function rest(signal: AbortSignal | undefined): Promise<void> {
+  const { setTimeout: sleep } = await import("node:timers/promises");
+  await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal });
 }
 
 /** How many bytes there were; 0 at the end, undefined when there are none yet. */
@@ -115,7 +119,8 @@ async function readSome(descriptor: number, block: Uint8Array): Promise<number |
 }
 
 /** Reads a pipe to its end and closes it. */
-function readPipe(descriptor: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+async function readPipe(descriptor: number, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  const { Socket } = await import("node:net");
   const taken = new Taken();
   const pipe = new Socket({ fd: descriptor, readable: true, writable: false });
   return new Promise((resolve, reject) => {

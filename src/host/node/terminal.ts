@@ -2,8 +2,25 @@
  * The terminal of this process: raw mode while a guest owns it, restored on every way out that a program can
  * catch (normal end, exception, signal); and its size. Knows no machine.
  */
+import { fstatSync, statSync } from "node:fs";
 import type { ReadStream, WriteStream } from "node:tty";
 import { lateBuiltin } from "./late-builtin.js";
+
+const STANDARD_INPUT = 0;
+
+/**
+ * Whether standard input is a terminal. What is none is told from its file: the stream that Node makes of it takes milliseconds, for which
+ * nothing else need wait.
+ */
+export function isTerminalInput(): boolean {
+  try {
+    const facts = fstatSync(STANDARD_INPUT);
+    if (!facts.isCharacterDevice() || facts.rdev === statSync("/dev/null").rdev) return false;
+  } catch {
+    // It may be closed, or this is a system without such files.
+  }
+  return process.stdin.isTTY;
+}
 
 /** Tells the size of a terminal now, and whenever it changes; gives what ends that. */
 export function watchSize(
