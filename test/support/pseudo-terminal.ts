@@ -42,11 +42,17 @@ export class Running {
   /** Waits until standard output shows `text`, at `from` or later; returns where it ends. */
   async shows(text: string, from = 0): Promise<number> {
     let at = this.out.indexOf(text, from);
-    while (at < 0 && this.child.exitCode === null) {
+    while (at < 0 && this.child.exitCode === null && this.child.signalCode === null) {
       await new Promise((resolve) => setTimeout(resolve, 10));
       at = this.out.indexOf(text, from);
     }
-    assert.ok(at >= 0, `${JSON.stringify(this.out.slice(-1000))} lacks ${JSON.stringify(text)}`);
+    if (at < 0) {
+      // What it printed last may still be on its way, and its last words may say what kept it.
+      const { out, err } = await this.ended;
+      at = out.indexOf(text, from);
+      const said = JSON.stringify(out.slice(-1000));
+      assert.ok(at >= 0, `${said} lacks ${JSON.stringify(text)}; ${err.slice(-1000)}`);
+    }
     return at + text.length;
   }
 }
