@@ -3,7 +3,7 @@
  */
 import { endProcess } from "../host/node/end-process.js";
 import { EXIT_STATUS } from "../machine/end.js";
-import { checkOperands, parseArguments, UsageError } from "./args.js";
+import { checkOperands, parseArguments, UsageError, type OptionSpec } from "./args.js";
 import { printLines, type CommandContext } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { findCommand } from "./commands/help.js";
@@ -49,7 +49,9 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   if (["--help", "-h", "-?"].includes(first)) return runHelp(rest, context);
   if (first.startsWith("-")) throw optionFirst(first, rest);
   const command = await findCommand(first).load();
-  const parsed = parseArguments(rest, [...command.options, HELP_OPTION], command.foreign);
+  const options = [...command.options, HELP_OPTION];
+  const foreign = areNames(rest, options) ? [] : await command.foreign?.();
+  const parsed = parseArguments(rest, options, foreign);
   if (parsed.has("help")) return runHelp([first], context);
   checkOperands(parsed.operands, command.operands);
   printLines(
@@ -57,6 +59,15 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
     parsed.notes.map((note) => `locore: note: ${note}`),
   );
   return command.run(parsed, context);
+}
+
+/** Whether all words that look like options are some of these. */
+function areNames(words: readonly string[], options: readonly OptionSpec[]): boolean {
+  const names = new Set(options.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
+  return words.every((word) => {
+    const [, name] = /^--?([^=]*)/.exec(word) ?? [];
+    return name === undefined || names.has(name);
+  });
 }
 
 /** An option where the command is to stand. */

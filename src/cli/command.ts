@@ -17,8 +17,8 @@ export interface Command {
   /** The usage line behind the command's name; absent: operands, then options. */
   usage?: string;
   options: readonly OptionSpec[];
-  /** Words of other programs that are understood besides. */
-  foreign?: readonly ForeignWord[];
+  /** Loads words of other programs that are understood besides. */
+  foreign?: () => Promise<readonly ForeignWord[]>;
   /** Complete command lines with what they do. */
   examples?: readonly (readonly [line: string, what: string])[];
   /** The status of a wrong command line, where the usual one could be taken for something else. */

@@ -15,7 +15,7 @@ import { locore } from "../support/cli.js";
 import { requireTool } from "../support/requires.js";
 
 function parsed(...args: string[]): Arguments {
-  const given = parseArguments(args, boot.options, boot.foreign);
+  const given = parseArguments(args, boot.options, QEMU_WORDS);
   checkOperands(given.operands, BOOT_OPERANDS);
   return given;
 }
@@ -351,7 +351,7 @@ test("R1.5 R3.7 ports of QEMU's user network are about a run: what only looks at
   const args = parseArguments(
     ["k", ..."-nic user,hostfwd=tcp::2222-:22".split(" ")],
     plan.options,
-    plan.foreign,
+    QEMU_WORDS,
   );
   assert.deepEqual(readBootRequest(args).net, "user");
 });
@@ -388,9 +388,9 @@ test("R1.5 a whole command line of QEMU's asks for the same as the short one", (
   assert.deepEqual(parsed(...whole).notes, []);
 });
 
-test("R1.5 boot, plan and export take the same words; a command's own word of that name counts there", () => {
-  for (const command of [boot, plan, exportCommand]) assert.equal(command.foreign, QEMU_WORDS);
-  const named = parseArguments(["k", "--name", "g"], exportCommand.options, exportCommand.foreign);
+test("R1.5 boot, plan and export take the same words; a command's own word of that name counts there", async () => {
+  for (const command of [boot, plan, exportCommand]) assert.equal(await command.foreign!(), QEMU_WORDS);
+  const named = parseArguments(["k", "--name", "g"], exportCommand.options, QEMU_WORDS);
   assert.equal(named.value("name"), "g");
 });
 

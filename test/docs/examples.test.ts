@@ -91,7 +91,7 @@ async function refusalOf(command: string): Promise<string | undefined> {
   const [name, ...words] = wordsOf(command);
   try {
     const { options, operands, foreign } = await findCommand(name).load();
-    const parsed = parseArguments(words, options, foreign);
+    const parsed = parseArguments(words, options, await foreign?.());
     checkOperands(parsed.operands, operands);
     if ((name === "boot" || name === "plan") && !parsed.has("plan")) readBootRequest(parsed);
     if (name === "run" && !parsed.has("matrix")) readRunRequest(parsed);

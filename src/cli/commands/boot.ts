@@ -9,7 +9,7 @@ import { progressLine } from "../progress.js";
 import { NET_RUN_OPTIONS, readNet } from "../net-option.js";
 import { readRunOptions, RUN_OPTIONS } from "../run-options.js";
 import { refuseSavingShares } from "../snapshot-options.js";
-import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
+import { QEMU_PARAGRAPH, qemuWords } from "../qemu/about.js";
 
 export const boot: Command = {
   description: [
@@ -28,7 +28,7 @@ export const boot: Command = {
     ...NET_RUN_OPTIONS,
     { ...JSON_OPTION, help: "report the end as one line of JSON on standard error" },
   ],
-  foreign: QEMU_WORDS,
+  foreign: qemuWords,
   examples: [
     ["locore boot vmlinuz --initrd initrd.img --append console=ttyS0", "boot Linux with its console here"],
     ["locore boot -kernel vmlinuz -initrd initrd.img -m 512 -nographic", "the same in QEMU's words"],

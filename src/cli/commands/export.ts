@@ -21,7 +21,7 @@ import { toJson } from "../json.js";
 import { makePlan } from "../make-plan.js";
 import { askedRequest } from "../asked-request.js";
 import { showingProgress } from "../progress.js";
-import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
+import { QEMU_PARAGRAPH, qemuWords } from "../qemu/about.js";
 
 /** Options that describe this program's own machine only, as they were spelled. */
 function ownOnly(args: Arguments, request: BootRequest): string[] {
@@ -119,7 +119,7 @@ export const exportCommand: Command = {
     ...BOOT_OPTIONS,
     JSON_OPTION,
   ],
-  foreign: QEMU_WORDS,
+  foreign: qemuWords,
   examples: [
     ["locore export vmlinuz --to qemu --append console=ttyS0 >run.sh", "a script for QEMU's microvm"],
     [

@@ -13,7 +13,7 @@ import { toJson } from "../json.js";
 import { differenceLines, planDifferences } from "../plan-diff.js";
 import { planJson } from "../plan-json.js";
 import { showingProgress } from "../progress.js";
-import { QEMU_PARAGRAPH, QEMU_WORDS } from "../qemu/words.js";
+import { QEMU_PARAGRAPH, qemuWords } from "../qemu/about.js";
 import { planSections } from "../render/plan.js";
 
 const SECTIONS: readonly (readonly [name: string, help: string])[] = [
@@ -68,7 +68,7 @@ export const plan: Command = {
     { name: "diff", help: "compare two files that --json wrote (the two operands); status 1 if they differ" },
     JSON_OPTION,
   ],
-  foreign: QEMU_WORDS,
+  foreign: qemuWords,
   examples: [
     ["locore plan vmlinuz --map --e820", "who claims which memory, and what the guest is told of it"],
     ["locore plan vmlinuz --json >p.json", "the whole machine as JSON, to be edited"],

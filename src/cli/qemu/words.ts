@@ -265,11 +265,6 @@ const DEBUGGING: readonly QemuWord[] = [
   ),
 ];
 
-/** For the help of commands that take these words. */
-export const QEMU_PARAGRAPH =
-  "QEMU's words are understood: taken where they mean what happens here anyway or nothing, otherwise refused with what to " +
-  "write instead. locore help qemu lists them.";
-
 /** Every word, by subject. */
 export const QEMU_WORDS: readonly QemuWord[] = [
   ...MACHINE,

@@ -115,7 +115,7 @@ export class AbsentPages {
     let held = -1;
     const ramPages = Array.from(pages, (page, i) => {
       const block = Math.floor(page / blockPages);
-      if (block !== held) this.#read(block);
+      if (block !== held) this.#read(block, this.#scratch);
       held = block;
       const at = (page - block * blockPages) * layout.PAGE_SIZE;
       contents.set(this.#scratch.subarray(at, at + layout.PAGE_SIZE), i * layout.PAGE_SIZE);
@@ -155,14 +155,26 @@ export class AbsentPages {
       ramPages.push(this.#ramPageOf(page));
     const absent = ramPages.filter((ramPage) => this.#state[ramPage] === PAGE.absent);
     if (absent.length === 0) return false;
-    this.#read(block);
+    this.#bringBlock(block, ramPages, absent.length === ramPages.length);
+    this.#fetched(absent.length);
+    return true;
+  }
+
+  /** `whole`: nothing of the block is there. Mostly it lies in one piece, and is read into its place at once. */
+  #bringBlock(block: number, ramPages: readonly number[], whole: boolean): void {
+    const [first] = ramPages;
+    const count = ramPages.length;
+    if (whole && ramPages[count - 1] === first + count - 1) {
+      this.#read(block, this.#place(first, count));
+      this.#state.fill(PAGE.unasked, first, first + count);
+      return;
+    }
+    this.#read(block, this.#scratch);
     ramPages.forEach((ramPage, i) => {
       if (this.#state[ramPage] !== PAGE.absent) return;
       this.#place(ramPage).set(this.#scratch.subarray(i * layout.PAGE_SIZE, (i + 1) * layout.PAGE_SIZE));
       this.#state[ramPage] = PAGE.unasked;
     });
-    this.#fetched(absent.length);
-    return true;
   }
 
   #fetched(pages: number): void {
@@ -172,20 +184,19 @@ export class AbsentPages {
     this.#done();
   }
 
-  /** Reads a block into the scratch memory. */
-  #read(block: number): void {
+  /** Reads a block to the beginning of `into`. */
+  #read(block: number, into: Uint8Array): void {
     const pages = Math.min(this.#source.blockPages, this.#pages - block * this.#source.blockPages);
     try {
-      this.#source.read(block, this.#scratch.subarray(0, pages * layout.PAGE_SIZE));
+      this.#source.read(block, into.subarray(0, pages * layout.PAGE_SIZE));
     } catch (error) {
       throw new PageSourceError(error);
     }
   }
 
-  /** A page of RAM. */
-  #place(ramPage: number): Uint8Array {
-    const at = ramPage * layout.PAGE_SIZE;
-    return this.#ram.subarray(at, at + layout.PAGE_SIZE);
+  /** Pages of RAM. */
+  #place(ramPage: number, count = 1): Uint8Array {
+    return this.#ram.subarray(ramPage * layout.PAGE_SIZE, (ramPage + count) * layout.PAGE_SIZE);
   }
 }
 
