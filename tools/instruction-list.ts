@@ -7,12 +7,14 @@ import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CpuidFeature, Decoder, DecoderOptions } from "iced-x86";
 import { VEX_MAP, type Form } from "../src/engine/x86/table/form.js";
-import { FORMS } from "../src/engine/x86/table/forms.js";
+import { everyForm } from "../src/engine/x86/table/forms.js";
 import { HELPER_NAMES } from "../src/engine/x86/semantics/delegated.js";
 import { SEMANTICS } from "../src/engine/x86/semantics/index.js";
 import { X87_FIRST_OPCODE, lookupX87 } from "../src/engine/x86/x87/table.js";
 import type { FeatureName } from "../src/spec/cpuid.js";
 import { DEFAULT_CPU_FEATURES } from "../src/x86/cpu-features.js";
+
+const FORMS = everyForm();
 
 export type State = "generated" | "helper" | "undefined" | "missing";
 

@@ -8,7 +8,7 @@ import { test } from "node:test";
 import { Decoder } from "../../src/engine/x86/decode.js";
 import { OPERATIONS, type Operation } from "../../src/engine/x86/operands.js";
 import type { Instruction } from "../../src/engine/x86/instruction.js";
-import { FORMS, UNDEFINED_FORM } from "../../src/engine/x86/table/forms.js";
+import { UNDEFINED_FORM, everyForm } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { X87_TABLE, x87Index } from "../../src/engine/x86/x87.js";
 import { allForms } from "./all-forms.js";
@@ -16,6 +16,8 @@ import { Case } from "./case.js";
 import { EXEMPTIONS } from "./exemptions.js";
 import type { Form } from "./form.js";
 import { CODE, RECORD_BYTES } from "./layout.js";
+
+const FORMS = everyForm();
 
 /** Cases made of each form; where the opcode or ModRM names one of eight registers, enough for all of them. */
 const CASES = 8;

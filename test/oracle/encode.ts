@@ -5,7 +5,7 @@
  * Specification: SDM vol. 2A §2.1–2.3 (instruction format, REX, VEX).
  */
 import { VEX_MAP } from "../../src/engine/x86/table/form.js";
-import { FORMS_BY_OPCODE } from "../../src/engine/x86/table/forms.js";
+import { formsOf } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm, OperandSpec } from "../../src/engine/x86/table/form.js";
 import { RSP } from "./case.js";
 import type { Case } from "./case.js";
@@ -108,7 +108,7 @@ function prefixesMatter(line: TableForm): boolean {
   return (
     line.map !== 0 ||
     line.prefix !== "" ||
-    FORMS_BY_OPCODE[(line.map << 8) | line.opcode].some((f) => f.prefix !== "")
+    formsOf((line.map << 8) | line.opcode).some((f) => f.prefix !== "")
   );
 }
 

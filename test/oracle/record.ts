@@ -5,7 +5,7 @@
  * then those that end differently from the ones before.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { everyForm } from "../../src/engine/x86/table/forms.js";
 import { allForms } from "./all-forms.js";
 import { Case } from "./case.js";
 import { fieldNamed } from "./compare.js";
@@ -22,6 +22,8 @@ import { FIELDS, SLOTS, formatVector, slotAddress } from "./vector-text.js";
 import type { PlacedCase, Vector } from "./vector-text.js";
 import { fileOf, filesOf } from "./vector-files.js";
 import { hostVendor } from "./vendor.js";
+
+const FORMS = everyForm();
 
 const KEPT = 16;
 /** Cases tried for each line of the table, and lines tried at once. */

@@ -11,9 +11,11 @@ import type { Exemption, Finished } from "./exemptions.js";
 import type { Form } from "./form.js";
 import { FX_AT, MEMORY_AT, RECORD_BYTES } from "./layout.js";
 import { normalise } from "./linux.js";
-import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { everyForm } from "../../src/engine/x86/table/forms.js";
 import { NativeRunner, hostHas } from "./native.js";
 import { hostVendor } from "./vendor.js";
+
+const FORMS = everyForm();
 
 export interface Options {
   /** Cases a form. */

@@ -3,7 +3,7 @@
  * 64-bit mode and in 32-bit compatibility mode. What a mnemonic needs in registers stands in `preparations.ts`;
  * what is left out altogether, in `exemptions.ts`.
  */
-import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { everyForm } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import type { Case } from "./case.js";
 import { choose, encode } from "./encode.js";
@@ -11,6 +11,8 @@ import type { Variant } from "./encode.js";
 import { lanesOf } from "./float-state.js";
 import type { Form } from "./form.js";
 import { PREPARATIONS } from "./preparations.js";
+
+const FORMS = everyForm();
 
 const BRANCHES = new Set(["call_near", "jmp_near", "ret"]);
 

@@ -1,11 +1,13 @@
 /** Where recorded vectors lie, and reading them back. */
 import { readFileSync } from "node:fs";
-import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { everyForm } from "../../src/engine/x86/table/forms.js";
 import type { Form } from "./form.js";
 import { VENDORS, vendorNamed } from "./vendor.js";
 import type { Vendor } from "./vendor.js";
 import { parseVector } from "./vector-text.js";
 import type { Vector } from "./vector-text.js";
+
+const FORMS = everyForm();
 
 const NAMES = ["integer", "vector", "x87"] as const;
 export type VectorFile = (typeof NAMES)[number];

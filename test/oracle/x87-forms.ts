@@ -2,7 +2,7 @@
  * Every x87 encoding as forms of the comparison: memory forms of each operand size, register forms with any ST(i),
  * and the encodings that are undefined. States and operands come from `float-state.ts`.
  */
-import { FORMS } from "../../src/engine/x86/table/forms.js";
+import { everyForm } from "../../src/engine/x86/table/forms.js";
 import type { Form as TableForm } from "../../src/engine/x86/table/form.js";
 import { X87_FIRST_OPCODE, lookupX87, operandBytes } from "../../src/engine/x86/x87.js";
 import type { OperandKind, X87Instruction } from "../../src/engine/x86/x87.js";
@@ -12,6 +12,8 @@ import type { Variant } from "./encode.js";
 import { fillX87, fillX87Memory, fillX87Pointers } from "./float-state.js";
 import type { X87Memory } from "./float-state.js";
 import type { Form } from "./form.js";
+
+const FORMS = everyForm();
 
 const OPCODES = Array.from({ length: 8 }, (_, i) => X87_FIRST_OPCODE + i);
 const REGISTER_MODE = 0xc0;

@@ -15,7 +15,7 @@ import { CALLS, NEVER_CONTINUES } from "../x86/control-flow.js";
 import * as layout from "../x86/layout.js";
 import { OPERATIONS } from "../x86/operands.js";
 import { VEX_MAP, type Form, type OperandSpec } from "../x86/table/form.js";
-import { FORMS_BY_OPCODE } from "../x86/table/forms.js";
+import { formsOf } from "../x86/table/forms.js";
 
 /** Set in a template; without it, a word that is not 0 says that there will be none. */
 const KNOWN = 1 << 31;
@@ -102,7 +102,7 @@ function prefixOf({ repeat, operandPrefix }: Instruction): number {
 
 /** Whether the form was chosen by what the number of a template says, and nothing else. */
 function isChosenByKind({ map, opcode }: Form): boolean {
-  return FORMS_BY_OPCODE[(map << 8) | opcode].every(({ modrmByte }) => modrmByte < 0);
+  return formsOf((map << 8) | opcode).every(({ modrmByte }) => modrmByte < 0);
 }
 
 /** How the slot of an operand is found; undefined where a template cannot say it. */

@@ -6,7 +6,7 @@ import { MAX_INSTRUCTION_LENGTH } from "../../spec/x86-encoding.js";
 import { createInstruction, NO_REGISTER, REGISTER_RIP } from "./instruction.js";
 import { ALL_INSTRUCTIONS, type InstructionSet } from "./table/instruction-set.js";
 import { VEX_MAP, type Form, type MandatoryPrefix } from "./table/form.js";
-import { FORMS_BY_OPCODE, UNDEFINED_FORM } from "./table/forms.js";
+import { formsOf, UNDEFINED_FORM } from "./table/forms.js";
 
 /** Longest legal instruction, SDM vol. 2 §2.3.11. */
 
@@ -198,7 +198,7 @@ export class Decoder {
     // 90 exchanges only with R8; with F3 it is PAUSE, REX.B or not, as on Intel (on AMD REX.B comes first).
     if (map === 0 && opcode === 0x90)
       return i.repeat === 0xf3 ? PAUSE_FORM : i.rex & 1 ? XCHG_FORM : NOP_FORM;
-    for (const form of FORMS_BY_OPCODE[(map << 8) | opcode]) {
+    for (const form of formsOf((map << 8) | opcode)) {
       if (form.prefix !== "" && form.prefix !== prefix) continue;
       if (codeSize === 8 ? form.invalidIn64 : form.only64) continue;
       if (form.hasModrm) {
@@ -333,6 +333,6 @@ export class Decoder {
   }
 }
 
-const XCHG_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "xchg")!;
-const NOP_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "nop")!;
-const PAUSE_FORM: Form = FORMS_BY_OPCODE[0x90].find((f) => f.mnemonic === "pause")!;
+const XCHG_FORM: Form = formsOf(0x90).find((f) => f.mnemonic === "xchg")!;
+const NOP_FORM: Form = formsOf(0x90).find((f) => f.mnemonic === "nop")!;
+const PAUSE_FORM: Form = formsOf(0x90).find((f) => f.mnemonic === "pause")!;

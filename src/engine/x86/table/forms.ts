@@ -1,34 +1,33 @@
 /**
  * The table of instruction forms. It drives the decoder, the generator of handlers, disassembly text and tests. It is parsed when
- * the program is built (`parse-forms.ts`): parsing would be a tenth of a start. Knows no semantics.
+ * the program is built (`parse-forms.ts`): parsing would be a tenth of a start. A form is made when it is first
+ * asked for, as a start needs few. Knows no semantics.
  */
-import { VEX_MAP, type Form } from "./form.js";
+import type { FormFeatures } from "./features.js";
+import type { Form } from "./form.js";
 import { FORMS_JSON } from "./made-tables.js";
-import { unpackForms, type PackedForms } from "./packed-tables.js";
+import { unpackForm, type PackedForms } from "./packed-tables.js";
 
-const MAPS = 2 * VEX_MAP;
+const packed = JSON.parse(FORMS_JSON) as PackedForms;
+const forms: (Form | undefined)[] = [];
+const lists: (readonly Form[] | undefined)[] = [];
 
-/** Every form; `FORMS[i].id === i`. */
-export const FORMS: readonly Form[] = unpackForms(JSON.parse(FORMS_JSON) as PackedForms);
-
-const NO_FORMS: readonly Form[] = [];
-
-function byOpcode(): (readonly Form[])[] {
-  const lists = new Map<number, Form[]>();
-  for (const form of FORMS) {
-    const key = (form.map << 8) | form.opcode;
-    const list = lists.get(key);
-    if (list === undefined) lists.set(key, [form]);
-    else list.push(form);
-  }
-  const table = new Array<readonly Form[]>(MAPS << 8).fill(NO_FORMS);
-  for (const [key, list] of lists)
-    table[key] = list.sort((a, b) => Number(a.prefix === "") - Number(b.prefix === "") || a.id - b.id);
-  return table;
+function formOf(id: number): Form {
+  return (forms[id] ??= unpackForm(packed, id));
 }
 
 /** Forms by `map << 8 | opcode`, those with a mandatory prefix first. */
-export const FORMS_BY_OPCODE: readonly (readonly Form[])[] = byOpcode();
+export function formsOf(opcode: number): readonly Form[] {
+  return (lists[opcode] ??= (packed.opcodes[opcode] ?? []).map((id) => formOf(id)));
+}
+
+/** Every form; `[i].id === i`. */
+export function everyForm(): readonly Form[] {
+  return packed.rows.map((_, id) => formOf(id));
+}
+
+/** What forms ask of a CPU: forms of the same features share one of these. */
+export const ALL_FEATURES: readonly FormFeatures[] = packed.features;
 
 /** The form every undefined opcode decodes to. */
-export const UNDEFINED_FORM: Form = FORMS.find((f) => f.map === 1 && f.opcode === 0x0b)!;
+export const UNDEFINED_FORM: Form = formsOf((1 << 8) | 0x0b)[0];

@@ -42,6 +42,8 @@ export interface PackedForms {
   specs: OperandSpec[];
   features: FormFeatures[];
   rows: FormRow[];
+  /** Numbers of rows by `map << 8 | opcode`, in the order in which they are tried: those with a mandatory prefix first. */
+  opcodes: Record<number, number[]>;
 }
 
 /** Plain data, for JSON. */
@@ -64,7 +66,7 @@ class Numbered<T> {
   }
 }
 
-/** What `unpackForms` makes the same forms of. */
+/** What `unpackForm` makes the same forms of, each by its number. */
 export function packForms(forms: readonly Form[]): PackedForms {
   const specs = new Numbered<OperandSpec>();
   const features = new Numbered<FormFeatures>();
@@ -89,39 +91,46 @@ export function packForms(forms: readonly Form[]): PackedForms {
       number,
     ];
   });
-  return { specs: specs.list, features: features.list, rows };
+  return { specs: specs.list, features: features.list, rows, opcodes: byOpcode(forms) };
 }
 
-/** By index: taking a row apart is slow in code that runs once. */
-export function unpackForms({ specs, features, rows }: PackedForms): Form[] {
-  return rows.map((row, id) => {
-    const flags = row[10];
-    return {
-      id,
-      map: row[0],
-      opcode: row[1],
-      prefix: row[2],
-      vectorLength: row[3],
-      extension: row[4],
-      rm: row[5],
-      modrmByte: row[6],
-      mnemonic: row[7],
-      operands: row[8].map((spec) => specs[spec]),
-      sizing: row[9],
-      // In the order of FLAGS.
-      hasModrm: (flags & 1) !== 0,
-      lock: (flags & 2) !== 0,
-      invalidIn64: (flags & 4) !== 0,
-      only64: (flags & 8) !== 0,
-      default64: (flags & 16) !== 0,
-      force64: (flags & 32) !== 0,
-      ends: (flags & 64) !== 0,
-      rep: (flags & 128) !== 0,
-      dwordRegister: (flags & 256) !== 0,
-      unit: row[11],
-      features: features[row[12]],
-    };
-  });
+function byOpcode(forms: readonly Form[]): Record<number, number[]> {
+  const lists: Record<number, Form[]> = {};
+  for (const form of forms) (lists[(form.map << 8) | form.opcode] ??= []).push(form);
+  const inOrder = (list: Form[]): number[] =>
+    list.sort((a, b) => Number(a.prefix === "") - Number(b.prefix === "") || a.id - b.id).map(({ id }) => id);
+  return Object.fromEntries(Object.entries(lists).map(([key, list]) => [key, inOrder(list)]));
+}
+
+/** By index: taking a row apart is slow in code that runs a few times. */
+export function unpackForm({ specs, features, rows }: PackedForms, id: number): Form {
+  const row = rows[id];
+  const flags = row[10];
+  return {
+    id,
+    map: row[0],
+    opcode: row[1],
+    prefix: row[2],
+    vectorLength: row[3],
+    extension: row[4],
+    rm: row[5],
+    modrmByte: row[6],
+    mnemonic: row[7],
+    operands: row[8].map((spec) => specs[spec]),
+    sizing: row[9],
+    // In the order of FLAGS.
+    hasModrm: (flags & 1) !== 0,
+    lock: (flags & 2) !== 0,
+    invalidIn64: (flags & 4) !== 0,
+    only64: (flags & 8) !== 0,
+    default64: (flags & 16) !== 0,
+    force64: (flags & 32) !== 0,
+    ends: (flags & 64) !== 0,
+    rep: (flags & 128) !== 0,
+    dwordRegister: (flags & 256) !== 0,
+    unit: row[11],
+    features: features[row[12]],
+  };
 }
 
 /** What `unpackOperations` makes the same operations of. */
