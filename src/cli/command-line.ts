@@ -61,9 +61,10 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   return command.run(parsed, context);
 }
 
-/** Whether all words that look like options are some of these. */
+/** Whether all words that look like options are some of these, whatever their values are. */
 function areNames(words: readonly string[], options: readonly OptionSpec[]): boolean {
-  const names = new Set(options.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
+  const ours = options.filter(({ values }) => values === undefined);
+  const names = new Set(ours.flatMap(({ name, aliases = [] }) => [name, ...aliases]));
   return words.every((word) => {
     const [, name] = /^--?([^=]*)/.exec(word) ?? [];
     return name === undefined || names.has(name);

@@ -20,7 +20,7 @@ import { FETCH_FAULTED, FETCH_ONES } from "../x86/system/calls.js";
 import { Blocks, touches, type Block, type Extent } from "./blocks.js";
 import { CodeLines } from "./code-lines.js";
 import { PSEUDO } from "../x86/pseudo-operations.js";
-import { encodeDecodedCode, PAGE_WORDS, type DecodedCode } from "./decoded-code.js";
+import { packDecodedCode, PAGE_WORDS, type DecodedCode } from "./decoded-code.js";
 import { RecordEncoder } from "./record-encoder.js";
 import { DECODED, FLOW, STATE_AFTER_CALL, STATE_LOOKS, Templates, type DecodeQuickly } from "./templates.js";
 
@@ -370,7 +370,7 @@ export class DecodeCache {
       ...this.templates.save(),
       recordBytes: records.length,
     };
-    return { code: encodeDecodedCode(blocks, others), records };
+    return { code: packDecodedCode(blocks, others), records };
   }
 
   /** Index of a record's operation in the arena, by 16 bits. */

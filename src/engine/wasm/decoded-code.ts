@@ -45,7 +45,7 @@ export interface DecodedCode extends Decoded {
 }
 
 /** Blocks in the order of their records, and what a cache knows besides. */
-export function encodeDecodedCode(blocks: readonly Block[], decoded: Decoded): Uint8Array {
+export function packDecodedCode(blocks: readonly Block[], decoded: Decoded): Uint8Array {
   const { lookups, templates, kinds, recordBytes } = decoded;
   const pages = new Map<number, { lines: [number, number]; numbers: number[] }>();
   const note = ({ page, start, end }: Extent, number: number): void => {
@@ -82,8 +82,8 @@ function joined(pieces: readonly (Uint8Array | Uint32Array)[]): Uint8Array {
   return bytes;
 }
 
-/** Undefined for bytes that `encodeDecodedCode` did not give. They begin at a multiple of 4 in their buffer. */
-export function decodeDecodedCode(bytes: Uint8Array): DecodedCode | undefined {
+/** Undefined for bytes that `packDecodedCode` did not give. They begin at a multiple of 4 in their buffer. */
+export function unpackDecodedCode(bytes: Uint8Array): DecodedCode | undefined {
   const kindBytes = layout.TEMPLATE_SLOTS - layout.BYTE_KINDS;
   if (bytes.length < COUNTS * WORD || bytes.length % WORD !== 0) return undefined;
   const all = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / WORD);

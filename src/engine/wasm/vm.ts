@@ -50,7 +50,7 @@ import type { JitMode } from "../contract.js";
 import type { Extent } from "./blocks.js";
 import { CAPABILITIES } from "./capabilities.js";
 import { WasmCpu, type RunLoop } from "./cpu.js";
-import { decodeDecodedCode } from "./decoded-code.js";
+import { unpackDecodedCode } from "./decoded-code.js";
 import { DecodeCache } from "./decode-cache.js";
 import { RamMap, WasmGuestMemory } from "./guest-memory.js";
 import { expectRegions, hostCompiler, prepareCompiler, type HostCompiler } from "./host-compiler.js";
@@ -411,7 +411,7 @@ class WasmVm implements Vm {
   }
 
   bringWorkingSet(set: WorkingSet): boolean {
-    const code = decodeDecodedCode(set.code);
+    const code = unpackDecodedCode(set.code);
     if (code === undefined || this.ram.absent?.bringSet(set, this.cache.placeOf(code)) !== true) return false;
     // The other modes are about what happens when something is decoded.
     if (this.options.jit === "on" || this.options.jit === "off") this.cache.restore(code);

@@ -16,14 +16,12 @@ import { closeSync, fstatSync, openSync, readSync, readvSync, renameSync, rmSync
 import type { FoundWorkingSet, WorkingSet } from "../../engine/contract.js";
 import type { SnapshotFacts } from "../../snapshot/read.js";
 import { lateBuiltin } from "./late-builtin.js";
-import { FAST_READING } from "./snapshot-file.js";
+import { FAST_READING, PIECES_AT_ONCE, sizeOf } from "./snapshot-file.js";
 
 const MAGIC = Uint8Array.from("locoreW1", (one) => one.charCodeAt(0));
 const WORD = 4;
 const HEAD = { pages: 2, code: 3, facts: 4, contents: 5, contentsCrc: 6, crc: 7, words: 8 } as const;
 const HEAD_BYTES = HEAD.words * WORD;
-/** Pieces in one call: what every system takes. */
-const PIECES_AT_ONCE = 512;
 /** More is none of ours. */
 const MOST_BYTES = 64 * 2 ** 20;
 const OWNER_ONLY = 0o600;
@@ -34,10 +32,6 @@ export interface KnownStart {
   /** What is in the snapshot. */
   facts: SnapshotFacts;
   workingSet: WorkingSet;
-}
-
-function sizeOf(pieces: readonly Uint8Array[]): number {
-  return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
 /** CRC-32 of the head but for itself, and of what is between it and the contents. */

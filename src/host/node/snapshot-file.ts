@@ -26,8 +26,8 @@ import type { Machine } from "../../machine/machine.js";
 
 /** Of whoever runs this program, and nobody else. */
 const OWNER_ONLY = 0o600;
-/** Pieces in one call: what every system takes. */
-const PIECES_AT_ONCE = 512;
+/** Pieces of memory in one call: what every system takes. */
+export const PIECES_AT_ONCE = 512;
 /** Bytes of pages that are worth a second way to write them. */
 const WORTH_DIRECT = 1 << 20;
 /** Packing is for files that are kept: it takes a second for 100 MB, and more would not pay. */
@@ -102,7 +102,8 @@ function writeWhole(file: string, pieces: readonly Uint8Array[]): void {
   }
 }
 
-function sizeOf(pieces: readonly Uint8Array[]): number {
+/** Bytes of pieces of memory. */
+export function sizeOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, { length }) => sum + length, 0);
 }
 
