@@ -16,9 +16,6 @@ import * as templates from "./templates.js";
 const NAME = "decodeQuickly";
 /** Prefixes of an instruction; with more, it might be too long. */
 const MOST_PREFIXES = 4;
-/** Without REX.B, and with it another instruction. */
-const NOP = 0x90;
-const REX_B = 1;
 const ESCAPE = 0x0f;
 /** 0F 38 and 0F 3A lead to maps 2 and 3. */
 const FURTHER = 0x38;
@@ -202,7 +199,10 @@ class QuickDecoder {
       });
       b.set(parts.kind, b.load("i32.load8_u", b.get(opcode), layout.BYTE_KINDS));
     });
-    const exchanges = b.and(b.eq(b.get(opcode), b.i32(NOP)), b.and(b.get(parts.rex), b.i32(REX_B)));
+    const exchanges = b.and(
+      b.eq(b.get(opcode), b.i32(templates.NOP)),
+      b.and(b.get(parts.rex), b.i32(templates.REX_B)),
+    );
     b.branchIf(b.or(b.eqz(b.get(parts.kind)), exchanges), stop);
     return b.get(opcode);
   }

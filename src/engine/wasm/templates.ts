@@ -89,8 +89,8 @@ const OTHER_SEGMENTS = [0x26, 0x2e, 0x36, 0x3e];
 const REX = 0x40;
 const REX_W = 8;
 /** With REX.B it exchanges with R8, else it does nothing, or waits: no other opcode asks for that bit. */
-const NOP = 0x90;
-const REX_B = 1;
+export const NOP = 0x90;
+export const REX_B = 1;
 const REGISTERS = 16;
 /** Byte registers 4 to 7 are, without REX, the high bytes of 0 to 3. */
 const HIGH_BYTES = 4;

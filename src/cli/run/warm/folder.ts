@@ -1,6 +1,7 @@
 /**
  * The machines that are kept for runs, in the user's cache. Each is a record that is put in place whole, and the snapshot that it names,
- * which is there before it and stays as it is; beside that lies what the runs that use it leave for later ones. Nothing is believed that another user could have written.
+ * which is there before it and stays as it is. Beside that lies what the runs that use it leave for later ones. Nothing is believed that
+ * another user could have written.
  *
  * ```
  * ~/.cache/locore/warm/       or $XDG_CACHE_HOME/locore/warm; its user's alone
