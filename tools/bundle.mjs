@@ -5,6 +5,14 @@ import { createHash } from "node:crypto";
 import { chmod, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
+import {
+  GROUP_PARTS,
+  groupEntries,
+  groupPart,
+  importedOfGroups,
+  laterGroups,
+  PART_BY_NAME,
+} from "./later-groups.mjs";
 import { libraryEntries } from "./library-entries.mjs";
 
 /**
@@ -22,7 +30,7 @@ const THREADS = {
 /** The thread that runs from scripts, so that what was compiled of them can be kept; what it is started with, and what it always needs. */
 const SCRIPTED = { thread: "machine", starter: "host/node/kept-script", needs: ["engine/wasm/vm.js"] };
 const FIRST_SCRIPT = "parts";
-/** What is loaded one behind the other is in one file, by its name: at a start, and of a kernel that boots. */
+/** What is loaded one behind the other is in one file, by its name: modules, and parts of groups (later-groups.mjs). */
 const TOGETHER = {
   main: {
     start: ["cli/start.js"],
@@ -31,13 +39,14 @@ const TOGETHER = {
   },
   machine: {
     boot: ["host/node/make-plan.js"],
+    resume: ["host/node/restoring.js", ...["snapshot", "virtio", "fuse"].map(groupPart)],
     shares: ["host/node/shares.js", "host/node/native-calls.js", "host/node/share/file-calls.js"],
     regions: ["engine/region/index.js"],
   },
   jobs: {},
   disks: {},
 };
-const isScript = (file) => file in TOGETHER[SCRIPTED.thread];
+const isScript = (file) => file in TOGETHER[SCRIPTED.thread] || GROUP_PARTS.includes(file);
 /** What is started by its name, and what it loads first. */
 const PROGRAM = { thread: "main", part: "program", pack: "start" };
 /** The file that says which build this is (src/cli/run/warm/build-id.ts). */
@@ -109,17 +118,21 @@ const places = (thread) => ({
 });
 
 /**
- * Long texts that the build has made are read from files of their own: in a part they would be compiled, and kept with its code.
+ * Long texts that the build has made, and bytes that a function of its gives, are read from files of their own: in a part they would be
+ * compiled, and kept with its code.
  */
 const ownFiles = {
   name: "own-files",
   setup(build) {
     build.onLoad({ filter: /[\\/](interpreter-binary|made-tables)\.js$/ }, async ({ path: module }) => {
       const constants = [];
-      for (const [name, text] of Object.entries(await import(pathToFileURL(module).href))) {
-        await writeFile(path.join(TO, `${name}.txt`), text, "latin1");
-        const file = `require("node:path").join(__dirname, "..", ${JSON.stringify(`${name}.txt`)})`;
-        constants.push(`export const ${name} = require("node:fs").readFileSync(${file}, "latin1");`);
+      for (const [name, value] of Object.entries(await import(pathToFileURL(module).href))) {
+        const isText = typeof value === "string";
+        const own = `${name}.${isText ? "txt" : "bin"}`;
+        await writeFile(path.join(TO, own), isText ? value : value(), "latin1");
+        const file = `require("node:path").join(__dirname, "..", "${own}")`;
+        const read = `require("node:fs").readFileSync(${file}${isText ? ', "latin1"' : ""})`;
+        constants.push(`export const ${name} = ${isText ? read : `() => ${read}`};`);
       }
       return { contents: constants.join("\n") };
     });
@@ -150,7 +163,8 @@ function converted(part) {
   const place = text.includes("__place")
     ? `const __place = require("node:url").pathToFileURL(__filename);\n`
     : "";
-  return `"use strict";\n${place}${text}`;
+  const byName = text.includes(`${PART_BY_NAME}(`) ? `const ${PART_BY_NAME} = require;\n` : "";
+  return `"use strict";\n${byName}${place}${text}`;
 }
 
 /** A library as a module: what its part of the bundle exports. */
@@ -206,8 +220,9 @@ function table(texts, names, eager = true) {
   return `{\n${rows.join(",\n")}\n}`;
 }
 
-/** The part that holds a module. */
-const partOf = (parts, module) => Object.keys(parts).find((name) => parts[name].modules.includes(module));
+/** The part that holds a module, or of a group. */
+const partOf = (parts, module) =>
+  module in parts ? module : Object.keys(parts).find((name) => parts[name].modules.includes(module));
 
 /** Which parts lie in which file of their thread, those that `before` has aside. */
 function packed(thread, parts, texts, before) {
@@ -220,6 +235,7 @@ function packed(thread, parts, texts, before) {
   };
   for (const [file, modules] of Object.entries(TOGETHER[thread]))
     pack(file, [...heldBy(parts, [...before, ...modules.map((one) => partOf(parts, one))])]);
+  for (const group of GROUP_PARTS) if (group in parts) pack(group, [...heldBy(parts, [...before, group])]);
   for (const name of texts.keys()) if (texts.get(name).length >= LARGE) pack(name, [name]);
   pack(SMALL, [...texts.keys()]);
   return packs;
@@ -321,24 +337,31 @@ async function writeBuildId() {
   await writeFile(path.join(TO, BUILD_ID), hash.digest("hex"));
 }
 
+/** How a thread's part of the bundle is made, with all that it imports loaded at once. */
+const optionsOf = (thread) => ({
+  entryPoints: THREADS[thread].map((entry) => ({ in: path.join(FROM, `${entry}.js`), out: partName(entry) })),
+  outdir: path.join(TO, thread),
+  chunkNames: "part-[hash]",
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  logLevel: "warning",
+  metafile: true,
+  write: false,
+  plugins: [places(thread), ownFiles],
+});
+
 async function bundleThread(esbuild, thread) {
-  const { outputFiles, metafile } = await esbuild.build({
-    entryPoints: THREADS[thread].map((entry) => ({
-      in: path.join(FROM, `${entry}.js`),
-      out: partName(entry),
-    })),
-    outdir: path.join(TO, thread),
-    chunkNames: "part-[hash]",
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node20",
-    logLevel: "warning",
-    metafile: true,
-    write: false,
-    plugins: [places(thread), ownFiles],
-  });
+  const options = optionsOf(thread);
+  if (thread === SCRIPTED.thread) {
+    const { metafile } = await esbuild.build(options);
+    const imported = importedOfGroups(FROM, metafile.inputs);
+    options.entryPoints.push(...groupEntries(imported));
+    options.plugins.unshift(laterGroups(FROM, imported));
+  }
+  const { outputFiles, metafile } = await esbuild.build(options);
   const folder = path.join(TO, thread);
   await mkdir(folder);
   const texts = new Map(

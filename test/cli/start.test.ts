@@ -25,6 +25,7 @@ const PROGRAM = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url))
 const INSTALLED = fileURLToPath(new URL("../../run/locore.cjs", import.meta.url));
 const PACKAGE = fileURLToPath(new URL("../../..", import.meta.url));
 const PARTS = fileURLToPath(new URL("../../parts/main.json", import.meta.url));
+const MACHINE_PARTS = fileURLToPath(new URL("../../parts/machine.json", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "locore-test-"));
 after(() => rmSync(folder, { recursive: true }));
 
@@ -170,6 +171,39 @@ test("R6.2 what the machine's thread called is kept, used as long as it is right
     assert.notDeepEqual(readFileSync(file), damaged, "made anew");
   }
   assert.deepEqual(run(path.join(file, "below")), refused, "a folder that cannot be made");
+});
+
+/** Says which scripts of the machine's thread are read, in whatever thread it is loaded. */
+const WATCHING = `
+const fs = require("node:fs");
+const { openSync } = fs;
+fs.openSync = (file, ...others) => {
+  const name = /machine.([^\\\\/]*)\\.cjs$/.exec(String(file))?.[1];
+  if (name !== undefined) fs.writeSync(2, "reads " + name + "\\n");
+  return openSync(file, ...others);
+};
+`;
+
+test("R3.10 a kernel that boots has the machine's thread load what it comes to, each module once, and no group of others", () => {
+  const hook = path.join(folder, "watching.cjs");
+  writeFileSync(hook, WATCHING);
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ["--require", hook, INSTALLED, "boot", kernel, "-m", "8M"],
+    {
+      input: "",
+      env: { ...process.env, NODE_DISABLE_COMPILE_CACHE: "1" },
+    },
+  );
+  assert.equal(status, 7, stderr.toString());
+  const read = Array.from(stderr.toString().matchAll(/^reads (.*)$/gm), ([, name]) => name);
+  assert.deepEqual(read, ["parts", "boot"]);
+  const parts = Object.values(JSON.parse(readFileSync(MACHINE_PARTS, "utf8")) as Record<string, Part>);
+  const modules = parts
+    .flatMap((part) => part.modules)
+    .filter((one) => one.endsWith(".js") && !one.includes(":"));
+  assert.ok(modules.includes("verdicts/index.js"), "something of a group is there");
+  assert.deepEqual(modules.toSorted(), [...new Set(modules)].sort());
 });
 
 test("R1.10 what a file to plug in prints arrives from either thread, and it has the classes of the program that it is plugged into", () => {

@@ -1,6 +1,6 @@
-/** The interpreter's module as base64, written into the build by tools/generate-interpreter.ts. */
-export const interpreterBase64: string;
+/** The interpreter's module, written into the build by tools/generate-interpreter.ts. */
+export function interpreterBytes(): Uint8Array<ArrayBuffer>;
 /** Numbers of operations that the interpreter does not execute, as JSON. */
 export const unimplementedJson: string;
 /** The regions' `makeWords`, likewise. */
-export const makeWordsBase64: string;
+export function makeWordsBytes(): Uint8Array<ArrayBuffer>;

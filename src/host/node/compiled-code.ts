@@ -3,8 +3,8 @@
  * that cannot be, nothing is kept and nothing is said.
  */
 import * as nodeModule from "node:module";
-import { homedir } from "node:os";
 import path from "node:path";
+import { lateBuiltin } from "./late-builtin.js";
 
 type Enable = (folder: string) => { directory?: string };
 
@@ -16,7 +16,7 @@ const { enableCompileCache } = nodeModule as { enableCompileCache?: Enable };
  */
 export function userFolder(): string {
   const { XDG_CACHE_HOME: base = "" } = process.env;
-  const folder = path.isAbsolute(base) ? base : path.join(homedir(), ".cache");
+  const folder = path.isAbsolute(base) ? base : path.join(lateBuiltin("node:os").homedir(), ".cache");
   if (!path.isAbsolute(folder)) throw new Error("an empty HOME names no folder");
   return path.join(folder, "locore");
 }

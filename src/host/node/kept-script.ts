@@ -3,7 +3,16 @@
  * as it was when it was loaded, before any function of it was called; here those are kept that had been called by the time a machine ran.
  * Where that cannot be, nothing is kept and nothing is said. The build makes a file of its own of this, which starts the thread.
  */
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { Module } from "node:module";
 import path from "node:path";
 import { Script } from "node:vm";
@@ -43,13 +52,61 @@ interface ScriptsOfParts extends Pick<PartTables, "folder" | "packs"> {
   purpose: string;
 }
 
+/** Room for files, used again and again: what a process touches for the first time takes longer than reading does. */
+let room = Buffer.alloc(0);
+/** Enough for a thread's first script, and what was kept of it. */
+const LEAST_ROOM = 1 << 21;
+/** Bytes of one copy that are compared with the other's at a time. */
+const COMPARED_AT_ONCE = 1 << 16;
+
+/** So many bytes of room, until it is asked for again. */
+function roomFor(bytes: number): Buffer {
+  if (room.length < bytes) room = Buffer.allocUnsafeSlow(Math.max(bytes, LEAST_ROOM));
+  return room.subarray(0, bytes);
+}
+
+/** Fills `into` from `position` on. Throws where less is there. */
+function readWhole(descriptor: number, into: Buffer, position: number): void {
+  if (readSync(descriptor, into, 0, into.length, position) !== into.length) throw new Error("cut off");
+}
+
+/** What `read` makes of an open file of so many bytes. Throws the host's errors. */
+function withFile<T>(file: string, read: (descriptor: number, bytes: number) => T): T {
+  const descriptor = openSync(file, "r");
+  try {
+    return read(descriptor, fstatSync(descriptor).size);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A file of text that holds ASCII alone. */
+function readAscii(file: string): string {
+  return withFile(file, (descriptor, bytes) => {
+    const text = roomFor(bytes);
+    readWhole(descriptor, text, 0);
+    return text.toString("latin1");
+  });
+}
+
+/** It is in `room`. */
 function readKept({ file, id }: Kept): Buffer | undefined {
   try {
-    const bytes = readFileSync(file);
-    const length = (bytes.length - ID_LENGTH) / 2;
-    if (!(length > 0) || bytes.toString("latin1", 0, ID_LENGTH) !== id) return undefined;
-    const data = bytes.subarray(ID_LENGTH, ID_LENGTH + length);
-    return data.equals(bytes.subarray(ID_LENGTH + length)) ? data : undefined;
+    return withFile(file, (descriptor, bytes) => {
+      const length = (bytes - ID_LENGTH) / 2;
+      if (!(length > 0) || !Number.isInteger(length)) return undefined;
+      const all = roomFor(ID_LENGTH + length + COMPARED_AT_ONCE);
+      const first = all.subarray(0, ID_LENGTH + length);
+      readWhole(descriptor, first, 0);
+      if (first.toString("latin1", 0, ID_LENGTH) !== id) return undefined;
+      const data = first.subarray(ID_LENGTH);
+      for (let at = 0; at < length; at += COMPARED_AT_ONCE) {
+        const other = all.subarray(first.length, first.length + Math.min(COMPARED_AT_ONCE, length - at));
+        readWhole(descriptor, other, first.length + at);
+        if (other.compare(data, at, at + other.length) !== 0) return undefined;
+      }
+      return data;
+    });
   } catch {
     return undefined;
   }
@@ -88,7 +145,7 @@ function offerToKeep(kept: Kept, script: Script): void {
 
 function compiled(name: string, { folder, scripts, purpose }: ScriptsOfParts): Script {
   const filename = path.join(folder, name);
-  const source = readFileSync(filename, "latin1");
+  const source = readAscii(filename);
   const keptIn = keptFolder();
   if (keptIn === undefined) return new Script(source, { filename });
   const { version, arch } = process;

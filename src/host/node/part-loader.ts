@@ -24,9 +24,13 @@ export interface PartTables {
   packs: Readonly<Record<string, string | undefined>>;
 }
 
+/** What a part's name begins with. */
+const CALLED = "./";
+
 /** What parts load each other by; `require` is that of a file in their folder, or gives their packs in another way. */
 export function partLoader({ folder, parts, packs }: PartTables, require: LoadPart): LoadPart {
   const made = new Map<string, { exports: unknown }>();
+  const prefix = folder + path.sep;
   const load: LoadPart = (name) => {
     const known = made.get(name);
     if (known !== undefined) return known.exports;
@@ -36,7 +40,7 @@ export function partLoader({ folder, parts, packs }: PartTables, require: LoadPa
     if (part === undefined) return require(name);
     const own = { exports: {} };
     made.set(name, own);
-    part(load, own, path.join(folder, name), folder);
+    part(load, own, prefix + name.slice(CALLED.length), folder);
     return own.exports;
   };
   return load;

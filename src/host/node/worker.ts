@@ -4,14 +4,17 @@ import { unexpectingRegions } from "../../engine/wasm/host-compiler.js";
 import { prepareInterpreter } from "../../engine/wasm/interpreter-module.js";
 import { HOST_COMPILER, startEngine, type EngineOptions, type StartedEngine } from "./engines.js";
 import { keepScripts } from "./kept-script.js";
-import type { PlannedSource } from "./messages.js";
+import type { PlannedSource, SnapshotToRestore } from "./messages.js";
 import type { Expectation } from "./machine-thread.js";
-import { restore } from "./restoring.js";
 import { loadShares, serveMachine, type Planned } from "./serve.js";
 
-/** What a machine that was saved need not wait for. */
+/** What only a machine that boots waits for, and what only one that was saved does. */
 async function makePlan(source: PlannedSource, engine: string): Promise<Planned> {
   return (await import("./make-plan.js")).makePlan(source, engine);
+}
+
+async function restore(source: SnapshotToRestore): Promise<Planned> {
+  return (await import("./restoring.js")).restore(source);
 }
 
 /** The interpreter is compiled while the rest of the engine is loaded. */
@@ -29,9 +32,14 @@ function foreseeBoot(): void {
   import("./make-plan.js").catch(() => undefined);
 }
 
+function foreseeRestoring(): void {
+  import("./restoring.js").catch(() => undefined);
+}
+
 /** Loads at once what will be needed. */
 function foresee(): void {
   if (expectation === undefined || expectation === "boot") foreseeBoot();
+  else foreseeRestoring();
   if (expectation === "resume") loadShares().catch(() => undefined);
 }
 

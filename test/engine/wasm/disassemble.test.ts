@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { FunctionBuilder } from "../../../src/engine/ir/function-builder.js";
 import { disassemble } from "../../../src/engine/wasm/disassemble.js";
-import { interpreterBase64 } from "../../../src/engine/wasm/interpreter-binary.js";
+import { interpreterBytes } from "../../../src/engine/wasm/interpreter-binary.js";
 import { ModuleBuilder } from "../../../src/engine/wasm/module-builder.js";
 
 test("a function reads as it was written", () => {
@@ -38,7 +38,7 @@ test("a function reads as it was written", () => {
 });
 
 test("every instruction of the interpreter is known", () => {
-  const lines = disassemble(Buffer.from(interpreterBase64, "base64"));
+  const lines = disassemble(interpreterBytes());
   assert.ok(lines.length > 100_000, `${lines.length} lines`);
   assert.deepEqual(lines.filter((line) => line.includes("unknown")).slice(0, 5), []);
   assert.ok(lines.filter((line) => line === "end").length > 1000, "functions end where they should");
