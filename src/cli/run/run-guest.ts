@@ -89,6 +89,7 @@ class RunSurroundings {
     this.#session = new Session({
       engine: request.engine,
       engineOptions: { jit: request.jit, statistics: false },
+      isLast: true,
       output: (bytes) => {
         this.#kernel.take(bytes);
         return Promise.resolve();

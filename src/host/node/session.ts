@@ -99,6 +99,8 @@ export interface SessionOptions {
   /** Entry of the thread; the default is the real one, tests bring their own. */
   worker?: URL | undefined;
   output: OutputSink;
+  /** The process ends behind the machine: nobody waits then for its thread to be gone, once it has reported. */
+  isLast?: boolean;
   /** As `SessionChannel.keeps`, of the console. */
   outputKeeps?: boolean;
   /** Called when the guest's input ring has room again after `giveInput` took less than it was given. */
@@ -204,6 +206,8 @@ export class Session {
   readonly #hurried: Promise<void>;
   #hurry!: () => void;
   #running = false;
+  /** The machine has ended, and what it was made of is closed. */
+  #reported = false;
   #stopTimer: NodeJS.Timeout | undefined;
   readonly #streams: readonly Pumped[];
   readonly #pumped: ReadonlyMap<string, Pumped>;
@@ -341,7 +345,8 @@ export class Session {
   /** Ends the thread. Safe to call at any time, more than once. */
   async dispose(): Promise<void> {
     clearTimeout(this.#stopTimer);
-    await this.#endThread();
+    const gone = this.#endThread();
+    if (!this.#reported || this.#options.isLast !== true) await gone;
   }
 
   /** Resolves once the thread is gone, or does not seem to go. */
@@ -408,6 +413,7 @@ export class Session {
 
   /** The machine reports a stop as the host's; what was asked for is more exact. */
   #finish(report: RunReport): void {
+    this.#reported = true;
     const stopped = this.#stop !== undefined && report.end.kind === "interrupted";
     this.#settle?.resolve(stopped ? { ...report, end: this.#stop as MachineEnd } : report);
   }
