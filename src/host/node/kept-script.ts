@@ -52,8 +52,9 @@ interface ScriptsOfParts extends Pick<PartTables, "folder" | "packs"> {
   purpose: string;
 }
 
+const NO_ROOM = Buffer.alloc(0);
 /** Room for files, used again and again: what a process touches for the first time takes longer than reading does. */
-let room = Buffer.alloc(0);
+let room = NO_ROOM;
 /** Enough for a thread's first script, and what was kept of it. */
 const LEAST_ROOM = 1 << 21;
 /** Bytes of one copy that are compared with the other's at a time. */
@@ -170,6 +171,8 @@ export function runScriptsOfParts(what: ScriptsOfParts, entry: string, require: 
     return parts;
   };
   const [first] = Object.keys(scripts);
+  // Few scripts are read behind that.
+  ((globalThis as Global)[HOOK] ??= []).push(() => (room = NO_ROOM));
   const loadFile = (name: string): unknown => (name in scripts ? partsOf(name) : require(name));
   const load = partLoader({ folder, parts: partsOf(first), packs }, loadFile);
   const filename = path.join(folder, what.loader);
@@ -179,7 +182,7 @@ export function runScriptsOfParts(what: ScriptsOfParts, entry: string, require: 
   load(entry);
 }
 
-/** Keeps what was compiled of this thread's scripts by now, if it was not kept before. Costs some 20 ms then, else nothing. */
+/** Keeps what was compiled of this thread's scripts by now, if it was not kept before. Costs some 20 ms then, else next to nothing. */
 export function keepScripts(asAtFirst: AsAtFirst): void {
   for (const keep of (globalThis as Global)[HOOK]?.splice(0) ?? []) keep(asAtFirst);
 }
