@@ -1,5 +1,5 @@
 /** Waits for a text among what a guest writes. What was matched, and all before it, is not looked at again. */
-import { checkNames, type NameOf } from "./options.js";
+import { ABORT_SIGNAL, ANYTHING, checkOptions, type KindsOf } from "./option-kinds.js";
 import { afterPatience, checkPatience } from "./patience.js";
 import { VmError } from "./vm-error.js";
 
@@ -23,7 +23,7 @@ export interface ExpectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const NAMES: NameOf<ExpectOptions> = { timeoutMs: true, signal: true };
+const KINDS: KindsOf<ExpectOptions> = { timeoutMs: ANYTHING, signal: ABORT_SIGNAL };
 
 interface Waiting {
   pattern: RegExp;
@@ -51,7 +51,7 @@ export class Expecting {
 
   /** Rejects with VmError "timeout", "ended" and "option", and with the signal's reason. */
   async expect(pattern: RegExp | string, options: ExpectOptions = {}): Promise<Expected> {
-    checkNames("expect", options, NAMES);
+    checkOptions("expect", options, KINDS);
     const { timeoutMs, signal } = options;
     signal?.throwIfAborted();
     checkPatience("timeoutMs", timeoutMs);

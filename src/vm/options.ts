@@ -1,11 +1,27 @@
 /** What a machine of the library's user is asked for, and that it is asked for by names that there are. Reads no file. */
-import type { ConsolePlace } from "../boot/options.js";
-import { closest } from "../cli/closest.js";
-import type { JitMode } from "../engine/contract.js";
+import { CONSOLE_PLACES, type ConsolePlace } from "../boot/options.js";
+import { JIT_MODES, type JitMode } from "../engine/contract.js";
 import type { DiskRequest } from "../host/node/disk-request.js";
 import type { ShareRequest } from "../host/node/share-request.js";
 import type { OnConnect } from "../net/door.js";
 import type { Faults } from "../net/faults.js";
+import {
+  ABORT_SIGNAL,
+  ANYTHING,
+  checkOptions,
+  either,
+  FILE,
+  FUNCTION,
+  LIST,
+  NUMBER,
+  OBJECT,
+  oneOf,
+  TEXT,
+  TEXTS,
+  TRUTH,
+  type Kind,
+  type KindsOf,
+} from "./option-kinds.js";
 import { VmError } from "./vm-error.js";
 
 /** A file: its path, or its bytes, which are copied. */
@@ -103,116 +119,93 @@ export interface RestoreOptions extends AnyVmOptions {
   readonly clock?: "jump" | "hold" | undefined;
 }
 
-/** All names that there are. */
-export type NameOf<T> = Record<keyof T, true>;
-
-const ANY_NAMES: NameOf<AnyVmOptions> = {
-  disks: true,
-  net: true,
-  signal: true,
-  timeoutMs: true,
-  startTimeoutMs: true,
-  jit: true,
-  onMessage: true,
+/** Seconds, milliseconds and sizes are told by who reads them. */
+const ANY_KINDS: KindsOf<AnyVmOptions> = {
+  disks: LIST,
+  net: either("true, a text as --net takes it, or an object", TRUTH, TEXT, OBJECT),
+  signal: ABORT_SIGNAL,
+  timeoutMs: ANYTHING,
+  startTimeoutMs: ANYTHING,
+  jit: oneOf(JIT_MODES),
+  onMessage: FUNCTION,
 };
-const START_NAMES: NameOf<VmOptions> = {
-  ...ANY_NAMES,
-  kernel: true,
-  initrd: true,
-  modules: true,
-  append: true,
-  memory: true,
-  cpus: true,
-  shares: true,
-  console: true,
-  rng: true,
-  maxResets: true,
-  run: true,
-  root: true,
-  env: true,
-  cold: true,
+const START_KINDS: KindsOf<VmOptions> = {
+  ...ANY_KINDS,
+  kernel: FILE,
+  initrd: FILE,
+  modules: LIST,
+  append: TEXT,
+  memory: either('a text like "512M", or a number of bytes', TEXT, NUMBER),
+  cpus: NUMBER,
+  shares: either('an object like { "/src": "." }, or a list of texts', OBJECT, TEXTS),
+  console: oneOf(CONSOLE_PLACES),
+  rng: TRUTH,
+  maxResets: NUMBER,
+  run: TRUTH,
+  root: TEXT,
+  env: OBJECT,
+  cold: TRUTH,
 };
-const RESTORE_NAMES: NameOf<RestoreOptions> = { ...ANY_NAMES, clock: true };
-const NET_NAMES: NameOf<NetInput> = {
-  allow: true,
-  hostOk: true,
-  publish: true,
-  onConnect: true,
-  faults: true,
-  mac: true,
-  mtu: true,
-  pcap: true,
+const RESTORE_KINDS: KindsOf<RestoreOptions> = { ...ANY_KINDS, clock: oneOf(["jump", "hold"]) };
+const NET_KINDS: KindsOf<NetInput> = {
+  allow: TEXTS,
+  hostOk: TRUTH,
+  publish: TEXTS,
+  onConnect: FUNCTION,
+  faults: OBJECT,
+  mac: TEXT,
+  mtu: NUMBER,
+  pcap: TEXT,
 };
-const FAULT_NAMES: NameOf<Faults> = {
-  loss: true,
-  delay: true,
-  jitter: true,
-  reorder: true,
-  duplicate: true,
-  corrupt: true,
-  rate: true,
-  seed: true,
+const FAULT_KINDS: KindsOf<Faults> = {
+  loss: ANYTHING,
+  delay: ANYTHING,
+  jitter: ANYTHING,
+  reorder: ANYTHING,
+  duplicate: ANYTHING,
+  corrupt: ANYTHING,
+  rate: ANYTHING,
+  seed: ANYTHING,
 };
-const SHARE_NAMES: NameOf<Exclude<ShareInput, string>> = {
-  folder: true,
-  writable: true,
-  cache: true,
-  owner: true,
-  protocol: true,
+const SHARE: Kind = either('a folder, or an object like { folder: "." }', TEXT, OBJECT);
+const SHARE_KINDS: KindsOf<Exclude<ShareInput, string>> = {
+  folder: TEXT,
+  writable: TRUTH,
+  cache: TEXT,
+  owner: ANYTHING,
+  protocol: TEXT,
 };
-const MODULE_NAMES: NameOf<NonNullable<VmOptions["modules"]>[number]> = { file: true, commandLine: true };
-const DISK_NAMES: NameOf<DiskRequest> = {
-  file: true,
-  access: true,
-  overlay: true,
-  format: true,
-  serial: true,
-  root: true,
+const MODULE_KINDS: KindsOf<NonNullable<VmOptions["modules"]>[number]> = { file: FILE, commandLine: TEXT };
+const DISK: Kind = either('a text as --disk takes it, or an object like { file: "disk.img" }', TEXT, OBJECT);
+const DISK_KINDS: KindsOf<DiskRequest> = {
+  file: TEXT,
+  access: TEXT,
+  overlay: ANYTHING,
+  format: TEXT,
+  serial: TEXT,
+  root: ANYTHING,
 };
 
 /** What there is only with `run`, and what there is not. */
 const RUN_ONLY = ["root", "env"] as const;
 const BOOT_ONLY = ["initrd", "modules", "console", "rng", "maxResets"] as const;
 
-/** How other libraries and programs name what has another name here. */
-const NAMES_ELSEWHERE: Readonly<Record<string, readonly string[]>> = {
-  append: ["cmdline", "commandLine", "bootArgs"],
-  cpus: ["smp", "vcpus", "cores"],
-  cwd: ["workdir", "workingDirectory", "folder"],
-  env: ["environment"],
-  initrd: ["initramfs", "ramdisk"],
-  maxOutputBytes: ["maxBuffer"],
-  memory: ["ram"],
-  net: ["network"],
-  shares: ["mounts", "volumes"],
-  signal: ["cancelSignal", "abortSignal"],
-  stdin: ["input"],
-};
-
-function meant(name: string, names: readonly string[]): string | undefined {
-  return names.find((one) => NAMES_ELSEWHERE[one]?.includes(name)) ?? closest(name, names);
-}
-
-/** Throws VmError "option" for a name that there is not. */
-export function checkNames(what: string, given: object, known: object): void {
-  const names = Object.keys(known);
-  const unknown = Object.keys(given).find((name) => !names.includes(name));
-  if (unknown === undefined) return;
-  const guess = meant(unknown, names);
-  throw new VmError("option", what, {
-    found: `the name ${unknown}`,
-    expected: names.join(", "),
-    ...(guess !== undefined && { meaning: `Did you mean ${guess}?` }),
-  });
-}
-
 function checkAny({ disks = [], net }: AnyVmOptions): void {
   disks.forEach((disk, index) => {
-    if (typeof disk !== "string") checkNames(`disks[${index}]`, disk, DISK_NAMES);
+    checkOptions("Vm.start", { [`disks[${index}]`]: disk }, { [`disks[${index}]`]: DISK });
+    if (typeof disk !== "string") checkOptions(`disks[${index}]`, disk, DISK_KINDS, true);
   });
   if (typeof net !== "object") return;
-  checkNames("net", net, NET_NAMES);
-  if (net.faults !== undefined) checkNames("net.faults", net.faults, FAULT_NAMES);
+  checkOptions("net", net, NET_KINDS, true);
+  if (net.faults !== undefined) checkOptions("net.faults", net.faults, FAULT_KINDS, true);
+}
+
+function checkShares(shares: NonNullable<VmOptions["shares"]>): void {
+  for (const [place, share] of Object.entries(shares)) {
+    const name = `shares[${JSON.stringify(place)}]`;
+    checkOptions("Vm.start", { [name]: share as unknown }, { [name]: SHARE });
+    if (typeof share !== "string") checkOptions(name, share, SHARE_KINDS, true);
+  }
 }
 
 /** Whether the guest is one that serves commands. */
@@ -222,12 +215,10 @@ export function isRun({ kernel, run }: VmOptions): boolean {
 
 /** Throws VmError "option" for a name that there is not, and for options that contradict each other. */
 export function checkStart(options: VmOptions): void {
-  checkNames("Vm.start", options, START_NAMES);
+  checkOptions("Vm.start", options, START_KINDS);
   checkAny(options);
-  for (const [place, share] of Object.entries(options.shares ?? {}))
-    if (typeof share !== "string")
-      checkNames(`shares[${JSON.stringify(place)}]`, share as object, SHARE_NAMES);
-  options.modules?.forEach((module, index) => checkNames(`modules[${index}]`, module, MODULE_NAMES));
+  checkShares(options.shares ?? {});
+  options.modules?.forEach((module, index) => checkOptions(`modules[${index}]`, module, MODULE_KINDS, true));
   const run = isRun(options);
   if (!run && options.kernel === undefined)
     throw new VmError("option", "Vm.start", { found: "run: false and no kernel", expected: "a kernel" });
@@ -244,6 +235,6 @@ export function checkStart(options: VmOptions): void {
 
 /** Throws VmError "option". */
 export function checkRestore(options: RestoreOptions): void {
-  checkNames("Vm.restore", options, RESTORE_NAMES);
+  checkOptions("Vm.restore", options, RESTORE_KINDS);
   checkAny(options);
 }

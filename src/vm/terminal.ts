@@ -1,7 +1,7 @@
 /** Both ways of a guest's console: its bytes and lines, what is waited for, and what is typed. Knows no machine. */
 import { Expecting, type Expected, type ExpectOptions } from "./expecting.js";
 import { InputQueue } from "./input-queue.js";
-import { checkNames, type NameOf } from "./options.js";
+import { checkOptions, oneOf, type KindsOf } from "./option-kinds.js";
 import { OutputHistory, type LagLimit, type Since } from "./output-history.js";
 import { textLines } from "./text-lines.js";
 
@@ -20,7 +20,7 @@ export interface ReadOptions {
   readonly since?: Since | undefined;
 }
 
-const NAMES: NameOf<ReadOptions> = { since: true };
+const KINDS: KindsOf<ReadOptions> = { since: oneOf(["start", "now"]) };
 
 const utf8 = new TextEncoder();
 
@@ -54,13 +54,13 @@ export class Terminal {
 
   /** Lines of UTF-8 without their ends, up to its end. A slow reader holds the guest back; one of a shell's gets VmError "overrun". */
   lines(options: ReadOptions = {}): AsyncGenerator<string, void> {
-    checkNames("lines", options, NAMES);
+    checkOptions("lines", options, KINDS);
     return textLines(this.#history.read(options.since ?? "start"));
   }
 
   /** The bytes as they come, up to its end. A slow reader holds the guest back; one of a shell's gets VmError "overrun". */
   bytes(options: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
-    checkNames("bytes", options, NAMES);
+    checkOptions("bytes", options, KINDS);
     return this.#history.read(options.since ?? "start");
   }
 

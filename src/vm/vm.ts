@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Diagnosis } from "../diagnose/diagnosis.js";
 import { fileReason } from "../cli/failure.js";
+import { inFile } from "../cli/naming.js";
 import { EXEC_CONTROL, EXEC_SLOTS } from "../guests/index.js";
 import { FAST_READING, readSnapshotFile } from "../host/node/snapshot-file.js";
 import type { RunReport } from "../host/run.js";
@@ -39,16 +40,19 @@ function lastJobBy({ clockNs }: SnapshotAbout): number {
   return Math.ceil(clockNs / NS_PER_US) + EXEC_SLOTS;
 }
 
+/** Throws VmError "option" for what is no path. */
 function pathOf(file: string | URL): string {
+  if (typeof file !== "string" && !(file instanceof URL))
+    throw new VmError("option", "file", { found: `a ${typeof file}`, expected: "a path or a URL" });
   return file instanceof URL ? fileURLToPath(file) : path.resolve(file);
 }
 
-/** What `read` finds in a snapshot. Throws VmError "snapshot" for a file that cannot be read, and SnapshotError for one that is none. */
+/** What `read` finds in a snapshot. Throws VmError "snapshot" for a file that cannot be read, and SnapshotError, which names it, for one that is none. */
 function lookInto<T>(snapshot: string, read: Parameters<typeof readSnapshotFile<T>>[1]): T {
   try {
     return readSnapshotFile(snapshot, read);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw inFile(snapshot, cause);
     const found = fileReason(cause);
     const expected = "a file that vm.snapshot or locore boot --snapshot has written";
     throw new VmError("snapshot", `snapshot ${snapshot}`, { found, expected }, { cause });

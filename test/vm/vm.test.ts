@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test, type TestContext } from "node:test";
+import { Worker } from "node:worker_threads";
 import { Vm, VmError, type VmOptions } from "../../src/vm/index.js";
 import { echoGuest, READY } from "../support/echo-guest.js";
 import { nothingLeft } from "../support/nothing-left.js";
@@ -241,6 +242,22 @@ test("R1.10 options that there are not, or that contradict each other, are refus
     [{ ...SMALL, shares: { x: { folder: ".", rw: true } } }, /^shares\["x"\]: found the name rw/],
     [{ shares: { work: "." } }, /absolute path in the guest/],
     [{ env: { "a b": "c" } }, /^env: found the name "a b"/],
+    [null, /^Vm.start: found null; expected an object/],
+    ["vmlinuz", /^Vm.start: found the text "vmlinuz"; expected an object/],
+    [{ cpus: "2" }, /^cpus: found the text "2"; expected a number/],
+    [{ kernel: 5 }, /^kernel: found 5; expected a path, a URL, its bytes, or { name, bytes }/],
+    [{ memory: true }, /^memory: found true; expected a text like "512M", or a number of bytes/],
+    [{ shares: { "/x": 5 } }, /^shares\["\/x"\]: found 5; expected a folder/],
+    [{ shares: "/src" }, /^shares: found the text "\/src"; expected an object/],
+    [{ disks: "disk.img" }, /^disks: found the text "disk.img"; expected a list/],
+    [{ disks: [null] }, /^disks\[0\]: found null; expected a text as --disk takes it/],
+    [{ net: 5 }, /^net: found 5; expected true, a text/],
+    [{ net: { allow: "example.com" } }, /^net.allow: found the text "example.com"; expected a list of texts/],
+    [{ jit: "fast" }, /^jit: found the text "fast"; expected "on", "off", "eager", "check"/],
+    [{ signal: new AbortController() }, /^signal: found an object; expected an AbortSignal/],
+    [{ cold: "yes" }, /^cold: found the text "yes"; expected true or false/],
+    [{ onMessage: "log" }, /^onMessage: .*expected a function/],
+    [{ root: 5 }, /^root: found 5; expected a text/],
   ];
   for (const [options, said] of table)
     await assert.rejects(Vm.start(options as VmOptions), (error: Error) => {
@@ -251,7 +268,15 @@ test("R1.10 options that there are not, or that contradict each other, are refus
 });
 
 test("R1.10 a snapshot that cannot be read is named, with what it should be", async (t) => {
-  const file = path.join(await emptyFolder(t), "no.snap");
+  const folder = await emptyFolder(t);
+  await assert.rejects(Vm.restore(folder), {
+    name: "SnapshotError",
+    message: `snapshot ${folder}: found a folder; expected the file of a snapshot. It is read in place.`,
+  });
+  await assert.rejects(Vm.restore(5 as unknown as string), {
+    message: /^file: found a number; expected a path/,
+  });
+  const file = path.join(folder, "no.snap");
   await assert.rejects(Vm.restore(file), {
     name: "VmError",
     fault: "snapshot",
@@ -279,11 +304,14 @@ test("R1.10 a start that is called off, or lasts too long, does not resolve with
   await assert.rejects(started(t, { startTimeoutMs: -1 }), { name: "VmError", fault: "option" });
 });
 
-test("R1.10 a machine whose thread cannot be made leaves no network open", async () => {
+test("R1.10 a machine whose thread cannot be made leaves no network open", async (t) => {
   const before = process.getActiveResourcesInfo();
   const net = { publish: [`127.0.0.1:${await freePort()}:80`] };
-  const jit = (() => "nothing that goes to a thread") as unknown as "on";
-  await assert.rejects(Vm.start({ ...SMALL, net, jit }), { name: "DataCloneError" });
+  const sent = t.mock.method(Worker.prototype, "postMessage", () => {
+    throw new Error("no thread");
+  });
+  await assert.rejects(Vm.start({ ...SMALL, net }), { message: "no thread" });
+  sent.mock.restore();
   await nothingLeft(before);
 });
 

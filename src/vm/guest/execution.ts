@@ -1,5 +1,5 @@
 /** A command that runs in the guest: what it comes to, and what it writes meanwhile. */
-import { checkNames, type NameOf } from "../options.js";
+import { ABORT_SIGNAL, ANYTHING, checkOptions, OBJECT, TEXT, type KindsOf } from "../option-kinds.js";
 import { afterPatience, checkPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import { LineSplitter } from "../text-lines.js";
@@ -34,13 +34,13 @@ export interface ExecOptions extends JobOptions {
   readonly maxOutputBytes?: number | undefined;
 }
 
-const NAMES: NameOf<ExecOptions> = {
-  cwd: true,
-  env: true,
-  stdin: true,
-  timeoutMs: true,
-  signal: true,
-  maxOutputBytes: true,
+const KINDS: KindsOf<ExecOptions> = {
+  cwd: TEXT,
+  env: OBJECT,
+  stdin: ANYTHING,
+  timeoutMs: ANYTHING,
+  signal: ABORT_SIGNAL,
+  maxOutputBytes: ANYTHING,
 };
 
 /** What a command came to. */
@@ -144,7 +144,7 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     options: ExecOptions = {},
     { whenCut }: ExecutionHooks = {},
   ) {
-    checkNames("exec", options, NAMES);
+    checkOptions("exec", options, KINDS);
     checkPatience("timeoutMs", options.timeoutMs);
     checkBytes("maxOutputBytes", options.maxOutputBytes);
     this.#commands = commands;

@@ -1,5 +1,5 @@
 /** Files of the guest, read and written by its own programs. */
-import { checkNames, type NameOf } from "../options.js";
+import { ABORT_SIGNAL, ANYTHING, checkOptions, type KindsOf } from "../option-kinds.js";
 import { VmError } from "../vm-error.js";
 import { Execution, type ExecResult } from "./execution.js";
 import type { GuestCommands } from "./commands.js";
@@ -16,8 +16,8 @@ export interface FileOptions {
 
 export type SignalOption = Pick<FileOptions, "signal">;
 
-const SIGNAL_NAMES: NameOf<SignalOption> = { signal: true };
-const NAMES: NameOf<FileOptions> = { ...SIGNAL_NAMES, maxBytes: true };
+const SIGNAL_KINDS: KindsOf<SignalOption> = { signal: ABORT_SIGNAL };
+const OPTION_KINDS: KindsOf<FileOptions> = { ...SIGNAL_KINDS, maxBytes: ANYTHING };
 
 /** What a file is. */
 export interface FileFacts {
@@ -54,7 +54,7 @@ export class GuestFiles {
 
   /** All of a file. Rejects with VmError "file" where the guest cannot read it. */
   async read(path: string, options: FileOptions = {}): Promise<Uint8Array> {
-    checkNames("fs.read", options, NAMES);
+    checkOptions("fs.read", options, OPTION_KINDS);
     const { signal, maxBytes = USUAL_LIMIT } = options;
     checkBytes("maxBytes", maxBytes);
     const tooLong = (): VmError =>
@@ -128,7 +128,7 @@ export class GuestFiles {
     options: SignalOption,
     stdin?: string | Uint8Array,
   ): Promise<ExecResult> {
-    checkNames(`fs.${what}`, options, SIGNAL_NAMES);
+    checkOptions(`fs.${what}`, options, SIGNAL_KINDS);
     const { signal } = options;
     const result = await new Execution(this.#commands, ["sh", "-c", script, "sh", path], { signal, stdin });
     if (result.status !== 0) throw refused(what, path, result.stderr, result.status);

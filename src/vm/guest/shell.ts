@@ -1,7 +1,7 @@
 /** An interactive program on a terminal of the guest's. */
 import type { ConsoleSize } from "../../host/shared.js";
 import { Terminal, type TerminalWire } from "../terminal.js";
-import { checkNames, type NameOf } from "../options.js";
+import { ABORT_SIGNAL, ANYTHING, checkOptions, LIST, OBJECT, TEXT, type KindsOf } from "../option-kinds.js";
 import { afterPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import type { GuestCommands } from "./commands.js";
@@ -19,18 +19,18 @@ export interface ShellOptions extends JobOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const NAMES: NameOf<ShellOptions> = {
-  cwd: true,
-  env: true,
-  command: true,
-  columns: true,
-  rows: true,
-  signal: true,
+const KINDS: KindsOf<ShellOptions> = {
+  cwd: TEXT,
+  env: OBJECT,
+  command: LIST,
+  columns: ANYTHING,
+  rows: ANYTHING,
+  signal: ABORT_SIGNAL,
 };
 /** A terminal's size is said in 16 bits. */
 const LARGEST = 0xffff;
 
-const SIZE_NAMES: NameOf<ConsoleSize> = { columns: true, rows: true };
+const SIZE_KINDS: KindsOf<ConsoleSize> = { columns: ANYTHING, rows: ANYTHING };
 
 /** Throws VmError "option" for what is no size, or half of one. */
 function checkedSize({ columns, rows }: Pick<ShellOptions, "columns" | "rows">): ConsoleSize {
@@ -107,7 +107,7 @@ export class Shell extends Terminal {
 
   /** The terminal has this size from now on. Throws VmError "option". */
   resize(size: ConsoleSize): void {
-    checkNames("resize", size, SIZE_NAMES);
+    checkOptions("resize", size, SIZE_KINDS);
     this.#port.resize(checkedSize(size));
   }
 
@@ -169,7 +169,7 @@ export async function openShell(
   port: TerminalPort,
   options: ShellOptions,
 ): Promise<Shell> {
-  checkNames("shell", options, NAMES);
+  checkOptions("shell", options, KINDS);
   const hasSize = options.columns !== undefined || options.rows !== undefined;
   const size = hasSize ? checkedSize(options) : undefined;
   const { command = ["sh"], signal } = options;
