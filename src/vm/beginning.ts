@@ -77,18 +77,22 @@ export async function begun({ options, wish, mtu, source, ...rest }: Beginning):
  * The same of a guest that serves commands. One that was kept and does not come to serve them is thrown away, and nobody has seen anything
  * of it: its kernel is booted.
  */
-export async function begunServing(way: Omit<Beginning, "source">, request: RunRequest): Promise<VmHost> {
+export async function begunServing(
+  way: Omit<Beginning, "source">,
+  request: RunRequest,
+): Promise<{ host: VmHost; coldReason: string | undefined }> {
   const sources = new ServingSource(request);
   let host: VmHost;
   try {
     host = await begun({ ...way, source: (signal) => sources.find(signal) });
   } catch (error) {
     if (!(error instanceof NotResumed)) throw error;
-    sources.forget();
-    return begun({ ...way, source: (signal) => sources.boot(signal) });
+    sources.forget(error.message);
+    host = await begun({ ...way, source: (signal) => sources.boot(signal) });
+    return { host, coldReason: sources.coldReason };
   }
   host.end.catch((error: unknown) => {
-    if (isOfState(error)) sources.forget();
+    if (isOfState(error)) sources.forget((error as Error).message);
   });
-  return host;
+  return { host, coldReason: sources.coldReason };
 }

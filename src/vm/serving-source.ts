@@ -21,6 +21,11 @@ export class ServingSource {
     this.#request = request;
   }
 
+  /** Why it boots; undefined where one that was kept went on. */
+  get coldReason(): string | undefined {
+    return this.#found.warm === undefined ? this.#found.reason : undefined;
+  }
+
   /** The one that was kept, if there is one. Throws what a root or a folder is refused by, and as `boot` does. */
   async find(signal: AbortSignal): Promise<HostSource> {
     const { findKept } = await import("../cli/run/warm/keeping.js");
@@ -40,20 +45,21 @@ export class ServingSource {
     const by = keep === undefined ? "archive" : "hand";
     const guest = await makeGuest(this.#request, KINDS, { signal }, by);
     signal.throwIfAborted();
-    const { source, command } = guest;
-    if (keep === undefined || command === undefined) return { source };
+    const { source, command, modulesMissed } = guest;
+    if (keep === undefined || command === undefined) return { source, modulesMissed };
     const { most } = roomToKeep(keep, guest);
     const keeper: VmKeeper = {
       most,
       take: async (copy, said) => void (await keepCopy(keep, guest, copy, said)),
     };
-    return { source, steps: commandBytes(command), ...(most > 0 && { keeper }) };
+    return { source, modulesMissed, steps: commandBytes(command), ...(most > 0 && { keeper }) };
   }
 
-  /** Throws the one away that was kept. */
-  forget(): void {
+  /** Throws the one away that was kept, and did not go on for this reason. */
+  forget(why: string): void {
     const { keep } = this.#found;
     keep?.machines.forget(keep.key);
+    this.#found = { ...(keep && { keep }), reason: `the machine that was kept did not go on: ${why}` };
   }
 }
 

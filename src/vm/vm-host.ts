@@ -7,7 +7,7 @@ import { NET_CHANNEL } from "../cli/network.js";
 import { HandOver } from "../cli/run/hand-over.js";
 import { KernelLog } from "../cli/run/kernel-log.js";
 import { isOfState, NotResumed } from "../cli/run/not-resumed.js";
-import { outcomeOf } from "../cli/run/outcome.js";
+import { isLack, outcomeOf } from "../cli/run/outcome.js";
 import { TERMINAL_CHANNEL } from "../cli/run/guest.js";
 import type { JitMode } from "../engine/contract.js";
 import { setHandOverTime } from "../guests/index.js";
@@ -51,6 +51,8 @@ export interface HostSource {
   /** What its init is handed once it waits; absent: it does not wait. */
   readonly steps?: Uint8Array;
   readonly keeper?: VmKeeper;
+  /** Where modules of the kernel's were looked for and not found. */
+  readonly modulesMissed?: readonly string[];
   /** It waits already: it was kept, having said this on its console. */
   readonly kept?: { readonly said: Uint8Array };
 }
@@ -64,6 +66,13 @@ function whyNot(diagnosis: Diagnosis | undefined): Pick<VmFacts, "meaning" | "di
   const place = `${summary(diagnosis)}; its console ends with ${JSON.stringify(diagnosis.console.lastLine)}`;
   const meaning = cause === undefined ? place : [cause.sentence, ...cause.remedy].join(". ");
   return { meaning, diagnosis };
+}
+
+/** Why a kernel may lack what is needed. */
+async function lackOfModules(missed: readonly string[]): Promise<Pick<VmFacts, "meaning">> {
+  const { modulesNotFound } = await import("../cli/run/kernel.js");
+  const meaning = modulesNotFound(missed);
+  return meaning === undefined ? {} : { meaning: `${meaning[0].toUpperCase()}${meaning.slice(1)}` };
 }
 
 /** What is said of whatever it is asked for from then on. */
@@ -288,10 +297,13 @@ export class VmHost {
     if (this.commands === undefined) return;
     if (serving !== "from boot") this.commands.ask();
     const first = await Promise.race([this.commands.ready, this.end]);
-    if ("failed" in first || "end" in first) throw this.#notServing(first);
+    if ("failed" in first || "end" in first) throw await this.#notServing(first, what.modulesMissed ?? []);
   }
 
-  #notServing(first: RunReport | { readonly failed?: string }): VmError {
+  async #notServing(
+    first: RunReport | { readonly failed?: string },
+    modulesMissed: readonly string[],
+  ): Promise<VmError> {
     const { lines } = this.#kernel;
     const failed = ("failed" in first ? first.failed : undefined) ?? this.#kernel.failed;
     this.#hasSaidWhy = failed !== undefined;
@@ -302,6 +314,7 @@ export class VmHost {
       expected: "a guest whose init serves commands",
       meaning: "docs/run.md says what a kernel needs for it.",
       ...whyNot(diagnosis),
+      ...(isLack(reason) && (await lackOfModules(modulesMissed))),
     });
   }
 

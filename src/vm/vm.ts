@@ -26,7 +26,7 @@ import { disksOf } from "./option-words.js";
 import { bootSource, runRequest } from "./source.js";
 import type { Terminal } from "./terminal.js";
 import { VmError } from "./vm-error.js";
-import type { VmHost } from "./vm-host.js";
+import type { HostSource, VmHost } from "./vm-host.js";
 
 const NS_PER_US = 1000;
 /** Where a copy is written on its way. */
@@ -68,11 +68,21 @@ export class Vm {
   readonly #options: VmOptions | RestoreOptions;
   readonly #hasShares: boolean;
   readonly #files: GuestFiles | undefined;
+  /**
+   * Why the kernel was booted, and no machine went on that was kept: a sentence for people. Undefined where one went on, for machines without
+   * `run`, and for those that were restored.
+   */
+  readonly coldReason: string | undefined;
 
-  private constructor(host: VmHost, options: VmOptions | RestoreOptions, hasShares: boolean) {
+  private constructor(
+    host: VmHost,
+    options: VmOptions | RestoreOptions,
+    { hasShares = false, coldReason }: { hasShares?: boolean; coldReason?: string | undefined } = {},
+  ) {
     this.#host = host;
     this.#options = options;
     this.#hasShares = hasShares;
+    this.coldReason = coldReason;
     this.#files = host.commands && new GuestFiles(host.commands);
   }
 
@@ -84,15 +94,16 @@ export class Vm {
     checkStart(options);
     const wish = netWish(options.net);
     const way = { options, wish, mtu: undefined, maxResets: options.maxResets ?? 0 };
-    const host = isRun(options)
-      ? await begunServing({ ...way, serving: "from boot" }, runRequest(options, wish))
-      : await begun({
-          ...way,
-          serving: "no",
-          source: async (signal) => ({ source: await bootSource(options, wish, signal) }),
-        });
-    const { shares = {} } = options;
-    return new Vm(host, options, Object.keys(shares).length > 0);
+    const hasShares = Object.keys(options.shares ?? {}).length > 0;
+    if (isRun(options)) {
+      const request = runRequest(options, wish);
+      const { host, coldReason } = await begunServing({ ...way, serving: "from boot" }, request);
+      return new Vm(host, options, { hasShares, coldReason });
+    }
+    const source = async (signal: AbortSignal): Promise<HostSource> => ({
+      source: await bootSource(options, wish, signal),
+    });
+    return new Vm(await begun({ ...way, serving: "no", source }), options, { hasShares });
   }
 
   /**
@@ -118,7 +129,7 @@ export class Vm {
       maxResets: 0,
       source: () => Promise.resolve({ source: { snapshot, clock, ...(disks.length > 0 && { disks }) } }),
     });
-    return new Vm(host, options, false);
+    return new Vm(host, options);
   }
 
   /** The guest's console. */

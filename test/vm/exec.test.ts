@@ -37,6 +37,7 @@ test(
       return bootOf(vm);
     };
     const first = await Vm.start({ env: { NAME: "first" } });
+    assert.equal(first.coldReason, "no machine like this was kept");
     t.after(() => first.stop());
     const boot = await look(first, "first");
     const said = await ended(first);
@@ -45,6 +46,10 @@ test(
 
     const names = ["second", "third"];
     const later = await Promise.all(names.map((NAME) => Vm.start({ env: { NAME } })));
+    assert.deepEqual(
+      later.map(({ coldReason }) => coldReason),
+      names.map(() => undefined),
+    );
     for (const [at, vm] of later.entries()) {
       t.after(() => vm.stop());
       assert.equal(await look(vm, names[at]), boot);

@@ -17,8 +17,9 @@ const TIME = { timeout: 600_000 };
 const KEPT = [".json", ".snap"];
 
 /** Starts a machine and ends it; gives which boot it had. */
-async function bootWith(options: VmOptions = {}): Promise<string> {
+async function bootWith(options: VmOptions = {}, coldReason?: RegExp): Promise<string> {
   await using vm = await Vm.start(options);
+  if (coldReason !== undefined) assert.match(vm.coldReason ?? "", coldReason);
   return await bootOf(vm);
 }
 
@@ -34,7 +35,7 @@ test(
     assert.equal(await bootWith({ net }), boot);
     const [before] = keptFiles(cache, ".snap");
     damagePages(cache);
-    const again = await bootWith({ net });
+    const again = await bootWith({ net }, /^the machine that was kept did not go on: /);
     assert.notEqual(again, boot);
     assert.deepEqual(keptNames(cache), KEPT);
     assert.notEqual(keptFiles(cache, ".snap")[0], before);
@@ -153,10 +154,10 @@ test(
     const cache = useOwnCache(t);
     const folder = path.join(cache, "locore/warm");
     const names = (): string[] => (existsSync(folder) ? readdirSync(folder) : []);
-    await bootWith({ cold: true });
+    await bootWith({ cold: true }, /^cold: true$/);
     const disk = path.join(scratch(t), "disk");
     writeFileSync(disk, new Uint8Array(1 << 20));
-    await bootWith({ disks: [disk] });
+    await bootWith({ disks: [disk] }, /^a disk may be another/);
     assert.deepEqual(names(), []);
 
     const machines = KeptMachines.open(path.join(cache, "locore"))!;

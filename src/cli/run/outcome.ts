@@ -30,6 +30,11 @@ export type RunReason =
   /** It could not be begun: an image that is refused, a file that is not there. */
   | "not-started";
 
+/** Whether the kernel lacks what a run needs: it may be in modules that were not found. */
+export function isLack(reason: RunReason): boolean {
+  return reason === "no-virtio" || reason === "no-module";
+}
+
 /** How a run ended. Plain data, printed with --json. */
 export interface Outcome {
   status: number;

@@ -5,14 +5,13 @@ import type { CommandContext } from "../command.js";
 import { progressLine } from "../progress.js";
 import { makeGuest, type StreamKinds } from "./guest.js";
 import { isOfState, NotResumed } from "./not-resumed.js";
-import type { RunReason } from "./outcome.js";
+import { isLack } from "./outcome.js";
 import type { RunRequest } from "./request.js";
 import { RunTimer, type Timing } from "./timing.js";
 import { runGuest, type RunGuestOptions, type RunResult } from "./run-guest.js";
 import { findKept, keepCopy, roomToKeep, type Found, type WarmGuest } from "./warm/keeping.js";
 
 /** Ends of a run whose kernel has no driver that it needs. */
-const LACKING: readonly RunReason[] = ["no-virtio", "no-module"];
 
 /** Throws what makes a run impossible. */
 export async function runOnce(
@@ -55,7 +54,7 @@ async function resumed(
 
 /** What a kernel without its modules cannot do is not the kernel's fault. */
 async function explained(result: RunResult, modulesMissed: readonly string[]): Promise<RunResult> {
-  if (!LACKING.includes(result.outcome.reason)) return result;
+  if (!isLack(result.outcome.reason)) return result;
   const { modulesNotFound } = await import("./kernel.js");
   const why = modulesNotFound(modulesMissed);
   if (why === undefined) return result;

@@ -53,7 +53,7 @@ export interface Found {
 
 /** What keeps a run from being warm, whatever is kept. */
 export function neverWarm(request: RunRequest, made: Assembly): string | undefined {
-  if (request.cold) return "--cold";
+  if (request.cold) return request.serving === true ? "cold: true" : "--cold";
   if (request.gdb !== undefined) return "--gdb looks at the boot";
   if (request.log !== undefined) return "--log has the messages of the boot";
   const { net } = request;
