@@ -1,6 +1,7 @@
 /** The 8254 interval timer, as its data sheet describes it. */
 import assert from "node:assert/strict";
 import test from "node:test";
+import { i8254CounterShape, initialCounterState, writeByte } from "../../src/devices/time/i8254-counter.js";
 import { I8254, type I8254State } from "../../src/devices/time/i8254.js";
 import { timeOfTick } from "../../src/devices/time/tick-rate.js";
 import { PIT_HZ } from "../../src/spec/i8254.js";
@@ -232,4 +233,12 @@ test("i8254: a timer with the same state goes on the same", () => {
   bench.clock.advance(50_000_000);
   assert.equal(irq.rises, bench.irq.rises);
   assert.deepEqual(copy.state, bench.pit.state);
+});
+
+test("R6.2 i8254: a state that its shape lets in comes to none that it does not, where the counter began long before the machine", () => {
+  const given = { ...initialCounterState(false), mode: 2, count: 100, start: -Number.MAX_SAFE_INTEGER };
+  const state = i8254CounterShape.check(given, "counter");
+  for (const byte of [0x34, 0x12]) writeByte(state, 5, byte);
+  assert.ok(state.nextStart < 0);
+  assert.deepEqual(i8254CounterShape.check(state, "counter"), state);
 });

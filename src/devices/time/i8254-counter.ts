@@ -11,7 +11,7 @@
  *   mode 4   ▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▁▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔▔   5 is the same from a gate edge
  * ```
  */
-import { bool, natural, record, refine, whole, type Shape } from "../../bytes/shape.js";
+import { bool, record, refine, whole, type Shape } from "../../bytes/shape.js";
 import { PIT_ACCESS, PIT_CONTROL_WORD, PIT_FULL_COUNT, PIT_MODE, PIT_STATUS } from "../../spec/i8254.js";
 
 export interface I8254CounterState {
@@ -81,7 +81,7 @@ export const i8254CounterShape = refine(
     running: bool,
     passed: ticks,
     nextCount: whole(0, PIT_FULL_COUNT.binary),
-    nextStart: natural,
+    nextStart: ticks,
     lowWritten: orNothing(0xff),
     readHigh: bool,
     latchedCount: orNothing(0xffff),
