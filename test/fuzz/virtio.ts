@@ -298,12 +298,18 @@ class Case {
     // The old device must not hear of the clock any more.
     bench.write(VIRTIO_MMIO.STATUS, 0);
     this.bench = this.make(other);
-    assert.deepEqual(this.bench.state, other);
+    assert.deepEqual(this.bench.state, what.type === virtioNetPart ? withLaterFields(other) : other);
   }
 
   part() {
     return { name: "one", type: this.kind.type.type, config: this.kind.config };
   }
+}
+
+/** A card's state may have been saved before it had all of these. */
+function withLaterFields(state: object): object {
+  const { device } = state as { device: object };
+  return { ...state, device: { link: true, connections: [], ...device } };
 }
 
 /** `crafted` if it passes, `otherwise` if not. */
