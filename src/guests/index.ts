@@ -26,7 +26,7 @@ export type { KernelModule, ModuleSet, ModuleSource } from "./kernel-modules/mod
 export { pullModules } from "./kernel-modules/pull-modules.js";
 export { runInitramfs } from "./initramfs/run-initramfs.js";
 export type { RunInitramfsOptions } from "./initramfs/run-initramfs.js";
-export { commandBytes, setHandOverTime } from "./initramfs/run-steps.js";
+export { commandBytes, reseedProgram, setHandOverTime } from "./initramfs/run-steps.js";
 export { EXEC_CONTROL, EXEC_PORTS, EXEC_SLOTS, slotPorts } from "./initramfs/exec-init.js";
 export type { SlotPorts } from "./initramfs/exec-init.js";
 export { RUN_PORTS } from "./initramfs/run-options.js";

@@ -1,5 +1,5 @@
 /** Waits for a text among what a guest writes. What was matched, and all before it, is not looked at again. */
-import { ABORT_SIGNAL, ANYTHING, checkOptions, type KindsOf } from "./option-kinds.js";
+import { ABORT_SIGNAL, ANYTHING, checkOptions, checkValue, type Kind, type KindsOf } from "./option-kinds.js";
 import { afterPatience, checkPatience } from "./patience.js";
 import { VmError } from "./vm-error.js";
 
@@ -23,6 +23,10 @@ export interface ExpectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+const PATTERN: Kind = {
+  is: (value) => typeof value === "string" || value instanceof RegExp,
+  expected: "a text, or a regular expression",
+};
 const KINDS: KindsOf<ExpectOptions> = { timeoutMs: ANYTHING, signal: ABORT_SIGNAL };
 
 interface Waiting {
@@ -51,6 +55,7 @@ export class Expecting {
 
   /** Rejects with VmError "timeout", "ended" and "option", and with the signal's reason. */
   async expect(pattern: RegExp | string, options: ExpectOptions = {}): Promise<Expected> {
+    checkValue("expect", pattern, PATTERN);
     checkOptions("expect", options, KINDS);
     const { timeoutMs, signal } = options;
     signal?.throwIfAborted();
@@ -85,7 +90,7 @@ export class Expecting {
     const shown = JSON.stringify(this.#text.slice(-SHOWN));
     return new VmError("timeout", "console", {
       found: `${shown} in ${time}`,
-      expected: `${pattern}`,
+      expected: typeof pattern === "string" ? JSON.stringify(pattern) : `${pattern}`,
     });
   }
 

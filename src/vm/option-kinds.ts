@@ -56,6 +56,12 @@ export const oneOf = (words: readonly string[]): Kind => ({
   expected: words.map((word) => JSON.stringify(word)).join(", "),
 });
 
+/** A text, or bytes. */
+export const DATA: Kind = {
+  is: (value) => typeof value === "string" || value instanceof Uint8Array,
+  expected: "a text, or a Uint8Array",
+};
+
 /** Of any of these kinds. */
 export const either = (expected: string, ...kinds: readonly Kind[]): Kind => ({
   is: (value) => kinds.some((kind) => kind.is(value)),
@@ -98,6 +104,11 @@ export function checkOptions(what: string, given: unknown, kinds: object, isOpti
   if (!OBJECT.is(given)) throw new VmError("option", what, { found: shown(given), expected: "an object" });
   for (const [name, value] of Object.entries(given as object))
     checkOption(what, [name, value], kinds, isOption);
+}
+
+/** Throws VmError "option" for a value of another kind. `what`: a call. */
+export function checkValue(what: string, value: unknown, { is, expected }: Kind): void {
+  if (!is(value)) throw new VmError("option", what, { found: shown(value), expected });
 }
 
 function checkOption(what: string, [name, value]: [string, unknown], kinds: object, isOption: boolean): void {

@@ -45,7 +45,7 @@ export function memoryOf(memory: string | number): number {
   throw new VmError("option", "memory", {
     found: `${memory} bytes`,
     expected: "2 MiB to 512 GiB, in pages of 4 KiB",
-    meaning: 'A text has a unit: "512M".',
+    meaning: 'A text has a unit, "512M", or counts MiB.',
   });
 }
 

@@ -86,7 +86,7 @@ export interface VmOptions extends AnyVmOptions {
   readonly modules?: readonly { readonly file: FileInput; readonly commandLine?: string }[] | undefined;
   /** The kernel's command line; with `run` words behind those that it needs. */
   readonly append?: string | undefined;
-  /** "256M", "1G", or a number of bytes. */
+  /** "256M", "1G", a text without a unit for MiB, or a number of bytes. */
   readonly memory?: string | number | undefined;
   /** Number of CPUs. */
   readonly cpus?: number | undefined;

@@ -1,7 +1,7 @@
 /** Both ways of a guest's console: its bytes and lines, what is waited for, and what is typed. Knows no machine. */
 import { Expecting, type Expected, type ExpectOptions } from "./expecting.js";
 import { InputQueue } from "./input-queue.js";
-import { checkOptions, oneOf, type KindsOf } from "./option-kinds.js";
+import { checkOptions, checkValue, DATA, oneOf, type KindsOf } from "./option-kinds.js";
 import { OutputHistory, type LagLimit, type Since } from "./output-history.js";
 import { textLines } from "./text-lines.js";
 
@@ -89,8 +89,9 @@ export class Terminal {
     return this.#writable;
   }
 
-  /** Types text or bytes; resolves once the machine has taken them. Rejects with VmError "ended". */
-  send(data: string | Uint8Array): Promise<void> {
+  /** Types text or bytes; resolves once the machine has taken them. Rejects with VmError "ended" and "option". */
+  async send(data: string | Uint8Array): Promise<void> {
+    checkValue("send", data, DATA);
     return this.#input.send(typeof data === "string" ? utf8.encode(data) : data);
   }
 

@@ -19,6 +19,7 @@ import type { GuestCommands } from "./guest/commands.js";
 import { Execution, type ExecOptions } from "./guest/execution.js";
 import { GuestFiles } from "./guest/files.js";
 import { shellText, type ShellValue } from "./guest/job.js";
+import { renewRandomNumbers } from "./guest/renewal.js";
 import { openShell, type Shell, type ShellOptions } from "./guest/shell.js";
 import { netOfCopy, netWish } from "./network.js";
 import { checkRestore, checkStart, isRun, type RestoreOptions, type VmOptions } from "./options.js";
@@ -129,6 +130,9 @@ export class Vm {
       maxResets: 0,
       source: () => Promise.resolve({ source: { snapshot, clock, ...(disks.length > 0 && { disks }) } }),
     });
+    if (host.commands !== undefined && !(await renewRandomNumbers(host.commands)))
+      options.onMessage?.("the guest could not renew its random numbers: other copies may have the same");
+    options.signal?.throwIfAborted();
     return new Vm(host, options);
   }
 

@@ -50,6 +50,12 @@ export function execCases(start: () => Promise<Vm>): void {
       const odd = ["a b", "'", '"$HOME"', "\\n", "", "é\n"];
       const { stdout } = await exec(["printf", "<%s>", ...odd]);
       assert.equal(stdout, odd.map((one) => `<${one}>`).join(""));
+      for (const none of [5, null, ["echo", 1]] as unknown as string[])
+        assert.throws(() => exec(none), { name: "VmError", message: /^exec: found .*a list of texts$/ });
+      const stdin = 5 as unknown as string;
+      assert.throws(() => exec("cat", { stdin }), {
+        message: /^stdin: found 5; expected a text, a Uint8Array/,
+      });
       const about = await exec('pwd; echo "$OWN $GREETING $HOME"', { cwd: "/tmp", env: { OWN: "x'y" } });
       assert.equal(about.stdout, "/tmp\nx'y it's here /root\n");
       assert.equal((await exec("cat; echo end", { stdin: "typed\n" })).stdout, "typed\nend\n");
@@ -197,6 +203,9 @@ export function execCases(start: () => Promise<Vm>): void {
     for (const refused of [() => fs.stat("/tmp/no"), () => fs.list("/tmp/no"), () => fs.mkdir("/proc/x")])
       await assert.rejects(refused, { name: "VmError", fault: "file" });
     await assert.rejects(fs.remove("//."), { fault: "option" });
+    const five = 5 as unknown as string;
+    for (const refused of [() => fs.read(five), () => fs.write("/tmp/x", five), () => fs.list(five)])
+      await assert.rejects(async () => refused(), { name: "VmError", fault: "option", message: /found 5/ });
   });
 
   test(

@@ -60,4 +60,26 @@ test(
   },
 );
 
+test(
+  "R1.10 R6.2 vm.fork: copies that are made at once have other random numbers than each other and than the first",
+  TIME,
+  async (t) => {
+    if (!(await hasRunGuests(t))) return;
+    const vm = await Vm.start();
+    t.after(() => vm.stop());
+    const said: string[] = [];
+    const onMessage = (line: string): void => void said.push(line);
+    const copies = await Promise.all([vm.fork({ onMessage }), vm.fork({ onMessage })]);
+    for (const copy of copies) t.after(() => copy.stop());
+    const random = await Promise.all(
+      [vm, ...copies].map((one) => one.exec("cat /proc/sys/kernel/random/uuid; ls /locore").check()),
+    );
+    const numbers = random.map(({ stdout }) => stdout.split("\n")[0]);
+    assert.equal(new Set(numbers).size, copies.length + 1, numbers.join(" "));
+    assert.deepEqual(said, []);
+    // Nothing of it is left.
+    assert.ok(random.every(({ stdout }) => !stdout.includes("reseed")));
+  },
+);
+
 execCases(() => Vm.start(CASE_OPTIONS));

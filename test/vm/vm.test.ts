@@ -85,7 +85,7 @@ test("R1.10 what does not come is not waited for longer than was said, and the s
   await assert.rejects(vm.console.expect("never", { timeoutMs: 20 }), (error) => {
     assert.ok(error instanceof VmError);
     assert.equal(error.fault, "timeout");
-    assert.equal(error.expected, "never");
+    assert.equal(error.expected, '"never"');
     return true;
   });
   const abort = new AbortController();
@@ -265,6 +265,21 @@ test("R1.10 options that there are not, or that contradict each other, are refus
       assert.match(error.message, said);
       return true;
     });
+});
+
+test("R1.10 what is typed and waited for has to be text, and what is not leaves nothing behind", async (t) => {
+  const vm = await started(t);
+  await vm.console.expect(READY, PATIENCE);
+  const five = 5 as unknown as string;
+  await assert.rejects(vm.console.send(five), {
+    name: "VmError",
+    message: /^send: found 5; expected a text/,
+  });
+  await assert.rejects(vm.console.expect(five), { message: /^expect: found 5; expected a text, or a reg/ });
+  await vm.console.send("on");
+  await vm.console.expect("on", PATIENCE);
+  const never = vm.console.expect("never", { timeoutMs: 1 });
+  await assert.rejects(never, { fault: "timeout", message: /expected "never"$/ });
 });
 
 test("R1.10 a snapshot that cannot be read is named, with what it should be", async (t) => {

@@ -1,9 +1,9 @@
 /** The steps of a run's guest: those that its archive has, and those that it is handed. */
 import type { RunCommandOptions, RunStartOptions } from "./run-options.js";
-import { commandSteps } from "./steps/command-steps.js";
+import { commandSteps, reseedSteps } from "./steps/command-steps.js";
 import { PORTS } from "./steps/descriptors.js";
 import { streamSteps, waitSteps } from "./steps/start-steps.js";
-import { StepList } from "./steps/step-list.js";
+import { Label, StepList } from "./steps/step-list.js";
 import { HEAD, LATER_BYTES, PLACES, stepProgram, WORD } from "./steps/step-program.js";
 
 const MS_PER_SECOND = 1000;
@@ -37,6 +37,17 @@ export function commandBytes(command: RunCommandOptions, seed?: Uint8Array): Uin
   new DataView(bytes.buffer).setBigUint64(HEAD.length, BigInt(steps.length), true);
   bytes.set(steps, HEAD.bytes);
   return bytes;
+}
+
+/** A program for x86-64 Linux that has its kernel make its random numbers anew, from 32 random bytes too; its status is 0 where that was done. */
+export function reseedProgram(seed: Uint8Array): Uint8Array {
+  const list = new StepList(PLACES.first);
+  const failed = new Label();
+  reseedSteps(list, seed, failed);
+  list.call("exit_group", [0]);
+  list.place(failed);
+  list.call("exit_group", [1]);
+  return stepProgram(list.finish());
 }
 
 /** Says in what is handed over when that is: ms since 1970. */

@@ -1,5 +1,14 @@
 /** A command that runs in the guest: what it comes to, and what it writes meanwhile. */
-import { ABORT_SIGNAL, ANYTHING, checkOptions, OBJECT, TEXT, type KindsOf } from "../option-kinds.js";
+import {
+  ABORT_SIGNAL,
+  ANYTHING,
+  checkOptions,
+  DATA,
+  either,
+  OBJECT,
+  TEXT,
+  type KindsOf,
+} from "../option-kinds.js";
 import { afterPatience, checkPatience } from "../patience.js";
 import { VmError } from "../vm-error.js";
 import { LineSplitter } from "../text-lines.js";
@@ -37,7 +46,11 @@ export interface ExecOptions extends JobOptions {
 const KINDS: KindsOf<ExecOptions> = {
   cwd: TEXT,
   env: OBJECT,
-  stdin: ANYTHING,
+  stdin: either("a text, a Uint8Array, or an async iterable of them", DATA, {
+    is: (value) =>
+      typeof (value as Partial<AsyncIterable<unknown>> | null)?.[Symbol.asyncIterator] === "function",
+    expected: "pieces",
+  }),
   timeoutMs: ANYTHING,
   signal: ABORT_SIGNAL,
   maxOutputBytes: ANYTHING,
@@ -117,6 +130,8 @@ class Result implements ExecResult {
 export interface ExecutionHooks {
   /** What it rejects with, killed, as soon as it has written more than is kept; absent: it goes on, and its result is truncated. */
   readonly whenCut?: () => Error;
+  /** What init's own shell does instead of the command. */
+  readonly script?: string;
 }
 
 /**
@@ -142,7 +157,7 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     commands: GuestCommands,
     command: string | readonly string[],
     options: ExecOptions = {},
-    { whenCut }: ExecutionHooks = {},
+    { whenCut, script }: ExecutionHooks = {},
   ) {
     checkOptions("exec", options, KINDS);
     checkPatience("timeoutMs", options.timeoutMs);
@@ -151,7 +166,7 @@ export class Execution implements PromiseLike<ExecResult>, AsyncIterable<ExecChu
     this.#output = new ExecOutput(options.maxOutputBytes ?? USUAL_LIMIT, () => {
       if (whenCut !== undefined) this.#abort(whenCut());
     });
-    const job = jobScript(command, options);
+    const job = script === undefined ? jobScript(command, options) : utf8.encode(script);
     this.#words = JSON.stringify(command);
     this.#result = this.#run(job, options);
     this.#result.then(

@@ -1,5 +1,13 @@
 /** Files of the guest, read and written by its own programs. */
-import { ABORT_SIGNAL, ANYTHING, checkOptions, type KindsOf } from "../option-kinds.js";
+import {
+  ABORT_SIGNAL,
+  ANYTHING,
+  checkOptions,
+  checkValue,
+  DATA,
+  TEXT,
+  type KindsOf,
+} from "../option-kinds.js";
 import { VmError } from "../vm-error.js";
 import { Execution, type ExecResult } from "./execution.js";
 import type { GuestCommands } from "./commands.js";
@@ -55,6 +63,7 @@ export class GuestFiles {
   /** All of a file. Rejects with VmError "file" where the guest cannot read it. */
   async read(path: string, options: FileOptions = {}): Promise<Uint8Array> {
     checkOptions("fs.read", options, OPTION_KINDS);
+    checkValue("fs.read", path, TEXT);
     const { signal, maxBytes = USUAL_LIMIT } = options;
     checkBytes("maxBytes", maxBytes);
     const tooLong = (): VmError =>
@@ -129,6 +138,8 @@ export class GuestFiles {
     stdin?: string | Uint8Array,
   ): Promise<ExecResult> {
     checkOptions(`fs.${what}`, options, SIGNAL_KINDS);
+    checkValue(`fs.${what}`, path, TEXT);
+    if (stdin !== undefined) checkValue(`fs.${what}`, stdin, DATA);
     const { signal } = options;
     const result = await new Execution(this.#commands, ["sh", "-c", script, "sh", path], { signal, stdin });
     if (result.status !== 0) throw refused(what, path, result.stderr, result.status);

@@ -1,5 +1,6 @@
 /** What the guest's init is told of a command: a script of its shell's. */
 import { givenVariable, shellQuote } from "../../guests/index.js";
+import { checkValue, either, TEXT, TEXTS } from "../option-kinds.js";
 import { VmError } from "../vm-error.js";
 
 export interface JobOptions {
@@ -58,12 +59,13 @@ export function shellText({ raw }: TemplateStringsArray, values: readonly ShellV
 
 /** A command and its arguments; a text is for `sh -c`. Throws VmError "option". */
 export function argumentsOf(command: string | readonly string[]): readonly string[] {
-  if (typeof command === "object" && "raw" in command)
+  if (typeof command === "object" && (command as unknown) !== null && "raw" in command)
     throw new VmError("option", "exec", {
       found: "a template",
       expected: "a command and its arguments",
       meaning: "vm.sh`…` is for a template.",
     });
+  checkValue("exec", command, either("a text for sh -c, or a list of texts", TEXT, TEXTS));
   const words = typeof command === "string" ? ["sh", "-c", command] : command;
   const zero = words.find((word) => word.includes("\0"));
   if (words.length > 0 && words[0] !== "" && zero === undefined) return words;

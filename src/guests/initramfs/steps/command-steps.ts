@@ -49,6 +49,11 @@ const MOST_INHERITED = 64;
 /** The clock shows the time, and the random numbers are others than those of whoever went on from here before. */
 function renewSteps(list: StepList, seed: Uint8Array, failed: Label): void {
   list.call("clock_settime", [CLOCK_REALTIME, PLACES.head + HEAD.time], { failed });
+  reseedSteps(list, seed, failed);
+}
+
+/** The kernel gets random bytes and makes its random numbers anew: `random(4)`. */
+export function reseedSteps(list: StepList, seed: Uint8Array, failed: Label): void {
   const [add, begin, close] = [new Step(), new Step(), new Step()];
   const pool = new Uint8Array(BITS_A_BYTE + seed.length);
   new Uint32Array(pool.buffer, 0, 2).set([seed.length * BITS_A_BYTE, seed.length]);
