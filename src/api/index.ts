@@ -124,11 +124,13 @@ export type {
   EngineEvents,
   EngineVerdict,
   Exit,
+  FoundWorkingSet,
   GuestMemory,
   LinearTranslation,
   Translations,
   Vm,
   Watchpoint,
+  WorkingSet,
 } from "../engine/contract.js";
 export { kick } from "../engine/contract.js";
 export { offeredFeatures } from "../x86/cpu-features.js";
@@ -151,7 +153,8 @@ export type { SnapshotOptions } from "../snapshot/write.js";
 export { bytesSource, isSnapshot, readAbout } from "../snapshot/file.js";
 export type { FileOptions, SnapshotSource } from "../snapshot/file.js";
 export { openSnapshot, restoreSnapshot } from "../snapshot/read.js";
-export type { OpenOptions, Snapshot } from "../snapshot/read.js";
+export type { PageRun } from "../snapshot/pages.js";
+export type { OpenOptions, Snapshot, SnapshotFacts } from "../snapshot/read.js";
 export type { SnapshotAbout } from "../snapshot/about.js";
 export { SnapshotError } from "../snapshot/snapshot-error.js";
 // For networks, docs/net.md: what a machine is plugged into (`MachineOptions.nets`), and what there is to plug it into.

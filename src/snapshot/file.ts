@@ -21,7 +21,7 @@ import {
   VERSION,
   type SectionType,
 } from "./format.js";
-import { blockCount, BlockSums, pageCount, type Run } from "./pages.js";
+import { blockCount, BlockSums, pageCount, type PageRun } from "./pages.js";
 import { SnapshotError } from "./snapshot-error.js";
 import { decodeValue } from "./values.js";
 
@@ -151,11 +151,11 @@ export class SnapshotFile {
   }
 
   /** Where in RAM the pages lie: ascending, each inside one of `ranges`, and as many as there are contents for. */
-  runs(ranges: GuestMemory["ranges"]): Run[] {
+  runs(ranges: GuestMemory["ranges"]): PageRun[] {
     const contents = this.#contents(SECTION_TYPES.runs);
     const { offset } = this.#section(SECTION_TYPES.runs);
     const view = new ByteView(contents);
-    const runs: Run[] = [];
+    const runs: PageRun[] = [];
     let end = 0;
     if (contents.length % RUN_SIZE !== 0)
       throw new SnapshotError(offset, `${contents.length} bytes`, `a multiple of ${RUN_SIZE}`, NO_STATE);
@@ -185,7 +185,7 @@ export class SnapshotFile {
   }
 
   /** Writes the pages into memory, straight from the file where they are not packed. Throws SnapshotError for a damaged one. */
-  fill(memory: GuestMemory, runs: readonly Run[]): void {
+  fill(memory: GuestMemory, runs: readonly PageRun[]): void {
     const { offset, packing } = this.#section(SECTION_TYPES.pages);
     const packed = packing === PACKING.gzip ? this.#unpacked() : undefined;
     const sums = new BlockSums(this.#checksum, this.#sumCheck(runs));
@@ -209,7 +209,7 @@ export class SnapshotFile {
    * What reads blocks of pages when they are needed: the file has to stay as it is meanwhile, and a page that is damaged is told of when
    * it is read.
    */
-  pageReader(runs: readonly Run[]): PageSource["read"] {
+  pageReader(runs: readonly PageRun[]): PageSource["read"] {
     const { offset } = this.#section(SECTION_TYPES.pages);
     const check = this.#sumCheck(runs);
     return (block, into) => {
@@ -219,7 +219,7 @@ export class SnapshotFile {
   }
 
   /** What throws SnapshotError for a block that has another checksum than when it was saved. */
-  #sumCheck(runs: readonly Run[]): (block: number, sum: number) => void {
+  #sumCheck(runs: readonly PageRun[]): (block: number, sum: number) => void {
     const sums = new ByteView(this.#contents(SECTION_TYPES.sums));
     const { offset } = this.#section(SECTION_TYPES.sums);
     const expected = blockCount(pageCount(runs)) * SUM_SIZE;

@@ -4,7 +4,7 @@ import type { GuestMemory } from "../engine/contract.js";
 import { BLOCK_PAGES, PAGE } from "./format.js";
 
 /** Pages one behind the other, by their numbers in guest-physical memory. */
-export interface Run {
+export interface PageRun {
   first: number;
   count: number;
 }
@@ -32,14 +32,14 @@ function isZero(words: Uint32Array, at: number): boolean {
  * The pages that are not zero, ascending; no two runs touch unless a range of RAM ends between them. Once there are more than `most`, no
  * others are looked for.
  */
-export function pagesInUse(memory: GuestMemory, most = Infinity): Run[] {
-  const runs: Run[] = [];
+export function pagesInUse(memory: GuestMemory, most = Infinity): PageRun[] {
+  const runs: PageRun[] = [];
   let count = 0;
   for (const { start, size } of memory.ranges) {
     const bytes = memory.view(start, size)!;
     // Engines align RAM to pages, as `MemorySpec` asks of its ranges.
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, size / Uint32Array.BYTES_PER_ELEMENT);
-    let run: Run | undefined;
+    let run: PageRun | undefined;
     for (let page = 0; page < size / PAGE; page++) {
       if (isZero(words, page * WORDS)) {
         run = undefined;
@@ -54,7 +54,7 @@ export function pagesInUse(memory: GuestMemory, most = Infinity): Run[] {
 }
 
 /** How many pages. */
-export function pageCount(runs: readonly Run[]): number {
+export function pageCount(runs: readonly PageRun[]): number {
   return runs.reduce((sum, { count }) => sum + count, 0);
 }
 

@@ -20,7 +20,7 @@ import { aboutShape, type SnapshotAbout } from "./about.js";
 import { disksShape, lengthOf, placesOf, type DiskToFill, type SavedDisk } from "./disks.js";
 import { NO_STATE, SnapshotFile, type FileOptions, type SnapshotSource } from "./file.js";
 import { BLOCK_PAGES, SECTION_TYPES, type SectionType } from "./format.js";
-import { pageCount, type Run } from "./pages.js";
+import { pageCount, type PageRun } from "./pages.js";
 import { SnapshotError } from "./snapshot-error.js";
 import { machineStateShape } from "./state-shape.js";
 
@@ -39,7 +39,7 @@ export interface SnapshotFacts {
   /** The disks that it has; whoever restores it opens them. */
   readonly disks: readonly SavedDisk[];
   /** The pages of RAM that it has contents of, and whether these are packed. */
-  readonly runs: readonly Run[];
+  readonly runs: readonly PageRun[];
   readonly packed: boolean;
 }
 

@@ -18,7 +18,7 @@ import {
   VERSION,
   type SectionType,
 } from "./format.js";
-import { blockCount, BlockSums, pageCount, pagesInUse, type Run } from "./pages.js";
+import { blockCount, BlockSums, pageCount, pagesInUse, type PageRun } from "./pages.js";
 import { diskSections, type DiskToSave } from "./disks.js";
 import { encodeValue } from "./values.js";
 
@@ -121,7 +121,7 @@ export function copyPieces(
 function stateSections(
   machine: Machine,
   { plan, ...state }: MachineState,
-  runs: readonly Run[],
+  runs: readonly PageRun[],
   options: SnapshotOptions,
 ): Section[] {
   const disk = diskSections(options.disks?.() ?? []);
@@ -147,7 +147,7 @@ function value(type: SectionType, plain: unknown): Section {
   return stored(type, [encodeValue(plain)]);
 }
 
-function runBytes(runs: readonly Run[]): Uint8Array {
+function runBytes(runs: readonly PageRun[]): Uint8Array {
   const bytes = new DataView(new ArrayBuffer(runs.length * RUN_SIZE));
   runs.forEach(({ first, count }, i) => {
     bytes.setUint32(i * RUN_SIZE, first, true);
