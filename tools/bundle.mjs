@@ -118,23 +118,23 @@ const places = (thread) => ({
 });
 
 /**
- * Long texts that the build has made, and bytes that a function of its gives, are read from files of their own: in a part they would be
- * compiled, and kept with its code.
+ * What functions give that the build has made, long texts and bytes, is read from files of their own: in a part it would be compiled, and
+ * kept with its code.
  */
 const ownFiles = {
   name: "own-files",
   setup(build) {
     build.onLoad({ filter: /[\\/](interpreter-binary|made-tables)\.js$/ }, async ({ path: module }) => {
-      const constants = [];
-      for (const [name, value] of Object.entries(await import(pathToFileURL(module).href))) {
-        const isText = typeof value === "string";
-        const own = `${name}.${isText ? "txt" : "bin"}`;
-        await writeFile(path.join(TO, own), isText ? value : value(), "latin1");
-        const file = `require("node:path").join(__dirname, "..", "${own}")`;
-        const read = `require("node:fs").readFileSync(${file}${isText ? ', "latin1"' : ""})`;
-        constants.push(`export const ${name} = ${isText ? read : `() => ${read}`};`);
+      const functions = [];
+      for (const [name, make] of Object.entries(await import(pathToFileURL(module).href))) {
+        const made = make();
+        const [ending, ...encoding] = typeof made === "string" ? ["txt", `"latin1"`] : ["bin"];
+        const own = `${name}.${ending}`;
+        await writeFile(path.join(TO, own), made, "latin1");
+        const words = [`require("node:path").join(__dirname, "..", "${own}")`, ...encoding];
+        functions.push(`export const ${name} = () => require("node:fs").readFileSync(${words.join(", ")});`);
       }
-      return { contents: constants.join("\n") };
+      return { contents: functions.join("\n") };
     });
   },
 };

@@ -13,5 +13,5 @@ const text =
   `import { decodeBase64 } from "../../bytes/base64.js";\n` +
   line("interpreterBytes", generateInterpreter()) +
   line("makeWordsBytes", generateMakeWords()) +
-  `export const unimplementedJson = "${unimplemented}";\n`;
+  `export const unimplementedJson = () => "${unimplemented}";\n`;
 writeFileSync(new URL("../src/engine/wasm/interpreter-binary.js", import.meta.url), text);

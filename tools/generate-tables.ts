@@ -10,10 +10,10 @@ import { parseForms } from "../src/engine/x86/table/parse-forms.js";
 const forms = parseForms();
 // As a text: JSON.parse is faster than the compiler.
 const line = (name: string, value: unknown): string =>
-  `export const ${name} = ${JSON.stringify(JSON.stringify(value))};\n`;
+  `export const ${name} = () => ${JSON.stringify(JSON.stringify(value))};\n`;
 const { list, variants } = makeOperations(forms);
 const text =
-  line("FORMS_JSON", packForms(forms)) +
-  line("VARIANTS_JSON", variants) +
-  line("OPERATIONS_JSON", packOperations(list));
+  line("formsJson", packForms(forms)) +
+  line("variantsJson", variants) +
+  line("operationsJson", packOperations(list));
 writeFileSync(new URL("../src/engine/x86/table/made-tables.js", import.meta.url), text);

@@ -129,7 +129,7 @@ function attachInput(
 
 /** Whether somebody sits before the machine: a script wants to hear of a reset. */
 function isInteractive(): boolean {
-  return process.stdin.isTTY && process.stdout.isTTY;
+  return isTerminalInput() && process.stdout.isTTY;
 }
 
 function startMessage(source: MachineSource, options: LaunchOptions): StartMessage {

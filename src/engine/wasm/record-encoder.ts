@@ -30,7 +30,7 @@ const MAX_DISPLACEMENT = 0x7fffffff;
 const CARRY_SCALE = 32;
 
 /** Numbers of operations that nothing executes. */
-const UNIMPLEMENTED = new Set(JSON.parse(unimplementedJson) as number[]);
+const UNIMPLEMENTED = new Set(JSON.parse(unimplementedJson()) as number[]);
 
 /** Slot of a general register; without REX, byte registers 4–7 are the high bytes of 0–3. */
 function registerSlot(number: number, size: number, rex: number): number {

@@ -6,7 +6,7 @@
 import type { Instruction } from "./instruction.js";
 import { variantIndex } from "./operation-variants.js";
 import type { Form } from "./table/form.js";
-import { OPERATIONS_JSON, VARIANTS_JSON } from "./table/made-tables.js";
+import { operationsJson, variantsJson } from "./table/made-tables.js";
 import { unpackOperations, type PackedOperations } from "./table/packed-tables.js";
 
 /** Where a handler finds an operand. */
@@ -52,13 +52,13 @@ function effectiveSize(form: Form, instruction: Instruction): number {
 }
 
 class Operations {
-  readonly #variants = Int32Array.from(JSON.parse(VARIANTS_JSON) as number[]);
+  readonly #variants = Int32Array.from(JSON.parse(variantsJson()) as number[]);
   #list: readonly Operation[] | undefined;
   #byKey: ReadonlyMap<string, Operation> | undefined;
 
   /** By number. Only what generates code looks at it, so that a start does not. */
   get list(): readonly Operation[] {
-    return (this.#list ??= unpackOperations(JSON.parse(OPERATIONS_JSON) as PackedOperations));
+    return (this.#list ??= unpackOperations(JSON.parse(operationsJson()) as PackedOperations));
   }
 
   /** The operation of a decoded instruction; -1 if its operands do not fit the form (an undefined encoding). */

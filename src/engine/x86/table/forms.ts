@@ -5,10 +5,10 @@
  */
 import type { FormFeatures } from "./features.js";
 import type { Form } from "./form.js";
-import { FORMS_JSON } from "./made-tables.js";
+import { formsJson } from "./made-tables.js";
 import { unpackForm, type PackedForms } from "./packed-tables.js";
 
-const packed = JSON.parse(FORMS_JSON) as PackedForms;
+const packed = JSON.parse(formsJson()) as PackedForms;
 const forms: (Form | undefined)[] = [];
 const lists: (readonly Form[] | undefined)[] = [];
 

@@ -1,6 +1,6 @@
 /** What the build makes of the listings (tools/generate-tables.ts), as JSON: `PackedForms`. */
-export declare const FORMS_JSON: string;
+export declare function formsJson(): string;
 /** `MadeOperations.variants`. */
-export declare const VARIANTS_JSON: string;
+export declare function variantsJson(): string;
 /** `PackedOperations`. */
-export declare const OPERATIONS_JSON: string;
+export declare function operationsJson(): string;
