@@ -47,6 +47,11 @@ test("R1.10 run: virtme-ng's words mean the same", () => {
 test("R1.10 run: folders, roots and variables as they are written", () => {
   assert.deepEqual(parseShare("--share", "a:b:/c,rw"), { from: "a:b", at: "/c", writable: true });
   assert.deepEqual(parseShare("--share", "../x"), { from: "../x", writable: false });
+  assert.throws(() => parseShare("--share", "src:work"), {
+    name: "UsageError",
+    message: /^--share src:work: expected an absolute path in the guest/,
+    hint: "--share src:/work",
+  });
   assert.deepEqual(request("--root", "host").root, { kind: "folder", from: "/" });
   assert.deepEqual(request("--root", "debian:gcc,make").root, {
     kind: "packages",

@@ -1,4 +1,5 @@
-/** What `locore run` is asked for: its options as a table, and what they say. Reads no file. */
+/** What `locore run` is asked for: its options as a table, and what they say. Opens no file. */
+import { existsSync } from "node:fs";
 import { JIT_MODES, type JitMode } from "../../engine/contract.js";
 import { ENGINE_NAMES } from "../../host/node/engines.js";
 import type { DiskRequest } from "../../host/node/disk-request.js";
@@ -163,6 +164,12 @@ export function parseShare(option: string, text: string): SharedFolder {
   const colon = place.lastIndexOf(":/");
   const from = colon > 0 ? place.slice(0, colon) : place;
   if (from === "") throw new UsageError(`${option} ${text}: expected a folder`, `${option} DIR[:AT][,rw]`);
+  const [, folder = "", tag = ""] = (colon > 0 ? null : /^(.+):([^:/\\]+)$/.exec(place)) ?? [];
+  if (folder !== "" && !existsSync(place) && existsSync(folder))
+    throw new UsageError(
+      `${option} ${text}: expected an absolute path in the guest behind the colon`,
+      `${option} ${folder}:/${tag}`,
+    );
   return { from, writable, ...(colon > 0 && { at: place.slice(colon + 1) }) };
 }
 

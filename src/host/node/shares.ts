@@ -1,13 +1,10 @@
 /** The folders that a machine shares, as the host has them: opened as they were asked for, each under the name that its part has for it. */
-import { statSync } from "node:fs";
 import { shareName, type BootShare } from "../../boot/options.js";
-import { ERRNO_WORDS } from "../../spec/errno.js";
 import type { FileBackend } from "../../share/file-backend.js";
 import type { NativeCalls } from "./native-calls.js";
 import type { ShareRequest } from "./share-request.js";
 import type { HostFolder } from "./share/host-folder.js";
-import { ShareError } from "./share/share-error.js";
-import { openHostFolder } from "./share/share-folder.js";
+import { checkFolder, openHostFolder } from "./share/share-folder.js";
 
 /** What there is to plan of shares. They are looked at only. Throws ShareError. */
 export function shareFacts(requests: readonly ShareRequest[]): BootShare[] {
@@ -15,16 +12,6 @@ export function shareFacts(requests: readonly ShareRequest[]): BootShare[] {
     checkFolder(folder);
     return { tag, readOnly: access === "read", cache, ...(protocol && { protocol }) };
   });
-}
-
-function checkFolder(folder: string): void {
-  try {
-    if (statSync(folder).isDirectory()) return;
-  } catch (error) {
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    throw new ShareError(folder, ERRNO_WORDS[code] ?? message, "a folder", "Correct its path.");
-  }
-  throw new ShareError(folder, "no folder", "one", "A single file can be a disk, or go into the initrd.");
 }
 
 /** The shares of a machine that runs. */

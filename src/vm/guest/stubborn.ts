@@ -9,6 +9,7 @@ export function stubborn(what: string, why = ""): VmError {
   return new VmError("timeout", what, {
     found: `a command that runs ${KILL_PATIENCE_MS} ms after it was killed${why}`,
     expected: "its end",
-    meaning: "vm.diagnose() says where the machine is.",
+    meaning:
+      "A machine that is paused ends nothing: vm.resume(). Of any other vm.diagnose() says where it is.",
   });
 }

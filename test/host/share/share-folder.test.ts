@@ -565,7 +565,7 @@ test("R3.1 what cannot be shared is said: nothing there, a file, the kernel's ow
       (error) => error instanceof ShareError && words.test(error.message),
     );
   await because(path.join(folder, "nothing"), true, /no such file or folder/);
-  await because(path.join(folder, "file"), true, /not a folder/);
+  await because(path.join(folder, "file"), true, /found no folder; expected one/);
   await because("/proc", true, /kernel's own/);
   await because(folder, false, /npm install koffi/);
 });

@@ -2,7 +2,7 @@
  * Opens a folder of the host for a guest, by the best calls that there are: koffi's on Linux, which can do all; else Node's own, with
  * which nothing can be changed.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { FileError } from "../../../share/file-backend.js";
 import { ERRNO_WORDS } from "../../../spec/errno.js";
 import type { NativeCalls } from "../native-calls.js";
@@ -61,6 +61,17 @@ async function callsHere(native: NativeCalls | undefined): Promise<{ calls: Host
   }
 }
 
+/** Throws ShareError for what is no folder. */
+export function checkFolder(folder: string): void {
+  try {
+    if (statSync(folder).isDirectory()) return;
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new ShareError(folder, ERRNO_WORDS[code] ?? message, "a folder", "Correct its path.");
+  }
+  throw new ShareError(folder, "no folder", "one", "A single file can be a disk, or go into the initrd.");
+}
+
 /**
  * Opens a folder of the host. Rejects with ShareError for what cannot be shared so: no folder, one of the kernel's own, or one that is to be
  * changed where the host has no calls for it.
@@ -69,6 +80,7 @@ export async function openHostFolder(
   folder: string,
   { readOnly, native, owner = "host", limits }: ShareFolderOptions,
 ): Promise<HostFolder> {
+  checkFolder(folder);
   const { calls, without } = await callsHere(native);
   if (!readOnly && calls.changing === undefined)
     throw new ShareError(
