@@ -42,6 +42,8 @@ const RARE: Readonly<Record<string, string>> = {
   "RSP above a 16-bit stack pointer": "depends on what the kernel's stack pointer is",
   "LOCK VERR, LOCK VERW": "one case in a hundred has the prefix",
   "LOCK MOV CR": "one case in a hundred has the prefix",
+  "REP MOVS from one view of memory into another":
+    "the views have to differ, and the CPU to have fast short strings",
 };
 
 const compared = EXEMPTIONS.filter((e) => e.ignored !== undefined);

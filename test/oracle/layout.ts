@@ -64,7 +64,7 @@ export const VIEWS: readonly (readonly [Access, Access])[] = [
   ["r", "r"],
 ];
 const VIEW_BASE = 0x30000000;
-const VIEW_STRIDE = 0x10000;
+export const VIEW_STRIDE = 0x10000;
 /** First page of a view. */
 export const viewAddress = (view: number): number => VIEW_BASE + view * VIEW_STRIDE;
 /** Where the window's second half begins in a view. */
