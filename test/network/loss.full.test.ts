@@ -110,7 +110,7 @@ test(
       LINKS.map((link) => `link ${link}: down ${md5(bytes)} up ${md5(bytes)}`),
       out + err,
     );
-    for (const link of LINKS.slice(1, 4))
-      assert.match(out, new RegExp(`took ${link}: .*dropped [1-9]\\d* dropped [1-9]\\d*`));
+    // Packets are up to 64 KiB long: a link has some forty, of which 1 % may be none.
+    assert.match(out, /took loss 10%: .*dropped [1-9]\d* dropped [1-9]\d*/);
   },
 );
