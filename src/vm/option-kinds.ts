@@ -106,7 +106,7 @@ export function checkOptions(what: string, given: unknown, kinds: object, isOpti
     checkOption(what, [name, value], kinds, isOption);
 }
 
-/** Throws VmError "option" for a value of another kind. `what`: a call. */
+/** Throws VmError "option" for a value of another kind. `what` was given it. */
 export function checkValue(what: string, value: unknown, { is, expected }: Kind): void {
   if (!is(value)) throw new VmError("option", what, { found: shown(value), expected });
 }

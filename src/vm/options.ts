@@ -9,6 +9,7 @@ import {
   ABORT_SIGNAL,
   ANYTHING,
   checkOptions,
+  checkValue,
   either,
   FILE,
   FUNCTION,
@@ -192,7 +193,7 @@ const BOOT_ONLY = ["initrd", "modules", "console", "rng", "maxResets"] as const;
 
 function checkAny({ disks = [], net }: AnyVmOptions): void {
   disks.forEach((disk, index) => {
-    checkOptions("Vm.start", { [`disks[${index}]`]: disk }, { [`disks[${index}]`]: DISK });
+    checkValue(`disks[${index}]`, disk, DISK);
     if (typeof disk !== "string") checkOptions(`disks[${index}]`, disk, DISK_KINDS, true);
   });
   if (typeof net !== "object") return;
@@ -203,7 +204,7 @@ function checkAny({ disks = [], net }: AnyVmOptions): void {
 function checkShares(shares: NonNullable<VmOptions["shares"]>): void {
   for (const [place, share] of Object.entries(shares)) {
     const name = `shares[${JSON.stringify(place)}]`;
-    checkOptions("Vm.start", { [name]: share as unknown }, { [name]: SHARE });
+    checkValue(name, share, SHARE);
     if (typeof share !== "string") checkOptions(name, share, SHARE_KINDS, true);
   }
 }
