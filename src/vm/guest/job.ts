@@ -10,6 +10,8 @@ export interface JobOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
+const COMMAND = either("a text for sh -c, or a list of texts", TEXT, TEXTS);
+
 /** What a shell takes as the name of a variable. */
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -65,7 +67,7 @@ export function argumentsOf(command: string | readonly string[]): readonly strin
       expected: "a command and its arguments",
       meaning: "vm.sh`…` is for a template.",
     });
-  checkValue("exec", command, either("a text for sh -c, or a list of texts", TEXT, TEXTS));
+  checkValue("exec", command, COMMAND);
   const words = typeof command === "string" ? ["sh", "-c", command] : command;
   const zero = words.find((word) => word.includes("\0"));
   if (words.length > 0 && words[0] !== "" && zero === undefined) return words;
